@@ -1,0 +1,52 @@
+# make demo   trains a small network with Lightning and shows what it cost; FRAMEWORK=keras for Keras
+# make test   checks and tests everything
+# make bench  prints what accounting costs
+# Each sets up what it needs in .venv/ and runs. PYTHON names a Python of 3.11 or later.
+
+PYTHON ?= python3
+FRAMEWORK ?= lightning
+PIP_FLAGS := -q --disable-pip-version-check
+RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -m pytest --cov --cov-report= -q
+
+.PHONY: demo test lint test-core test-lightning test-keras coverage bench clean
+.SECONDARY:
+
+demo: .venv/$(FRAMEWORK)/ready
+	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
+
+test: lint test-core test-lightning test-keras coverage
+
+lint: .venv/lightning/ready
+	.venv/lightning/bin/ruff check .
+	.venv/lightning/bin/ruff format --check .
+	.venv/lightning/bin/mypy
+	.venv/lightning/bin/lint-imports
+
+test-core: .venv/core/ready
+	$(call RUN_TESTS,core) tests --ignore=tests/frameworks
+
+test-lightning: .venv/lightning/ready
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks --ignore=tests/frameworks/tensorflow
+
+test-keras: .venv/keras/ready
+	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/tensorflow
+	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append tests/frameworks/keras
+
+coverage:
+	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.lightning .coverage.keras
+	.venv/core/bin/coverage report
+
+bench: .venv/core/ready
+	.venv/core/bin/python tests/benchmarks/overhead.py
+
+clean:
+	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+# torch comes first and alone, so that a build for the CPU is taken where one is in reach.
+.venv/%/ready: tests/requirements/%.txt tests/requirements/test.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
+	@echo "Setting up .venv/$* (once; takes a minute or two) …"
+	@$(PYTHON) -m venv .venv/$*
+	@if grep -q '^torch==' $<; then .venv/$*/bin/pip install $(PIP_FLAGS) "$$(grep '^torch==' $<)"; fi
+	@.venv/$*/bin/pip install $(PIP_FLAGS) -r $< -e .
+	@touch $@

@@ -1,0 +1,317 @@
+"""The accountant of a run."""
+
+import logging
+import secrets
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, Unpack
+
+from green_callbacks._version import __version__
+from green_callbacks.accountant.options import AccountantOptions, Settings
+from green_callbacks.accountant.ranks import OneRank, Ranks
+from green_callbacks.accountant.run import Run, Surroundings
+from green_callbacks.accountant.totals import totals
+from green_callbacks.carbon import lookup
+from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.records import EpochRecord, History, Plan, RunRecord
+from green_callbacks.sinks import read_ledger
+
+logger = logging.getLogger(__name__)
+
+STATE_VERSION: Final = 1
+FOLDER: Final = "green_callbacks"
+
+
+class EnergyAccountant:
+    """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
+
+    It owns one run, however many times it is started and closed. A copy, or one that comes out of a pickle, is a new
+    run with the same options. In a fork of the process that started it, it does nothing.
+
+    ::
+
+        with EnergyAccountant(location="FR", policies=[CarbonBudget("500 g")]) as accountant:
+            for epoch in accountant.epochs(100):
+                accountant.observe({"val_acc": train_one_epoch()})
+
+    Args:
+        **options: See :class:`AccountantOptions`.
+
+    Raises:
+        ConfigurationError: An option that cannot work.
+        LedgerError: ``ledger`` names a file that is not a ledger.
+    """
+
+    def __init__(self, **options: Unpack[AccountantOptions]) -> None:
+        self._options = options
+        self._settings = Settings.check(options)
+        self._history = History()
+        self._run_id: str | None = None
+        self._ledger: Path | None = None
+        self._run: Run | None = None
+        self._stop_reason: str | None = None
+        self._is_resumed = False
+        if self._settings.ledger and self._settings.ledger.exists():
+            self._adopt_ledger(self._settings.ledger)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"options": self._options}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state["options"])  # type: ignore[misc]  # a copy is a new run with the same options
+
+    def start(
+        self,
+        *,
+        folder: str | Path | None = None,
+        ranks: Ranks | None = None,
+        plan: Plan | None = None,
+        writer: Any | None = None,  # noqa: ANN401  a SummaryWriter of any library
+        streamed: frozenset[str] = frozenset(),
+        gpu_uuids: tuple[str, ...] | None = None,
+    ) -> Self:
+        """Begin to measure; does nothing while the run goes on already.
+
+        Args:
+            folder: Log folder of the framework; the working folder unless given.
+            ranks: The processes of the run; this one alone unless given. All of them call this.
+            plan: What the framework knows ahead; the user's own plan goes before it.
+            writer: The framework's TensorBoard writer.
+            streamed: Keys that the framework itself writes to its TensorBoard stream.
+            gpu_uuids: The GPUs that this process trains on, where the framework says; those that
+                ``CUDA_VISIBLE_DEVICES`` leaves unless given.
+
+        Returns:
+            The accountant.
+        """
+        if self._run is not None and self._run.is_live:
+            return self
+        self._settle(Path(folder or ".") / FOLDER)
+        around = Surroundings(
+            folder=Path(folder or ".") / FOLDER,
+            ranks=ranks or OneRank(),
+            plan=_merged(self._settings.plan, plan or Plan()),
+            writer=writer,
+            streamed=streamed,
+            gpu_uuids=gpu_uuids,
+        )
+        self._run = Run(
+            self._settings,
+            around,
+            run_id=self.run_id,
+            ledger=self._ledger,
+            version=__version__,
+            history=self._history,
+        )
+        weakref.finalize(self, self._run.abandon).atexit = False  # at exit, the run closes itself
+        return self
+
+    def _settle(self, folder: Path) -> None:
+        """Settle the run's name and file, once."""
+        if self._run_id is None:
+            self._run_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        if self._ledger is None and self._settings.ledger is not False:
+            self._ledger = self._settings.ledger or (folder / f"{self._run_id}.jsonl").absolute()
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run; empty before its first start."""
+        return self._run_id or ""
+
+    @property
+    def history(self) -> History:
+        """Every record so far; on other ranks than 0 it is empty."""
+        return self._history
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why a policy wants the run to end, as a sentence; None while none does."""
+        return self._run.board.stop_reason if self._run else self._stop_reason
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run is being measured, in this process."""
+        return self._run is not None and self._run.is_live
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin an epoch; one that is still open is ended as incomplete.
+
+        Args:
+            epoch: Its index, from 0.
+
+        Raises:
+            BudgetSpentError: It is the first since the start, and a budget has no room for it.
+        """
+        if self._run is None:
+            self.start()
+        run = self._run
+        if run is None or not run.is_live:
+            return
+        if run.epoch_is_open:
+            run.end_epoch(complete=False)
+        if self._is_resumed:
+            self._is_resumed = False
+            if self._history.last_epoch is not None and epoch <= self._history.last_epoch:
+                run.rewind(epoch)
+        run.begin_epoch(epoch)
+
+    def phase(self, name: str) -> AbstractContextManager[None]:
+        """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
+
+        Args:
+            name: The phase.
+
+        Returns:
+            A context at whose end the phase before goes on; may be thrown away.
+
+        Raises:
+            ConfigurationError: There is no such phase.
+        """
+        return _Phase(self._run, name)
+
+    def observe(
+        self,
+        metrics: Mapping[str, float] | None = None,
+        *,
+        learning_rate: float | None = None,
+        samples: int | None = None,
+        step: int | None = None,
+    ) -> None:
+        """Tell what is fresh; may be called any number of times before the end of the epoch.
+
+        Args:
+            metrics: Metrics that were computed in this epoch.
+            learning_rate: The learning rate.
+            samples: Training samples seen since the last call.
+            step: Optimiser steps so far.
+        """
+        if self.is_live and self._run:
+            self._run.observe(metrics or {}, learning_rate, samples, step)
+
+    def end_epoch(self) -> EpochRecord:
+        """End the epoch: read the counters, decide, hand the record over.
+
+        Returns:
+            The record, with the verdicts on it. If no epoch is open, an incomplete one in which nothing was measured.
+        """
+        if self._run is None or not self._run.epoch_is_open:
+            logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
+            return self._unmeasured()
+        return self._run.end_epoch()
+
+    def epochs(self, count: int) -> Iterator[int]:
+        """Go through epochs, from the first that is not recorded yet, until a policy ends the run.
+
+        Args:
+            count: Number of epochs of the whole run.
+
+        Yields:
+            The index of the epoch; it begins and ends with the body of the loop.
+        """
+        if not self.is_live:
+            self.start(plan=Plan(epochs=count))
+        last = self._history.last_epoch
+        for epoch in range(0 if last is None else last + 1, count):
+            self.begin_epoch(epoch)
+            yield epoch
+            self.end_epoch()
+            if self.stop_reason is not None:
+                return
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must hold, as plain JSON types; asks no other rank."""
+        return {
+            "version": STATE_VERSION,
+            "run_id": self.run_id,
+            "ledger": str(self._ledger) if self._ledger else None,
+            "history": self._history.to_columns(),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on with the run of a checkpoint; what was done after it counts as lost work once it is done again.
+
+        Args:
+            state: What :meth:`state_dict` returned.
+
+        Raises:
+            ConfigurationError: The state is of a later version.
+        """
+        if state["version"] > STATE_VERSION:
+            msg = "The checkpoint was written by a later version of green_callbacks: update to resume from it."
+            raise ConfigurationError(msg)
+        self._is_resumed = True
+        if state["run_id"] == self._run_id and len(self._history) >= len(History.from_columns(state["history"])):
+            return
+        self.close()
+        self._run = None
+        self._run_id = state["run_id"] or None
+        self._history = History.from_columns(state["history"])
+        if state["ledger"] and self._settings.ledger is not False:
+            self._resume_ledger(Path(state["ledger"]))
+
+    def _resume_ledger(self, path: Path) -> None:
+        self._ledger = path
+        try:
+            self._adopt_ledger(path)
+        except LedgerError as reason:
+            logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
+
+    def _adopt_ledger(self, path: Path) -> None:
+        contents = read_ledger(path)
+        self._ledger = path.absolute()
+        self._run_id, self._history, self._stop_reason = contents.run_id, contents.history, contents.stop_reason
+        self._is_resumed = True
+
+    def close(self, *, together: bool = True) -> RunRecord:
+        """End the run, with an open epoch as incomplete; safe to call again. It can be started again.
+
+        Args:
+            together: Whether all ranks call this; after an exception on one of them they do not, and what the others
+                used since the last record is lost.
+
+        Returns:
+            The totals so far.
+        """
+        if self._run is not None:
+            return self._run.close(together=together)
+        return totals(self._history, self.run_id, self._ledger, self._stop_reason)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close(together=kind is None)
+
+    def _unmeasured(self) -> EpochRecord:
+        return EpochRecord(
+            epoch=None,
+            started_at=self._settings.clock.now(),
+            duration_seconds=0.0,
+            devices={},
+            intensity=lookup("World"),
+            complete=False,
+        )
+
+
+class _Phase(AbstractContextManager[None]):
+    """A phase that has begun, and gives way to the one before."""
+
+    def __init__(self, run: Run | None, name: str) -> None:
+        self._run = run
+        self._before = run.phase(name) if run else name
+
+    def __exit__(self, *_: object) -> None:
+        if self._run is not None:
+            self._run.phase(self._before)
+
+
+def _merged(users: Plan, frameworks: Plan) -> Plan:
+    """Let what the user said go before what the framework knows."""
+    said = {f.name: getattr(users, f.name) for f in fields(Plan) if getattr(users, f.name) != f.default}
+    return replace(frameworks, **said)

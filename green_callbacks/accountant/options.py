@@ -1,0 +1,120 @@
+"""The options of an accountant, written and documented once for all adapters."""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, Self, TypedDict
+
+from green_callbacks.carbon import CarbonIntensity, Pue, resolve_intensity, resolve_pue
+from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies import Policy, as_policy
+from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.sinks import Sink
+from green_callbacks.sources import EnergySource
+
+DISABLE_VARIABLE = "GREEN_CALLBACKS_DISABLE"
+
+
+class AccountantOptions(TypedDict, total=False):
+    """What an accountant, and so every adapter, can be told.
+
+    Args:
+        sources: Where joules come from; what this machine can measure unless given.
+        location: Zone whose yearly carbon intensity counts: ``"DE"``, ``"US-CA"``, ``"gcp:europe-west1"``, a name.
+            Found without the network unless given.
+        carbon_intensity: Carbon intensity in gCO2e/kWh, or a provider of it; goes before the location's.
+        pue: Power usage effectiveness of the facility, 1 to 3.
+        policies: When to stop: policies, or functions of history and plan.
+        sinks: Where records go besides the ledger; TensorBoard, if it is installed, unless given.
+        ledger: File of the run's records; one in ``green_callbacks/`` of the log or working folder unless given.
+            A file that exists is the run to go on with. False for none.
+        plan: What is known ahead and the framework does not say.
+        strict: Raise what is otherwise logged: sensors that fail, sinks that cannot write. For tests.
+        clock: The time; the machine's unless given.
+    """
+
+    sources: Sequence[EnergySource] | None
+    location: str | None
+    carbon_intensity: float | CarbonIntensity | None
+    pue: float | None
+    policies: Policy | Callable[[History, Plan], Verdict] | Sequence[Policy | Callable[[History, Plan], Verdict]]
+    sinks: Sequence[Sink] | None
+    ledger: str | Path | Literal[False] | None
+    plan: Plan
+    strict: bool
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options that have been checked, with their defaults."""
+
+    sources: tuple[EnergySource, ...] | None
+    location: str | None
+    carbon_intensity: float | CarbonIntensity | None
+    intensity: CarbonIntensity | None
+    pue: Pue
+    policies: tuple[Policy, ...]
+    sinks: tuple[Sink, ...] | None
+    ledger: Path | Literal[False] | None
+    plan: Plan
+    strict: bool
+    clock: Clock
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Self:
+        """Check options as a user gave them.
+
+        Args:
+            options: The options by name.
+            environ: Environment variables.
+
+        Returns:
+            The settings.
+
+        Raises:
+            ConfigurationError: An option that cannot work.
+            TypeError: An option that there is not.
+        """
+        _refuse_unknown(options)
+        location, carbon_intensity = options.get("location"), options.get("carbon_intensity")
+        is_placed = location is not None or carbon_intensity is not None
+        ledger = options.get("ledger")
+        settings = cls(
+            sources=None if options.get("sources") is None else tuple(options["sources"]),
+            location=location,
+            carbon_intensity=carbon_intensity,
+            # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
+            intensity=resolve_intensity(location, carbon_intensity) if is_placed else None,
+            pue=resolve_pue(options.get("pue"), location=location),
+            policies=_policies(options.get("policies", ())),
+            sinks=None if options.get("sinks") is None else tuple(options["sinks"]),
+            ledger=Path(ledger) if isinstance(ledger, str | Path) else ledger,
+            plan=options.get("plan", Plan()),
+            strict=options.get("strict", False),
+            clock=options.get("clock", SystemClock()),
+        )
+        if environ.get(DISABLE_VARIABLE, "0") not in {"", "0"}:
+            return replace(settings, sources=(), policies=(), sinks=(), ledger=False)
+        return settings
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    known = AccountantOptions.__annotations__
+    for name in options.keys() - known.keys():
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are {', '.join(known)}."
+        msg = f"There is no option {name!r}{hint}"
+        raise TypeError(msg)
+
+
+def _policies(policies: Any) -> tuple[Policy, ...]:  # noqa: ANN401  checked here
+    if isinstance(policies, str):
+        msg = f"Policies are objects or functions, not text: CarbonBudget({policies!r})?"
+        raise ConfigurationError(msg)
+    if isinstance(policies, Sequence):
+        return tuple(as_policy(policy) for policy in policies)
+    return (as_policy(policies),)

@@ -1,0 +1,214 @@
+"""Distributed training, as far as the core knows of it: one sum per lap over fixed slots."""
+
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from green_callbacks.records import DeviceEnergy, PhaseEnergy
+
+_METHODS: Final = ("counter", "sampled", "modelled")
+_FIELDS: Final = 7
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+
+PHASES: Final = ("train", "validation", "test", "predict", "other")
+"""The phases there are; a fixed set, so that every rank's lap has the same length."""
+
+
+class Ranks(Protocol):
+    """The processes of a run; every method is called by all of them, on the training thread, at the same hook."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """Number of processes."""
+        ...
+
+    def gather(self, value: Any) -> list[Any]:  # noqa: ANN401  any plain JSON value
+        """Return the values of all ranks, in their order.
+
+        Args:
+            value: This rank's; plain JSON types.
+        """
+        ...
+
+    def sum(self, vector: Sequence[float]) -> list[float]:
+        """Return the sum of the vectors of all ranks, in float64.
+
+        Args:
+            vector: This rank's; all are of one length.
+        """
+        ...
+
+
+class OneRank:
+    """A run of a single process."""
+
+    rank = 0
+    size = 1
+
+    def gather(self, value: Any) -> list[Any]:  # noqa: ANN401  any plain JSON value
+        """Return the only value."""
+        return [value]
+
+    def sum(self, vector: Sequence[float]) -> list[float]:
+        """Return the only vector."""
+        return list(vector)
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """What a process, or all of them together, used in one interval.
+
+    Attributes:
+        seconds: Length in s.
+        devices: Energy by device.
+        phases: Energy and time by phase.
+        samples: Training samples seen; None if unknown.
+    """
+
+    seconds: float
+    devices: Mapping[str, DeviceEnergy]
+    phases: Mapping[str, PhaseEnergy]
+    samples: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the vector: one device of one rank.
+
+    Attributes:
+        name: Name of the device in records.
+        local_name: Its name on its host.
+        rank: The rank that measures it.
+        component: What it is a part of.
+        flags: What was known of it at the start.
+    """
+
+    name: str
+    local_name: str
+    rank: int
+    component: str
+    flags: tuple[str, ...]
+
+
+class Slots:
+    """Every device of every rank, once: one that several ranks of a host see belongs to the lowest of them.
+
+    Args:
+        ranks: The processes.
+        devices: This rank's devices with component and flags, as they are at the start.
+    """
+
+    def __init__(self, ranks: Ranks, devices: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+        self._ranks = ranks
+        described = [[name, component, list(flags)] for name, (component, flags) in devices.items()]
+        self.slots = _slots(ranks.gather({"host": _host(), "devices": described}))
+        self.owned = frozenset(slot.local_name for slot in self.slots if slot.rank == ranks.rank)
+
+    def total(self, laps: Sequence[Lap]) -> list[Lap]:
+        """Return the laps of all ranks together.
+
+        Args:
+            laps: This rank's; as many on every rank.
+
+        Returns:
+            As many laps, over the devices of all ranks.
+        """
+        if self._ranks.size == 1:
+            return list(laps)
+        vector = self._ranks.sum([number for lap in laps for number in self._vector(lap)])
+        length = len(vector) // len(laps)
+        return [self._lap(lap, vector[at * length : (at + 1) * length]) for at, lap in enumerate(laps)]
+
+    def local(self, lap: Lap) -> Lap:
+        """Return a lap without asking the other ranks, whose devices are then not measured.
+
+        Args:
+            lap: This rank's.
+        """
+        if self._ranks.size == 1:
+            return lap
+        devices = {
+            slot.name: _device(slot, _numbers(lap.devices.get(slot.local_name), lap.seconds), lap.seconds)
+            for slot in self.slots
+        }
+        return Lap(lap.seconds, devices, lap.phases, None)
+
+    def _vector(self, lap: Lap) -> list[float]:
+        numbers: list[float] = []
+        for slot in self.slots:
+            is_ours = slot.rank == self._ranks.rank
+            numbers += _numbers(lap.devices.get(slot.local_name), lap.seconds) if is_ours else [0.0] * _FIELDS
+        for phase in PHASES:
+            energy = lap.phases.get(phase)
+            numbers.append((energy.joules or 0.0) if energy else 0.0)
+        numbers.append(nan if lap.samples is None else lap.samples)
+        return numbers
+
+    def _lap(self, local: Lap, vector: Sequence[float]) -> Lap:
+        devices = {
+            slot.name: _device(slot, vector[at * _FIELDS : (at + 1) * _FIELDS], local.seconds)
+            for at, slot in enumerate(self.slots)
+        }
+        *_, samples = vector
+        joules = dict(zip(PHASES, vector[-len(PHASES) - 1 : -1], strict=True))
+        phases = {name: PhaseEnergy(joules[name], phase.seconds) for name, phase in local.phases.items()}
+        return Lap(local.seconds, devices, phases, None if isnan(samples) else int(samples))
+
+
+def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
+    hosts = {described["host"]["id"] for described in gathered}
+    seen: set[tuple[str, str]] = set()
+    slots: list[Slot] = []
+    for rank, described in enumerate(gathered):
+        host = described["host"]
+        for local_name, component, flags in described["devices"]:
+            if (host["id"], local_name) not in seen:
+                seen.add((host["id"], local_name))
+                name = local_name if len(hosts) == 1 else f"{host['name']}/{local_name}"
+                slots.append(Slot(name, local_name, rank, component, tuple(flags)))
+    return tuple(slots)
+
+
+def _host() -> dict[str, str]:
+    """Tell this host from others: containers of one host differ in name, and virtual machines may share one."""
+    name = socket.gethostname()
+    try:
+        return {"id": _BOOT_ID.read_text().strip(), "name": name}
+    except OSError:
+        return {"id": name, "name": name}
+
+
+def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float]:
+    if device is None:
+        return [nan, nan, nan, duration_seconds, 0.0, 0.0, 0.0]
+    return [
+        *(nan if value is None else value for value in (device.joules, device.low_joules, device.high_joules)),
+        device.gap_seconds,
+        device.tolerance,
+        float(_METHODS.index(device.method)),
+        float("reset" in device.flags),
+    ]
+
+
+def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> DeviceEnergy:
+    joules, low, high = (None if isnan(number) else number for number in numbers[:3])
+    gap_seconds, tolerance, method, was_reset = numbers[3:]
+    return DeviceEnergy(
+        joules=joules,
+        low_joules=low,
+        high_joules=high,
+        component=slot.component,
+        method=_METHODS[int(method)],
+        duration_seconds=duration_seconds,
+        gap_seconds=gap_seconds,
+        tolerance=tolerance,
+        flags=(*slot.flags, "reset") if was_reset else slot.flags,
+    )

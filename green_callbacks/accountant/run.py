@@ -1,0 +1,335 @@
+"""All that is live between the start of a run and its close: sensors, the worker, the ledger, sinks."""
+
+import atexit
+import logging
+import os
+import weakref
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from green_callbacks.accountant.options import Settings
+from green_callbacks.accountant.ranks import PHASES, Lap, Ranks, Slots
+from green_callbacks.accountant.segment import Segment
+from green_callbacks.accountant.totals import totals
+from green_callbacks.accountant.verdicts import Board
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, resolve_intensity
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.meter import EnergyMeter
+from green_callbacks.records import EpochRecord, History, Plan, RunRecord
+from green_callbacks.records.codec import decode_intensity, encode_intensity
+from green_callbacks.sinks import Ledger, RunContext, Sink, default_sinks
+from green_callbacks.sources import discover
+from green_callbacks.summary import Summary
+from green_callbacks.worker import Worker
+
+logger = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS: Final = 60.0
+DRAIN_SECONDS: Final = 10.0
+SHARED_EDGE_SECONDS: Final = 1e-3
+"""Two edges closer than this are one: no sensor could tell them apart, and every reading costs."""
+
+_live: "weakref.WeakSet[Run]" = weakref.WeakSet()  # by reference only: a run that ends is gone from it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What an adapter knows of the place where a run takes place.
+
+    Attributes:
+        folder: Log folder of the framework; the working folder where there is none.
+        ranks: The processes of the run.
+        plan: What the framework knows ahead.
+        writer: The framework's TensorBoard writer; None where there is none.
+        streamed: Keys that the framework itself writes to its TensorBoard stream.
+        gpu_uuids: The GPUs that this process trains on; None where the framework does not say.
+    """
+
+    folder: Path
+    ranks: Ranks
+    plan: Plan
+    writer: Any | None = None
+    streamed: frozenset[str] = frozenset()
+    gpu_uuids: tuple[str, ...] | None = None
+
+
+class Run:
+    """One stretch of a run, from start to close, in the process that started it.
+
+    Args:
+        settings: The checked options.
+        around: What the adapter knows.
+        run_id: Name of the run.
+        ledger: The file of its records; None for none.
+        version: Version of the package.
+        history: The records of earlier stretches.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        around: Surroundings,
+        *,
+        run_id: str,
+        ledger: Path | None,
+        version: str,
+        history: History,
+    ) -> None:
+        self.history = history
+        self.run_id = run_id
+        self.is_closed = False
+        self._settings = settings
+        self._around = around
+        self._pid = os.getpid()
+        self._worker = Worker()
+        self._ledger = Ledger(ledger, version) if ledger and around.ranks.rank == 0 else None
+        self._sinks = self._chosen_sinks()
+        sources = discover(gpu_uuids=around.gpu_uuids) if settings.sources is None else settings.sources
+        self._meter = EnergyMeter(sources, settings.clock)
+        self.board = Board(settings.policies, around.plan, strict=settings.strict)
+        self._outside: Segment | None = None
+        self._has_begun = False
+        self._open()
+
+    def _chosen_sinks(self) -> list[Sink]:
+        if self._around.ranks.rank != 0:
+            return []
+        chosen = self._settings.sinks
+        others = [*default_sinks(self._around.writer), Summary()] if chosen is None else chosen
+        return [self._ledger, *others] if self._ledger else [*others]
+
+    def _open(self) -> None:
+        self._meter.open(strict=self._settings.strict)
+        if self._replace_live_runs(self._meter.read().tallies.keys()):
+            self._meter.close()
+            self._meter.open()
+        first = self._meter.read()
+        self._slots = Slots(
+            self._around.ranks, {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
+        )
+        self._meter.keep(self._slots.owned)
+        self._intensity = self._agreed_intensity()
+        self._segment = Segment(first, "other")
+        self._recorded_until = first
+        context = self._context()
+        for sink in self._sinks:
+            self._worker.submit(partial(sink.open, context))
+        for source in self._meter.open_sources:
+            if source.poll_seconds is not None:
+                self._worker.every(source.poll_seconds, source.poll)
+        if self._ledger:
+            self._worker.every(HEARTBEAT_SECONDS, self._heartbeat)
+        self._worker.start()
+        self.board.announce()
+
+    def _replace_live_runs(self, devices: Collection[str]) -> bool:
+        """Close every live run of this process on the same devices, so that no joule is counted twice."""
+        others = [run for run in _live if run.is_live and not run.devices.isdisjoint(devices)]
+        for other in others:
+            logger.warning(
+                "Run %s is closed since %s starts on the same devices; one monitor per training is enough.",
+                other.run_id,
+                self.run_id,
+            )
+            other.close(together=False)
+        _live.add(self)
+        atexit.register(self.close, together=False)
+        return bool(others)
+
+    def _agreed_intensity(self) -> CarbonIntensity:
+        """Return rank 0's intensity on every rank; only rank 0 guesses a place, with one warning."""
+        settings, ranks = self._settings, self._around.ranks
+        provider = settings.intensity
+        if ranks.rank == 0 and provider is None:
+            provider = resolve_intensity(settings.location, settings.carbon_intensity)
+        now = provider.at(settings.clock.now()) if provider else None
+        gathered = ranks.gather(encode_intensity(now) if now else None)
+        return provider or ConstantIntensity(decode_intensity(gathered[0]))
+
+    def _context(self) -> RunContext:
+        before = History.from_columns(self.history.to_columns()) if self.history else History()
+        return RunContext(
+            run_id=self.run_id,
+            folder=self._around.folder,
+            before=before,
+            history=self.history,
+            plan=self._around.plan,
+            monitor=self.board.monitor,
+            mode=self.board.mode,
+            pue_source=self._settings.pue.source,
+            writer=self._around.writer,
+            streamed=self._around.streamed,
+        )
+
+    @property
+    def devices(self) -> frozenset[str]:
+        """The devices that count on this rank, by their names on this host."""
+        return self._slots.owned
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run goes on, in this process: a fork of it is not the run."""
+        return not self.is_closed and self._pid == os.getpid()
+
+    @property
+    def epoch_is_open(self) -> bool:
+        """Whether an epoch has begun and not ended."""
+        return self.is_live and self._segment.epoch is not None
+
+    def rewind(self, epoch: int) -> None:
+        """Count what was recorded of an epoch and all later ones as outside epochs: they are done again."""
+        self.history.rewind(epoch)
+        if self._ledger:
+            self._worker.submit(partial(self._ledger.rewind, epoch))
+
+    def begin_epoch(self, epoch: int) -> None:
+        """End what lies outside epochs, and begin an epoch."""
+        if not self._has_begun:
+            self._has_begun = True
+            self.board.refuse_if_spent(self.history, self._around.ranks)
+        outside = self._segment
+        edge = outside.last
+        if self._settings.clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:
+            edge = self._meter.read()
+            outside.mark(edge)
+        self._outside = outside
+        self._segment = Segment(edge, "train", epoch)
+
+    def phase(self, name: str) -> str:
+        """End the lap at hand and begin one in another phase; return the phase before."""
+        if name not in PHASES:
+            msg = f"There is no phase {name!r}; there are {', '.join(PHASES)}."
+            raise ConfigurationError(msg)
+        before = self._segment.phase
+        if self.is_live and name != before:
+            self._segment.mark(self._meter.read(), name)
+        return before
+
+    def observe(
+        self, metrics: Mapping[str, float], learning_rate: float | None, samples: int | None, step: int | None
+    ) -> None:
+        """Note what is fresh in the open interval."""
+        segment = self._segment
+        segment.metrics.update(_numbers(metrics))
+        segment.learning_rate = segment.learning_rate if learning_rate is None else learning_rate
+        segment.step = segment.step if step is None else step
+        if samples is not None:
+            segment.samples = (segment.samples or 0) + samples
+
+    def end_epoch(self, *, complete: bool = True, together: bool = True) -> EpochRecord:
+        """End the epoch, record it, decide, and begin what lies outside epochs."""
+        segment = self._segment
+        segment.mark(self._meter.read())
+        record = self._record([self._outside or _empty(segment), segment], complete=complete, together=together)
+        self._outside = None
+        self._segment = Segment(segment.last, "other")
+        return record
+
+    def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
+        """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
+        laps = [segment.lap(self._slots.owned) for segment in segments]
+        laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
+        self._recorded_until = segments[-1].last
+        *outside, record = [self._row(*pair, complete=complete) for pair in zip(segments, laps, strict=True)]
+        if self._around.ranks.rank == 0:
+            for row in outside:
+                self._keep(row)
+            if record.epoch is not None or record.duration_seconds > 0:
+                record = self._keep(record)
+        if together and record.epoch is not None:
+            self.board.agree(self._around.ranks)
+        return record
+
+    def _keep(self, record: EpochRecord) -> EpochRecord:
+        if record.epoch is None and record.duration_seconds == 0:
+            return record
+        self.history.append(record)
+        if record.epoch is not None:
+            record = replace(record, verdicts=self.board.decide(self.history, record))
+        for sink in self._sinks:
+            self._worker.submit(partial(sink.write, record))
+        if self._settings.strict and self._worker.failure:
+            raise self._worker.failure
+        return record
+
+    def _row(self, segment: Segment, lap: Lap, *, complete: bool) -> EpochRecord:
+        middle = segment.first.when + timedelta(seconds=lap.seconds / 2)
+        return EpochRecord(
+            epoch=segment.epoch,
+            step=segment.step,
+            complete=complete,
+            started_at=segment.first.when,
+            duration_seconds=lap.seconds,
+            devices=lap.devices,
+            phases=lap.phases,
+            intensity=self._intensity.at(middle),
+            pue=self._settings.pue.value,
+            metrics=segment.metrics,
+            learning_rate=segment.learning_rate,
+            samples=lap.samples,
+        )
+
+    def _heartbeat(self) -> None:
+        """Tell the ledger what has been used since the last record, in case there is no next one."""
+        since = Segment(self._recorded_until, "other")
+        since.mark(self._meter.read())
+        if self._ledger and since.seconds > 0:
+            lap = self._slots.local(since.lap(self._slots.owned))
+            self._ledger.heartbeat(self._row(since, lap, complete=False))
+
+    def close(self, *, together: bool = True) -> RunRecord:
+        """Record what is open, hand everything over, and let go of all that is live; safe to call again."""
+        if self.is_live:
+            _live.discard(self)
+            atexit.unregister(self.close)
+            try:
+                self._record_rest(together=together)
+            finally:
+                self.is_closed = True
+                self._shut_down()
+        return self._totals()
+
+    def abandon(self) -> None:
+        """Close a run that nobody holds any more, on its own thread: this one may be anywhere, with any lock held."""
+        if self.is_live:
+            self._worker.submit(partial(self.close, together=False))
+
+    def _record_rest(self, *, together: bool) -> None:
+        segment = self._segment
+        segment.mark(self._meter.read())
+        is_epoch = segment.epoch is not None
+        before = [self._outside or _empty(segment)] if is_epoch else []
+        self._record([*before, segment], complete=not is_epoch, together=together)
+
+    def _shut_down(self) -> None:
+        run = self._totals()
+        for sink in self._sinks:
+            self._worker.submit(partial(sink.finish, run))
+        for sink in self._sinks:
+            self._worker.submit(sink.close)
+        if not self._worker.drain(DRAIN_SECONDS):
+            logger.warning("What is left of run %s could not be written within %g s.", self.run_id, DRAIN_SECONDS)
+        self._worker.stop(DRAIN_SECONDS)
+        self._meter.close()
+
+    def _totals(self) -> RunRecord:
+        return totals(self.history, self.run_id, self._ledger.path if self._ledger else None, self.board.stop_reason)
+
+
+def _empty(segment: Segment) -> Segment:
+    return Segment(segment.first, "other")
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers; a framework's logs may hold more."""
+    numbers: dict[str, float] = {}
+    for name, value in metrics.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError):
+            logger.debug("The metric %r is not a number; it is not recorded.", name)
+    return numbers

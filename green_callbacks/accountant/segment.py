@@ -1,0 +1,79 @@
+"""The interval that is open: an epoch, or what lies between two."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from green_callbacks.accountant.ranks import Lap
+from green_callbacks.meter import Snapshot, energy_between
+from green_callbacks.records import DeviceEnergy, PhaseEnergy
+
+
+@dataclass(slots=True)
+class Segment:
+    """An open interval: its laps so far, each in one phase, and what was observed in it.
+
+    Attributes:
+        first: The beginning.
+        phase: Phase of the lap at hand.
+        epoch: Index of the epoch; None outside epochs.
+        metrics: Fresh metrics.
+        learning_rate: Last learning rate seen.
+        samples: Training samples seen.
+        step: Optimiser steps so far.
+    """
+
+    first: Snapshot
+    phase: str
+    epoch: int | None = None
+    metrics: dict[str, float] = field(default_factory=dict)
+    learning_rate: float | None = None
+    samples: int | None = None
+    step: int | None = None
+    _edges: list[tuple[str, Snapshot]] = field(default_factory=list)
+
+    def mark(self, snapshot: Snapshot, phase: str | None = None) -> None:
+        """End the lap at hand, and begin another.
+
+        Args:
+            snapshot: The edge between them.
+            phase: Phase of the new one; the same unless given.
+        """
+        self._edges.append((self.phase, snapshot))
+        self.phase = phase or self.phase
+
+    @property
+    def last(self) -> Snapshot:
+        """The last edge."""
+        return self._edges[-1][1] if self._edges else self.first
+
+    @property
+    def seconds(self) -> float:
+        """Time from the beginning to the last edge, in s."""
+        return self.last.seconds - self.first.seconds
+
+    def lap(self, owned: Collection[str]) -> Lap:
+        """Return what the interval used, to its last edge.
+
+        Args:
+            owned: The devices that count on this rank.
+        """
+        phases: dict[str, PhaseEnergy] = {}
+        before = self.first
+        for phase, edge in self._edges:
+            phases[phase] = _added(phases.get(phase), _owned(before, edge, owned), edge.seconds - before.seconds)
+            before = edge
+        return Lap(self.seconds, _owned(self.first, self.last, owned), phases, self.samples)
+
+
+def _owned(first: Snapshot, last: Snapshot, owned: Collection[str]) -> dict[str, DeviceEnergy]:
+    return {name: device for name, device in energy_between(first, last).items() if name in owned}
+
+
+def _added(before: PhaseEnergy | None, devices: Mapping[str, DeviceEnergy], seconds: float) -> PhaseEnergy:
+    known = [device.joules for device in devices.values() if device.joules is not None]
+    joules = sum(known) if known else None
+    if before is None:
+        return PhaseEnergy(joules, seconds)
+    if joules is None or before.joules is None:
+        return PhaseEnergy(before.joules if joules is None else joules, before.seconds + seconds)
+    return PhaseEnergy(before.joules + joules, before.seconds + seconds)

@@ -1,0 +1,43 @@
+"""Reading of the IANA time zone database: which country a time zone stands for."""
+
+from pathlib import Path
+
+_NO_PLACE = frozenset({"CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"})
+"""Old names of hours rather than places, which the database links to some city all the same."""
+
+
+def read_time_zones(source: Path) -> dict[str, list[str]]:
+    """Read ``zone.tab`` and, where it is there, the former names in ``tzdata.zi``.
+
+    Args:
+        source: Folder that holds the files.
+
+    Returns:
+        Names of time zones by two-letter code of the country.
+    """
+    countries: dict[str, str] = {}
+    for line in (source / "zone.tab").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            code, _, name, *_ = line.split("\t")
+            countries[name] = code
+    links = _links(source / "tzdata.zi")
+    for link in links:
+        target = link
+        while target in links and target not in countries:
+            target = links[target]
+        if target in countries and link not in _NO_PLACE:
+            countries[link] = countries[target]
+    zones: dict[str, list[str]] = {}
+    for name, code in countries.items():
+        zones.setdefault(code, []).append(name)
+    return zones
+
+
+def _links(path: Path) -> dict[str, str]:
+    """Return the current name by former name."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {link: target for kind, target, link in map(str.split, filter(_is_link, lines)) if kind == "L"}
+
+
+def _is_link(line: str) -> bool:
+    return line.startswith("L ")

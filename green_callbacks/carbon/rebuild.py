@@ -1,0 +1,101 @@
+"""Rebuild the tables of the package: ``python -m green_callbacks.carbon.rebuild SOURCE_DIR``.
+
+``SOURCE_DIR`` holds the sources as CSV with a header, in UTF-8, all in gCO2e/kWh:
+
+==================================  ====================================================================
+``grid_intensity_country.csv``      ``iso3, name, year, g_per_kwh``; ``EU27`` and ``WORLD`` among them
+``grid_intensity_subnational.csv``  ``zone, name, year, g_per_kwh, scope, basis, source, licence``
+``gcp_regions.csv``                 ``region, year, g_per_kwh``
+``zone.tab``, ``tzdata.zi``         of the IANA time zone database; the table of time zones stays without them
+==================================  ====================================================================
+
+They become ``zones.csv`` and ``time_zones.csv``. The other tables are written by hand: ``names.csv`` (two-letter codes
+and what else people type), ``sources.csv``, ``regions.csv`` and ``corrections.csv`` (published figures that a source
+rounds otherwise). What cannot be right stops the rebuild, with all faults in one message, and nothing is written.
+"""
+
+import argparse
+import csv
+import io
+import logging
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from green_callbacks.carbon._figures import Figures, check, read_figures
+from green_callbacks.carbon._time_zones import read_time_zones
+from green_callbacks.carbon.tables import DATA, key, read_table
+
+_logger = logging.getLogger(__name__)
+
+
+def rebuild(source: Path, target: Path = DATA) -> None:
+    """Rebuild ``zones.csv`` and ``time_zones.csv``.
+
+    Args:
+        source: Folder with the source files.
+        target: Folder to write to.
+
+    Raises:
+        ConfigurationError: A figure, code or unit cannot be right; the message names each.
+        FileNotFoundError: A source file is not there.
+    """
+    figures = read_figures(source)
+    check(figures)
+    time_zones = read_time_zones(source) if (source / "zone.tab").exists() else None
+    years = sorted({year for zone in figures.values() for year in zone.figures})
+    keys = _keys(figures)
+    rows = (
+        (code, zone.name, zone.source, " ".join(keys[code]), *(_number(zone.figures.get(year)) for year in years))
+        for code, zone in figures.items()
+    )
+    _write(target / "zones.csv", ("zone", "name", "source", "keys", *map(str, years)), rows)
+    if time_zones is not None:
+        joined = ((zone, " ".join(sorted(names))) for zone, names in sorted(time_zones.items()))
+        _write(target / "time_zones.csv", ("zone", "time_zones"), joined)
+    for name in sorted({zone.source for zone in figures.values()}):
+        latest = [max(zone.figures) for zone in figures.values() if zone.source == name]
+        counts = ", ".join(f"{latest.count(year)} of {year}" for year in sorted(set(latest), reverse=True))
+        _logger.info("%s: %d zones, latest figures: %s (gCO2e/kWh)", name, len(latest), counts)
+
+
+def _keys(figures: Figures) -> dict[str, list[str]]:
+    """Give every key to one zone: codes before names, countries before their parts, as the zones are ordered."""
+    names = {row["zone"]: row for row in read_table("names.csv")}
+    taken: dict[str, str] = {}
+    for code in figures:
+        for text in (code, names.get(code, {}).get("iso3", "")):
+            taken.setdefault(key(text), code)
+    for code, zone in figures.items():
+        also = names.get(code, {}).get("also", "").split(";")
+        for text in () if ":" in code else (zone.name, *also):
+            owner = taken.setdefault(key(text), code)
+            if owner != code and text:
+                _logger.info("%r means %s; %s goes by its code.", text, owner, code)
+    taken.pop("", None)
+    return {code: [text for text, owner in taken.items() if owner == code] for code in figures}
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    path.write_text(text.getvalue(), encoding="utf-8", newline="")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Rebuild the tables from the folder named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m green_callbacks.carbon.rebuild", description=rebuild.__doc__)
+    parser.add_argument("source", type=Path, metavar="SOURCE_DIR", help="folder with the source files")
+    parser.add_argument("--target", type=Path, default=DATA, help="folder to write to; the package's own unless given")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    rebuild(options.source, options.target)
+
+
+if __name__ == "__main__":
+    main()

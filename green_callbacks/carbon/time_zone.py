@@ -1,0 +1,47 @@
+"""The country that a machine's time zone speaks of; nothing is asked of anyone."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from green_callbacks.carbon.tables import read_table
+
+
+def country_of_time_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> tuple[str, str] | None:
+    """Find the country of the machine's time zone.
+
+    The first of ``TZ``, ``/etc/timezone`` and the link ``/etc/localtime`` that names a place counts; UTC and other
+    zones without a place say nothing.
+
+    Args:
+        environ: Environment variables.
+        etc: Folder of the machine's configuration.
+
+    Returns:
+        ISO 3166 two-letter code of the country, and the name of the time zone; None if there is none.
+    """
+    countries: dict[str, str] = {}
+    for name in _time_zones(environ, etc):
+        countries = countries or _countries()
+        if name in countries:
+            return countries[name], name
+    return None
+
+
+def _countries() -> dict[str, str]:
+    return {name: row["zone"] for row in read_table("time_zones.csv") for name in row["time_zones"].split()}
+
+
+def _time_zones(environ: Mapping[str, str], etc: Path) -> Iterator[str]:
+    yield _name(environ.get("TZ", ""))
+    with suppress(OSError, UnicodeDecodeError):
+        yield _name((etc / "timezone").read_text(encoding="utf-8"))
+    with suppress(OSError):
+        # One step only: the files of some zones are themselves links, to other countries.
+        yield _name(str((etc / "localtime").readlink()))
+
+
+def _name(text: str) -> str:
+    """Return the name of a time zone given as a name, ``:name`` or path into a time-zone database."""
+    name = text.strip().removeprefix(":").rpartition("zoneinfo/")[2]
+    return name.removeprefix("posix/").removeprefix("right/")

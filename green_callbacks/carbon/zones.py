@@ -1,0 +1,154 @@
+"""Look-up of the carbon intensity of a place, in the tables of the package."""
+
+from collections.abc import Iterable
+from math import ceil, floor
+
+from green_callbacks.carbon.tables import Region, Tables, Zone, country_of, key, tables
+from green_callbacks.errors import ConfigurationError, UnknownZoneError
+from green_callbacks.records import Intensity
+
+WORLD = "WORLD"
+_YEARS = 5  # how many years of a zone make its range
+
+Range = tuple[float, float] | tuple[None, None]
+
+
+def lookup(zone: str, *, year: int | None = None) -> Intensity:
+    """Look up the yearly average carbon intensity of a place.
+
+    ``low_g_per_kwh`` and ``high_g_per_kwh`` say how far a figure can be from what holds today: the smallest and the
+    largest of the zone's own yearly values over the five years that end with this one (the first five years of the
+    table for years before). Where there is one year only (states, provinces, bidding zones, Google's regions) its
+    country's range is taken over in proportion. For the world they are the 5th and the 95th percentile of the
+    countries. They are None where there is nothing to take a range from.
+
+    Figures count the life cycle where there is such a figure for the place. Others have ``scope="direct"`` and the flag
+    ``direct only``. A region of AWS or Azure has the figure of the smallest place in the tables that it stands in,
+    named in brackets; a region of Google Cloud has Google's own.
+
+    Args:
+        zone: ISO 3166 code of two or three letters, English name, ``EU``, ``WORLD``, state (``US-CA``), province
+            (``CN-YN``), bidding zone (``SE-SE3``) or cloud region (``aws:eu-north-1``, ``gcp:europe-west1``,
+            ``azure:westeurope``). Case, accents and punctuation do not matter. A name that is both a country's and
+            a state's is the country's.
+        year: Calendar year; the latest that there is unless given.
+
+    Returns:
+        The intensity with its provenance. The flag ``old`` marks a figure that was the latest more than five years
+        before those of other places.
+
+    Raises:
+        UnknownZoneError: No such place is in the tables; the message names the nearest.
+        ConfigurationError: There is no figure for that year; the message names the years that there are.
+    """
+    known = tables()
+    code = find(zone)
+    region = known.regions.get(code)
+    place = known.zones[region.zone if region and code not in known.zones else code]
+    found = _year(place, year)
+    low, high = _range(place, found, known)
+    flags = place.source.flags
+    if year is None and found <= max(known.zones[WORLD].figures) - _YEARS:
+        flags += ("old",)
+    return Intensity(
+        g_per_kwh=place.figures[found],
+        low_g_per_kwh=low,
+        high_g_per_kwh=high,
+        zone=code,
+        name=_name(place, region),
+        year=found,
+        scope=place.source.scope,
+        basis=place.source.basis,
+        source=place.source.title,
+        licence=place.source.licence,
+        found_by="argument",
+        flags=flags,
+    )
+
+
+def find(text: str) -> str:
+    """Return the code of the place that a text means.
+
+    Args:
+        text: Code or name, as in :func:`lookup`.
+
+    Returns:
+        The code as the tables spell it.
+
+    Raises:
+        UnknownZoneError: No such place is in the tables.
+    """
+    known = tables()
+    code = known.codes.get(key(text))
+    if code is None:
+        nearest = " or ".join(_nearest(key(text), known))
+        hint = f": did you mean {nearest}? " if nearest else ". "
+        remedy = "Write an ISO 3166 code, an English name or a cloud region, or give carbon_intensity in gCO2e/kWh."
+        msg = f"Unknown location {text!r}{hint}{remedy}"
+        raise UnknownZoneError(msg)
+    return code
+
+
+def _nearest(wanted: str, known: Tables) -> list[str]:
+    from difflib import get_close_matches
+
+    matches = get_close_matches(wanted, known.codes, n=3, cutoff=0.1)
+    codes = dict.fromkeys(known.codes[match] for match in matches)
+    names = {code: zone.name for code, zone in known.zones.items()}
+    return [f"{code} ({names.get(code) or known.regions[code].place})" for code in codes]
+
+
+def _name(place: Zone, region: Region | None) -> str:
+    return place.name if region is None or region.code == place.code else f"{region.place} ({place.code})"
+
+
+def _year(place: Zone, year: int | None) -> int:
+    if year is None:
+        return max(place.figures)
+    if year not in place.figures:
+        years = ", ".join(map(str, place.figures))
+        msg = f"There is no figure for {place.name} ({place.code}) in {year}: choose one of {years}."
+        raise ConfigurationError(msg)
+    return year
+
+
+def _range(place: Zone, year: int, known: Tables) -> Range:
+    if place.code == WORLD:
+        return _percentiles(known, year)
+    own = _years_before(place, year)
+    if len(own) > 1:
+        return min(own), max(own)
+    region = known.regions.get(place.code)
+    country = known.zones.get(region.country if region else country_of(place.code), place)
+    spread = _years_before(country, max(country.figures))
+    if len(spread) < 2 or year not in country.figures:  # noqa: PLR2004  one figure has no range
+        return None, None
+    value, reference = place.figures[year], country.figures[year]
+    low, high = min(*spread, reference), max(*spread, reference)
+    return round(value * low / reference, 2), round(value * high / reference, 2)
+
+
+def _years_before(place: Zone, year: int) -> list[float]:
+    """Return the figures of the five years that end with ``year``, or of the first five years of the table."""
+    first = max(year - _YEARS + 1, min(place.figures))
+    return [value for y, value in place.figures.items() if first <= y < first + _YEARS]
+
+
+def _percentiles(known: Tables, year: int) -> Range:
+    """Return the 5th and 95th percentile of the countries, each with its latest of the five years to ``year``."""
+    countries = (zone for code, zone in known.zones.items() if len(code) == 2 and code != "EU")  # noqa: PLR2004  ISO
+    latest = (_latest(zone.figures.items(), year) for zone in countries)
+    values = sorted(value for value in latest if value is not None)
+    return _percentile(values, 0.05), _percentile(values, 0.95)
+
+
+def _latest(figures: Iterable[tuple[int, float]], year: int) -> float | None:
+    recent = [value for y, value in figures if year - _YEARS < y <= year]
+    return recent[-1] if recent else None
+
+
+def _percentile(values: list[float], share: float) -> float:
+    """Interpolate between the two nearest ranks."""
+    rank = share * (len(values) - 1)
+    below, above = values[floor(rank)], values[ceil(rank)]
+    return round(below + (above - below) * (rank - floor(rank)), 1)

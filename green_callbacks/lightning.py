@@ -1,0 +1,12 @@
+"""The callback for ``lightning.pytorch``."""
+
+from lightning.pytorch import Callback
+
+from green_callbacks._lightning import LightningHooks
+
+
+class EmissionsMonitor(LightningHooks, Callback):
+    __doc__ = LightningHooks.__doc__
+
+
+__all__ = ["EmissionsMonitor"]

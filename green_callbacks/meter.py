@@ -1,0 +1,212 @@
+"""Cumulative counters in, laps out."""
+
+import logging
+import threading
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.records import DeviceEnergy, Reading
+from green_callbacks.sources.base import EnergySource
+
+logger = logging.getLogger(__name__)
+
+_UNMEASURED_SHARE = 1 - 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The energy of one device since the meter was opened, whatever its counter did meanwhile.
+
+    Attributes:
+        joules: Energy in J; never falls.
+        reading: The last reading, with its bounds and labels.
+        resets: How often the counter began anew.
+    """
+
+    joules: float
+    reading: Reading
+    resets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All devices at one instant.
+
+    Attributes:
+        seconds: Monotonic time in s.
+        when: Time of day, aware, in UTC.
+        tallies: Tally by device.
+    """
+
+    seconds: float
+    when: datetime
+    tallies: Mapping[str, Tally]
+
+
+class EnergyMeter:
+    """Reads all sources together, and turns their counters into tallies that never fall.
+
+    The energy between two snapshots is their difference, so consecutive laps share their boundary reading, and the
+    sum of all laps is the last snapshot minus the first.
+
+    Args:
+        sources: Where joules come from.
+        clock: The time; the machine's unless given.
+    """
+
+    def __init__(self, sources: Iterable[EnergySource], clock: Clock | None = None) -> None:
+        self.sources = tuple(sources)
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._open: dict[EnergySource, frozenset[str]] = {}
+        self._tallies: dict[str, Tally] = {}
+
+    def open(self, *, strict: bool = False) -> None:
+        """Open every source; one that cannot be opened is left out with a warning.
+
+        Args:
+            strict: Raise instead of warning.
+
+        Raises:
+            SourceUnavailableError: A source cannot be opened, and ``strict``.
+        """
+        for source in self.sources:
+            try:
+                source.open()
+            except SourceUnavailableError as reason:
+                if strict:
+                    raise
+                logger.warning("%s", reason)
+            else:
+                self._open[source] = frozenset()
+
+    @property
+    def open_sources(self) -> tuple[EnergySource, ...]:
+        """The sources that could be opened."""
+        return tuple(self._open)
+
+    def read(self, *, settled: bool = False) -> Snapshot:
+        """Read all devices.
+
+        May be called from any thread.
+
+        Args:
+            settled: Wait for a refresh of every counter, for the narrowest bounds.
+
+        Returns:
+            The snapshot of this instant.
+        """
+        with self._lock:
+            seconds, when = self._clock.monotonic(), self._clock.now()
+            for source in self._open:
+                readings = source.read_settled() if settled else source.read()
+                self._open[source] = frozenset(readings)
+                for name, reading in readings.items():
+                    self._tallies[name] = _tally(self._tallies.get(name), reading)
+            return Snapshot(seconds, when, dict(self._tallies))
+
+    def keep(self, devices: Collection[str]) -> None:
+        """Close the sources of which no device counts here.
+
+        Args:
+            devices: The devices that do.
+        """
+        with self._lock:
+            for source in [source for source, names in self._open.items() if not names & set(devices)]:
+                source.close()
+                del self._open[source]
+
+    def close(self) -> None:
+        """Close every source, and forget every device; safe to call again."""
+        with self._lock:
+            for source in self._open:
+                source.close()
+            self._open.clear()
+            self._tallies.clear()
+
+
+def _tally(before: Tally | None, reading: Reading) -> Tally:
+    """Carry a tally on to a new reading.
+
+    A counter that fell by more than its uncertainty began anew from zero: what it shows now is the energy since. One
+    that fell by less was estimated too high before, and is waited for.
+    """
+    if reading.joules is None:
+        return Tally(before.joules if before else 0.0, reading, before.resets if before else 0)
+    if before is None or before.reading.joules is None:
+        return Tally(before.joules if before else 0.0, reading, before.resets if before else 0)
+    rise = reading.joules - before.reading.joules
+    if rise >= 0:
+        return Tally(before.joules + rise, reading, before.resets)
+    if -rise <= before.reading.below_joules + reading.above_joules:
+        return Tally(before.joules, _held(before.reading, reading), before.resets)
+    return Tally(before.joules + reading.joules, reading, before.resets + 1)
+
+
+def _held(before: Reading, now: Reading) -> Reading:
+    """Return the reading of now at the value of before, so that the next rise is counted from there."""
+    assert before.joules is not None and now.joules is not None  # noqa: S101, PT018  the caller has looked
+    excess = before.joules - now.joules
+    return Reading(
+        joules=before.joules,
+        component=now.component,
+        method=now.method,
+        below_joules=now.below_joules + excess,
+        above_joules=max(0.0, now.above_joules - excess),
+        tolerance=now.tolerance,
+        gap_seconds=now.gap_seconds,
+        flags=now.flags,
+        reason=now.reason,
+    )
+
+
+def energy_between(first: Snapshot, last: Snapshot) -> dict[str, DeviceEnergy]:
+    """Return what every device used from one snapshot to a later one.
+
+    Args:
+        first: The beginning.
+        last: The end.
+
+    Returns:
+        Energy by device, with bounds for the uncertainty of both edges.
+    """
+    duration_seconds = last.seconds - first.seconds
+    return {name: _device(first.tallies.get(name), tally, duration_seconds) for name, tally in last.tallies.items()}
+
+
+def _device(first: Tally | None, last: Tally, duration_seconds: float) -> DeviceEnergy:
+    reading = last.reading
+    joules: float | None = last.joules - first.joules if first and reading.joules is not None else None
+    gap_seconds = _gap_seconds(first, last, duration_seconds)
+    if not joules and gap_seconds > 0 and gap_seconds >= duration_seconds * _UNMEASURED_SHARE:
+        joules = None
+    low, high = _bounds(first.reading, reading, joules) if first and joules is not None else (None, None)
+    reset = first is not None and last.resets > first.resets
+    return DeviceEnergy(
+        joules=joules,
+        low_joules=low,
+        high_joules=high,
+        component=reading.component,
+        method=reading.method,
+        duration_seconds=duration_seconds,
+        gap_seconds=gap_seconds,
+        tolerance=reading.tolerance,
+        flags=(*reading.flags, "reset") if reset else reading.flags,
+    )
+
+
+def _gap_seconds(first: Tally | None, last: Tally, duration_seconds: float) -> float:
+    if last.reading.joules is None or first is None:
+        return duration_seconds
+    return min(duration_seconds, max(0.0, last.reading.gap_seconds - first.reading.gap_seconds))
+
+
+def _bounds(first: Reading, last: Reading, joules: float) -> tuple[float, float]:
+    """Return how low and how high the energy between two readings may be: their edges, and the model if it is one."""
+    model = last.tolerance * joules if last.method == "modelled" else 0.0
+    low = joules - last.below_joules - first.above_joules - model
+    high = joules + last.above_joules + first.below_joules + model
+    return max(0.0, low), high

@@ -1,0 +1,38 @@
+"""From when on a rule may decide."""
+
+from math import ceil
+from typing import Final
+
+from green_callbacks.records import History, Plan
+
+_SHARE: Final = 0.2
+_VALUES: Final = 10
+
+
+def is_armed(history: History, plan: Plan, values: int) -> bool:
+    """Tell whether enough of the run is done to decide: a fifth of the plan, or ten values where none is known.
+
+    Args:
+        history: All records so far.
+        plan: What is known ahead.
+        values: Number of values of the metric.
+    """
+    done = plan.progress(history)
+    return values >= _VALUES if done is None else done >= _SHARE
+
+
+def arming(history: History, plan: Plan, monitor: str) -> str:
+    """Say in a sentence from when on the rule may decide.
+
+    Args:
+        history: All records so far.
+        plan: What is known ahead.
+        monitor: Key of the metric.
+    """
+    if plan.progress(history) is None:
+        return f"No plan is known, so the rule decides after {_VALUES} values of {monitor}."
+    if plan.epochs is None:
+        return "The rule decides once a fifth of the plan is done."
+    epoch = ceil(_SHARE * plan.epochs)
+    epoch = max(epoch, *(drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs), epoch)
+    return f"The rule decides from epoch {epoch} of {plan.epochs} on."

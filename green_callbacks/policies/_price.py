@@ -1,0 +1,93 @@
+"""What the metric must gain for the energy it costs: the three ways to say it."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from math import isfinite
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._curve import Curve
+from green_callbacks.records import History
+
+DEFAULT_GAIN_ON_DOUBLING = 0.03
+_SPANS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A threshold, in exactly one of its forms.
+
+    Attributes:
+        per_kg: Least gain of the metric for one kgCO2e.
+        per_kwh: Least gain of the metric for one kWh of facility energy.
+        on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far.
+    """
+
+    per_kg: float | None = None
+    per_kwh: float | None = None
+    on_doubling: float | None = None
+
+    @classmethod
+    def chosen(cls, per_kg: float | None, per_kwh: float | None, on_doubling: float | None) -> "Price":
+        """Take the threshold that was given, or the default one.
+
+        Raises:
+            ConfigurationError: Several were given, or one is negative or not finite.
+        """
+        given = {
+            "min_gain_per_kg": per_kg,
+            "min_gain_per_kwh": per_kwh,
+            "min_gain_on_doubling": on_doubling,
+        }
+        named = {name: value for name, value in given.items() if value is not None}
+        if len(named) > 1:
+            msg = f"Give one threshold at most, not {' and '.join(named)}."
+            raise ConfigurationError(msg)
+        for name, value in named.items():
+            if not isfinite(value) or value < 0:
+                msg = f"{name} is {value}: it must be 0 or more."
+                raise ConfigurationError(msg)
+        return cls(per_kg, per_kwh, on_doubling) if named else cls(on_doubling=DEFAULT_GAIN_ON_DOUBLING)
+
+    def per_kwh_now(self, history: History, curve: Curve) -> float:
+        """Return the least gain for one kWh, at this point of a run.
+
+        Args:
+            history: All records so far.
+            curve: The metric's curve.
+        """
+        if self.per_kwh is not None:
+            return self.per_kwh
+        if self.per_kg is not None:
+            return self.per_kg * cleanest_kg_per_kwh(history)
+        return (self.on_doubling or 0.0) * curve.whole_gain / (curve.spent_kwh / 2)
+
+    def words(self, monitor: str) -> str:
+        """Say the price as a sentence.
+
+        Args:
+            monitor: Key of the metric.
+        """
+        if self.per_kg is not None:
+            return f"You pay 1 kg of CO2e for {self.per_kg:g} of {monitor}, and no more."
+        if self.per_kwh is not None:
+            return f"You pay 1 kWh for {self.per_kwh:g} of {monitor}, and no more."
+        return (
+            f"You pay a doubling of the energy for {self.on_doubling or 0:.3g} times all that {monitor} has gained, "
+            "and no more."
+        )
+
+
+def cleanest_kg_per_kwh(history: History) -> float:
+    """Return the carbon intensity at which energy is priced, in kgCO2e/kWh.
+
+    That of the last record or of the cleanest tenth of the run, whichever is lower: a run that pays on the grid it
+    had before must not stop because the grid turned dirty.
+
+    Args:
+        history: All records so far.
+    """
+    kg, kwh = history.cumulative_kg, history.cumulative_kwh
+    edges = {bisect_left(kwh, share * kwh[-1] / _SPANS) for share in range(_SPANS + 1)}
+    rows = sorted(edges | {max(bisect_left(kwh, kwh[-1]) - 1, 0)})
+    spans = [(kg[b] - kg[a], kwh[b] - kwh[a]) for a, b in zip(rows, rows[1:], strict=False)]
+    return min((mass / energy for mass, energy in spans if energy > 0), default=kg[-1] / kwh[-1])

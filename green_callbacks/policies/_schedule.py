@@ -1,0 +1,47 @@
+"""What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
+
+from bisect import bisect_left
+
+from green_callbacks.records import History, Plan
+
+_DROP = 0.5
+"""A learning rate of at most this share of the one before is a drop."""
+
+
+def drop_ahead(history: History, plan: Plan) -> int | None:
+    """Return the last epoch before which the schedule still lowers the learning rate; None if none is left.
+
+    Args:
+        history: All records so far.
+        plan: What is known ahead.
+    """
+    reached = -1 if history.last_epoch is None else history.last_epoch
+    within = [drop for drop in plan.learning_rate_drops if plan.epochs is None or drop < plan.epochs]
+    return within[-1] if within and within[-1] > reached else None
+
+
+def fresh_start(history: History, plan: Plan) -> int:
+    """Return the row from which on the learning rate has not dropped: 0 where it never has.
+
+    Args:
+        history: All records so far.
+        plan: What is known ahead.
+    """
+    return max(_last_planned(history, plan), _last_seen(history))
+
+
+def _last_planned(history: History, plan: Plan) -> int:
+    past = [drop for drop in plan.learning_rate_drops if history.last_epoch is not None and drop <= history.last_epoch]
+    if not past:
+        return 0
+    closed = history.epoch_rows
+    first = bisect_left(closed, past[-1], key=lambda row: history.epoch_at(row) or 0)
+    return closed[first - 1] + 1 if first else 0
+
+
+def _last_seen(history: History) -> int:
+    rows, rates = history.learning_rates
+    if not rates or min(rates) > _DROP * max(rates):
+        return 0
+    pairs = ((rows[i - 1] + 1, rates[i - 1], rates[i]) for i in range(len(rates) - 1, 0, -1))
+    return next((row for row, before, after in pairs if after <= _DROP * before and before > 0), 0)

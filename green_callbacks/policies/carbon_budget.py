@@ -1,0 +1,116 @@
+"""Stop before a budget of emissions or energy is overspent."""
+
+from dataclasses import dataclass, field
+from math import isfinite
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._spending import next_epoch, unmeasured
+from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.records.plan import epochs_done
+from green_callbacks.units import Amount, format_energy, format_mass, parse_amount
+
+
+@dataclass(frozen=True)
+class CarbonBudget:
+    """Stops a run before it would emit more CO2e, or use more energy, than it may.
+
+    The next epoch is taken to cost as much as the dearest of the last five, with what follows outside epochs (a
+    checkpoint). Before the first epoch has ended there is nothing to project from, and the run is stopped only once
+    the budget is spent. Energy is that of the facility, PUE included.
+
+    Args:
+        budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``; a plain number is kgCO2e.
+        hard: Stop before the budget would be overspent. If False, stop after the epoch that overspends it.
+        warn_at: Shares of the budget at whose crossing to warn, above 0 and below 1.
+
+    Raises:
+        ConfigurationError: The amount cannot be parsed or is not above 0, or a share lies outside 0 to 1.
+    """
+
+    budget: str | float
+    hard: bool = field(default=True, kw_only=True)
+    warn_at: tuple[float, ...] = field(default=(0.5, 0.8, 0.95), kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse options that cannot work."""
+        object.__setattr__(self, "warn_at", tuple(sorted(self.warn_at)))
+        if not (isfinite(self.amount.value) and self.amount.value > 0):
+            msg = f"A budget of {self.budget!r} cannot be kept: it must be above 0."
+            raise ConfigurationError(msg)
+        if not all(0 < share < 1 for share in self.warn_at):
+            msg = f"warn_at is {self.warn_at}: these are shares of the budget, above 0 and below 1."
+            raise ConfigurationError(msg)
+
+    @property
+    def amount(self) -> Amount:
+        """The budget in kgCO2e or in kWh."""
+        return parse_amount(self.budget) if isinstance(self.budget, str) else Amount(self.budget, "emissions_kg")
+
+    def describe(self) -> str:
+        """Say the budget in words, for the start of a run."""
+        when = "before it would be overspent" if self.hard else "after the epoch that overspends it"
+        return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
+
+    def decide(self, history: History, plan: Plan) -> Verdict:
+        """Decide after the last record of the history.
+
+        Args:
+            history: All records so far.
+            plan: What is known ahead, with what other runs have spent.
+
+        Returns:
+            ``stopping`` once the budget is spent, or before the epoch that would overspend it; ``warning`` where the
+            last record crossed a share; ``held`` while there is no epoch to project from; else ``armed``.
+        """
+        budget, spent = self.amount.value, self._spent(history, plan)
+        values = self._values(budget, spent)
+        said = unmeasured(history)
+        if spent >= budget:
+            reason = f"Stopping: {self._format(spent)} of the budget of {self._format(budget)} are spent."
+            return Verdict(True, "stopping", f"{reason}{_until_min_epochs(history, plan)}{said}", values)
+        to_come = next_epoch(history, plan, self._cumulative(history))
+        if self.hard and to_come is not None and spent + to_come > budget:
+            reason = (
+                f"Stopping: {self._format(budget - spent)} of the budget of {self._format(budget)} are left, and the "
+                f"next epoch would take about {self._format(to_come)}."
+            )
+            return Verdict(True, "stopping", f"{reason}{_until_min_epochs(history, plan)}{said}", values)
+        return self._going_on(history, plan, values, said)
+
+    def _going_on(self, history: History, plan: Plan, values: dict[str, float], said: str) -> Verdict:
+        budget, spent = self.amount.value, self._spent(history, plan)
+        left = f"{self._format(budget - spent)} of the budget of {self._format(budget)} are left"
+        crossed = self._crossed(history, plan)
+        if crossed is not None:
+            return Verdict(False, "warning", f"{crossed:.0%} of the budget are spent: {left}.{said}", values)
+        if self.hard and not history.finished_epochs:
+            reason = f"{left}; no epoch has ended yet, so the cost of epoch 0 cannot be projected."
+            return Verdict(False, "held", f"{reason}{said}", values)
+        return Verdict(False, "armed", f"{left}.{said}", values)
+
+    def _crossed(self, history: History, plan: Plan) -> float | None:
+        """Return the highest share that the last record crossed."""
+        budget, spent, cumulative = self.amount.value, self._spent(history, plan), self._cumulative(history)
+        before = spent - cumulative[-1] + cumulative[-2] if len(cumulative) > 1 else 0.0
+        return max((share for share in self.warn_at if before < share * budget <= spent), default=None)
+
+    def _spent(self, history: History, plan: Plan) -> float:
+        if self.amount.quantity == "emissions_kg":
+            return plan.spent_before_kg + history.emissions_kg
+        return plan.spent_before_kwh + history.facility_kwh
+
+    def _cumulative(self, history: History):
+        return history.cumulative_kg if self.amount.quantity == "emissions_kg" else history.cumulative_kwh
+
+    def _values(self, budget: float, spent: float) -> dict[str, float]:
+        unit = "kg" if self.amount.quantity == "emissions_kg" else "kwh"
+        return {f"green/budget_left_{unit}": budget - spent, "green/budget_share": spent / budget}
+
+    def _format(self, value: float) -> str:
+        return format_mass(value) if self.amount.quantity == "emissions_kg" else format_energy(value)
+
+
+def _until_min_epochs(history: History, plan: Plan) -> str:
+    if not plan.min_epochs or epochs_done(history) >= plan.min_epochs:
+        return ""
+    return f" The framework's min_epochs={plan.min_epochs} wins until then."

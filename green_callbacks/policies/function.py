@@ -1,0 +1,74 @@
+"""A policy of the user's own, as one function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies.base import Policy
+from green_callbacks.records import History, Plan, Verdict
+
+Answer = Verdict | bool | str | None
+"""What such a function may return: a verdict, whether to stop, the reason why to stop, or nothing to go on."""
+
+Decision = Callable[[History, Plan], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionPolicy:
+    """A policy made of a function.
+
+    Args:
+        function: Takes the history and the plan; must be pure.
+    """
+
+    function: Decision
+
+    def decide(self, history: History, plan: Plan) -> Verdict:
+        """Ask the function.
+
+        Args:
+            history: All records so far.
+            plan: What is known ahead.
+
+        Raises:
+            TypeError: The function answered with something else than a verdict, a truth, a sentence or None.
+        """
+        answer = self.function(history, plan)
+        name = getattr(self.function, "__name__", type(self.function).__name__)
+        if isinstance(answer, Verdict):
+            return answer
+        if isinstance(answer, str):
+            return Verdict(True, "stopping", answer)
+        # Comparisons of numpy values answer with their own kind of truth.
+        if answer is None or answer in (False, True):
+            return _plain(name, stop=bool(answer))
+        msg = f"The policy {name} answered {answer!r}: return a Verdict, True or False, the reason to stop, or None."
+        raise TypeError(msg)
+
+
+def _plain(name: str, *, stop: bool) -> Verdict:
+    return (
+        Verdict(True, "stopping", f"The policy {name} stops the run.")
+        if stop
+        else Verdict(False, "armed", f"The policy {name} lets the run go on.")
+    )
+
+
+def as_policy(policy: Policy | Decision) -> Policy:
+    """Take a policy, or make one of a function.
+
+    Args:
+        policy: An object with ``decide``, or a function of the history and the plan.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if isinstance(policy, type):
+        msg = f"{policy.__name__} is a class: pass an object of it, {policy.__name__}(...)."
+        raise ConfigurationError(msg)
+    if isinstance(policy, Policy):
+        return policy
+    if callable(policy):
+        return FunctionPolicy(policy)
+    msg = f"{policy!r} is no policy: pass an object with decide(history, plan), or such a function."
+    raise ConfigurationError(msg)

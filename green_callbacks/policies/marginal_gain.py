@@ -1,0 +1,190 @@
+"""Stop when more training no longer buys enough."""
+
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Final, Literal
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._arming import arming, is_armed
+from green_callbacks.policies._curve import Curve
+from green_callbacks.policies._metric_mode import Direction, Mode, direction
+from green_callbacks.policies._price import Price
+from green_callbacks.policies._schedule import drop_ahead, fresh_start
+from green_callbacks.policies._window import Window
+from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.units import format_energy
+
+_NOT_LEARNING: Final = 0.01
+"""A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
+
+
+@dataclass(frozen=True)
+class MarginalGain:
+    """Stops when the energy spent last bought less of a metric than it is worth.
+
+    A straight line through the values of the last third of the energy says how fast the metric improves. The rule
+    stops where even the upper end of that slope (one-sided 90 % confidence, so that noise makes it wait) is below the
+    threshold. All shares are of the energy, not of the epochs: a run validated every fourth epoch stops at the same
+    place.
+
+    It decides once the metric is ``acceptable`` and a fifth of the plan is done (ten values where no plan is known),
+    waits while a drop of the learning rate lies ahead and starts afresh after one. A run that is not acceptable is
+    stopped when ``not_learning_after`` of the plan is done and the last doubling of the energy brought less than 1 %
+    of the way from the first value to ``acceptable``.
+
+    Give one threshold at most. A threshold of 0 never stops while there is a new best in the window.
+
+    Args:
+        monitor: Key of the metric, e.g. ``val_acc``.
+        min_gain_on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far;
+            knows no scale, neither the metric's nor the kilograms'. The default, with 0.03.
+        min_gain_per_kg: Least gain of the metric for one kgCO2e. Counted at the cleanest grid of the run, so that it
+            does not stop because the grid turned dirty.
+        min_gain_per_kwh: Least gain of the metric for one kWh of facility energy.
+        mode: ``max`` where more of the metric is better, ``min`` where less is; ``auto`` goes by the name.
+        acceptable: Value with which you could live; the rule waits for it.
+        not_learning_after: Share of the plan after which a run that is not learning is stopped; None for never.
+        on_annealing: Whether to ``hold`` or to ``stop`` where the learning rate is annealed to about zero by the end
+            of the plan; the gain of such a schedule comes last.
+        report_only: Say where it would have stopped, and never stop.
+
+    Raises:
+        ConfigurationError: Several thresholds, one that is negative, or a metric whose mode its name does not tell.
+    """
+
+    monitor: str
+    min_gain_on_doubling: float | None = field(default=None, kw_only=True)
+    min_gain_per_kg: float | None = field(default=None, kw_only=True)
+    min_gain_per_kwh: float | None = field(default=None, kw_only=True)
+    mode: Mode = field(default="auto", kw_only=True)
+    acceptable: float | None = field(default=None, kw_only=True)
+    not_learning_after: float | None = field(default=0.5, kw_only=True)
+    on_annealing: Literal["hold", "stop"] = field(default="hold", kw_only=True)
+    report_only: bool = field(default=False, kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse options that cannot work."""
+        _ = self._price, self.direction
+        if self.acceptable is not None and not isfinite(self.acceptable):
+            msg = f"acceptable is {self.acceptable}: it must be a value that {self.monitor} can reach."
+            raise ConfigurationError(msg)
+        if self.not_learning_after is not None and not 0 < self.not_learning_after <= 1:
+            msg = f"not_learning_after is {self.not_learning_after}: it is a share of the plan, above 0 and at most 1."
+            raise ConfigurationError(msg)
+        if self.on_annealing not in ("hold", "stop"):
+            msg = f"on_annealing is {self.on_annealing!r}: write 'hold' or 'stop'."
+            raise ConfigurationError(msg)
+
+    @property
+    def direction(self) -> Direction:
+        """Which way the metric improves: ``max`` or ``min``."""
+        return direction(self.monitor, self.mode)
+
+    @property
+    def _price(self) -> Price:
+        return Price.chosen(self.min_gain_per_kg, self.min_gain_per_kwh, self.min_gain_on_doubling)
+
+    def describe(self) -> str:
+        """Say the price in words, for the start of a run."""
+        return self._price.words(self.monitor)
+
+    def decide(self, history: History, plan: Plan) -> Verdict:
+        """Decide after the last record of the history.
+
+        Args:
+            history: All records so far.
+            plan: What is known ahead.
+
+        Returns:
+            ``held`` while it cannot or must not decide, ``armed`` while training pays, ``stopping`` where it no longer
+            does (``warning`` where it only reports), with the gain per kg, per kWh and by a doubling in ``values``.
+        """
+        unknown = self._unknown(history)
+        if unknown:
+            return Verdict(False, "held", f"{unknown} {arming(history, plan, self.monitor)}")
+        curve = Curve.of(history, history.metric(self.monitor), self.direction)
+        window = Window.of(curve, fresh_start(history, plan))
+        if window is None:
+            reason = f"There are too few values of {self.monitor} to judge by. {arming(history, plan, self.monitor)}"
+            return Verdict(False, "held", reason)
+        values = window.gains(history)
+        why_stop = self._why_stop(history, curve, window)
+        why_wait = self._why_wait(history, plan, curve, why_stop)
+        if why_wait:
+            return Verdict(False, "held", why_wait, values)
+        if not why_stop:
+            return Verdict(False, "armed", self._why_go_on(history, plan, window), values)
+        if self.report_only:
+            return Verdict(False, "warning", f"Would stop here: {why_stop}", values)
+        return Verdict(True, "stopping", f"Stopping: {why_stop}", values)
+
+    def _unknown(self, history: History) -> str | None:
+        rows, values = history.metric(self.monitor)
+        if not rows:
+            seen = ", ".join(sorted(history.metric_names))
+            return f"{self.monitor} has not been seen yet" + (f"; seen were {seen}." if seen else ".")
+        if rows[-1] != len(history) - 1:
+            return f"{self.monitor} was not measured in the last record."
+        if not isfinite(values[-1]):
+            return f"{self.monitor} is {values[-1]}, which says nothing of its gain."
+        if history.facility_kwh <= 0:
+            return "No energy was measured, so nothing can be said of its price."
+        return None
+
+    def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
+        if not self._is_acceptable(curve):
+            return self._why_not_learning(curve)
+        price = self._price.per_kwh_now(history, curve)
+        if window.trend.upper >= price and (price > 0 or window.new_best):
+            return None
+        if not price:
+            return f"{self.monitor} has found no new best in the last {format_energy(window.kwh)}."
+        return (
+            f"the last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}, "
+            f"{window.at_most} at most, and they cost {price * window.kwh:.3g} of it."
+        )
+
+    def _why_not_learning(self, curve: Curve) -> str | None:
+        half = curve.before(curve.spent_kwh / 2)
+        way = self._turned(self.acceptable or 0.0) - curve.values[0]
+        if half < 0 or curve.gained_since(half) >= _NOT_LEARNING * way:
+            return None
+        return (
+            f"{self.monitor} is not learning: its best is {self._turned(curve.best):.4g}, {self.acceptable:.4g} would "
+            "be acceptable, and the last doubling of the energy brought less than 1 % of the way."
+        )
+
+    def _why_wait(self, history: History, plan: Plan, curve: Curve, why_stop: str | None) -> str | None:
+        drop = drop_ahead(history, plan)
+        if drop is not None:
+            return f"Held: the learning rate drops at epoch {drop}, and the metric often gains by that."
+        if not is_armed(history, plan, len(curve)):
+            return f"Held: too little of the run is done. {arming(history, plan, self.monitor)}"
+        if not self._is_acceptable(curve) and not self._gives_up(history, plan):
+            return (
+                f"Held: {self.monitor} is at {self._turned(curve.best):.4g} and "
+                f"{self.acceptable:.4g} would be acceptable."
+            )
+        if plan.anneals and self.on_annealing == "hold":
+            advice = (
+                f" Without that it would stop here ({why_stop[:-1]}); next time, plan fewer epochs." if why_stop else ""
+            )
+            return f"Held: the learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
+        return None
+
+    def _why_go_on(self, history: History, plan: Plan, window: Window) -> str:
+        unread = (
+            " The learning-rate schedule cannot be read, so nothing is held for it." if plan.schedule_unreadable else ""
+        )
+        return f"Goes on: the last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}.{unread}"
+
+    def _gives_up(self, history: History, plan: Plan) -> bool:
+        done = plan.progress(history)
+        return self.not_learning_after is not None and done is not None and done >= self.not_learning_after
+
+    def _is_acceptable(self, curve: Curve) -> bool:
+        return self.acceptable is None or curve.best >= self._turned(self.acceptable)
+
+    def _turned(self, value: float) -> float:
+        """Turn a value so that more is better, or back."""
+        return -value if self.direction == "min" else value

@@ -1,0 +1,24 @@
+"""The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
+
+from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy, Reading
+from green_callbacks.records.epoch import EpochRecord
+from green_callbacks.records.history import Column, History
+from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.plan import Plan
+from green_callbacks.records.run import RunRecord
+from green_callbacks.records.verdict import Code, Verdict
+
+__all__ = [
+    "Code",
+    "Column",
+    "DeviceEnergy",
+    "EpochRecord",
+    "History",
+    "Intensity",
+    "Method",
+    "PhaseEnergy",
+    "Plan",
+    "Reading",
+    "RunRecord",
+    "Verdict",
+]

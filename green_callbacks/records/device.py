@@ -1,0 +1,87 @@
+"""What a source says of one device, and what a device used during one lap."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Method = Literal["counter", "sampled", "modelled"]
+"""How joules were obtained: an energy counter of the hardware, sampled power, or a model of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """The energy that one device has used since an arbitrary origin, as known at this instant.
+
+    Final when returned: nothing is revised afterwards.
+
+    Attributes:
+        joules: Cumulative energy in J; while the device does not answer, the last that is known of it; None if it
+            never answered.
+        component: What it is a part of: ``gpu``, ``cpu``, ``dram``, ``platform``, …
+        method: How it was obtained.
+        below_joules: How much less the true value of this instant may be, in J: a counter read late or early.
+        above_joules: How much more it may be, in J.
+        tolerance: Systematic relative error of everything this device reports, e.g. 0.05 for ±5 %: a sensor's gain,
+            or what a model may be off.
+        gap_seconds: Seconds since the origin in which nothing was measured. May fall again where a counter that came
+            back had gone on counting.
+        flags: Short words about this device that a reader of its energy must know, e.g. ``shared``.
+        reason: Why the device does not answer now; None while it does.
+    """
+
+    joules: float | None
+    component: str
+    method: Method
+    below_joules: float = 0.0
+    above_joules: float = 0.0
+    tolerance: float = 0.0
+    gap_seconds: float = 0.0
+    flags: tuple[str, ...] = ()
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceEnergy:
+    """The energy that one device used during one record.
+
+    Attributes:
+        joules: Energy in J; None if nothing was measured.
+        low_joules: Lower bound in J, for the uncertainty of both edges and, where modelled, of the model.
+        high_joules: Upper bound in J, likewise.
+        component: What it is a part of: ``gpu``, ``cpu``, ``dram``, ``platform``, …
+        method: How it was obtained.
+        duration_seconds: Length of the record in s.
+        gap_seconds: How many of these seconds were not measured.
+        tolerance: Systematic relative error of the device, stated apart: a sensor's gain is the same in every record.
+        flags: Short words that a reader of this energy must know, e.g. ``shared`` or ``reset``.
+    """
+
+    joules: float | None
+    component: str
+    method: Method
+    duration_seconds: float
+    low_joules: float | None = None
+    high_joules: float | None = None
+    gap_seconds: float = 0.0
+    tolerance: float = 0.0
+    flags: tuple[str, ...] = ()
+
+    @property
+    def mean_watts(self) -> float | None:
+        """Mean power over the measured seconds, in W; None where there are none."""
+        measured_seconds = self.duration_seconds - self.gap_seconds
+        if self.joules is None or measured_seconds <= 0:
+            return None
+        return self.joules / measured_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseEnergy:
+    """What one phase of an epoch (``train``, ``validation``, ``other``) took.
+
+    Attributes:
+        joules: Energy of all devices, in J; None if nothing was measured.
+        seconds: Time, in s.
+    """
+
+    joules: float | None
+    seconds: float

@@ -1,0 +1,178 @@
+"""One row of the account: an epoch, a part of one, or what lies outside epochs."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Self
+
+from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
+from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.verdict import Verdict
+from green_callbacks.units import GRAMS_PER_KG, joules_to_kwh, kwh_to_joules
+
+_SCRIPTED_INTENSITY = Intensity(g_per_kwh=1000.0, source="scripted", found_by="scripted")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpochRecord:
+    """What was measured, looked up and declared for one interval; the rest is derived from it.
+
+    Attributes:
+        epoch: Index of the epoch, from 0; None for what lies outside epochs.
+        step: Optimiser steps taken so far, at the end of the interval; None if unknown.
+        closes_epoch: False for a part of an epoch that is not its last.
+        complete: False for an interval that was cut short: by a stop, an exception or a kill.
+        started_at: Time of day at the beginning, aware, in UTC.
+        duration_seconds: Length in s.
+        devices: Energy by device.
+        phases: Energy and time by phase; they add up to the record's.
+        intensity: Carbon intensity, with its provenance.
+        pue: Power usage effectiveness of the facility, ≥ 1.
+        metrics: The metrics that were fresh in this interval.
+        learning_rate: Learning rate at the end; None if unknown.
+        samples: Training samples seen; None if unknown.
+        verdicts: What each policy said after this record, in the order of the policies.
+    """
+
+    epoch: int | None
+    started_at: datetime
+    duration_seconds: float
+    devices: Mapping[str, DeviceEnergy]
+    intensity: Intensity
+    pue: float = 1.0
+    step: int | None = None
+    closes_epoch: bool = True
+    complete: bool = True
+    phases: Mapping[str, PhaseEnergy] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    learning_rate: float | None = None
+    samples: int | None = None
+    verdicts: tuple[Verdict, ...] = ()
+
+    @classmethod
+    def scripted(
+        cls,
+        *,
+        epoch: int | None = None,
+        emissions_kg: float = 0.0,
+        metrics: Mapping[str, float] | None = None,
+        learning_rate: float | None = None,
+        duration_seconds: float = 1.0,
+        started_at: datetime = datetime(2025, 1, 1, tzinfo=UTC),
+        step: int | None = None,
+    ) -> Self:
+        """Make a record by hand, for tests, simulations and replays.
+
+        Args:
+            epoch: Index of the epoch; None for a row outside epochs.
+            emissions_kg: Emissions in kgCO2e, at 1000 gCO2e/kWh and a PUE of 1: as many kWh of energy.
+            metrics: Fresh metrics.
+            learning_rate: Learning rate.
+            duration_seconds: Length in s.
+            started_at: Beginning, aware.
+            step: Optimiser steps so far.
+
+        Returns:
+            A record with one device named ``scripted``.
+        """
+        joules = kwh_to_joules(emissions_kg)
+        device = DeviceEnergy(
+            joules=joules,
+            low_joules=joules,
+            high_joules=joules,
+            component="scripted",
+            method="counter",
+            duration_seconds=duration_seconds,
+        )
+        return cls(
+            epoch=epoch,
+            step=step,
+            started_at=started_at,
+            duration_seconds=duration_seconds,
+            devices={"scripted": device},
+            intensity=_SCRIPTED_INTENSITY,
+            metrics=dict(metrics or {}),
+            learning_rate=learning_rate,
+        )
+
+    @property
+    def energy_joules(self) -> float | None:
+        """Energy of all devices at the IT equipment, in J; None if no device was measured."""
+        return _total(device.joules for device in self.devices.values())
+
+    @property
+    def energy_low_joules(self) -> float | None:
+        """Lower bound of the energy in J, with the tolerance of every sensor and model."""
+        return _total(_bound(device, device.low_joules, -1) for device in self.devices.values())
+
+    @property
+    def energy_high_joules(self) -> float | None:
+        """Upper bound of the energy in J, with the tolerance of every sensor and model."""
+        return _total(_bound(device, device.high_joules, +1) for device in self.devices.values())
+
+    @property
+    def energy_kwh(self) -> float | None:
+        """Energy at the IT equipment, in kWh."""
+        return None if self.energy_joules is None else joules_to_kwh(self.energy_joules)
+
+    @property
+    def facility_kwh(self) -> float | None:
+        """Energy of the facility for it, in kWh: energy times PUE."""
+        return None if self.energy_kwh is None else self.energy_kwh * self.pue
+
+    @property
+    def emissions_kg(self) -> float | None:
+        """Emissions in kgCO2e: facility energy times carbon intensity."""
+        return None if self.facility_kwh is None else self.facility_kwh * self.intensity.g_per_kwh / GRAMS_PER_KG
+
+    @property
+    def emissions_low_kg(self) -> float | None:
+        """Lower bound of the emissions in kgCO2e, from the energy's and the intensity's."""
+        return self._emissions_bound_kg(self.energy_low_joules, self.intensity.low_g_per_kwh)
+
+    @property
+    def emissions_high_kg(self) -> float | None:
+        """Upper bound of the emissions in kgCO2e, from the energy's and the intensity's."""
+        return self._emissions_bound_kg(self.energy_high_joules, self.intensity.high_g_per_kwh)
+
+    @property
+    def mean_watts(self) -> float | None:
+        """Mean power of all devices over the record, in W."""
+        if self.energy_joules is None or self.duration_seconds <= 0:
+            return None
+        return self.energy_joules / self.duration_seconds
+
+    @property
+    def measured_share(self) -> float | None:
+        """Share of the energy that came from a counter or from sampled power, 0 to 1; the rest is modelled."""
+        if not self.energy_joules:
+            return None
+        measured = sum(d.joules for d in self.devices.values() if d.joules is not None and d.method != "modelled")
+        return measured / self.energy_joules
+
+    def component_joules(self) -> dict[str, float]:
+        """Return the energy in J by component, for the components of which something was measured."""
+        totals: dict[str, float] = {}
+        for device in self.devices.values():
+            if device.joules is not None:
+                totals[device.component] = totals.get(device.component, 0.0) + device.joules
+        return totals
+
+    def _emissions_bound_kg(self, joules: float | None, g_per_kwh: float | None) -> float | None:
+        if joules is None:
+            return None
+        intensity = self.intensity.g_per_kwh if g_per_kwh is None else g_per_kwh
+        return joules_to_kwh(joules) * self.pue * intensity / GRAMS_PER_KG
+
+
+def _bound(device: DeviceEnergy, bound_joules: float | None, sign: int) -> float | None:
+    """Widen a device's bound by its sensor's gain; a model's tolerance is in its low and high already."""
+    joules = device.joules if bound_joules is None else bound_joules
+    if joules is None or device.method == "modelled":
+        return joules
+    return joules * (1 + sign * device.tolerance)
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -1,0 +1,67 @@
+"""What is known ahead of a run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from green_callbacks.records.history import History
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is known ahead: how long the run is meant to last, and what its schedules still hold.
+
+    A framework's default horizon is not a plan: what was not asked for is None.
+
+    Attributes:
+        epochs: Number of epochs planned.
+        min_epochs: Number of epochs before which the framework will not stop, whatever a policy says.
+        steps: Number of optimiser steps planned.
+        seconds: Time planned, in s.
+        emissions_kg: Planned spend in kgCO2e, where epochs say nothing.
+        learning_rate_drops: Epochs from which on the learning rate is at most half of what it was, in order.
+        anneals: Whether the learning rate falls to about zero towards the end of the plan.
+        schedule_unreadable: Whether there is a learning-rate schedule that could not be read.
+        spent_before_kg: What other runs on the same budget have spent, in kgCO2e.
+        spent_before_kwh: The same in kWh of facility energy.
+    """
+
+    epochs: int | None = None
+    min_epochs: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    emissions_kg: float | None = None
+    learning_rate_drops: tuple[int, ...] = ()
+    anneals: bool = False
+    schedule_unreadable: bool = False
+    spent_before_kg: float = 0.0
+    spent_before_kwh: float = 0.0
+
+    def progress(self, history: History) -> float | None:
+        """Return the share of the plan that is done, by whichever of epochs, steps, time and emissions binds first.
+
+        Args:
+            history: All records so far.
+
+        Returns:
+            A share from 0, beyond 1 where the plan is overrun; None where nothing is planned.
+        """
+        return max(self._shares(history), default=None)
+
+    def _shares(self, history: History) -> Iterator[float]:
+        if self.epochs:
+            yield epochs_done(history) / self.epochs
+        if self.steps:
+            yield (history.steps or 0) / self.steps
+        if self.seconds:
+            yield history.duration_seconds / self.seconds
+        if self.emissions_kg:
+            yield history.emissions_kg / self.emissions_kg
+
+
+def epochs_done(history: History) -> int:
+    """Return how many epochs are done, those before the first record of a resumed run included.
+
+    Args:
+        history: All records so far.
+    """
+    return 0 if history.last_epoch is None else history.last_epoch + 1

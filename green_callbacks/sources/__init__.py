@@ -1,0 +1,20 @@
+"""Where joules come from: one file for each kind of sensor."""
+
+from green_callbacks.sources.base import EnergySource
+from green_callbacks.sources.callable import CallableSource
+from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.discovery import discover
+from green_callbacks.sources.platform import PlatformSource
+from green_callbacks.sources.powercap import PowercapSource
+from green_callbacks.sources.scripted import PowerSteps, ScriptedSource
+
+__all__ = [
+    "CallableSource",
+    "CpuModelSource",
+    "EnergySource",
+    "PlatformSource",
+    "PowerSteps",
+    "PowercapSource",
+    "ScriptedSource",
+    "discover",
+]

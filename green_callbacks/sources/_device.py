@@ -1,0 +1,141 @@
+"""What sources share: being open or closed, a lock that survives a fork, and the account of one device."""
+
+import os
+import threading
+from abc import abstractmethod
+from dataclasses import dataclass, replace
+from math import isfinite
+from types import TracebackType
+from typing import Any, Final, Generic, Self, TypeVar
+
+from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.sources.base import EnergySource
+
+SYSTEM_CLOCK: Final[Clock] = SystemClock()
+
+Live = TypeVar("Live")
+
+
+class LiveSource(EnergySource, Generic[Live]):
+    """A source that keeps all that is live in one attribute, so that every copy of it is a closed source."""
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+
+    @abstractmethod
+    def _begin(self) -> Live:
+        """Find the devices and return their state at the origin."""
+
+    def open(self) -> None:
+        """Find the devices; does nothing if the source is open.
+
+        Raises:
+            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
+        """
+        if self._live is None:
+            self._live = self._begin()
+
+    def close(self) -> None:
+        """Let go of everything live; safe to call again. A closed source reads no devices."""
+        self._live = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the options without what is live: an origin in time means nothing elsewhere."""
+        return self.__dict__ | {"_live": None}
+
+
+class ForkSafeLock:
+    """A lock that a forked child always finds free, and that copies as a new one.
+
+    The worker may hold the lock at the moment of a fork; in the child nobody would ever let it go.
+    """
+
+    def __init__(self) -> None:
+        self._renew()
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+
+    def __enter__(self) -> Self:
+        if self._process != os.getpid():
+            self._renew()
+        self._lock.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._lock.release()
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What is known of one device, as of its last answer. Replaced as a whole, so no thread sees half of it.
+
+    Attributes:
+        answered_at: Monotonic time of the last answer, in s; of the origin before the first.
+        joules: Energy up to the last answer, in J; None before the first.
+        gap_seconds: Seconds up to the last answer in which nothing was measured.
+        flags: Short words that a reader must know.
+        reason: Why the device does not answer now; None while it does.
+    """
+
+    answered_at: float
+    joules: float | None = None
+    gap_seconds: float = 0.0
+    flags: tuple[str, ...] = ()
+    reason: str | None = None
+
+    def add(self, joules: float, now: float, *flags: str) -> "Account":
+        """Count energy used since the last answer, whether or not the device was lost meanwhile."""
+        total_joules = (self.joules or 0.0) + joules
+        return replace(self, answered_at=now, joules=total_joules, flags=self._flagged(flags), reason=None)
+
+    def skip(self, now: float, *flags: str) -> "Account":
+        """Take an answer from which the energy since the last one cannot be told: the time between is a gap."""
+        return replace(
+            self,
+            answered_at=now,
+            joules=self.joules or 0.0,
+            gap_seconds=self.gap_seconds + (now - self.answered_at),
+            flags=self._flagged(flags),
+            reason=None,
+        )
+
+    def lose(self, reason: str) -> "Account":
+        """Note that the device does not answer."""
+        return replace(self, reason=reason)
+
+    def gap_seconds_at(self, now: float) -> float:
+        """Return the seconds without measurement, those since the last answer included while the device is lost."""
+        return self.gap_seconds + (now - self.answered_at if self.reason is not None else 0.0)
+
+    def _flagged(self, flags: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self.flags, *flags)))
+
+
+def checked_at_least_zero(value: float, what: str) -> float:
+    """Return an option as a float.
+
+    Args:
+        value: What was given.
+        what: Name of the option, with its unit.
+
+    Returns:
+        The value.
+
+    Raises:
+        ConfigurationError: It is negative or not finite.
+    """
+    if not isfinite(value) or value < 0:
+        msg = f"{what} must be a finite number of at least 0, not {value!r}."
+        raise ConfigurationError(msg)
+    return float(value)

@@ -1,0 +1,214 @@
+"""A GPU's energy counter: read between its refreshes, and followed by a few sparse reads."""
+
+from collections.abc import Generator
+from math import sqrt
+from typing import NamedTuple
+
+from green_callbacks.clock import Clock
+from green_callbacks.sources._nvml_driver import DriverError
+from green_callbacks.sources._nvml_edge import EdgePower
+from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources._phase import CounterPhase, Elapsed
+
+Steps = Generator[float, None, None]
+"""Work that says, in monotonic s, when it wants to go on."""
+
+_LONGEST_PERIOD_SECONDS = 0.25
+_FINE_SECONDS, _COARSE_SECONDS = 0.004, 0.012
+_FINE_STEPS = 6
+_LEAST_GUARD_SECONDS = 0.001
+_SETTLING_SECONDS = 0.002
+_ATTEMPTS = 4
+_ALONE = 0.95
+_MISSES = 1.7
+
+
+class Edge(NamedTuple):
+    """The energy at one instant, and how much less or more it may be, in J."""
+
+    joules: float
+    below_joules: float
+    above_joules: float
+
+
+class Look(NamedTuple):
+    """A look at the counter: what it showed, and between which instants it was asked."""
+
+    joules: float
+    before_seconds: float
+    after_seconds: float
+
+
+class CounterFellError(Exception):
+    """The counter shows less than before: it began anew."""
+
+
+class CounterGauge:
+    """The energy of a GPU by its counter.
+
+    Args:
+        sensor: The GPU.
+        clock: The time.
+
+    Raises:
+        DriverError: There is no counter.
+    """
+
+    method = "counter"
+
+    def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
+        self._sensor = sensor
+        self._clock = clock
+        self._phase = CounterPhase()
+        self._anchor_joules = 0.0
+        self._last = self._look()
+        self._power = EdgePower(self._present_watts() or 0.0)
+
+    def read(self) -> Edge:
+        """Return the energy now, without waiting: two calls of the driver."""
+        look = self._look()
+        return self._edge(look, self._present_watts())
+
+    def find(self) -> Steps:
+        """Find phase and period by looking often, for up to three periods."""
+        self._phase = CounterPhase()
+        start = last = self._look()
+        steps, found = 0, 0
+        while last.after_seconds - start.before_seconds < 2 * _LONGEST_PERIOD_SECONDS and found < 2:  # noqa: PLR2004
+            pause = _FINE_SECONDS if not found or steps < _FINE_STEPS else _COARSE_SECONDS
+            yield last.after_seconds + pause
+            look = self._look()
+            steps += 1
+            if look.joules > last.joules:
+                self._phase.observe(last.before_seconds, look.after_seconds)
+                self._anchor_joules = look.joules
+                steps, found = 0, found + 1
+            last = look
+
+    def track(self) -> Steps:
+        """Look shortly before and after the next refresh: three calls of the driver if it comes when it should."""
+        for _ in range(_ATTEMPTS):
+            now = self._clock.monotonic()
+            elapsed = self._phase.elapsed(now)
+            if elapsed is None:
+                yield from self.find()
+                return
+            seen = yield from self._bracket(now, elapsed)
+            if seen and self._phase.is_sharp:
+                return
+
+    def settle(self) -> Generator[float, None, Edge]:
+        """Wait for the next refresh, and return the energy at the instant of the call."""
+        first = self._look()
+        watts = self._present_watts()
+        asked = (first.before_seconds + first.after_seconds) / 2
+        last = first
+        while last.after_seconds - asked < 1.5 * _LONGEST_PERIOD_SECONDS:
+            yield last.after_seconds + _SETTLING_SECONDS
+            look = self._look()
+            if look.joules > last.joules:
+                self._phase.observe(last.before_seconds, look.after_seconds)
+                self._anchor_joules = look.joules
+                return self._interpolated(first, look, watts, (last.before_seconds + look.after_seconds) / 2)
+            last = look
+        return self._edge(first, watts)
+
+    def _bracket(self, now: float, elapsed: Elapsed) -> Generator[float, None, bool]:
+        period = self._phase.period_seconds
+        assert period is not None  # noqa: S101  for the type checker
+        guard = min(max(_LEAST_GUARD_SECONDS, elapsed.spread_seconds), period / 3)
+        due = now + period - elapsed.seconds
+        if due - guard <= now:
+            due += period
+        yield due - guard
+        before = self._look()
+        watts = self._present_watts()
+        self._learn_mean(before)
+        looks = [due, due + guard] if guard > 2 * _LEAST_GUARD_SECONDS else [due + guard]
+        looks += [due + 3 * guard]
+        last = before
+        for wake in looks:
+            yield wake
+            look = self._look()
+            if look.joules > last.joules:
+                if look.after_seconds - before.before_seconds < period:
+                    self._saw(last, look, watts, before)
+                    return True
+                return False
+            last = look
+        self._phase.doubt()
+        return False
+
+    def _saw(self, last: Look, look: Look, watts: float | None, before: Look) -> None:
+        """Learn from one refresh between two looks: when it was, and what energy the refresh before it began with."""
+        period = self._phase.period_seconds
+        self._phase.observe(last.before_seconds, look.after_seconds)
+        if watts is not None and period is not None:
+            self._power.practise(watts, (look.joules - before.joules) / period)
+        self._anchor_joules = look.joules
+
+    def _edge(self, look: Look, watts: float | None) -> Edge:
+        now = (look.before_seconds + look.after_seconds) / 2
+        present = self._power.mean_watts if watts is None else watts
+        elapsed = self._phase.elapsed(now)
+        period = self._phase.period_seconds
+        if elapsed is None or period is None:
+            half = present * (period or 0.1) / 2
+            return Edge(look.joules + half, _ALONE * half, _ALONE * half)
+        seconds = self._resolved(look, elapsed, period)
+        part = seconds / period
+        expected = self._power.expected_watts(present, part)
+        miss = self._power.miss_watts(part)
+        miss = present / 2 if miss is None else miss
+        half = sqrt((_MISSES * miss * seconds) ** 2 + (expected * elapsed.spread_seconds) ** 2)
+        joules = look.joules + expected * seconds
+        return Edge(joules, half, half)
+
+    def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> float:
+        """Return the time since the refresh that the counter shows, where it may just have come, or not yet."""
+        seconds, spread = elapsed.seconds, elapsed.spread_seconds
+        if spread <= seconds <= period - spread:
+            return seconds
+        if seconds < spread:
+            other, odds = seconds + period, (spread - seconds) / (spread + seconds)
+            refreshes = elapsed.refreshes - 1
+        else:
+            other, odds = 0.0, (seconds - period + spread) / (period - seconds + spread)
+            refreshes = elapsed.refreshes + 1
+        risen = look.joules - self._anchor_joules
+        mean, deviation = self._power.mean_watts, max(self._power.spread_watts, 0.005 * self._power.mean_watts)
+        def unlikely(n: int) -> float:
+            width = deviation * period * max(1, n) + 0.1
+            return ((risen - n * mean * period) / width) ** 2
+        odds *= 2.718281828 ** (0.5 * max(-40.0, min(40.0, unlikely(elapsed.refreshes) - unlikely(refreshes))))
+        return other if odds > 1 else seconds
+
+    def _interpolated(self, first: Look, look: Look, watts: float | None, refresh: float) -> Edge:
+        asked = (first.before_seconds + first.after_seconds) / 2
+        period = self._phase.period_seconds
+        risen = look.joules - first.joules
+        if period is None:
+            mean = watts or 0.0
+        else:
+            mean = risen / period
+            if watts is not None and abs(watts - mean) < 0.15 * mean:
+                mean = watts
+        half = mean * _SETTLING_SECONDS / 2
+        return Edge(look.joules - mean * max(0.0, refresh - asked), half, half)
+
+    def _learn_mean(self, look: Look) -> None:
+        seconds = look.after_seconds - self._last.after_seconds
+        if seconds > 0.3:
+            self._power.learn_mean((look.joules - self._last.joules) / seconds, seconds)
+            self._last = look
+
+    def _present_watts(self) -> float | None:
+        try:
+            return self._sensor.present_watts()
+        except DriverError:
+            return None
+
+    def _look(self) -> Look:
+        before = self._clock.monotonic()
+        joules = self._sensor.energy_joules()
+        return Look(joules, before, self._clock.monotonic())

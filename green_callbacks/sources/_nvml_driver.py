@@ -1,0 +1,175 @@
+"""The calls that are made to NVIDIA's driver, in SI units and with one kind of failure."""
+
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.units import MILLIJOULES_PER_JOULE, MILLIWATTS_PER_WATT
+
+Handle = Any
+"""What the driver calls a device: an opaque pointer."""
+
+_MICROSECONDS_PER_SECOND = 1e6
+
+
+class DriverError(Exception):
+    """A call that the driver refused; the text is the driver's."""
+
+
+class DriverGoneError(DriverError):
+    """The library was shut down behind our back: it must be initialised again."""
+
+
+class PowerSample(NamedTuple):
+    """One entry of the driver's buffer of power samples."""
+
+    stamp: int
+    """The driver's time stamp, in microseconds since 1970."""
+    watts: float
+
+
+class Driver:
+    """NVML, through the module ``pynvml`` of NVIDIA's own distribution ``nvidia-ml-py``.
+
+    Every method but :meth:`close` raises :class:`DriverError` when the driver refuses.
+
+    Args:
+        nvml: The module, initialised.
+    """
+
+    def __init__(self, nvml: ModuleType) -> None:
+        self._nvml = nvml
+
+    @classmethod
+    def open(cls) -> "Driver":
+        """Load and initialise the library.
+
+        Raises:
+            SourceUnavailableError: There is no driver, or it does not answer.
+        """
+        try:
+            import pynvml
+        except ImportError as error:
+            msg = "NVIDIA GPUs cannot be measured: nvidia-ml-py is missing; run 'pip install nvidia-ml-py'."
+            raise SourceUnavailableError(msg) from error
+        driver = cls(pynvml)
+        try:
+            driver.initialise()
+        except DriverError as error:
+            msg = (
+                f"No NVIDIA GPU can be measured: the driver's library says '{error}'. If this machine has one, install "
+                "its driver, or start the container with GPU access (--gpus all); 'nvidia-smi' must work."
+            )
+            raise SourceUnavailableError(msg) from error
+        return driver
+
+    def initialise(self) -> None:
+        """Initialise the library; it counts how often."""
+        self._call("nvmlInit")
+
+    def close(self) -> None:
+        """Undo one initialisation; a driver that refuses is gone already."""
+        try:
+            self._call("nvmlShutdown")
+        except DriverError:
+            return
+
+    def device_count(self) -> int:
+        """Return how many GPUs the driver sees."""
+        return int(self._call("nvmlDeviceGetCount"))
+
+    def handle_by_index(self, index: int) -> Handle:
+        """Return a GPU by its place on the PCI bus."""
+        return self._call("nvmlDeviceGetHandleByIndex", index)
+
+    def handle_by_uuid(self, uuid: str) -> Handle:
+        """Return a GPU or a MIG device by its full UUID."""
+        return self._call("nvmlDeviceGetHandleByUUID", uuid)
+
+    def uuid(self, handle: Handle) -> str:
+        """Return the UUID of a GPU or a MIG device."""
+        return str(self._call("nvmlDeviceGetUUID", handle))
+
+    def name(self, handle: Handle) -> str:
+        """Return the product name."""
+        return str(self._call("nvmlDeviceGetName", handle))
+
+    def mig_handles(self, handle: Handle) -> list[Handle]:
+        """Return the MIG devices of a GPU; none where there are none."""
+        try:
+            most = int(self._call("nvmlDeviceGetMaxMigDeviceCount", handle))
+        except DriverError:
+            return []
+        found = []
+        for index in range(most):
+            try:
+                found.append(self._call("nvmlDeviceGetMigDeviceHandleByIndex", handle, index))
+            except DriverError:
+                continue
+        return found
+
+    def mig_slices(self, handle: Handle) -> int:
+        """Return how many GPU slices a MIG device has."""
+        return int(self._call("nvmlDeviceGetAttributes_v2", handle).gpuInstanceSliceCount)
+
+    def mig_instance(self, handle: Handle) -> tuple[int, int]:
+        """Return the ids of the GPU instance and of the compute instance of a MIG device."""
+        gpu_instance = int(self._call("nvmlDeviceGetGpuInstanceId", handle))
+        return gpu_instance, int(self._call("nvmlDeviceGetComputeInstanceId", handle))
+
+    def most_slices(self, handle: Handle) -> int:
+        """Return into how many slices MIG can cut a GPU."""
+        return int(self._call("nvmlDeviceGetMaxMigDeviceCount", handle))
+
+    def process_ids(self, handle: Handle) -> list[int]:
+        """Return the processes that compute on a GPU. Slow (milliseconds on some drivers): ask once."""
+        return [int(process.pid) for process in self._call("nvmlDeviceGetComputeRunningProcesses", handle)]
+
+    def limit_watts(self, handle: Handle) -> float:
+        """Return the power limit that is enforced, in W."""
+        return int(self._call("nvmlDeviceGetEnforcedPowerLimit", handle)) / MILLIWATTS_PER_WATT
+
+    def energy_joules(self, handle: Handle) -> float:
+        """Return the energy counter: J since the driver was loaded."""
+        return int(self._call("nvmlDeviceGetTotalEnergyConsumption", handle)) / MILLIJOULES_PER_JOULE
+
+    def power_watts(self, handle: Handle) -> float:
+        """Return the power in W: of the last second on Ampere (but for GA100) and newer, of this instant before."""
+        return int(self._call("nvmlDeviceGetPowerUsage", handle)) / MILLIWATTS_PER_WATT
+
+    def field_watts(self, handle: Handle, field: int, scope: int) -> float:
+        """Return a power that is a field value, in W.
+
+        Args:
+            handle: The GPU.
+            field: ``NVML_FI_DEV_POWER_AVERAGE`` or ``NVML_FI_DEV_POWER_INSTANT``.
+            scope: ``NVML_POWER_SCOPE_GPU`` or ``NVML_POWER_SCOPE_MODULE``.
+        """
+        value = self._call("nvmlDeviceGetFieldValues", handle, [(field, scope)])[0]
+        if value.nvmlReturn != 0:
+            msg = f"field {field}: {self._nvml.NVMLError(value.nvmlReturn)}"
+            raise DriverError(msg)
+        return int(value.value.uiVal) / MILLIWATTS_PER_WATT
+
+    def power_samples(self, handle: Handle, after_stamp: int) -> list[PowerSample]:
+        """Return the driver's own power samples, oldest first.
+
+        Args:
+            handle: The GPU.
+            after_stamp: Only those later than this time stamp.
+        """
+        _, samples = self._call("nvmlDeviceGetSamples", handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
+        return [PowerSample(s.timeStamp, s.sampleValue.uiVal / MILLIWATTS_PER_WATT) for s in samples]
+
+    def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
+        function = getattr(self._nvml, name, None)
+        if function is None:  # another distribution has put its own pynvml in the place of NVIDIA's
+            msg = f"{name} is missing from the module pynvml"
+            raise DriverError(msg)
+        try:
+            return function(*arguments)
+        except self._nvml.NVMLError as error:
+            kind = DriverGoneError if error.value == self._nvml.NVML_ERROR_UNINITIALIZED else DriverError
+            raise kind(str(error)) from error
+        except (OSError, ValueError) as error:  # a library that cannot be loaded, a name that is no UTF-8
+            raise DriverError(str(error)) from error

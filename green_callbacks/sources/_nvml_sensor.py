@@ -1,0 +1,90 @@
+"""What one GPU can be asked for, found out by asking."""
+
+import re
+
+from green_callbacks.sources._nvml_driver import Driver, DriverError, DriverGoneError, Handle, PowerSample
+
+_POWER_AVERAGE, _POWER_INSTANT = 185, 186
+_SCOPE_GPU, _SCOPE_MODULE = 0, 1
+_AVERAGING_MODELS = re.compile(r"\b(RTX (30|40|50|A\d|PRO)|A(2|10|16|40)\b|L(4|20|40)|H\d{2,3}|B\d{3}|GB?H?\d{3})")
+_SUPERCHIP = re.compile(r"\bGH\d{3}")
+
+
+class GpuSensor:
+    """The sensors of one GPU. Every method that reads raises ``DriverError`` when the driver refuses.
+
+    Args:
+        driver: The driver.
+        uuid: UUID of the GPU.
+        name: Product name.
+        handle: What the driver calls it.
+    """
+
+    def __init__(self, driver: Driver, uuid: str, name: str, handle: Handle) -> None:
+        self.uuid = uuid
+        self.name = name
+        self._driver = driver
+        self._handle = handle
+        self._instant_scope: int | None = None
+        self._average_scope: int | None = None
+        self.probe()
+
+    def probe(self) -> None:
+        """Find out which powers the GPU reports: both field values, one, or only what older chips have."""
+        self._instant_scope = self._scope_of(_POWER_INSTANT)
+        self._average_scope = self._scope_of(_POWER_AVERAGE)
+
+    @property
+    def is_superchip(self) -> bool:
+        """Whether counter and power are those of the whole module, with its CPU and memory (Grace Hopper)."""
+        return bool(_SUPERCHIP.search(self.name))
+
+    @property
+    def averages(self) -> bool:
+        """Whether the GPU reports its power averaged over a second."""
+        return self._average_scope is not None or bool(_AVERAGING_MODELS.search(self.name))
+
+    def energy_joules(self) -> float:
+        """Return the energy counter in J."""
+        return self._driver.energy_joules(self._handle)
+
+    def present_watts(self) -> float:
+        """Return the power of this instant in W, or the nearest to it that the GPU reports."""
+        if self._instant_scope is None:
+            return self._driver.power_watts(self._handle)
+        return self._driver.field_watts(self._handle, _POWER_INSTANT, self._instant_scope)
+
+    def average_watts(self) -> float:
+        """Return the power of the last second in W, where :attr:`averages`."""
+        if self._average_scope is None:
+            return self._driver.power_watts(self._handle)
+        return self._driver.field_watts(self._handle, _POWER_AVERAGE, self._average_scope)
+
+    def power_samples(self, after_stamp: int) -> list[PowerSample]:
+        """Return the driver's own samples later than a time stamp, oldest first."""
+        return self._driver.power_samples(self._handle, after_stamp)
+
+    def limit_watts(self) -> float | None:
+        """Return the power limit in W; None if it is not told."""
+        try:
+            return self._driver.limit_watts(self._handle) or None
+        except DriverError:
+            return None
+
+    def renew(self) -> None:
+        """Look the GPU up again, after it was lost or the library was shut down by somebody else."""
+        try:
+            self._handle = self._driver.handle_by_uuid(self.uuid)
+        except DriverGoneError:
+            self._driver.initialise()
+            self._handle = self._driver.handle_by_uuid(self.uuid)
+
+    def _scope_of(self, field: int) -> int | None:
+        scopes = (_SCOPE_MODULE, _SCOPE_GPU) if self.is_superchip else (_SCOPE_GPU, _SCOPE_MODULE)
+        for scope in scopes:
+            try:
+                self._driver.field_watts(self._handle, field, scope)
+            except DriverError:
+                continue
+            return scope
+        return None

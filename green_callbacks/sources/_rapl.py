@@ -1,0 +1,179 @@
+"""The RAPL zones of Linux' power capping tree, and which of them to add up.
+
+The tree and its files are described in the kernel's ``Documentation/power/powercap/powercap.rst``.
+"""
+
+import re
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.units import MICROJOULES_PER_JOULE
+
+_NODE: Final = re.compile(r"([a-z-]*rapl[a-z-]*)((?::\d+)*)")
+_PACKAGE: Final = re.compile(r"package-(\d+)(-die-\d+)?")
+_LARGEST_WATTS: Final = 1_000.0
+"""More than any processor package draws: the hottest of 2025 are sold with 500 W."""
+_SMALLEST_RANGE_JOULES: Final = 65_532.0
+"""The range of AMD's 32-bit counters in units of 15.3 µJ; no known counter has a smaller one."""
+_TICKS_SECONDS: Final = 0.005
+"""A few refreshes of a RAPL counter, which comes about once a millisecond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Zone:
+    """One energy counter.
+
+    Attributes:
+        name: Name of the device, e.g. ``cpu:package-0``.
+        component: ``cpu`` or ``dram``.
+        socket: Number of the package.
+        control: Name of the interface, e.g. ``intel-rapl`` or ``intel-rapl-mmio``.
+        counter: The file that holds the energy, in µJ.
+        range_joules: Where the counter wraps, in J; None if that cannot be read.
+    """
+
+    name: str
+    component: str
+    socket: int
+    control: str
+    counter: Path
+    range_joules: float | None
+
+    @property
+    def wrap_seconds(self) -> float:
+        """Time in which the counter may wrap at the soonest, in s."""
+        return (self.range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS
+
+    def read_joules(self) -> float:
+        """Return what the counter shows, in J.
+
+        Raises:
+            OSError: The file cannot be read.
+            ValueError: It does not hold a number.
+        """
+        # Opened each time: a file kept open would not notice a driver that was loaded again.
+        return int(self.counter.read_bytes()) / MICROJOULES_PER_JOULE
+
+    def rise_joules(self, before: float, now: float) -> float | None:
+        """Return the energy between two values of the counter, less whole laps; None if it cannot be told.
+
+        Args:
+            before: The earlier value in J.
+            now: The later value in J.
+        """
+        if now >= before:
+            return now - before
+        if self.range_joules is None or before > self.range_joules:
+            return None
+        return now - before + self.range_joules
+
+
+def find_zones(root: Path) -> list[Zone]:
+    """Find the counters that add up to the processors and their memory.
+
+    Packages contain their cores and their graphics; the platform (``psys``) contains the packages: neither is a
+    counter of its own. Memory is not in the package and is added. A package that a second interface shows again, and
+    dies that show the counter of their package, are taken once.
+
+    Args:
+        root: The tree, usually ``/sys/class/powercap``.
+
+    Returns:
+        The zones, by interface and number; none where there is no tree.
+    """
+    folders = dict(_folders(root))
+    found: dict[str, Zone] = {}
+    for node in sorted(folders, key=_order):
+        zone = _zone(node, folders)
+        if zone is None:
+            continue
+        known = found.get(zone.name)
+        if known is None:
+            found[zone.name] = zone
+        elif known.control == zone.control:
+            found[node] = replace(zone, name=f"{zone.name}@{node}")
+    return _without_mirrors(list(found.values()))
+
+
+def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
+    """Walk the tree, which is flat in ``/sys/class`` and nested in ``/sys/devices``, past its links to elsewhere."""
+    try:
+        children = sorted(folder.iterdir())
+    except OSError:
+        return
+    for child in children:
+        if _NODE.fullmatch(child.name):
+            yield child.name, child
+            yield from _folders(child)
+
+
+def _order(node: str) -> tuple[int, str, list[int]]:
+    control, _, numbers = node.partition(":")
+    return len(control), control, [int(number) for number in numbers.split(":") if number]
+
+
+def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
+    label = _text(folders[node] / "name")
+    if label == "dram":
+        parent = node.rpartition(":")[0]
+        package = _text(folders[parent] / "name") if parent in folders else ""
+        component = "dram"
+    else:
+        package = label
+        component = "cpu"
+    match = _PACKAGE.fullmatch(package)
+    if match is None:
+        return None
+    range_text = _text(folders[node] / "max_energy_range_uj")
+    range_joules = int(range_text) / MICROJOULES_PER_JOULE if range_text.isdecimal() else 0.0
+    return Zone(
+        name=f"{component}:{package}",
+        component=component,
+        socket=int(match[1]),
+        control=node.partition(":")[0],
+        counter=folders[node] / "energy_uj",
+        range_joules=range_joules or None,
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _without_mirrors(zones: Sequence[Zone]) -> list[Zone]:
+    """Drop every die whose counter is that of an earlier die of its package (AMD's Zen 1 and 2 with several dies)."""
+    mirrored = _mirrored(zones)
+    if mirrored:
+        time.sleep(_TICKS_SECONDS)
+        mirrored &= _mirrored(zones)
+    return [zone for zone in zones if zone.name not in mirrored]
+
+
+def _mirrored(zones: Sequence[Zone]) -> set[str]:
+    """Return the names of the zones whose counter lies between two looks at that of an earlier zone."""
+    first, second = _look(zones), _look(zones)
+    return {
+        other.name
+        for index, zone in enumerate(zones)
+        for other in zones[index + 1 :]
+        if (zone.component, zone.socket, zone.range_joules) == (other.component, other.socket, other.range_joules)
+        and zone.name in second
+        and other.name in first
+        and 0 < first[zone.name] <= first[other.name] <= second[zone.name]
+    }
+
+
+def _look(zones: Iterable[Zone]) -> dict[str, float]:
+    values = {}
+    for zone in zones:
+        try:
+            values[zone.name] = zone.read_joules()
+        except (OSError, ValueError):
+            continue
+    return values

@@ -1,0 +1,52 @@
+"""What every source of joules promises."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+from green_callbacks.records import Reading
+
+
+class EnergySource(ABC):
+    """A sensor, or a family of sensors, read as cumulative counters.
+
+    The constructor takes options and creates nothing live, so that a source pickles, deep-copies and forks. What is
+    live is created by :meth:`open` and dropped by :meth:`close` and by pickling. Once open, a source never raises:
+    a device that does not answer keeps what it had and says why in its reading.
+    """
+
+    poll_seconds: float | None = None
+    """How often :meth:`poll` wants to be called on the worker, in s; None for never. May be set per object."""
+
+    def open(self) -> None:
+        """Find the devices.
+
+        Safe to call again; a closed source can be opened again.
+
+        Raises:
+            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
+        """
+
+    @abstractmethod
+    def read(self) -> Mapping[str, Reading]:
+        """Read every device, now, without waiting.
+
+        Work queued on a device but not done is not waited for: its energy falls into the next lap.
+
+        Returns:
+            A cumulative reading for every device by name. A name tells the device apart on its host, e.g.
+            ``gpu:GPU-8932f937`` or ``cpu:package-0``, and stays the same while the source is open.
+        """
+
+    def read_settled(self) -> Mapping[str, Reading]:
+        """Read every device at a refresh of its counter; may wait for one.
+
+        Returns:
+            As :meth:`read`, with the narrowest bounds that the sensor allows.
+        """
+        return self.read()
+
+    def poll(self) -> None:
+        """Do what must be done now and then, on the worker's thread: sample, keep a phase, look for wraps."""
+
+    def close(self) -> None:
+        """Let go of everything live; safe to call again."""

@@ -1,0 +1,47 @@
+"""What this machine can measure."""
+
+import logging
+
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources.base import EnergySource
+from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.powercap import PowercapSource
+
+logger = logging.getLogger(__name__)
+
+
+def discover(*, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
+    """Open every source that works here: NVIDIA GPUs, and the processors by counter or else by model.
+
+    Args:
+        cpu_tdp_watts: Design power of all processors together, in W, for the model; a table's unless given.
+
+    Returns:
+        Open sources; empty where nothing can even be modelled.
+
+    Raises:
+        ConfigurationError: The design power is negative or not finite.
+    """
+    from green_callbacks.sources.nvml import NvmlSource
+
+    model = CpuModelSource(tdp_watts=cpu_tdp_watts)
+    sources: list[EnergySource] = []
+    _try(NvmlSource(), sources)
+    refusal = _try(PowercapSource(), sources)
+    if refusal is not None:
+        if isinstance(refusal.__cause__, PermissionError):
+            logger.warning("%s Until then the energy of the processors is modelled.", refusal)
+        _try(model, sources)
+    for source in sources:
+        logger.info("%s measures %s.", type(source).__name__, ", ".join(source.read()))
+    return sources
+
+
+def _try(source: EnergySource, opened: list[EnergySource]) -> SourceUnavailableError | None:
+    try:
+        source.open()
+    except SourceUnavailableError as refusal:
+        logger.info("%s is not used: %s", type(source).__name__, refusal)
+        return refusal
+    opened.append(source)
+    return None

@@ -1,0 +1,57 @@
+"""The rest of the machine, as a constant that the user declares."""
+
+from collections.abc import Mapping
+
+from green_callbacks.clock import Clock
+from green_callbacks.records import Reading
+from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+
+
+class PlatformSource(LiveSource[float]):
+    """The rest of the machine as a constant that the user declares: board, fans, disks, losses of the power supply.
+
+    It is added to what is measured, as a device of its own. Its method is ``modelled``: nobody measures it now, even
+    if the user did so once.
+
+    Args:
+        watts: Power in W.
+        name: Name of the device.
+        component: What it stands for.
+        tolerance: How far off the constant may be, relative, e.g. 0.2 for ±20 %.
+        clock: The time.
+
+    Raises:
+        ConfigurationError: The power or the tolerance is negative or not finite.
+    """
+
+    def __init__(
+        self,
+        watts: float,
+        *,
+        name: str = "platform",
+        component: str = "platform",
+        tolerance: float = 0.0,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__()
+        self._watts = checked_at_least_zero(watts, "watts")
+        self._name = name
+        self._component = component
+        self._tolerance = checked_at_least_zero(tolerance, "tolerance")
+        self._clock = clock
+
+    def _begin(self) -> float:
+        return self._clock.monotonic()
+
+    def read(self) -> Mapping[str, Reading]:
+        """Return the declared power times the time since the opening.
+
+        Returns:
+            The one device; nothing while the source is closed.
+        """
+        opened_at = self._live
+        if opened_at is None:
+            return {}
+        joules = self._watts * (self._clock.monotonic() - opened_at)
+        reading = Reading(joules=joules, component=self._component, method="modelled", tolerance=self._tolerance)
+        return {self._name: reading}

@@ -1,0 +1,125 @@
+"""The end of a run in words: why it ended, what it came to, and what would have made it cheaper. Plain text."""
+
+import logging
+from collections.abc import Callable
+from textwrap import fill
+from typing import Any, Final
+
+from green_callbacks.records import EpochRecord, Plan, RunRecord
+from green_callbacks.sinks._quality import quality_metric
+from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
+from green_callbacks.sinks.base import RunContext, Sink
+from green_callbacks.summary._answers import answers
+from green_callbacks.summary._last_gain import LastGain, last_gain
+from green_callbacks.summary._table import table
+from green_callbacks.units import format_energy, format_mass, joules_to_kwh
+
+__all__ = ["LastGain", "Summary", "answers", "last_gain", "summarise", "table"]
+
+logger = logging.getLogger(__name__)
+
+_WIDTH: Final = 100
+_LABEL_WIDTH: Final = 11
+
+
+class Summary(Sink):
+    """Writes a summary when the run ends.
+
+    Args:
+        write: Takes the text, for example ``print``; unless given it goes to :mod:`logging`, at level INFO.
+    """
+
+    def __init__(self, write: Callable[[str], None] | None = None) -> None:
+        self._write = write
+        self._context: RunContext | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as the options alone."""
+        return type(self), (self._write,)
+
+    def open(self, context: RunContext) -> None:
+        """Remember what is known of the run."""
+        self._context = context
+
+    def write(self, record: EpochRecord) -> None:
+        """Do nothing: the history holds every record."""
+
+    def finish(self, run: RunRecord) -> None:
+        """Write the summary."""
+        if self._context is None:
+            return
+        text = summarise(run, self._context)
+        if self._write is None:
+            logger.info("%s", text)
+        else:
+            self._write(text)
+
+    def close(self) -> None:
+        """Forget the run."""
+        self._context = None
+
+
+def summarise(run: RunRecord, context: RunContext) -> str:
+    """Write the summary of a run that has ended.
+
+    Args:
+        run: Its totals.
+        context: Its records, and what was known of it.
+
+    Returns:
+        Lines of plain text: why it ended, totals, a table of the epochs, and what would have made it cheaper.
+    """
+    metric = quality_metric(context.monitor, context.history.metric_names)
+    answered = answers(run, context, metric, _mode(metric, context))
+    blocks = [
+        [fill(_ending(run, context.plan), _WIDTH)],
+        [_labelled(label, text) for label, text in _totals(run).items()],
+        [table(context.history, metric)],
+        [_labelled(label.capitalize(), text) for label, text in answered.items()],
+        [] if run.ledger is None else [_labelled("Ledger", str(run.ledger))],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _mode(metric: str | None, context: RunContext) -> str:
+    """Take the mode that was declared; guess that of a metric that nobody watches from its name."""
+    if metric is None or metric == context.monitor:
+        return context.mode
+    return "min" if "loss" in metric else "max"
+
+
+def _ending(run: RunRecord, plan: Plan) -> str:
+    epochs = f"{run.epochs} {'epoch' if run.epochs == 1 else 'epochs'} in {duration(run.duration_seconds)}"
+    if run.stop_reason is not None:
+        return f"Stopped after {epochs}. {run.stop_reason}"
+    if plan.epochs is not None and run.epochs >= plan.epochs:
+        return f"Finished as planned: {epochs}."
+    return f"Ended after {epochs}; no policy stopped it."
+
+
+def _totals(run: RunRecord) -> dict[str, str]:
+    if run.energy_kwh is None or run.facility_kwh is None or run.emissions_kg is None or run.intensity is None:
+        return {"Energy": "not known: nothing was measured", "Emissions": "not known"}
+    energy = f"{format_energy(run.energy_kwh)}, {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
+    if run.measured_share is not None:
+        energy += f"; {percent(run.measured_share)} of it measured"
+    if run.measured_share is not None and run.measured_share < 1:
+        energy += ", the rest modelled"
+    if run.outside_joules:
+        energy += f"; {format_energy(joules_to_kwh(run.outside_joules))} outside epochs"
+    emissions = f"{format_mass(run.emissions_kg)} CO2e"
+    if run.emissions_low_kg is not None and run.emissions_high_kg is not None:
+        emissions += f", between {format_mass(run.emissions_low_kg)} and {format_mass(run.emissions_high_kg)}"
+    where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by: {run.intensity.found_by}"
+    return {"Energy": energy, "Emissions": emissions, "Intensity": where}
+
+
+def _labelled(label: str, text: str) -> str:
+    return fill(
+        text,
+        _WIDTH,
+        initial_indent=label.ljust(_LABEL_WIDTH),
+        subsequent_indent=" " * _LABEL_WIDTH,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,131 @@
+"""The only conversion factors of the package, and the parser of amounts such as ``"500 g"``."""
+
+import re
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from green_callbacks.errors import UnitError
+
+JOULES_PER_KWH: Final = 3_600_000.0
+GRAMS_PER_KG: Final = 1_000.0
+MILLIJOULES_PER_JOULE: Final = 1_000.0
+MICROJOULES_PER_JOULE: Final = 1_000_000.0
+MILLIWATTS_PER_WATT: Final = 1_000.0
+SECONDS_PER_HOUR: Final = 3_600.0
+
+Quantity = Literal["emissions_kg", "facility_kwh"]
+
+_UNITS: Final[dict[str, tuple[Quantity, float]]] = {
+    "mg": ("emissions_kg", 1e-6),
+    "g": ("emissions_kg", 1 / GRAMS_PER_KG),
+    "kg": ("emissions_kg", 1.0),
+    "t": ("emissions_kg", 1e3),
+    "J": ("facility_kwh", 1 / JOULES_PER_KWH),
+    "kJ": ("facility_kwh", 1e3 / JOULES_PER_KWH),
+    "MJ": ("facility_kwh", 1e6 / JOULES_PER_KWH),
+    "GJ": ("facility_kwh", 1e9 / JOULES_PER_KWH),
+    "Wh": ("facility_kwh", 1e-3),
+    "kWh": ("facility_kwh", 1.0),
+    "MWh": ("facility_kwh", 1e3),
+}
+_AMOUNT: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+)\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A quantity of emissions or of facility energy.
+
+    Attributes:
+        value: The amount, in kgCO2e for ``emissions_kg``, in kWh for ``facility_kwh``.
+        quantity: What is counted.
+    """
+
+    value: float
+    quantity: Quantity
+
+
+def parse_amount(text: str) -> Amount:
+    """Parse an amount of emissions or energy written with its unit.
+
+    Args:
+        text: A number and one of mg, g, kg, t (CO2e) or J, kJ, MJ, GJ, Wh, kWh, MWh, e.g. ``"500 g"``.
+
+    Returns:
+        The amount in kg or kWh.
+
+    Raises:
+        UnitError: The text is not a number followed by a known unit.
+    """
+    match = _AMOUNT.fullmatch(text)
+    unit = match and _canonical_unit(match[2])
+    if not match or not unit:
+        known = ", ".join(_UNITS)
+        msg = f"Cannot read {text!r} as an amount: write a number and one of {known}, for example '500 g' or '2 kWh'."
+        raise UnitError(msg)
+    quantity, factor = _UNITS[unit]
+    return Amount(float(match[1]) * factor, quantity)
+
+
+def _canonical_unit(text: str) -> str | None:
+    """Return the unit as spelled in the table; other cases are taken where they leave no doubt (``KWH``, ``Kg``)."""
+    if text in _UNITS:
+        return text
+    alike = [unit for unit in _UNITS if unit.lower() == text.lower()]
+    return alike[0] if len(alike) == 1 else None
+
+
+def joules_to_kwh(joules: float) -> float:
+    """Convert joules to kilowatt-hours."""
+    return joules / JOULES_PER_KWH
+
+
+def kwh_to_joules(kwh: float) -> float:
+    """Convert kilowatt-hours to joules."""
+    return kwh * JOULES_PER_KWH
+
+
+def grams_to_kg(grams: float) -> float:
+    """Convert grams to kilograms."""
+    return grams / GRAMS_PER_KG
+
+
+def kg_to_grams(kg: float) -> float:
+    """Convert kilograms to grams."""
+    return kg * GRAMS_PER_KG
+
+
+def format_mass(kg: float) -> str:
+    """Write a mass of CO2e with the unit in which it reads best.
+
+    Args:
+        kg: Mass in kilograms.
+
+    Returns:
+        Three significant digits and mg, g, kg or t.
+    """
+    return _scaled(kg, (("t", 1e3), ("kg", 1.0), ("g", 1e-3), ("mg", 1e-6)))
+
+
+def format_energy(kwh: float) -> str:
+    """Write an energy with the unit in which it reads best.
+
+    Args:
+        kwh: Energy in kilowatt-hours.
+
+    Returns:
+        Three significant digits and MWh, kWh, Wh or J.
+    """
+    return _scaled(kwh, (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3), ("J", 1 / JOULES_PER_KWH)))
+
+
+def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
+    for unit, size in units:
+        if abs(value) >= size:
+            return f"{_three_digits(value / size)} {unit}"
+    unit, size = units[-1]
+    return f"{_three_digits(value / size)} {unit}"
+
+
+def _three_digits(value: float) -> str:
+    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0  # noqa: PLR2004
+    return f"{value:.{decimals}f}"

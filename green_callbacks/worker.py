@@ -1,0 +1,140 @@
+"""The one thread of a run on which everything happens that may wait."""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+logger = logging.getLogger(__name__)
+
+Task = Callable[[], object]
+
+
+@dataclass(slots=True)
+class _Job:
+    """A task that comes round."""
+
+    task: Task
+    seconds: float
+    due: float
+
+
+class Worker:
+    """A parked daemon thread: runs tasks in the order they came, and jobs when they are due.
+
+    What a task raises is logged, once for each task that comes round, and kept in :attr:`failure`; the thread goes on.
+
+    Args:
+        name: Name of the thread.
+    """
+
+    def __init__(self, name: str = "green_callbacks") -> None:
+        self.failure: Exception | None = None
+        self._name = name
+        self._wake = threading.Condition()
+        self._tasks: deque[Task] = deque()
+        self._jobs: list[_Job] = []
+        self._busy = False
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._thread.start()
+
+    def submit(self, task: Task) -> None:
+        """Have a task done after all that were submitted before it; returns at once.
+
+        Args:
+            task: What to do.
+        """
+        with self._wake:
+            self._tasks.append(task)
+            self._wake.notify_all()
+
+    def every(self, seconds: float, task: Task) -> None:
+        """Have a task done again and again.
+
+        Args:
+            seconds: Time between two beginnings, in s.
+            task: What to do.
+        """
+        with self._wake:
+            self._jobs.append(_Job(task, seconds, time.monotonic() + seconds))
+            self._wake.notify_all()
+
+    def drain(self, timeout_seconds: float) -> bool:
+        """Wait until every submitted task is done.
+
+        Args:
+            timeout_seconds: How long to wait at most, in s.
+
+        Returns:
+            Whether all were done in time.
+        """
+        if threading.current_thread() is self._thread:
+            while self._tasks:
+                self._do(self._tasks.popleft())
+            return True
+        with self._wake:
+            return self._wake.wait_for(lambda: not self._tasks and not self._busy, timeout_seconds)
+
+    def stop(self, timeout_seconds: float) -> None:
+        """End the thread after the task at hand; tasks still waiting are dropped.
+
+        Args:
+            timeout_seconds: How long to wait for the task at hand, in s.
+        """
+        with self._wake:
+            self._stopping = True
+            self._jobs.clear()
+            self._tasks.clear()
+            self._wake.notify_all()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while task := self._next():
+            self._do(task)
+            with self._wake:
+                self._busy = False
+                self._wake.notify_all()
+
+    def _do(self, task: Task) -> None:
+        try:
+            task()
+        # Sinks, sensors and providers are other people's code: whatever they raise must not end the thread that
+        # writes the ledger. Nothing is hidden: it is logged, and raised where the user asked for that.
+        except Exception as failure:  # noqa: BLE001
+            self._report(failure)
+
+    def _report(self, failure: Exception) -> None:
+        if self.failure is None or type(self.failure) is not type(failure) or str(self.failure) != str(failure):
+            logger.error("A background task failed; training goes on without it.", exc_info=failure)
+        self.failure = failure
+
+    def _next(self) -> Task | None:
+        with self._wake:
+            while not self._stopping:
+                task = self._due()
+                if task is not None:
+                    self._busy = True
+                    return task
+                self._wake.wait(self._seconds_until_due())
+            return None
+
+    def _due(self) -> Task | None:
+        now = time.monotonic()
+        for job in self._jobs:
+            if job.due <= now:
+                job.due = now + job.seconds
+                return job.task
+        return self._tasks.popleft() if self._tasks else None
+
+    def _seconds_until_due(self) -> float | None:
+        if not self._jobs:
+            return None
+        return max(0.0, min(job.due for job in self._jobs) - time.monotonic())

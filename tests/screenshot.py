@@ -1,0 +1,58 @@
+"""A real TensorBoard in a real browser, for tests and for the picture of the README."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHROMIUM = Path("/usr/bin/chromium")
+
+
+@contextmanager
+def tensorboard(log_folder: Path) -> Iterator[str]:
+    """Serve a log folder on a free port; the address."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(log_folder), "--host", "127.0.0.1"]
+    with subprocess.Popen(
+        [*command, "--port", "0"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+    ) as server:
+        try:
+            assert server.stderr is not None
+            lines = (re.search(r"http://\S+", line) for line in server.stderr)
+            address = next((found[0] for found in lines if found), None)
+            assert address, "TensorBoard said no address"
+            yield address
+        finally:
+            server.terminate()
+
+
+@contextmanager
+def browser_page(width: int = 1400, height: int = 1000) -> Iterator["Page"]:
+    """A page of headless Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        try:
+            yield browser.new_page(viewport={"width": width, "height": height})
+        finally:
+            browser.close()
+
+
+def screenshot(log_folder: Path, picture: Path, tab: str = "timeseries", wait_for: str = "green") -> None:
+    """Take a picture of one tab of TensorBoard, once a text has appeared on it."""
+    with tensorboard(log_folder) as address, browser_page() as page:
+        page.goto(f"{address}#{tab}")
+        page.get_by_text(wait_for).first.wait_for()
+        page.wait_for_timeout(2000)
+        page.screenshot(path=picture)
+
+
+if __name__ == "__main__":
+    screenshot(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])

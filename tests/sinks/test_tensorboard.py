@@ -1,0 +1,403 @@
+import copy
+import math
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tensorboardX")
+event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scripted_run import finished, record, run_context
+from tensorboard.plugins.custom_scalar import layout_pb2
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import History, Intensity, Verdict
+from green_callbacks.sinks import TensorBoardSink, default_sinks
+
+EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
+OUTSIDE_KG = EPOCH_KG / 4
+
+
+def outside():
+    return record(None, gpu_joules=750.0, cpu_joules=250.0)
+
+
+def show(folder, *records, run=None, **context):
+    """Write records as a run does, and read back what TensorBoard would."""
+    sink = TensorBoardSink(folder)
+    sink.open(run_context(folder, **context))
+    for each in records:
+        sink.write(each)
+    if run is not None:
+        sink.finish(run)
+    sink.close()
+    return read(folder)
+
+
+def read(folder):
+    everything = dict.fromkeys(event_accumulator.DEFAULT_SIZE_GUIDANCE, 0)
+    return event_accumulator.EventAccumulator(str(folder), size_guidance=everything).Reload()
+
+
+def points(events, tag):
+    return [(event.step, event.value) for event in events.Scalars(tag)]
+
+
+def pages(events):
+    return [event.tensor_proto.string_val[0].decode() for event in events.Tensors("green/provenance/text_summary")]
+
+
+def charts(events):
+    last = events.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0]
+    (category,) = layout_pb2.Layout.FromString(last).category
+    return {chart.title: list(chart.multiline.tag) for chart in category.chart}
+
+
+def near(value):
+    return pytest.approx(value, rel=1e-6)  # TensorBoard keeps 32 bits
+
+
+def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path):
+    events = show(tmp_path, record(0), record(1))
+
+    assert points(events, "green/watts") == [(0, near(400)), (1, near(400))]
+    assert points(events, "green/gpu_watts") == [(0, near(300)), (1, near(300))]
+    assert points(events, "green/cpu_watts") == [(0, near(100)), (1, near(100))]
+    assert points(events, "green/energy_kwh")[1] == (1, near(4000 / 3.6e6))
+    assert points(events, "green/gpu_energy_kwh")[1] == (1, near(3000 / 3.6e6))
+    assert points(events, "green/emissions_kg")[1] == (1, near(EPOCH_KG))
+    assert points(events, "green/intensity_g_per_kwh")[1] == (1, near(360))
+
+
+def test_points_stand_at_the_time_of_day_at_which_the_epoch_ended(tmp_path):
+    events = show(tmp_path, record(0))
+
+    assert events.Scalars("green/watts")[0].wall_time == record(0).started_at.timestamp() + 10
+
+
+def test_two_devices_of_a_component_are_one_curve(tmp_path):
+    pair = record(0)
+    twins = {"gpu:0": pair.devices["gpu:0"], "gpu:1": pair.devices["gpu:0"]}
+
+    events = show(tmp_path, record(0, devices=twins))
+
+    assert points(events, "green/gpu_watts") == [(0, near(600))]
+
+
+def test_the_total_counts_what_lies_outside_epochs_and_what_earlier_processes_used(tmp_path):
+    events = show(tmp_path, outside(), record(1), before=History([outside(), record(0)]))
+
+    assert points(events, "green/emissions_total_kg") == [(1, near(2 * EPOCH_KG + 2 * OUTSIDE_KG))]
+
+
+def test_what_lies_outside_epochs_has_no_points(tmp_path):
+    events = show(tmp_path, outside())
+
+    assert events.Tags()["scalars"] == []
+
+
+def test_what_was_not_measured_is_not_drawn(tmp_path):
+    events = show(tmp_path, record(0, gpu_joules=None, cpu_joules=None, metrics={"val_acc": 0.5}))
+
+    assert events.Tags()["scalars"] == ["green/intensity_g_per_kwh"]
+
+
+def test_a_lost_device_leaves_the_others_on(tmp_path):
+    events = show(tmp_path, record(0, gpu_joules=None))
+
+    assert points(events, "green/cpu_watts") == [(0, near(100))]
+    assert "green/gpu_watts" not in events.Tags()["scalars"]
+
+
+def test_the_numbers_of_the_verdicts_are_drawn(tmp_path):
+    verdicts = (
+        Verdict(stop=False, code="armed", reason="", values={"green/budget_left_kg": 0.25}),
+        Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0}),
+    )
+
+    events = show(tmp_path, record(0, verdicts=verdicts))
+
+    assert points(events, "green/budget_left_kg") == [(0, near(0.25))]
+    assert points(events, "green/gain_per_kg") == [(0, near(3.0))]
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_a_diverged_run_goes_on_being_drawn(tmp_path, value):
+    verdict = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": value})
+
+    events = show(tmp_path, record(0, metrics={"val_acc": value}, verdicts=(verdict,)), record(1))
+
+    assert len(points(events, "green/watts")) == 2
+    assert "green/gain_per_kg" not in events.Tags()["scalars"]
+    assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
+
+
+def test_a_tag_of_the_frameworks_stream_is_never_repeated(tmp_path):
+    streamed = frozenset({"green/energy_kwh", "green/emissions_total_kg"})
+
+    events = show(tmp_path, record(0), streamed=streamed)
+
+    assert streamed.isdisjoint(events.Tags()["scalars"])
+    assert "green/gpu_energy_kwh" in events.Tags()["scalars"]
+
+
+def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path):
+    parts = [record(0, step=100, closes_epoch=False), record(0, step=150), record(1, step=250)]
+
+    events = show(tmp_path, *parts)
+
+    assert [step for step, _ in points(events, "green/watts")] == [99, 149, 249]
+
+
+def test_parts_without_steps_stand_at_their_epoch(tmp_path):
+    events = show(tmp_path, record(3, closes_epoch=False))
+
+    assert points(events, "green/watts") == [(3, near(400))]
+
+
+def test_quality_is_drawn_against_emissions_so_far(tmp_path):
+    quality = [record(e, metrics={"val_loss": 1.0, "val_acc": 0.5 + e / 10}) for e in range(2)]
+
+    events = show(tmp_path, outside(), *quality, monitor="val_acc")
+
+    micrograms = [round((OUTSIDE_KG + n * EPOCH_KG) * 1e9) for n in (1, 2)]
+    assert points(events, "green/val_acc_by_ug_co2e") == [(micrograms[0], near(0.5)), (micrograms[1], near(0.6))]
+    assert "green/val_loss_by_ug_co2e" not in events.Tags()["scalars"]
+
+
+def test_a_metric_that_nobody_watches_stays_the_one_that_is_drawn(tmp_path):
+    events = show(tmp_path, record(0, metrics={"loss": 2, "val_loss": 1}), record(1, metrics={"val_acc": 0.5}))
+
+    assert len(points(events, "green/val_loss_by_ug_co2e")) == 1
+    assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(joules=st.lists(st.floats(0.1, 1e9), min_size=1, max_size=8))
+def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(tmp_path_factory, joules):
+    clean = Intensity(g_per_kwh=50.0, source="clean", found_by="argument")
+    records = [
+        record(e, gpu_joules=j, cpu_joules=None, intensity=clean, metrics={"val_acc": e}) for e, j in enumerate(joules)
+    ]
+
+    events = show(tmp_path_factory.mktemp("run"), *records)
+
+    steps = [step for step, _ in points(events, "green/val_acc_by_ug_co2e")]
+    assert len(steps) == len(set(steps)) == len(joules)
+    assert steps == sorted(steps)
+
+
+def test_the_layout_puts_the_important_curves_together(tmp_path):
+    events = show(tmp_path, record(0, metrics={"val_acc": 0.5}))
+
+    assert list(charts(events)) == [
+        "Quality by emissions so far (1M is 1 g CO2e)",
+        "Emissions so far and budget left (kg CO2e)",
+        "Energy per epoch (kWh)",
+        "Mean power (W)",
+        "Carbon intensity (gCO2e/kWh)",
+    ]
+
+
+def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path):
+    gain = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0})
+
+    events = show(tmp_path, record(0), record(1), record(2, verdicts=(gain,)))
+
+    assert "What a kilogram still buys (gain per kg CO2e)" in charts(events)
+    assert len(events.Tensors("custom_scalars__config__")) == 2
+
+
+def test_a_chart_is_laid_out_for_what_the_framework_streams(tmp_path):
+    events = show(tmp_path, record(0), streamed=frozenset({"green/budget_left_kg", "green/emissions_total_kg"}))
+
+    assert "Emissions so far and budget left (kg CO2e)" in charts(events)
+
+
+def test_the_page_says_where_every_number_comes_from(tmp_path):
+    (page,) = pages(show(tmp_path, record(0), record(1), pue_source="environment"))
+
+    for fact in (
+        "| gpu:0 | gpu | energy counter | ± 5 % |",
+        "| cpu:0 | cpu | modelled, not measured | not stated |",
+        "| carbon intensity | 360 gCO2e/kWh (300 to 400) |",
+        "| place | Germany (DE), 2025 |",
+        "| place found by | time zone |",
+        "| counts | lifecycle, generation |",
+        "| source | A yearly table |",
+        "| licence | CC BY 4.0 |",
+        "| PUE | 1.25 (environment) |",
+        "| run | run-1 |",
+        "| version | green_callbacks ",
+    ):
+        assert fact in page
+
+
+def test_the_page_is_written_again_when_what_it_says_changes(tmp_path):
+    moved = Intensity(g_per_kwh=30.0, zone="NO", source="A yearly table", found_by="provider", flags=("stale",))
+
+    first, second = pages(show(tmp_path, record(0), record(1), record(2, intensity=moved)))
+
+    assert "Germany" in first
+    assert "| place | NO |" in second
+    assert "| notes | stale |" in second
+
+
+def test_a_run_without_sensors_says_so(tmp_path):
+    (page,) = pages(show(tmp_path, record(0, devices={})))
+
+    assert "No device was measured." in page
+
+
+def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path):
+    history = History([outside(), record(0)])
+
+    events = show(tmp_path, *history, run=finished(history, "Enough | is enough.", Path("a.jsonl")))
+
+    page = pages(events)[-1]
+    assert "| epochs | 1 |" in page
+    assert "| energy of the machine | 1.39 Wh |" in page
+    assert "| emissions (CO2e) | 625 mg |" in page
+    assert "| share measured | 75 % |" in page
+    assert r"| stopped because | Enough \| is enough. |" in page
+    assert "| ledger | a.jsonl |" in page
+
+
+def test_a_run_that_recorded_nothing_ends_with_a_page_that_invents_nothing(tmp_path):
+    (page,) = pages(show(tmp_path, run=finished(History())))
+
+    assert "| emissions (CO2e) | not known |" in page
+    assert "| stopped because | no policy stopped it |" in page
+    assert "| ledger | none |" in page
+
+
+def test_files_lie_in_the_runs_folder_unless_another_is_named(tmp_path):
+    sink = TensorBoardSink()
+    sink.open(run_context(tmp_path))
+    sink.write(record(0))
+    sink.close()
+
+    assert points(read(tmp_path / "run-1"), "green/watts") == [(0, near(400))]
+
+
+def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path):
+    show(tmp_path, record(0))
+    events = show(tmp_path, record(1), before=History([record(0)]))
+
+    assert len(list(tmp_path.iterdir())) == 2
+    assert points(events, "green/emissions_total_kg") == [(0, near(EPOCH_KG)), (1, near(2 * EPOCH_KG))]
+
+
+def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path):
+    sink = TensorBoardSink(tmp_path)
+    sink.open(run_context(tmp_path))
+    events = read(tmp_path)
+    for epoch in range(3):
+        sink.write(record(epoch))
+        assert points(events.Reload(), "green/watts")[-1][0] == epoch
+    sink.close()
+
+
+def test_a_killed_run_leaves_every_finished_epoch_readable(tmp_path):
+    script = """
+import os, signal, sys
+from pathlib import Path
+from scripted_run import record, run_context
+from green_callbacks.sinks import TensorBoardSink
+sink = TensorBoardSink(sys.argv[1])
+sink.open(run_context(Path(sys.argv[1])))
+for epoch in range(5):
+    sink.write(record(epoch))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    tests = str(Path(__file__).parents[1])
+    path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
+
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], env={**os.environ, "PYTHONPATH": path})
+
+    assert killed.returncode == -signal.SIGKILL
+    assert [step for step, _ in points(read(tmp_path), "green/watts")] == [0, 1, 2, 3, 4]
+
+
+def test_own_files_take_neither_tensorflow_nor_tensorboard(tmp_path):
+    script = """
+import sys
+from pathlib import Path
+from green_callbacks.sinks import TensorBoardSink, RunContext
+from green_callbacks.records import History, EpochRecord
+sink = TensorBoardSink(sys.argv[1])
+sink.open(RunContext(run_id="r", folder=Path(sys.argv[1]), before=History(), history=History()))
+sink.write(EpochRecord.scripted(epoch=0, emissions_kg=1.0))
+sink.close()
+sys.exit(" ".join({"tensorflow", "tensorboard", "keras", "jax"} & sys.modules.keys()))
+"""
+    subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
+
+    assert points(read(tmp_path), "green/emissions_kg") == [(0, 1.0)]
+
+
+def test_nothing_live_is_left_after_close(tmp_path):
+    show(tmp_path)  # imports done
+    threads, files = threading.active_count(), set(os.listdir("/proc/self/fd"))
+
+    show(tmp_path, record(0))
+    sink = TensorBoardSink(tmp_path)
+    sink.open(run_context(tmp_path))
+    sink.close()
+    sink.close()
+    sink.write(record(1))
+    sink.finish(finished(History()))
+
+    assert threading.active_count() == threads
+    assert set(os.listdir("/proc/self/fd")) == files
+
+
+def test_opening_again_closes_the_file_before(tmp_path):
+    sink = TensorBoardSink(tmp_path)
+    sink.open(run_context(tmp_path))
+    before = set(os.listdir("/proc/self/fd"))
+    sink.open(run_context(tmp_path))
+
+    assert set(os.listdir("/proc/self/fd")) == before
+    sink.close()
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda sink: pickle.loads(pickle.dumps(sink))])
+def test_an_open_sink_copies_as_its_options(tmp_path, copied):
+    sink = TensorBoardSink(tmp_path / "a")
+    sink.open(run_context(tmp_path))
+
+    twin = copied(sink)
+
+    twin.write(record(0))
+    sink.close()
+    assert read(tmp_path / "a").Tags()["scalars"] == []
+    twin.open(run_context(tmp_path))
+    twin.write(record(0))
+    twin.close()
+    assert points(read(tmp_path / "a"), "green/watts") == [(0, near(400))]
+
+
+def test_without_tensorboardx_the_error_names_the_remedy(tmp_path, monkeypatch):
+    for name in [name for name in sys.modules if name.startswith("tensorboardX")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+
+    with pytest.raises(ConfigurationError, match=r"green-callbacks\[tensorboard\]"):
+        TensorBoardSink().open(run_context(tmp_path))
+    assert default_sinks(None) == []
+    assert len(default_sinks(object())) == 1
+
+
+def test_by_default_a_run_is_shown_where_it_can_be():
+    (sink,) = default_sinks(None)
+
+    assert isinstance(sink, TensorBoardSink)
