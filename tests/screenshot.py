@@ -7,6 +7,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 
@@ -48,7 +52,7 @@ def browser_page(width: int = 1400, height: int = 1000) -> Iterator["Page"]:
 def screenshot(log_folder: Path, picture: Path, tab: str = "timeseries", wait_for: str = "green") -> None:
     """Take a picture of one tab of TensorBoard, once a text has appeared on it."""
     with tensorboard(log_folder) as address, browser_page() as page:
-        page.goto(f"{address}#{tab}")
+        page.goto(f"{address}#{tab}&_smoothingWeight=0")
         page.get_by_text(wait_for).first.wait_for()
         page.wait_for_timeout(2000)
         page.screenshot(path=picture)

@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from green_callbacks.accountant.totals import totals
-from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity, RunRecord
+from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity, Method, RunRecord
 from green_callbacks.sinks.base import RunContext
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -23,13 +24,26 @@ GERMANY = Intensity(
 )
 
 
-def device(joules=None, component="gpu", method="counter", seconds=10.0, **fields):
+def device(
+    joules: float | None = None,
+    component: str = "gpu",
+    method: Method = "counter",
+    seconds: float = 10.0,
+    **fields: Any,  # noqa: ANN401
+) -> DeviceEnergy:
     """What one device used."""
     fields = {"low_joules": joules, "high_joules": joules} | fields
     return DeviceEnergy(joules=joules, component=component, method=method, duration_seconds=seconds, **fields)
 
 
-def record(epoch, *, gpu_joules=3000.0, cpu_joules=1000.0, seconds=10.0, **fields):
+def record(
+    epoch: int | None,
+    *,
+    gpu_joules: float | None = 3000.0,
+    cpu_joules: float | None = 1000.0,
+    seconds: float = 10.0,
+    **fields: Any,  # noqa: ANN401
+) -> EpochRecord:
     """An interval of 10 s in Germany with a GPU that is measured and a CPU that is modelled."""
     devices = {
         "gpu:0": device(gpu_joules, "gpu", "counter", seconds, tolerance=0.05),
@@ -40,12 +54,12 @@ def record(epoch, *, gpu_joules=3000.0, cpu_joules=1000.0, seconds=10.0, **field
     return EpochRecord(epoch=epoch, duration_seconds=seconds, **{**defaults, **fields})
 
 
-def run_context(folder: Path, history: History | None = None, **fields) -> RunContext:
+def run_context(folder: Path, history: History | None = None, **fields: Any) -> RunContext:  # noqa: ANN401
     """What a sink is told of a run."""
     history = History() if history is None else history
     return RunContext(**{"run_id": "run-1", "folder": folder, "before": History(), "history": history, **fields})
 
 
-def finished(history: History, stop_reason=None, ledger=None) -> RunRecord:
+def finished(history: History, stop_reason: str | None = None, ledger: Path | None = None) -> RunRecord:
     """The totals of a run."""
     return totals(history, "run-1", ledger, stop_reason)

@@ -212,8 +212,9 @@ class EnergyAccountant:
         Yields:
             The index of the epoch; it begins and ends with the body of the loop.
         """
-        if not self.is_live:
-            self.start(plan=Plan(epochs=count))
+        self.start(plan=Plan(epochs=count))
+        if self._run is not None:
+            self._run.board.plan = _merged(self._settings.plan, Plan(epochs=count))
         last = self._history.last_epoch
         for epoch in range(0 if last is None else last + 1, count):
             self.begin_epoch(epoch)

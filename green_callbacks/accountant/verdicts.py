@@ -16,14 +16,14 @@ class Board:
 
     Args:
         policies: The policies.
-        plan: What is known ahead.
+        plan: What is known ahead; may become known later.
         strict: Raise what a policy raises instead of going on without it.
     """
 
     def __init__(self, policies: Sequence[Policy], plan: Plan, *, strict: bool) -> None:
         self.stop_reason: str | None = None
         self._policies = tuple(policies)
-        self._plan = plan
+        self.plan = plan
         self._strict = strict
         self._codes: dict[int, str] = {}
         self._failed: set[int] = set()
@@ -57,7 +57,7 @@ class Board:
             BudgetSpentError: A budget is spent.
         """
         budgets = [policy for policy in self._policies if isinstance(policy, CarbonBudget)]
-        verdicts = [budget.decide(history, self._plan) for budget in budgets] if ranks.rank == 0 else []
+        verdicts = [budget.decide(history, self.plan) for budget in budgets] if ranks.rank == 0 else []
         spent = next((verdict.reason for verdict in verdicts if verdict.stop), None)
         if ranks.sum([float(spent is not None)])[0] > 0:
             raise BudgetSpentError(spent or "Rank 0 found its carbon budget spent.")
@@ -93,7 +93,7 @@ class Board:
 
     def _ask(self, at: int, policy: Policy, history: History) -> Verdict:
         try:
-            return policy.decide(history, self._plan)
+            return policy.decide(history, self.plan)
         # A policy may be the user's own function: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:

@@ -67,7 +67,7 @@ _Row = tuple[str, str, str, Mapping[str, str]]
 
 
 def _countries(source: Path) -> Iterator[_Row]:
-    codes = {row["iso3"]: row["zone"] for row in read_table("names.csv")}
+    codes = {row["iso3"]: row["zone"] for row in read_table("names.csv") if row["iso3"]}
     for row in read_csv(source / "grid_intensity_country.csv"):
         yield codes.get(row["iso3"], ""), row["name"], "ember", row
 

@@ -89,7 +89,9 @@ def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Rebuild the tables from the folder named on the command line."""
-    parser = argparse.ArgumentParser(prog="python -m green_callbacks.carbon.rebuild", description=rebuild.__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m green_callbacks.carbon.rebuild", description="Rebuild the tables of the package."
+    )
     parser.add_argument("source", type=Path, metavar="SOURCE_DIR", help="folder with the source files")
     parser.add_argument("--target", type=Path, default=DATA, help="folder to write to; the package's own unless given")
     options = parser.parse_args(arguments)

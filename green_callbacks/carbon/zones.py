@@ -79,9 +79,10 @@ def find(text: str) -> str:
         UnknownZoneError: No such place is in the tables.
     """
     known = tables()
-    code = known.codes.get(key(text))
+    wanted = key(str(text))  # whatever was passed as a location, the answer is one sentence
+    code = known.codes.get(wanted)
     if code is None:
-        nearest = " or ".join(_nearest(key(text), known))
+        nearest = " or ".join(_nearest(wanted, known))
         hint = f": did you mean {nearest}? " if nearest else ". "
         remedy = "Write an ISO 3166 code, an English name or a cloud region, or give carbon_intensity in gCO2e/kWh."
         msg = f"Unknown location {text!r}{hint}{remedy}"

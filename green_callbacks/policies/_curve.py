@@ -6,40 +6,41 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Self
 
-from green_callbacks.policies._metric_mode import Direction
 from green_callbacks.records import Column, History
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The finite values of a metric and the rows where they were fresh.
+    """The finite values of a metric, and the energy spent until each.
 
     Attributes:
-        rows: Positions in the history.
-        values: As many values, turned so that more is better.
+        rows: Positions in the history where the metric was fresh.
+        values: As many values.
         kwh: Facility energy up to and with each row of the history, in kWh.
+        rises: Whether more of the metric is better.
+        best: The best value.
     """
 
     rows: Sequence[int]
     values: Sequence[float]
     kwh: Sequence[float]
+    rises: bool
+    best: float
 
     @classmethod
-    def of(cls, history: History, column: Column, way: Direction) -> Self:
+    def of(cls, history: History, column: Column, *, rises: bool) -> Self:
         """Take the curve of a metric from a history.
 
         Args:
             history: All records so far.
-            column: The metric's fresh values.
-            way: Which way it improves.
+            column: The metric's fresh values, of which the last is finite.
+            rises: Whether more of the metric is better.
         """
         rows, values = column
         if not isfinite(sum(values)):
             known = [(row, value) for row, value in zip(rows, values, strict=True) if isfinite(value)]
             rows, values = [row for row, _ in known], [value for _, value in known]
-        if way == "min":
-            values = [-value for value in values]
-        return cls(rows, values, history.cumulative_kwh)
+        return cls(rows, values, history.cumulative_kwh, rises, max(values) if rises else min(values))
 
     def __len__(self) -> int:
         """Return the number of values."""
@@ -51,14 +52,17 @@ class Curve:
         return self.kwh[self.rows[-1]]
 
     @property
-    def best(self) -> float:
-        """The best value so far."""
-        return max(self.values)
-
-    @property
     def whole_gain(self) -> float:
         """What the run has gained since its first value; at least 0."""
-        return self.best - self.values[0]
+        return self.turned(self.best - self.values[0])
+
+    def turned(self, difference: float) -> float:
+        """Return a difference or a slope of the metric turned so that better is more.
+
+        Args:
+            difference: In units of the metric.
+        """
+        return difference if self.rises else -difference
 
     def before(self, kwh: float) -> int:
         """Return the index of the last value that was fresh when at most this energy was spent; -1 if none was.
@@ -74,15 +78,16 @@ class Curve:
         Args:
             index: Index of the value.
         """
-        return self.best - max(self.values[: index + 1])
+        until = self.values[: index + 1]
+        return self.turned(self.best - (max(until) if self.rises else min(until)))
 
-    def window(self, start: int) -> tuple[Sequence[float], Sequence[float]]:
+    def since(self, index: int) -> tuple[Sequence[float], Sequence[float]]:
         """Return energies, in kWh, and values from an index to the end.
 
         Args:
-            start: Index of the first value.
+            index: Index of the first value.
         """
-        rows = self.rows[start:]
+        rows = self.rows[index:]
         if rows[-1] - rows[0] == len(rows) - 1:
-            return self.kwh[rows[0] : rows[-1] + 1], self.values[start:]
-        return [self.kwh[row] for row in rows], self.values[start:]
+            return self.kwh[rows[0] : rows[-1] + 1], self.values[index:]
+        return [self.kwh[row] for row in rows], self.values[index:]

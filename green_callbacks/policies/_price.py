@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from math import isfinite
 
 from green_callbacks.errors import ConfigurationError
@@ -87,7 +88,7 @@ def cleanest_kg_per_kwh(history: History) -> float:
         history: All records so far.
     """
     kg, kwh = history.cumulative_kg, history.cumulative_kwh
-    edges = {bisect_left(kwh, share * kwh[-1] / _SPANS) for share in range(_SPANS + 1)}
-    rows = sorted(edges | {max(bisect_left(kwh, kwh[-1]) - 1, 0)})
-    spans = [(kg[b] - kg[a], kwh[b] - kwh[a]) for a, b in zip(rows, rows[1:], strict=False)]
+    last = bisect_left(kwh, kwh[-1])
+    rows = sorted({0, last - 1, last} | {min(bisect_left(kwh, kwh[-1] * i / _SPANS), last) for i in range(_SPANS)})
+    spans = [(kg[end] - kg[start], kwh[end] - kwh[start]) for start, end in pairwise(rows) if start >= 0]
     return min((mass / energy for mass, energy in spans if energy > 0), default=kg[-1] / kwh[-1])

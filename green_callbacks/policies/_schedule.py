@@ -1,6 +1,7 @@
 """What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
 
 from bisect import bisect_left
+from itertools import pairwise
 
 from green_callbacks.records import History, Plan
 
@@ -43,5 +44,5 @@ def _last_seen(history: History) -> int:
     rows, rates = history.learning_rates
     if not rates or min(rates) > _DROP * max(rates):
         return 0
-    pairs = ((rows[i - 1] + 1, rates[i - 1], rates[i]) for i in range(len(rates) - 1, 0, -1))
-    return next((row for row, before, after in pairs if after <= _DROP * before and before > 0), 0)
+    kept = [after > _DROP * before or not before for before, after in pairwise(rates)]
+    return 0 if all(kept) else rows[len(kept) - 1 - kept[::-1].index(False)] + 1

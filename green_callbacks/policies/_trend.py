@@ -13,38 +13,40 @@ _Z90: Final = 1.2816
 
 
 class Trend(NamedTuple):
-    """A least-squares line through values.
+    """How fast a metric improves.
 
     Attributes:
-        slope: Its slope, in units of y per unit of x.
-        upper: Upper end of the one-sided 90 % confidence interval of the slope.
+        slope: Slope of the least-squares line, in units of the metric per kWh, positive where it improves.
+        upper: Upper end of its one-sided 90 % confidence interval.
     """
 
     slope: float
     upper: float
 
 
-def fit(xs: Sequence[float], ys: Sequence[float]) -> Trend | None:
+def fit(kwh: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend | None:
     """Fit a straight line.
 
     Args:
-        xs: Positions, not falling.
-        ys: As many values, finite.
+        kwh: Energy spent until each value, in kWh, not falling.
+        values: The metric, finite.
+        rises: Whether more of the metric is better.
 
     Returns:
-        The line; None where fewer than three values, or all at one position, leave it open.
+        The trend; None where fewer than three values, or no energy between them, leave it open.
     """
-    count = len(xs)
-    if count < MIN_VALUES or xs[-1] <= xs[0]:
+    count = len(kwh)
+    if count < MIN_VALUES or kwh[-1] <= kwh[0]:
         return None
-    middle_x, middle_y = sum(xs) / count, sum(ys) / count
-    dx = [x - middle_x for x in xs]
-    dy = [y - middle_y for y in ys]
+    middle_kwh, middle_value = sum(kwh) / count, sum(values) / count
+    dx = [x - middle_kwh for x in kwh]
+    dy = [y - middle_value for y in values]
     squares = sum(map(mul, dx, dx))
     slope = sum(map(mul, dx, dy)) / squares
     residual = max(sum(map(mul, dy, dy)) - slope * slope * squares, 0.0)
     freedom = count - 2
-    return Trend(slope, slope + _t90(freedom) * sqrt(residual / freedom / squares))
+    improving = slope if rises else -slope
+    return Trend(improving, improving + _t90(freedom) * sqrt(residual / freedom / squares))
 
 
 def _t90(freedom: int) -> float:

@@ -41,7 +41,7 @@ class Window:
         start = min(curve.before(opens_kwh), len(curve) - MIN_VALUES)
         if start < 0 or curve.rows[start] < first_row:
             return None
-        trend = fit(*curve.window(start))
+        trend = fit(*curve.since(start), rises=curve.rises)
         return None if trend is None else cls(curve, start, trend)
 
     @property

@@ -1,5 +1,6 @@
 """Stop before a budget of emissions or energy is overspent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -66,15 +67,19 @@ class CarbonBudget:
         values = self._values(budget, spent)
         said = unmeasured(history)
         if spent >= budget:
-            reason = f"Stopping: {self._format(spent)} of the budget of {self._format(budget)} are spent."
-            return Verdict(True, "stopping", f"{reason}{_until_min_epochs(history, plan)}{said}", values)
+            reason = f"{self._format(spent)} of the budget of {self._format(budget)} are spent."
+            return Verdict(
+                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
+            )
         to_come = next_epoch(history, plan, self._cumulative(history))
         if self.hard and to_come is not None and spent + to_come > budget:
             reason = (
-                f"Stopping: {self._format(budget - spent)} of the budget of {self._format(budget)} are left, and the "
+                f"{self._format(budget - spent)} of the budget of {self._format(budget)} are left, and the "
                 f"next epoch would take about {self._format(to_come)}."
             )
-            return Verdict(True, "stopping", f"{reason}{_until_min_epochs(history, plan)}{said}", values)
+            return Verdict(
+                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
+            )
         return self._going_on(history, plan, values, said)
 
     def _going_on(self, history: History, plan: Plan, values: dict[str, float], said: str) -> Verdict:
@@ -82,11 +87,16 @@ class CarbonBudget:
         left = f"{self._format(budget - spent)} of the budget of {self._format(budget)} are left"
         crossed = self._crossed(history, plan)
         if crossed is not None:
-            return Verdict(False, "warning", f"{crossed:.0%} of the budget are spent: {left}.{said}", values)
+            return Verdict(
+                stop=False,
+                code="warning",
+                reason=f"{crossed:.0%} of the budget are spent: {left}.{said}",
+                values=values,
+            )
         if self.hard and not history.finished_epochs:
             reason = f"{left}; no epoch has ended yet, so the cost of epoch 0 cannot be projected."
-            return Verdict(False, "held", f"{reason}{said}", values)
-        return Verdict(False, "armed", f"{left}.{said}", values)
+            return Verdict(stop=False, code="held", reason=f"{reason}{said}", values=values)
+        return Verdict(stop=False, code="armed", reason=f"{left}.{said}", values=values)
 
     def _crossed(self, history: History, plan: Plan) -> float | None:
         """Return the highest share that the last record crossed."""
@@ -99,7 +109,7 @@ class CarbonBudget:
             return plan.spent_before_kg + history.emissions_kg
         return plan.spent_before_kwh + history.facility_kwh
 
-    def _cumulative(self, history: History):
+    def _cumulative(self, history: History) -> Sequence[float]:
         return history.cumulative_kg if self.amount.quantity == "emissions_kg" else history.cumulative_kwh
 
     def _values(self, budget: float, spent: float) -> dict[str, float]:

@@ -38,20 +38,14 @@ class FunctionPolicy:
         if isinstance(answer, Verdict):
             return answer
         if isinstance(answer, str):
-            return Verdict(True, "stopping", answer)
+            return Verdict(stop=True, code="stopping", reason=answer)
         # Comparisons of numpy values answer with their own kind of truth.
         if answer is None or answer in (False, True):
-            return _plain(name, stop=bool(answer))
+            if answer:
+                return Verdict(stop=True, code="stopping", reason=f"The policy {name} stops the run.")
+            return Verdict(stop=False, code="armed", reason=f"The policy {name} lets the run go on.")
         msg = f"The policy {name} answered {answer!r}: return a Verdict, True or False, the reason to stop, or None."
         raise TypeError(msg)
-
-
-def _plain(name: str, *, stop: bool) -> Verdict:
-    return (
-        Verdict(True, "stopping", f"The policy {name} stops the run.")
-        if stop
-        else Verdict(False, "armed", f"The policy {name} lets the run go on.")
-    )
 
 
 def as_policy(policy: Policy | Decision) -> Policy:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._arming import arming, is_armed
 from green_callbacks.policies._curve import Curve
-from green_callbacks.policies._metric_mode import Direction, Mode, direction
+from green_callbacks.policies._metric_mode import Mode, direction
 from green_callbacks.policies._price import Price
 from green_callbacks.policies._schedule import drop_ahead, fresh_start
 from green_callbacks.policies._window import Window
@@ -41,7 +41,8 @@ class MarginalGain:
         min_gain_per_kg: Least gain of the metric for one kgCO2e. Counted at the cleanest grid of the run, so that it
             does not stop because the grid turned dirty.
         min_gain_per_kwh: Least gain of the metric for one kWh of facility energy.
-        mode: ``max`` where more of the metric is better, ``min`` where less is; ``auto`` goes by the name.
+        mode: ``max`` where more of the metric is better, ``min`` where less is; ``auto`` goes by the name, and the
+            attribute then says which.
         acceptable: Value with which you could live; the rule waits for it.
         not_learning_after: Share of the plan after which a run that is not learning is stopped; None for never.
         on_annealing: Whether to ``hold`` or to ``stop`` where the learning rate is annealed to about zero by the end
@@ -64,7 +65,8 @@ class MarginalGain:
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
-        _ = self._price, self.direction
+        self._price  # noqa: B018  refuses
+        object.__setattr__(self, "mode", direction(self.monitor, self.mode))
         if self.acceptable is not None and not isfinite(self.acceptable):
             msg = f"acceptable is {self.acceptable}: it must be a value that {self.monitor} can reach."
             raise ConfigurationError(msg)
@@ -74,11 +76,6 @@ class MarginalGain:
         if self.on_annealing not in ("hold", "stop"):
             msg = f"on_annealing is {self.on_annealing!r}: write 'hold' or 'stop'."
             raise ConfigurationError(msg)
-
-    @property
-    def direction(self) -> Direction:
-        """Which way the metric improves: ``max`` or ``min``."""
-        return direction(self.monitor, self.mode)
 
     @property
     def _price(self) -> Price:
@@ -101,22 +98,24 @@ class MarginalGain:
         """
         unknown = self._unknown(history)
         if unknown:
-            return Verdict(False, "held", f"{unknown} {arming(history, plan, self.monitor)}")
-        curve = Curve.of(history, history.metric(self.monitor), self.direction)
+            return Verdict(stop=False, code="held", reason=f"{unknown} {arming(history, plan, self.monitor)}")
+        curve = Curve.of(history, history.metric(self.monitor), rises=self.mode == "max")
         window = Window.of(curve, fresh_start(history, plan))
         if window is None:
             reason = f"There are too few values of {self.monitor} to judge by. {arming(history, plan, self.monitor)}"
-            return Verdict(False, "held", reason)
+            return Verdict(stop=False, code="held", reason=reason)
         values = window.gains(history)
         why_stop = self._why_stop(history, curve, window)
         why_wait = self._why_wait(history, plan, curve, why_stop)
         if why_wait:
-            return Verdict(False, "held", why_wait, values)
+            return Verdict(stop=False, code="held", reason=why_wait, values=values)
         if not why_stop:
-            return Verdict(False, "armed", self._why_go_on(history, plan, window), values)
+            return Verdict(stop=False, code="armed", reason=self._why_go_on(plan, window), values=values)
         if self.report_only:
-            return Verdict(False, "warning", f"Would stop here: {why_stop}", values)
-        return Verdict(True, "stopping", f"Stopping: {why_stop}", values)
+            return Verdict(
+                stop=False, code="warning", reason=f"It would stop here, but only reports. {why_stop}", values=values
+            )
+        return Verdict(stop=True, code="stopping", reason=why_stop, values=values)
 
     def _unknown(self, history: History) -> str | None:
         rows, values = history.metric(self.monitor)
@@ -140,51 +139,44 @@ class MarginalGain:
         if not price:
             return f"{self.monitor} has found no new best in the last {format_energy(window.kwh)}."
         return (
-            f"the last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}, "
+            f"The last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}, "
             f"{window.at_most} at most, and they cost {price * window.kwh:.3g} of it."
         )
 
     def _why_not_learning(self, curve: Curve) -> str | None:
         half = curve.before(curve.spent_kwh / 2)
-        way = self._turned(self.acceptable or 0.0) - curve.values[0]
+        way = curve.turned((self.acceptable or 0.0) - curve.values[0])
         if half < 0 or curve.gained_since(half) >= _NOT_LEARNING * way:
             return None
         return (
-            f"{self.monitor} is not learning: its best is {self._turned(curve.best):.4g}, {self.acceptable:.4g} would "
+            f"{self.monitor} is not learning: its best is {curve.best:.4g}, {self.acceptable:.4g} would "
             "be acceptable, and the last doubling of the energy brought less than 1 % of the way."
         )
 
     def _why_wait(self, history: History, plan: Plan, curve: Curve, why_stop: str | None) -> str | None:
         drop = drop_ahead(history, plan)
         if drop is not None:
-            return f"Held: the learning rate drops at epoch {drop}, and the metric often gains by that."
+            return f"The learning rate drops at epoch {drop}, and the metric often gains by that."
         if not is_armed(history, plan, len(curve)):
-            return f"Held: too little of the run is done. {arming(history, plan, self.monitor)}"
+            return f"Too little of the run is done. {arming(history, plan, self.monitor)}"
         if not self._is_acceptable(curve) and not self._gives_up(history, plan):
-            return (
-                f"Held: {self.monitor} is at {self._turned(curve.best):.4g} and "
-                f"{self.acceptable:.4g} would be acceptable."
-            )
+            return f"{self.monitor} is at {curve.best:.4g} and {self.acceptable:.4g} would be acceptable."
         if plan.anneals and self.on_annealing == "hold":
             advice = (
                 f" Without that it would stop here ({why_stop[:-1]}); next time, plan fewer epochs." if why_stop else ""
             )
-            return f"Held: the learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
+            return f"The learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
         return None
 
-    def _why_go_on(self, history: History, plan: Plan, window: Window) -> str:
+    def _why_go_on(self, plan: Plan, window: Window) -> str:
         unread = (
             " The learning-rate schedule cannot be read, so nothing is held for it." if plan.schedule_unreadable else ""
         )
-        return f"Goes on: the last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}.{unread}"
+        return f"The last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}.{unread}"
 
     def _gives_up(self, history: History, plan: Plan) -> bool:
         done = plan.progress(history)
         return self.not_learning_after is not None and done is not None and done >= self.not_learning_after
 
     def _is_acceptable(self, curve: Curve) -> bool:
-        return self.acceptable is None or curve.best >= self._turned(self.acceptable)
-
-    def _turned(self, value: float) -> float:
-        """Turn a value so that more is better, or back."""
-        return -value if self.direction == "min" else value
+        return self.acceptable is None or curve.turned(curve.best - self.acceptable) >= 0

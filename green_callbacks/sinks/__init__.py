@@ -6,4 +6,13 @@ from green_callbacks.sinks.ledger import Ledger, LedgerContents, read_ledger
 from green_callbacks.sinks.scalars import scalars
 from green_callbacks.sinks.tensorboard import TensorBoardSink
 
-__all__ = ["Ledger", "LedgerContents", "RunContext", "Sink", "TensorBoardSink", "default_sinks", "read_ledger", "scalars"]
+__all__ = [
+    "Ledger",
+    "LedgerContents",
+    "RunContext",
+    "Sink",
+    "TensorBoardSink",
+    "default_sinks",
+    "read_ledger",
+    "scalars",
+]

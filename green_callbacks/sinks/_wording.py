@@ -43,7 +43,7 @@ def duration(seconds: float) -> str:
     Args:
         seconds: Time in s.
     """
-    if seconds < 60:  # noqa: PLR2004  # a minute
+    if round(seconds, 1) < 60:  # noqa: PLR2004  # a minute
         return f"{significant(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:  # noqa: PLR2004  # an hour

@@ -1,6 +1,6 @@
 """What a run costs, as curves and a page in TensorBoard."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,8 @@ from green_callbacks.sinks._layout import QUALITY_SUFFIX, layout
 from green_callbacks.sinks._provenance import final_page, provenance
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks.base import RunContext, Sink
-from green_callbacks.units import joules_to_kwh, kg_to_grams
+from green_callbacks.sinks.scalars import scalars
+from green_callbacks.units import kg_to_grams
 
 _PAGE: Final = "green/provenance"
 _MICROGRAMS_PER_GRAM: Final = 1e6
@@ -97,7 +98,7 @@ class _Board:
             self._spent_kg = (self._spent_kg or 0.0) + record.emissions_kg
         if record.epoch is not None:
             self._by_step |= not record.closes_epoch
-            self._draw({**_measured(record), "green/emissions_total_kg": self._spent_kg}, self._step(record))
+            self._draw(scalars(record, self._spent_kg), self._step(record))
             self._draw_quality(record)
             self._lay_out()
         self._show(provenance(record, self._context))
@@ -114,9 +115,8 @@ class _Board:
             return max(record.step - 1, 0)
         return record.epoch or 0
 
-    def _draw(self, values: Mapping[str, float | None], step: int) -> None:
-        known = {tag: value for tag, value in values.items() if value is not None and isfinite(value)}
-        ours = {tag: value for tag, value in known.items() if tag not in self._context.streamed}
+    def _draw(self, values: Mapping[str, float], step: int) -> None:
+        ours = {tag: value for tag, value in values.items() if tag not in self._context.streamed}
         if ours:
             self._tags.update(ours)
             self.stream.scalars(ours, step, self._wall_seconds)
@@ -124,7 +124,7 @@ class _Board:
     def _draw_quality(self, record: EpochRecord) -> None:
         self._metric = quality_metric(self._metric, record.metrics)
         value = None if self._metric is None else record.metrics.get(self._metric)
-        if value is not None and self._spent_kg is not None:
+        if value is not None and isfinite(value) and self._spent_kg is not None:
             spent_micrograms = round(kg_to_grams(self._spent_kg) * _MICROGRAMS_PER_GRAM)
             self._draw({f"green/{self._metric}{QUALITY_SUFFIX}": value}, spent_micrograms)
 
@@ -138,28 +138,3 @@ class _Board:
         if page != self._page:
             self._page = page
             self.stream.text(_PAGE, page, self._wall_seconds)
-
-
-def _measured(record: EpochRecord) -> dict[str, float | None]:
-    """Return the values of one record by tag."""
-    values: dict[str, float | None] = {
-        "green/watts": record.mean_watts,
-        "green/energy_kwh": record.energy_kwh,
-        "green/emissions_kg": record.emissions_kg,
-        "green/intensity_g_per_kwh": record.intensity.g_per_kwh,
-    }
-    watts = ((device.component, device.mean_watts) for device in record.devices.values())
-    values |= {f"green/{component}_watts": total for component, total in _sums(watts).items()}
-    for component, joules in record.component_joules().items():
-        values[f"green/{component}_energy_kwh"] = joules_to_kwh(joules)
-    for verdict in record.verdicts:
-        values |= verdict.values
-    return values
-
-
-def _sums(pairs: Iterable[tuple[str, float | None]]) -> dict[str, float]:
-    totals: dict[str, float] = {}
-    for name, value in pairs:
-        if value is not None:
-            totals[name] = totals.get(name, 0.0) + value
-    return totals

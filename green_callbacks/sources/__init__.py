@@ -4,6 +4,7 @@ from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.callable import CallableSource
 from green_callbacks.sources.cpu_model import CpuModelSource
 from green_callbacks.sources.discovery import discover
+from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.platform import PlatformSource
 from green_callbacks.sources.powercap import PowercapSource
 from green_callbacks.sources.scripted import PowerSteps, ScriptedSource
@@ -12,6 +13,7 @@ __all__ = [
     "CallableSource",
     "CpuModelSource",
     "EnergySource",
+    "NvmlSource",
     "PlatformSource",
     "PowerSteps",
     "PowercapSource",

@@ -2,16 +2,14 @@
 
 from collections.abc import Generator
 from math import sqrt
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from green_callbacks.clock import Clock
+from green_callbacks.records import Method
 from green_callbacks.sources._nvml_driver import DriverError
-from green_callbacks.sources._nvml_edge import EdgePower
+from green_callbacks.sources._nvml_edge import Edge, EdgePower, Steps
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._phase import CounterPhase, Elapsed
-
-Steps = Generator[float, None, None]
-"""Work that says, in monotonic s, when it wants to go on."""
 
 _LONGEST_PERIOD_SECONDS = 0.25
 _FINE_SECONDS, _COARSE_SECONDS = 0.004, 0.012
@@ -19,16 +17,13 @@ _FINE_STEPS = 6
 _LEAST_GUARD_SECONDS = 0.001
 _SETTLING_SECONDS = 0.002
 _ATTEMPTS = 4
+_OFTEN_SECONDS, _USUAL_SECONDS, _SELDOM_SECONDS = 0.3, 1.0, 1.6
 _ALONE = 0.95
 _MISSES = 1.7
-
-
-class Edge(NamedTuple):
-    """The energy at one instant, and how much less or more it may be, in J."""
-
-    joules: float
-    below_joules: float
-    above_joules: float
+_PLAUSIBLE_OVER_LIMIT = 1.2
+_BRIDGED_SECONDS = 3.0
+_FROZEN_SECONDS = 0.6
+_LEAST_WATTS = 1.0
 
 
 class Look(NamedTuple):
@@ -39,8 +34,19 @@ class Look(NamedTuple):
     after_seconds: float
 
 
-class CounterFellError(Exception):
-    """The counter shows less than before: it began anew."""
+class CounterUntrustworthyError(Exception):
+    """The counter stands still or contradicts the power.
+
+    Args:
+        flag: One word for it.
+        why: What was seen.
+        since_seconds: Monotonic time from which on the counter cannot be used.
+    """
+
+    def __init__(self, flag: str, why: str, since_seconds: float) -> None:
+        super().__init__(why)
+        self.flag = flag
+        self.since_seconds = since_seconds
 
 
 class CounterGauge:
@@ -54,15 +60,20 @@ class CounterGauge:
         DriverError: There is no counter.
     """
 
-    method = "counter"
+    method: ClassVar[Method] = "counter"
 
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor
         self._clock = clock
+        self._limit_watts = sensor.limit_watts()
+        self.flags: list[str] = []
+        self.gap_seconds = 0.0
+        self._tracked_seconds = 0.0
         self._phase = CounterPhase()
-        self._anchor_joules = 0.0
-        self._last = self._look()
         self._power = EdgePower(self._present_watts() or 0.0)
+        self._restarted_joules = 0.0
+        self._latest = self._risen = self._meant = Look(sensor.energy_joules(), *(clock.monotonic(),) * 2)
+        self._anchor_joules = self._latest.joules
 
     def read(self) -> Edge:
         """Return the energy now, without waiting: two calls of the driver."""
@@ -92,10 +103,23 @@ class CounterGauge:
             elapsed = self._phase.elapsed(now)
             if elapsed is None:
                 yield from self.find()
+                self._check_moving(self._present_watts())
                 return
             seen = yield from self._bracket(now, elapsed)
-            if seen and self._phase.is_sharp:
-                return
+            if seen and not (self._phase.is_learning and not self._phase.is_sharp(self._clock.monotonic())):
+                break
+        self._tracked_seconds = self._clock.monotonic()
+
+    def is_due(self, now_seconds: float) -> bool:
+        """Return whether the counter should be looked at: soon while its phase is being learned, later if it is known.
+
+        Args:
+            now_seconds: Monotonic time in s.
+        """
+        wanted = _SELDOM_SECONDS if self._phase.is_sharp(now_seconds + _OFTEN_SECONDS) else _OFTEN_SECONDS
+        if not self._phase.is_learning:
+            wanted = max(wanted, _USUAL_SECONDS)
+        return now_seconds - self._tracked_seconds >= wanted
 
     def settle(self) -> Generator[float, None, Edge]:
         """Wait for the next refresh, and return the energy at the instant of the call."""
@@ -125,7 +149,7 @@ class CounterGauge:
         watts = self._present_watts()
         self._learn_mean(before)
         looks = [due, due + guard] if guard > 2 * _LEAST_GUARD_SECONDS else [due + guard]
-        looks += [due + 3 * guard]
+        looks += [due + 3 * guard] if period > 4 * guard else []
         last = before
         for wake in looks:
             yield wake
@@ -197,10 +221,15 @@ class CounterGauge:
         return Edge(look.joules - mean * max(0.0, refresh - asked), half, half)
 
     def _learn_mean(self, look: Look) -> None:
-        seconds = look.after_seconds - self._last.after_seconds
-        if seconds > 0.3:
-            self._power.learn_mean((look.joules - self._last.joules) / seconds, seconds)
-            self._last = look
+        seconds = look.after_seconds - self._meant.after_seconds
+        if seconds < _LONGEST_PERIOD_SECONDS:
+            return
+        watts = (look.joules - self._meant.joules) / seconds
+        if self._limit_watts is not None and watts > _PLAUSIBLE_OVER_LIMIT * self._limit_watts:
+            why = f"its energy counter says {watts:.0f} W, far over its limit of {self._limit_watts:.0f} W"
+            raise CounterUntrustworthyError("counter_implausible", why, self._meant.after_seconds)
+        self._power.learn_mean(watts, seconds)
+        self._meant = look
 
     def _present_watts(self) -> float | None:
         try:
@@ -210,5 +239,42 @@ class CounterGauge:
 
     def _look(self) -> Look:
         before = self._clock.monotonic()
-        joules = self._sensor.energy_joules()
-        return Look(joules, before, self._clock.monotonic())
+        joules = self._sensor.energy_joules() + self._restarted_joules
+        look = Look(joules, before, self._clock.monotonic())
+        if joules < self._latest.joules:
+            look = self._restart(look)
+        if look.joules > self._risen.joules:
+            self._risen = look
+        self._latest = look
+        return look
+
+    def _restart(self, look: Look) -> Look:
+        """Go on after the counter began anew: it shows the energy since; what was lost before that is bridged.
+
+        After a short silence the lost time is taken at the mean power; after a long one it is a gap.
+        """
+        since_joules = look.joules - self._restarted_joules
+        silent = look.after_seconds - self._latest.after_seconds
+        mean = self._power.mean_watts
+        lost = min(silent, max(0.0, silent - since_joules / mean)) if mean else silent
+        if silent <= _BRIDGED_SECONDS:
+            lost_joules = mean * lost
+        else:
+            lost_joules = 0.0
+            self.gap_seconds += lost
+        joules = self._latest.joules + lost_joules + since_joules
+        self._restarted_joules += joules - look.joules
+        self.flags = ["reset"]
+        look = look._replace(joules=joules)
+        self._risen = self._meant = look
+        self._anchor_joules = joules
+        self._phase.doubt()
+        return look
+
+    def _check_moving(self, watts: float | None) -> None:
+        """Notice a counter that stands still while the GPU draws power."""
+        still = self._latest.after_seconds - self._risen.after_seconds
+        if watts is not None and watts >= _LEAST_WATTS and still > _FROZEN_SECONDS:
+            raise CounterUntrustworthyError(
+                "counter_frozen", f"its energy counter has stood still for {still:.1f} s", self._risen.after_seconds
+            )

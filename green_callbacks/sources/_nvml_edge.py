@@ -1,12 +1,29 @@
 """What has run up since a counter's last refresh: an estimate that learns how well it does."""
 
 from collections import deque
-from math import sqrt
+from collections.abc import Generator
+from math import exp, sqrt
+from typing import NamedTuple
 
 _MEAN_OVER_SECONDS = 5.0
 _FORGETTING = 0.93
 _TRUST_WATTS_SQUARE = 30.0**2
 _PRACTICES = 40
+_LEAST_PERSISTENCE = 0.25
+_MODEL_WEIGHT = 1.0
+_TINY = 1e-3
+
+
+Steps = Generator[float, None, None]
+"""Work that says, in monotonic s, when it wants to go on."""
+
+
+class Edge(NamedTuple):
+    """The energy at one instant, and how much less or more it may be, in J."""
+
+    joules: float
+    below_joules: float
+    above_joules: float
 
 
 class EdgePower:
@@ -24,6 +41,7 @@ class EdgePower:
         self._present_present = self._present_tick = _TRUST_WATTS_SQUARE
         self._misses: deque[float] = deque(maxlen=_PRACTICES)
         self._variance = 0.0
+        self._present_variance = 0.0
 
     @property
     def spread_watts(self) -> float:
@@ -35,6 +53,16 @@ class EdgePower:
         """How much of a deviation of the present power from the mean holds for a whole refresh before it, 0 to 1."""
         return min(1.0, max(0.0, self._present_tick / self._present_present))
 
+    @property
+    def _memory(self) -> float:
+        """Periods over which the power's correlation with itself falls to 1/e, if it does so exponentially."""
+        wanted = max(_LEAST_PERSISTENCE, self.persistence)
+        low, high = 0.05, 1000.0
+        for _ in range(20):
+            middle = sqrt(low * high)
+            low, high = (middle, high) if _mean_correlation(1 / middle) < wanted else (low, middle)
+        return low
+
     def expected_watts(self, present_watts: float, part: float) -> float:
         """Return the mean power to expect since the last refresh.
 
@@ -42,7 +70,7 @@ class EdgePower:
             present_watts: The power now, in W.
             part: Time since the refresh, in periods.
         """
-        weight = 1 - (1 - self.persistence) * min(1.0, part)
+        weight = _mean_correlation(part / self._memory)
         return max(0.0, self.mean_watts + weight * (present_watts - self.mean_watts))
 
     def miss_watts(self, part: float) -> float | None:
@@ -53,7 +81,9 @@ class EdgePower:
         """
         if not self._misses:
             return None
-        return sqrt(sum(miss * miss for miss in self._misses) / len(self._misses)) * min(1.0, part) ** 0.5
+        practised = sum(miss * miss for miss in self._misses) / len(self._misses)
+        here, whole = _left_variance(part / self._memory), _left_variance(1 / self._memory)
+        return sqrt(max(practised * here / whole, _MODEL_WEIGHT * here * self._present_variance))
 
     def learn_mean(self, watts: float, seconds: float) -> None:
         """Take in the mean power of a stretch of time.
@@ -75,4 +105,26 @@ class EdgePower:
         present, tick = present_watts - self.mean_watts, tick_watts - self.mean_watts
         self._present_present = _FORGETTING * self._present_present + present * present
         self._present_tick = _FORGETTING * self._present_tick + present * tick
+        self._present_variance = _FORGETTING * self._present_variance + (1 - _FORGETTING) * present * present
         self._variance = _FORGETTING * self._variance + (1 - _FORGETTING) * tick * tick
+
+
+def _mean_correlation(spans: float) -> float:
+    """Return the correlation of a value with its mean over a time before it, both of an exponentially correlated signal.
+
+    Args:
+        spans: The time, in units of the signal's memory.
+    """
+    return (1 - exp(-spans)) / spans if spans > _TINY else 1.0
+
+
+def _left_variance(spans: float) -> float:
+    """Return the part of the variance that remains when that mean is predicted from the value.
+
+    Args:
+        spans: The time, in units of the signal's memory.
+    """
+    if spans <= _TINY:
+        return spans / 3 + 1e-12
+    correlation = _mean_correlation(spans)
+    return 2 / spans * (1 - correlation) - correlation**2

@@ -6,12 +6,15 @@ from typing import Final, NamedTuple
 TYPICAL_PERIODS_SECONDS: Final = (0.01, 0.02, 0.05, 0.1)
 """Refresh periods seen on NVIDIA GPUs; a first, coarse measurement is rounded to one of these."""
 
-_TYPICAL_WITHIN = 0.12
-_LEAST_GAIN, _LEAST_DRIFT_GAIN = 0.5, 0.2
+_TYPICAL_WITHIN = 0.15
+_PERIOD_ERROR = 0.015
+_DRIFT_VARIANCE = 1e-12
+_WANDERING = 0.1
 _FORGETTING = 0.8
 _STEADY_WITHIN = 0.35
 _SHARP_SECONDS = 0.0015
-_MANY = 10
+_LEARNING = 8
+_ALMOST_ALL = 1.8
 
 
 class Elapsed(NamedTuple):
@@ -28,32 +31,49 @@ class Elapsed(NamedTuple):
 class CounterPhase:
     """Follows the refreshes of a counter from intervals in which one was seen to happen.
 
-    An alpha-beta filter (predict by the period, correct time and period by a part of the surprise) whose gains fall
-    like those of a least-squares fit and then stay, so that it forgets; the surprises say how far it can be trusted.
+    A Kalman filter of two states, the time of a refresh and the period; each interval counts as a measurement with the
+    variance of a uniform distribution. What surprises more than that is jitter, which is learned, and widens what is
+    said.
     """
 
     def __init__(self) -> None:
         self.period_seconds: float | None = None
         self._refresh_seconds: float | None = None
-        self._spread_seconds = 0.0
-        self._drift_seconds = 0.0
-        self._surprise_square = 0.0
+        self._variance = 0.0
+        self._covariance = 0.0
+        self._period_variance = 0.0
+        self._jitter_variance = 0.0
         self._observed = 0
 
+    @property
+    def is_learning(self) -> bool:
+        """Whether so few refreshes were seen that each further one tells much."""
+        return self._observed < _LEARNING
+
+    def is_sharp(self, now_seconds: float) -> bool:
+        """Return whether another sighting would hardly tell more.
+
+        Args:
+            now_seconds: Monotonic time in s.
+        """
+        elapsed = self.elapsed(now_seconds)
+        return elapsed is not None and elapsed.spread_seconds <= _SHARP_SECONDS
+
     def observe(self, after_seconds: float, until_seconds: float) -> None:
-        """Learn that a refresh happened in an interval, and none since its beginning but this one.
+        """Learn that exactly one refresh happened in an interval.
 
         Args:
             after_seconds: Its beginning, in monotonic s.
             until_seconds: Its end.
         """
-        middle, half = (after_seconds + until_seconds) / 2, (until_seconds - after_seconds) / 2
+        middle = (after_seconds + until_seconds) / 2
+        variance = (until_seconds - after_seconds) ** 2 / 12
         if self._refresh_seconds is None:
-            self._refresh_seconds, self._spread_seconds, self._observed = middle, half, 1
+            self._refresh_seconds, self._variance, self._observed = middle, variance, 1
         elif self.period_seconds is None:
-            self._first_period(middle, half)
+            self._first_period(middle, variance)
         else:
-            self._correct(middle, half)
+            self._correct(middle, variance)
 
     def elapsed(self, now_seconds: float) -> Elapsed | None:
         """Return how long ago the counter was refreshed.
@@ -68,48 +88,49 @@ class CounterPhase:
             return None
         since = now_seconds - self._refresh_seconds
         refreshes = int(since // self.period_seconds)
-        spread = self._spread_seconds + abs(refreshes) * self._drift_seconds
+        spread = _ALMOST_ALL * sqrt(self._variance_after(abs(refreshes)) + self._jitter_variance)
         if spread > _STEADY_WITHIN * self.period_seconds:
             return None
         return Elapsed(since - refreshes * self.period_seconds, spread, refreshes)
 
-    @property
-    def is_sharp(self) -> bool:
-        """Whether another sighting would hardly tell more."""
-        return self._observed >= _MANY or self._spread_seconds <= _SHARP_SECONDS
-
     def doubt(self) -> None:
         """Learn that no refresh came when one was due: what is known of the phase is worth less."""
-        self._surprise_square = max(4 * self._surprise_square, (self._spread_seconds) ** 2)
-        self._spread_seconds = max(2 * self._spread_seconds, 2 * sqrt(self._surprise_square))
+        self._variance = 4 * (self._variance + self._jitter_variance)
 
-    def _first_period(self, middle: float, half: float) -> None:
+    def _first_period(self, middle: float, variance: float) -> None:
         assert self._refresh_seconds is not None  # noqa: S101  for the type checker
         period = middle - self._refresh_seconds
-        error = half + self._spread_seconds
         typical = min(TYPICAL_PERIODS_SECONDS, key=lambda seconds: abs(seconds - period))
-        rounded = abs(typical - period) <= max(error, _TYPICAL_WITHIN * typical)
-        self.period_seconds = typical if rounded else period
-        self._drift_seconds = error / 8 if rounded else error
-        # Of the two sightings the finer one says where the phase is.
-        if half < self._spread_seconds or not rounded:
-            self._refresh_seconds, self._spread_seconds = middle, half
-        self._surprise_square = half**2 / 3
-        self._observed = 2
+        if abs(typical - period) <= _TYPICAL_WITHIN * typical:
+            self.period_seconds, self._period_variance = typical, (_PERIOD_ERROR * typical) ** 2
+            self._correct(middle, variance)
+        else:
+            self.period_seconds, self._period_variance = period, variance + self._variance
+            self._refresh_seconds, self._variance, self._covariance = middle, variance, variance
+            self._observed += 1
 
-    def _correct(self, middle: float, half: float) -> None:
+    def _variance_after(self, refreshes: int) -> float:
+        """Return the variance of the time of a later refresh, in s²."""
+        drift = 2 * self._covariance + refreshes * self._period_variance + _WANDERING * self._jitter_variance
+        return self._variance + refreshes * drift
+
+    def _correct(self, middle: float, variance: float) -> None:
         assert self._refresh_seconds is not None  # noqa: S101  for the type checker
         assert self.period_seconds is not None  # noqa: S101
-        periods = max(1, round((middle - self._refresh_seconds) / self.period_seconds))
-        predicted = self._refresh_seconds + periods * self.period_seconds
+        refreshes = round((middle - self._refresh_seconds) / self.period_seconds)
+        if refreshes < 1:  # two threads have seen the same refresh
+            return
+        predicted = self._refresh_seconds + refreshes * self.period_seconds
+        before = self._variance_after(refreshes)
+        covariance = self._covariance + refreshes * self._period_variance
         surprise = middle - predicted
-        self._observed += 1
-        seen = self._observed
-        gain = max(_LEAST_GAIN, 2 * (2 * seen - 1) / (seen * (seen + 1)))
-        drift_gain = max(_LEAST_DRIFT_GAIN, 6 / (seen * (seen + 1)))
+        total = before + variance + self._jitter_variance
+        gain, period_gain = before / total, covariance / total
         self._refresh_seconds = predicted + gain * surprise
-        self.period_seconds += drift_gain * surprise / periods
-        self._surprise_square = _FORGETTING * self._surprise_square + (1 - _FORGETTING) * surprise**2
-        noise = sqrt(self._surprise_square)
-        self._spread_seconds = max(min(half, 2 * noise), 1.5 * noise)
-        self._drift_seconds = drift_gain * noise / periods
+        self.period_seconds += period_gain * surprise
+        self._variance = (1 - gain) * before
+        self._covariance = (1 - gain) * covariance
+        self._period_variance += _DRIFT_VARIANCE * refreshes - period_gain * covariance
+        excess = surprise**2 - before - variance
+        self._jitter_variance = max(0.0, _FORGETTING * self._jitter_variance + (1 - _FORGETTING) * excess)
+        self._observed += 1

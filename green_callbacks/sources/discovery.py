@@ -1,6 +1,7 @@
 """What this machine can measure."""
 
 import logging
+from collections.abc import Sequence
 
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources.base import EnergySource
@@ -10,10 +11,11 @@ from green_callbacks.sources.powercap import PowercapSource
 logger = logging.getLogger(__name__)
 
 
-def discover(*, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
+def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
     """Open every source that works here: NVIDIA GPUs, and the processors by counter or else by model.
 
     Args:
+        gpu_uuids: The GPUs that count, by UUID; those that ``CUDA_VISIBLE_DEVICES`` leaves unless given.
         cpu_tdp_watts: Design power of all processors together, in W, for the model; a table's unless given.
 
     Returns:
@@ -26,7 +28,7 @@ def discover(*, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
 
     model = CpuModelSource(tdp_watts=cpu_tdp_watts)
     sources: list[EnergySource] = []
-    _try(NvmlSource(), sources)
+    _try(NvmlSource(uuids=gpu_uuids), sources)
     refusal = _try(PowercapSource(), sources)
     if refusal is not None:
         if isinstance(refusal.__cause__, PermissionError):

@@ -6,31 +6,34 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_run import finished, record, run_context
+
+from green_callbacks.records import EpochRecord, History, Intensity, RunRecord, Verdict
+from green_callbacks.sinks import TensorBoardSink
 
 pytest.importorskip("tensorboardX")
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+layout_pb2 = pytest.importorskip("tensorboard.plugins.custom_scalar.layout_pb2")
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from scripted_run import finished, record, run_context
-from tensorboard.plugins.custom_scalar import layout_pb2
-
-from green_callbacks.errors import ConfigurationError
-from green_callbacks.records import History, Intensity, Verdict
-from green_callbacks.sinks import TensorBoardSink, default_sinks
+Events = Any
+"""TensorBoard's ``EventAccumulator``, which has no types."""
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 OUTSIDE_KG = EPOCH_KG / 4
 
 
-def outside():
+def outside() -> EpochRecord:
     return record(None, gpu_joules=750.0, cpu_joules=250.0)
 
 
-def show(folder, *records, run=None, **context):
+def show(folder: Path, *records: EpochRecord, run: RunRecord | None = None, **context: Any) -> Any:  # noqa: ANN401
     """Write records as a run does, and read back what TensorBoard would."""
     sink = TensorBoardSink(folder)
     sink.open(run_context(folder, **context))
@@ -42,30 +45,34 @@ def show(folder, *records, run=None, **context):
     return read(folder)
 
 
-def read(folder):
+def read(folder: Path) -> Events:
     everything = dict.fromkeys(event_accumulator.DEFAULT_SIZE_GUIDANCE, 0)
     return event_accumulator.EventAccumulator(str(folder), size_guidance=everything).Reload()
 
 
-def points(events, tag):
+def points(events: Events, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def pages(events):
+def pages(events: Events) -> list[str]:
     return [event.tensor_proto.string_val[0].decode() for event in events.Tensors("green/provenance/text_summary")]
 
 
-def charts(events):
+def charts(events: Events) -> dict[str, list[str]]:
     last = events.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0]
     (category,) = layout_pb2.Layout.FromString(last).category
     return {chart.title: list(chart.multiline.tag) for chart in category.chart}
 
 
-def near(value):
+def near(value: float) -> Any:  # noqa: ANN401
     return pytest.approx(value, rel=1e-6)  # TensorBoard keeps 32 bits
 
 
-def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path):
+def open_files() -> set[Path]:
+    return set(Path("/proc/self/fd").iterdir())
+
+
+def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path: Path):
     events = show(tmp_path, record(0), record(1))
 
     assert points(events, "green/watts") == [(0, near(400)), (1, near(400))]
@@ -77,13 +84,13 @@ def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path):
     assert points(events, "green/intensity_g_per_kwh")[1] == (1, near(360))
 
 
-def test_points_stand_at_the_time_of_day_at_which_the_epoch_ended(tmp_path):
+def test_points_stand_at_the_time_of_day_at_which_the_epoch_ended(tmp_path: Path):
     events = show(tmp_path, record(0))
 
     assert events.Scalars("green/watts")[0].wall_time == record(0).started_at.timestamp() + 10
 
 
-def test_two_devices_of_a_component_are_one_curve(tmp_path):
+def test_two_devices_of_a_component_are_one_curve(tmp_path: Path):
     pair = record(0)
     twins = {"gpu:0": pair.devices["gpu:0"], "gpu:1": pair.devices["gpu:0"]}
 
@@ -92,32 +99,32 @@ def test_two_devices_of_a_component_are_one_curve(tmp_path):
     assert points(events, "green/gpu_watts") == [(0, near(600))]
 
 
-def test_the_total_counts_what_lies_outside_epochs_and_what_earlier_processes_used(tmp_path):
+def test_the_total_counts_what_lies_outside_epochs_and_what_earlier_processes_used(tmp_path: Path):
     events = show(tmp_path, outside(), record(1), before=History([outside(), record(0)]))
 
     assert points(events, "green/emissions_total_kg") == [(1, near(2 * EPOCH_KG + 2 * OUTSIDE_KG))]
 
 
-def test_what_lies_outside_epochs_has_no_points(tmp_path):
+def test_what_lies_outside_epochs_has_no_points(tmp_path: Path):
     events = show(tmp_path, outside())
 
     assert events.Tags()["scalars"] == []
 
 
-def test_what_was_not_measured_is_not_drawn(tmp_path):
+def test_what_was_not_measured_is_not_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None, cpu_joules=None, metrics={"val_acc": 0.5}))
 
     assert events.Tags()["scalars"] == ["green/intensity_g_per_kwh"]
 
 
-def test_a_lost_device_leaves_the_others_on(tmp_path):
+def test_a_lost_device_leaves_the_others_on(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None))
 
     assert points(events, "green/cpu_watts") == [(0, near(100))]
     assert "green/gpu_watts" not in events.Tags()["scalars"]
 
 
-def test_the_numbers_of_the_verdicts_are_drawn(tmp_path):
+def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
     verdicts = (
         Verdict(stop=False, code="armed", reason="", values={"green/budget_left_kg": 0.25}),
         Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0}),
@@ -130,7 +137,7 @@ def test_the_numbers_of_the_verdicts_are_drawn(tmp_path):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_diverged_run_goes_on_being_drawn(tmp_path, value):
+def test_a_diverged_run_goes_on_being_drawn(tmp_path: Path, value: float):
     verdict = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": value})
 
     events = show(tmp_path, record(0, metrics={"val_acc": value}, verdicts=(verdict,)), record(1))
@@ -140,7 +147,7 @@ def test_a_diverged_run_goes_on_being_drawn(tmp_path, value):
     assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
 
 
-def test_a_tag_of_the_frameworks_stream_is_never_repeated(tmp_path):
+def test_a_tag_of_the_frameworks_stream_is_never_repeated(tmp_path: Path):
     streamed = frozenset({"green/energy_kwh", "green/emissions_total_kg"})
 
     events = show(tmp_path, record(0), streamed=streamed)
@@ -149,7 +156,7 @@ def test_a_tag_of_the_frameworks_stream_is_never_repeated(tmp_path):
     assert "green/gpu_energy_kwh" in events.Tags()["scalars"]
 
 
-def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path):
+def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path: Path):
     parts = [record(0, step=100, closes_epoch=False), record(0, step=150), record(1, step=250)]
 
     events = show(tmp_path, *parts)
@@ -157,13 +164,13 @@ def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path):
     assert [step for step, _ in points(events, "green/watts")] == [99, 149, 249]
 
 
-def test_parts_without_steps_stand_at_their_epoch(tmp_path):
+def test_parts_without_steps_stand_at_their_epoch(tmp_path: Path):
     events = show(tmp_path, record(3, closes_epoch=False))
 
     assert points(events, "green/watts") == [(3, near(400))]
 
 
-def test_quality_is_drawn_against_emissions_so_far(tmp_path):
+def test_quality_is_drawn_against_emissions_so_far(tmp_path: Path):
     quality = [record(e, metrics={"val_loss": 1.0, "val_acc": 0.5 + e / 10}) for e in range(2)]
 
     events = show(tmp_path, outside(), *quality, monitor="val_acc")
@@ -173,16 +180,18 @@ def test_quality_is_drawn_against_emissions_so_far(tmp_path):
     assert "green/val_loss_by_ug_co2e" not in events.Tags()["scalars"]
 
 
-def test_a_metric_that_nobody_watches_stays_the_one_that_is_drawn(tmp_path):
+def test_a_metric_that_nobody_watches_stays_the_one_that_is_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"loss": 2, "val_loss": 1}), record(1, metrics={"val_acc": 0.5}))
 
     assert len(points(events, "green/val_loss_by_ug_co2e")) == 1
     assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None)
 @given(joules=st.lists(st.floats(0.1, 1e9), min_size=1, max_size=8))
-def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(tmp_path_factory, joules):
+def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(
+    tmp_path_factory: pytest.TempPathFactory, joules: list[float]
+):
     clean = Intensity(g_per_kwh=50.0, source="clean", found_by="argument")
     records = [
         record(e, gpu_joules=j, cpu_joules=None, intensity=clean, metrics={"val_acc": e}) for e, j in enumerate(joules)
@@ -195,7 +204,7 @@ def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(tmp_path_f
     assert steps == sorted(steps)
 
 
-def test_the_layout_puts_the_important_curves_together(tmp_path):
+def test_the_layout_puts_the_important_curves_together(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"val_acc": 0.5}))
 
     assert list(charts(events)) == [
@@ -207,7 +216,7 @@ def test_the_layout_puts_the_important_curves_together(tmp_path):
     ]
 
 
-def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path):
+def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path: Path):
     gain = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0})
 
     events = show(tmp_path, record(0), record(1), record(2, verdicts=(gain,)))
@@ -216,13 +225,13 @@ def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path):
     assert len(events.Tensors("custom_scalars__config__")) == 2
 
 
-def test_a_chart_is_laid_out_for_what_the_framework_streams(tmp_path):
+def test_a_chart_is_laid_out_for_what_the_framework_streams(tmp_path: Path):
     events = show(tmp_path, record(0), streamed=frozenset({"green/budget_left_kg", "green/emissions_total_kg"}))
 
     assert "Emissions so far and budget left (kg CO2e)" in charts(events)
 
 
-def test_the_page_says_where_every_number_comes_from(tmp_path):
+def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
     (page,) = pages(show(tmp_path, record(0), record(1), pue_source="environment"))
 
     for fact in (
@@ -241,7 +250,7 @@ def test_the_page_says_where_every_number_comes_from(tmp_path):
         assert fact in page
 
 
-def test_the_page_is_written_again_when_what_it_says_changes(tmp_path):
+def test_the_page_is_written_again_when_what_it_says_changes(tmp_path: Path):
     moved = Intensity(g_per_kwh=30.0, zone="NO", source="A yearly table", found_by="provider", flags=("stale",))
 
     first, second = pages(show(tmp_path, record(0), record(1), record(2, intensity=moved)))
@@ -251,13 +260,13 @@ def test_the_page_is_written_again_when_what_it_says_changes(tmp_path):
     assert "| notes | stale |" in second
 
 
-def test_a_run_without_sensors_says_so(tmp_path):
+def test_a_run_without_sensors_says_so(tmp_path: Path):
     (page,) = pages(show(tmp_path, record(0, devices={})))
 
     assert "No device was measured." in page
 
 
-def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path):
+def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path: Path):
     history = History([outside(), record(0)])
 
     events = show(tmp_path, *history, run=finished(history, "Enough | is enough.", Path("a.jsonl")))
@@ -271,7 +280,7 @@ def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path):
     assert "| ledger | a.jsonl |" in page
 
 
-def test_a_run_that_recorded_nothing_ends_with_a_page_that_invents_nothing(tmp_path):
+def test_a_run_that_recorded_nothing_ends_with_a_page_that_invents_nothing(tmp_path: Path):
     (page,) = pages(show(tmp_path, run=finished(History())))
 
     assert "| emissions (CO2e) | not known |" in page
@@ -279,7 +288,7 @@ def test_a_run_that_recorded_nothing_ends_with_a_page_that_invents_nothing(tmp_p
     assert "| ledger | none |" in page
 
 
-def test_files_lie_in_the_runs_folder_unless_another_is_named(tmp_path):
+def test_files_lie_in_the_runs_folder_unless_another_is_named(tmp_path: Path):
     sink = TensorBoardSink()
     sink.open(run_context(tmp_path))
     sink.write(record(0))
@@ -288,7 +297,7 @@ def test_files_lie_in_the_runs_folder_unless_another_is_named(tmp_path):
     assert points(read(tmp_path / "run-1"), "green/watts") == [(0, near(400))]
 
 
-def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path):
+def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path: Path):
     show(tmp_path, record(0))
     events = show(tmp_path, record(1), before=History([record(0)]))
 
@@ -296,7 +305,7 @@ def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path):
     assert points(events, "green/emissions_total_kg") == [(0, near(EPOCH_KG)), (1, near(2 * EPOCH_KG))]
 
 
-def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path):
+def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path: Path):
     sink = TensorBoardSink(tmp_path)
     sink.open(run_context(tmp_path))
     events = read(tmp_path)
@@ -306,7 +315,7 @@ def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path):
     sink.close()
 
 
-def test_a_killed_run_leaves_every_finished_epoch_readable(tmp_path):
+def test_a_killed_run_leaves_every_finished_epoch_readable(tmp_path: Path):
     script = """
 import os, signal, sys
 from pathlib import Path
@@ -321,13 +330,14 @@ os.kill(os.getpid(), signal.SIGKILL)
     tests = str(Path(__file__).parents[1])
     path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
 
-    killed = subprocess.run([sys.executable, "-c", script, tmp_path], env={**os.environ, "PYTHONPATH": path})
+    environment = {**os.environ, "PYTHONPATH": path}
+    killed = subprocess.run([sys.executable, "-c", script, tmp_path], check=False, env=environment)
 
     assert killed.returncode == -signal.SIGKILL
     assert [step for step, _ in points(read(tmp_path), "green/watts")] == [0, 1, 2, 3, 4]
 
 
-def test_own_files_take_neither_tensorflow_nor_tensorboard(tmp_path):
+def test_own_files_take_neither_tensorflow_nor_tensorboard(tmp_path: Path):
     script = """
 import sys
 from pathlib import Path
@@ -337,16 +347,16 @@ sink = TensorBoardSink(sys.argv[1])
 sink.open(RunContext(run_id="r", folder=Path(sys.argv[1]), before=History(), history=History()))
 sink.write(EpochRecord.scripted(epoch=0, emissions_kg=1.0))
 sink.close()
-sys.exit(" ".join({"tensorflow", "tensorboard", "keras", "jax"} & sys.modules.keys()))
+sys.exit(" ".join({"tensorflow", "tensorboard", "keras", "jax"} & sys.modules.keys()) or 0)
 """
     subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
 
     assert points(read(tmp_path), "green/emissions_kg") == [(0, 1.0)]
 
 
-def test_nothing_live_is_left_after_close(tmp_path):
+def test_nothing_live_is_left_after_close(tmp_path: Path):
     show(tmp_path)  # imports done
-    threads, files = threading.active_count(), set(os.listdir("/proc/self/fd"))
+    threads, files = threading.active_count(), open_files()
 
     show(tmp_path, record(0))
     sink = TensorBoardSink(tmp_path)
@@ -357,21 +367,21 @@ def test_nothing_live_is_left_after_close(tmp_path):
     sink.finish(finished(History()))
 
     assert threading.active_count() == threads
-    assert set(os.listdir("/proc/self/fd")) == files
+    assert open_files() == files
 
 
-def test_opening_again_closes_the_file_before(tmp_path):
+def test_opening_again_closes_the_file_before(tmp_path: Path):
     sink = TensorBoardSink(tmp_path)
     sink.open(run_context(tmp_path))
-    before = set(os.listdir("/proc/self/fd"))
+    before = open_files()
     sink.open(run_context(tmp_path))
 
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert open_files() == before
     sink.close()
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda sink: pickle.loads(pickle.dumps(sink))])
-def test_an_open_sink_copies_as_its_options(tmp_path, copied):
+def test_an_open_sink_copies_as_its_options(tmp_path: Path, copied: Callable[[TensorBoardSink], TensorBoardSink]):
     sink = TensorBoardSink(tmp_path / "a")
     sink.open(run_context(tmp_path))
 
@@ -384,20 +394,3 @@ def test_an_open_sink_copies_as_its_options(tmp_path, copied):
     twin.write(record(0))
     twin.close()
     assert points(read(tmp_path / "a"), "green/watts") == [(0, near(400))]
-
-
-def test_without_tensorboardx_the_error_names_the_remedy(tmp_path, monkeypatch):
-    for name in [name for name in sys.modules if name.startswith("tensorboardX")]:
-        monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "tensorboardX", None)
-
-    with pytest.raises(ConfigurationError, match=r"green-callbacks\[tensorboard\]"):
-        TensorBoardSink().open(run_context(tmp_path))
-    assert default_sinks(None) == []
-    assert len(default_sinks(object())) == 1
-
-
-def test_by_default_a_run_is_shown_where_it_can_be():
-    (sink,) = default_sinks(None)
-
-    assert isinstance(sink, TensorBoardSink)

@@ -1,0 +1,198 @@
+"""One GPU as it is measured: by its counter while that can be trusted, else by its power."""
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+
+from green_callbacks.clock import Clock
+from green_callbacks.records import Method, Reading
+from green_callbacks.sources._nvml_counter import CounterGauge, CounterUntrustworthyError
+from green_callbacks.sources._nvml_driver import DriverError
+from green_callbacks.sources._nvml_edge import Edge, Steps
+from green_callbacks.sources._nvml_sampled import SampledGauge
+from green_callbacks.sources._nvml_select import Chosen
+from green_callbacks.sources._nvml_sensor import GpuSensor
+
+logger = logging.getLogger(__name__)
+
+SENSOR_TOLERANCE = 0.05
+"""Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
+_MIG_TOLERANCE = 0.4
+_COUNTER_POLL_SECONDS = 0.4
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a GPU as of its last answer."""
+
+    answered_at: float
+    joules: float | None = None
+    edge: Edge = Edge(0.0, 0.0, 0.0)
+    reason: str | None = None
+
+
+class MeasuredGpu:
+    """A GPU, or the slice of one, as a cumulative reading that never falls.
+
+    Args:
+        chosen: Which.
+        sensor: Its sensors.
+        clock: The time.
+    """
+
+    def __init__(self, chosen: Chosen, sensor: GpuSensor, clock: Clock) -> None:
+        self.name = f"gpu:{chosen.mig.uuid if chosen.mig else chosen.gpu.uuid}"
+        self._share = chosen.mig.share if chosen.mig else 1.0
+        self._is_slice = chosen.mig is not None
+        self._flags = [*chosen.flags, *(["module"] if sensor.is_superchip else [])]
+        self._sensor = sensor
+        self._clock = clock
+        self._gauge: CounterGauge | SampledGauge | None = None
+        self._base_joules = 0.0
+        self._base_gap_seconds = 0.0
+        self._due_seconds = 0.0
+        self._known = Known(clock.monotonic())
+        self._begin()
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often :meth:`work` wants to be begun, in s."""
+        return self._gauge.poll_seconds if isinstance(self._gauge, SampledGauge) else _COUNTER_POLL_SECONDS
+
+    @property
+    def reason(self) -> str | None:
+        """Why the GPU does not answer; None while it does."""
+        return self._known.reason
+
+    def flag(self, word: str) -> None:
+        """Add a word that a reader of the energy must know."""
+        if word not in self._flags:
+            self._flags.append(word)
+
+    def read(self) -> Reading:
+        """Return the energy now, without waiting."""
+        try:
+            if self._gauge is None:
+                self._begin()
+            else:
+                self._take(self._gauge.read())
+        except DriverError as error:
+            self._lose(error)
+        return self._reading()
+
+    def find(self) -> Steps:
+        """Find the phase of the counter, if there is one."""
+        if isinstance(self._gauge, CounterGauge):
+            yield from self._watch(self._gauge.find())
+
+    def is_due(self, now_seconds: float) -> bool:
+        """Return whether :meth:`work` should begin.
+
+        Args:
+            now_seconds: Monotonic time in s.
+        """
+        if isinstance(self._gauge, CounterGauge) and self._known.reason is None:
+            return self._gauge.is_due(now_seconds)
+        return now_seconds >= self._due_seconds
+
+    def sample(self) -> Steps:
+        """Sample on and on, beside the work on other GPUs, if that is how this one is measured."""
+        while isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
+            try:
+                self._gauge.sample()
+            except DriverError as error:
+                self._lose(error)
+            yield self._clock.monotonic() + self.poll_seconds
+
+    def work(self) -> Steps:
+        """Do what is due now and then: follow the counter, or sample."""
+        self._due_seconds = self._clock.monotonic() + 0.9 * self.poll_seconds
+        try:
+            if self._known.reason is not None:
+                self._sensor.renew()
+            if isinstance(self._gauge, SampledGauge):
+                self._gauge.sample()
+            elif self._gauge is None:
+                self._begin()
+        except DriverError as error:
+            self._lose(error)
+        if isinstance(self._gauge, CounterGauge):
+            yield from self._watch(self._gauge.track())
+
+    def settle(self) -> Generator[float, None, Reading]:
+        """Wait for a refresh of the counter, and return the energy at the instant of the call."""
+        if not isinstance(self._gauge, CounterGauge):
+            return self.read()
+        try:
+            edge = yield from self._gauge.settle()
+        except DriverError as error:
+            self._lose(error)
+        else:
+            self._take(edge)
+        return self._reading()
+
+    def _watch(self, steps: Steps) -> Steps:
+        try:
+            yield from steps
+        except CounterUntrustworthyError as doubt:
+            self._distrust(doubt)
+        except DriverError as error:
+            self._lose(error)
+
+    def _begin(self) -> None:
+        """Take the counter if it answers, else the power."""
+        try:
+            self._gauge = CounterGauge(self._sensor, self._clock)
+        except DriverError:
+            try:
+                self._gauge = SampledGauge(self._sensor, self._clock)
+            except DriverError as error:
+                self._lose(error)
+                return
+        edge = self._gauge.read()
+        self._base_joules = -edge.joules
+        if self._known.reason is not None:
+            self._base_gap_seconds = self._clock.monotonic() - self._known.answered_at
+        self._take(edge)
+
+    def _distrust(self, doubt: CounterUntrustworthyError) -> None:
+        """Go on by sampling from where the counter could still be trusted."""
+        logger.warning("%s: %s; its power is sampled instead.", self.name, doubt)
+        self.flag(doubt.flag)
+        try:
+            sampled = SampledGauge(self._sensor, self._clock)
+            edge = sampled.read()
+        except DriverError as error:
+            self._lose(error)
+            return
+        self._base_joules = (self._known.joules or 0.0) - edge.joules
+        self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.since_seconds)
+        self._gauge = sampled
+
+    def _take(self, edge: Edge) -> None:
+        """Keep an answer; one below the last is an estimate too high then, and is waited for."""
+        joules = self._base_joules + edge.joules
+        held = max(0.0, (self._known.joules or 0.0) - joules)
+        edge = Edge(joules + held, edge.below_joules + held, max(0.0, edge.above_joules - held))
+        self._known = Known(self._clock.monotonic(), edge.joules, edge)
+
+    def _lose(self, error: DriverError) -> None:
+        if self._known.reason is None:
+            logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
+        self._known = replace(self._known, reason=str(error))
+
+    def _reading(self) -> Reading:
+        known, gauge = self._known, self._gauge
+        measured: Method = "counter" if gauge is None else gauge.method
+        silent = self._clock.monotonic() - known.answered_at if known.reason is not None else 0.0
+        return Reading(
+            joules=None if known.joules is None else known.joules * self._share,
+            component="gpu",
+            method="modelled" if self._is_slice else measured,
+            below_joules=known.edge.below_joules * self._share,
+            above_joules=known.edge.above_joules * self._share,
+            tolerance=_MIG_TOLERANCE if self._is_slice else SENSOR_TOLERANCE,
+            gap_seconds=self._base_gap_seconds + (gauge.gap_seconds if gauge else 0.0) + silent,
+            flags=tuple(self._flags + (gauge.flags if isinstance(gauge, CounterGauge) else [])),
+            reason=known.reason,
+        )

@@ -1,0 +1,163 @@
+"""A GPU without an energy counter that can be trusted: its power, sampled and integrated."""
+
+from collections import deque
+from datetime import datetime
+from math import sqrt
+from typing import ClassVar, Final
+
+from green_callbacks.clock import Clock
+from green_callbacks.records import Method
+from green_callbacks.sources._nvml_driver import DriverError
+from green_callbacks.sources._nvml_edge import Edge
+from green_callbacks.sources._nvml_sensor import GpuSensor
+
+SAMPLE_SECONDS: Final = 0.025
+"""Time between two samples of the power, in s: the shortest refresh known is 20 ms."""
+BUFFER_SECONDS: Final = 0.9
+"""Time between two reads of the driver's buffer of samples, in s; the shortest known holds some seconds."""
+
+_LONGEST_STEP_SECONDS = 1.0
+_AVERAGED_OVER_SECONDS = 1.0
+_MICROSECONDS_PER_SECOND = 1e6
+_FORGETTING = 0.98
+_ALMOST_ALL = 1.7
+
+
+class Integral:
+    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy."""
+
+    def __init__(self) -> None:
+        self.joules = 0.0
+        self.gap_seconds = 0.0
+        self.miss_joules = 0.0
+        self._last: tuple[float, float] | None = None
+        self._square = 0.0
+
+    @property
+    def last_watts(self) -> float | None:
+        """The last power, in W."""
+        return self._last and self._last[1]
+
+    def add(self, seconds: float, watts: float) -> None:
+        """Go on to a later instant.
+
+        Args:
+            seconds: The instant, in s; one that is not later is left out.
+            watts: The power then, in W.
+        """
+        if self._last is not None:
+            step = seconds - self._last[0]
+            if step <= 0:
+                return
+            if step > _LONGEST_STEP_SECONDS:
+                self.gap_seconds += step
+            else:
+                self.joules += step * (watts + self._last[1]) / 2
+                self._judge(step * abs(watts - self._last[1]))
+        self._last = (seconds, watts)
+
+    def _judge(self, step_joules: float) -> None:
+        """Keep the root mean square of what single trapezoids may miss: up to half of each step."""
+        self._square = _FORGETTING * self._square + (1 - _FORGETTING) * step_joules**2
+        self.miss_joules = sqrt(self._square)
+
+
+class SampledGauge:
+    """The energy of a GPU by its power, from zero.
+
+    The driver's buffer of samples is taken where it works; else the power is read by :meth:`sample`. On chips that
+    report the average of the last second, the integral of that lags by half of it: the last half second is added from
+    the power of the instant.
+
+    Args:
+        sensor: The GPU.
+        clock: The time.
+
+    Raises:
+        DriverError: The power cannot be read either.
+    """
+
+    method: ClassVar[Method] = "sampled"
+
+    def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
+        self._sensor = sensor
+        self._clock = clock
+        self._integral = Integral()
+        self._recent = Integral()
+        self._trail: deque[tuple[float, float]] = deque()
+        self._stamp = 0
+        self.has_buffer = self._fill_buffer()
+        self.read()
+
+    @property
+    def poll_seconds(self) -> float:
+        """How often :meth:`sample` wants to be called, in s."""
+        return BUFFER_SECONDS if self.has_buffer else SAMPLE_SECONDS
+
+    @property
+    def gap_seconds(self) -> float:
+        """Seconds in which nothing was measured."""
+        return self._integral.gap_seconds
+
+    def sample(self) -> None:
+        """Go on to now."""
+        if self.has_buffer:
+            self._take_buffer()
+        elif self._sensor.averages:
+            now = self._clock.monotonic()
+            self._integral.add(now, self._sensor.average_watts())
+            self._recent.add(now, self._sensor.present_watts())
+            self._trail.append((now, self._recent.joules))
+            while self._trail[0][0] < now - _AVERAGED_OVER_SECONDS / 2:
+                self._trail.popleft()
+        else:
+            watts = self._sensor.present_watts()
+            self._integral.add(self._clock.monotonic(), watts)
+
+    def read(self) -> Edge:
+        """Return the energy now."""
+        self.sample()
+        watts = self._integral.last_watts or 0.0
+        half = _ALMOST_ALL * max(self._integral.miss_joules, 0.002 * watts)
+        joules = self._integral.joules + self._since_last(watts)
+        return Edge(joules, half, half)
+
+    def _since_last(self, watts: float) -> float:
+        """Return the energy up to now that the integral does not hold yet, in J."""
+        if self.has_buffer:
+            seconds = self._stamp_now() / _MICROSECONDS_PER_SECOND - self._stamp / _MICROSECONDS_PER_SECOND
+            return watts * min(max(0.0, seconds), _LONGEST_STEP_SECONDS)
+        if self._sensor.averages:
+            half = _AVERAGED_OVER_SECONDS / 2
+            first_at, first_joules = self._trail[0]
+            known = self._clock.monotonic() - first_at
+            return self._recent.joules - first_joules + max(0.0, half - known) * (self._recent.last_watts or 0.0)
+        return 0.0
+
+    def _fill_buffer(self) -> bool:
+        """Return whether the driver's buffer is kept up to date, and begin with its last entry."""
+        try:
+            samples = self._sensor.power_samples(0)
+        except DriverError:
+            return False
+        age = (self._stamp_now() - samples[-1].stamp) / _MICROSECONDS_PER_SECOND if samples else None
+        if age is None or not -_LONGEST_STEP_SECONDS < age < _LONGEST_STEP_SECONDS or not samples[-1].watts:
+            return False
+        self._stamp = samples[-1].stamp
+        self._integral.add(self._stamp / _MICROSECONDS_PER_SECOND, samples[-1].watts)
+        return True
+
+    def _take_buffer(self) -> None:
+        try:
+            samples = self._sensor.power_samples(self._stamp)
+        except DriverError:
+            # Nothing newer is an error too; a GPU that is lost does not answer this either.
+            self._sensor.present_watts()
+            samples = []
+        for stamp, watts in samples:
+            self._integral.add(stamp / _MICROSECONDS_PER_SECOND, watts)
+            self._stamp = max(self._stamp, stamp)
+
+    def _stamp_now(self) -> float:
+        now: datetime = self._clock.now()
+        return now.timestamp() * _MICROSECONDS_PER_SECOND

@@ -1,0 +1,155 @@
+"""What MarginalGain saves and loses on real learning curves, beside EarlyStopping, and what a decision costs.
+
+Run it with the path of a table of curves (CSV, may be gzipped: workload, run, kind, cost, val, test), or without one
+for the timings alone::
+
+    python tests/benchmarks/bench_policies.py curves.csv.gz
+
+``cost`` is the share of the full run, ``val`` and ``test`` are quality with 1.0 as the workload's typical full gain,
+``kind`` is ``learning`` or ``hopeless``. Delivered is the test value at the best validation so far. Figures are means
+over workloads of the means over runs, in percent.
+"""
+
+import csv
+import gzip
+import random
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, median
+
+from green_callbacks.policies import CarbonBudget, MarginalGain, Policy
+from green_callbacks.records import EpochRecord, History, Plan
+
+Rule = Callable[[Sequence[float], Sequence[float]], int]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished training run."""
+
+    workload: str
+    kind: str
+    costs: list[float]
+    validation: list[float]
+    test: list[float]
+
+
+def load(path: Path) -> list[Run]:
+    """Read a table of curves."""
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    runs: dict[tuple[str, str, str], Run] = {}
+    with opened as lines:
+        for row in csv.DictReader(lines):
+            key = (row["workload"], row["run"], row["kind"])
+            run = runs.setdefault(key, Run(row["workload"], row["kind"], [], [], []))
+            run.costs.append(float(row["cost"]))
+            run.validation.append(float(row["val"]))
+            run.test.append(float(row["test"]))
+    return list(runs.values())
+
+
+def stops(policy: Policy, plan: Plan) -> Rule:
+    """Make a rule of a policy: the evaluation after which it stops a run whose kilograms are the costs."""
+
+    def rule(costs: Sequence[float], values: Sequence[float]) -> int:
+        history, spent = History(), 0.0
+        for at, (cost, value) in enumerate(zip(costs, values, strict=True)):
+            history.append(EpochRecord.scripted(epoch=at, emissions_kg=cost - spent, metrics={"quality": value}))
+            spent = cost
+            if policy.decide(history, plan).stop:
+                return at
+        return len(costs) - 1
+
+    return rule
+
+
+def early_stopping(patience: int) -> Rule:
+    """Make the rule of Lightning's and Keras' EarlyStopping with min_delta=0."""
+
+    def rule(costs: Sequence[float], values: Sequence[float]) -> int:
+        best, wait = float("-inf"), 0
+        for at, value in enumerate(values):
+            best, wait = (value, 0) if value > best else (best, wait + 1)
+            if wait >= patience:
+                return at
+        return len(costs) - 1
+
+    return rule
+
+
+def score(runs: list[Run], rule: Rule, kind: str, *, every: int = 1, noise: float = 0.0) -> tuple[float, ...]:
+    """Return saved, mean loss, median loss, and the share of runs that lose more than 5 %, in percent."""
+    chance = random.Random(0)
+    by_workload: dict[str, list[tuple[float, float]]] = {}
+    for run in (run for run in runs if run.kind == kind):
+        kept = sorted({*range(every - 1, len(run.costs), every), len(run.costs) - 1})
+        seen = [run.validation[i] + noise * chance.gauss() for i in kept]
+        stop = rule([run.costs[i] for i in kept], seen)
+        delivered = [run.test[kept[max(range(end + 1), key=seen.__getitem__)]] for end in (stop, len(kept) - 1)]
+        by_workload.setdefault(run.workload, []).append((1 - run.costs[kept[stop]], delivered[1] - delivered[0]))
+    outcomes = list(by_workload.values())
+    return tuple(
+        100 * fmean(figure(runs) for runs in outcomes)
+        for figure in (
+            lambda runs: fmean(saved for saved, _ in runs),
+            lambda runs: fmean(loss for _, loss in runs),
+            lambda runs: median(loss for _, loss in runs),
+            lambda runs: fmean(loss > 0.05 for _, loss in runs),
+        )
+    )
+
+
+def print_scores(path: Path) -> None:
+    """Print the whole table."""
+    runs = load(path)
+    plan = Plan(emissions_kg=1.0)
+    price = {"min_gain_per_kg": 0.1}
+    rules = {
+        "MarginalGain, price, acceptable": stops(MarginalGain("quality", mode="max", acceptable=0.8, **price), plan),
+        "MarginalGain, price": stops(MarginalGain("quality", mode="max", **price), plan),
+        "MarginalGain, doubling, acceptable": stops(MarginalGain("quality", mode="max", acceptable=0.8), plan),
+        "MarginalGain, doubling": stops(MarginalGain("quality", mode="max"), plan),
+        "EarlyStopping(patience=3)": early_stopping(3),
+        "EarlyStopping(patience=10)": early_stopping(10),
+    }
+    rows = {
+        "learning": ("learning", {}),
+        "hopeless": ("hopeless", {}),
+        "learning, noise 3 %": ("learning", {"noise": 0.03}),
+        "learning, every 8th": ("learning", {"every": 8}),
+        "hopeless, every 8th": ("hopeless", {"every": 8}),
+    }
+    print(f"{len(runs)} runs of {len({run.workload for run in runs})} workloads; percent\n")
+    print("| rule | runs | saved | mean loss | median loss | more than 5 % lost |\n|---|---|---|---|---|---|")
+    for name, rule in rules.items():
+        for label, (kind, options) in rows.items():
+            figures = " | ".join(f"{figure:.1f}" for figure in score(runs, rule, kind, **options))
+            print(f"| {name} | {label} | {figures} |", flush=True)
+
+
+def print_timings() -> None:
+    """Print what a decision costs at 1,000 and 10,000 records."""
+    policies = [MarginalGain("loss", min_gain_per_kg=0.1), MarginalGain("loss"), CarbonBudget("1 t")]
+    print("\n| policy | records | µs per decision (median, least of 3) |\n|---|---|---|")
+    for count in (1_000, 10_000):
+        history = History(
+            EpochRecord.scripted(epoch=i, emissions_kg=0.01, metrics={"loss": 1 / (1 + i)}, learning_rate=0.99**i)
+            for i in range(count)
+        )
+        for policy in policies:
+            times = [time.perf_counter()]
+            for _ in range(60):
+                policy.decide(history, Plan(epochs=2 * count))
+                times.append(time.perf_counter())
+            spans = sorted(after - before for before, after in pairwise(times))
+            print(f"| {policy} | {count} | {median(spans) * 1e6:.0f}, {fmean(spans[:3]) * 1e6:.0f} |")
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        print_scores(Path(argument))
+    print_timings()

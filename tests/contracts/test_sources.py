@@ -1,0 +1,300 @@
+"""What every source promises, whatever it reads."""
+
+import copy
+import gc
+import os
+import pickle
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from sensors import FileMeter, RaplTree
+
+from green_callbacks.clock import Clock, ScriptedClock
+from green_callbacks.records import Method
+from green_callbacks.sources import (
+    CallableSource,
+    CpuModelSource,
+    EnergySource,
+    PlatformSource,
+    PowercapSource,
+    PowerSteps,
+    ScriptedSource,
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A source to be tested.
+
+    Attributes:
+        make: Makes the source, and its sensor in a folder that is there.
+        lose: Takes the sensor away; None where that cannot be done from here.
+        find: Brings it back.
+    """
+
+    make: Callable[[Path, Clock], EnergySource]
+    lose: Callable[[Path], None] | None = None
+    find: Callable[[Path], None] | None = None
+
+
+def powercap(folder, clock):
+    tree = RaplTree(folder / "powercap")
+    for socket in "01":
+        tree.add(f"intel-rapl:{socket}", f"package-{socket}")
+        tree.add(f"intel-rapl:{socket}:0", "dram")
+    return PowercapSource(tree.root, clock=clock)
+
+
+def callable_of(unit):
+    def make(folder, clock):
+        (folder / "meter").write_text("100", encoding="ascii")
+        return CallableSource(FileMeter(folder / "meter"), unit=unit, clock=clock)
+
+    return make
+
+
+def hide(name):
+    return lambda folder: shutil.move(folder / name, folder / "hidden")
+
+
+def show(name):
+    return lambda folder: shutil.move(folder / "hidden", folder / name)
+
+
+def scripted(folder, clock):
+    devices = {"gpu:0": 300.0, "gpu:1": PowerSteps([(0, 50), (3, 400)])}
+    return ScriptedSource(devices, lost_seconds=[(100, 200)], clock=clock)
+
+
+CASES = {
+    "scripted": Case(scripted, lose=lambda folder: None, find=lambda folder: None),
+    "platform": Case(lambda folder, clock: PlatformSource(90.0, clock=clock)),
+    "powercap": Case(powercap, hide("powercap"), show("powercap")),
+    "cpu model": Case(lambda folder, clock: CpuModelSource(clock=clock)),
+    "watts": Case(callable_of("watts"), hide("meter"), show("meter")),
+    "joules": Case(callable_of("joules"), hide("meter"), show("meter")),
+}
+"""Every kind of source; a new one is added here."""
+
+LOSABLE = {name: case for name, case in CASES.items() if case.lose is not None}
+
+
+@pytest.fixture(params=list(CASES))
+def case(request):
+    return CASES[request.param]
+
+
+@pytest.fixture
+def clock():
+    return ScriptedClock()
+
+
+@pytest.fixture
+def source(case, tmp_path, clock):
+    source = case.make(tmp_path, clock)
+    yield source
+    source.close()
+
+
+@pytest.fixture
+def opened(source):
+    source.open()
+    return source
+
+
+def joules(source):
+    return {name: reading.joules for name, reading in source.read().items()}
+
+
+def test_reads_nothing_until_it_is_opened(source):
+    source.poll()
+    assert source.read() == {}
+
+
+def test_every_reading_is_complete(opened, clock):
+    clock.advance(1.0)
+    readings = opened.read()
+    assert readings
+    for name, reading in readings.items():
+        assert name
+        assert reading.component
+        assert reading.method in get_args(Method)
+        assert reading.joules is not None
+        figures = (reading.joules, reading.below_joules, reading.above_joules, reading.tolerance, reading.gap_seconds)
+        assert all(isfinite(figure) and figure >= 0 for figure in figures)
+        assert reading.below_joules <= reading.joules
+        assert reading.reason is None
+
+
+def test_readings_never_fall_and_names_stay(opened, clock):
+    before = joules(opened)
+    for seconds in (0.0, 0.3, 1.0, 0.1, 7.0, 60.0):
+        clock.advance(seconds)
+        opened.poll()
+        now = joules(opened)
+        assert now.keys() == before.keys()
+        assert all(now[name] >= before[name] for name in now)
+        before = now
+
+
+def test_a_reading_is_final(opened, clock):
+    clock.advance(1.0)
+    readings = opened.read()
+    kept = dict(readings)
+    clock.advance(5.0)
+    opened.poll()
+    opened.read()
+    opened.close()
+    assert dict(readings) == kept
+
+
+def test_a_settled_reading_is_a_reading_of_the_same_devices(opened, clock):
+    before = joules(opened)
+    clock.advance(1.0)
+    settled = opened.read_settled()
+    assert settled.keys() == before.keys()
+    assert all(settled[name].joules >= before[name] for name in before)
+
+
+def test_opening_again_keeps_the_origin(opened, clock):
+    clock.advance(2.0)
+    before = joules(opened)
+    opened.open()
+    after = joules(opened)
+    assert all(after[name] >= before[name] for name in before)
+    assert after.keys() == before.keys()
+
+
+def test_closes_twice_and_opens_again(opened, clock):
+    names = joules(opened).keys()
+    opened.close()
+    opened.close()
+    opened.poll()
+    assert opened.read() == {}
+    opened.open()
+    clock.advance(1.0)
+    assert joules(opened).keys() == names
+
+
+def test_polls_never_or_at_a_sane_interval(opened):
+    assert opened.poll_seconds is None or 0.01 <= opened.poll_seconds <= 60
+
+
+@pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))])
+def test_copies_are_closed_and_work_whenever_they_are_taken(source, twin_of):
+    before = twin_of(source)
+    source.open()
+    after = twin_of(source)
+    for twin in (before, after):
+        assert twin.read() == {}
+        twin.open()
+        assert joules(twin).keys() == joules(source).keys()
+        twin.close()
+    assert source.read()
+
+
+def test_a_forked_child_reads_and_leaves_the_parent_alone(opened, clock):
+    before = joules(opened)
+    child = os.fork()
+    if child == 0:
+        fine = joules(opened).keys() == before.keys()
+        opened.poll()
+        opened.close()
+        os._exit(0 if fine and opened.read() == {} else 1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    after = joules(opened)
+    assert all(after[name] >= before[name] for name in before)
+
+
+def test_is_polled_by_one_thread_while_read_by_another(opened, clock):
+    failures = []
+    done = threading.Event()
+
+    def poll():
+        try:
+            while not done.is_set():
+                opened.poll()
+        except Exception as failure:  # noqa: BLE001
+            failures.append(failure)
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    before = joules(opened)
+    falls = 0
+    for _ in range(200):
+        clock.advance(0.01)
+        now = joules(opened)
+        falls += any(now[name] < before[name] for name in before)
+        before = now
+    done.set()
+    thread.join()
+    assert (failures, falls) == ([], 0)
+
+
+def test_closes_while_another_thread_reads(opened):
+    failures = []
+
+    def read():
+        try:
+            while opened.read():
+                opened.poll()
+        except Exception as failure:  # noqa: BLE001
+            failures.append(failure)
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    opened.close()
+    thread.join()
+    assert failures == []
+    assert opened.read() == {}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
+def test_leaves_no_thread_and_no_file_behind(case, tmp_path, clock):
+    def left():
+        return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+    case.make(tmp_path / "warm", clock)
+    before = left()
+    source = case.make(tmp_path, clock)
+    source.open()
+    source.read()
+    source.poll()
+    del source
+    gc.collect()
+    assert left() == before
+
+
+@pytest.mark.parametrize("lost", list(LOSABLE))
+def test_a_lost_device_says_why_keeps_what_it_had_and_comes_back(lost, tmp_path, clock):
+    case = LOSABLE[lost]
+    source = case.make(tmp_path, clock)
+    source.open()
+    clock.advance(99.0)
+    source.poll()
+    before = joules(source)
+    case.lose(tmp_path)
+    gaps = dict.fromkeys(before, 0.0)
+    for _ in range(3):
+        clock.advance(30.0)
+        source.poll()
+        for name, reading in source.read().items():
+            assert reading.reason
+            assert reading.joules >= before[name]
+            assert reading.gap_seconds > gaps[name]
+            gaps[name] = reading.gap_seconds
+    case.find(tmp_path)
+    clock.advance(30.0)
+    source.poll()
+    after = source.read()
+    assert after.keys() == before.keys()
+    assert all(reading.reason is None for reading in after.values())
+    assert all(reading.joules >= before[name] for name, reading in after.items())
+    source.close()

@@ -1,0 +1,70 @@
+"""Sensors made of files, for tests: a power capping tree that moves when told, and a meter that reads a file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+import os
+
+INTEL_RANGE_MICROJOULES = 262_143_328_850
+AMD_RANGE_MICROJOULES = 65_532_610_987
+
+
+class RaplTree:
+    """A tree as Linux shows it, flat or nested."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[str, Path] = {}
+
+    def add(
+        self,
+        node: str,
+        name: str,
+        *,
+        microjoules: int = 1_000_000,
+        range_microjoules: int | None = INTEL_RANGE_MICROJOULES,
+        inside: str | None = None,
+    ) -> None:
+        """Add a zone; ``inside`` names the folder above it where the tree is nested."""
+        above = self.root if inside is None else self._folders.get(inside, self.root / inside)
+        folder = self._folders[node] = above / node
+        folder.mkdir(parents=True)
+        (folder / "name").write_text(f"{name}\n", encoding="ascii")
+        (folder / "energy_uj").write_text(f"{microjoules}\n", encoding="ascii")
+        if range_microjoules is not None:
+            (folder / "max_energy_range_uj").write_text(f"{range_microjoules}\n", encoding="ascii")
+
+    def counter(self, node: str) -> Path:
+        return self._folders[node] / "energy_uj"
+
+    def show(self, node: str, microjoules: int) -> None:
+        self.counter(node).write_text(f"{microjoules}\n", encoding="ascii")
+
+    def use(self, node: str, joules: float, *, range_microjoules: int = INTEL_RANGE_MICROJOULES) -> None:
+        """Let a counter move on by some joules, and wrap at its range."""
+        before = int(self.counter(node).read_text(encoding="ascii"))
+        self.show(node, (before + round(joules * 1e6)) % range_microjoules)
+
+
+@dataclass(frozen=True)
+class FileMeter:
+    """A meter that shows what a file holds; picklable, and it raises what a file raises."""
+
+    path: Path
+
+    def __call__(self) -> float:
+        return float(self.path.read_text(encoding="ascii"))
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Run as a user for whom file permissions count, which they do not for root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)

@@ -1,0 +1,59 @@
+import functools
+import logging
+import tempfile
+from pathlib import Path
+
+import pytest
+from sensors import RaplTree, as_nobody
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.sources import CpuModelSource, PowercapSource, discover, discovery
+
+
+@pytest.fixture
+def tree(monkeypatch):
+    """A power capping tree that stands where the machine's would."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = RaplTree(Path(folder))
+        tree.root.chmod(0o755)
+        monkeypatch.setattr(discovery, "PowercapSource", functools.partial(PowercapSource, tree.root))
+        yield tree
+
+
+def processors(sources):
+    return [source for source in sources if isinstance(source, PowercapSource | CpuModelSource)]
+
+
+def test_counters_come_before_the_model(tree):
+    tree.add("intel-rapl:0", "package-0")
+    (source,) = processors(discover())
+    assert list(source.read()) == ["cpu:package-0"]
+    source.close()
+
+
+def test_without_counters_the_processors_are_modelled_and_nobody_is_warned(tree, caplog):
+    with caplog.at_level(logging.INFO):
+        (source,) = processors(discover(cpu_tdp_watts=65))
+    assert source.read()["cpu:model"].method == "modelled"
+    assert not [record for record in caplog.records if record.levelno > logging.INFO]
+    assert "CpuModelSource measures cpu:model." in caplog.text
+
+
+def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(tree, caplog):
+    tree.add("intel-rapl:0", "package-0")
+    tree.counter("intel-rapl:0").chmod(0o400 if tree.counter("intel-rapl:0").stat().st_uid == 0 else 0)
+    with caplog.at_level(logging.WARNING), as_nobody():
+        (source,) = processors(discover())
+    assert isinstance(source, CpuModelSource)
+    (warning,) = caplog.records
+    assert "sudo chmod -R a+r" in warning.getMessage()
+
+
+def test_a_machine_that_tells_nothing_has_no_sources(tree, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "psutil", None)
+    assert processors(discover()) == []
+
+
+def test_an_impossible_design_power_is_refused():
+    with pytest.raises(ConfigurationError):
+        discover(cpu_tdp_watts=-5)
