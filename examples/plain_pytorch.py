@@ -20,8 +20,7 @@ def main() -> None:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loss_fn = nn.CrossEntropyLoss()
 
-    policies = [CarbonBudget("100 g"), MarginalGain("val_acc")]
-    with EnergyAccountant(location="FR", policies=policies) as accountant:
+    with EnergyAccountant(location="FR", policies=[CarbonBudget("100 g"), MarginalGain("val_acc")]) as accountant:
         for _epoch in accountant.epochs(EPOCHS):
             for xs, ys in zip(x[train].split(32), y[train].split(32), strict=True):
                 optimizer.zero_grad()

@@ -67,11 +67,12 @@ def parse_amount(text: str) -> Amount:
 
 
 def _canonical_unit(text: str) -> str | None:
-    """Return the unit as spelled in the table; other cases are taken where they leave no doubt (``KWH``, ``Kg``)."""
-    if text in _UNITS:
-        return text
+    """Return the unit as spelled in the table; other cases are taken where they leave no doubt (``KWH``, ``Kg``).
+
+    A first m is never taken in the other case: it is milli in one and mega in the other.
+    """
     alike = [unit for unit in _UNITS if unit.lower() == text.lower()]
-    return alike[0] if len(alike) == 1 else None
+    return next((unit for unit in alike if unit[0] == text[0] or text[0] not in "mM"), None)
 
 
 def joules_to_kwh(joules: float) -> float:
@@ -120,8 +121,9 @@ def format_energy(kwh: float) -> str:
 
 def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
     for unit, size in units:
-        if abs(value) >= size:
-            return f"{_three_digits(value / size)} {unit}"
+        rounded = float(f"{value / size:.3g}")
+        if abs(rounded) >= 1:
+            return f"{_three_digits(rounded)} {unit}"
     unit, size = units[-1]
     return f"{_three_digits(value / size)} {unit}"
 

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ class _Job:
 class Worker:
     """A parked daemon thread: runs tasks in the order they came, and jobs when they are due.
 
-    What a task raises is logged, once for each task that comes round, and kept in :attr:`failure`; the thread goes on.
+    What a task raises is logged, once for each place it comes from, and kept in :attr:`failure`; the thread goes on.
 
     Args:
         name: Name of the thread.
@@ -38,6 +39,7 @@ class Worker:
         self._jobs: list[_Job] = []
         self._busy = False
         self._stopping = False
+        self._failed: set[tuple[object, ...]] = set()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -112,7 +114,9 @@ class Worker:
             self._report(failure)
 
     def _report(self, failure: Exception) -> None:
-        if self.failure is None or type(self.failure) is not type(failure) or str(self.failure) != str(failure):
+        place = tuple((frame.f_code, line) for frame, line in traceback.walk_tb(failure.__traceback__))
+        if place not in self._failed:
+            self._failed.add(place)
             logger.error("A background task failed; training goes on without it.", exc_info=failure)
         self.failure = failure
 

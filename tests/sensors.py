@@ -1,10 +1,10 @@
 """Sensors made of files, for tests: a power capping tree that moves when told, and a meter that reads a file."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-import os
 
 INTEL_RANGE_MICROJOULES = 262_143_328_850
 AMD_RANGE_MICROJOULES = 65_532_610_987

@@ -1,7 +1,7 @@
 """The accountant of a run."""
 
 import logging
-import secrets
+import os
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run import Run, Surroundings
 from green_callbacks.accountant.totals import totals
 from green_callbacks.carbon import lookup
-from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError
 from green_callbacks.records import EpochRecord, History, Plan, RunRecord
 from green_callbacks.sinks import read_ledger
 
@@ -53,6 +53,7 @@ class EnergyAccountant:
         self._run_id: str | None = None
         self._ledger: Path | None = None
         self._run: Run | None = None
+        self._finalizer: weakref.finalize[[], Self] | None = None
         self._stop_reason: str | None = None
         self._is_resumed = False
         if self._settings.ledger and self._settings.ledger.exists():
@@ -107,13 +108,16 @@ class EnergyAccountant:
             version=__version__,
             history=self._history,
         )
-        weakref.finalize(self, self._run.abandon).atexit = False  # at exit, the run closes itself
+        if self._finalizer is not None:
+            self._finalizer.detach()
+        self._finalizer = weakref.finalize(self, self._run.abandon)
+        self._finalizer.atexit = False  # at exit, the run closes itself
         return self
 
     def _settle(self, folder: Path) -> None:
         """Settle the run's name and file, once."""
         if self._run_id is None:
-            self._run_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+            self._run_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
         if self._ledger is None and self._settings.ledger is not False:
             self._ledger = self._settings.ledger or (folder / f"{self._run_id}.jsonl").absolute()
 
@@ -157,7 +161,11 @@ class EnergyAccountant:
             self._is_resumed = False
             if self._history.last_epoch is not None and epoch <= self._history.last_epoch:
                 run.rewind(epoch)
-        run.begin_epoch(epoch)
+        try:
+            run.begin_epoch(epoch)
+        except BudgetSpentError:
+            run.close(together=False)
+            raise
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.

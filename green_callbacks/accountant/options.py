@@ -2,7 +2,7 @@
 
 import difflib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
@@ -10,8 +10,8 @@ from typing import Any, Literal, Self, TypedDict
 from green_callbacks.carbon import CarbonIntensity, Pue, resolve_intensity, resolve_pue
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies import Policy, as_policy
-from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.policies import Decision, Policy, as_policy
+from green_callbacks.records import Plan
 from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 
@@ -40,7 +40,7 @@ class AccountantOptions(TypedDict, total=False):
     location: str | None
     carbon_intensity: float | CarbonIntensity | None
     pue: float | None
-    policies: Policy | Callable[[History, Plan], Verdict] | Sequence[Policy | Callable[[History, Plan], Verdict]]
+    policies: Sequence[Policy | Decision]
     sinks: Sequence[Sink] | None
     ledger: str | Path | Literal[False] | None
     plan: Plan
@@ -111,10 +111,8 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
         raise TypeError(msg)
 
 
-def _policies(policies: Any) -> tuple[Policy, ...]:  # noqa: ANN401  checked here
-    if isinstance(policies, str):
-        msg = f"Policies are objects or functions, not text: CarbonBudget({policies!r})?"
+def _policies(policies: Sequence[Policy | Decision]) -> tuple[Policy, ...]:
+    if isinstance(policies, str) or not isinstance(policies, Sequence):
+        msg = f"policies= takes a list, not {policies!r}; write policies=[CarbonBudget('500 g')]."
         raise ConfigurationError(msg)
-    if isinstance(policies, Sequence):
-        return tuple(as_policy(policy) for policy in policies)
-    return (as_policy(policies),)
+    return tuple(as_policy(policy) for policy in policies)

@@ -1,6 +1,5 @@
 """Distributed training, as far as the core knows of it: one sum per lap over fixed slots."""
 
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -179,6 +178,8 @@ def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
 
 def _host() -> dict[str, str]:
     """Tell this host from others: containers of one host differ in name, and virtual machines may share one."""
+    import socket  # as slow to import as half of the package
+
     name = socket.gethostname()
     try:
         return {"id": _BOOT_ID.read_text().strip(), "name": name}

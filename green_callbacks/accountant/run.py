@@ -103,6 +103,25 @@ class Run:
         return [self._ledger, *others] if self._ledger else [*others]
 
     def _open(self) -> None:
+        try:
+            self._begin_measuring()
+        except BaseException:
+            self._meter.close()
+            raise
+        context = self._context()
+        for sink in self._sinks:
+            self._worker.submit(partial(sink.open, context))
+        for source in self._meter.open_sources:
+            if source.poll_seconds is not None:
+                self._worker.every(source.poll_seconds, source.poll)
+        if self._ledger:
+            self._worker.every(HEARTBEAT_SECONDS, self._heartbeat)
+        self._worker.start()
+        _live.add(self)
+        atexit.register(self.close, together=False)
+        self.board.announce()
+
+    def _begin_measuring(self) -> None:
         self._meter.open(strict=self._settings.strict)
         if self._replace_live_runs(self._meter.read().tallies.keys()):
             self._meter.close()
@@ -115,16 +134,6 @@ class Run:
         self._intensity = self._agreed_intensity()
         self._segment = Segment(first, "other")
         self._recorded_until = first
-        context = self._context()
-        for sink in self._sinks:
-            self._worker.submit(partial(sink.open, context))
-        for source in self._meter.open_sources:
-            if source.poll_seconds is not None:
-                self._worker.every(source.poll_seconds, source.poll)
-        if self._ledger:
-            self._worker.every(HEARTBEAT_SECONDS, self._heartbeat)
-        self._worker.start()
-        self.board.announce()
 
     def _replace_live_runs(self, devices: Collection[str]) -> bool:
         """Close every live run of this process on the same devices, so that no joule is counted twice."""
@@ -136,8 +145,6 @@ class Run:
                 self.run_id,
             )
             other.close(together=False)
-        _live.add(self)
-        atexit.register(self.close, together=False)
         return bool(others)
 
     def _agreed_intensity(self) -> CarbonIntensity:
@@ -215,10 +222,10 @@ class Run:
         """Note what is fresh in the open interval."""
         segment = self._segment
         segment.metrics.update(_numbers(metrics))
-        segment.learning_rate = segment.learning_rate if learning_rate is None else learning_rate
-        segment.step = segment.step if step is None else step
+        segment.learning_rate = segment.learning_rate if learning_rate is None else float(learning_rate)
+        segment.step = segment.step if step is None else int(step)
         if samples is not None:
-            segment.samples = (segment.samples or 0) + samples
+            segment.samples = (segment.samples or 0) + int(samples)
 
     def end_epoch(self, *, complete: bool = True, together: bool = True) -> EpochRecord:
         """End the epoch, record it, decide, and begin what lies outside epochs."""
@@ -238,14 +245,13 @@ class Run:
         if self._around.ranks.rank == 0:
             for row in outside:
                 self._keep(row)
-            if record.epoch is not None or record.duration_seconds > 0:
-                record = self._keep(record)
+            record = self._keep(record)
         if together and record.epoch is not None:
             self.board.agree(self._around.ranks)
         return record
 
     def _keep(self, record: EpochRecord) -> EpochRecord:
-        if record.epoch is None and record.duration_seconds == 0:
+        if record.epoch is None and not (record.duration_seconds or record.energy_joules or record.metrics):
             return record
         self.history.append(record)
         if record.epoch is not None:
@@ -277,7 +283,7 @@ class Run:
         """Tell the ledger what has been used since the last record, in case there is no next one."""
         since = Segment(self._recorded_until, "other")
         since.mark(self._meter.read())
-        if self._ledger and since.seconds > 0:
+        if self._ledger and not self.is_closed and since.seconds > SHARED_EDGE_SECONDS:
             lap = self._slots.local(since.lap(self._slots.owned))
             self._ledger.heartbeat(self._row(since, lap, complete=False))
 

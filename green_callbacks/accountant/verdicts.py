@@ -32,12 +32,12 @@ class Board:
     @property
     def monitor(self) -> str | None:
         """The metric that a policy watches; None if none does."""
-        return next((policy.monitor for policy in self._policies if getattr(policy, "monitor", None)), None)
+        return next((monitor for policy in self._policies if (monitor := getattr(policy, "monitor", None))), None)
 
     @property
     def mode(self) -> str:
         """Which way that metric improves: ``max`` or ``min``."""
-        return next((policy.mode for policy in self._policies if getattr(policy, "mode", None)), "max")
+        return next((mode for policy in self._policies if (mode := getattr(policy, "mode", None))), "max")
 
     def announce(self) -> None:
         """Say what the policies will do."""

@@ -32,10 +32,11 @@ def encode(record: EpochRecord) -> dict[str, Any]:
         "intensity": encode_intensity(record.intensity),
         "pue": record.pue,
         "metrics": _numbers(record.metrics),
-        "learning_rate": record.learning_rate,
+        "learning_rate": None if record.learning_rate is None else _number(record.learning_rate),
         "samples": record.samples,
         "verdicts": [
-            {"stop": v.stop, "code": v.code, "reason": v.reason, "values": _numbers(v.values)} for v in record.verdicts
+            {"stop": bool(v.stop), "code": v.code, "reason": str(v.reason), "values": _numbers(v.values)}
+            for v in record.verdicts
         ],
     }
 
@@ -66,7 +67,7 @@ def decode(fields: Mapping[str, Any]) -> EpochRecord:
         intensity=decode_intensity(fields["intensity"]),
         pue=fields["pue"],
         metrics={name: float(value) for name, value in fields["metrics"].items()},
-        learning_rate=fields["learning_rate"],
+        learning_rate=None if fields["learning_rate"] is None else float(fields["learning_rate"]),
         samples=fields["samples"],
         verdicts=tuple(_verdict(verdict) for verdict in fields["verdicts"]),
     )
@@ -96,4 +97,9 @@ def _verdict(fields: Mapping[str, Any]) -> Verdict:
 
 
 def _numbers(values: Mapping[str, float]) -> dict[str, float | str]:
-    return {name: value if isfinite(value) else str(value) for name, value in values.items()}
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(value: float) -> float | str:
+    """Write a number of any library as one that JSON knows, or as text."""
+    return float(value) if isfinite(value) else str(float(value))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import fsum
 from typing import Self
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
@@ -175,4 +176,4 @@ def _bound(device: DeviceEnergy, bound_joules: float | None, sign: int) -> float
 
 def _total(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
-    return sum(known) if known else None
+    return fsum(known) if known else None  # the same in any order: devices may come in another one from a file

@@ -77,10 +77,12 @@ class History(Sequence[EpochRecord]):
             record: The record; its verdicts are not kept.
         """
         row = len(self)
-        for name in record.devices.keys() - self._devices.keys():
-            self._devices[name] = DeviceColumns(row)
-        for name in record.phases.keys() - self._phases.keys():
-            self._phases[name] = PhaseColumns(row)
+        for name in record.devices:
+            if name not in self._devices:
+                self._devices[name] = DeviceColumns(row)
+        for name in record.phases:
+            if name not in self._phases:
+                self._phases[name] = PhaseColumns(row)
         for name, device in self._devices.items():
             device.append(record.devices.get(name))
         for name, phase in self._phases.items():

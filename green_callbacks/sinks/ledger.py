@@ -2,7 +2,7 @@
 
 Every line is an object with a ``type``:
 
-- ``run``: a process begins, or goes on with, the run; holds ``schema``, ``run_id``, ``version``, ``started_at``.
+- ``run``: a process begins, or goes on with, the run; holds ``schema``, ``run_id``, ``version``.
 - ``record``: one record, as :func:`green_callbacks.records.codec.encode` writes it.
 - ``heartbeat``: what has been used since the last record, as a record. Counts only if no record follows it: it is
   then the last that is known of a process that was killed.
@@ -14,8 +14,8 @@ Every line is an object with a ``type``:
 import json
 import logging
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
 from typing import Any, Final
@@ -28,7 +28,13 @@ from green_callbacks.sinks.base import RunContext, Sink
 logger = logging.getLogger(__name__)
 
 SCHEMA: Final = 1
+_HEAD: Final = b'{"type":"run","schema":'
 _RECORDS: Final = ("record", "heartbeat")
+_NEEDED: Final = {
+    "run": frozenset({"schema", "run_id", "version"}),
+    "rewind": frozenset({"epoch"}),
+    "end": frozenset({"stop_reason"}),
+}
 
 
 class Ledger(Sink):
@@ -49,13 +55,24 @@ class Ledger(Sink):
         self._warned = False
 
     def open(self, context: RunContext) -> None:
-        """Begin the file, or go on with it; one that is new begins with what the history holds already."""
-        is_new = not self.path.exists()
-        self._append({"type": "run", "schema": SCHEMA, "run_id": context.run_id, "version": self._version})
-        if is_new:
-            for record in context.before:
-                self._queue({"type": "record", **encode(record)})
-            self._flush()
+        """Begin the file, or go on with it; what the history holds and the file lacks is written first."""
+        if not context.before:
+            self._append(self._head(context))
+            return
+        held = self._records_held()
+        lines = [{"type": "record", **encode(record)} for record in context.before[held:]]
+        for line in [*lines, self._head(context)] if held else [self._head(context), *lines]:
+            self._queue(line)
+        self._flush()
+
+    def _head(self, context: RunContext) -> dict[str, Any]:
+        return {"type": "run", "schema": SCHEMA, "run_id": context.run_id, "version": self._version}
+
+    def _records_held(self) -> int:
+        try:
+            return len(_replay(self.path).history)
+        except LedgerError:  # gone, as was said when the run was resumed
+            return 0
 
     def write(self, record: EpochRecord) -> None:
         """Append one record."""
@@ -112,8 +129,11 @@ class Ledger(Sink):
     def _write(self, data: bytes) -> None:
         """Write all of the data or none of it: a torn line would be lost, and the next one with it."""
         if self._file is None:
-            self._file = self._opened()
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self.path, "a+")
         end = self._file.seek(0, os.SEEK_END)
+        if end and self._byte_before(self._file, end) != b"\n":
+            data = b"\n" + data  # a process was killed in the middle of a line
         try:
             written = 0
             while written < len(data):
@@ -123,14 +143,10 @@ class Ledger(Sink):
             self._file.truncate(end)
             raise
 
-    def _opened(self) -> FileIO:
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        file = FileIO(self.path, "a+")
-        if file.seek(0, os.SEEK_END):
-            file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":  # a process was killed in the middle of a line
-                file.write(b"\n")
-        return file
+    @staticmethod
+    def _byte_before(file: FileIO, end: int) -> bytes:
+        file.seek(end - 1)
+        return file.read(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +154,7 @@ class LedgerContents:
     """What a ledger holds.
 
     Attributes:
-        run_id: Name of the run.
+        run_id: Name of the run; empty if its process was killed before it could write it.
         history: All its records, without their verdicts; what was done again and what only a heartbeat knows of as
             rows outside epochs.
         stop_reason: Why a policy ended the run; None if none did, or if it was never closed.
@@ -161,49 +177,68 @@ def read_ledger(path: str | Path) -> LedgerContents:
     Raises:
         LedgerError: There is no such file, it is not a ledger, or it is of a later schema.
     """
-    run_id: str | None = None
+    replayed = _replay(Path(path))
+    for number in replayed.torn_lines:
+        logger.warning("Line %d of %s is not whole, as if its writer had been killed; passed over.", number, path)
+    if replayed.last_words is not None:
+        replayed.history.append(replayed.last_words)
+    return LedgerContents(replayed.run_id, replayed.history, replayed.stop_reason)
+
+
+@dataclass(slots=True)
+class _Replay:
+    """A ledger, line after line; a heartbeat counts once it is known that no record follows it."""
+
+    run_id: str = ""
+    history: History = field(default_factory=History)
     stop_reason: str | None = None
-    history = History()
     last_words: EpochRecord | None = None
-    for line in _lines(Path(path)):
-        kind = line["type"]
-        if kind == "heartbeat":
-            last_words = line["record"]
-            continue
+    torn_lines: list[int] = field(default_factory=list)
+
+    def take(self, line: Mapping[str, Any]) -> None:
+        kind, words = line["type"], self.last_words
+        self.last_words = line["record"] if kind == "heartbeat" else None
         if kind == "record":
-            history.append(line["record"])
-        elif last_words is not None:
-            history.append(last_words)
-        last_words = None
+            self.history.append(line["record"])
+        elif kind != "heartbeat" and words is not None:
+            self.history.append(words)
         if kind == "run":
-            run_id, stop_reason = line["run_id"], None
+            self.run_id, self.stop_reason = line["run_id"], None
         elif kind == "rewind":
-            history.rewind(line["epoch"])
+            self.history.rewind(line["epoch"])
         elif kind == "end":
-            stop_reason = line["stop_reason"]
-    if run_id is None:
-        msg = f"{path} is not a ledger: it does not begin with a run. Name a file that a run has written."
-        raise LedgerError(msg)
-    if last_words is not None:
-        history.append(last_words)
-    return LedgerContents(run_id, history, stop_reason)
+            self.stop_reason = line["stop_reason"]
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
+def _replay(path: Path) -> _Replay:
     try:
-        data = path.read_bytes()
+        lines = path.read_bytes().splitlines()
     except OSError as reason:
         msg = f"The ledger {path} cannot be read ({reason.strerror}). Name a file that a run has written."
         raise LedgerError(msg) from reason
-    for number, line in enumerate(data.splitlines(), start=1):
-        try:
-            fields = json.loads(line)
-            if fields["type"] in _RECORDS:
-                fields = {"type": fields["type"], "record": decode(fields)}
-        except (ValueError, TypeError, KeyError):
-            logger.warning("Line %d of %s is not whole, as if its writer had been killed; passed over.", number, path)
+    replay = _Replay()
+    for number, line in enumerate(lines, start=1):
+        fields = _fields(line)
+        if fields is None:
+            replay.torn_lines.append(number)
             continue
         if fields["type"] == "run" and fields["schema"] > SCHEMA:
             msg = f"{path} was written by a later version of green_callbacks ({fields['version']}): update to read it."
             raise LedgerError(msg)
-        yield fields
+        replay.take(fields)
+    if not replay.run_id and not all(line.startswith(_HEAD) or _HEAD.startswith(line) for line in lines):
+        msg = f"{path} is not a ledger: it does not begin with a run. Name a file that a run has written."
+        raise LedgerError(msg)
+    return replay
+
+
+def _fields(line: bytes) -> dict[str, Any] | None:
+    """Return what a line holds; None if it is not whole."""
+    try:
+        fields = json.loads(line)
+        missing = _NEEDED.get(fields["type"], frozenset()) - fields.keys()
+        if fields["type"] in _RECORDS:
+            fields = {"type": fields["type"], "record": decode(fields)}
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return None if missing else fields

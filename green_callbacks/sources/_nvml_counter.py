@@ -1,3 +1,4 @@
+import os
 """A GPU's energy counter: read between its refreshes, and followed by a few sparse reads."""
 
 from collections.abc import Generator
@@ -17,9 +18,11 @@ _FINE_STEPS = 6
 _LEAST_GUARD_SECONDS = 0.001
 _SETTLING_SECONDS = 0.002
 _ATTEMPTS = 4
+_STEADY_SHARE = 0.03
+MODE=float(os.environ.get('MODE','.5'));HW=float(os.environ.get('HW','1'))
 _OFTEN_SECONDS, _USUAL_SECONDS, _SELDOM_SECONDS = 0.3, 1.0, 1.6
 _ALONE = 0.95
-_MISSES = 1.7
+_MISSES = float(os.environ.get('K','1.7'))
 _PLAUSIBLE_OVER_LIMIT = 1.2
 _BRIDGED_SECONDS = 3.0
 _FROZEN_SECONDS = 0.6
@@ -92,6 +95,8 @@ class CounterGauge:
             steps += 1
             if look.joules > last.joules:
                 self._phase.observe(last.before_seconds, look.after_seconds)
+                if found:
+                    self._practise(self._present_watts(), look.joules - self._anchor_joules)
                 self._anchor_joules = look.joules
                 steps, found = 0, found + 1
             last = look
@@ -133,7 +138,7 @@ class CounterGauge:
             if look.joules > last.joules:
                 self._phase.observe(last.before_seconds, look.after_seconds)
                 self._anchor_joules = look.joules
-                return self._interpolated(first, look, watts, (last.before_seconds + look.after_seconds) / 2)
+                return self._interpolated(first, last, look, watts)
             last = look
         return self._edge(first, watts)
 
@@ -148,6 +153,8 @@ class CounterGauge:
         before = self._look()
         watts = self._present_watts()
         self._learn_mean(before)
+        if before.after_seconds > due - guard / 2:  # woken too late to tell
+            return False
         looks = [due, due + guard] if guard > 2 * _LEAST_GUARD_SECONDS else [due + guard]
         looks += [due + 3 * guard] if period > 4 * guard else []
         last = before
@@ -165,11 +172,13 @@ class CounterGauge:
 
     def _saw(self, last: Look, look: Look, watts: float | None, before: Look) -> None:
         """Learn from one refresh between two looks: when it was, and what energy the refresh before it began with."""
-        period = self._phase.period_seconds
+        self._practise(watts, look.joules - before.joules)
         self._phase.observe(last.before_seconds, look.after_seconds)
-        if watts is not None and period is not None:
-            self._power.practise(watts, (look.joules - before.joules) / period)
         self._anchor_joules = look.joules
+
+    def _practise(self, watts: float | None, risen_joules: float) -> None:
+        if watts is not None and self._phase.period_seconds is not None:
+            self._power.practise(watts, risen_joules / self._phase.period_seconds)
 
     def _edge(self, look: Look, watts: float | None) -> Edge:
         now = (look.before_seconds + look.after_seconds) / 2
@@ -183,7 +192,6 @@ class CounterGauge:
         part = seconds / period
         expected = self._power.expected_watts(present, part)
         miss = self._power.miss_watts(part)
-        miss = present / 2 if miss is None else miss
         half = sqrt((_MISSES * miss * seconds) ** 2 + (expected * elapsed.spread_seconds) ** 2)
         joules = look.joules + expected * seconds
         return Edge(joules, half, half)
@@ -207,18 +215,32 @@ class CounterGauge:
         odds *= 2.718281828 ** (0.5 * max(-40.0, min(40.0, unlikely(elapsed.refreshes) - unlikely(refreshes))))
         return other if odds > 1 else seconds
 
-    def _interpolated(self, first: Look, look: Look, watts: float | None, refresh: float) -> Edge:
+    def _interpolated(self, first: Look, last: Look, look: Look, watts: float | None) -> Edge:
+        """Return the energy at the first of three looks: a refresh came between the other two.
+
+        What ran up between is what the power before leaves of the refresh, or what the power after amounts to: each
+        counts by how short a time it must hold for.
+        """
         asked = (first.before_seconds + first.after_seconds) / 2
-        period = self._phase.period_seconds
+        refresh = (last.before_seconds + look.after_seconds) / 2
+        now_watts = self._present_watts()
+        remaining = max(0.0, refresh - asked)
         risen = look.joules - first.joules
-        if period is None:
-            mean = watts or 0.0
+        period = self._phase.period_seconds or refresh - asked
+        passed = max(0.0, period - remaining)
+        linear = risen * min(1.0, remaining / period)
+        if watts is None or now_watts is None:
+            run_up = linear
         else:
-            mean = risen / period
-            if watts is not None and abs(watts - mean) < 0.15 * mean:
-                mean = watts
-        half = mean * _SETTLING_SECONDS / 2
-        return Edge(look.joules - mean * max(0.0, refresh - asked), half, half)
+            weight = remaining**2 / (passed**2 + remaining**2)
+            ab = weight * (risen - watts * passed) + (1 - weight) * now_watts * remaining
+            run_up = MODE * min(risen, max(0.0, ab)) + (1 - MODE) * linear
+            if abs(watts - now_watts) <= _STEADY_SHARE * watts and abs(risen - watts * period) < 0.25 * risen:
+                run_up = min(risen, (watts + now_watts) / 2 * remaining)
+        miss = self._power.miss_watts(min(1.0, remaining / period))
+        sharp = risen / period * (look.after_seconds - last.before_seconds) / 2
+        half = sqrt(sharp**2 + (run_up - linear) ** 2 + (HW * miss * remaining * passed / period) ** 2)
+        return Edge(look.joules - run_up, half, half)
 
     def _learn_mean(self, look: Look) -> None:
         seconds = look.after_seconds - self._meant.after_seconds

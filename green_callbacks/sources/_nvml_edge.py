@@ -12,6 +12,7 @@ _PRACTICES = 40
 _LEAST_PERSISTENCE = 0.25
 _MODEL_WEIGHT = 1.0
 _TINY = 1e-3
+_DOUBT, _DOUBT_WEIGHT = 0.1, 0.3
 
 
 Steps = Generator[float, None, None]
@@ -73,15 +74,14 @@ class EdgePower:
         weight = _mean_correlation(part / self._memory)
         return max(0.0, self.mean_watts + weight * (present_watts - self.mean_watts))
 
-    def miss_watts(self, part: float) -> float | None:
-        """Return the error of :meth:`expected_watts` to expect, as a root mean square in W; None before any practice.
+    def miss_watts(self, part: float) -> float:
+        """Return the error of :meth:`expected_watts` to expect, as a root mean square in W.
 
         Args:
             part: Time since the refresh, in periods.
         """
-        if not self._misses:
-            return None
-        practised = sum(miss * miss for miss in self._misses) / len(self._misses)
+        doubted = _DOUBT_WEIGHT * (_DOUBT * self.mean_watts) ** 2
+        practised = (sum(miss * miss for miss in self._misses) + doubted) / (len(self._misses) + _DOUBT_WEIGHT)
         here, whole = _left_variance(part / self._memory), _left_variance(1 / self._memory)
         return sqrt(max(practised * here / whole, _MODEL_WEIGHT * here * self._present_variance))
 

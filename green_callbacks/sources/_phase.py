@@ -95,7 +95,7 @@ class CounterPhase:
 
     def doubt(self) -> None:
         """Learn that no refresh came when one was due: what is known of the phase is worth less."""
-        self._variance = 4 * (self._variance + self._jitter_variance)
+        self._jitter_variance = max(2 * self._jitter_variance, 2 * self._variance)
 
     def _first_period(self, middle: float, variance: float) -> None:
         assert self._refresh_seconds is not None  # noqa: S101  for the type checker
@@ -132,5 +132,6 @@ class CounterPhase:
         self._covariance = (1 - gain) * covariance
         self._period_variance += _DRIFT_VARIANCE * refreshes - period_gain * covariance
         excess = surprise**2 - before - variance
-        self._jitter_variance = max(0.0, _FORGETTING * self._jitter_variance + (1 - _FORGETTING) * excess)
+        fresh = max(1 - _FORGETTING, 1 / self._observed)
+        self._jitter_variance = max(0.0, (1 - fresh) * self._jitter_variance + fresh * excess)
         self._observed += 1

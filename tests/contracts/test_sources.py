@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 from sensors import FileMeter, RaplTree
@@ -43,7 +43,7 @@ class Case:
     find: Callable[[Path], None] | None = None
 
 
-def powercap(folder, clock):
+def powercap(folder: Path, clock: ScriptedClock):
     tree = RaplTree(folder / "powercap")
     for socket in "01":
         tree.add(f"intel-rapl:{socket}", f"package-{socket}")
@@ -51,23 +51,23 @@ def powercap(folder, clock):
     return PowercapSource(tree.root, clock=clock)
 
 
-def callable_of(unit):
-    def make(folder, clock):
+def callable_of(unit: Literal["watts", "joules"]) -> Callable[[Path, Clock], EnergySource]:
+    def make(folder: Path, clock: Clock) -> EnergySource:
         (folder / "meter").write_text("100", encoding="ascii")
         return CallableSource(FileMeter(folder / "meter"), unit=unit, clock=clock)
 
     return make
 
 
-def hide(name):
+def hide(name: str):
     return lambda folder: shutil.move(folder / name, folder / "hidden")
 
 
-def show(name):
+def show(name: str):
     return lambda folder: shutil.move(folder / "hidden", folder / name)
 
 
-def scripted(folder, clock):
+def scripted(folder: Path, clock: ScriptedClock):
     devices = {"gpu:0": 300.0, "gpu:1": PowerSteps([(0, 50), (3, 400)])}
     return ScriptedSource(devices, lost_seconds=[(100, 200)], clock=clock)
 
@@ -86,7 +86,7 @@ LOSABLE = {name: case for name, case in CASES.items() if case.lose is not None}
 
 
 @pytest.fixture(params=list(CASES))
-def case(request):
+def case(request: pytest.FixtureRequest):
     return CASES[request.param]
 
 
@@ -96,28 +96,28 @@ def clock():
 
 
 @pytest.fixture
-def source(case, tmp_path, clock):
+def source(case: Case, tmp_path: Path, clock: ScriptedClock):
     source = case.make(tmp_path, clock)
     yield source
     source.close()
 
 
 @pytest.fixture
-def opened(source):
+def opened(source: EnergySource):
     source.open()
     return source
 
 
-def joules(source):
+def joules(source: EnergySource):
     return {name: reading.joules for name, reading in source.read().items()}
 
 
-def test_reads_nothing_until_it_is_opened(source):
+def test_reads_nothing_until_it_is_opened(source: EnergySource):
     source.poll()
     assert source.read() == {}
 
 
-def test_every_reading_is_complete(opened, clock):
+def test_every_reading_is_complete(opened: EnergySource, clock: ScriptedClock):
     clock.advance(1.0)
     readings = opened.read()
     assert readings
@@ -132,7 +132,7 @@ def test_every_reading_is_complete(opened, clock):
         assert reading.reason is None
 
 
-def test_readings_never_fall_and_names_stay(opened, clock):
+def test_readings_never_fall_and_names_stay(opened: EnergySource, clock: ScriptedClock):
     before = joules(opened)
     for seconds in (0.0, 0.3, 1.0, 0.1, 7.0, 60.0):
         clock.advance(seconds)
@@ -143,7 +143,7 @@ def test_readings_never_fall_and_names_stay(opened, clock):
         before = now
 
 
-def test_a_reading_is_final(opened, clock):
+def test_a_reading_is_final(opened: EnergySource, clock: ScriptedClock):
     clock.advance(1.0)
     readings = opened.read()
     kept = dict(readings)
@@ -154,7 +154,7 @@ def test_a_reading_is_final(opened, clock):
     assert dict(readings) == kept
 
 
-def test_a_settled_reading_is_a_reading_of_the_same_devices(opened, clock):
+def test_a_settled_reading_is_a_reading_of_the_same_devices(opened: EnergySource, clock: ScriptedClock):
     before = joules(opened)
     clock.advance(1.0)
     settled = opened.read_settled()
@@ -162,7 +162,7 @@ def test_a_settled_reading_is_a_reading_of_the_same_devices(opened, clock):
     assert all(settled[name].joules >= before[name] for name in before)
 
 
-def test_opening_again_keeps_the_origin(opened, clock):
+def test_opening_again_keeps_the_origin(opened: EnergySource, clock: ScriptedClock):
     clock.advance(2.0)
     before = joules(opened)
     opened.open()
@@ -171,7 +171,7 @@ def test_opening_again_keeps_the_origin(opened, clock):
     assert after.keys() == before.keys()
 
 
-def test_closes_twice_and_opens_again(opened, clock):
+def test_closes_twice_and_opens_again(opened: EnergySource, clock: ScriptedClock):
     names = joules(opened).keys()
     opened.close()
     opened.close()
@@ -182,12 +182,14 @@ def test_closes_twice_and_opens_again(opened, clock):
     assert joules(opened).keys() == names
 
 
-def test_polls_never_or_at_a_sane_interval(opened):
+def test_polls_never_or_at_a_sane_interval(opened: EnergySource):
     assert opened.poll_seconds is None or 0.01 <= opened.poll_seconds <= 60
 
 
 @pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda source: pickle.loads(pickle.dumps(source))])
-def test_copies_are_closed_and_work_whenever_they_are_taken(source, twin_of):
+def test_copies_are_closed_and_work_whenever_they_are_taken(
+    source: EnergySource, twin_of: Callable[[EnergySource], EnergySource]
+):
     before = twin_of(source)
     source.open()
     after = twin_of(source)
@@ -199,7 +201,7 @@ def test_copies_are_closed_and_work_whenever_they_are_taken(source, twin_of):
     assert source.read()
 
 
-def test_a_forked_child_reads_and_leaves_the_parent_alone(opened, clock):
+def test_a_forked_child_reads_and_leaves_the_parent_alone(opened: EnergySource, clock: ScriptedClock):
     before = joules(opened)
     child = os.fork()
     if child == 0:
@@ -213,11 +215,11 @@ def test_a_forked_child_reads_and_leaves_the_parent_alone(opened, clock):
     assert all(after[name] >= before[name] for name in before)
 
 
-def test_is_polled_by_one_thread_while_read_by_another(opened, clock):
+def test_is_polled_by_one_thread_while_read_by_another(opened: EnergySource, clock: ScriptedClock):
     failures = []
     done = threading.Event()
 
-    def poll():
+    def poll() -> None:
         try:
             while not done.is_set():
                 opened.poll()
@@ -238,10 +240,10 @@ def test_is_polled_by_one_thread_while_read_by_another(opened, clock):
     assert (failures, falls) == ([], 0)
 
 
-def test_closes_while_another_thread_reads(opened):
+def test_closes_while_another_thread_reads(opened: EnergySource):
     failures = []
 
-    def read():
+    def read() -> None:
         try:
             while opened.read():
                 opened.poll()
@@ -257,8 +259,8 @@ def test_closes_while_another_thread_reads(opened):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are counted in /proc")
-def test_leaves_no_thread_and_no_file_behind(case, tmp_path, clock):
-    def left():
+def test_leaves_no_thread_and_no_file_behind(case: Case, tmp_path: Path, clock: ScriptedClock):
+    def left() -> tuple[int, int]:
         return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
     case.make(tmp_path / "warm", clock)
@@ -273,7 +275,7 @@ def test_leaves_no_thread_and_no_file_behind(case, tmp_path, clock):
 
 
 @pytest.mark.parametrize("lost", list(LOSABLE))
-def test_a_lost_device_says_why_keeps_what_it_had_and_comes_back(lost, tmp_path, clock):
+def test_a_lost_device_says_why_keeps_what_it_had_and_comes_back(lost: str, tmp_path: Path, clock: ScriptedClock):
     case = LOSABLE[lost]
     source = case.make(tmp_path, clock)
     source.open()

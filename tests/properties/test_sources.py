@@ -8,14 +8,21 @@ from hypothesis import strategies as st
 from sensors import AMD_RANGE_MICROJOULES, RaplTree
 
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.sources import CallableSource, PlatformSource, PowercapSource, PowerSteps, ScriptedSource
+from green_callbacks.sources import (
+    CallableSource,
+    EnergySource,
+    PlatformSource,
+    PowercapSource,
+    PowerSteps,
+    ScriptedSource,
+)
 
 watts = st.floats(0, 900)
 seconds = st.floats(0, 1e5)
 NODES = ("intel-rapl:0", "intel-rapl:1")
 
 
-def only(source):
+def only(source: EnergySource):
     (reading,) = source.read().values()
     return reading
 
@@ -25,7 +32,7 @@ def only(source):
     start=st.integers(0, AMD_RANGE_MICROJOULES - 1),
     trace=st.lists(st.tuples(st.floats(0, 21.8), watts, watts, st.booleans()), min_size=1, max_size=40),
 )
-def test_laps_of_a_wrapping_counter_add_up_to_the_truth(start, trace):
+def test_laps_of_a_wrapping_counter_add_up_to_the_truth(start: int, trace: list[tuple[float, float, float, bool]]):
     """Whatever two sockets do, and whether a step is seen by a lap's edge or by a poll within the lap."""
     with tempfile.TemporaryDirectory() as folder:
         clock, tree = ScriptedClock(), RaplTree(Path(folder))
@@ -54,7 +61,7 @@ def test_laps_of_a_wrapping_counter_add_up_to_the_truth(start, trace):
 
 
 @given(power=watts, durations=st.lists(seconds, min_size=1, max_size=20))
-def test_constant_power_is_exact_whatever_the_laps(power, durations):
+def test_constant_power_is_exact_whatever_the_laps(power: float, durations: list[float]):
     clock = ScriptedClock()
     sources = [ScriptedSource(power, clock=clock), PlatformSource(power, clock=clock)]
     for source in sources:
@@ -69,7 +76,7 @@ def test_constant_power_is_exact_whatever_the_laps(power, durations):
     steps=st.lists(st.tuples(st.floats(0.001, 1e3), watts), min_size=1, max_size=10),
     cut=st.floats(0, 1),
 )
-def test_steps_of_power_add_up(steps, cut):
+def test_steps_of_power_add_up(steps: list[tuple[float, float]], cut: float):
     starts = [0.0]
     for duration, _ in steps[:-1]:
         starts.append(starts[-1] + duration)
@@ -84,7 +91,9 @@ def test_steps_of_power_add_up(steps, cut):
     loss=st.tuples(st.floats(0.1, 50), st.floats(0.1, 50)),
     durations=st.lists(st.floats(0, 20), max_size=20),
 )
-def test_a_counter_that_went_on_while_lost_loses_nothing(power, loss, durations):
+def test_a_counter_that_went_on_while_lost_loses_nothing(
+    power: float, loss: tuple[float, float], durations: list[float]
+):
     start, length = loss
     clock = ScriptedClock()
     source = ScriptedSource(power, lost_seconds=[(start, start + length)], clock=clock)
@@ -104,7 +113,9 @@ def test_a_counter_that_went_on_while_lost_loses_nothing(power, loss, durations)
     steps=st.lists(st.tuples(st.floats(0.01, 2.9), watts, st.floats(0, 1)), min_size=1, max_size=20),
     first=watts,
 )
-def test_trapezoids_of_a_power_are_exact_where_it_is_linear_whoever_reads_between(steps, first):
+def test_trapezoids_of_a_power_are_exact_where_it_is_linear_whoever_reads_between(
+    steps: list[tuple[float, float]], first: float
+):
     clock, shown = ScriptedClock(), [first]
     source = CallableSource(lambda: shown[-1], clock=clock)
     source.open()

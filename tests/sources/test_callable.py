@@ -1,20 +1,21 @@
 import logging
+from typing import Any
 
 import pytest
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.sources import CallableSource
+from green_callbacks.sources import CallableSource, EnergySource
 
 
 class Meter:
     """Answers what it is set to, or raises it."""
 
-    def __init__(self, answer):
+    def __init__(self, answer: object) -> None:
         self.answer = answer
         self.calls = 0
 
-    def __call__(self):
+    def __call__(self) -> object:
         self.calls += 1
         if isinstance(self.answer, Exception):
             raise self.answer
@@ -26,24 +27,24 @@ def clock():
     return ScriptedClock()
 
 
-def opened(meter, clock, **options):
+def opened(meter: Meter, clock: ScriptedClock, **options: Any):
     source = CallableSource(meter, clock=clock, **options)
     source.open()
     return source
 
 
-def step(source, clock, meter, answer, seconds=1.0):
+def step(source: EnergySource, clock: ScriptedClock, meter: Meter, answer: object, seconds: float = 1.0):
     clock.advance(seconds)
     meter.answer = answer
     source.poll()
 
 
-def only(source):
+def only(source: EnergySource):
     (reading,) = source.read().values()
     return reading
 
 
-def test_watts_are_integrated_over_the_real_times_of_the_answers(clock):
+def test_watts_are_integrated_over_the_real_times_of_the_answers(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     step(source, clock, meter, 200, seconds=1.0)
@@ -53,7 +54,7 @@ def test_watts_are_integrated_over_the_real_times_of_the_answers(clock):
     assert (reading.method, reading.component, reading.reason) == ("sampled", "platform", None)
 
 
-def test_joules_are_a_counter(clock):
+def test_joules_are_a_counter(clock: ScriptedClock):
     meter = Meter(5000)
     source = opened(meter, clock, unit="joules", name="wall", component="wall", tolerance=0.02)
     step(source, clock, meter, 5250)
@@ -62,7 +63,7 @@ def test_joules_are_a_counter(clock):
     assert (readings["wall"].method, readings["wall"].tolerance) == ("counter", 0.02)
 
 
-def test_the_training_thread_never_waits_for_the_meter(clock):
+def test_the_training_thread_never_waits_for_the_meter(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     for _ in range(5):
@@ -72,7 +73,7 @@ def test_the_training_thread_never_waits_for_the_meter(clock):
     assert meter.calls == 2
 
 
-def test_between_answers_the_last_power_is_held_within_bounds(clock):
+def test_between_answers_the_last_power_is_held_within_bounds(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     clock.advance(0.5)
@@ -82,7 +83,7 @@ def test_between_answers_the_last_power_is_held_within_bounds(clock):
     assert only(source).joules == 50.0
 
 
-def test_what_was_told_too_high_is_waited_for(clock):
+def test_what_was_told_too_high_is_waited_for(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     clock.advance(0.9)
@@ -94,7 +95,7 @@ def test_what_was_told_too_high_is_waited_for(clock):
     assert only(source).joules == 150.0
 
 
-def test_joules_are_held_at_their_last_power_too(clock):
+def test_joules_are_held_at_their_last_power_too(clock: ScriptedClock):
     meter = Meter(0)
     source = opened(meter, clock, unit="joules")
     step(source, clock, meter, 300)
@@ -102,7 +103,7 @@ def test_joules_are_held_at_their_last_power_too(clock):
     assert only(source).joules == 450.0
 
 
-def test_two_answers_in_quick_succession_do_not_make_a_power(clock):
+def test_two_answers_in_quick_succession_do_not_make_a_power(clock: ScriptedClock):
     meter = Meter(0)
     source = opened(meter, clock, unit="joules")
     step(source, clock, meter, 100)
@@ -111,7 +112,7 @@ def test_two_answers_in_quick_succession_do_not_make_a_power(clock):
     assert only(source).joules == pytest.approx(101 + 50)
 
 
-def test_whatever_the_meter_raises_is_a_gap_said_once(clock, caplog):
+def test_whatever_the_meter_raises_is_a_gap_said_once(clock: ScriptedClock, caplog: pytest.LogCaptureFixture):
     class DriverError(Exception):
         pass
 
@@ -130,14 +131,14 @@ def test_whatever_the_meter_raises_is_a_gap_said_once(clock, caplog):
 
 
 @pytest.mark.parametrize("answer", [float("nan"), float("inf"), -5.0, None, "many"])
-def test_nonsense_is_no_answer(clock, answer):
+def test_nonsense_is_no_answer(clock: ScriptedClock, answer: object):
     meter = Meter(100)
     source = opened(meter, clock)
     step(source, clock, meter, answer)
     assert only(source).reason is not None
 
 
-def test_one_missed_answer_is_bridged(clock):
+def test_one_missed_answer_is_bridged(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     step(source, clock, meter, TimeoutError("busy"))
@@ -146,7 +147,7 @@ def test_one_missed_answer_is_bridged(clock):
     assert (back.joules, back.gap_seconds) == (200.0, 0.0)
 
 
-def test_a_meter_that_hangs_is_a_gap_not_a_guess(clock):
+def test_a_meter_that_hangs_is_a_gap_not_a_guess(clock: ScriptedClock):
     meter = Meter(100)
     source = opened(meter, clock)
     clock.advance(2.0)
@@ -158,7 +159,7 @@ def test_a_meter_that_hangs_is_a_gap_not_a_guess(clock):
     assert (only(source).joules, only(source).gap_seconds) == (200.0, 63.0)
 
 
-def test_a_counter_that_fell_was_reset(clock):
+def test_a_counter_that_fell_was_reset(clock: ScriptedClock):
     meter = Meter(1000)
     source = opened(meter, clock, unit="joules")
     step(source, clock, meter, 1100)
@@ -169,7 +170,7 @@ def test_a_counter_that_fell_was_reset(clock):
     assert only(source).joules == 120.0
 
 
-def test_a_counter_that_went_on_while_it_was_silent_closes_its_gap(clock):
+def test_a_counter_that_went_on_while_it_was_silent_closes_its_gap(clock: ScriptedClock):
     meter = Meter(0)
     source = opened(meter, clock, unit="joules")
     step(source, clock, meter, OSError("offline"), seconds=60)
@@ -178,15 +179,15 @@ def test_a_counter_that_went_on_while_it_was_silent_closes_its_gap(clock):
     assert (reading.joules, reading.gap_seconds, reading.reason) == (9000.0, 0.0, None)
 
 
-def test_a_meter_that_does_not_answer_at_first_cannot_be_opened(clock):
+def test_a_meter_that_does_not_answer_at_first_cannot_be_opened(clock: ScriptedClock):
     with pytest.raises(SourceUnavailableError, match="cable"):
         opened(Meter(OSError("no cable")), clock)
 
 
-def test_closed_while_the_meter_was_being_asked(clock):
+def test_closed_while_the_meter_was_being_asked(clock: ScriptedClock):
     source = opened(Meter(100), clock)
 
-    def close_then_answer():
+    def close_then_answer() -> float:
         source.close()
         return 100.0
 
@@ -199,6 +200,6 @@ def test_closed_while_the_meter_was_being_asked(clock):
     "options",
     [{"unit": "kWh"}, {"tolerance": -1}, {"poll_seconds": 0}, {"poll_seconds": float("inf")}],
 )
-def test_what_cannot_be_is_refused(options):
+def test_what_cannot_be_is_refused(options: dict[str, Any]):
     with pytest.raises(ConfigurationError):
         CallableSource(lambda: 1.0, **options)

@@ -1,5 +1,7 @@
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, Never
 
 import psutil
 import pytest
@@ -13,7 +15,7 @@ from green_callbacks.sources._processor import Quota
 class Machine:
     """Four processors whose times move when told."""
 
-    def __init__(self, patch):
+    def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.busy = [0.0] * 4
         self.affinity = [0, 1, 2, 3]
         patch.setattr(psutil, "cpu_count", lambda: 4)
@@ -21,7 +23,7 @@ class Machine:
         patch.setattr(psutil, "Process", lambda: SimpleNamespace(cpu_affinity=lambda: self.affinity))
         patch.setattr(cpu_model, "quota", lambda: None)
 
-    def times(self, *, percpu=False):
+    def times(self, *, percpu: bool = False):
         if percpu:
             return [SimpleNamespace(user=busy, idle=1e6) for busy in self.busy]
         return SimpleNamespace(user=sum(self.busy) / 2, system=sum(self.busy) / 2, idle=1e6, iowait=1e6)
@@ -33,17 +35,17 @@ def clock():
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def machine(monkeypatch: pytest.MonkeyPatch):
     return Machine(monkeypatch)
 
 
-def opened(clock, **options):
+def opened(clock: ScriptedClock, **options: Any):
     source = CpuModelSource(clock=clock, **options)
     source.open()
     return source
 
 
-def test_idle_busy_and_between(machine, clock):
+def test_idle_busy_and_between(machine: Machine, clock: ScriptedClock):
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(10)
     assert source.read()["cpu:model"].joules == pytest.approx(20 * 10)
@@ -55,12 +57,12 @@ def test_idle_busy_and_between(machine, clock):
     assert source.read()["cpu:model"].joules == pytest.approx(20 * 10 + 100 * 10 + 60 * 10)
 
 
-def test_says_that_it_is_a_model_and_how_far_off_it_may_be(machine, clock):
+def test_says_that_it_is_a_model_and_how_far_off_it_may_be(machine: Machine, clock: ScriptedClock):
     reading = opened(clock).read()["cpu:model"]
     assert (reading.component, reading.method, reading.tolerance) == ("cpu", "modelled", 0.40)
 
 
-def test_needs_no_polls(machine, clock):
+def test_needs_no_polls(machine: Machine, clock: ScriptedClock):
     source = opened(clock, tdp_watts=100, idle_share=0)
     for quarter in range(1, 5):
         clock.advance(900)
@@ -69,7 +71,7 @@ def test_needs_no_polls(machine, clock):
     assert source.read()["cpu:model"].joules == pytest.approx(25 * 3600)
 
 
-def test_bound_to_some_processors_it_counts_only_those(machine, clock):
+def test_bound_to_some_processors_it_counts_only_those(machine: Machine, clock: ScriptedClock):
     machine.affinity = [1, 3]
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(10)
@@ -77,7 +79,9 @@ def test_bound_to_some_processors_it_counts_only_those(machine, clock):
     assert source.read()["cpu:model"].joules == pytest.approx(50 * 10 * (0.2 + 0.8 * 0.5))
 
 
-def test_a_container_counts_its_quota_and_its_own_use(machine, clock, monkeypatch, tmp_path):
+def test_a_container_counts_its_quota_and_its_own_use(
+    machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     usage = tmp_path / "cpu.stat"
     usage.write_text("usage_usec 5000000\nuser_usec 1\n", encoding="ascii")
     monkeypatch.setattr(cpu_model, "quota", lambda: Quota(1.0, usage))
@@ -87,7 +91,9 @@ def test_a_container_counts_its_quota_and_its_own_use(machine, clock, monkeypatc
     assert source.read()["cpu:model"].joules == pytest.approx(25 * 10 * (0.2 + 0.8 * 0.5))
 
 
-def test_a_quota_above_the_affinity_does_not_count(machine, clock, monkeypatch, tmp_path):
+def test_a_quota_above_the_affinity_does_not_count(
+    machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
     monkeypatch.setattr(cpu_model, "quota", lambda: Quota(16.0, tmp_path / "missing"))
     source = opened(clock, tdp_watts=100, idle_share=0)
     clock.advance(1)
@@ -95,7 +101,7 @@ def test_a_quota_above_the_affinity_does_not_count(machine, clock, monkeypatch, 
     assert source.read()["cpu:model"].joules == pytest.approx(100)
 
 
-def test_never_above_the_design_power_nor_below_idle(machine, clock):
+def test_never_above_the_design_power_nor_below_idle(machine: Machine, clock: ScriptedClock):
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(1)
     machine.busy = [5.0] * 4
@@ -105,9 +111,11 @@ def test_never_above_the_design_power_nor_below_idle(machine, clock):
     assert source.read()["cpu:model"].joules == pytest.approx(120)
 
 
-def test_times_that_cannot_be_read_are_a_gap_that_closes(machine, clock, monkeypatch):
-    def fail():
-        raise OSError("no /proc")
+def test_times_that_cannot_be_read_are_a_gap_that_closes(
+    machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+):
+    def fail() -> Never:
+        raise FileNotFoundError(2, "no /proc")
 
     source = opened(clock, tdp_watts=100, idle_share=0)
     with monkeypatch.context() as broken:
@@ -122,8 +130,10 @@ def test_times_that_cannot_be_read_are_a_gap_that_closes(machine, clock, monkeyp
     assert (back.joules, back.gap_seconds, back.reason) == (pytest.approx(1000), 0.0, None)
 
 
-def test_without_a_known_affinity_all_processors_count(machine, clock, monkeypatch):
-    def refuse():
+def test_without_a_known_affinity_all_processors_count(
+    machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse() -> Never:
         raise psutil.AccessDenied
 
     for process in (SimpleNamespace(), SimpleNamespace(cpu_affinity=refuse)):
@@ -133,14 +143,14 @@ def test_without_a_known_affinity_all_processors_count(machine, clock, monkeypat
         assert source.read()["cpu:model"].joules == pytest.approx(100)
 
 
-def test_without_psutil_there_is_no_model(monkeypatch):
+def test_without_psutil_there_is_no_model(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "psutil", None)
     with pytest.raises(SourceUnavailableError, match="psutil"):
         CpuModelSource().open()
 
 
 @pytest.mark.parametrize("options", [{"tdp_watts": -1}, {"tdp_watts": float("nan")}, {"idle_share": 1.1}])
-def test_what_cannot_be_is_refused(options):
+def test_what_cannot_be_is_refused(options: dict[str, Any]):
     with pytest.raises(ConfigurationError):
         CpuModelSource(**options)
 

@@ -10,7 +10,7 @@ def test_a_lock_lets_one_thread_in_at_a_time():
     lock = ForkSafeLock()
     entered = threading.Event()
 
-    def enter():
+    def enter() -> None:
         with lock:
             entered.set()
 

@@ -7,11 +7,11 @@ import pytest
 from sensors import RaplTree, as_nobody
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.sources import CpuModelSource, PowercapSource, discover, discovery
+from green_callbacks.sources import CpuModelSource, EnergySource, PowercapSource, discover, discovery
 
 
 @pytest.fixture
-def tree(monkeypatch):
+def tree(monkeypatch: pytest.MonkeyPatch):
     """A power capping tree that stands where the machine's would."""
     with tempfile.TemporaryDirectory() as folder:
         tree = RaplTree(Path(folder))
@@ -20,18 +20,20 @@ def tree(monkeypatch):
         yield tree
 
 
-def processors(sources):
+def processors(sources: list[EnergySource]):
     return [source for source in sources if isinstance(source, PowercapSource | CpuModelSource)]
 
 
-def test_counters_come_before_the_model(tree):
+def test_counters_come_before_the_model(tree: RaplTree):
     tree.add("intel-rapl:0", "package-0")
     (source,) = processors(discover())
     assert list(source.read()) == ["cpu:package-0"]
     source.close()
 
 
-def test_without_counters_the_processors_are_modelled_and_nobody_is_warned(tree, caplog):
+def test_without_counters_the_processors_are_modelled_and_nobody_is_warned(
+    tree: RaplTree, caplog: pytest.LogCaptureFixture
+):
     with caplog.at_level(logging.INFO):
         (source,) = processors(discover(cpu_tdp_watts=65))
     assert source.read()["cpu:model"].method == "modelled"
@@ -39,7 +41,9 @@ def test_without_counters_the_processors_are_modelled_and_nobody_is_warned(tree,
     assert "CpuModelSource measures cpu:model." in caplog.text
 
 
-def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(tree, caplog):
+def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(
+    tree: RaplTree, caplog: pytest.LogCaptureFixture
+):
     tree.add("intel-rapl:0", "package-0")
     tree.counter("intel-rapl:0").chmod(0o400 if tree.counter("intel-rapl:0").stat().st_uid == 0 else 0)
     with caplog.at_level(logging.WARNING), as_nobody():
@@ -49,7 +53,7 @@ def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(tree, 
     assert "sudo chmod -R a+r" in warning.getMessage()
 
 
-def test_a_machine_that_tells_nothing_has_no_sources(tree, monkeypatch):
+def test_a_machine_that_tells_nothing_has_no_sources(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(__import__("sys").modules, "psutil", None)
     assert processors(discover()) == []
 

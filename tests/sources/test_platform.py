@@ -21,6 +21,6 @@ def test_is_a_constant_of_its_own_declared_not_measured():
 
 
 @pytest.mark.parametrize("watts", [-1, float("nan")])
-def test_what_cannot_be_is_refused(watts):
+def test_what_cannot_be_is_refused(watts: float):
     with pytest.raises(ConfigurationError):
         PlatformSource(watts)

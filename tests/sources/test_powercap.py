@@ -1,6 +1,6 @@
 import shutil
 import tempfile
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ from sensors import AMD_RANGE_MICROJOULES, INTEL_RANGE_MICROJOULES, RaplTree, as
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources import PowercapSource
+from green_callbacks.sources import EnergySource, PowercapSource
 
 PACKAGE = "intel-rapl:0"
 
@@ -19,27 +19,27 @@ def clock():
 
 
 @pytest.fixture
-def tree(tmp_path):
+def tree(tmp_path: Path):
     return RaplTree(tmp_path / "powercap")
 
 
 @pytest.fixture
-def one_socket(tree):
+def one_socket(tree: RaplTree):
     tree.add(PACKAGE, "package-0")
     return tree
 
 
-def opened(tree, clock):
+def opened(tree: RaplTree, clock: ScriptedClock):
     source = PowercapSource(tree.root, clock=clock)
     source.open()
     return source
 
 
-def joules(source):
+def joules(source: EnergySource):
     return {name: reading.joules for name, reading in source.read().items()}
 
 
-def server(tree, *, nested):
+def server(tree: RaplTree, *, nested: bool):
     """Two sockets with all that Intel shows of them."""
     for socket in "01":
         top = f"intel-rapl:{socket}"
@@ -50,13 +50,13 @@ def server(tree, *, nested):
     tree.add("intel-rapl:2", "psys", inside="intel-rapl" if nested else None)
 
 
-@pytest.mark.parametrize("nested", [False, True], ids=["flat", "nested"])
-def test_packages_and_memory_are_added_up_and_nothing_twice(tree, clock, nested):
-    server(tree, nested=nested)
+@pytest.mark.parametrize("layout", ["flat", "nested"])
+def test_packages_and_memory_are_added_up_and_nothing_twice(tree: RaplTree, clock: ScriptedClock, layout: str):
+    server(tree, nested=layout == "nested")
     assert set(joules(opened(tree, clock))) == {"cpu:package-0", "dram:package-0", "cpu:package-1", "dram:package-1"}
 
 
-def test_reads_joules_since_the_opening_by_component(tree, clock):
+def test_reads_joules_since_the_opening_by_component(tree: RaplTree, clock: ScriptedClock):
     server(tree, nested=False)
     source = opened(tree, clock)
     tree.use("intel-rapl:0", 120)
@@ -70,7 +70,7 @@ def test_reads_joules_since_the_opening_by_component(tree, clock):
     assert {reading.method for reading in readings.values()} == {"counter"}
 
 
-def test_the_tree_as_the_kernel_links_it(tree, clock):
+def test_the_tree_as_the_kernel_links_it(tree: RaplTree, clock: ScriptedClock):
     """In sysfs the class folder holds links into the nested tree, and every zone links back to the class."""
     devices = RaplTree(tree.root.parent / "devices")
     devices.add(PACKAGE, "package-0", inside="intel-rapl")
@@ -83,48 +83,48 @@ def test_the_tree_as_the_kernel_links_it(tree, clock):
     assert set(joules(opened(tree, clock))) == {"cpu:package-0", "dram:package-0"}
 
 
-def test_a_second_interface_counts_where_the_first_is_missing(tree, clock):
+def test_a_second_interface_counts_where_the_first_is_missing(tree: RaplTree, clock: ScriptedClock):
     tree.add("intel-rapl-mmio:0", "package-0")
     assert set(joules(opened(tree, clock))) == {"cpu:package-0"}
 
 
-def test_dies_that_mirror_one_counter_count_once(tree, clock):
+def test_dies_that_mirror_one_counter_count_once(tree: RaplTree, clock: ScriptedClock):
     for die in "01":
         tree.add(f"intel-rapl:{die}", f"package-0-die-{die}", microjoules=68_000_000)
     assert set(joules(opened(tree, clock))) == {"cpu:package-0-die-0"}
 
 
-def test_dies_with_counters_of_their_own_all_count(tree, clock):
+def test_dies_with_counters_of_their_own_all_count(tree: RaplTree, clock: ScriptedClock):
     tree.add("intel-rapl:0", "package-0-die-0", microjoules=68_000_000)
     tree.add("intel-rapl:1", "package-0-die-1", microjoules=67_000_000)
     assert len(joules(opened(tree, clock))) == 2
 
 
-def test_sockets_are_not_mirrors_even_if_they_show_the_same(tree, clock):
+def test_sockets_are_not_mirrors_even_if_they_show_the_same(tree: RaplTree, clock: ScriptedClock):
     for socket in "01":
         tree.add(f"intel-rapl:{socket}", f"package-{socket}", microjoules=68_000_000)
     assert len(joules(opened(tree, clock))) == 2
 
 
-def test_counters_that_stand_at_zero_are_not_mirrors(tree, clock):
+def test_counters_that_stand_at_zero_are_not_mirrors(tree: RaplTree, clock: ScriptedClock):
     for die in "01":
         tree.add(f"intel-rapl:{die}", f"package-0-die-{die}", microjoules=0)
     assert len(joules(opened(tree, clock))) == 2
 
 
-def test_two_zones_of_one_name_keep_apart(tree, clock):
+def test_two_zones_of_one_name_keep_apart(tree: RaplTree, clock: ScriptedClock):
     tree.add("intel-rapl:0", "package-0", microjoules=5_000_000)
     tree.add("intel-rapl:1", "package-0", microjoules=9_000_000)
     assert set(joules(opened(tree, clock))) == {"cpu:package-0", "cpu:package-0@intel-rapl:1"}
 
 
-def test_memory_without_its_package_is_left_out(tree, clock):
+def test_memory_without_its_package_is_left_out(tree: RaplTree, clock: ScriptedClock):
     tree.add(PACKAGE, "package-0")
     tree.add("intel-rapl:7:0", "dram")
     assert set(joules(opened(tree, clock))) == {"cpu:package-0"}
 
 
-def test_a_lap_of_many_wraps_is_exact_when_polled(tree, clock):
+def test_a_lap_of_many_wraps_is_exact_when_polled(tree: RaplTree, clock: ScriptedClock):
     tree.add(PACKAGE, "package-0", microjoules=60_000_000_000, range_microjoules=AMD_RANGE_MICROJOULES)
     source = opened(tree, clock)
     seconds = 0.0
@@ -143,13 +143,15 @@ def test_a_lap_of_many_wraps_is_exact_when_polled(tree, clock):
     ("range_microjoules", "largest_watts"),
     [(AMD_RANGE_MICROJOULES, 1000), (INTEL_RANGE_MICROJOULES, 1400), (None, 1000)],
 )
-def test_polls_at_least_three_times_per_wrap_and_once_a_minute(tree, clock, range_microjoules, largest_watts):
+def test_polls_at_least_three_times_per_wrap_and_once_a_minute(
+    tree: RaplTree, clock: ScriptedClock, range_microjoules: int | None, largest_watts: float
+):
     tree.add(PACKAGE, "package-0", range_microjoules=range_microjoules)
     wrap_seconds = (range_microjoules or AMD_RANGE_MICROJOULES) / 1e6 / largest_watts
     assert 1 <= opened(tree, clock).poll_seconds <= min(60, wrap_seconds / 3)
 
 
-def test_a_fall_without_a_known_range_is_a_reset_not_a_wrap(tree, clock):
+def test_a_fall_without_a_known_range_is_a_reset_not_a_wrap(tree: RaplTree, clock: ScriptedClock):
     tree.add(PACKAGE, "package-0", microjoules=900_000_000, range_microjoules=None)
     source = opened(tree, clock)
     tree.show(PACKAGE, 950_000_000)
@@ -164,18 +166,18 @@ def test_a_fall_without_a_known_range_is_a_reset_not_a_wrap(tree, clock):
     assert source.read()["cpu:package-0"].joules == pytest.approx(52.0)
 
 
-def test_a_counter_beyond_its_range_is_not_guessed_at(tree, clock):
+def test_a_counter_beyond_its_range_is_not_guessed_at(tree: RaplTree, clock: ScriptedClock):
     tree.add(PACKAGE, "package-0", microjoules=9_000_000, range_microjoules=5_000_000)
     source = opened(tree, clock)
     tree.show(PACKAGE, 1_000_000)
     assert source.read()["cpu:package-0"].flags == ("reset",)
 
 
-def test_a_machine_that_slept_began_anew(one_socket):
+def test_a_machine_that_slept_began_anew(one_socket: RaplTree):
     class SleepingClock(ScriptedClock):
         asleep = timedelta()
 
-        def now(self):
+        def now(self) -> datetime:
             return super().now() + self.asleep
 
     clock = SleepingClock()
@@ -188,7 +190,7 @@ def test_a_machine_that_slept_began_anew(one_socket):
     assert (reading.joules, reading.gap_seconds, reading.flags) == (0.0, 5.0, ("reset",))
 
 
-def test_missed_polls_are_flagged_because_wraps_may_have_been_missed_too(one_socket, clock):
+def test_missed_polls_are_flagged_because_wraps_may_have_been_missed_too(one_socket: RaplTree, clock: ScriptedClock):
     source = opened(one_socket, clock)
     one_socket.use(PACKAGE, 1000)
     clock.advance(3600)
@@ -197,18 +199,18 @@ def test_missed_polls_are_flagged_because_wraps_may_have_been_missed_too(one_soc
     assert reading.flags == ("wraps-unseen",)
 
 
-def test_no_tree_says_what_it_takes(tree, clock):
+def test_no_tree_says_what_it_takes(tree: RaplTree, clock: ScriptedClock):
     with pytest.raises(SourceUnavailableError, match="modprobe intel_rapl_msr"):
         opened(tree, clock)
 
 
-def test_a_tree_without_packages_is_as_good_as_none(tree, clock):
+def test_a_tree_without_packages_is_as_good_as_none(tree: RaplTree, clock: ScriptedClock):
     tree.add("intel-rapl:0", "psys")
     with pytest.raises(SourceUnavailableError, match="There is no RAPL counter"):
         opened(tree, clock)
 
 
-def test_refused_permission_names_the_exact_remedy(clock):
+def test_refused_permission_names_the_exact_remedy(clock: ScriptedClock):
     with tempfile.TemporaryDirectory() as folder:
         tree = RaplTree(Path(folder))
         tree.root.chmod(0o755)
@@ -221,13 +223,13 @@ def test_refused_permission_names_the_exact_remedy(clock):
     assert isinstance(refusal.value.__cause__, PermissionError)
 
 
-def test_counters_that_cannot_be_read_for_another_reason(one_socket, clock):
+def test_counters_that_cannot_be_read_for_another_reason(one_socket: RaplTree, clock: ScriptedClock):
     one_socket.counter(PACKAGE).unlink()
     with pytest.raises(SourceUnavailableError, match="cannot be read"):
         opened(one_socket, clock)
 
 
-def test_a_zone_that_never_answers_has_no_joules_and_the_others_go_on(tree, clock):
+def test_a_zone_that_never_answers_has_no_joules_and_the_others_go_on(tree: RaplTree, clock: ScriptedClock):
     server(tree, nested=False)
     tree.counter("intel-rapl:1").write_text("", encoding="ascii")
     source = opened(tree, clock)
@@ -243,7 +245,7 @@ def test_a_zone_that_never_answers_has_no_joules_and_the_others_go_on(tree, cloc
     assert (late.joules, late.gap_seconds, late.reason) == (0.0, 10.0, None)
 
 
-def lose_for(source, tree, clock, seconds):
+def lose_for(source: EnergySource, tree: RaplTree, clock: ScriptedClock, seconds: float):
     hidden = tree.root.with_name("hidden")
     shutil.move(tree.root, hidden)
     clock.advance(seconds)
@@ -252,7 +254,7 @@ def lose_for(source, tree, clock, seconds):
     return lost
 
 
-def test_a_zone_that_vanishes_keeps_what_it_had_and_catches_up(one_socket, clock):
+def test_a_zone_that_vanishes_keeps_what_it_had_and_catches_up(one_socket: RaplTree, clock: ScriptedClock):
     source = opened(one_socket, clock)
     one_socket.use(PACKAGE, 100)
     clock.advance(10)
@@ -266,7 +268,7 @@ def test_a_zone_that_vanishes_keeps_what_it_had_and_catches_up(one_socket, clock
     assert (back.joules, back.gap_seconds, back.reason) == (pytest.approx(160), 0.0, None)
 
 
-def test_a_zone_lost_for_longer_than_a_wrap_leaves_a_gap(one_socket, clock):
+def test_a_zone_lost_for_longer_than_a_wrap_leaves_a_gap(one_socket: RaplTree, clock: ScriptedClock):
     source = opened(one_socket, clock)
     one_socket.use(PACKAGE, 100)
     source.poll()

@@ -1,10 +1,11 @@
 import pickle
+from typing import Any
 
 import pytest
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.sources import PowerSteps, ScriptedSource
+from green_callbacks.sources import EnergySource, PowerSteps, ScriptedSource
 
 
 @pytest.fixture
@@ -12,18 +13,18 @@ def clock():
     return ScriptedClock()
 
 
-def opened(clock, *args, **options):
+def opened(clock: ScriptedClock, *args: Any, **options: Any):
     source = ScriptedSource(*args, clock=clock, **options)
     source.open()
     return source
 
 
-def only(source):
+def only(source: EnergySource):
     (reading,) = source.read().values()
     return reading
 
 
-def test_constant_power_is_exact(clock):
+def test_constant_power_is_exact(clock: ScriptedClock):
     source = opened(clock, 300.0)
     clock.advance(0.1)
     assert only(source).joules == pytest.approx(30.0, rel=1e-15)
@@ -31,14 +32,14 @@ def test_constant_power_is_exact(clock):
     assert only(source).joules == pytest.approx(300.0 * 1_000_000.1, rel=1e-15)
 
 
-def test_says_what_it_was_told_to_say(clock):
+def test_says_what_it_was_told_to_say(clock: ScriptedClock):
     source = opened(clock, name="cpu:0", component="cpu", method="modelled", tolerance=0.4)
     assert list(source.read()) == ["cpu:0"]
     reading = only(source)
     assert (reading.component, reading.method, reading.tolerance) == ("cpu", "modelled", 0.4)
 
 
-def test_several_devices_each_with_its_own_power(clock):
+def test_several_devices_each_with_its_own_power(clock: ScriptedClock):
     source = opened(clock, {"gpu:0": 100, "gpu:1": PowerSteps([(0, 0), (5, 200)]), "gpu:2": lambda seconds: seconds**2})
     clock.advance(10)
     assert {name: reading.joules for name, reading in source.read().items()} == {
@@ -53,7 +54,7 @@ def test_steps_integrate_exactly_within_and_across_them():
     assert [energy(at) for at in (0, 5, 10, 15, 20, 1000)] == [0, 500, 1000, 3000, 5000, 5000]
 
 
-def test_a_lost_device_keeps_what_it_had_and_comes_back_with_all_it_used(clock):
+def test_a_lost_device_keeps_what_it_had_and_comes_back_with_all_it_used(clock: ScriptedClock):
     source = opened(clock, 100.0, lost_seconds=[(10, 20)])
     clock.advance(15)
     lost = only(source)
@@ -64,14 +65,14 @@ def test_a_lost_device_keeps_what_it_had_and_comes_back_with_all_it_used(clock):
     assert (back.joules, back.gap_seconds, back.reason) == (2500.0, 0.0, None)
 
 
-def test_a_device_reset_while_lost_has_a_gap_for_ever(clock):
+def test_a_device_reset_while_lost_has_a_gap_for_ever(clock: ScriptedClock):
     source = opened(clock, 100.0, lost_seconds=[(10, 20)], reset_seconds=[20])
     clock.advance(25)
     reading = only(source)
     assert (reading.joules, reading.gap_seconds, reading.reason) == (500.0, 10.0, None)
 
 
-def test_a_reset_is_a_counter_that_falls_to_zero(clock):
+def test_a_reset_is_a_counter_that_falls_to_zero(clock: ScriptedClock):
     source = opened(clock, 100.0, reset_seconds=[10])
     clock.advance(9)
     assert only(source).joules == 900.0
@@ -79,7 +80,7 @@ def test_a_reset_is_a_counter_that_falls_to_zero(clock):
     assert only(source).joules == 200.0
 
 
-def test_a_device_that_never_answered_has_no_joules(clock):
+def test_a_device_that_never_answered_has_no_joules(clock: ScriptedClock):
     source = opened(clock, 100.0, lost_seconds=[(0, 10)])
     clock.advance(5)
     assert (only(source).joules, only(source).gap_seconds) == (None, 5.0)
@@ -99,13 +100,13 @@ def test_a_device_that_never_answered_has_no_joules(clock):
         {"reset_seconds": [-1]},
     ],
 )
-def test_what_cannot_be_is_refused(options):
+def test_what_cannot_be_is_refused(options: dict[str, Any]):
     with pytest.raises(ConfigurationError):
         ScriptedSource(**options)
 
 
 @pytest.mark.parametrize("steps", [[], [(1, 100)], [(0, 100), (0, 200)], [(0, 100), (5, -1)]])
-def test_steps_that_cannot_be_are_refused(steps):
+def test_steps_that_cannot_be_are_refused(steps: list[tuple[float, float]]):
     with pytest.raises(ConfigurationError):
         PowerSteps(steps)
 
@@ -117,7 +118,7 @@ def test_runs_on_the_machine_s_clock_by_default():
     assert 0 < first < second
 
 
-def test_pickles_with_its_script(clock):
+def test_pickles_with_its_script(clock: ScriptedClock):
     source = pickle.loads(pickle.dumps(ScriptedSource(PowerSteps([(0, 5)]), lost_seconds=[(1, 2)])))
     source.open()
     assert only(source).joules is not None
