@@ -35,6 +35,7 @@ class Worker:
         self.failure: Exception | None = None
         self._name = name
         self._wake = threading.Condition()
+        self._first: deque[Task] = deque()
         self._tasks: deque[Task] = deque()
         self._jobs: list[_Job] = []
         self._busy = False
@@ -47,14 +48,15 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
-    def submit(self, task: Task) -> None:
-        """Have a task done after all that were submitted before it; returns at once.
+    def submit(self, task: Task, *, first: bool = False) -> None:
+        """Have a task done after all that were submitted before it in the same way; returns at once.
 
         Args:
             task: What to do.
+            first: Before all that were not submitted like this.
         """
         with self._wake:
-            self._tasks.append(task)
+            (self._first if first else self._tasks).append(task)
             self._wake.notify_all()
 
     def every(self, seconds: float, task: Task) -> None:
@@ -78,11 +80,21 @@ class Worker:
             Whether all were done in time.
         """
         if threading.current_thread() is self._thread:
-            while self._tasks:
-                self._do(self._tasks.popleft())
+            while task := self._waiting():
+                self._do(task)
             return True
         with self._wake:
-            return self._wake.wait_for(lambda: not self._tasks and not self._busy, timeout_seconds)
+            return self._wake.wait_for(lambda: not (self._first or self._tasks or self._busy), timeout_seconds)
+
+    def raise_failure(self) -> None:
+        """Raise what a task has raised since the last call, if any has.
+
+        Raises:
+            Exception: The last failure of a task.
+        """
+        failure, self.failure = self.failure, None
+        if failure is not None:
+            raise failure
 
     def stop(self, timeout_seconds: float) -> None:
         """End the thread after the task at hand; tasks still waiting are dropped.
@@ -93,6 +105,7 @@ class Worker:
         with self._wake:
             self._stopping = True
             self._jobs.clear()
+            self._first.clear()
             self._tasks.clear()
             self._wake.notify_all()
         if self._thread is not None and self._thread is not threading.current_thread():
@@ -136,7 +149,11 @@ class Worker:
             if job.due <= now:
                 job.due = now + job.seconds
                 return job.task
-        return self._tasks.popleft() if self._tasks else None
+        return self._waiting()
+
+    def _waiting(self) -> Task | None:
+        tasks = self._first or self._tasks
+        return tasks.popleft() if tasks else None
 
     def _seconds_until_due(self) -> float | None:
         if not self._jobs:

@@ -56,7 +56,7 @@ class EnergyAccountant:
         self._finalizer: weakref.finalize[[], Self] | None = None
         self._stop_reason: str | None = None
         self._is_resumed = False
-        if self._settings.ledger and self._settings.ledger.exists():
+        if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
             self._adopt_ledger(self._settings.ledger)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class EnergyAccountant:
         Returns:
             The accountant.
         """
-        if self._run is not None and self._run.is_live:
+        if self._run is not None and not self._run.is_closed:  # in this process, or in the one that it was forked from
             return self
         self._settle(Path(folder or ".") / FOLDER)
         around = Surroundings(
@@ -207,7 +207,8 @@ class EnergyAccountant:
             The record, with the verdicts on it. If no epoch is open, an incomplete one in which nothing was measured.
         """
         if self._run is None or not self._run.epoch_is_open:
-            logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
+            if self._run is None or self._run.is_live:
+                logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
             return self._unmeasured()
         return self._run.end_epoch()
 
@@ -256,7 +257,7 @@ class EnergyAccountant:
         if state["run_id"] == self._run_id and len(self._history) >= len(History.from_columns(state["history"])):
             return
         self.close()
-        self._run = None
+        self._run = self._ledger = self._stop_reason = None
         self._run_id = state["run_id"] or None
         self._history = History.from_columns(state["history"])
         if state["ledger"] and self._settings.ledger is not False:
@@ -265,14 +266,18 @@ class EnergyAccountant:
     def _resume_ledger(self, path: Path) -> None:
         self._ledger = path
         try:
-            self._adopt_ledger(path)
+            contents = read_ledger(path)
         except LedgerError as reason:
             logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
+            return
+        if len(contents.history) >= len(self._history):  # if not, its writer was killed before it had written all
+            self._history, self._stop_reason = contents.history, contents.stop_reason
 
     def _adopt_ledger(self, path: Path) -> None:
         contents = read_ledger(path)
         self._ledger = path.absolute()
-        self._run_id, self._history, self._stop_reason = contents.run_id, contents.history, contents.stop_reason
+        self._run_id = contents.run_id or None
+        self._history, self._stop_reason = contents.history, contents.stop_reason
         self._is_resumed = True
 
     def close(self, *, together: bool = True) -> RunRecord:

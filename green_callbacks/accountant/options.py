@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict, TypeVar
 
 from green_callbacks.carbon import CarbonIntensity, Pue, resolve_intensity, resolve_pue
 from green_callbacks.clock import Clock, SystemClock
@@ -16,6 +16,8 @@ from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 
 DISABLE_VARIABLE = "GREEN_CALLBACKS_DISABLE"
+
+T = TypeVar("T")
 
 
 class AccountantOptions(TypedDict, total=False):
@@ -82,20 +84,19 @@ class Settings:
         _refuse_unknown(options)
         location, carbon_intensity = options.get("location"), options.get("carbon_intensity")
         is_placed = location is not None or carbon_intensity is not None
-        ledger = options.get("ledger")
         settings = cls(
-            sources=None if options.get("sources") is None else tuple(options["sources"]),
+            sources=_objects("sources", EnergySource, options),
             location=location,
             carbon_intensity=carbon_intensity,
             # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
             intensity=resolve_intensity(location, carbon_intensity) if is_placed else None,
             pue=resolve_pue(options.get("pue"), location=location),
             policies=_policies(options.get("policies", ())),
-            sinks=None if options.get("sinks") is None else tuple(options["sinks"]),
-            ledger=Path(ledger) if isinstance(ledger, str | Path) else ledger,
-            plan=options.get("plan", Plan()),
+            sinks=_objects("sinks", Sink, options),
+            ledger=_ledger(options.get("ledger")),
+            plan=options.get("plan") or Plan(),
             strict=options.get("strict", False),
-            clock=options.get("clock", SystemClock()),
+            clock=options.get("clock") or SystemClock(),
         )
         if environ.get(DISABLE_VARIABLE, "0") not in {"", "0"}:
             return replace(settings, sources=(), policies=(), sinks=(), ledger=False)
@@ -116,3 +117,22 @@ def _policies(policies: Sequence[Policy | Decision]) -> tuple[Policy, ...]:
         msg = f"policies= takes a list, not {policies!r}; write policies=[CarbonBudget('500 g')]."
         raise ConfigurationError(msg)
     return tuple(as_policy(policy) for policy in policies)
+
+
+def _objects(name: str, kind: type[T], options: Mapping[str, Any]) -> tuple[T, ...] | None:
+    objects = options.get(name)
+    if objects is None:
+        return None
+    if not isinstance(objects, Sequence) or not all(isinstance(each, kind) for each in objects):
+        msg = f"{name}= takes a list of {kind.__name__} objects, not {objects!r}."
+        raise ConfigurationError(msg)
+    return tuple(objects)
+
+
+def _ledger(ledger: object) -> Path | Literal[False] | None:
+    if ledger is None or ledger is False:
+        return ledger
+    if not isinstance(ledger, str | Path):
+        msg = f"ledger= takes the path of a file, or False for none, not {ledger!r}."
+        raise ConfigurationError(msg)
+    return Path(ledger)

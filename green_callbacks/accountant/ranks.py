@@ -1,5 +1,6 @@
 """Distributed training, as far as the core knows of it: one sum per lap over fixed slots."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
@@ -158,12 +159,16 @@ class Slots:
         }
         *_, samples = vector
         joules = dict(zip(PHASES, vector[-len(PHASES) - 1 : -1], strict=True))
-        phases = {name: PhaseEnergy(joules[name], phase.seconds) for name, phase in local.phases.items()}
+        is_measured = any(device.joules is not None for device in devices.values())
+        phases = {
+            name: PhaseEnergy(joules[name] if is_measured else None, phase.seconds)
+            for name, phase in local.phases.items()
+        }
         return Lap(local.seconds, devices, phases, None if isnan(samples) else int(samples))
 
 
 def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
-    hosts = {described["host"]["id"] for described in gathered}
+    hosts = _host_names([described["host"] for described in gathered])
     seen: set[tuple[str, str]] = set()
     slots: list[Slot] = []
     for rank, described in enumerate(gathered):
@@ -171,9 +176,16 @@ def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
         for local_name, component, flags in described["devices"]:
             if (host["id"], local_name) not in seen:
                 seen.add((host["id"], local_name))
-                name = local_name if len(hosts) == 1 else f"{host['name']}/{local_name}"
+                name = local_name if len(hosts) == 1 else f"{hosts[host['id']]}/{local_name}"
                 slots.append(Slot(name, local_name, rank, component, tuple(flags)))
     return tuple(slots)
+
+
+def _host_names(hosts: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """Name every host apart; those that share a name also by what is known of them."""
+    names = {host["id"]: host["name"] for host in hosts}
+    shared = Counter(names.values())
+    return {host: name if shared[name] == 1 else f"{name}-{host[:8]}" for host, name in names.items()}
 
 
 def _host() -> dict[str, str]:

@@ -24,7 +24,7 @@ from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sinks import Ledger, RunContext, Sink, default_sinks
 from green_callbacks.sources import discover
 from green_callbacks.summary import Summary
-from green_callbacks.worker import Worker
+from green_callbacks.worker import Task, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +110,7 @@ class Run:
             raise
         context = self._context()
         for sink in self._sinks:
-            self._worker.submit(partial(sink.open, context))
+            self._hand_over(sink, partial(sink.open, context))
         for source in self._meter.open_sources:
             if source.poll_seconds is not None:
                 self._worker.every(source.poll_seconds, source.poll)
@@ -191,7 +191,7 @@ class Run:
         """Count what was recorded of an epoch and all later ones as outside epochs: they are done again."""
         self.history.rewind(epoch)
         if self._ledger:
-            self._worker.submit(partial(self._ledger.rewind, epoch))
+            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch))
 
     def begin_epoch(self, epoch: int) -> None:
         """End what lies outside epochs, and begin an epoch."""
@@ -257,10 +257,18 @@ class Run:
         if record.epoch is not None:
             record = replace(record, verdicts=self.board.decide(self.history, record))
         for sink in self._sinks:
-            self._worker.submit(partial(sink.write, record))
-        if self._settings.strict and self._worker.failure:
-            raise self._worker.failure
+            self._hand_over(sink, partial(sink.write, record))
+        self._raise_failure()
         return record
+
+    def _hand_over(self, sink: Sink, task: Task) -> None:
+        """Have a sink called on the worker; the ledger before the others, so that none that is slow holds it up."""
+        self._worker.submit(task, first=sink is self._ledger)
+
+    def _raise_failure(self) -> None:
+        if self._settings.strict:
+            self._worker.drain(DRAIN_SECONDS)
+            self._worker.raise_failure()
 
     def _row(self, segment: Segment, lap: Lap, *, complete: bool) -> EpochRecord:
         middle = segment.first.when + timedelta(seconds=lap.seconds / 2)
@@ -297,6 +305,7 @@ class Run:
             finally:
                 self.is_closed = True
                 self._shut_down()
+            self._raise_failure()
         return self._totals()
 
     def abandon(self) -> None:
@@ -314,9 +323,9 @@ class Run:
     def _shut_down(self) -> None:
         run = self._totals()
         for sink in self._sinks:
-            self._worker.submit(partial(sink.finish, run))
+            self._hand_over(sink, partial(sink.finish, run))
         for sink in self._sinks:
-            self._worker.submit(sink.close)
+            self._hand_over(sink, sink.close)
         if not self._worker.drain(DRAIN_SECONDS):
             logger.warning("What is left of run %s could not be written within %g s.", self.run_id, DRAIN_SECONDS)
         self._worker.stop(DRAIN_SECONDS)

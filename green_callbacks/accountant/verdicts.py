@@ -93,7 +93,7 @@ class Board:
 
     def _ask(self, at: int, policy: Policy, history: History) -> Verdict:
         try:
-            return policy.decide(history, self.plan)
+            return _checked(policy.decide(history, self.plan))
         # A policy may be the user's own function: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
@@ -118,3 +118,10 @@ class Board:
                 keys = ", ".join(sorted(history.metric_names))
                 logger.warning("The metric %r that a policy watches has not appeared; there are: %s.", name, keys)
                 self._monitors_missed.discard(name)
+
+
+def _checked(answer: object) -> Verdict:
+    if not isinstance(answer, Verdict):
+        msg = f"decide() answered {answer!r}: return a Verdict."
+        raise TypeError(msg)
+    return answer

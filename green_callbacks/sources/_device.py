@@ -1,5 +1,6 @@
 """What sources share: being open or closed, a lock that survives a fork, and the account of one device."""
 
+import logging
 import os
 import threading
 from abc import abstractmethod
@@ -14,35 +15,9 @@ from green_callbacks.sources.base import EnergySource
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
 
+logger = logging.getLogger(__name__)
+
 Live = TypeVar("Live")
-
-
-class LiveSource(EnergySource, Generic[Live]):
-    """A source that keeps all that is live in one attribute, so that every copy of it is a closed source."""
-
-    def __init__(self) -> None:
-        self._live: Live | None = None
-
-    @abstractmethod
-    def _begin(self) -> Live:
-        """Find the devices and return their state at the origin."""
-
-    def open(self) -> None:
-        """Find the devices; does nothing if the source is open.
-
-        Raises:
-            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
-        """
-        if self._live is None:
-            self._live = self._begin()
-
-    def close(self) -> None:
-        """Let go of everything live; safe to call again. A closed source reads no devices."""
-        self._live = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the options without what is live: an origin in time means nothing elsewhere."""
-        return self.__dict__ | {"_live": None}
 
 
 class ForkSafeLock:
@@ -74,6 +49,48 @@ class ForkSafeLock:
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()
+
+
+class LiveSource(EnergySource, Generic[Live]):
+    """A source that keeps all that is live in one attribute, so that every copy of it is a closed source.
+
+    A source that replaces what is live when it is read does so under the lock; :meth:`close` takes it too, so that
+    no reading on another thread brings back what was let go.
+    """
+
+    def __init__(self) -> None:
+        self._live: Live | None = None
+        self._lock = ForkSafeLock()
+        self._lost: set[str] = set()
+
+    @abstractmethod
+    def _begin(self) -> Live:
+        """Find the devices and return their state at the origin."""
+
+    def open(self) -> None:
+        """Find the devices; does nothing if the source is open.
+
+        Raises:
+            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
+        """
+        if self._live is None:
+            self._live = self._begin()
+
+    def close(self) -> None:
+        """Let go of everything live; safe to call again. A closed source reads no devices."""
+        with self._lock:
+            self._live = None
+            self._lost.clear()
+
+    def _warn_of_loss(self, name: str, reason: str | None) -> None:
+        """Say that a device does not answer, once while the source is open."""
+        if reason is not None and name not in self._lost:
+            self._lost.add(name)
+            logger.warning("%s does not answer (%s): its energy is missing until it does.", name, reason)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the options without what is live: an origin in time means nothing elsewhere."""
+        return self.__dict__ | {"_live": None, "_lost": set()}
 
 
 @dataclass(frozen=True, slots=True)

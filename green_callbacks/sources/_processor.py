@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 _DESIGN_POWER: Final[Mapping[str, tuple[float, int]]] = {
@@ -50,7 +49,10 @@ _DESIGN_POWER: Final[Mapping[str, tuple[float, int]]] = {
 }
 """Design power in W and number of cores, by a part of the name: the makers' specifications (ark.intel.com, amd.com)."""
 
-_UNKNOWN_WATTS_PER_CORE: Final = median(watts / cores for watts, cores in _DESIGN_POWER.values())
+_UNKNOWN_WATTS_PER_CORE: Final = sorted(watts / cores for watts, cores in _DESIGN_POWER.values())[
+    len(_DESIGN_POWER) // 2
+]
+"""The median of the table."""
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _OWN_CGROUP: Final = Path("/proc/self/cgroup")
 _CGROUPS: Final = Path("/sys/fs/cgroup")

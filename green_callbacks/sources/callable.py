@@ -1,6 +1,5 @@
 """A meter of the user's own, as a function that returns watts or joules."""
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from math import isfinite
@@ -9,9 +8,7 @@ from typing import Final, Literal, get_args
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, ForkSafeLock, LiveSource, checked_at_least_zero
-
-logger = logging.getLogger(__name__)
+from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
 
 Unit = Literal["watts", "joules"]
 
@@ -76,7 +73,6 @@ class CallableSource(LiveSource[_Meter]):
         self._component = component
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
-        self._lock = ForkSafeLock()
         self._hold_seconds = _MISSED_SAMPLES * poll_seconds
 
     def _begin(self) -> _Meter:
@@ -98,8 +94,7 @@ class CallableSource(LiveSource[_Meter]):
             if meter is None:
                 return
             if isinstance(answer, str):
-                if meter.account.reason is None:
-                    logger.warning("The meter %r does not answer (%s); the time counts as a gap.", self._name, answer)
+                self._warn_of_loss(self._name, answer)
                 self._live = replace(meter, account=meter.account.lose(answer))
             else:
                 self._live = self._counted(meter, answer, self._clock.monotonic())

@@ -1,13 +1,13 @@
 """Processors by a model of their power, where nothing can be measured."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, ForkSafeLock, LiveSource, checked_at_least_zero
+from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
 from green_callbacks.sources._processor import Quota, quota, threads_per_core, watts_per_core
 
 _TOLERANCE: Final = 0.40
@@ -48,6 +48,8 @@ class _Share:
 
 @dataclass(frozen=True, slots=True)
 class _State:
+    """The account of the processors, and how much of their busy time it holds."""
+
     share: _Share
     account: Account
     busy_seconds: float
@@ -82,7 +84,6 @@ class CpuModelSource(LiveSource[_State]):
             msg = f"idle_share must be between 0 and 1, not {idle_share!r}."
             raise ConfigurationError(msg)
         self._clock = clock
-        self._lock = ForkSafeLock()
 
     def _begin(self) -> _State:
         try:
@@ -105,7 +106,8 @@ class CpuModelSource(LiveSource[_State]):
             if self._live is None:
                 return {}
             now = self._clock.monotonic()
-            self._live = state = self._read_on(self._live, now)
+            self._live = state = _advanced(self._live, now, self._idle_share)
+            self._warn_of_loss(_NAME, state.account.reason)
         reading = Reading(
             joules=state.account.joules,
             component="cpu",
@@ -116,18 +118,21 @@ class CpuModelSource(LiveSource[_State]):
         )
         return {_NAME: reading}
 
-    def _read_on(self, state: _State, now: float) -> _State:
-        share = state.share
-        try:
-            busy_seconds = share.busy_seconds()
-        except (OSError, RuntimeError, ValueError) as error:
-            return _State(share, state.account.lose(f"utilisation cannot be read: {error}"), state.busy_seconds)
-        elapsed_seconds = now - state.account.answered_at
-        # The system counts in steps of its own clock, and may count anew after a migration.
-        mean_busy = min(elapsed_seconds, max(0.0, busy_seconds - state.busy_seconds) / share.cpus)
-        idle_watts = self._idle_share * share.watts
-        joules = idle_watts * elapsed_seconds + (share.watts - idle_watts) * mean_busy
-        return _State(share, state.account.add(joules, now), busy_seconds)
+
+def _advanced(state: _State, now: float, idle_share: float) -> _State:
+    share = state.share
+    try:
+        busy_seconds = share.busy_seconds()
+    except (OSError, RuntimeError, ValueError) as error:
+        return replace(state, account=state.account.lose(f"utilisation cannot be read: {error}"))
+    if busy_seconds < state.busy_seconds:  # counted anew, after a migration to another machine
+        state = replace(state, busy_seconds=busy_seconds)
+    elapsed_seconds = now - state.account.answered_at
+    # The system counts in steps of some 10 ms: what exceeds the time that has passed is left to the next reading.
+    counted_seconds = min(elapsed_seconds * share.cpus, busy_seconds - state.busy_seconds)
+    idle_watts = idle_share * share.watts
+    joules = idle_watts * elapsed_seconds + (share.watts - idle_watts) * counted_seconds / share.cpus
+    return _State(share, state.account.add(joules, now), state.busy_seconds + counted_seconds)
 
 
 def _share(tdp_watts: float | None) -> _Share:

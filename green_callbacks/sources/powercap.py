@@ -9,7 +9,7 @@ from typing import Final
 from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, ForkSafeLock, LiveSource
+from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
 from green_callbacks.sources._rapl import Zone, find_zones
 
 _LONGEST_POLL_SECONDS: Final = 60.0
@@ -52,7 +52,6 @@ class PowercapSource(LiveSource[_Counters]):
         super().__init__()
         self._root = Path(root)
         self._clock = clock
-        self._lock = ForkSafeLock()
         self.poll_seconds = _LONGEST_POLL_SECONDS
 
     def _begin(self) -> _Counters:
@@ -92,6 +91,8 @@ class PowercapSource(LiveSource[_Counters]):
                 return {}
             now = self._clock.monotonic()
             self._live = counters = self._read_on(self._live, now)
+            for name, counter in counters.by_name.items():
+                self._warn_of_loss(name, counter.account.reason)
         return {name: _reading(counter, now) for name, counter in counters.by_name.items()}
 
     def poll(self) -> None:

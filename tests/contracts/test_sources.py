@@ -263,7 +263,6 @@ def test_leaves_no_thread_and_no_file_behind(case: Case, tmp_path: Path, clock: 
     def left() -> tuple[int, int]:
         return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
 
-    case.make(tmp_path / "warm", clock)
     before = left()
     source = case.make(tmp_path, clock)
     source.open()
@@ -299,4 +298,23 @@ def test_a_lost_device_says_why_keeps_what_it_had_and_comes_back(lost: str, tmp_
     assert after.keys() == before.keys()
     assert all(reading.reason is None for reading in after.values())
     assert all(reading.joules >= before[name] for name, reading in after.items())
+    source.close()
+
+
+@pytest.mark.parametrize("lost", ["powercap", "watts", "joules"])
+def test_a_loss_is_one_warning(lost: str, tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture):
+    case = LOSABLE[lost]
+    source = case.make(tmp_path, clock)
+    source.open()
+    for _ in range(2):
+        case.lose(tmp_path)
+        for _ in range(3):
+            clock.advance(10.0)
+            source.poll()
+            source.read()
+        case.find(tmp_path)
+        source.poll()
+        source.read()
+    assert sorted({record.args[0] for record in caplog.records}) == sorted(source.read())
+    assert len(caplog.records) == len(source.read())
     source.close()

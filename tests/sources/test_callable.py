@@ -1,5 +1,4 @@
 import logging
-from typing import Any
 
 import pytest
 
@@ -27,7 +26,7 @@ def clock():
     return ScriptedClock()
 
 
-def opened(meter: Meter, clock: ScriptedClock, **options: Any):
+def opened(meter: Meter, clock: ScriptedClock, **options: str | float):
     source = CallableSource(meter, clock=clock, **options)
     source.open()
     return source
@@ -200,6 +199,6 @@ def test_closed_while_the_meter_was_being_asked(clock: ScriptedClock):
     "options",
     [{"unit": "kWh"}, {"tolerance": -1}, {"poll_seconds": 0}, {"poll_seconds": float("inf")}],
 )
-def test_what_cannot_be_is_refused(options: dict[str, Any]):
+def test_what_cannot_be_is_refused(options: dict[str, object]):
     with pytest.raises(ConfigurationError):
         CallableSource(lambda: 1.0, **options)

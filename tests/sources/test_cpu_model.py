@@ -1,7 +1,7 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Never
+from typing import Never
 
 import psutil
 import pytest
@@ -39,7 +39,7 @@ def machine(monkeypatch: pytest.MonkeyPatch):
     return Machine(monkeypatch)
 
 
-def opened(clock: ScriptedClock, **options: Any):
+def opened(clock: ScriptedClock, **options: float):
     source = CpuModelSource(clock=clock, **options)
     source.open()
     return source
@@ -111,6 +111,16 @@ def test_never_above_the_design_power_nor_below_idle(machine: Machine, clock: Sc
     assert source.read()["cpu:model"].joules == pytest.approx(120)
 
 
+def test_coarse_times_read_often_lose_nothing(machine: Machine, clock: ScriptedClock):
+    source = opened(clock, tdp_watts=100, idle_share=0)
+    for millisecond in range(1, 101):
+        clock.advance(0.001)
+        machine.busy = [millisecond // 10 / 100] * 4
+        source.read()
+    clock.advance(0.009)
+    assert source.read()["cpu:model"].joules == pytest.approx(10.0)
+
+
 def test_times_that_cannot_be_read_are_a_gap_that_closes(
     machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
 ):
@@ -150,7 +160,7 @@ def test_without_psutil_there_is_no_model(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize("options", [{"tdp_watts": -1}, {"tdp_watts": float("nan")}, {"idle_share": 1.1}])
-def test_what_cannot_be_is_refused(options: dict[str, Any]):
+def test_what_cannot_be_is_refused(options: dict[str, float]):
     with pytest.raises(ConfigurationError):
         CpuModelSource(**options)
 

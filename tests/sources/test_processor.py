@@ -8,7 +8,7 @@ from green_callbacks.sources._processor import Quota, quota, threads_per_core, w
 
 @pytest.fixture
 def cpuinfo(tmp_path: Path):
-    def write(model: str, siblings: int = 8, cores: int = 4):
+    def write(model: str, siblings: int = 8, cores: int = 4) -> Path:
         file = tmp_path / "cpuinfo"
         text = f"processor\t: 0\nmodel name\t: {model}\nsiblings\t: {siblings}\ncpu cores\t: {cores}\n"
         file.write_text(text, encoding="utf-8")

@@ -1,0 +1,161 @@
+"""The energy between two refreshes of a counter: from when they come, and from the power."""
+
+from math import exp, sqrt
+from typing import NamedTuple
+
+from green_callbacks.sources._nvml_edge import Edge, EdgePower
+from green_callbacks.sources._phase import CounterPhase, Elapsed
+
+_USUAL_PERIOD_SECONDS = 0.1
+_ALMOST_ALL = 0.95
+_MISSES = 1.5
+_INTERPOLATED_MISSES = 1.5
+_CERTAIN, _POSSIBLE = 20.0, 0.1
+_LEAST_SPREAD, _RESOLUTION_JOULES = 0.005, 0.1
+_SAME_POWER, _SAME_ENERGY = 0.03, 0.25
+
+
+class Look(NamedTuple):
+    """A look at the counter: what it showed in J, and between which monotonic instants it was asked."""
+
+    joules: float
+    before_seconds: float
+    after_seconds: float
+
+    @property
+    def seconds(self) -> float:
+        """The instant it is taken for."""
+        return (self.before_seconds + self.after_seconds) / 2
+
+
+class BetweenRefreshes:
+    """What is known of a counter's phase and of the power, and what follows for the energy at an instant.
+
+    Args:
+        watts: Power to begin with, in W.
+    """
+
+    def __init__(self, watts: float) -> None:
+        self.phase = CounterPhase()
+        self.power = EdgePower(watts)
+        self._anchor_joules = 0.0
+
+    def forget_phase(self) -> None:
+        """Begin to look for the phase anew."""
+        self.phase = CounterPhase()
+
+    def saw(self, last: Look, look: Look) -> None:
+        """Take in a refresh that came between two looks.
+
+        Args:
+            last: The last look before it.
+            look: The first after it.
+        """
+        self.phase.observe(last.before_seconds, look.after_seconds)
+        self._anchor_joules = look.joules
+
+    def practise(self, watts: float | None, risen_joules: float) -> None:
+        """Take in the energy of one refresh.
+
+        Args:
+            watts: The power read just before it, in W; None if it could not be read.
+            risen_joules: By how much the counter rose.
+        """
+        if watts is not None and self.phase.period_seconds is not None:
+            self.power.practise(watts, risen_joules / self.phase.period_seconds)
+
+    def anchor(self, joules: float) -> None:
+        """Note what the counter shows, where that does not follow from what it showed before."""
+        self._anchor_joules = joules
+        self.phase.doubt()
+
+    def edge(self, look: Look, watts: float | None) -> Edge:
+        """Return the energy at the instant of a look.
+
+        Without a steady phase, the refresh is taken to be half a period ago, give or take almost half a period.
+
+        Args:
+            look: The look.
+            watts: The power then, in W; None if it could not be read.
+        """
+        present = self.power.mean_watts if watts is None else watts
+        elapsed, period = self.phase.elapsed(look.seconds), self.phase.period_seconds
+        if elapsed is None or period is None:
+            half = present * (period or _USUAL_PERIOD_SECONDS) / 2
+            return Edge(look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half)
+        seconds, other = self._resolved(look, elapsed, period)
+        expected = self.power.expected_watts(present, seconds / period)
+        missed = _MISSES * self.power.miss_watts(seconds / period) * seconds
+        half = sqrt(missed**2 + (expected * elapsed.spread_seconds) ** 2)
+        below, above = max(half, (seconds - other) * expected), max(half, (other - seconds) * expected)
+        return Edge(look.joules + expected * seconds, below, above)
+
+    def interpolated(self, first: Look, last: Look, look: Look, powers: tuple[float | None, float | None]) -> Edge:
+        """Return the energy at the instant of a look, in the light of the next refresh.
+
+        What ran up from then to the refresh is estimated twice: as a part of the whole refresh, and from the powers.
+        Of those, what the power before leaves of the refresh, and what the power after amounts to, count by how short
+        a time they must hold for. The mean of the two estimates is taken, and their difference says how good it is.
+
+        Args:
+            first: The look at the instant that is asked for.
+            last: The last look before the refresh.
+            look: The first look after it.
+            powers: The power at the first and at the last look, in W; None where it could not be read.
+        """
+        refresh = (last.before_seconds + look.after_seconds) / 2
+        remaining = max(0.0, refresh - first.seconds)
+        risen = look.joules - first.joules
+        period = max(self.phase.period_seconds or 0.0, remaining, 1e-6)
+        passed = period - remaining
+        linear = risen * remaining / period
+        run_up = self._run_up(risen, remaining, passed, powers, sharp=self.phase.is_sharp(refresh))
+        run_up = linear if run_up is None else run_up
+        missed = _INTERPOLATED_MISSES * self.power.miss_watts(remaining / period) * remaining * passed / period
+        unsharp = risen / period * (look.after_seconds - last.before_seconds) / 2
+        half = sqrt(unsharp**2 + (run_up - linear) ** 2 + missed**2)
+        return Edge(look.joules - run_up, half, half)
+
+    @staticmethod
+    def _run_up(
+        risen: float, remaining: float, passed: float, powers: tuple[float | None, float | None], *, sharp: bool
+    ) -> float | None:
+        before, after = powers
+        if before is None or after is None:
+            return None
+        period = passed + remaining
+        steady = abs(before - after) <= _SAME_POWER * before and abs(risen - before * period) < _SAME_ENERGY * risen
+        if steady and not sharp:  # the power is known better than the length of this refresh
+            return min(risen, (before + after) / 2 * remaining)
+        weight = remaining**2 / (passed**2 + remaining**2)
+        by_powers = weight * (risen - before * passed) + (1 - weight) * after * remaining
+        return (min(risen, max(0.0, by_powers)) + risen * remaining / period) / 2
+
+    def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:
+        """Return the time since the refresh that the counter shows, where it may just have come, or not yet.
+
+        The refreshes that the counter has counted since the last one observed are weighed: by when they are due, and
+        by the energy that they would have had on average.
+
+        Returns:
+            The time in s, and the other possible one; the same again where there is no doubt.
+        """
+        seconds, spread = elapsed.seconds, elapsed.spread_seconds
+        if spread <= seconds <= period - spread:
+            return seconds, seconds
+        if seconds < spread:
+            other, odds, refreshes = seconds + period, (spread - seconds) / (spread + seconds), elapsed.refreshes - 1
+        else:
+            early = period - seconds
+            other, odds, refreshes = 0.0, (spread - early) / (spread + early), elapsed.refreshes + 1
+        unlikelier = self._surprise(look, refreshes, period) - self._surprise(look, elapsed.refreshes, period)
+        odds *= exp(min(_CERTAIN, max(-_CERTAIN, -unlikelier / 2)))
+        likely, unlikely = (other, seconds) if odds > 1 else (seconds, other)
+        return likely, unlikely if _POSSIBLE < odds < 1 / _POSSIBLE else likely
+
+    def _surprise(self, look: Look, refreshes: int, period: float) -> float:
+        """Return by how many standard deviations, squared, the energy of so many refreshes is off the mean."""
+        watts = self.power.mean_watts
+        spread_watts = max(self.power.spread_watts, _LEAST_SPREAD * watts)
+        deviation = spread_watts * period * max(1, refreshes) + _RESOLUTION_JOULES
+        return ((look.joules - self._anchor_joules - refreshes * watts * period) / deviation) ** 2
