@@ -1,9 +1,10 @@
 """Train a small convolutional network on handwritten digits with Keras, and stop when it no longer pays."""
 
 import os
+from datetime import datetime
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported, or it tells of its kernels
 
 import keras
 from sklearn.datasets import load_digits
@@ -34,6 +35,7 @@ def digit_classifier() -> keras.Model:
 
 def main() -> None:
     """Train, and say what it cost."""
+    folder = LOGS / f"{datetime.now():%Y%m%d-%H%M%S}"  # one for each run, so that TensorBoard tells them apart
     keras.utils.set_random_seed(1)
     digits = load_digits()
     images = digits.images[..., None].astype("float32") / 16
@@ -41,7 +43,8 @@ def main() -> None:
     monitor = EmissionsMonitor(
         location="DE",
         policies=[CarbonBudget("100 g"), MarginalGain("val_accuracy")],
-        sinks=[TensorBoardSink(LOGS / "green"), Summary(print)],
+        sinks=[TensorBoardSink(folder), Summary(print)],
+        ledger=folder / "ledger.jsonl",
     )
     digit_classifier().fit(
         x, y, validation_data=(x_val, y_val), epochs=MAX_EPOCHS, batch_size=32, callbacks=[monitor], verbose=0

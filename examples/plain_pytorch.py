@@ -3,6 +3,7 @@
 import torch
 from sklearn.datasets import load_digits
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain
 
@@ -16,13 +17,14 @@ def main() -> None:
     x = torch.tensor(digits.data, dtype=torch.float32) / 16
     y = torch.tensor(digits.target)
     train, val = slice(0, 1400), slice(1400, None)
+    loader = DataLoader(TensorDataset(x[train], y[train]), batch_size=32, shuffle=True)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     loss_fn = nn.CrossEntropyLoss()
 
     with EnergyAccountant(location="FR", policies=[CarbonBudget("100 g"), MarginalGain("val_acc")]) as accountant:
         for _epoch in accountant.epochs(EPOCHS):
-            for xs, ys in zip(x[train].split(32), y[train].split(32), strict=True):
+            for xs, ys in loader:
                 optimizer.zero_grad()
                 loss_fn(model(xs), ys).backward()
                 optimizer.step()

@@ -2,20 +2,22 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from math import ceil, isfinite, lcm
 from typing import Any, Final, Unpack
 
 import torch
 
-from green_callbacks._torch_schedules import schedule_plan
+from green_callbacks._torch_schedules import Schedule, schedule_plan
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant, OneRank, Ranks
-from green_callbacks.records import Plan
+from green_callbacks.records import EpochRecord, Plan
 from green_callbacks.sinks import scalars
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_MAX_EPOCHS: Final = 1000
 """What Lightning takes when neither epochs, steps nor time were asked for: no plan of the user's."""
+
+_IN_PROGRESS_BAR: Final = "green/emissions_total_kg"
 
 
 class LightningRanks:
@@ -43,15 +45,23 @@ class LightningRanks:
 
 
 class LightningHooks:
-    """Hooks in, verdicts out. Accounts every fit, and validation, test and predict runs as what lies outside epochs.
+    """Accounts every fit, and validation, test and predict runs as what lies outside epochs.
 
-    Metrics of the run appear under ``green/…`` in the trainer's own stream: progress bars, loggers and
-    ``ModelCheckpoint(monitor=…)`` see them. Metrics that a policy watches count where they are fresh; one that the
-    module logs in its own ``on_train_epoch_end`` is seen one epoch late, as by any callback but EarlyStopping.
+    What an epoch took appears under ``green/…`` in the trainer's own stream: progress bars, loggers,
+    ``EarlyStopping`` and ``ModelCheckpoint(monitor="green/emissions_total_kg", save_on_train_epoch_end=True)`` see it.
+    Where a policy ends the run, the trainer stops after the epoch, but not before its ``min_epochs`` and ``min_steps``.
+    Checkpoints hold the account: a fit with ``ckpt_path`` goes on with its totals, against the budget given now.
+
+    Metrics that a policy watches count where they are fresh. One that the module logs in its own
+    ``on_train_epoch_end`` is seen one epoch late, as by any callback but EarlyStopping and checkpoints.
+    ``max_epochs=1000`` is what Lightning takes by default, so it is no plan; say ``plan=Plan(epochs=1000)`` if it is.
 
     Args:
         accountant: An accountant to drive, instead of one made from the options.
         **options: See :class:`green_callbacks.AccountantOptions`.
+
+    Raises:
+        ConfigurationError: An option that cannot work.
     """
 
     state_key: Final = "green_callbacks.EmissionsMonitor"
@@ -60,6 +70,7 @@ class LightningHooks:
         self.accountant = accountant or EnergyAccountant(**options)
         self._checkpoint: dict[str, Any] | None = None
         self._seen: dict[str, Any] = {}
+        self._in_epoch = False
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin a validation, test or predict run; a fit begins once its checkpoint is loaded."""
@@ -68,11 +79,13 @@ class LightningHooks:
             self.accountant.phase({"validate": "validation"}.get(stage, stage))
 
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """End whatever ran."""
+        """End whatever ran; Lightning closes its loggers after this."""
+        self._checkpoint = None
         self.accountant.close()
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """End whatever ran; the other ranks may be anywhere."""
+        self._checkpoint = None
         self.accountant.close(together=False)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
@@ -80,23 +93,22 @@ class LightningHooks:
         if not trainer.strategy.restore_checkpoint_after_setup:
             self._start_fit(trainer)
 
-    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin, where the checkpoint could only be loaded now."""
+    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin where the checkpoint could only be loaded now; the validation hooks label the sanity check."""
         self._start_fit(trainer)
 
-    def on_sanity_check_start(self, trainer: Any, pl_module: Any) -> None:
-        """Label the sanity check."""
-        self.accountant.phase("validation")
-
-    def on_sanity_check_end(self, trainer: Any, pl_module: Any) -> None:
-        """End the sanity check; its metrics are of an untrained model."""
-        self._fresh_metrics(trainer)
-        self.accountant.phase("other")
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        """Begin where there was no sanity check either; the number of batches is known from here on."""
+        self._start_fit(trainer)
+        self.accountant.expect(_plan(trainer, self.accountant.history.duration_seconds))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin an epoch."""
-        if self.accountant.is_live:
-            self.accountant.begin_epoch(trainer.current_epoch)
+        self._begin_epoch(trainer)
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        """Go on with an epoch that a checkpoint was saved in: Lightning does not begin it again."""
+        self._begin_epoch(trainer)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count samples."""
@@ -104,31 +116,34 @@ class LightningHooks:
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin validating."""
-        if trainer.training or trainer.state.fn == "fit":
-            self._fresh_metrics(trainer)
+        if trainer.state.fn == "fit":
+            if not trainer.sanity_checking:
+                self._begin_epoch(trainer)
             self.accountant.phase("validation")
 
     def on_validation_end(self, trainer: Any, pl_module: Any) -> None:
-        """Observe the metrics that were just computed, and go on training."""
-        if trainer.state.fn == "fit" and not trainer.sanity_checking:
-            self.accountant.observe(self._fresh_metrics(trainer))
-            self.accountant.phase("train")
+        """Observe the metrics that were just computed, and go on; those of the sanity check say nothing."""
+        if trainer.state.fn == "fit":
+            fresh = self._fresh_metrics(trainer)
+            if not trainer.sanity_checking:
+                self.accountant.observe(fresh)
+            self.accountant.phase("other" if trainer.sanity_checking else "train")
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """End the epoch, log what it took, and stop if a policy says so."""
-        if not self.accountant.is_live:
-            return
+        if not (self._in_epoch and self.accountant.is_live):
+            return  # a checkpoint that was saved in the validation leaves nothing of its epoch to do
+        self._in_epoch = False
         self.accountant.observe(
             self._fresh_metrics(trainer), learning_rate=_learning_rate(trainer), step=trainer.global_step
         )
-        record = self.accountant.end_epoch()
-        pl_module.log_dict(scalars(record, self.accountant.history.emissions_kg), rank_zero_only=True)
+        self._log(trainer, pl_module, self.accountant.end_epoch())
         if self.accountant.stop_reason is not None:
             self._stop(trainer)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what the checkpoint must hold."""
-        return self.accountant.state_dict()
+        return self._checkpoint or self.accountant.state_dict()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Keep what the checkpoint holds, until a fit goes on with it; a test of an old checkpoint changes nothing."""
@@ -137,9 +152,10 @@ class LightningHooks:
     def _start_fit(self, trainer: Any) -> None:
         if trainer.fast_dev_run or self.accountant.is_live:
             return
-        if self._checkpoint is not None:
+        if self._checkpoint is not None and trainer.is_global_zero:  # it keeps the history for all ranks
             self.accountant.load_state_dict(self._checkpoint)
-            self._checkpoint = None
+        self._checkpoint = None
+        self._seen, self._in_epoch = {}, False
         self._start(trainer)
 
     def _start(self, trainer: Any) -> None:
@@ -148,55 +164,101 @@ class LightningHooks:
         self.accountant.start(
             folder=trainer.log_dir or trainer.default_root_dir,
             ranks=ranks,
-            plan=_plan(trainer),
+            plan=_plan(trainer, self.accountant.history.duration_seconds),
             writer=writer,
+            streams_scalars=writer is not None,
             gpu_uuids=_gpu_uuids(trainer.strategy.root_device),
         )
 
+    def _begin_epoch(self, trainer: Any) -> None:
+        if self.accountant.is_live and not self._in_epoch:
+            self._in_epoch = True
+            self.accountant.begin_epoch(trainer.current_epoch)
+
+    def _log(self, trainer: Any, pl_module: Any, record: EpochRecord) -> None:
+        """Log what rank 0 knows, the same on every rank, so that each can monitor it."""
+        total_kg = self.accountant.history.emissions_kg or record.emissions_kg  # which is None if nothing was measured
+        values: dict[str, float] = trainer.strategy.broadcast(scalars(record, total_kg))
+        if trainer.barebones:
+            return
+        for key, value in values.items():
+            # Both flags together: it is agreed upon already, so nothing to reduce, and nothing to be warned of.
+            pl_module.log(key, value, prog_bar=key == _IN_PROGRESS_BAR, sync_dist=True, rank_zero_only=True)
+
     def _stop(self, trainer: Any) -> None:
+        too_few_epochs = trainer.current_epoch + 1 < (trainer.min_epochs or 0)
+        too_few_steps = trainer.global_step < (trainer.min_steps or 0)
+        if (too_few_epochs or too_few_steps) and trainer.is_global_zero and not trainer.should_stop:
+            limit = f"min_epochs={trainer.min_epochs}" if too_few_epochs else f"min_steps={trainer.min_steps}"
+            logger.warning("The trainer's %s wins: it goes on until then. Lower it to stop earlier.", limit)
         trainer.should_stop = True
-        planned = trainer.current_epoch + 1
-        if trainer.min_epochs and planned < trainer.min_epochs:
-            logger.warning("min_epochs=%d of the trainer wins: training goes on until then.", trainer.min_epochs)
 
     def _fresh_metrics(self, trainer: Any) -> dict[str, float]:
-        """Return the metrics that were computed since the last call: Lightning keeps the old ones beside them."""
+        """Return the metrics that were computed since the last call: Lightning keeps the old ones beside them.
+
+        It makes a new tensor whenever it computes a metric, and hands out the same one as long as it does not.
+        """
         metrics = {name: value for name, value in trainer.callback_metrics.items() if not name.startswith("green/")}
         fresh = {name: float(value) for name, value in metrics.items() if self._seen.get(name) is not value}
         self._seen = metrics
         return fresh
 
 
-def _plan(trainer: Any) -> Plan:
+def _plan(trainer: Any, past_seconds: float) -> Plan:
     has_default_horizon = trainer.max_epochs == _DEFAULT_MAX_EPOCHS and trainer.max_steps == -1
-    epochs = trainer.max_epochs if trainer.max_epochs and trainer.max_epochs > 0 and not has_default_horizon else None
     timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
     remaining = [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
     plan = Plan(
-        epochs=epochs,
+        epochs=None if has_default_horizon else _positive(trainer.max_epochs),
         min_epochs=trainer.min_epochs or None,
-        steps=trainer.max_steps if trainer.max_steps > 0 else None,
-        seconds=min(remaining, default=None),
+        steps=_positive(trainer.max_steps),
+        seconds=past_seconds + min(remaining) if remaining else None,
     )
-    schedules = [config.scheduler for config in trainer.lr_scheduler_configs if config.interval == "epoch"]
-    by_step = len(schedules) < len(trainer.lr_scheduler_configs)
-    return (
-        replace(schedule_plan(schedules, plan), schedule_unreadable=True) if by_step else schedule_plan(schedules, plan)
-    )
+    epochs = [plan.epochs] if plan.epochs else []
+    steps_per_epoch = _steps_per_epoch(trainer, 1)
+    if plan.steps and steps_per_epoch:
+        epochs.append(ceil(plan.steps / steps_per_epoch))
+    schedules = [
+        Schedule(scheduler=each.scheduler, steps_per_epoch=_paces(trainer, each))
+        for each in trainer.lr_scheduler_configs
+    ]
+    return schedule_plan(schedules, plan, min(epochs, default=None))
+
+
+def _paces(trainer: Any, config: Any) -> float | None:
+    """Return how often a schedule steps in an epoch; None if unknown."""
+    return 1 / config.frequency if config.interval == "epoch" else _steps_per_epoch(trainer, config.frequency)
+
+
+def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
+    """Return in how many batches of an epoch the optimiser steps and the batch's number divides by a frequency."""
+    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    if not isfinite(batches):
+        return None
+    last_too = batches % frequency == 0 and batches % accumulated != 0  # the last batch of an epoch always steps
+    return int(batches // lcm(frequency, accumulated) + last_too)
+
+
+def _positive(limit: int | None) -> int | None:
+    return limit if limit and limit > 0 else None
 
 
 def _tensorboard_writer(trainer: Any) -> Any | None:
+    """Return the writer of the first TensorBoardLogger, of either root; Lightning gives other ranks a dummy."""
     if not trainer.is_global_zero:
         return None
-    loggers = [each for each in trainer.loggers if type(each).__name__ == "TensorBoardLogger"]
-    return loggers[0].experiment if loggers else None
+    for each in trainer.loggers:
+        if any(kind.__name__ == "TensorBoardLogger" for kind in type(each).__mro__):
+            return each.experiment
+    return None
 
 
-def _gpu_uuids(device: torch.device) -> tuple[str, ...]:
-    """Return the UUID of the GPU that this rank trains on, as the driver writes it."""
+def _gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
+    """Return the GPU that this rank trains on, as a whole or as a slice: torch does not say which it is."""
     if device.type != "cuda":
         return ()
-    return (f"GPU-{torch.cuda.get_device_properties(device).uuid}",)
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return None if uuid is None else (f"GPU-{uuid}", f"MIG-{uuid}")
 
 
 def _learning_rate(trainer: Any) -> float | None:

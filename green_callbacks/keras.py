@@ -1,10 +1,14 @@
 """The callback for Keras 3, on any backend."""
 
+from contextlib import ExitStack
 from typing import Any, Unpack
 
 import keras
 
+from green_callbacks._keras_schedules import schedule_plan
+from green_callbacks._running_call import RunningCall
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
+from green_callbacks.errors import BudgetSpentError
 from green_callbacks.records import Plan
 from green_callbacks.sinks import scalars
 
@@ -15,7 +19,12 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
     Metrics of the run appear under ``green/…`` in ``logs``: ``History`` always sees them; ``CSVLogger``,
     ``TensorBoard`` and ``EarlyStopping(monitor=…)`` do if they come after it in the list. Put it first.
 
-    Keras keeps no state of callbacks: to go on with a run after a restart, name its file with ``ledger=``.
+    Keras keeps no state of callbacks: to go on with a run after a restart, name its file with ``ledger=``. Beside
+    ``BackupAndRestore``, give that ``delete_checkpoint=False``: Keras ends a fit that a policy stops like any other,
+    and the backup is deleted at its end.
+
+    Keras does not tell callbacks of an exception or an interrupt either. A fit that one cut short is noticed within
+    seconds and recorded to that moment, its last epoch as incomplete.
 
     Args:
         accountant: An accountant to drive, instead of one made from the options.
@@ -25,13 +34,21 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
     def __init__(self, accountant: EnergyAccountant | None = None, **options: Unpack[AccountantOptions]) -> None:
         super().__init__()
         self.accountant = accountant or EnergyAccountant(**options)
+        self._call: RunningCall | None = None
         self._is_fitting = False
+        self._has_counted_samples = False
+        self._phases = ExitStack()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle as a new run with the same options, without the model: Keras sets it at every fit."""
+        fresh = {"_model": None, "params": None, "_call": None, "_is_fitting": False, "_phases": ExitStack()}
+        return {**self.__dict__, **fresh}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begin a fit; one that an exception cut short is ended first."""
         self.accountant.close()
-        self.accountant.start(plan=Plan(epochs=self.params.get("epochs")))
         self._is_fitting = True
+        self._start(self._plan())
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """End the fit."""
@@ -39,15 +56,25 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         self.accountant.close()
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Begin an epoch."""
+        """Begin an epoch.
+
+        Raises:
+            BudgetSpentError: It is the first of the fit, and a budget has no room for it.
+        """
+        self._has_counted_samples = False
         if self.accountant.is_live:
-            self.accountant.begin_epoch(epoch)
+            try:
+                self.accountant.begin_epoch(epoch)
+            except BudgetSpentError:
+                self.accountant.close()
+                raise
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """End the epoch, add what it took to the logs, and stop if a policy says so."""
         if not self.accountant.is_live:
             return
         logs = {} if logs is None else logs
+        self._count_samples()
         self.accountant.observe(logs, learning_rate=self._learning_rate(), step=self._steps())
         record = self.accountant.end_epoch()
         logs.update(scalars(record, self.accountant.history.emissions_kg))
@@ -56,7 +83,11 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
 
     def on_test_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begin a validation, or a run of ``evaluate``."""
-        self._begin("validation" if self._is_fitting else "test")
+        if self._is_in_fit():
+            self._count_samples()
+            self._begin("validation")
+        else:
+            self._begin("test")
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         """End it."""
@@ -70,24 +101,57 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """End it."""
         self._end()
 
+    def _start(self, plan: Plan | None = None) -> None:
+        self._phases = ExitStack()
+        self._call = RunningCall.innermost("keras", ("fit", "evaluate", "predict"))
+        self.accountant.start(plan=plan, is_running=self._call.is_running if self._call else None)
+
+    def _is_in_fit(self) -> bool:
+        return self._is_fitting and (self._call is None or self._call.is_running())
+
     def _begin(self, phase: str) -> None:
-        if not self._is_fitting:
-            self.accountant.start()
-        self.accountant.phase(phase)
+        if not self._is_in_fit():
+            self._is_fitting = False
+            self.accountant.close()
+            self._start()
+        self._phases.enter_context(self.accountant.phase(phase))
 
     def _end(self) -> None:
-        if self._is_fitting:
-            self.accountant.phase("train")
-        else:
+        self._phases.close()
+        if not self._is_fitting:
             self.accountant.close()
 
-    def _learning_rate(self) -> float | None:
+    def _plan(self) -> Plan:
+        params = self.params or {}
+        epochs = params.get("epochs") or 1
+        plan = Plan(epochs=epochs if epochs > 1 else None)  # 1 is what Keras takes when nothing was asked for
         optimizer = getattr(self.model, "optimizer", None)
-        return None if optimizer is None else float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+        rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+        return schedule_plan(rate, plan, params.get("steps"))
+
+    def _count_samples(self) -> None:
+        """Observe how many samples the epoch has seen, before the validation resets what has counted them.
+
+        Keras weighs the loss of a batch by its size: the weights of its mean are the samples. What a ``train_step``
+        of the user's own does with its batches is not known.
+        """
+        tracker = getattr(self.model, "_loss_tracker", None)
+        if not self._has_counted_samples and tracker is not None:
+            self._has_counted_samples = True
+            self.accountant.observe(samples=int(_number(tracker.count)) or None)
+
+    def _learning_rate(self) -> float | None:
+        return _number(self.model.optimizer.learning_rate) if self._steps() else None
 
     def _steps(self) -> int | None:
+        """Return how often the optimiser has stepped; None if never, as where ``train_step`` uses others."""
         optimizer = getattr(self.model, "optimizer", None)
-        return None if optimizer is None else int(keras.ops.convert_to_numpy(optimizer.iterations))
+        return None if optimizer is None else int(_number(optimizer.iterations)) or None
+
+
+def _number(tensor: object) -> float:
+    # What a variable of Keras holds may itself be spread over devices: only NumPy takes either.
+    return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
 
 
 __all__ = ["EmissionsMonitor"]

@@ -8,6 +8,7 @@ from green_callbacks.errors import UnitError
 
 JOULES_PER_KWH: Final = 3_600_000.0
 GRAMS_PER_KG: Final = 1_000.0
+MICROGRAMS_PER_KG: Final = 1_000_000_000.0
 MILLIJOULES_PER_JOULE: Final = 1_000.0
 MICROJOULES_PER_JOULE: Final = 1_000_000.0
 MILLIWATTS_PER_WATT: Final = 1_000.0

@@ -48,6 +48,11 @@ class Worker:
         self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._thread.start()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether this is asked on the worker's own thread."""
+        return threading.current_thread() is self._thread
+
     def submit(self, task: Task, *, first: bool = False) -> None:
         """Have a task done after all that were submitted before it in the same way; returns at once.
 
@@ -79,7 +84,7 @@ class Worker:
         Returns:
             Whether all were done in time.
         """
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             while task := self._waiting():
                 self._do(task)
             return True
@@ -108,7 +113,7 @@ class Worker:
             self._first.clear()
             self._tasks.clear()
             self._wake.notify_all()
-        if self._thread is not None and self._thread is not threading.current_thread():
+        if self._thread is not None and not self.is_current:
             self._thread.join(timeout_seconds)
 
     def _run(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 import os
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from pathlib import Path
@@ -72,8 +72,9 @@ class EnergyAccountant:
         ranks: Ranks | None = None,
         plan: Plan | None = None,
         writer: Any | None = None,  # noqa: ANN401  a SummaryWriter of any library
-        streamed: frozenset[str] = frozenset(),
+        streams_scalars: bool = False,
         gpu_uuids: tuple[str, ...] | None = None,
+        is_running: Callable[[], bool] | None = None,
     ) -> Self:
         """Begin to measure; does nothing while the run goes on already.
 
@@ -82,9 +83,11 @@ class EnergyAccountant:
             ranks: The processes of the run; this one alone unless given. All of them call this.
             plan: What the framework knows ahead; the user's own plan goes before it.
             writer: The framework's TensorBoard writer.
-            streamed: Keys that the framework itself writes to its TensorBoard stream.
+            streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
             gpu_uuids: The GPUs that this process trains on, where the framework says; those that
                 ``CUDA_VISIBLE_DEVICES`` leaves unless given.
+            is_running: Says whether training still goes on, for a framework that tells of no exception. Asked on
+                another thread every few seconds; the run is closed when it does not.
 
         Returns:
             The accountant.
@@ -97,8 +100,9 @@ class EnergyAccountant:
             ranks=ranks or OneRank(),
             plan=_merged(self._settings.plan, plan or Plan()),
             writer=writer,
-            streamed=streamed,
+            streams_scalars=streams_scalars,
             gpu_uuids=gpu_uuids,
+            is_running=is_running,
         )
         self._run = Run(
             self._settings,
@@ -167,6 +171,15 @@ class EnergyAccountant:
             run.close(together=False)
             raise
 
+    def expect(self, plan: Plan) -> None:
+        """Tell what has become known ahead since the start.
+
+        Args:
+            plan: What the framework knows now; the user's own plan goes before it.
+        """
+        if self.is_live and self._run:
+            self._run.board.plan = _merged(self._settings.plan, plan)
+
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
 
@@ -222,8 +235,7 @@ class EnergyAccountant:
             The index of the epoch; it begins and ends with the body of the loop.
         """
         self.start(plan=Plan(epochs=count))
-        if self._run is not None:
-            self._run.board.plan = _merged(self._settings.plan, Plan(epochs=count))
+        self.expect(Plan(epochs=count))
         last = self._history.last_epoch
         for epoch in range(0 if last is None else last + 1, count):
             self.begin_epoch(epoch)
@@ -264,12 +276,12 @@ class EnergyAccountant:
             self._resume_ledger(Path(state["ledger"]))
 
     def _resume_ledger(self, path: Path) -> None:
-        self._ledger = path
         try:
             contents = read_ledger(path)
         except LedgerError as reason:
             logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
             return
+        self._ledger = path
         if len(contents.history) >= len(self._history):  # if not, its writer was killed before it had written all
             self._history, self._stop_reason = contents.history, contents.stop_reason
 

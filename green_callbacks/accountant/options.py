@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
-from green_callbacks.carbon import CarbonIntensity, Pue, resolve_intensity, resolve_pue
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, lookup, resolve_intensity, resolve_pue
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies import Decision, Policy, as_policy
@@ -45,7 +45,7 @@ class AccountantOptions(TypedDict, total=False):
     policies: Sequence[Policy | Decision]
     sinks: Sequence[Sink] | None
     ledger: str | Path | Literal[False] | None
-    plan: Plan
+    plan: Plan | None
     strict: bool
     clock: Clock
 
@@ -85,21 +85,22 @@ class Settings:
         location, carbon_intensity = options.get("location"), options.get("carbon_intensity")
         is_placed = location is not None or carbon_intensity is not None
         settings = cls(
-            sources=_objects("sources", EnergySource, options),
+            sources=_objects("sources", EnergySource, options),  # type: ignore[type-abstract]  # to compare with
             location=location,
             carbon_intensity=carbon_intensity,
             # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
             intensity=resolve_intensity(location, carbon_intensity) if is_placed else None,
             pue=resolve_pue(options.get("pue"), location=location),
             policies=_policies(options.get("policies", ())),
-            sinks=_objects("sinks", Sink, options),
+            sinks=_objects("sinks", Sink, options),  # type: ignore[type-abstract]  # likewise
             ledger=_ledger(options.get("ledger")),
             plan=options.get("plan") or Plan(),
             strict=options.get("strict", False),
             clock=options.get("clock") or SystemClock(),
         )
         if environ.get(DISABLE_VARIABLE, "0") not in {"", "0"}:
-            return replace(settings, sources=(), policies=(), sinks=(), ledger=False)
+            world = ConstantIntensity(lookup("World"))  # rather than a guess, which comes with a warning
+            return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world)
         return settings
 
 

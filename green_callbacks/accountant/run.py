@@ -3,8 +3,9 @@
 import atexit
 import logging
 import os
+import threading
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -21,7 +22,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter
 from green_callbacks.records import EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
-from green_callbacks.sinks import Ledger, RunContext, Sink, default_sinks
+from green_callbacks.sinks import Ledger, RunContext, Sink, TensorBoardSink
 from green_callbacks.sources import discover
 from green_callbacks.summary import Summary
 from green_callbacks.worker import Task, Worker
@@ -29,6 +30,8 @@ from green_callbacks.worker import Task, Worker
 logger = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS: Final = 60.0
+WATCH_SECONDS: Final = 2.0
+"""How long after an exception that nobody tells of time may still be counted."""
 DRAIN_SECONDS: Final = 10.0
 SHARED_EDGE_SECONDS: Final = 1e-3
 """Two edges closer than this are one: no sensor could tell them apart, and every reading costs."""
@@ -45,16 +48,18 @@ class Surroundings:
         ranks: The processes of the run.
         plan: What the framework knows ahead.
         writer: The framework's TensorBoard writer; None where there is none.
-        streamed: Keys that the framework itself writes to its TensorBoard stream.
+        streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
         gpu_uuids: The GPUs that this process trains on; None where the framework does not say.
+        is_running: Says whether training still goes on; None where the framework tells of its end, whatever ends it.
     """
 
     folder: Path
     ranks: Ranks
     plan: Plan
     writer: Any | None = None
-    streamed: frozenset[str] = frozenset()
+    streams_scalars: bool = False
     gpu_uuids: tuple[str, ...] | None = None
+    is_running: Callable[[], bool] | None = None
 
 
 class Run:
@@ -82,6 +87,7 @@ class Run:
         self.history = history
         self.run_id = run_id
         self.is_closed = False
+        self._closing = threading.RLock()
         self._settings = settings
         self._around = around
         self._pid = os.getpid()
@@ -99,7 +105,7 @@ class Run:
         if self._around.ranks.rank != 0:
             return []
         chosen = self._settings.sinks
-        others = [*default_sinks(self._around.writer), Summary()] if chosen is None else chosen
+        others = [TensorBoardSink(), Summary()] if chosen is None else chosen
         return [self._ledger, *others] if self._ledger else [*others]
 
     def _open(self) -> None:
@@ -116,6 +122,8 @@ class Run:
                 self._worker.every(source.poll_seconds, source.poll)
         if self._ledger:
             self._worker.every(HEARTBEAT_SECONDS, self._heartbeat)
+        if self._around.is_running is not None:
+            self._worker.every(WATCH_SECONDS, partial(self._close_unless, self._around.is_running))
         self._worker.start()
         _live.add(self)
         atexit.register(self.close, together=False)
@@ -169,7 +177,7 @@ class Run:
             mode=self.board.mode,
             pue_source=self._settings.pue.source,
             writer=self._around.writer,
-            streamed=self._around.streamed,
+            streams_scalars=self._around.streams_scalars,
         )
 
     @property
@@ -231,16 +239,14 @@ class Run:
         """End the epoch, record it, decide, and begin what lies outside epochs."""
         segment = self._segment
         segment.mark(self._meter.read())
-        record = self._record([self._outside or _empty(segment), segment], complete=complete, together=together)
-        self._outside = None
-        self._segment = Segment(segment.last, "other")
-        return record
+        return self._record([self._outside or _empty(segment), segment], complete=complete, together=together)
 
     def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
         """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
         laps = [segment.lap(self._slots.owned) for segment in segments]
         laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
         self._recorded_until = segments[-1].last
+        self._outside, self._segment = None, Segment(segments[-1].last, "other")  # recorded once, whatever raises below
         *outside, record = [self._row(*pair, complete=complete) for pair in zip(segments, laps, strict=True)]
         if self._around.ranks.rank == 0:
             for row in outside:
@@ -296,17 +302,36 @@ class Run:
             self._ledger.heartbeat(self._row(since, lap, complete=False))
 
     def close(self, *, together: bool = True) -> RunRecord:
-        """Record what is open, hand everything over, and let go of all that is live; safe to call again."""
-        if self.is_live:
-            _live.discard(self)
-            atexit.unregister(self.close)
+        """Record what is open, hand everything over, and let go of all that is live; safe to call again.
+
+        Whoever calls while the worker closes the run waits for that, but not for ever. The worker does not wait:
+        who closes the run waits for the worker.
+        """
+        patience_seconds = 0.0 if self._worker.is_current else DRAIN_SECONDS
+        if self._pid == os.getpid() and self._closing.acquire(timeout=patience_seconds):
             try:
-                self._record_rest(together=together)
+                self._close(together=together)
             finally:
-                self.is_closed = True
-                self._shut_down()
-            self._raise_failure()
+                self._closing.release()
         return self._totals()
+
+    def _close(self, *, together: bool) -> None:
+        if self.is_closed:
+            return
+        _live.discard(self)
+        atexit.unregister(self.close)
+        try:
+            self._record_rest(together=together)
+        finally:
+            self.is_closed = True
+            self._shut_down()
+        self._raise_failure()
+
+    def _close_unless(self, is_running: Callable[[], bool]) -> None:
+        """Close a run whose training has ended without a word."""
+        if not is_running():
+            logger.info("Run %s was cut short: it is recorded up to now.", self.run_id)
+            self.close(together=False)
 
     def abandon(self) -> None:
         """Close a run that nobody holds any more, on its own thread: this one may be anywhere, with any lock held."""

@@ -33,6 +33,5 @@ def arming(history: History, plan: Plan, monitor: str) -> str:
         return f"No plan is known, so the rule decides after {_VALUES} values of {monitor}."
     if plan.epochs is None:
         return "The rule decides once a fifth of the plan is done."
-    epoch = ceil(_SHARE * plan.epochs)
-    epoch = max(epoch, *(drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs), epoch)
-    return f"The rule decides from epoch {epoch} of {plan.epochs} on."
+    drops = [drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs]
+    return f"The rule decides from epoch {max(ceil(_SHARE * plan.epochs), *drops, 1)} of {plan.epochs} on."

@@ -22,13 +22,17 @@ _RISING: Final = (
     "dice",
     "score",
 )
-_FALLING_WORDS: Final = frozenset(
-    "bce bpb bpc brier ce cer ece eer epe fid hinge kl kld lpips mae mape mse msle nll poisson ppl rmse ter wer".split()
-)
-_RISING_WORDS: Final = frozenset(
-    "ap auprc chrf cider correlation f f1 fbeta jaccard kappa map mcc meteor mrr ndcg pearson psnr r2 return reward "
-    "rouge rougel sensitivity spearman specificity ssim top".split()
-)
+# fmt: off
+_FALLING_WORDS: Final = frozenset({
+    "bce", "bpb", "bpc", "brier", "ce", "cer", "ece", "eer", "epe", "fid", "hinge", "kl", "kld",
+    "lpips", "mae", "mape", "mse", "msle", "nll", "poisson", "ppl", "rmse", "ter", "wer",
+})
+_RISING_WORDS: Final = frozenset({
+    "ap", "auprc", "chrf", "cider", "correlation", "f", "f1", "fbeta", "jaccard", "kappa", "map", "mcc", "meteor",
+    "mrr", "ndcg", "pearson", "psnr", "r2", "return", "reward", "rouge", "rougel", "sensitivity", "spearman",
+    "specificity", "ssim", "top",
+})
+# fmt: on
 
 
 def direction(monitor: str, mode: Mode) -> Direction:

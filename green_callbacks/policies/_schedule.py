@@ -1,12 +1,15 @@
 """What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
 
 from bisect import bisect_left
-from itertools import pairwise
+from collections.abc import Sequence
 
 from green_callbacks.records import History, Plan
 
 _DROP = 0.5
 """A learning rate of at most this share of the one before is a drop."""
+
+_SPANS = 64
+"""Learning rates are looked through in so many spans; a warm-up and a drop within one of them go unnoticed."""
 
 
 def drop_ahead(history: History, plan: Plan) -> int | None:
@@ -42,7 +45,20 @@ def _last_planned(history: History, plan: Plan) -> int:
 
 def _last_seen(history: History) -> int:
     rows, rates = history.learning_rates
-    if not rates or min(rates) > _DROP * max(rates):
+    step = 1 + len(rates) // _SPANS
+    spans = ((max(end - step, 0), end) for end in range(len(rates) - 1, 0, -step))
+    at = next((at for first, last in spans if (at := _last_drop(rates, first, last))), 0)
+    return rows[at - 1] + 1 if at else 0
+
+
+def _last_drop(rates: Sequence[float], first: int, last: int) -> int:
+    """Return the index of the last rate that is at most half of the one before; 0 if there is none.
+
+    A span that does not end at half of its first rate or below is taken to hold no drop.
+    """
+    if first >= last or rates[last] > _DROP * rates[first] or not rates[first]:
         return 0
-    kept = [after > _DROP * before or not before for before, after in pairwise(rates)]
-    return 0 if all(kept) else rows[len(kept) - 1 - kept[::-1].index(False)] + 1
+    if last - first == 1:
+        return last
+    middle = (first + last) // 2
+    return _last_drop(rates, middle, last) or _last_drop(rates, first, middle)

@@ -10,10 +10,13 @@ from green_callbacks.records import History
 _SHARE: Final = 1 / 3
 """The share of the energy that is judged; scored on real learning curves in ``tests/benchmarks``."""
 
+_SHARE_SINCE_DROP: Final = 1 / 2
+"""The share of the energy since the learning rate dropped: what it brings at once is not judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The last third of the energy, counted since the start or the last drop of the learning rate.
+    """The last third of the energy, or the last half of that since the learning rate dropped, if that is less.
 
     Attributes:
         curve: The whole curve.
@@ -37,8 +40,8 @@ class Window:
             The window; None while there are too few values to fill it.
         """
         origin_kwh = curve.kwh[first_row - 1] if first_row else 0.0
-        opens_kwh = curve.spent_kwh - _SHARE * (curve.spent_kwh - origin_kwh)
-        start = min(curve.before(opens_kwh), len(curve) - MIN_VALUES)
+        judged_kwh = min(_SHARE * curve.spent_kwh, _SHARE_SINCE_DROP * (curve.spent_kwh - origin_kwh))
+        start = min(curve.before(curve.spent_kwh - judged_kwh), len(curve) - MIN_VALUES)
         if start < 0 or curve.rows[start] < first_row:
             return None
         trend = fit(*curve.since(start), rises=curve.rises)

@@ -8,13 +8,14 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._arming import arming, is_armed
 from green_callbacks.policies._curve import Curve
 from green_callbacks.policies._metric_mode import Mode, direction
-from green_callbacks.policies._price import Price
+from green_callbacks.policies._price import DEFAULT_GAIN_ON_DOUBLING, Price
 from green_callbacks.policies._schedule import drop_ahead, fresh_start
+from green_callbacks.policies._trend import fit
 from green_callbacks.policies._window import Window
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.units import format_energy
 
-_NOT_LEARNING: Final = 0.01
+_NOT_LEARNING: Final = DEFAULT_GAIN_ON_DOUBLING
 """A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
 
 
@@ -28,8 +29,9 @@ class MarginalGain:
     place.
 
     It decides once the metric is ``acceptable`` and a fifth of the plan is done (ten values where no plan is known),
-    waits while a drop of the learning rate lies ahead and starts afresh after one. A run that is not acceptable is
-    stopped when ``not_learning_after`` of the plan is done and the last doubling of the energy brought less than 1 %
+    waits while a drop of the learning rate lies ahead and starts afresh after one (then by the last half of the energy
+    since, if that is less). A run that is not acceptable is
+    stopped when ``not_learning_after`` of the plan is done and the last doubling of the energy brought less than 3 %
     of the way from the first value to ``acceptable``.
 
     Give one threshold at most. A threshold of 0 never stops while there is a new best in the window.
@@ -126,31 +128,32 @@ class MarginalGain:
             return f"{self.monitor} was not measured in the last record."
         if not isfinite(values[-1]):
             return f"{self.monitor} is {values[-1]}, which says nothing of its gain."
-        if history.facility_kwh <= 0:
-            return "No energy was measured, so nothing can be said of its price."
+        kwh = history.cumulative_kwh
+        if kwh[-1] <= (kwh[-2] if len(kwh) > 1 else 0.0):
+            return "No energy was measured in the last record, so nothing can be said of its price."
         return None
 
     def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
         if not self._is_acceptable(curve):
             return self._why_not_learning(curve)
         price = self._price.per_kwh_now(history, curve)
-        if window.trend.upper >= price and (price > 0 or window.new_best):
+        if price == 0:
+            energy = format_energy(window.kwh)
+            return None if window.new_best else f"{self.monitor} has found no new best in the last {energy}."
+        if window.trend.upper >= price:
             return None
-        if not price:
-            return f"{self.monitor} has found no new best in the last {format_energy(window.kwh)}."
-        return (
-            f"The last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}, "
-            f"{window.at_most} at most, and they cost {price * window.kwh:.3g} of it."
-        )
+        bought = f"bought {window.bought} of {self.monitor} ({window.at_most} at most)"
+        return f"The last {format_energy(window.kwh)} {bought}, less than the {price * window.kwh:.3g} asked for them."
 
     def _why_not_learning(self, curve: Curve) -> str | None:
-        half = curve.before(curve.spent_kwh / 2)
+        start = curve.before(curve.spent_kwh / 2)
+        trend = None if start < 0 else fit(*curve.since(start), rises=curve.rises)
         way = curve.turned((self.acceptable or 0.0) - curve.values[0])
-        if half < 0 or curve.gained_since(half) >= _NOT_LEARNING * way:
+        if trend is None or trend.upper * curve.spent_kwh / 2 >= _NOT_LEARNING * way:
             return None
         return (
-            f"{self.monitor} is not learning: its best is {curve.best:.4g}, {self.acceptable:.4g} would "
-            "be acceptable, and the last doubling of the energy brought less than 1 % of the way."
+            f"{self.monitor} is not learning: its best is {curve.best:.4g}, {self.acceptable:.4g} would be acceptable, "
+            f"and the last doubling of the energy brought less than {_NOT_LEARNING:.0%} of the way."
         )
 
     def _why_wait(self, history: History, plan: Plan, curve: Curve, why_stop: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from green_callbacks.policies.base import Policy
+from green_callbacks.policies.function import Decision, as_policy
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
 
 
@@ -19,21 +20,21 @@ class Replay:
     record: EpochRecord
 
 
-def replay(history: History, policy: Policy, plan: Plan | None = None) -> Replay | None:
+def replay(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
     """Show a policy a finished run record by record.
 
     Args:
         history: All records of the run.
-        policy: The policy.
+        policy: The policy, or a function of the history and the plan.
         plan: What was known ahead; nothing unless given.
 
     Returns:
         The first stop; None if the run would have gone to its end.
     """
-    seen = History()
+    seen, decider = History(), as_policy(policy)
     for record in history:
         seen.append(record)
-        verdict = policy.decide(seen, plan or Plan())
+        verdict = decider.decide(seen, plan or Plan())
         if verdict.stop:
             return Replay(verdict, record)
     return None

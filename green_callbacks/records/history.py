@@ -1,6 +1,5 @@
 """Every record of a run, in order: the only state that decisions are made from."""
 
-import dataclasses
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from green_callbacks.records._columns import (
     pack,
     unpack,
 )
+from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.intensity import Intensity
@@ -331,7 +331,7 @@ class History(Sequence[EpochRecord]):
             "duration_seconds": pack(list(self._duration)),
             "pues": self._pue.distinct,
             "pue": pack(list(self._pue.index)),
-            "intensities": [dataclasses.asdict(intensity) for intensity in self._intensity.distinct],
+            "intensities": [encode_intensity(intensity) for intensity in self._intensity.distinct],
             "intensity": pack(list(self._intensity.index)),
             "devices": {name: columns.pack() for name, columns in self._devices.items()},
             "phases": {name: columns.pack() for name, columns in self._phases.items()},
@@ -359,7 +359,7 @@ class History(Sequence[EpochRecord]):
         history._duration = array("d", unpack(columns["duration_seconds"]))
         for at in unpack(columns["pue"]):
             history._pue.append(columns["pues"][at])
-        intensities = [Intensity(**{**i, "flags": tuple(i["flags"])}) for i in columns["intensities"]]
+        intensities = [decode_intensity(fields) for fields in columns["intensities"]]
         for at in unpack(columns["intensity"]):
             history._intensity.append(intensities[at])
         history._devices = {name: DeviceColumns.unpack(packed) for name, packed in columns["devices"].items()}

@@ -1,7 +1,6 @@
 """Where records go: the ledger, TensorBoard, and whatever else takes them."""
 
 from green_callbacks.sinks.base import RunContext, Sink
-from green_callbacks.sinks.defaults import default_sinks
 from green_callbacks.sinks.ledger import Ledger, LedgerContents, read_ledger
 from green_callbacks.sinks.scalars import scalars
 from green_callbacks.sinks.tensorboard import TensorBoardSink
@@ -12,7 +11,6 @@ __all__ = [
     "RunContext",
     "Sink",
     "TensorBoardSink",
-    "default_sinks",
     "read_ledger",
     "scalars",
 ]

@@ -1,19 +1,9 @@
-"""Two ways to TensorBoard: through the framework's own writer, or into event files of our own."""
+"""What goes to TensorBoard, and the way there through the framework's own writer."""
 
-import os
-import socket
-import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
-from green_callbacks.errors import ConfigurationError
 from green_callbacks.sinks._layout import Layout
-
-_FILE_VERSION: Final = "brain.Event:2"
-"""What the first event of every file says; readers refuse to order events without it."""
-
-_NANOSECONDS_PER_SECOND: Final = 10**9
 
 
 class EventStream(Protocol):
@@ -69,70 +59,3 @@ class FrameworkStream:
 
     def close(self) -> None:
         """Do nothing: the framework closes its own writer."""
-
-
-class EventFile:
-    """Writes one new event file, with neither TensorFlow nor a thread.
-
-    The framing and the message classes are those of tensorboardX; its ``SummaryWriter`` would add a thread and a queue
-    between processes, and keep events in them that a killed process loses.
-
-    Args:
-        folder: Where the file lies; made if missing.
-
-    Raises:
-        ConfigurationError: tensorboardX is not installed.
-        OSError: The file cannot be made.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        try:
-            from tensorboardX.record_writer import RecordWriter
-        except ImportError as reason:
-            msg = (
-                "TensorBoardSink writes its own event files here, and that needs tensorboardX: "
-                "pip install 'green-callbacks[tensorboard]', or leave the sink out."
-            )
-            raise ConfigurationError(msg) from reason
-        folder.mkdir(parents=True, exist_ok=True)
-        self._records = RecordWriter(str(folder / _file_name()))
-        self._event(time.time(), file_version=_FILE_VERSION)
-        self.flush()
-
-    def scalars(self, values: Mapping[str, float], step: int, wall_seconds: float) -> None:
-        """Add one point to the curve of every tag, all in one event."""
-        from tensorboardX.proto.summary_pb2 import Summary
-
-        points = [Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
-        self._event(wall_seconds, step=step, summary=Summary(value=points))
-
-    def text(self, tag: str, markdown: str, wall_seconds: float) -> None:
-        """Add a page, or a new version of it."""
-        from tensorboardX.summary import text
-
-        self._event(wall_seconds, summary=text(tag, markdown))
-
-    def layout(self, charts: Layout, wall_seconds: float) -> None:
-        """Set the layout of the custom scalars."""
-        from tensorboardX.summary import custom_scalars
-
-        self._event(wall_seconds, summary=custom_scalars(charts))
-
-    def flush(self) -> None:
-        """Hand everything to the operating system, and the disk."""
-        self._records.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._records.close()
-
-    def _event(self, wall_seconds: float, **content: Any) -> None:  # noqa: ANN401  # fields of a protocol buffer
-        from tensorboardX.proto.event_pb2 import Event
-
-        self._records.write(Event(wall_time=wall_seconds, **content).SerializeToString())
-
-
-def _file_name() -> str:
-    """Name a file that no other has, and that sorts after those before it: TensorBoard reads them in that order."""
-    seconds, nanoseconds = divmod(time.time_ns(), _NANOSECONDS_PER_SECOND)
-    return f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}.{os.getpid()}"

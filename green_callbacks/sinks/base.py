@@ -23,7 +23,7 @@ class RunContext:
         pue_source: Where the PUE comes from, in words.
         writer: The framework's own TensorBoard writer (an object with the methods of torch's ``SummaryWriter``);
             None where there is none.
-        streamed: Keys that the framework itself writes to its TensorBoard stream.
+        streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
     """
 
     run_id: str
@@ -35,7 +35,7 @@ class RunContext:
     mode: str = "max"
     pue_source: str = "argument"
     writer: Any | None = None
-    streamed: frozenset[str] = frozenset()
+    streams_scalars: bool = False
 
 
 class Sink(ABC):

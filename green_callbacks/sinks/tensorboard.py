@@ -1,29 +1,28 @@
 """What a run costs, as curves and a page in TensorBoard."""
 
-from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks.records import EpochRecord, RunRecord
-from green_callbacks.sinks._event_stream import EventFile, EventStream, FrameworkStream
+from green_callbacks.sinks._event_file import EventFile
+from green_callbacks.sinks._event_stream import EventStream, FrameworkStream
 from green_callbacks.sinks._layout import QUALITY_SUFFIX, layout
 from green_callbacks.sinks._provenance import final_page, provenance
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.sinks.scalars import scalars
-from green_callbacks.units import kg_to_grams
+from green_callbacks.units import MICROGRAMS_PER_KG
 
 _PAGE: Final = "green/provenance"
-_MICROGRAMS_PER_GRAM: Final = 1e6
 
 
 class TensorBoardSink(Sink):
     """Shows a run in TensorBoard: per epoch its power, energy and emissions, and what its policies count.
 
     Goes through the framework's own writer where there is one, so that everything stands in the run's own place;
-    else writes event files of its own, which takes tensorboardX but neither TensorFlow nor torch. They are written out
-    after every record. A run that is continued adds a file to the same folder.
+    else writes event files of its own, which takes no library. They are written out after every record. A run that is
+    continued adds a file to the same folder.
 
     The tags begin with ``green/``: ``watts`` and ``<component>_watts``, ``energy_kwh`` and
     ``<component>_energy_kwh``, ``emissions_kg``, ``emissions_total_kg`` (rows outside epochs included),
@@ -52,7 +51,6 @@ class TensorBoardSink(Sink):
             context: What is known of the run.
 
         Raises:
-            ConfigurationError: Own event files are needed, and tensorboardX is not installed.
             OSError: The event file cannot be made.
         """
         self.close()
@@ -86,7 +84,7 @@ class _Board:
         self._spent_kg = context.before.emissions_kg if context.before.energy_joules is not None else None
         self._by_step = context.writer is not None
         self._metric = quality_metric(context.monitor, context.before.metric_names)
-        self._tags: set[str] = set(context.streamed)
+        self._tags: set[str] = set()
         self._page = ""
         self._laid_out = layout(())
         self._wall_seconds = 0.0
@@ -98,7 +96,7 @@ class _Board:
             self._spent_kg = (self._spent_kg or 0.0) + record.emissions_kg
         if record.epoch is not None:
             self._by_step |= not record.closes_epoch
-            self._draw(scalars(record, self._spent_kg), self._step(record))
+            self._draw_scalars(record)
             self._draw_quality(record)
             self._lay_out()
         self._show(provenance(record, self._context))
@@ -115,18 +113,20 @@ class _Board:
             return max(record.step - 1, 0)
         return record.epoch or 0
 
-    def _draw(self, values: Mapping[str, float], step: int) -> None:
-        ours = {tag: value for tag, value in values.items() if tag not in self._context.streamed}
-        if ours:
-            self._tags.update(ours)
-            self.stream.scalars(ours, step, self._wall_seconds)
+    def _draw_scalars(self, record: EpochRecord) -> None:
+        values = scalars(record, self._spent_kg)
+        self._tags.update(values)
+        if not self._context.streams_scalars:
+            self.stream.scalars(values, self._step(record), self._wall_seconds)
 
     def _draw_quality(self, record: EpochRecord) -> None:
         self._metric = quality_metric(self._metric, record.metrics)
         value = None if self._metric is None else record.metrics.get(self._metric)
         if value is not None and isfinite(value) and self._spent_kg is not None:
-            spent_micrograms = round(kg_to_grams(self._spent_kg) * _MICROGRAMS_PER_GRAM)
-            self._draw({f"green/{self._metric}{QUALITY_SUFFIX}": value}, spent_micrograms)
+            spent_micrograms = round(self._spent_kg * MICROGRAMS_PER_KG)
+            tag = f"green/{self._metric}{QUALITY_SUFFIX}"
+            self._tags.add(tag)
+            self.stream.scalars({tag: value}, spent_micrograms, self._wall_seconds)
 
     def _lay_out(self) -> None:
         wanted = layout(self._tags)

@@ -61,7 +61,7 @@ class LiveSource(EnergySource, Generic[Live]):
     def __init__(self) -> None:
         self._live: Live | None = None
         self._lock = ForkSafeLock()
-        self._lost: set[str] = set()
+        self._warned: set[str] = set()
 
     @abstractmethod
     def _begin(self) -> Live:
@@ -80,17 +80,17 @@ class LiveSource(EnergySource, Generic[Live]):
         """Let go of everything live; safe to call again. A closed source reads no devices."""
         with self._lock:
             self._live = None
-            self._lost.clear()
+            self._warned.clear()
 
     def _warn_of_loss(self, name: str, reason: str | None) -> None:
         """Say that a device does not answer, once while the source is open."""
-        if reason is not None and name not in self._lost:
-            self._lost.add(name)
+        if reason is not None and name not in self._warned:
+            self._warned.add(name)
             logger.warning("%s does not answer (%s): its energy is missing until it does.", name, reason)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the options without what is live: an origin in time means nothing elsewhere."""
-        return self.__dict__ | {"_live": None, "_lost": set()}
+        return self.__dict__ | {"_live": None, "_warned": set()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from green_callbacks.sources._phase import CounterPhase, Elapsed
 
 _USUAL_PERIOD_SECONDS = 0.1
 _ALMOST_ALL = 0.95
-_MISSES = 1.5
+_UNSHARP = 1.2
+_MISSES = 1.3
 _INTERPOLATED_MISSES = 1.5
 _CERTAIN, _POSSIBLE = 20.0, 0.1
 _LEAST_SPREAD, _RESOLUTION_JOULES = 0.005, 0.1
@@ -38,7 +39,7 @@ class BetweenRefreshes:
     def __init__(self, watts: float) -> None:
         self.phase = CounterPhase()
         self.power = EdgePower(watts)
-        self._anchor_joules = 0.0
+        self._anchor_joules = self._anchor_seconds = self._anchor_spread_seconds = 0.0
 
     def forget_phase(self) -> None:
         """Begin to look for the phase anew."""
@@ -53,6 +54,8 @@ class BetweenRefreshes:
         """
         self.phase.observe(last.before_seconds, look.after_seconds)
         self._anchor_joules = look.joules
+        self._anchor_seconds = (last.before_seconds + look.after_seconds) / 2
+        self._anchor_spread_seconds = _UNSHARP * (look.after_seconds - last.before_seconds) / 2
 
     def practise(self, watts: float | None, risen_joules: float) -> None:
         """Take in the energy of one refresh.
@@ -66,7 +69,7 @@ class BetweenRefreshes:
 
     def anchor(self, joules: float) -> None:
         """Note what the counter shows, where that does not follow from what it showed before."""
-        self._anchor_joules = joules
+        self._anchor_joules, self._anchor_seconds = joules, 0.0
         self.phase.doubt()
 
     def edge(self, look: Look, watts: float | None) -> Edge:
@@ -79,7 +82,7 @@ class BetweenRefreshes:
             watts: The power then, in W; None if it could not be read.
         """
         present = self.power.mean_watts if watts is None else watts
-        elapsed, period = self.phase.elapsed(look.seconds), self.phase.period_seconds
+        elapsed, period = self._elapsed(look), self.phase.period_seconds
         if elapsed is None or period is None:
             half = present * (period or _USUAL_PERIOD_SECONDS) / 2
             return Edge(look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half)
@@ -112,7 +115,7 @@ class BetweenRefreshes:
         run_up = self._run_up(risen, remaining, passed, powers, sharp=self.phase.is_sharp(refresh))
         run_up = linear if run_up is None else run_up
         missed = _INTERPOLATED_MISSES * self.power.miss_watts(remaining / period) * remaining * passed / period
-        unsharp = risen / period * (look.after_seconds - last.before_seconds) / 2
+        unsharp = risen / period * _UNSHARP * (look.after_seconds - last.before_seconds) / 2
         half = sqrt(unsharp**2 + (run_up - linear) ** 2 + missed**2)
         return Edge(look.joules - run_up, half, half)
 
@@ -130,6 +133,14 @@ class BetweenRefreshes:
         weight = remaining**2 / (passed**2 + remaining**2)
         by_powers = weight * (risen - before * passed) + (1 - weight) * after * remaining
         return (min(risen, max(0.0, by_powers)) + risen * remaining / period) / 2
+
+    def _elapsed(self, look: Look) -> Elapsed | None:
+        """Return how long ago the counter was refreshed: as it was seen, if it still shows that, else as it was due."""
+        since = look.seconds - self._anchor_seconds
+        period = self.phase.period_seconds
+        if period is not None and look.joules == self._anchor_joules and since < period:
+            return Elapsed(since, min(self._anchor_spread_seconds, since), 0)
+        return self.phase.elapsed(look.seconds)
 
     def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:
         """Return the time since the refresh that the counter shows, where it may just have come, or not yet.
@@ -158,4 +169,6 @@ class BetweenRefreshes:
         watts = self.power.mean_watts
         spread_watts = max(self.power.spread_watts, _LEAST_SPREAD * watts)
         deviation = spread_watts * period * max(1, refreshes) + _RESOLUTION_JOULES
+        if deviation > watts * period / 2:  # the power changes too much to count refreshes by their energy
+            return 0.0
         return ((look.joules - self._anchor_joules - refreshes * watts * period) / deviation) ** 2

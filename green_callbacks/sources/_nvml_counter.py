@@ -1,6 +1,7 @@
 """A GPU's energy counter: read between its refreshes, and followed by a few sparse reads."""
 
 from collections.abc import Generator
+from random import Random
 from typing import ClassVar
 
 from green_callbacks.clock import Clock
@@ -8,6 +9,7 @@ from green_callbacks.records import Method
 from green_callbacks.sources._nvml_between import BetweenRefreshes, Look
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge, Steps
+from green_callbacks.sources._nvml_plausible import Plausibility, stands_still
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._phase import Elapsed
 
@@ -19,10 +21,7 @@ _LEAST_GUARD_SECONDS = 0.001
 _SCAN = 6
 _ATTEMPTS = 4
 _OFTEN_SECONDS, _SELDOM_SECONDS, _RARELY_SECONDS = 0.3, 1.5, 12.0
-_PLAUSIBLE_OVER_LIMIT = 1.2
 _BRIDGED_SECONDS = 3.0
-_FROZEN_SECONDS = 0.6
-_LEAST_WATTS = 1.0
 
 
 class CounterUntrustworthyError(Exception):
@@ -31,13 +30,13 @@ class CounterUntrustworthyError(Exception):
     Args:
         flag: One word for it.
         why: What was seen.
-        since_seconds: Monotonic time from which on the counter cannot be used.
+        last: The last look that can be trusted.
     """
 
-    def __init__(self, flag: str, why: str, since_seconds: float) -> None:
+    def __init__(self, flag: str, why: str, last: Look) -> None:
         super().__init__(why)
         self.flag = flag
-        self.since_seconds = since_seconds
+        self.last = last
 
 
 class CounterGauge:
@@ -56,14 +55,21 @@ class CounterGauge:
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor
         self._clock = clock
-        self._limit_watts = sensor.limit_watts()
+        self._random = Random(sensor.uuid)  # noqa: S311  no secret
+        self._tracked_watts: float | None = None
+        self._plausibility = Plausibility(sensor.limit_watts())
         self.flags: list[str] = []
         self.gap_seconds = 0.0
-        self._restarted_joules = 0.0
+        self._restarted_joules = self._turn = 0.0
         self._tracked_seconds = self._found_seconds = 0.0
         joules, now = sensor.energy_joules(), clock.monotonic()
-        self._latest = self._risen = self._meant = Look(joules, now, now)
+        self._latest = self._risen = self._before_risen = self._meant = Look(joules, now, now)
         self._between = BetweenRefreshes(self._present_watts() or 0.0)
+
+    @property
+    def last(self) -> Look:
+        """The last look at the counter, by whatever reading."""
+        return self._latest
 
     def read(self) -> Edge:
         """Return the energy now, without waiting: two calls of the driver."""
@@ -96,10 +102,12 @@ class CounterGauge:
         """
         phase = self._between.phase
         learning = phase.is_learning and not phase.is_sharp(now_seconds + _OFTEN_SECONDS)
-        return now_seconds - self._tracked_seconds >= (_OFTEN_SECONDS if learning else _SELDOM_SECONDS)
+        # Evenly spaced looks would see the same part of every step of the training.
+        seldom_seconds = _SELDOM_SECONDS * (0.5 + self._turn)
+        return now_seconds - self._tracked_seconds >= (_OFTEN_SECONDS if learning else seldom_seconds)
 
     def track(self) -> Steps:
-        """Look shortly before and after the next refresh: three calls of the driver if it comes when it should.
+        """Look shortly before and after the next refresh: three or four calls of the driver.
 
         Raises:
             CounterUntrustworthyError: The counter stands still or contradicts the power.
@@ -111,6 +119,7 @@ class CounterGauge:
             if elapsed is None:
                 if now - self._found_seconds > _RARELY_SECONDS or phase.is_learning:
                     yield from self.find()
+                self._tracked_watts = self._present_watts()
                 break
             seen = yield from self._bracket(now, elapsed)
             if seen and (not phase.is_learning or phase.is_sharp(self._clock.monotonic())):
@@ -137,20 +146,23 @@ class CounterGauge:
         period = self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS
         guard = min(max(_LEAST_GUARD_SECONDS, elapsed.spread_seconds), period / 3)
         due = now + period - elapsed.seconds
-        due += period if due - guard <= now else 0.0
+        due += period if due - period + guard < now else 0.0
+        # Edges come at any time within a refresh, and so does the power that is practised on.
+        self._turn = self._random.random()
+        yield due - guard - self._turn * (period - 2 * guard)
+        self._tracked_watts = self._present_watts()
         yield due - guard
         before = last = self._look()
-        watts = self._present_watts()
         if before.after_seconds > due - guard / 2:  # woken too late to tell
             return False
-        wakes = [due, due + guard] if guard > 2 * _LEAST_GUARD_SECONDS else [due + guard]
-        for wake in (*wakes, *(due + guard + part * period / _SCAN for part in range(1, _SCAN))):
+        # The look when it is due says on which side of it the refresh was: without it what is expected proves itself.
+        for wake in (due, due + guard, *(due + guard + part * period / _SCAN for part in range(1, _SCAN))):
             yield wake
             look = self._look()
             if look.joules > last.joules:
                 # If the awaited refresh came before the first look, this is the next one, and not alone.
                 if look.after_seconds - before.before_seconds < period:
-                    self._between.practise(watts, look.joules - before.joules)
+                    self._between.practise(self._tracked_watts, look.joules - before.joules)
                 self._between.saw(last, look)
                 return True
             last = look
@@ -164,7 +176,7 @@ class CounterGauge:
         if joules < self._latest.joules:
             look = self._restart(look)
         if look.joules > self._risen.joules:
-            self._risen = look
+            self._risen, self._before_risen = look, self._latest
         self._latest = look
         return look
 
@@ -184,6 +196,7 @@ class CounterGauge:
         self.flags = ["reset"]
         self._risen = self._meant = look._replace(joules=joules)
         self._between.anchor(joules)
+        self._plausibility.restart()
         return self._risen
 
     def _refreshed(self, look: Look) -> float:
@@ -191,21 +204,38 @@ class CounterGauge:
         return look.seconds - (elapsed.seconds if elapsed else 0.0)
 
     def _check(self) -> None:
-        """Notice a counter that stands still while the GPU draws power, or that says more than the GPU can draw."""
+        """Notice a counter that stands still while the GPU draws power, or that contradicts the power."""
         look = self._latest
-        still = look.after_seconds - self._risen.after_seconds
-        if still > _FROZEN_SECONDS and (self._present_watts() or 0.0) >= _LEAST_WATTS:
-            why = f"its energy counter has stood still for {still:.1f} s"
-            raise CounterUntrustworthyError("counter_frozen", why, self._risen.after_seconds)
+        watts = self._mean_or_present_watts()
+        still = stands_still(look.after_seconds - self._risen.after_seconds, watts)
+        if still is not None:
+            raise CounterUntrustworthyError(flag="counter_frozen", why=still, last=self._stopped())
+        if watts is not None:
+            self._plausibility.sample(look.seconds, look.joules, watts)
+        contradiction = self._plausibility.doubt()
+        if contradiction is not None:
+            raise CounterUntrustworthyError(flag="counter_implausible", why=contradiction, last=look)
         seconds = look.after_seconds - self._meant.after_seconds
-        if seconds < _LONGEST_PERIOD_SECONDS:
-            return
-        watts = (look.joules - self._meant.joules) / seconds
-        if self._limit_watts is not None and watts > _PLAUSIBLE_OVER_LIMIT * self._limit_watts:
-            why = f"its energy counter says {watts:.0f} W, far over its limit of {self._limit_watts:.0f} W"
-            raise CounterUntrustworthyError("counter_implausible", why, self._meant.after_seconds)
-        self._between.power.learn_mean(watts, seconds)
-        self._meant = look
+        if seconds >= _LONGEST_PERIOD_SECONDS:
+            self._between.power.learn_mean((look.joules - self._meant.joules) / seconds, seconds)
+            self._meant = look
+
+    def _stopped(self) -> Look:
+        """Return what a counter shows that stands still, at the time when it came to that at the mean power."""
+        before, risen = self._before_risen, self._risen
+        watts = self._between.power.mean_watts
+        seconds = before.seconds + (risen.joules - before.joules) / watts if watts else risen.seconds
+        seconds = min(seconds, risen.seconds)
+        return Look(risen.joules, seconds, seconds)
+
+    def _mean_or_present_watts(self) -> float | None:
+        """Return the power of the last second where the GPU tells it, else the one looked at last, in W."""
+        if not self._sensor.averages:
+            return self._tracked_watts
+        try:
+            return self._sensor.average_watts()
+        except DriverError:
+            return self._tracked_watts
 
     def _present_watts(self) -> float | None:
         try:

@@ -9,7 +9,9 @@ from green_callbacks.units import MILLIJOULES_PER_JOULE, MILLIWATTS_PER_WATT
 Handle = Any
 """What the driver calls a device: an opaque pointer."""
 
-_MICROSECONDS_PER_SECOND = 1e6
+_PASSING = frozenset({10, 27, 999})
+"""Timeout, not ready, unknown: asking again may help."""
+_PATIENCE_AT_OPEN, _PATIENCE = 6, 2
 
 
 class DriverError(Exception):
@@ -38,7 +40,13 @@ class Driver:
     """
 
     def __init__(self, nvml: ModuleType) -> None:
+        self.patience = _PATIENCE_AT_OPEN
+        """How often a call is tried whose failure may pass."""
         self._nvml = nvml
+
+    def hurry(self) -> None:
+        """From now on try a call twice at most: training waits for some of them."""
+        self.patience = _PATIENCE
 
     @classmethod
     def open(cls) -> "Driver":
@@ -145,11 +153,14 @@ class Driver:
             field: ``NVML_FI_DEV_POWER_AVERAGE`` or ``NVML_FI_DEV_POWER_INSTANT``.
             scope: ``NVML_POWER_SCOPE_GPU`` or ``NVML_POWER_SCOPE_MODULE``.
         """
-        value = self._call("nvmlDeviceGetFieldValues", handle, [(field, scope)])[0]
-        if value.nvmlReturn != 0:
-            msg = f"field {field}: {self._nvml.NVMLError(value.nvmlReturn)}"
-            raise DriverError(msg)
-        return int(value.value.uiVal) / MILLIWATTS_PER_WATT
+        for _ in range(self.patience):
+            value = self._call("nvmlDeviceGetFieldValues", handle, [(field, scope)])[0]
+            if value.nvmlReturn == 0:
+                return int(value.value.uiVal) / MILLIWATTS_PER_WATT
+            if value.nvmlReturn not in _PASSING:
+                break
+        msg = f"field {field}: {self._nvml.NVMLError(value.nvmlReturn)}"
+        raise DriverError(msg)
 
     def power_samples(self, handle: Handle, after_stamp: int) -> list[PowerSample]:
         """Return the driver's own power samples, oldest first.
@@ -166,10 +177,14 @@ class Driver:
         if function is None:  # another distribution has put its own pynvml in the place of NVIDIA's
             msg = f"{name} is missing from the module pynvml"
             raise DriverError(msg)
-        try:
-            return function(*arguments)
-        except self._nvml.NVMLError as error:
-            kind = DriverGoneError if error.value == self._nvml.NVML_ERROR_UNINITIALIZED else DriverError
-            raise kind(str(error)) from error
-        except (OSError, ValueError) as error:  # a library that cannot be loaded, a name that is no UTF-8
-            raise DriverError(str(error)) from error
+        for tries_left in range(self.patience - 1, -1, -1):
+            try:
+                return function(*arguments)
+            except self._nvml.NVMLError as error:
+                if error.value in _PASSING and tries_left:
+                    continue
+                kind = DriverGoneError if error.value == self._nvml.NVML_ERROR_UNINITIALIZED else DriverError
+                raise kind(str(error)) from error
+            except (OSError, ValueError) as error:  # a library that cannot be loaded, a name that is no UTF-8
+                raise DriverError(str(error)) from error
+        raise DriverError(name)  # no patience at all

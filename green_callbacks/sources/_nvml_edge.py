@@ -9,10 +9,12 @@ _MEAN_OVER_SECONDS = 5.0
 _FORGETTING = 0.93
 _TRUST_WATTS_SQUARE = 30.0**2
 _PRACTICES = 40
-_LEAST_PERSISTENCE = 0.25
-_MODEL_WEIGHT = 1.0
+_LEAST_PERSISTENCE = 0.1
+_LEAST_MEMORY = 0.25
+_MODEL_WEIGHT = 1.6
 _TINY = 1e-3
-_DOUBT, _DOUBT_WEIGHT = 0.1, 0.3
+_TYPICAL_PART = 0.5
+_DOUBT, _DOUBT_WEIGHT = 0.05, 0.3
 
 
 Steps = Generator[float, None, None]
@@ -61,7 +63,7 @@ class EdgePower:
         low, high = 0.05, 1000.0
         for _ in range(20):
             middle = sqrt(low * high)
-            low, high = (middle, high) if _mean_correlation(1 / middle) < wanted else (low, middle)
+            low, high = (middle, high) if _mean_correlation(_TYPICAL_PART / middle) < wanted else (low, middle)
         return low
 
     def expected_watts(self, present_watts: float, part: float) -> float:
@@ -82,8 +84,9 @@ class EdgePower:
         """
         doubted = _DOUBT_WEIGHT * (_DOUBT * self.mean_watts) ** 2
         practised = (sum(miss * miss for miss in self._misses) + doubted) / (len(self._misses) + _DOUBT_WEIGHT)
-        here, whole = _left_variance(part / self._memory), _left_variance(1 / self._memory)
-        return sqrt(max(practised * here / whole, _MODEL_WEIGHT * here * self._present_variance))
+        memory = max(_LEAST_MEMORY, self._memory)
+        here, typical = _left_variance(part / memory), _left_variance(_TYPICAL_PART / memory)
+        return sqrt(max(practised * here / typical, _MODEL_WEIGHT * here * self._present_variance))
 
     def learn_mean(self, watts: float, seconds: float) -> None:
         """Take in the mean power of a stretch of time.
@@ -101,7 +104,7 @@ class EdgePower:
             present_watts: The power read just before it, in W.
             tick_watts: The mean power of the whole refresh, in W.
         """
-        self._misses.append(tick_watts - self.expected_watts(present_watts, 1.0))
+        self._misses.append(tick_watts - self.expected_watts(present_watts, _TYPICAL_PART))
         present, tick = present_watts - self.mean_watts, tick_watts - self.mean_watts
         self._present_present = _FORGETTING * self._present_present + present * present
         self._present_tick = _FORGETTING * self._present_tick + present * tick
@@ -110,7 +113,7 @@ class EdgePower:
 
 
 def _mean_correlation(spans: float) -> float:
-    """Return the correlation of a value with its mean over a time before it, both of an exponentially correlated signal.
+    """Return the correlation of a value with the mean before it, of an exponentially correlated signal.
 
     Args:
         spans: The time, in units of the signal's memory.

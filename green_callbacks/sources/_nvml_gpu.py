@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method, Reading
+from green_callbacks.sources._nvml_between import Look
 from green_callbacks.sources._nvml_counter import CounterGauge, CounterUntrustworthyError
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge, Steps
@@ -17,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 SENSOR_TOLERANCE = 0.05
 """Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
+_NOTHING = Edge(0.0, 0.0, 0.0)
 _MIG_TOLERANCE = 0.4
 _COUNTER_POLL_SECONDS = 0.4
 
@@ -27,7 +29,7 @@ class Known:
 
     answered_at: float
     joules: float | None = None
-    edge: Edge = Edge(0.0, 0.0, 0.0)
+    edge: Edge = _NOTHING
     reason: str | None = None
 
 
@@ -165,8 +167,9 @@ class MeasuredGpu:
         except DriverError as error:
             self._lose(error)
             return
+        self._keep(doubt.last)
         self._base_joules = (self._known.joules or 0.0) - edge.joules
-        self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.since_seconds)
+        self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.last.after_seconds)
         self._gauge = sampled
 
     def _take(self, edge: Edge) -> None:
@@ -176,9 +179,16 @@ class MeasuredGpu:
         edge = Edge(joules + held, edge.below_joules + held, max(0.0, edge.above_joules - held))
         self._known = Known(self._clock.monotonic(), edge.joules, edge)
 
+    def _keep(self, last: Look) -> None:
+        """Keep what was known when it was known last, be it from an edge or from what is looked at in between."""
+        joules = max(self._known.joules or 0.0, self._base_joules + last.joules)
+        self._known = Known(max(self._known.answered_at, last.after_seconds), joules, Edge(joules, 0.0, 0.0))
+
     def _lose(self, error: DriverError) -> None:
         if self._known.reason is None:
             logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
+            if self._gauge is not None:
+                self._keep(self._gauge.last)
         self._known = replace(self._known, reason=str(error))
 
     def _reading(self) -> Reading:

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
+from green_callbacks.sources._nvml_between import Look
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge
 from green_callbacks.sources._nvml_sensor import GpuSensor
@@ -17,10 +18,15 @@ BUFFER_SECONDS: Final = 0.9
 """Time between two reads of the driver's buffer of samples, in s; the shortest known holds some seconds."""
 
 _LONGEST_STEP_SECONDS = 1.0
+_BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
 _MICROSECONDS_PER_SECOND = 1e6
-_FORGETTING = 0.98
 _ALMOST_ALL = 1.7
+_UNSHARP_SECONDS = 0.001
+_BENDS = 24.0
+_FADING = 0.999
+_JUMPS = 2.0
+_READING_AGE_SECONDS, _BUFFERED_AGE_SECONDS = 0.015, 0.0075
 
 
 class Integral:
@@ -29,9 +35,9 @@ class Integral:
     def __init__(self) -> None:
         self.joules = 0.0
         self.gap_seconds = 0.0
-        self.miss_joules = 0.0
+        self.variance = self.jump_variance = 0.0
         self._last: tuple[float, float] | None = None
-        self._square = 0.0
+        self._before_watts = 0.0
 
     @property
     def last_watts(self) -> float | None:
@@ -53,13 +59,15 @@ class Integral:
                 self.gap_seconds += step
             else:
                 self.joules += step * (watts + self._last[1]) / 2
-                self._judge(step * abs(watts - self._last[1]))
+                # When within a step the power jumps is not known. A jump bends the curve twice, a slope never.
+                bend = watts - 2 * self._last[1] + self._before_watts
+                variance = (step * bend) ** 2 / _BENDS
+                self.variance += variance
+                self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
+            self._before_watts = self._last[1]
+        else:
+            self._before_watts = watts
         self._last = (seconds, watts)
-
-    def _judge(self, step_joules: float) -> None:
-        """Keep the root mean square of what single trapezoids may miss: up to half of each step."""
-        self._square = _FORGETTING * self._square + (1 - _FORGETTING) * step_joules**2
-        self.miss_joules = sqrt(self._square)
 
 
 class SampledGauge:
@@ -86,6 +94,8 @@ class SampledGauge:
         self._recent = Integral()
         self._trail: deque[tuple[float, float]] = deque()
         self._stamp = 0
+        self._read_variance = 0.0
+        self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
         self.read()
 
@@ -99,8 +109,17 @@ class SampledGauge:
         """Seconds in which nothing was measured."""
         return self._integral.gap_seconds
 
+    @property
+    def last(self) -> Look:
+        """The last sample, and the energy up to it."""
+        return Look(self._integral.joules, self._sampled_seconds, self._sampled_seconds)
+
     def sample(self) -> None:
         """Go on to now."""
+        self._take_samples()
+        self._sampled_seconds = self._clock.monotonic()
+
+    def _take_samples(self) -> None:
         if self.has_buffer:
             self._take_buffer()
         elif self._sensor.averages:
@@ -118,7 +137,11 @@ class SampledGauge:
         """Return the energy now."""
         self.sample()
         watts = self._integral.last_watts or 0.0
-        half = _ALMOST_ALL * max(self._integral.miss_joules, 0.002 * watts)
+        # Jumps up and down make up for one another: what a few of them may miss is never exceeded by much.
+        most_variance = _JUMPS * self._integral.jump_variance
+        since_variance = min(most_variance, self._integral.variance - self._read_variance)
+        self._read_variance = self._integral.variance
+        half = _ALMOST_ALL * sqrt(since_variance + (_UNSHARP_SECONDS * watts) ** 2)
         joules = self._integral.joules + self._since_last(watts)
         return Edge(joules, half, half)
 
@@ -126,13 +149,13 @@ class SampledGauge:
         """Return the energy up to now that the integral does not hold yet, in J."""
         if self.has_buffer:
             seconds = self._stamp_now() / _MICROSECONDS_PER_SECOND - self._stamp / _MICROSECONDS_PER_SECOND
-            return watts * min(max(0.0, seconds), _LONGEST_STEP_SECONDS)
+            return watts * (min(max(0.0, seconds), _BUFFER_HOLDS_SECONDS) + _BUFFERED_AGE_SECONDS)
         if self._sensor.averages:
             half = _AVERAGED_OVER_SECONDS / 2
             first_at, first_joules = self._trail[0]
             known = self._clock.monotonic() - first_at
             return self._recent.joules - first_joules + max(0.0, half - known) * (self._recent.last_watts or 0.0)
-        return 0.0
+        return watts * _READING_AGE_SECONDS
 
     def _fill_buffer(self) -> bool:
         """Return whether the driver's buffer is kept up to date, and begin with its last entry."""

@@ -1,11 +1,12 @@
 """What this machine can measure."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.powercap import PowercapSource
 
 logger = logging.getLogger(__name__)
@@ -24,19 +25,23 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
     Raises:
         ConfigurationError: The design power is negative or not finite.
     """
-    from green_callbacks.sources.nvml import NvmlSource
-
     model = CpuModelSource(tdp_watts=cpu_tdp_watts)
     sources: list[EnergySource] = []
     _try(NvmlSource(uuids=gpu_uuids), sources)
-    refusal = _try(PowercapSource(), sources)
-    if refusal is not None:
-        if isinstance(refusal.__cause__, PermissionError):
-            logger.warning("%s Until then the energy of the processors is modelled.", refusal)
-        _try(model, sources)
+    if not _hold_processors(sources):
+        refusal = _try(PowercapSource(), sources)
+        if refusal is not None:
+            if isinstance(refusal.__cause__, PermissionError):
+                logger.warning("%s Until then the energy of the processors is modelled.", refusal)
+            _try(model, sources)
     for source in sources:
         logger.info("%s measures %s.", type(source).__name__, ", ".join(source.read()))
     return sources
+
+
+def _hold_processors(sources: Iterable[EnergySource]) -> bool:
+    """Return whether a GPU is metered with its whole module, as on Grace Hopper: its CPU would count twice."""
+    return any("module" in reading.flags for source in sources for reading in source.read().values())
 
 
 def _try(source: EnergySource, opened: list[EnergySource]) -> SourceUnavailableError | None:

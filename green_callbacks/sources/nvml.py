@@ -4,7 +4,7 @@ import heapq
 import logging
 import os
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import TypeVar
 
 from green_callbacks.clock import Clock, SystemClock
@@ -75,6 +75,7 @@ class NvmlSource(EnergySource):
                 raise
             msg = f"No NVIDIA GPU can be measured: the driver says '{error}'; see 'nvidia-smi'."
             raise SourceUnavailableError(msg) from error
+        driver.hurry()
         self._driver, self._process = driver, os.getpid()
         self._closing.clear()
         self._interleave([gpu.find() for gpu in self._gpus])
@@ -93,8 +94,9 @@ class NvmlSource(EnergySource):
         """
         if not self._is_open:
             return {}
-        readings = self._interleave([gpu.settle() for gpu in self._gpus])
-        return {gpu.name: reading for gpu, reading in zip(self._gpus, readings, strict=True)}
+        gpus = self._gpus
+        readings = self._interleave([gpu.settle() for gpu in gpus])
+        return {gpu.name: reading for gpu, reading in zip(gpus, readings, strict=True) if reading is not None}
 
     def poll(self) -> None:
         """Follow the counters, for a tenth of a second or two, or sample where there is none."""
@@ -118,7 +120,7 @@ class NvmlSource(EnergySource):
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take the options of another source."""
-        self.__init__(state["_uuids"], clock=state["_clock"])  # type: ignore[misc,arg-type]
+        self.__init__(state["_uuids"], clock=state["_clock"])  # type: ignore[misc]
 
     @property
     def _is_open(self) -> bool:
@@ -129,7 +131,9 @@ class NvmlSource(EnergySource):
         chosen = choose(find_gpus(driver), self._uuids, os.environ)
         if not chosen:
             asked = f"uuids={list(self._uuids)}" if self._uuids is not None else "CUDA_VISIBLE_DEVICES"
-            msg = f"This process uses no NVIDIA GPU: {asked} names none that the driver sees; 'nvidia-smi -L' lists them."
+            msg = (
+                f"This process uses no NVIDIA GPU: {asked} names none that the driver sees; 'nvidia-smi -L' lists them."
+            )
             raise SourceUnavailableError(msg)
         gpus = [self._measured_gpu(driver, one) for one in chosen]
         if all(gpu.reason is not None for gpu in gpus):

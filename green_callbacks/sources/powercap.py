@@ -41,7 +41,7 @@ class PowercapSource(LiveSource[_Counters]):
 
     A counter wraps after some minutes to hours; :meth:`poll` looks often enough to notice every wrap, so a lap may be
     as long as it likes. Where polls were missed for so long that a wrap may have been too, the counter's advance is
-    counted as it stands and the device flagged ``wraps-unseen``.
+    counted as it stands and the device flagged ``wraps_unseen``.
 
     Args:
         root: The power capping tree.
@@ -132,7 +132,7 @@ def _advanced(counter: _Counter, now: float, *, slept: bool) -> _Counter:
     elif not wraps_unseen:
         account = account.add(rise, now)
     elif account.reason is None:
-        account = account.add(rise, now, "wraps-unseen")
+        account = account.add(rise, now, "wraps_unseen")
     else:
         account = account.skip(now)
     return _Counter(zone, account, shown)

@@ -99,8 +99,9 @@ class ScriptedSource(LiveSource[float]):
         self._method = method
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._lost = sorted(lost_seconds)
-        if any(not 0 <= start < end for start, end in self._lost):
-            msg = f"A loss must end after it begins, and begin at 0 s or later, unlike {self._lost}."
+        apart = all(end <= start for (_, end), (start, _) in pairwise(self._lost))
+        if not apart or any(not 0 <= start < end for start, end in self._lost):
+            msg = f"Losses must begin at 0 s or later, end after they begin, and not overlap, unlike {self._lost}."
             raise ConfigurationError(msg)
         # The counter of a device that did not answer at the opening is first seen when it does.
         unseen = [end for start, end in self._lost if start == 0]

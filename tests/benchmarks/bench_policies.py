@@ -12,6 +12,7 @@ over workloads of the means over runs, in percent.
 
 import csv
 import gzip
+import math
 import random
 import sys
 import time
@@ -40,9 +41,8 @@ class Run:
 
 def load(path: Path) -> list[Run]:
     """Read a table of curves."""
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
     runs: dict[tuple[str, str, str], Run] = {}
-    with opened as lines:
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as lines:
         for row in csv.DictReader(lines):
             key = (row["workload"], row["run"], row["kind"])
             run = runs.setdefault(key, Run(row["workload"], row["kind"], [], [], []))
@@ -133,23 +133,68 @@ def print_scores(path: Path) -> None:
 
 def print_timings() -> None:
     """Print what a decision costs at 1,000 and 10,000 records."""
-    policies = [MarginalGain("loss", min_gain_per_kg=0.1), MarginalGain("loss"), CarbonBudget("1 t")]
+    policies = {
+        "MarginalGain, per kg": MarginalGain("loss", min_gain_per_kg=0.1),
+        "MarginalGain, doubling": MarginalGain("loss"),
+        "CarbonBudget": CarbonBudget("1 t"),
+    }
     print("\n| policy | records | µs per decision (median, least of 3) |\n|---|---|---|")
     for count in (1_000, 10_000):
         history = History(
             EpochRecord.scripted(epoch=i, emissions_kg=0.01, metrics={"loss": 1 / (1 + i)}, learning_rate=0.99**i)
             for i in range(count)
         )
-        for policy in policies:
+        for name, policy in policies.items():
             times = [time.perf_counter()]
             for _ in range(60):
                 policy.decide(history, Plan(epochs=2 * count))
                 times.append(time.perf_counter())
             spans = sorted(after - before for before, after in pairwise(times))
-            print(f"| {policy} | {count} | {median(spans) * 1e6:.0f}, {fmean(spans[:3]) * 1e6:.0f} |")
+            print(f"| {name} | {count} | {median(spans) * 1e6:.0f}, {fmean(spans[:3]) * 1e6:.0f} |")
+
+
+def print_budgets(count: int = 1_000) -> None:
+    """Print how much of a hard budget runs of random costs use: drift, noise, and one expensive validation."""
+    chance, shares = random.Random(0), []
+    for _ in range(count):
+        drift, noise, dear = chance.uniform(-0.01, 0.01), chance.uniform(0, 0.1), chance.randrange(5, 40)
+        history, policy, at = History(), CarbonBudget(chance.uniform(0.5, 4.0)), 0
+        while not policy.decide(history, Plan()).stop:
+            cost = max(0.1 * (1 + drift) ** at * (1 + chance.gauss(0, noise)), 0.001) * (2 if at == dear else 1)
+            history.append(EpochRecord.scripted(epoch=at, emissions_kg=cost))
+            at += 1
+        shares.append(100 * history.emissions_kg / policy.amount.value)
+    shares.sort()
+    spread = " | ".join(f"{shares[int(q * (count - 1))]:.1f}" for q in (0, 0.05, 0.5, 0.95, 1))
+    overspent = 100 * fmean(share > 100 for share in shares)
+    print("\n| % of a hard budget used | least | 5 % | median | 95 % | most | overspent by |")
+    print(f"|---|---|---|---|---|---|---|\n| {fmean(shares):.1f} on average | {spread} | {overspent:.1f} % of runs |")
+
+
+def print_drops(count: int = 50) -> None:
+    """Print what MarginalGain does in runs of 100 epochs whose learning rate drops twice."""
+    chance, saved, lost = random.Random(0), [], []
+    for _ in range(count):
+        first = chance.randrange(30, 50)
+        second = first + chance.randrange(15, 25)
+        values = [_accuracy(at, first, second) + chance.gauss(0, 0.001) for at in range(100)]
+        rule = stops(MarginalGain("quality", mode="max"), Plan(epochs=100, learning_rate_drops=(first, second)))
+        end = rule([0.01 * (at + 1) for at in range(100)], values)
+        saved.append(99 - end)
+        lost.append(100 * (max(values) - max(values[: end + 1])))
+    print("\n| runs with two drops | saved, % | least saved | points lost | most lost |\n|---|---|---|---|---|")
+    print(f"| {count} | {fmean(saved):.1f} | {min(saved)} | {fmean(lost):.2f} | {max(lost):.2f} |")
+
+
+def _accuracy(at: int, first: int, second: int) -> float:
+    """Return a curve like a residual network's on images: a slow rise, and a jump within two epochs of each drop."""
+    jumps = sum(rise * (1 - math.exp(drop - at - 1)) for drop, rise in ((first, 0.09), (second, 0.015)) if at >= drop)
+    return 0.83 - 0.5 * math.exp(-at / 8) + jumps
 
 
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
         print_scores(Path(argument))
     print_timings()
+    print_budgets()
+    print_drops()

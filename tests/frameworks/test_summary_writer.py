@@ -23,7 +23,7 @@ def shown(tmp_path: Path) -> Iterator[Events]:
     writer = tensorboard.SummaryWriter(tmp_path / "logs")
     sink = TensorBoardSink()
     history = History(record(epoch, step=8 * (epoch + 1), metrics={"val_acc": 0.5}) for epoch in range(2))
-    sink.open(run_context(tmp_path / "own", writer=writer, streamed=frozenset({"green/energy_kwh"})))
+    sink.open(run_context(tmp_path / "own", writer=writer))
     for each in history:
         writer.add_scalar("val_acc", 0.5, each.step - 1)
         sink.write(each)
@@ -43,10 +43,6 @@ def test_the_axis_is_that_of_the_runs_own_metrics(shown: Events):
     steps = [event.step for event in shown.Scalars("green/watts")]
 
     assert steps == [event.step for event in shown.Scalars("val_acc")] == [7, 15]
-
-
-def test_a_tag_of_the_frameworks_stream_is_never_repeated(shown: Events):
-    assert "green/energy_kwh" not in shown.Tags()["scalars"]
 
 
 def test_the_writer_stays_open_for_its_owner(tmp_path: Path):

@@ -12,7 +12,6 @@ from green_callbacks.sinks import TensorBoardSink
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytest.importorskip("tensorboardX")
 pytest.importorskip("tensorboard")
 playwright = pytest.importorskip("playwright.sync_api")
 

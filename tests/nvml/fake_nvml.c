@@ -714,7 +714,7 @@ EXPORT int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pendi
 
 EXPORT int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *n) {
     GPU_CALL;
-    *n = g->migs ? MAX_MIG : 0;
+    *n = g->migs ? 7 : 0;
     return SUCCESS;
 }
 

@@ -14,16 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_run import finished, record, run_context
+from tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History, Intensity, RunRecord, Verdict
 from green_callbacks.sinks import TensorBoardSink
-
-pytest.importorskip("tensorboardX")
-event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-layout_pb2 = pytest.importorskip("tensorboard.plugins.custom_scalar.layout_pb2")
-
-Events = Any
-"""TensorBoard's ``EventAccumulator``, which has no types."""
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 OUTSIDE_KG = EPOCH_KG / 4
@@ -33,8 +27,8 @@ def outside() -> EpochRecord:
     return record(None, gpu_joules=750.0, cpu_joules=250.0)
 
 
-def show(folder: Path, *records: EpochRecord, run: RunRecord | None = None, **context: Any) -> Any:  # noqa: ANN401
-    """Write records as a run does, and read back what TensorBoard would."""
+def show(folder: Path, *records: EpochRecord, run: RunRecord | None = None, **context: Any) -> Events:
+    """Write records as a run does, and read them back."""
     sink = TensorBoardSink(folder)
     sink.open(run_context(folder, **context))
     for each in records:
@@ -42,29 +36,10 @@ def show(folder: Path, *records: EpochRecord, run: RunRecord | None = None, **co
     if run is not None:
         sink.finish(run)
     sink.close()
-    return read(folder)
+    return read_events(folder)
 
 
-def read(folder: Path) -> Events:
-    everything = dict.fromkeys(event_accumulator.DEFAULT_SIZE_GUIDANCE, 0)
-    return event_accumulator.EventAccumulator(str(folder), size_guidance=everything).Reload()
-
-
-def points(events: Events, tag: str) -> list[tuple[int, float]]:
-    return [(event.step, event.value) for event in events.Scalars(tag)]
-
-
-def pages(events: Events) -> list[str]:
-    return [event.tensor_proto.string_val[0].decode() for event in events.Tensors("green/provenance/text_summary")]
-
-
-def charts(events: Events) -> dict[str, list[str]]:
-    last = events.Tensors("custom_scalars__config__")[-1].tensor_proto.string_val[0]
-    (category,) = layout_pb2.Layout.FromString(last).category
-    return {chart.title: list(chart.multiline.tag) for chart in category.chart}
-
-
-def near(value: float) -> Any:  # noqa: ANN401
+def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-6)  # TensorBoard keeps 32 bits
 
 
@@ -75,19 +50,19 @@ def open_files() -> set[Path]:
 def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path: Path):
     events = show(tmp_path, record(0), record(1))
 
-    assert points(events, "green/watts") == [(0, near(400)), (1, near(400))]
-    assert points(events, "green/gpu_watts") == [(0, near(300)), (1, near(300))]
-    assert points(events, "green/cpu_watts") == [(0, near(100)), (1, near(100))]
-    assert points(events, "green/energy_kwh")[1] == (1, near(4000 / 3.6e6))
-    assert points(events, "green/gpu_energy_kwh")[1] == (1, near(3000 / 3.6e6))
-    assert points(events, "green/emissions_kg")[1] == (1, near(EPOCH_KG))
-    assert points(events, "green/intensity_g_per_kwh")[1] == (1, near(360))
+    assert events.points("green/watts") == [(0, near(400)), (1, near(400))]
+    assert events.points("green/gpu_watts") == [(0, near(300)), (1, near(300))]
+    assert events.points("green/cpu_watts") == [(0, near(100)), (1, near(100))]
+    assert events.points("green/energy_kwh")[1] == (1, near(4000 / 3.6e6))
+    assert events.points("green/gpu_energy_kwh")[1] == (1, near(3000 / 3.6e6))
+    assert events.points("green/emissions_kg")[1] == (1, near(EPOCH_KG))
+    assert events.points("green/intensity_g_per_kwh")[1] == (1, near(360))
 
 
 def test_points_stand_at_the_time_of_day_at_which_the_epoch_ended(tmp_path: Path):
     events = show(tmp_path, record(0))
 
-    assert events.Scalars("green/watts")[0].wall_time == record(0).started_at.timestamp() + 10
+    assert events.scalars["green/watts"][0].wall_seconds == record(0).started_at.timestamp() + 10
 
 
 def test_two_devices_of_a_component_are_one_curve(tmp_path: Path):
@@ -96,32 +71,32 @@ def test_two_devices_of_a_component_are_one_curve(tmp_path: Path):
 
     events = show(tmp_path, record(0, devices=twins))
 
-    assert points(events, "green/gpu_watts") == [(0, near(600))]
+    assert events.points("green/gpu_watts") == [(0, near(600))]
 
 
 def test_the_total_counts_what_lies_outside_epochs_and_what_earlier_processes_used(tmp_path: Path):
     events = show(tmp_path, outside(), record(1), before=History([outside(), record(0)]))
 
-    assert points(events, "green/emissions_total_kg") == [(1, near(2 * EPOCH_KG + 2 * OUTSIDE_KG))]
+    assert events.points("green/emissions_total_kg") == [(1, near(2 * EPOCH_KG + 2 * OUTSIDE_KG))]
 
 
 def test_what_lies_outside_epochs_has_no_points(tmp_path: Path):
     events = show(tmp_path, outside())
 
-    assert events.Tags()["scalars"] == []
+    assert not events.scalars
 
 
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None, cpu_joules=None, metrics={"val_acc": 0.5}))
 
-    assert events.Tags()["scalars"] == ["green/intensity_g_per_kwh"]
+    assert list(events.scalars) == ["green/intensity_g_per_kwh"]
 
 
 def test_a_lost_device_leaves_the_others_on(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None))
 
-    assert points(events, "green/cpu_watts") == [(0, near(100))]
-    assert "green/gpu_watts" not in events.Tags()["scalars"]
+    assert events.points("green/cpu_watts") == [(0, near(100))]
+    assert "green/gpu_watts" not in events.scalars
 
 
 def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
@@ -132,8 +107,8 @@ def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
 
     events = show(tmp_path, record(0, verdicts=verdicts))
 
-    assert points(events, "green/budget_left_kg") == [(0, near(0.25))]
-    assert points(events, "green/gain_per_kg") == [(0, near(3.0))]
+    assert events.points("green/budget_left_kg") == [(0, near(0.25))]
+    assert events.points("green/gain_per_kg") == [(0, near(3.0))]
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -142,18 +117,15 @@ def test_a_diverged_run_goes_on_being_drawn(tmp_path: Path, value: float):
 
     events = show(tmp_path, record(0, metrics={"val_acc": value}, verdicts=(verdict,)), record(1))
 
-    assert len(points(events, "green/watts")) == 2
-    assert "green/gain_per_kg" not in events.Tags()["scalars"]
-    assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
+    assert len(events.points("green/watts")) == 2
+    assert "green/gain_per_kg" not in events.scalars
+    assert "green/val_acc_by_ug_co2e" not in events.scalars
 
 
-def test_a_tag_of_the_frameworks_stream_is_never_repeated(tmp_path: Path):
-    streamed = frozenset({"green/energy_kwh", "green/emissions_total_kg"})
+def test_what_the_framework_streams_is_never_repeated(tmp_path: Path):
+    events = show(tmp_path, record(0, metrics={"val_acc": 0.5}), streams_scalars=True)
 
-    events = show(tmp_path, record(0), streamed=streamed)
-
-    assert streamed.isdisjoint(events.Tags()["scalars"])
-    assert "green/gpu_energy_kwh" in events.Tags()["scalars"]
+    assert list(events.scalars) == ["green/val_acc_by_ug_co2e"]
 
 
 def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path: Path):
@@ -161,13 +133,13 @@ def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path: Path):
 
     events = show(tmp_path, *parts)
 
-    assert [step for step, _ in points(events, "green/watts")] == [99, 149, 249]
+    assert [step for step, _ in events.points("green/watts")] == [99, 149, 249]
 
 
 def test_parts_without_steps_stand_at_their_epoch(tmp_path: Path):
     events = show(tmp_path, record(3, closes_epoch=False))
 
-    assert points(events, "green/watts") == [(3, near(400))]
+    assert events.points("green/watts") == [(3, near(400))]
 
 
 def test_quality_is_drawn_against_emissions_so_far(tmp_path: Path):
@@ -176,15 +148,15 @@ def test_quality_is_drawn_against_emissions_so_far(tmp_path: Path):
     events = show(tmp_path, outside(), *quality, monitor="val_acc")
 
     micrograms = [round((OUTSIDE_KG + n * EPOCH_KG) * 1e9) for n in (1, 2)]
-    assert points(events, "green/val_acc_by_ug_co2e") == [(micrograms[0], near(0.5)), (micrograms[1], near(0.6))]
-    assert "green/val_loss_by_ug_co2e" not in events.Tags()["scalars"]
+    assert events.points("green/val_acc_by_ug_co2e") == [(micrograms[0], near(0.5)), (micrograms[1], near(0.6))]
+    assert "green/val_loss_by_ug_co2e" not in events.scalars
 
 
 def test_a_metric_that_nobody_watches_stays_the_one_that_is_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"loss": 2, "val_loss": 1}), record(1, metrics={"val_acc": 0.5}))
 
-    assert len(points(events, "green/val_loss_by_ug_co2e")) == 1
-    assert "green/val_acc_by_ug_co2e" not in events.Tags()["scalars"]
+    assert len(events.points("green/val_loss_by_ug_co2e")) == 1
+    assert "green/val_acc_by_ug_co2e" not in events.scalars
 
 
 @settings(max_examples=15, deadline=None)
@@ -199,7 +171,7 @@ def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(
 
     events = show(tmp_path_factory.mktemp("run"), *records)
 
-    steps = [step for step, _ in points(events, "green/val_acc_by_ug_co2e")]
+    steps = [step for step, _ in events.points("green/val_acc_by_ug_co2e")]
     assert len(steps) == len(set(steps)) == len(joules)
     assert steps == sorted(steps)
 
@@ -207,7 +179,7 @@ def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(
 def test_the_layout_puts_the_important_curves_together(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"val_acc": 0.5}))
 
-    assert list(charts(events)) == [
+    assert list(events.layouts[-1]) == [
         "Quality by emissions so far (1M is 1 g CO2e)",
         "Emissions so far and budget left (kg CO2e)",
         "Energy per epoch (kWh)",
@@ -221,18 +193,16 @@ def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path: Path):
 
     events = show(tmp_path, record(0), record(1), record(2, verdicts=(gain,)))
 
-    assert "What a kilogram still buys (gain per kg CO2e)" in charts(events)
-    assert len(events.Tensors("custom_scalars__config__")) == 2
+    assert "What a kilogram still buys (gain per kg CO2e)" in events.layouts[-1]
+    assert len(events.layouts) == 2
 
 
 def test_a_chart_is_laid_out_for_what_the_framework_streams(tmp_path: Path):
-    events = show(tmp_path, record(0), streamed=frozenset({"green/budget_left_kg", "green/emissions_total_kg"}))
-
-    assert "Emissions so far and budget left (kg CO2e)" in charts(events)
+    assert show(tmp_path / "a", record(0), streams_scalars=True).layouts == show(tmp_path / "b", record(0)).layouts
 
 
 def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
-    (page,) = pages(show(tmp_path, record(0), record(1), pue_source="environment"))
+    (page,) = show(tmp_path, record(0), record(1), pue_source="environment").pages
 
     for fact in (
         "| gpu:0 | gpu | energy counter | ± 5 % |",
@@ -253,7 +223,7 @@ def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
 def test_the_page_is_written_again_when_what_it_says_changes(tmp_path: Path):
     moved = Intensity(g_per_kwh=30.0, zone="NO", source="A yearly table", found_by="provider", flags=("stale",))
 
-    first, second = pages(show(tmp_path, record(0), record(1), record(2, intensity=moved)))
+    first, second = show(tmp_path, record(0), record(1), record(2, intensity=moved)).pages
 
     assert "Germany" in first
     assert "| place | NO |" in second
@@ -261,7 +231,7 @@ def test_the_page_is_written_again_when_what_it_says_changes(tmp_path: Path):
 
 
 def test_a_run_without_sensors_says_so(tmp_path: Path):
-    (page,) = pages(show(tmp_path, record(0, devices={})))
+    (page,) = show(tmp_path, record(0, devices={})).pages
 
     assert "No device was measured." in page
 
@@ -271,7 +241,7 @@ def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path: Path):
 
     events = show(tmp_path, *history, run=finished(history, "Enough | is enough.", Path("a.jsonl")))
 
-    page = pages(events)[-1]
+    page = events.pages[-1]
     assert "| epochs | 1 |" in page
     assert "| energy of the machine | 1.39 Wh |" in page
     assert "| emissions (CO2e) | 625 mg |" in page
@@ -281,7 +251,7 @@ def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path: Path):
 
 
 def test_a_run_that_recorded_nothing_ends_with_a_page_that_invents_nothing(tmp_path: Path):
-    (page,) = pages(show(tmp_path, run=finished(History())))
+    (page,) = show(tmp_path, run=finished(History())).pages
 
     assert "| emissions (CO2e) | not known |" in page
     assert "| stopped because | no policy stopped it |" in page
@@ -294,7 +264,7 @@ def test_files_lie_in_the_runs_folder_unless_another_is_named(tmp_path: Path):
     sink.write(record(0))
     sink.close()
 
-    assert points(read(tmp_path / "run-1"), "green/watts") == [(0, near(400))]
+    assert read_events(tmp_path / "run-1").points("green/watts") == [(0, near(400))]
 
 
 def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path: Path):
@@ -302,16 +272,15 @@ def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path: Path):
     events = show(tmp_path, record(1), before=History([record(0)]))
 
     assert len(list(tmp_path.iterdir())) == 2
-    assert points(events, "green/emissions_total_kg") == [(0, near(EPOCH_KG)), (1, near(2 * EPOCH_KG))]
+    assert events.points("green/emissions_total_kg") == [(0, near(EPOCH_KG)), (1, near(2 * EPOCH_KG))]
 
 
 def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path: Path):
     sink = TensorBoardSink(tmp_path)
     sink.open(run_context(tmp_path))
-    events = read(tmp_path)
     for epoch in range(3):
         sink.write(record(epoch))
-        assert points(events.Reload(), "green/watts")[-1][0] == epoch
+        assert read_events(tmp_path).points("green/watts")[-1][0] == epoch
     sink.close()
 
 
@@ -334,28 +303,10 @@ os.kill(os.getpid(), signal.SIGKILL)
     killed = subprocess.run([sys.executable, "-c", script, tmp_path], check=False, env=environment)
 
     assert killed.returncode == -signal.SIGKILL
-    assert [step for step, _ in points(read(tmp_path), "green/watts")] == [0, 1, 2, 3, 4]
-
-
-def test_own_files_take_neither_tensorflow_nor_tensorboard(tmp_path: Path):
-    script = """
-import sys
-from pathlib import Path
-from green_callbacks.sinks import TensorBoardSink, RunContext
-from green_callbacks.records import History, EpochRecord
-sink = TensorBoardSink(sys.argv[1])
-sink.open(RunContext(run_id="r", folder=Path(sys.argv[1]), before=History(), history=History()))
-sink.write(EpochRecord.scripted(epoch=0, emissions_kg=1.0))
-sink.close()
-sys.exit(" ".join({"tensorflow", "tensorboard", "keras", "jax"} & sys.modules.keys()) or 0)
-"""
-    subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
-
-    assert points(read(tmp_path), "green/emissions_kg") == [(0, 1.0)]
+    assert [step for step, _ in read_events(tmp_path).points("green/watts")] == [0, 1, 2, 3, 4]
 
 
 def test_nothing_live_is_left_after_close(tmp_path: Path):
-    show(tmp_path)  # imports done
     threads, files = threading.active_count(), open_files()
 
     show(tmp_path, record(0))
@@ -389,8 +340,8 @@ def test_an_open_sink_copies_as_its_options(tmp_path: Path, copied: Callable[[Te
 
     twin.write(record(0))
     sink.close()
-    assert read(tmp_path / "a").Tags()["scalars"] == []
+    assert not read_events(tmp_path / "a").scalars
     twin.open(run_context(tmp_path))
     twin.write(record(0))
     twin.close()
-    assert points(read(tmp_path / "a"), "green/watts") == [(0, near(400))]
+    assert read_events(tmp_path / "a").points("green/watts") == [(0, near(400))]

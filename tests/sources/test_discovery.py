@@ -1,13 +1,17 @@
+import dataclasses
 import functools
 import logging
+import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from sensors import RaplTree, as_nobody
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.sources import CpuModelSource, EnergySource, PowercapSource, discover, discovery
+from green_callbacks.records import Reading
+from green_callbacks.sources import CpuModelSource, EnergySource, PowercapSource, ScriptedSource, discover, discovery
 
 
 @pytest.fixture
@@ -54,8 +58,22 @@ def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(
 
 
 def test_a_machine_that_tells_nothing_has_no_sources(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(__import__("sys").modules, "psutil", None)
+    monkeypatch.setitem(sys.modules, "psutil", None)
     assert processors(discover()) == []
+
+
+class Superchip(ScriptedSource):
+    """A GPU whose counter is that of its module."""
+
+    def read(self) -> Mapping[str, Reading]:
+        return {name: dataclasses.replace(reading, flags=("module",)) for name, reading in super().read().items()}
+
+
+def test_the_processor_of_a_superchip_does_not_count_twice(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):
+    tree.add("intel-rapl:0", "package-0")
+    monkeypatch.setattr(discovery, "NvmlSource", lambda **options: Superchip())
+    (source,) = discover()
+    assert isinstance(source, Superchip)
 
 
 def test_an_impossible_design_power_is_refused():

@@ -196,7 +196,7 @@ def test_missed_polls_are_flagged_because_wraps_may_have_been_missed_too(one_soc
     clock.advance(3600)
     reading = source.read()["cpu:package-0"]
     assert reading.joules == pytest.approx(1000)
-    assert reading.flags == ("wraps-unseen",)
+    assert reading.flags == ("wraps_unseen",)
 
 
 def test_no_tree_says_what_it_takes(tree: RaplTree, clock: ScriptedClock):

@@ -97,6 +97,7 @@ def test_a_device_that_never_answered_has_no_joules(clock: ScriptedClock):
         {"tolerance": -0.1},
         {"lost_seconds": [(5, 5)]},
         {"lost_seconds": [(-1, 5)]},
+        {"lost_seconds": [(1, 5), (4, 6)]},
         {"reset_seconds": [-1]},
     ],
 )
@@ -118,7 +119,13 @@ def test_runs_on_the_machine_s_clock_by_default():
     assert 0 < first < second
 
 
-def test_pickles_with_its_script(clock: ScriptedClock):
-    source = pickle.loads(pickle.dumps(ScriptedSource(PowerSteps([(0, 5)]), lost_seconds=[(1, 2)])))
-    source.open()
-    assert only(source).joules is not None
+def test_keeps_its_script_when_it_is_pickled_and_when_it_is_opened_again(clock: ScriptedClock):
+    script = ScriptedSource(PowerSteps([(0, 5)]), lost_seconds=[(1, 2)], reset_seconds=[10], clock=clock)
+    source = pickle.loads(pickle.dumps(script))
+    for _ in range(2):
+        source.open()
+        source._clock.advance(1.5)
+        assert (only(source).joules, only(source).gap_seconds) == (5.0, 0.5)
+        source._clock.advance(10.5)
+        assert only(source).joules == 10.0
+        source.close()

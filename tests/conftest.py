@@ -1,0 +1,30 @@
+"""What holds for every test: a folder of its own, no settings of the machine's, and no thread left behind."""
+
+import gc
+import os
+import threading
+
+import pytest
+from hypothesis import settings
+
+# The machine's speed is no property of ours; and a run must not depend on what an earlier one found.
+settings.register_profile("tests", deadline=None, derandomize=True, max_examples=50)
+settings.load_profile("tests")
+
+
+def our_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("green_callbacks")]
+
+
+@pytest.fixture(autouse=True)
+def isolated(tmp_path, monkeypatch):
+    """Run in an empty folder, without what users may have set, and leave no thread of ours alive."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("GREEN_CALLBACKS_")]:
+        monkeypatch.delenv(name)
+    yield
+    if our_threads():
+        gc.collect()  # a run that a test dropped without closing closes itself
+        for thread in our_threads():
+            thread.join(5)
+    assert not our_threads()

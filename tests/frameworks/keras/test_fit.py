@@ -1,0 +1,256 @@
+import copy
+import csv
+import threading
+
+import keras
+import numpy as np
+import pytest
+
+from green_callbacks import CarbonBudget, EnergyAccountant
+from green_callbacks.errors import BudgetSpentError
+from green_callbacks.keras import EmissionsMonitor
+from green_callbacks.sources import ScriptedSource
+
+EPOCH_JOULES = 300.0 * (3 * 1.0 + 2 * 0.5)
+
+
+def joules(history, epoch):
+    return [record.energy_joules for record in history if record.epoch == epoch]
+
+
+def test_history_has_the_emissions_of_every_epoch(fit, monitor_of):
+    logs = fit(monitor_of()).history
+
+    assert logs["green/energy_kwh"] == pytest.approx([EPOCH_JOULES / 3.6e6] * 3, rel=1e-9)
+    assert logs["green/emissions_kg"] == pytest.approx(logs["green/energy_kwh"], rel=1e-9), "at 1000 g/kWh"
+    assert logs["green/emissions_total_kg"] == pytest.approx([n * EPOCH_JOULES / 3.6e6 for n in (1, 2, 3)], rel=1e-9)
+    assert logs["green/gpu_watts"] == pytest.approx([300.0] * 3, rel=1e-9)
+
+
+def test_callbacks_after_it_see_the_emissions(fit, monitor_of, tmp_path):
+    stopping = keras.callbacks.EarlyStopping("green/emissions_total_kg", mode="min", patience=1)
+    logs = fit(monitor_of(), after=[keras.callbacks.CSVLogger(tmp_path / "log.csv"), stopping], epochs=9)
+
+    with (tmp_path / "log.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["green/energy_kwh"]) for row in rows] == logs.history["green/energy_kwh"]
+    assert len(rows) == 2, "a total only grows: the first epoch stays the best"
+
+
+def test_phases_add_up(fit, monitor_of):
+    monitor = monitor_of()
+    fit(monitor)
+
+    for record in monitor.accountant.history:
+        assert record.phases["train"].joules == pytest.approx(300.0 * 3, rel=1e-9)
+        assert record.phases["validation"].joules == pytest.approx(300.0 * 2 * 0.5, rel=1e-9)
+        assert sum(phase.joules for phase in record.phases.values()) == pytest.approx(record.energy_joules, rel=1e-9)
+        assert sum(phase.seconds for phase in record.phases.values()) == pytest.approx(record.duration_seconds)
+
+
+def test_the_plain_loop_reports_the_same_joules(fit, monitor_of, clock):
+    monitor = monitor_of()
+    fit(monitor)
+    with EnergyAccountant(sources=[ScriptedSource(300.0, clock=clock)], clock=clock, ledger=False, sinks=[]) as plain:
+        for _ in plain.epochs(3):
+            for _ in range(3):
+                clock.advance(1.0)
+            with plain.phase("validation"):
+                clock.advance(0.5)
+                clock.advance(0.5)
+
+    ours, theirs = monitor.accountant.close(), plain.close()
+    assert ours.energy_joules == pytest.approx(theirs.energy_joules, rel=1e-9) == 3 * EPOCH_JOULES
+    assert ours.epochs_joules + (ours.outside_joules or 0.0) == pytest.approx(ours.energy_joules, rel=1e-9)
+
+
+def test_a_metric_counts_only_where_it_is_fresh(fit, monitor_of):
+    monitor = monitor_of()
+    fit(monitor, epochs=4, validation_freq=2)
+
+    assert ["val_loss" in record.metrics for record in monitor.accountant.history] == [False, True, False, True]
+    assert all("loss" in record.metrics for record in monitor.accountant.history)
+
+
+def test_epochs_have_keras_numbers(fit, monitor_of):
+    monitor = monitor_of()
+    fit(monitor, initial_epoch=3, epochs=5)
+
+    assert [record.epoch for record in monitor.accountant.history] == [3, 4]
+
+
+def test_a_budget_stops_the_fit(fit, monitor_of):
+    model_monitor = monitor_of(policies=[CarbonBudget("3 kJ")])
+    logs = fit(model_monitor, epochs=9)
+
+    assert logs.epoch == [0, 1], "the third epoch would take 3.6 kJ"
+    assert "budget" in model_monitor.accountant.stop_reason
+    assert model_monitor.accountant.close().stop_reason == model_monitor.accountant.stop_reason
+
+
+def test_samples_learning_rate_and_steps_are_known(fit, monitor_of, model_of):
+    monitor = monitor_of()
+    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.PiecewiseConstantDecay([3, 6], [0.5, 0.25, 0.125]))
+    fit(monitor, model=model_of(optimizer))
+
+    history = list(monitor.accountant.history)
+    assert [record.samples for record in history] == [20, 20, 20]
+    assert [record.step for record in history] == [3, 6, 9]
+    assert [record.learning_rate for record in history] == [0.5, 0.25, 0.125]
+    assert monitor.accountant.close().samples == 60
+
+
+def test_samples_are_known_without_validation_and_in_an_epoch_cut_short(fit, monitor_of):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = batch == 1
+
+    monitor = monitor_of()
+    fit(monitor, validation_data=None, after=[Stop()])
+
+    assert [record.samples for record in monitor.accountant.history] == [16]
+
+
+def test_a_train_step_of_the_users_own_tells_of_no_samples_and_no_steps(monitor_of, passing, data):
+    class Own(keras.Model):
+        def train_step(self, *_):
+            return {"loss": 0.25}
+
+        def test_step(self, *_):
+            return {"loss": 0.5}
+
+        def call(self, x):
+            return x
+
+    monitor = monitor_of()
+    model = Own()
+    model.compile(run_eagerly=True)
+    if keras.backend.backend() == "jax":
+        model.train_step = lambda state, data: ({"loss": 0.25}, state)
+    model.fit(*data, batch_size=10, epochs=2, callbacks=[monitor, passing], verbose=0)
+
+    last = monitor.accountant.history[-1]
+    assert (last.samples, last.step, last.learning_rate) == (None, None, None)
+    assert last.energy_joules == 300.0
+
+
+def test_evaluate_and_predict_have_their_own_rows(fit, monitor_of, model_of, passing, data):
+    monitor, model = monitor_of(), model_of()
+    fit(monitor, model=model)
+    model.evaluate(*data, batch_size=5, callbacks=[monitor, passing], verbose=0)
+    model.predict(data[0], batch_size=5, callbacks=[monitor, passing], verbose=0)
+    fit(monitor, model=model)
+
+    rows = list(monitor.accountant.history)
+    assert [record.epoch for record in rows] == [0, 1, 2, None, None, 0, 1, 2]
+    assert rows[3].phases["test"].joules == pytest.approx(300.0 * 2 * 0.5, rel=1e-9)
+    assert rows[4].phases["predict"].joules == pytest.approx(300.0 * 2 * 0.25, rel=1e-9)
+    run = monitor.accountant.close()
+    assert run.outside_joules == pytest.approx(450.0, rel=1e-9)
+    assert run.epochs_joules + run.outside_joules == pytest.approx(run.energy_joules, rel=1e-9)
+
+
+def test_a_second_fit_continues_the_totals(fit, monitor_of):
+    monitor = monitor_of()
+    first = fit(monitor, epochs=2).history
+    second = fit(monitor, epochs=2).history
+
+    totals = first["green/emissions_total_kg"] + second["green/emissions_total_kg"]
+    assert totals == pytest.approx([n * EPOCH_JOULES / 3.6e6 for n in (1, 2, 3, 4)], rel=1e-9)
+    assert len(monitor.accountant.close().devices) == 1
+
+
+def test_a_second_fit_on_a_spent_budget_sees_no_batch(fit, monitor_of, clock):
+    monitor = monitor_of(policies=[CarbonBudget("3 kJ")])
+    fit(monitor)
+    before = clock.monotonic()
+
+    with pytest.raises(BudgetSpentError, match="budget"):
+        fit(monitor)
+
+    assert clock.monotonic() == before, "no batch has run"
+    assert not monitor.accountant.is_live
+
+
+def test_a_copy_is_a_new_run(fit, monitor_of, clock):
+    monitor = monitor_of()
+    fit(monitor, epochs=1)
+    other = copy.deepcopy(monitor, {id(clock): clock})
+    logs = fit(other, epochs=1).history
+
+    assert other.accountant.run_id != monitor.accountant.run_id
+    assert len(monitor.accountant.history) == 1
+    assert logs["green/emissions_total_kg"] == pytest.approx([EPOCH_JOULES / 3.6e6], rel=1e-9)
+
+
+def test_a_copy_leaves_the_model_behind(fit, monitor_of):
+    monitor = monitor_of()
+    fit(monitor, epochs=1)
+
+    assert copy.deepcopy(monitor).model is None
+
+
+def test_a_fit_may_run_in_a_thread(fit, monitor_of):
+    monitor = monitor_of()
+    thread = threading.Thread(target=fit, args=(monitor,))
+    thread.start()
+    thread.join()
+
+    assert joules(monitor.accountant.history, 2) == [pytest.approx(EPOCH_JOULES, rel=1e-9)]
+
+
+def test_the_monitor_given_last_counts_when_there_are_two(fit, monitor_of, caplog):
+    first, second = monitor_of(), monitor_of()
+    logs = fit(first, after=[second]).history
+
+    assert "one monitor per training" in caplog.text
+    assert len(first.accountant.history) == 0
+    assert logs["green/emissions_total_kg"][-1] == pytest.approx(3 * EPOCH_JOULES / 3.6e6, rel=1e-9)
+
+
+def test_a_loop_that_calls_the_hooks_itself(monitor_of, model_of, clock):
+    model, monitor = model_of(), monitor_of()
+    callbacks = keras.callbacks.CallbackList([monitor], model=model, epochs=2)
+    callbacks.on_train_begin()
+    for epoch in range(2):
+        callbacks.on_epoch_begin(epoch)
+        clock.advance(3.0)
+        callbacks.on_test_begin()
+        clock.advance(1.0)
+        callbacks.on_test_end()
+        callbacks.on_epoch_end(epoch)
+    callbacks.on_train_end()
+
+    assert [record.energy_joules for record in monitor.accountant.history] == [EPOCH_JOULES, EPOCH_JOULES]
+    assert monitor.accountant.history[-1].phases["validation"].joules == 300.0
+
+
+def test_gradients_that_are_accumulated_count_as_one_step(fit, monitor_of, model_of):
+    monitor = monitor_of()
+    fit(monitor, model=model_of(keras.optimizers.SGD(0.5, gradient_accumulation_steps=3)), epochs=2)
+
+    assert [record.step for record in monitor.accountant.history] == [1, 2]
+
+
+def test_batches_of_a_generator_are_accounted_like_any(monitor_of, model_of, clock):
+    class Slow(keras.utils.PyDataset):
+        def __len__(self):
+            return 4
+
+        def __getitem__(self, index):
+            return np.ones((5, 4), "float32"), np.ones((5, 1), "float32")
+
+    monitor = monitor_of()
+    clock_of_batches = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: clock.advance(0.1))
+    model_of().fit(Slow(), epochs=2, callbacks=[monitor, clock_of_batches], verbose=0)
+
+    assert [record.energy_joules for record in monitor.accountant.history] == pytest.approx([120.0] * 2, rel=1e-9)
+    assert monitor.accountant.close().samples == 40
+
+
+def test_it_needs_no_option(fit):
+    monitor = EmissionsMonitor()
+    logs = fit(monitor, epochs=1).history
+
+    assert "loss" in logs
+    assert monitor.accountant.close().ledger.exists()

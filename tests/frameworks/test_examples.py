@@ -1,0 +1,54 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def run(arguments, folder):
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=folder, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+@pytest.mark.parametrize("framework", ["lightning", "keras"])
+def test_a_demo_stops_by_a_rule_and_answers_the_four_questions(framework, tmp_path):
+    printed = run([EXAMPLES / f"{framework}_digits.py"], tmp_path).stdout
+
+    epochs = [line for line in printed.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
+    assert 10 <= len(epochs) < 60, "stopped early, but not before it had learned"
+    assert " bought " in printed, "the reason is MarginalGain's"
+    for answer in ("Place", "Facility", "Time", "Data"):
+        assert any(line.startswith(answer) for line in printed.splitlines()), answer
+    folder = printed.split("tensorboard --logdir ")[1].strip()
+    assert list((tmp_path / folder).rglob("events.out.tfevents.*"))
+
+
+def test_a_plain_loop_stops_and_names_its_ledger(tmp_path):
+    printed = run([EXAMPLES / "plain_pytorch.py"], tmp_path).stdout
+
+    assert " bought " in printed
+    assert list((tmp_path / "green_callbacks").glob("*.jsonl"))
+
+
+def test_lightning_cli_takes_every_option_from_yaml(tmp_path):
+    done = run([EXAMPLES / "lightning_cli.py", "--config", EXAMPLES / "lightning_cli.yaml"], tmp_path)
+
+    assert "Stopping after epoch" in done.stderr
+    (ledger,) = tmp_path.rglob("*.jsonl")
+    assert '"zone":"SE"' in ledger.read_text()
+    assert '"pue":1.1' in ledger.read_text()
+
+
+def test_every_example_is_tested():
+    assert {path.name for path in EXAMPLES.glob("*.*")} == {
+        "keras_digits.py",
+        "lightning_cli.py",
+        "lightning_cli.yaml",
+        "lightning_digits.py",
+        "plain_pytorch.py",
+    }

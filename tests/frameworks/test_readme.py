@@ -1,0 +1,71 @@
+import os
+import re
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "torch")
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def lightning_names():
+    import torch
+    from lightning.pytorch import LightningModule
+    from torch.utils.data import DataLoader, TensorDataset
+
+    class Model(LightningModule):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def training_step(self, batch, _):
+            return self.layer(batch[0]).square().mean()
+
+        def validation_step(self, batch, _):
+            self.log("val_acc", 1 / (1 + self.layer(batch[0]).square().mean()))
+
+        def configure_optimizers(self):
+            return torch.optim.SGD(self.parameters(), lr=0.1)
+
+    loader = DataLoader(TensorDataset(torch.ones(4, 4)))
+    return {"model": Model(), "train_loader": loader, "val_loader": loader}
+
+
+def keras_names():
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = np.ones((8, 4)), np.zeros(8)
+    return {"model": model, "x": x, "y": y, "x_val": x, "y_val": y}
+
+
+def loop_names():
+    values = iter(1 - 0.5**epoch for epoch in range(1000))
+    return {"train_one_epoch": lambda: next(values)}
+
+
+def names_for(snippet):
+    if "lightning" in snippet:
+        return lightning_names()
+    return keras_names() if "keras" in snippet else loop_names()
+
+
+@pytest.mark.filterwarnings("ignore")  # the frameworks', on how small these models are
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop"])
+def test_a_snippet_runs_and_leaves_a_ledger(snippet, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(snippet, "README.md", "exec"), names_for(snippet))
+
+    assert list(tmp_path.rglob("*.jsonl"))
+
+
+def test_every_file_that_is_linked_is_there():
+    links = re.findall(r"\]\(([^)]+)\)", README)
+
+    assert [link for link in links if not link.startswith("http") and not (ROOT / link).exists()] == []

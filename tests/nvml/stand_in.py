@@ -1,0 +1,171 @@
+"""The stand-in for NVIDIA's driver: compiled, scripted and asked for the truth."""
+
+import ctypes
+import random
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import hypot
+from pathlib import Path
+
+from green_callbacks.records import Reading
+from green_callbacks.sources.nvml import NvmlSource
+
+SOURCE = Path(__file__).with_name("fake_nvml.c")
+GPUS = [f"gpu:GPU-abc0000{number}-0000-4000-8000-00000000000{number}" for number in range(8)]
+"""Names of the scripted GPUs that are not given a UUID."""
+
+
+def build(compiler: str, folder: Path) -> Path:
+    """Compile the stand-in and return the library."""
+    path = folder / "libnvidia-ml.so.1"
+    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
+    command = [compiler, *flags, f"-Wl,-soname,{path.name}", "-o", str(path), str(SOURCE), "-lm", "-lpthread"]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    return path
+
+
+class FakeNvml:
+    """The library, as tests see it: scripts in, the true energy and the counts of calls out."""
+
+    def __init__(self, path: Path) -> None:
+        # The binding asks the loader for "libnvidia-ml.so.1": that finds the library of this name loaded already.
+        self._library = ctypes.CDLL(str(path))
+        self._library.fake_now.restype = ctypes.c_double
+        self._library.fake_epoch.restype = ctypes.c_double
+        self._library.fake_energy.restype = ctypes.c_double
+        self._library.fake_energy.argtypes = [ctypes.c_int, ctypes.c_double]
+        self._library.fake_advance.argtypes = [ctypes.c_double]
+        self._library.fake_calls.restype = ctypes.c_ulong
+
+    def script(self, text: str) -> None:
+        self._library.fake_configure("\n".join(line.strip() for line in text.splitlines()).encode())
+
+    def energy_joules(self, gpu: int, monotonic_seconds: float) -> float:
+        return float(self._library.fake_energy(gpu, monotonic_seconds))
+
+    def calls(self, function: str = "") -> int:
+        return int(self._library.fake_calls(function.encode()))
+
+    def seconds(self) -> float:
+        return float(self._library.fake_now())
+
+    def advance(self, seconds: float) -> None:
+        self._library.fake_advance(seconds)
+
+
+class ScriptedTime:
+    """The clock of a stand-in whose time is scripted."""
+
+    def __init__(self, nvml: FakeNvml) -> None:
+        self._nvml = nvml
+
+    def monotonic(self) -> float:
+        return self._nvml.seconds()
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(1.7e9 + self._nvml.seconds(), UTC)
+
+
+class ScriptedNvmlSource(NvmlSource):
+    """A source that waits in scripted time, and wakes a little late as threads do."""
+
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None) -> None:
+        super().__init__(uuids, clock=ScriptedTime(nvml))
+        self._nvml = nvml
+        self._random = random.Random(0)
+
+    def _wait_until(self, seconds: float) -> None:
+        late = self._random.expovariate(1 / 1.5e-4)
+        self._nvml.advance(max(0.0, seconds - self._nvml.seconds()) + late)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Readings of all GPUs at one instant, and the truth."""
+
+    seconds: float
+    readings: Mapping[str, Reading]
+    true_joules: list[float]
+
+
+@dataclass(frozen=True)
+class Lap:
+    """One GPU between two edges."""
+
+    joules: float
+    true_joules: float
+    low_joules: float
+    high_joules: float
+    gap_seconds: float
+
+    @property
+    def error_joules(self) -> float:
+        """How much too high."""
+        return self.joules - self.true_joules
+
+    @property
+    def covers(self) -> bool:
+        """Whether the truth is within the bounds."""
+        return self.low_joules <= self.true_joules <= self.high_joules
+
+
+class Rig:
+    """A source in scripted time, polled as the worker would."""
+
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None) -> None:
+        self.nvml = nvml
+        self.source = ScriptedNvmlSource(nvml, uuids)
+        self._polled = 0.0
+
+    def open(self, script: str) -> "Rig":
+        """Script the driver, and open the source."""
+        self.nvml.script("clock scripted\n" + script)
+        self.source.open()
+        self._polled = self.nvml.seconds()
+        return self
+
+    def run(self, seconds: float) -> None:
+        """Let time pass."""
+        end = self.nvml.seconds() + seconds
+        while (wait := self.source.poll_seconds) is not None and self._polled + wait < end:
+            self.nvml.advance(max(0.0, self._polled + wait - self.nvml.seconds()))
+            self._polled = self.nvml.seconds()
+            self.source.poll()
+        self.nvml.advance(max(0.0, end - self.nvml.seconds()))
+
+    def edge(self) -> Edge:
+        """Read, and note the truth."""
+        reading = self.source.read()
+        return Edge(self.nvml.seconds(), reading, self._truth(self.nvml.seconds(), len(reading)))
+
+    def settled_begin(self) -> Edge:
+        """Begin a window as ``measure()`` does."""
+        self.source.read_settled()
+        return self.edge()
+
+    def settled_end(self) -> Edge:
+        """End a window as ``measure()`` does."""
+        seconds = self.nvml.seconds()
+        reading = self.source.read_settled()
+        return Edge(seconds, reading, self._truth(seconds, len(reading)))
+
+    def _truth(self, seconds: float, gpus: int) -> list[float]:
+        return [self.nvml.energy_joules(gpu, seconds) for gpu in range(gpus)]
+
+
+def lap(first: Edge, last: Edge, name: str = GPUS[0]) -> Lap:
+    """Return the energy of a GPU between two edges, whose uncertainties are independent."""
+    before, after = first.readings[name], last.readings[name]
+    assert before.joules is not None
+    assert after.joules is not None
+    joules = after.joules - before.joules
+    number = list(last.readings).index(name)
+    return Lap(
+        joules=joules,
+        true_joules=last.true_joules[number] - first.true_joules[number],
+        low_joules=joules - hypot(after.below_joules, before.above_joules),
+        high_joules=joules + hypot(after.above_joules, before.below_joules),
+        gap_seconds=after.gap_seconds - before.gap_seconds,
+    )

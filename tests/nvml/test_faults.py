@@ -1,0 +1,206 @@
+"""Everything that a driver can do wrong, through the real binding: no exception, no zero, no invented joule."""
+
+import logging
+
+import pytest
+from nvml.stand_in import GPUS, FakeNvml, Rig, lap
+
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources import NvmlSource
+
+
+def percent_off(rig: Rig, seconds: float = 10.0) -> tuple[float, float]:
+    first = rig.edge()
+    rig.run(seconds)
+    measured = lap(first, rig.edge())
+    return 100 * abs(measured.error_joules) / measured.true_joules, measured.gap_seconds
+
+
+@pytest.mark.parametrize("script", ["init 9", "init 12", "init 999"])
+def test_a_machine_without_a_driver_is_told_what_to_do(nvml: FakeNvml, script: str):
+    nvml.script(script)
+    with pytest.raises(SourceUnavailableError, match="nvidia-smi"):
+        NvmlSource().open()
+
+
+def test_a_driver_without_gpus_is_no_source_and_is_let_go(nvml: FakeNvml):
+    nvml.script("clock real")
+    with pytest.raises(SourceUnavailableError, match="nvidia-smi -L"):
+        NvmlSource().open()
+    assert nvml.calls("nvmlInitWithFlags") == nvml.calls("nvmlShutdown") == 1
+
+
+def test_a_gpu_that_tells_neither_energy_nor_power_is_no_source(nvml: FakeNvml):
+    nvml.script("gpu\ncounter 0\npower 0 1")
+    with pytest.raises(SourceUnavailableError, match="virtual GPU"):
+        NvmlSource().open()
+    assert nvml.calls("nvmlShutdown") == 1
+
+
+@pytest.mark.parametrize("code", [3, 4, 13, 999])
+def test_a_counter_that_is_refused_is_replaced_by_sampling(rig: Rig, code: int):
+    rig.open(f"gpu\ntrace square 80 400 1\nerror nvmlDeviceGetTotalEnergyConsumption {code}")
+    reading = rig.source.read()[GPUS[0]]
+    assert (reading.method, reading.reason) == ("sampled", None)
+    assert percent_off(rig) == (pytest.approx(0.0, abs=2.0), 0.0)
+
+
+@pytest.mark.parametrize(
+    "function", ["nvmlDeviceGetPowerUsage", "field:186", "nvmlDeviceGetEnforcedPowerLimit", "nvmlDeviceGetName"]
+)
+def test_a_counter_does_not_need_anything_else(rig: Rig, function: str):
+    rig.open(f"gpu\nerror {function} 3")
+    assert rig.source.read()[GPUS[0]].method == "counter"
+    assert percent_off(rig) == (pytest.approx(0.0, abs=2.0), 0.0)
+
+
+def test_a_counter_without_any_power_reading_still_counts(rig: Rig):
+    rig.open("gpu\npower 0 1")
+    assert percent_off(rig)[0] < 2.0
+
+
+def test_a_reset_of_the_counter_loses_nothing(rig: Rig):
+    rig.open("gpu\nreset 6.3")
+    off, gap = percent_off(rig)
+    assert off < 2.0
+    assert gap == 0.0
+    assert "reset" in rig.source.read()[GPUS[0]].flags
+
+
+def test_a_reset_while_the_gpu_was_away_is_a_gap(rig: Rig):
+    rig.open("gpu\nlost 4 12\nreset 11")
+    rig.run(1.0)
+    first = rig.edge()
+    rig.run(15.0)
+    measured = lap(first, rig.edge())
+    missing_seconds = -measured.error_joules / 300
+    assert measured.gap_seconds == pytest.approx(missing_seconds, abs=0.3)
+    assert 5.0 < missing_seconds < 9.0
+
+
+def test_a_frozen_counter_is_replaced_and_the_time_in_between_is_a_gap(rig: Rig, caplog: pytest.LogCaptureFixture):
+    rig.open("gpu\nfrozen 5")
+    with caplog.at_level(logging.WARNING):
+        rig.run(1.0)
+        first = rig.edge()
+        rig.run(15.0)
+        measured = lap(first, rig.edge())
+    reading = rig.source.read()[GPUS[0]]
+    assert measured.gap_seconds == pytest.approx(-measured.error_joules / 300, abs=0.2)
+    assert 0.5 < measured.gap_seconds < 3.5
+    assert reading.method == "sampled"
+    assert "counter_frozen" in reading.flags
+    assert "stood still" in caplog.text
+
+
+@pytest.mark.parametrize("gain", [3.0, 0.5])
+def test_a_counter_that_contradicts_the_power_is_replaced(rig: Rig, gain: float):
+    rig.open(f"gpu\nlimit 700\ngain {gain}\ntrace square 200 400 0.7")
+    rig.run(60.0)
+    assert "counter_implausible" in rig.source.read()[GPUS[0]].flags
+    assert percent_off(rig)[0] < 2.0
+
+
+@pytest.mark.parametrize(
+    "trace", ["square 80 400 1", "square 80 400 0.3 0.2", "square 60 700 7 0.3", "sine 240 160 0.5"]
+)
+def test_a_true_counter_is_never_doubted(rig: Rig, hertz: float, sensor: str):
+    rig.open(f"gpu\ntrace square 60 600 {hertz} 0.3\n{sensor}")
+    rig.run(600.0)
+    assert rig.source.read()[GPUS[0]].method == "counter"
+
+
+def test_a_lost_gpu_keeps_what_it_had_and_says_for_how_long(rig: Rig):
+    rig.open("gpu\nlost 8")
+    first = rig.edge()
+    rig.run(20.0)
+    last = rig.edge()
+    reading = last.readings[GPUS[0]]
+    measured = lap(first, last)
+    assert reading.reason is not None
+    assert "lost" in reading.reason.lower()
+    assert measured.gap_seconds == pytest.approx(-measured.error_joules / 300, abs=0.2)
+    assert measured.gap_seconds == pytest.approx(last.seconds - 8.0, abs=2.5)
+
+
+def test_a_gpu_that_comes_back_with_its_counter_has_lost_nothing(rig: Rig):
+    rig.open("gpu\nlost 5 9")
+    first = rig.edge()
+    rig.run(7.0)
+    assert lap(first, rig.edge()).gap_seconds > 0.5
+    rig.run(8.0)
+    measured = lap(first, rig.edge())
+    assert measured.gap_seconds == 0.0
+    assert abs(measured.error_joules) < 5.0
+    assert rig.source.read()[GPUS[0]].reason is None
+
+
+def test_a_sampled_gpu_that_comes_back_has_a_gap_as_long_as_it_was_away(rig: Rig):
+    rig.open("gpu\ncounter 0\nlost 5 9")
+    first = rig.edge()
+    rig.run(15.0)
+    measured = lap(first, rig.edge())
+    assert measured.gap_seconds == pytest.approx(4.0, abs=0.2)
+    assert measured.gap_seconds == pytest.approx(-measured.error_joules / 300, abs=0.2)
+
+
+def test_a_gpu_lost_before_the_start_is_counted_from_when_it_comes(rig: Rig):
+    rig.open(
+        "gpu\nerror nvmlDeviceGetTotalEnergyConsumption 15 0 4\nerror nvmlDeviceGetPowerUsage 15 0 4\n"
+        "error nvmlDeviceGetFieldValues 15 0 4\ngpu"
+    )
+    before = rig.source.read()[GPUS[0]]
+    assert before.joules is None
+    assert before.reason is not None
+    rig.run(10.0)
+    after = rig.source.read()[GPUS[0]]
+    assert after.joules is not None
+    assert after.reason is None
+    assert after.gap_seconds == pytest.approx(4.0, abs=1.0)
+
+
+@pytest.mark.parametrize("sensor", ["counter 0.1", "counter 0", "counter 0\nsamples 0.02 120"])
+def test_a_driver_that_fails_every_third_call_costs_nothing(rig: Rig, sensor: str):
+    for _ in range(20):  # opening may fail too, and is tried again
+        try:
+            rig.open(f"gpu\n{sensor}\nflaky 0.3")
+        except SourceUnavailableError:
+            continue
+        break
+    first = rig.edge()
+    while first.readings[GPUS[0]].reason is not None:
+        first = rig.edge()
+    rig.run(10.0)
+    last = rig.edge()
+    while last.readings[GPUS[0]].reason is not None:
+        last = rig.edge()
+    measured = lap(first, last)
+    assert measured.error_joules == pytest.approx(-300.0 * measured.gap_seconds, abs=60.0)
+    assert measured.gap_seconds < 5.0
+
+
+def test_a_slow_driver_is_no_less_exact(rig: Rig):
+    rig.open("gpu\nslow 0.004")
+    assert percent_off(rig)[0] < 0.5
+
+
+def test_a_library_shut_down_by_somebody_else_is_opened_again(rig: Rig):
+    import pynvml
+
+    rig.open("gpu")
+    first = rig.edge()
+    pynvml.nvmlShutdown()
+    assert rig.source.read()[GPUS[0]].reason is not None
+    rig.run(3.0)
+    assert rig.source.read()[GPUS[0]].reason is None
+    assert abs(lap(first, rig.edge()).error_joules) < 5.0
+
+
+def test_two_gpus_are_told_apart_when_one_is_lost(rig: Rig):
+    rig.open("gpu\nlost 2\ngpu\ntrace constant 100")
+    first = rig.edge()
+    rig.run(10.0)
+    last = rig.edge()
+    assert last.readings[GPUS[0]].reason is not None
+    assert last.readings[GPUS[1]].reason is None
+    assert abs(lap(first, last, GPUS[1]).error_joules) < 2.0

@@ -1,0 +1,150 @@
+import pickle
+
+import pytest
+
+from green_callbacks.errors import ConfigurationError, UnitError
+from green_callbacks.policies import CarbonBudget, replay
+from green_callbacks.records import EpochRecord, History, Plan
+
+
+def epochs(*costs_kg):
+    return History(EpochRecord.scripted(epoch=at, emissions_kg=cost) for at, cost in enumerate(costs_kg))
+
+
+def outside(cost_kg):
+    return EpochRecord.scripted(epoch=None, emissions_kg=cost_kg)
+
+
+@pytest.mark.parametrize("budget", ["500 g", 0.5, "500000mg"])
+def test_a_run_is_stopped_before_the_epoch_that_would_overspend(budget):
+    stop = replay(epochs(*[0.1] * 20), CarbonBudget(budget), Plan())
+    assert stop.record.epoch == 4
+    assert replay(epochs(*[0.09] * 20), CarbonBudget(budget), Plan()).record.epoch == 4
+    assert (
+        "the next epoch would take about 90.0 g"
+        in replay(epochs(*[0.09] * 20), CarbonBudget(budget), Plan()).verdict.reason
+    )
+
+
+def test_a_soft_budget_stops_after_the_epoch_that_overspends():
+    stop = replay(epochs(*[0.09] * 20), CarbonBudget("500 g", hard=False), Plan())
+    assert stop.record.epoch == 5
+    assert "540 g of the budget of 500 g" in stop.verdict.reason
+
+
+@pytest.mark.parametrize("budget", ["2 kWh", "7.2 MJ"])
+def test_an_energy_budget_counts_the_energy_of_the_facility(budget):
+    verdict = CarbonBudget(budget).decide(epochs(0.5, 0.5), Plan())
+    assert verdict.values == {"green/budget_left_kwh": pytest.approx(1.0), "green/budget_share": pytest.approx(0.5)}
+    assert replay(epochs(*[0.5] * 9), CarbonBudget(budget), Plan()).record.epoch == 3
+
+
+def test_values_say_what_is_left():
+    verdict = CarbonBudget("1 kg").decide(epochs(0.1), Plan(spent_before_kg=0.3))
+    assert verdict.values == {"green/budget_left_kg": pytest.approx(0.6), "green/budget_share": pytest.approx(0.4)}
+
+
+def test_before_the_first_epoch_has_ended_it_says_that_it_cannot_be_projected():
+    verdict = CarbonBudget("1 kg").decide(History([outside(0.4)]), Plan())
+    assert verdict.code == "held"
+    assert "epoch 0 cannot be projected" in verdict.reason
+
+
+def test_a_budget_spent_by_other_runs_stops_before_the_first_batch():
+    verdict = CarbonBudget("1 kg").decide(History(), Plan(spent_before_kg=1.0))
+    assert (verdict.stop, verdict.code) == (True, "stopping")
+    assert CarbonBudget("1 kWh").decide(History(), Plan(spent_before_kwh=1.5)).stop
+    assert not CarbonBudget("1 kg").decide(History(), Plan(spent_before_kwh=5.0)).stop
+
+
+def test_what_other_runs_spent_counts_in_the_projection():
+    history = epochs(0.2)
+    assert not CarbonBudget("1 kg").decide(history, Plan(spent_before_kg=0.5)).stop
+    assert CarbonBudget("1 kg").decide(history, Plan(spent_before_kg=0.7)).stop
+
+
+def test_set_up_is_spent_but_not_projected():
+    history = History([outside(0.5), EpochRecord.scripted(epoch=0, emissions_kg=0.1)])
+    verdict = CarbonBudget("800 g").decide(history, Plan())
+    assert not verdict.stop
+    assert verdict.values["green/budget_left_kg"] == pytest.approx(0.2)
+
+
+def test_the_checkpoint_after_an_epoch_is_projected_with_it():
+    history = epochs(0.1)
+    history.append(outside(0.05))
+    history.append(EpochRecord.scripted(epoch=1, emissions_kg=0.1))
+    # Spent 250 g; to come are the checkpoint of this epoch, the next epoch, and its checkpoint.
+    assert CarbonBudget("449 g").decide(history, Plan()).stop
+    assert not CarbonBudget("451 g").decide(history, Plan()).stop
+
+
+def test_the_dearest_of_the_last_epochs_is_expected_again():
+    history = epochs(0.1, 0.3, 0.1)
+    assert CarbonBudget("750 g").decide(history, Plan()).stop
+    assert not CarbonBudget("810 g").decide(history, Plan()).stop
+    long_ago = epochs(0.3, *[0.1] * 6)
+    assert not CarbonBudget("1010 g").decide(long_ago, Plan()).stop
+
+
+def test_after_the_last_planned_epoch_none_is_projected():
+    assert not CarbonBudget("550 g").decide(epochs(*[0.1] * 5), Plan(epochs=5)).stop
+    assert CarbonBudget("550 g").decide(epochs(*[0.1] * 5), Plan(epochs=6)).stop
+
+
+def test_it_warns_once_at_each_share():
+    policy, history, codes = CarbonBudget("1 kg"), History(), []
+    for at in range(8):
+        history.append(EpochRecord.scripted(epoch=at, emissions_kg=0.12))
+        codes.append(policy.decide(history, Plan()).code)
+    assert codes == ["armed"] * 4 + ["warning", "armed", "warning", "stopping"]
+    assert "50% of the budget are spent: 400 g" in policy.decide(epochs(*[0.12] * 5), Plan()).reason
+
+
+def test_what_was_spent_before_is_warned_of_at_the_first_record():
+    assert CarbonBudget("1 kg").decide(epochs(0.01), Plan(spent_before_kg=0.6)).code == "warning"
+
+
+def test_min_epochs_wins_and_is_said():
+    verdict = CarbonBudget("200 g").decide(epochs(0.1, 0.1), Plan(min_epochs=5))
+    assert verdict.stop
+    assert "min_epochs=5 wins until then" in verdict.reason
+    assert "min_epochs" not in CarbonBudget("200 g").decide(epochs(0.1, 0.1), Plan(min_epochs=2)).reason
+
+
+def test_energy_that_was_not_measured_is_said():
+    history = epochs(0.1)
+    last = EpochRecord.scripted(epoch=1)
+    history.append(type(last)(epoch=1, started_at=last.started_at, duration_seconds=1.0, devices={},
+                              intensity=last.intensity))  # fmt: skip
+    verdict = CarbonBudget("1 kg").decide(history, Plan())
+    assert "was not measured" in verdict.reason
+    assert verdict.values["green/budget_left_kg"] == pytest.approx(0.9)
+
+
+def test_it_says_what_it_will_do():
+    assert "500 g" in CarbonBudget("500 g").describe()
+    assert "before" in CarbonBudget("500 g").describe()
+    assert "after" in CarbonBudget(0.5, hard=False).describe()
+
+
+@pytest.mark.parametrize("budget", ["0 g", 0.0, -1.0, float("nan"), float("inf"), "-5 kg"])
+def test_a_budget_that_cannot_be_kept_is_refused(budget):
+    with pytest.raises(ConfigurationError, match="above 0"):
+        CarbonBudget(budget)
+
+
+def test_an_unknown_unit_is_refused():
+    with pytest.raises(UnitError, match="500 pounds"):
+        CarbonBudget("500 pounds")
+
+
+def test_shares_outside_the_budget_are_refused():
+    with pytest.raises(ConfigurationError, match="warn_at"):
+        CarbonBudget("1 kg", warn_at=(0.5, 1.0))
+
+
+def test_it_pickles_and_hashes_with_a_list_from_yaml():
+    policy = CarbonBudget("1 kg", warn_at=[0.9, 0.5])
+    assert policy.warn_at == (0.5, 0.9)
+    assert hash(pickle.loads(pickle.dumps(policy))) == hash(policy)

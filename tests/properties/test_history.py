@@ -1,0 +1,82 @@
+import json
+from itertools import accumulate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import comparable, records, totals_of
+
+from green_callbacks.records import History
+from green_callbacks.records.codec import decode, encode
+
+HISTORIES = st.lists(records(), max_size=5)
+
+
+@given(records())
+def test_a_record_comes_back_from_json(record):
+    back = decode(json.loads(json.dumps(encode(record), allow_nan=False)))
+    assert comparable(back) == comparable(record)
+    assert repr(back.verdicts) == repr(record.verdicts)
+
+
+@given(HISTORIES)
+def test_a_history_holds_the_records_it_was_given(given_records):
+    history = History(given_records)
+    assert [comparable(record) for record in history] == [comparable(record) for record in given_records]
+
+
+@given(HISTORIES)
+def test_a_history_comes_back_from_its_columns(given_records):
+    history = History(given_records)
+    back = History.from_columns(json.loads(json.dumps(history.to_columns(), allow_nan=False)))
+    assert [comparable(record) for record in back] == [comparable(record) for record in history]
+    assert totals_of(back) == totals_of(history)
+
+
+@given(HISTORIES, records(), st.integers(0, 10**6))
+def test_a_history_that_came_back_goes_on_as_if_it_had_never_left(given_records, record, epoch):
+    history = History(given_records)
+    back = History.from_columns(json.loads(json.dumps(history.to_columns())))
+    for each in (history, back):
+        each.rewind(epoch)
+        each.append(record)
+    assert [comparable(each) for each in back] == [comparable(each) for each in history]
+    assert totals_of(back) == totals_of(history)
+
+
+@given(HISTORIES)
+def test_totals_are_the_sums_of_the_records(given_records):
+    history = History(given_records)
+    kg = list(accumulate((record.emissions_kg or 0.0 for record in given_records), initial=0.0))
+    assert list(history.cumulative_kg) == pytest.approx(kg[1:])
+    joules = [record.energy_joules for record in given_records if record.energy_joules is not None]
+    assert history.energy_joules == (pytest.approx(sum(joules)) if joules else None)
+
+
+@given(HISTORIES, st.integers(0, 10**6))
+def test_epochs_and_what_lies_outside_are_the_run_also_after_a_rewind(given_records, epoch):
+    history = History(given_records)
+    before = history.energy_joules
+    for _ in range(2):
+        parts = [part for part in (history.epochs_joules, history.outside_joules) if part is not None]
+        assert history.energy_joules == (pytest.approx(sum(parts)) if parts else None)
+        history.rewind(epoch)
+    assert history.energy_joules == before
+    assert history.last_epoch is None or history.last_epoch < epoch
+    assert all(record.epoch is None or record.epoch < epoch for record in history)
+
+
+@given(HISTORIES)
+def test_low_and_high_hold_the_value(given_records):
+    for record in History(given_records):
+        if record.energy_joules is not None:
+            slack = 1e-9 * record.energy_joules
+            assert record.energy_low_joules - slack <= record.energy_joules <= record.energy_high_joules + slack
+
+
+@given(HISTORIES, st.floats(0, 1e9))
+def test_rows_until_a_spend_have_spent_no_more(given_records, kg):
+    history = History(given_records)
+    rows = history.rows_until_spend(kg)
+    assert all(spent <= kg for spent in history.cumulative_kg[:rows])
+    assert all(spent > kg for spent in history.cumulative_kg[rows:])

@@ -1,0 +1,235 @@
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sensors import RaplTree
+
+from green_callbacks.clock import ScriptedClock
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.meter import EnergyMeter, energy_between
+from green_callbacks.records import Reading
+from green_callbacks.sources import EnergySource, PowercapSource, ScriptedSource
+
+
+class Told(EnergySource):
+    """Reads what it is told; None for a device that does not answer."""
+
+    def __init__(self, name="gpu:0", **fields):
+        self.name, self.fields, self.joules = name, fields, 0.0
+        self.opened = self.closed = 0
+
+    def open(self):
+        self.opened += 1
+
+    def read(self):
+        fields = {"component": "gpu", "method": "counter", **self.fields}
+        return {self.name: Reading(joules=self.joules, **fields)}
+
+    def close(self):
+        self.closed += 1
+
+
+@pytest.fixture
+def clock():
+    return ScriptedClock()
+
+
+def metered(clock, *sources):
+    meter = EnergyMeter(sources, clock)
+    meter.open()
+    return meter
+
+
+def lap(meter, clock, first=None, seconds=10.0):
+    first = first or meter.read()
+    clock.advance(seconds)
+    return energy_between(first, meter.read())
+
+
+def test_energy_is_the_difference_of_two_snapshots(clock):
+    meter = metered(clock, ScriptedSource(300.0, clock=clock))
+    device = lap(meter, clock)["scripted:0"]
+    assert (device.joules, device.low_joules, device.high_joules) == (3000.0, 3000.0, 3000.0)
+    assert (device.duration_seconds, device.gap_seconds, device.mean_watts) == (10.0, 0.0, 300.0)
+    assert (device.component, device.method, device.flags) == ("gpu", "counter", ())
+    meter.close()
+
+
+def test_a_snapshot_says_when(clock):
+    clock.advance(3)
+    snapshot = metered(clock).read()
+    assert snapshot.seconds == 3
+    assert snapshot.when == datetime(2025, 1, 1, 0, 0, 3, tzinfo=UTC)
+
+
+def test_the_machines_clock_is_the_default():
+    first, second = EnergyMeter([]).read(), EnergyMeter([]).read()
+    assert second.seconds >= first.seconds
+    assert abs(first.when - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_edges_widen_the_bounds_and_models_their_tolerance(clock):
+    source = Told(below_joules=2.0, above_joules=5.0)
+    model = Told("cpu:0", method="modelled", tolerance=0.5)
+    meter = metered(clock, source, model)
+    first = meter.read()
+    source.joules = model.joules = 100.0
+    clock.advance(1)
+    devices = energy_between(first, meter.read())
+    assert (devices["gpu:0"].low_joules, devices["gpu:0"].high_joules) == (93.0, 107.0)
+    assert (devices["cpu:0"].low_joules, devices["cpu:0"].high_joules) == (50.0, 150.0)
+
+
+def test_a_lower_bound_is_never_below_zero(clock):
+    source = Told(below_joules=50.0)
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 10.0
+    assert lap(meter, clock, first)["gpu:0"].low_joules == 0.0
+
+
+def test_a_counter_that_falls_began_anew_from_zero(clock):
+    source = Told()
+    source.joules = 1000.0
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 1500.0
+    meter.read()
+    source.joules = 200.0
+    device = lap(meter, clock, first)["gpu:0"]
+    assert (device.joules, device.flags) == (700.0, ("reset",))
+    source.joules = 250.0
+    assert lap(meter, clock)["gpu:0"].flags == ()
+
+
+def test_a_fall_within_the_uncertainty_is_waited_for(clock):
+    source = Told(below_joules=20.0, above_joules=3.0)
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 100.0
+    second = meter.read()
+    source.joules = 90.0  # it had been estimated too high
+    third = meter.read()
+    source.joules = 130.0
+    last = meter.read()
+    held = energy_between(second, third)["gpu:0"]
+    assert (held.joules, held.flags) == (0.0, ())
+    assert energy_between(third, last)["gpu:0"].joules == 30.0
+    assert energy_between(first, last)["gpu:0"].joules == 130.0
+    assert energy_between(first, third)["gpu:0"].low_joules <= 90.0 - 20.0
+
+
+def test_a_device_that_never_answers_is_not_measured(clock):
+    source = Told()
+    source.joules = None
+    meter = metered(clock, source)
+    device = lap(meter, clock)["gpu:0"]
+    assert (device.joules, device.low_joules, device.high_joules, device.mean_watts) == (None,) * 4
+    assert device.gap_seconds == device.duration_seconds == 10.0
+
+
+def test_a_device_that_appears_later_counts_from_then_on(clock):
+    source = Told()
+    source.joules = None
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 5000.0
+    meter.read()
+    source.joules = 5100.0
+    assert lap(meter, clock, first)["gpu:0"].joules == 100.0
+
+
+def test_a_device_that_stops_answering_keeps_what_it_had(clock):
+    source = Told()
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 100.0
+    meter.read()
+    source.joules = None
+    assert lap(meter, clock, first)["gpu:0"].joules is None
+    source.joules = 150.0
+    meter.read()
+    source.joules = 175.0
+    assert lap(meter, clock, first)["gpu:0"].joules == 125.0
+
+
+def test_a_device_that_is_new_in_the_last_snapshot_is_not_measured(clock):
+    source = Told()
+    first = metered(clock).read()
+    clock.advance(10)
+    device = energy_between(first, metered(clock, source).read())["gpu:0"]
+    assert (device.joules, device.gap_seconds) == (None, 10.0)
+
+
+def test_a_gap_over_the_whole_lap_is_nothing_measured_and_one_within_it_is_told(clock):
+    meter = metered(clock, ScriptedSource(100.0, lost_seconds=[(10, 25)], clock=clock))
+    before = lap(meter, clock)["scripted:0"]
+    lost = lap(meter, clock)["scripted:0"]
+    back = lap(meter, clock)["scripted:0"]
+    assert (before.joules, before.gap_seconds) == (1000.0, 0.0)
+    assert (lost.joules, lost.gap_seconds) == (None, 10.0)
+    assert (back.joules, back.gap_seconds) == (2000.0, 0.0)
+
+
+def test_a_lap_of_no_time_measures_no_energy_and_no_gap(clock):
+    meter = metered(clock, ScriptedSource(100.0, clock=clock))
+    device = lap(meter, clock, seconds=0.0)["scripted:0"]
+    assert (device.joules, device.gap_seconds, device.mean_watts) == (0.0, 0.0, None)
+
+
+def test_a_source_that_cannot_be_opened_is_left_out_with_its_remedy(clock, caplog, tmp_path):
+    broken, good = PowercapSource(tmp_path / "nothing"), ScriptedSource(clock=clock)
+    meter = metered(clock, broken, good)
+    assert meter.open_sources == (good,)
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert lap(meter, clock).keys() == {"scripted:0"}
+    with pytest.raises(SourceUnavailableError):
+        EnergyMeter([broken]).open(strict=True)
+    meter.close()
+
+
+def test_a_settled_reading_waits_where_a_source_can(clock):
+    class Settling(Told):
+        def read_settled(self):
+            self.joules += 1.0
+            return self.read()
+
+    meter = metered(clock, Settling())
+    assert meter.read().tallies["gpu:0"].reading.joules == 0.0
+    assert meter.read(settled=True).tallies["gpu:0"].reading.joules == 1.0
+
+
+def test_sources_of_which_no_device_counts_are_closed(clock):
+    ours, theirs = Told("gpu:0"), Told("gpu:1")
+    meter = metered(clock, ours, theirs)
+    meter.read()
+    meter.keep({"gpu:0"})
+    assert (ours.closed, theirs.closed) == (0, 1)
+    assert meter.open_sources == (ours,)
+    meter.close()
+    meter.close()
+    assert (ours.closed, theirs.closed) == (1, 1)
+
+
+def test_a_meter_that_is_opened_again_starts_afresh(clock):
+    source = Told()
+    meter = metered(clock, source)
+    source.joules = 100.0
+    assert lap(meter, clock)["gpu:0"].joules == 0.0
+    meter.close()
+    assert meter.read().tallies == {}
+    meter.open()
+    assert meter.read().tallies["gpu:0"].joules == 0.0
+    meter.close()
+
+
+def test_a_wrap_of_a_range_that_the_source_knows_is_not_a_reset(clock, tmp_path):
+    tree = RaplTree(tmp_path)
+    tree.add("intel-rapl:0", "package-0", microjoules=999_000_000, range_microjoules=1_000_000_000)
+    meter = metered(clock, PowercapSource(tmp_path, clock=clock))
+    first = meter.read()
+    tree.counter("intel-rapl:0").write_text("4000000\n", encoding="ascii")
+    (device,) = lap(meter, clock, first).values()
+    assert device.joules == pytest.approx(5.0)
+    assert "reset" not in device.flags
+    meter.close()
