@@ -1,10 +1,12 @@
 """Train a small convolutional network on handwritten digits with Keras, and stop when it no longer pays."""
 
 import os
-from datetime import datetime
+import time
 from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # before TensorFlow is imported, or it tells of its kernels
+# Before TensorFlow is imported: without these it tells of its kernels.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
 import keras
 from sklearn.datasets import load_digits
@@ -35,7 +37,7 @@ def digit_classifier() -> keras.Model:
 
 def main() -> None:
     """Train, and say what it cost."""
-    folder = LOGS / f"{datetime.now():%Y%m%d-%H%M%S}"  # one for each run, so that TensorBoard tells them apart
+    folder = LOGS / time.strftime("%Y%m%d-%H%M%S")  # one for each run, so that TensorBoard tells them apart
     keras.utils.set_random_seed(1)
     digits = load_digits()
     images = digits.images[..., None].astype("float32") / 16

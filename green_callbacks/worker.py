@@ -102,15 +102,14 @@ class Worker:
             raise failure
 
     def stop(self, timeout_seconds: float) -> None:
-        """End the thread after the task at hand; tasks still waiting are dropped.
+        """End the thread after the task at hand and those that go first; the others that still wait are dropped.
 
         Args:
-            timeout_seconds: How long to wait for the task at hand, in s.
+            timeout_seconds: How long to wait for the end, in s; the thread may come to it later.
         """
         with self._wake:
             self._stopping = True
             self._jobs.clear()
-            self._first.clear()
             self._tasks.clear()
             self._wake.notify_all()
         if self._thread is not None and not self.is_current:
@@ -140,13 +139,14 @@ class Worker:
 
     def _next(self) -> Task | None:
         with self._wake:
-            while not self._stopping:
+            while True:
                 task = self._due()
                 if task is not None:
                     self._busy = True
                     return task
+                if self._stopping:
+                    return None
                 self._wake.wait(self._seconds_until_due())
-            return None
 
     def _due(self) -> Task | None:
         now = time.monotonic()

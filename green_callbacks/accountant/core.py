@@ -123,7 +123,7 @@ class EnergyAccountant:
         if self._run_id is None:
             self._run_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
         if self._ledger is None and self._settings.ledger is not False:
-            self._ledger = self._settings.ledger or (folder / f"{self._run_id}.jsonl").absolute()
+            self._ledger = (self._settings.ledger or folder / f"{self._run_id}.jsonl").absolute()
 
     @property
     def run_id(self) -> str:

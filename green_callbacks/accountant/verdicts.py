@@ -60,7 +60,8 @@ class Board:
         verdicts = [budget.decide(history, self.plan) for budget in budgets] if ranks.rank == 0 else []
         spent = next((verdict.reason for verdict in verdicts if verdict.stop), None)
         if ranks.sum([float(spent is not None)])[0] > 0:
-            raise BudgetSpentError(spent or "Rank 0 found its carbon budget spent.")
+            self.stop_reason = spent or "Rank 0 found its carbon budget spent."
+            raise BudgetSpentError(self.stop_reason)
 
     def decide(self, history: History, record: EpochRecord) -> tuple[Verdict, ...]:
         """Ask every policy.

@@ -52,6 +52,8 @@ class Price:
     def per_kwh_now(self, history: History, curve: Curve) -> float:
         """Return the least gain for one kWh, at this point of a run.
 
+        A doubling is asked for at the present pace: half of the energy so far must bring its share of the whole gain.
+
         Args:
             history: All records so far.
             curve: The metric's curve.
@@ -69,13 +71,10 @@ class Price:
             monitor: Key of the metric.
         """
         if self.per_kg is not None:
-            return f"You pay 1 kg of CO2e for {self.per_kg:g} of {monitor}, and no more."
+            return f"You pay up to 1 kg of CO2e for {self.per_kg:g} of {monitor}."
         if self.per_kwh is not None:
-            return f"You pay 1 kWh for {self.per_kwh:g} of {monitor}, and no more."
-        return (
-            f"You pay a doubling of the energy for {self.on_doubling or 0:.3g} times all that {monitor} has gained, "
-            "and no more."
-        )
+            return f"You pay up to 1 kWh for {self.per_kwh:g} of {monitor}."
+        return f"You pay a doubling of the energy for {self.on_doubling or 0:.3g} times all that {monitor} has gained."
 
 
 def cleanest_kg_per_kwh(history: History) -> float:

@@ -22,6 +22,7 @@ _SCAN = 6
 _ATTEMPTS = 4
 _OFTEN_SECONDS, _SELDOM_SECONDS, _RARELY_SECONDS = 0.3, 1.5, 12.0
 _BRIDGED_SECONDS = 3.0
+_LEAST_MEAN_SECONDS = 0.9
 
 
 class CounterUntrustworthyError(Exception):
@@ -161,8 +162,10 @@ class CounterGauge:
             look = self._look()
             if look.joules > last.joules:
                 # If the awaited refresh came before the first look, this is the next one, and not alone.
-                if look.after_seconds - before.before_seconds < period:
+                if look.after_seconds - before.before_seconds < period and self._tracked_watts is not None:
                     self._between.practise(self._tracked_watts, look.joules - before.joules)
+                    if not self._sensor.averages:
+                        self._plausibility.compare((look.joules - before.joules) / period, self._tracked_watts)
                 self._between.saw(last, look)
                 return True
             last = look
@@ -206,19 +209,21 @@ class CounterGauge:
     def _check(self) -> None:
         """Notice a counter that stands still while the GPU draws power, or that contradicts the power."""
         look = self._latest
-        watts = self._mean_or_present_watts()
-        still = stands_still(look.after_seconds - self._risen.after_seconds, watts)
+        still = stands_still(look.after_seconds - self._risen.after_seconds, self._tracked_watts)
         if still is not None:
             raise CounterUntrustworthyError(flag="counter_frozen", why=still, last=self._stopped())
-        if watts is not None:
-            self._plausibility.sample(look.seconds, look.joules, watts)
-        contradiction = self._plausibility.doubt()
+        seconds = look.after_seconds - self._meant.after_seconds
+        if seconds < _LEAST_MEAN_SECONDS:
+            return
+        watts = (look.joules - self._meant.joules) / seconds
+        average_watts = self._average_watts()
+        if average_watts is not None:
+            self._plausibility.compare(watts, average_watts)
+        contradiction = self._plausibility.doubt(watts)
         if contradiction is not None:
             raise CounterUntrustworthyError(flag="counter_implausible", why=contradiction, last=look)
-        seconds = look.after_seconds - self._meant.after_seconds
-        if seconds >= _LONGEST_PERIOD_SECONDS:
-            self._between.power.learn_mean((look.joules - self._meant.joules) / seconds, seconds)
-            self._meant = look
+        self._between.power.learn_mean(watts, seconds)
+        self._meant = look
 
     def _stopped(self) -> Look:
         """Return what a counter shows that stands still, at the time when it came to that at the mean power."""
@@ -228,14 +233,14 @@ class CounterGauge:
         seconds = min(seconds, risen.seconds)
         return Look(risen.joules, seconds, seconds)
 
-    def _mean_or_present_watts(self) -> float | None:
-        """Return the power of the last second where the GPU tells it, else the one looked at last, in W."""
+    def _average_watts(self) -> float | None:
+        """Return the power of the last second in W; None where the GPU does not tell it."""
         if not self._sensor.averages:
-            return self._tracked_watts
+            return None
         try:
             return self._sensor.average_watts()
         except DriverError:
-            return self._tracked_watts
+            return None
 
     def _present_watts(self) -> float | None:
         try:

@@ -20,7 +20,7 @@ SENSOR_TOLERANCE = 0.05
 """Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
 _NOTHING = Edge(0.0, 0.0, 0.0)
 _MIG_TOLERANCE = 0.4
-_COUNTER_POLL_SECONDS = 0.4
+_COUNTER_POLL_SECONDS = 0.37
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,22 +88,26 @@ class MeasuredGpu:
             yield from self._watch(self._gauge.find())
 
     def is_due(self, now_seconds: float) -> bool:
-        """Return whether :meth:`work` should begin.
+        """Return whether :meth:`work` should begin; a GPU that is sampled at short intervals never waits for it.
 
         Args:
             now_seconds: Monotonic time in s.
         """
-        if isinstance(self._gauge, CounterGauge) and self._known.reason is None:
-            return self._gauge.is_due(now_seconds)
+        if self._known.reason is None and self._gauge is not None:
+            if isinstance(self._gauge, CounterGauge):
+                return self._gauge.is_due(now_seconds)
+            if not self._gauge.has_buffer:
+                return False
         return now_seconds >= self._due_seconds
 
     def sample(self) -> Steps:
-        """Sample on and on, beside the work on other GPUs, if that is how this one is measured."""
+        """Sample on and on, once at least, beside the work on other GPUs, if that is how this one is measured."""
         while isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
             try:
                 self._gauge.sample()
             except DriverError as error:
                 self._lose(error)
+                return
             yield self._clock.monotonic() + self.poll_seconds
 
     def work(self) -> Steps:

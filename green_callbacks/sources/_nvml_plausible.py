@@ -7,14 +7,13 @@ from statistics import fmean, stdev
 _OVER_LIMIT = 1.2
 _FAR = 0.25
 _SURE = 6.0
-_LEAST_SAMPLES, _MOST_SAMPLES = 24, 60
-_LEAST_SECONDS = 1.0
+_LEAST_PAIRS, _MOST_PAIRS = 20, 60
 _LEAST_WATTS = 1.0
 _FROZEN_SECONDS = 0.6
 
 
 class Plausibility:
-    """Compares a counter with the power limit and with powers sampled along its way.
+    """Compares a counter with the power limit and with the power sensor.
 
     Args:
         limit_watts: The power limit in W; None if it is not known.
@@ -22,39 +21,38 @@ class Plausibility:
 
     def __init__(self, limit_watts: float | None) -> None:
         self._limit_watts = limit_watts
-        self._samples: deque[tuple[float, float, float]] = deque(maxlen=_MOST_SAMPLES)
+        self._pairs: deque[tuple[float, float]] = deque(maxlen=_MOST_PAIRS)
 
     def restart(self) -> None:
-        """Forget what was sampled, as the counter began anew."""
-        self._samples.clear()
+        """Forget what was compared, as the counter began anew."""
+        self._pairs.clear()
 
-    def sample(self, seconds: float, joules: float, watts: float) -> None:
-        """Take in the counter and the power at one instant.
+    def compare(self, counter_watts: float, power_watts: float) -> None:
+        """Take in what the counter and the power sensor say of the same stretch of time.
+
+        Of the same stretch: samples at any time would, in training whose steps come evenly, see one part of them only.
 
         Args:
-            seconds: Monotonic time in s.
-            joules: The counter in J.
-            watts: The power in W.
+            counter_watts: Mean power by the counter, in W.
+            power_watts: Power by the sensor, at a random instant of the stretch or averaged over it, in W.
         """
-        self._samples.append((seconds, joules, watts))
+        self._pairs.append((counter_watts, power_watts))
 
-    def doubt(self) -> str | None:
-        """Return what speaks against the counter; None if nothing does."""
-        if len(self._samples) < 2:  # noqa: PLR2004
+    def doubt(self, mean_watts: float) -> str | None:
+        """Return what speaks against the counter; None if nothing does.
+
+        Args:
+            mean_watts: Mean power by the counter over a second or more, in W.
+        """
+        if self._limit_watts is not None and mean_watts > _OVER_LIMIT * self._limit_watts:
+            return f"its energy counter says {mean_watts:.0f} W, far over its limit of {self._limit_watts:.0f} W"
+        if len(self._pairs) < _LEAST_PAIRS:
             return None
-        seconds = self._samples[-1][0] - self._samples[0][0]
-        if seconds < _LEAST_SECONDS:
-            return None
-        watts = (self._samples[-1][1] - self._samples[0][1]) / seconds
-        if self._limit_watts is not None and watts > _OVER_LIMIT * self._limit_watts:
-            return f"its energy counter says {watts:.0f} W, far over its limit of {self._limit_watts:.0f} W"
-        if len(self._samples) < _LEAST_SAMPLES:
-            return None
-        sampled = [sample[2] for sample in self._samples]
-        mean_watts = fmean(sampled)
-        unsure_watts = _SURE * stdev(sampled) / sqrt(len(sampled))
-        if abs(watts - mean_watts) > max(_LEAST_WATTS, _FAR * mean_watts, unsure_watts):
-            return f"its energy counter says {watts:.0f} W, its power sensor {mean_watts:.0f} W"
+        differences = [counter - power for counter, power in self._pairs]
+        counted, sampled = fmean(pair[0] for pair in self._pairs), fmean(pair[1] for pair in self._pairs)
+        unsure_watts = _SURE * stdev(differences) / sqrt(len(differences))
+        if abs(counted - sampled) > max(_LEAST_WATTS, _FAR * sampled, unsure_watts):
+            return f"its energy counter says {counted:.0f} W, its power sensor {sampled:.0f} W"
         return None
 
 

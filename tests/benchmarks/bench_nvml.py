@@ -1,12 +1,12 @@
-"""Energy of GPUs against an exact truth, beside a bare difference of the counter: ``python tests/benchmarks/bench_nvml.py``.
+"""Energy of GPUs against an exact truth, beside a bare difference of the counter.
 
-Needs no GPU: NVIDIA's driver is a stand-in (``tests/nvml/fake_nvml.c``) whose GPUs follow known traces, reached through
-the real binding. All traces run at once, in real time. Prints, for every trace, the mean absolute error over windows at
-random phase; how often the stated bounds hold the truth, and how wide they are; what an edge and the background cost.
+Run it by ``python tests/benchmarks/bench_nvml.py``. It needs no GPU: NVIDIA's driver is a stand-in
+(``tests/nvml/fake_nvml.c``) whose GPUs follow known traces, reached through the real binding. All traces run at once,
+in real time. Prints, for every trace, the mean absolute error over windows at random phase; how often the stated bounds
+hold the truth, and how wide they are; what an edge and the background cost.
 """
 
 import argparse
-import ctypes
 import random
 import shutil
 import sys
@@ -14,15 +14,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from math import hypot
 from pathlib import Path
 from statistics import fmean, median
+from typing import Self
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from nvml.stand_in import GPUS, FakeNvml, build
+
 from green_callbacks.records import Reading
 from green_callbacks.sources.nvml import NvmlSource
-from nvml.stand_in import FakeNvml, build
 
 SQUARE = "square 80 400"
 TRACES = {
@@ -53,7 +57,7 @@ class Polling:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Polling":
+    def __enter__(self) -> Self:
         self._source.open()
         self._thread.start()
         return self
@@ -90,41 +94,39 @@ class Score:
         self.covered.append(-above <= error <= below)
 
 
-def bare_counter(nvml: ctypes.CDLL, gpus: int) -> list[float | None]:
-    """Return the counters as anybody can read them, in J."""
+def bare_joules(handle: object) -> float | None:
+    """Return the counter as anybody can read it, in J; None if there is none."""
     import pynvml
 
-    values: list[float | None] = []
-    for gpu in range(gpus):
-        try:
-            values.append(pynvml.nvmlDeviceGetTotalEnergyConsumption(pynvml.nvmlDeviceGetHandleByIndex(gpu)) / 1e3)
-        except pynvml.NVMLError:
-            values.append(None)
-    return values
+    try:
+        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
+    except pynvml.NVMLError:
+        return None
 
 
-def measured_windows(fake: FakeNvml, source: NvmlSource, seconds: float, count: int, *, settled: bool) -> list[Score]:
-    """Measure windows of all GPUs at once."""
-    scores = [Score() for _ in TRACES]
-    for _ in range(count):
-        time.sleep(random.uniform(0.0, 0.3))
-        if settled:
-            source.read_settled()
-        bare_first = bare_counter(fake, len(TRACES))
-        began, first = time.monotonic(), list(source.read().values())
-        began = (began + time.monotonic()) / 2
-        time.sleep(seconds + random.uniform(0.0, 0.2))
-        bare_last = bare_counter(fake, len(TRACES))
-        ended = time.monotonic()
-        last = list((source.read_settled() if settled else source.read()).values())
-        ended = ended if settled else (ended + time.monotonic()) / 2
-        for gpu, score in enumerate(scores):
+def measured_windows(fake: FakeNvml, gpu: int, seconds: float, count: int, *, settled: bool) -> Score:
+    """Measure windows of one GPU, by a source of its own."""
+    import pynvml
+
+    score = Score()
+    uuid = GPUS[gpu].removeprefix("gpu:")
+    source = NvmlSource([uuid])
+    with Polling(source):
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        for _ in range(count):
+            time.sleep(random.uniform(0.0, 0.3))
+            if settled:
+                source.read_settled()
+            (first,), began = source.read().values(), time.monotonic()
+            bare_first = bare_joules(handle)
+            time.sleep(seconds + random.uniform(0.0, 0.2))
+            bare_last, ended = bare_joules(handle), time.monotonic()
+            (last,) = (source.read_settled() if settled else source.read()).values()
             true_joules = fake.energy_joules(gpu, ended) - fake.energy_joules(gpu, began)
-            score.add(first[gpu], last[gpu], true_joules)
-            before, after = bare_first[gpu], bare_last[gpu]
-            if before is not None and after is not None:
-                score.bare_percent.append(100 * abs(after - before - true_joules) / true_joules)
-    return scores
+            score.add(first, last, true_joules)
+            if bare_first is not None and bare_last is not None:
+                score.bare_percent.append(100 * abs(bare_last - bare_first - true_joules) / true_joules)
+    return score
 
 
 def print_scores(title: str, scores: list[Score]) -> None:
@@ -183,12 +185,12 @@ def main(arguments: Mapping[str, object]) -> None:
         fake = FakeNvml(build(compiler, Path(folder)))
         windows = int(str(arguments["windows"]))
         fake.script(mixed_script(random.Random()))
-        source = NvmlSource()
-        with Polling(source):
-            print_scores("epochs of 2 s", measured_windows(fake, source, 2.0, windows, settled=False))
-            print_scores("measured blocks of 2 s", measured_windows(fake, source, 2.0, windows, settled=True))
-            if arguments["long"]:
-                print_scores("epochs of 10 s", measured_windows(fake, source, 10.0, windows, settled=False))
+        rows = [("epochs of 2 s", 2.0, False), ("measured blocks of 2 s", 2.0, True)]
+        rows += [("epochs of 10 s", 10.0, False)] if arguments["long"] else []
+        for title, seconds, settled in rows:
+            measure = partial(measured_windows, fake, seconds=seconds, count=windows, settled=settled)
+            with ThreadPoolExecutor(len(TRACES)) as threads:
+                print_scores(title, list(threads.map(measure, range(len(TRACES)))))
         print()
         for gpus in (1, 8):
             print_cost(fake, gpus, seconds=10.0)

@@ -13,7 +13,7 @@ from green_callbacks.records import Reading
 from green_callbacks.sources.nvml import NvmlSource
 
 SOURCE = Path(__file__).with_name("fake_nvml.c")
-GPUS = [f"gpu:GPU-abc0000{number}-0000-4000-8000-00000000000{number}" for number in range(8)]
+GPUS = [f"gpu:GPU-abc0000{number:x}-0000-4000-8000-00000000000{number:x}" for number in range(16)]
 """Names of the scripted GPUs that are not given a UUID."""
 
 

@@ -107,13 +107,14 @@ def test_without_a_counter_ten_seconds_are_right(rig: Rig, trace: str):
 def test_the_bounds_hold_the_truth_and_are_not_wide(nvml: FakeNvml, *, settled: bool):
     laps = []
     for trace in TRACES:
-        rig = Rig(nvml)
-        laps += windows(rig, trace, STEADY, 2.0, settled=settled, count=24)
-        rig.source.close()
+        for counter in (STEADY, JITTERY):
+            rig = Rig(nvml)
+            laps += windows(rig, trace, counter, 2.0, settled=settled, count=24)
+            rig.source.close()
     width = mean(lap.high_joules - lap.low_joules for lap in laps)
     error = mean(abs(lap.error_joules) for lap in laps)
-    assert mean(lap.covers for lap in laps) >= 0.95
-    assert width <= 5 * error
+    assert mean(lap.covers for lap in laps) >= 0.9
+    assert width <= 6.5 * error
 
 
 def test_epochs_add_up_to_the_whole(rig: Rig):
@@ -125,6 +126,36 @@ def test_epochs_add_up_to_the_whole(rig: Rig):
     parts = sum(lap(a, b).joules for a, b in pairwise(edges))
     assert parts == pytest.approx(lap(edges[0], edges[-1]).joules, abs=1e-6)
     assert lap(edges[0], edges[-1]).error_joules == pytest.approx(0.0, abs=30.0)
+
+
+def test_a_chip_that_averages_is_integrated_by_its_average(rig: Rig):
+    rig.open("gpu\ntrace square 80 400 10 0.3\ncounter 0\npower 0.1 0.025\naverage 0.1 1")
+    rig.run(2.0)
+    first = rig.edge()
+    rig.run(20.0)
+    measured = lap(first, rig.edge())
+    assert measured.error_joules == pytest.approx(0.0, abs=0.03 * measured.true_joules)
+
+
+@pytest.mark.parametrize("sensor", ["", "samples 0.02 120"])
+def test_gpus_with_and_without_a_counter_are_measured_side_by_side(rig: Rig, sensor: str):
+    rig.open(f"gpu\ntrace square 80 400 1\ngpu\ntrace square 80 400 1\ncounter 0\n{sensor}")
+    assert rig.source.poll_seconds is not None
+    rig.run(2.0)
+    first = rig.edge()
+    rig.run(10.0)
+    last = rig.edge()
+    for name in GPUS[:2]:
+        measured = lap(first, last, name)
+        assert measured.error_joules == pytest.approx(0.0, abs=0.01 * measured.true_joules)
+
+
+def test_a_counter_that_refreshes_fast_is_followed_too(rig: Rig):
+    rig.open("gpu\ntrace constant 300\ncounter 0.02 0.003")
+    rig.run(3.0)
+    first = rig.edge()
+    rig.run(2.0)
+    assert abs(lap(first, rig.edge()).error_joules) < 0.6
 
 
 def test_an_edge_costs_two_calls_and_a_second_less_than_five(rig: Rig):

@@ -101,9 +101,8 @@ def test_a_counter_that_contradicts_the_power_is_replaced(rig: Rig, gain: float)
     assert percent_off(rig)[0] < 2.0
 
 
-@pytest.mark.parametrize(
-    "trace", ["square 80 400 1", "square 80 400 0.3 0.2", "square 60 700 7 0.3", "sine 240 160 0.5"]
-)
+@pytest.mark.parametrize("hertz", [0.2, 0.5, 1, 1.25, 2, 5, 7, 10])
+@pytest.mark.parametrize("sensor", ["power 0.02 0.01", "power 0.1 0.1 0.05", "power 0.1 0.025 0.05\naverage 0.1 1"])
 def test_a_true_counter_is_never_doubted(rig: Rig, hertz: float, sensor: str):
     rig.open(f"gpu\ntrace square 60 600 {hertz} 0.3\n{sensor}")
     rig.run(600.0)

@@ -268,7 +268,8 @@ def test_values_hold_the_gain_per_kg_per_kwh_and_by_a_doubling():
 
 
 def test_the_price_is_said_in_words():
-    assert MarginalGain("val_acc", min_gain_per_kg=0.005).describe().startswith("You pay 1 kg of CO2e for 0.005")
+    said = MarginalGain("val_acc", min_gain_per_kg=0.005).describe()
+    assert said == "You pay up to 1 kg of CO2e for 0.005 of val_acc."
     assert "1 kWh for 0.01 of val_acc" in MarginalGain("val_acc", min_gain_per_kwh=0.01).describe()
     assert "doubling of the energy" in MarginalGain("val_acc").describe()
 

@@ -254,3 +254,10 @@ def test_it_needs_no_option(fit):
 
     assert "loss" in logs
     assert monitor.accountant.close().ledger.exists()
+
+
+@pytest.mark.parametrize("phase", ["train", "test", "predict"])
+def test_batches_cost_nothing(phase):
+    """A batch hook would also make Keras wait for every batch, with the backends that do not."""
+    for hook in (f"on_{phase}_batch_begin", f"on_{phase}_batch_end"):
+        assert getattr(EmissionsMonitor, hook) is getattr(keras.callbacks.Callback, hook)

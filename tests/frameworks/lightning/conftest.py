@@ -14,6 +14,7 @@ collect_ignore_glob = [] if find_spec("lightning") else ["*"]
 HINTS = (
     "ignore:Be aware that when using `ckpt_path`",
     "ignore:The dirpath has changed",
+    "ignore:You're resuming from a checkpoint that ended before the epoch ended",
     "ignore:.*does not have many workers",
     "ignore:The number of training batches",
     "ignore:.*treespec",

@@ -26,4 +26,4 @@ class KilledModule(TinyModule):
 if __name__ == "__main__":
     folder, clock = Path(sys.argv[1]), ScriptedClock()
     checkpoint = ModelCheckpoint(folder, save_top_k=-1, filename="{epoch}")
-    trainer(folder, monitor(clock), checkpoint, max_epochs=4, enable_checkpointing=True).fit(TinyModule(clock) if "whole" in sys.argv else KilledModule(clock))
+    trainer(folder, monitor(clock), checkpoint, max_epochs=4, enable_checkpointing=True).fit(KilledModule(clock))

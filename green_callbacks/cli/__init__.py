@@ -1,0 +1,51 @@
+"""The command ``green-callbacks``: what a machine can measure, what runs cost, where a rule would have stopped them.
+
+Every sub-command is a file of its own with ``register(subparsers)`` and ``run(arguments) -> int``. This is the one
+place of the package that prints. What a sub-command needs is imported when it runs.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Final
+
+from green_callbacks._version import __version__
+from green_callbacks.cli import doctor, replay, summary
+from green_callbacks.errors import GreenCallbacksError
+
+__all__ = ["main"]
+
+_MISUSED: Final = 2
+"""Exit status of a command that cannot do what it was asked; that of argparse too."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments after the command's name; those of the process unless given.
+
+    Returns:
+        Exit status: 0 if all went well, 2 with a sentence on standard error if it could not be done; ``doctor`` returns
+        1 where nothing can be measured.
+
+    Raises:
+        SystemExit: ``--help``, ``--version``, or arguments that cannot be understood (status 2).
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        return int(arguments.run(arguments))
+    except GreenCallbacksError as error:
+        print(f"green-callbacks: {error}", file=sys.stderr)
+        return _MISUSED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="green-callbacks", description="What training runs cost the climate, and when to stop them."
+    )
+    parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
+    subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
+    for command in (doctor, summary, replay):
+        command.register(subparsers)
+    return parser

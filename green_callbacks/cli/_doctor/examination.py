@@ -1,0 +1,117 @@
+"""The whole examination, and its report."""
+
+import logging
+import platform
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from green_callbacks._version import __version__
+from green_callbacks.cli._doctor.account import account
+from green_callbacks.cli._doctor.finding import Finding
+from green_callbacks.cli._doctor.gpus import gpus
+from green_callbacks.cli._doctor.processors import processors
+from green_callbacks.cli._doctor.software import software
+from green_callbacks.cli._text import aligned, labelled
+from green_callbacks.records import DeviceEnergy
+from green_callbacks.sinks._wording import significant
+from green_callbacks.sources import EnergySource
+from green_callbacks.window import Window, measure
+
+_LABEL_WIDTH: Final = 15
+_UNKNOWN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What an examination came to.
+
+    Attributes:
+        findings: What was found out.
+        window: The live measurement; without devices if nothing could be measured.
+    """
+
+    findings: Sequence[Finding]
+    window: Window
+
+    @property
+    def measures(self) -> bool:
+        """Whether the energy of at least one device was measured, not modelled."""
+        return any(d.joules is not None and d.method != "modelled" for d in self.window.devices.values())
+
+    def as_text(self) -> str:
+        """Return lines of plain text."""
+        head = f"green_callbacks {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
+        return "\n\n".join([head, "\n".join(map(_lines, self.findings)), self._measurement(), self._verdict()])
+
+    def as_document(self) -> dict[str, Any]:
+        """Return the same as plain JSON types."""
+        devices = {
+            name: {**asdict(device), "flags": list(device.flags), "mean_watts": device.mean_watts}
+            for name, device in self.window.devices.items()
+        }
+        return {
+            "version": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(terse=True),
+            "measures": self.measures,
+            "findings": [asdict(finding) for finding in self.findings],
+            "measurement": {"duration_seconds": self.window.duration_seconds, "devices": devices},
+        }
+
+    def _measurement(self) -> str:
+        if not self.window.devices:
+            return "Nothing can be measured here, and nothing modelled."
+        rows = [_row(name, device) for name, device in self.window.devices.items()]
+        title = f"Measured just now, over {self.window.duration_seconds:.1f} s, with whatever else ran:"
+        return f"{title}\n{aligned([['device', 'power', 'how', 'flags'], *rows], left=(0, 2, 3))}"
+
+    def _verdict(self) -> str:
+        if self.measures:
+            return "Energy can be measured here."
+        return "No energy can be measured here; what is shown of a run would be modelled, and would say so."
+
+
+def examine(seconds: float, sources: Sequence[EnergySource] | None = None) -> Report:
+    """Examine this machine, and measure for a moment. Never raises.
+
+    Args:
+        seconds: How long to measure, in s.
+        sources: What to measure with; what the machine has unless given.
+
+    Returns:
+        The report.
+    """
+    with _quiet():  # what would be logged is in the report
+        findings = [*gpus(), *processors(), *software(), *account()]
+        return Report(findings, _measured(seconds, sources))
+
+
+def _measured(seconds: float, sources: Sequence[EnergySource] | None) -> Window:
+    with measure(sources) as window:
+        time.sleep(seconds)
+    return window
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    logger = logging.getLogger("green_callbacks")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _lines(finding: Finding) -> str:
+    text = labelled(finding.topic, finding.text, _LABEL_WIDTH)
+    # Not wrapped: it is there to be copied.
+    return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {finding.command}"
+
+
+def _row(name: str, device: DeviceEnergy) -> list[str]:
+    watts = _UNKNOWN if device.mean_watts is None else f"{significant(device.mean_watts)} W"
+    return [name, watts, device.method, ", ".join(device.flags)]

@@ -1,0 +1,136 @@
+"""What NVIDIA's driver tells of the GPUs here."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.cli._doctor.finding import Finding, State
+from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources._nvml_driver import Driver, DriverError
+from green_callbacks.sources._nvml_select import Chosen, Found, choose, find_gpus
+
+_TOPIC: Final = "NVIDIA GPU"
+_PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
+_NVIDIA: Final = "0x10de"
+_DISPLAY: Final = "0x03"
+"""Class of PCI devices that are display controllers, those without a connector included (PCI Code and ID Assignment)."""
+
+
+def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = _PCI_DEVICES) -> list[Finding]:
+    """Find the GPUs, how their energy is obtained, and which of them count.
+
+    Args:
+        environ: Environment variables.
+        pci_devices: Where Linux lists the devices of the PCI bus.
+
+    Returns:
+        One finding for each GPU, or one that says why there is none.
+    """
+    try:
+        driver = Driver.open()
+    except SourceUnavailableError as refusal:
+        return [_without_driver(refusal, pci_devices)]
+    try:
+        found = find_gpus(driver)
+        chosen = choose(found, None, environ)
+        findings = [_used(driver, one) for one in chosen]
+    except DriverError as error:
+        return [Finding(topic=_TOPIC, state="missing", text=f"The driver says '{error}'.", command="nvidia-smi")]
+    finally:
+        driver.close()
+    return [*findings, *_unused(found, chosen, environ.get("CUDA_VISIBLE_DEVICES"))]
+
+
+def _without_driver(refusal: SourceUnavailableError, pci_devices: Path) -> Finding:
+    if isinstance(refusal.__cause__, ImportError):
+        return Finding(topic=_TOPIC, state="missing", text=str(refusal), command="pip install nvidia-ml-py")
+    if not _on_bus(pci_devices):
+        text = "None: no such device is on the PCI bus, and there is no driver for one."
+        return Finding(topic=_TOPIC, state="missing", text=text)
+    text = f"There is one on the PCI bus. {refusal}"
+    return Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")
+
+
+def _on_bus(pci_devices: Path) -> bool:
+    return any(
+        _text(device / "vendor") == _NVIDIA and _text(device / "class").startswith(_DISPLAY)
+        for device in pci_devices.glob("*")
+    )
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="ascii", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _used(driver: Driver, chosen: Chosen) -> Finding:
+    gpu, mig = chosen.gpu, chosen.mig
+    sensor = _sensor(driver, gpu)
+    state: State = "missing" if sensor == "none" else "modelled" if mig else "measured"
+    command = "export CUDA_DEVICE_ORDER=PCI_BUS_ID" if "index_in_doubt" in chosen.flags else None
+    details = {
+        "uuid": mig.uuid if mig else gpu.uuid,
+        "name": gpu.name,
+        "sensor": sensor,
+        "mig_slices": len(gpu.mig),
+        "flags": list(chosen.flags),
+    }
+    sentences = [f"{gpu.name} ({gpu.uuid}): {_SENSORS[sensor]}."]
+    if mig:
+        sentences.append(
+            f"Of it {mig.uuid} counts, {mig.slices} of {mig.of_slices} slices: as large a share of the whole GPU's "
+            "energy, which is modelled."
+        )
+    elif gpu.mig:
+        sentences.append(f"It is cut into {len(gpu.mig)} MIG devices; the energy is that of the whole GPU.")
+    if command:
+        sentences.append("The models differ here, so its index may mean another GPU to CUDA.")
+    others = _others(driver, gpu)
+    if others:
+        sentences.append(f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it.")
+    return Finding(topic=_TOPIC, state=state, text=" ".join(sentences), command=command, details=details)
+
+
+_SENSORS: Final = {
+    "counter": "measured by its energy counter",
+    "sampled": "it has no energy counter; its power is sampled and integrated",
+    "none": "it tells neither energy nor power, as is usual of virtual GPUs; ask whoever runs the host",
+}
+
+
+def _sensor(driver: Driver, gpu: Found) -> str:
+    for name, read in (("counter", driver.energy_joules), ("sampled", driver.power_watts)):
+        try:
+            read(gpu.handle)
+        except DriverError:
+            continue
+        return name
+    return "none"
+
+
+def _others(driver: Driver, gpu: Found) -> list[int]:
+    try:
+        return sorted(set(driver.process_ids(gpu.handle)) - {os.getpid()})
+    except DriverError:
+        return []
+
+
+def _unused(found: list[Found], chosen: list[Chosen], visible: str | None) -> list[Finding]:
+    used = {one.gpu.uuid for one in chosen}
+    findings = [
+        Finding(
+            topic=_TOPIC,
+            state="known",
+            text=f"{gpu.name} ({gpu.uuid}) does not count: CUDA_VISIBLE_DEVICES={visible!r} leaves it out.",
+            command=None if chosen else "unset CUDA_VISIBLE_DEVICES",
+            details={"uuid": gpu.uuid, "name": gpu.name, "sensor": "unused"},
+        )
+        for gpu in found
+        if gpu.uuid not in used
+    ]
+    if not found:
+        return [Finding(topic=_TOPIC, state="missing", text="The driver is there, but sees none.", command="nvidia-smi")]
+    return findings

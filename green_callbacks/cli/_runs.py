@@ -1,0 +1,138 @@
+"""The runs that ledgers hold, and the metric that stands for the quality of each."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from math import isfinite
+from pathlib import Path
+from typing import Final, Literal
+
+from green_callbacks.accountant.totals import totals
+from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.policies._metric_mode import direction
+from green_callbacks.records import History, RunRecord
+from green_callbacks.sinks import read_ledger
+from green_callbacks.sinks._quality import quality_metric
+from green_callbacks.sinks._wording import significant
+
+_METRIC_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric, and which way it improves.
+
+    Attributes:
+        name: Its key.
+        mode: ``max`` or ``min``.
+    """
+
+    name: str
+    mode: Literal["max", "min"]
+
+    def best(self, history: History, rows: int | None = None) -> float | None:
+        """Return its best value.
+
+        Args:
+            history: All records.
+            rows: How many of the first records count; all unless given.
+
+        Returns:
+            The best finite value; None if there is none.
+        """
+        column = history.metric(self.name)
+        limit = len(history) if rows is None else rows
+        values = [v for row, v in zip(column.rows, column.values, strict=True) if row < limit and isfinite(v)]
+        return (max if self.mode == "max" else min)(values, default=None)
+
+    def format(self, value: float | None) -> str:
+        """Write a value with the metric's name; ``-`` for None."""
+        return "-" if value is None else f"{self.name} {significant(value, _METRIC_DIGITS)}"
+
+
+@dataclass(frozen=True)
+class LedgerRun:
+    """A run as its ledger tells it.
+
+    Attributes:
+        path: The ledger.
+        run_id: Name of the run; that of the file if its process was killed before it could write it.
+        history: All its records.
+        stop_reason: Why a policy ended it; None if none did.
+    """
+
+    path: Path
+    run_id: str
+    history: History
+    stop_reason: str | None
+
+    @cached_property
+    def totals(self) -> RunRecord:
+        """What the run came to."""
+        return totals(self.history, self.run_id, self.path, self.stop_reason)
+
+    def metric(self, name: str | None, mode: Literal["max", "min"] | None) -> Metric | None:
+        """Choose the metric that stands for the quality of the model.
+
+        Args:
+            name: Its key, if the user named one; else the first that begins with ``val``, a loss last.
+            mode: Which way it improves, if the user said.
+
+        Returns:
+            The metric; None if the user named none and the run has none, or none whose name tells its mode.
+
+        Raises:
+            ConfigurationError: The user named one, and its name does not tell its mode.
+        """
+        chosen = quality_metric(name, self.history.metric_names)
+        if chosen is None:
+            return None
+        try:
+            return Metric(chosen, mode or direction(chosen, "auto"))
+        except ConfigurationError as error:
+            if name is None:
+                return None
+            msg = f"Cannot tell from its name whether more of {name!r} is better: add --mode max or --mode min."
+            raise ConfigurationError(msg) from error
+
+
+def read_runs(paths: Iterable[Path]) -> list[LedgerRun]:
+    """Read ledgers.
+
+    Args:
+        paths: Files, or folders of them.
+
+    Returns:
+        The runs, in the order of the paths; those of a folder by the names of their files.
+
+    Raises:
+        LedgerError: A file is missing or is not a ledger, or a folder holds none.
+    """
+    return [_read(file) for path in paths for file in _files(path)]
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    files = sorted(path.glob("*.jsonl"))
+    if not files:
+        msg = f"There is no ledger (*.jsonl) in {path}. Name a file that a run has written."
+        raise LedgerError(msg)
+    return files
+
+
+def _read(path: Path) -> LedgerRun:
+    contents = read_ledger(path)
+    return LedgerRun(path, contents.run_id or path.stem, contents.history, contents.stop_reason)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of every sub-command over ledgers.
+
+    Args:
+        parser: The sub-command's parser.
+    """
+    parser.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help="a run's ledger, or a folder of them")
+    parser.add_argument("--monitor", metavar="METRIC", help="the metric that stands for quality, e.g. val_acc")
+    parser.add_argument("--mode", choices=("max", "min"), help="which way it improves, if its name does not tell")

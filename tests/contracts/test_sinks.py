@@ -1,0 +1,97 @@
+"""What every sink promises, whatever it writes."""
+
+import copy
+import pickle
+from importlib.util import find_spec
+
+import pytest
+from runs import ListSink, scripted, train
+from scripted_run import finished, record, run_context
+
+from green_callbacks import Sink, Summary, TensorBoardSink, Verdict
+from green_callbacks.records import History
+from green_callbacks.sinks import Ledger
+
+SINKS = {"ledger": lambda folder: Ledger(folder / "run.jsonl", "1.0"), "summary": lambda _: Summary()}
+if find_spec("tensorboardX"):
+    SINKS["tensorboard"] = lambda _: TensorBoardSink()
+VERDICT = Verdict(False, "warning", "Half is spent.", {"green/budget_left_kg": 0.5})
+RECORDS = [
+    record(None),
+    record(0, metrics={"val_acc": 0.5}, learning_rate=0.1, samples=100, step=10, verdicts=(VERDICT,)),
+    record(1, metrics={"val_acc": float("nan"), "val_loss": float("inf")}),
+    record(2, gpu_joules=None, cpu_joules=None),
+    record(3, seconds=0.0),
+    record(4, devices={}, complete=False),
+]
+
+
+@pytest.fixture(params=SINKS.values(), ids=SINKS.keys())
+def sink(request, tmp_path):
+    return request.param(tmp_path)
+
+
+def run_through(sink, folder, before=()):
+    history = History([*before])
+    sink.open(run_context(folder, history, before=History([*before])))
+    for each in RECORDS:
+        history.append(each)
+        sink.write(each)
+    sink.finish(finished(history, "The budget is spent."))
+    sink.close()
+
+
+def files(folder):
+    return sum(each.is_file() for each in folder.rglob("*"))
+
+
+def test_it_is_one(sink):
+    assert isinstance(sink, Sink)
+
+
+def test_a_constructor_creates_nothing(sink, tmp_path):
+    assert files(tmp_path) == 0
+
+
+def test_it_takes_every_record_and_is_unchanged_by_a_second_close(sink, tmp_path):
+    run_through(sink, tmp_path / "logs")
+    before = files(tmp_path)
+    sink.close()
+    assert files(tmp_path) == before
+
+
+def test_a_run_may_have_no_record_at_all(sink, tmp_path):
+    sink.open(run_context(tmp_path / "logs"))
+    sink.finish(finished(History()))
+    sink.close()
+    sink.open(run_context(tmp_path / "logs"))
+    sink.close()
+    assert isinstance(sink, Sink)
+
+
+def test_it_can_be_closed_without_having_been_opened(sink, tmp_path):
+    sink.close()
+    assert files(tmp_path) == 0
+
+
+def test_a_run_may_go_on_with_it(sink, tmp_path):
+    run_through(sink, tmp_path / "logs")
+    run_through(sink, tmp_path / "logs", before=RECORDS)
+    assert isinstance(sink, Sink)
+
+
+@pytest.mark.parametrize("clone", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+def test_it_copies_and_pickles_as_its_options_before_and_after_a_run(sink, tmp_path, clone):
+    run_through(clone(sink), tmp_path / "first")
+    run_through(sink, tmp_path / "second")
+    run_through(clone(sink), tmp_path / "third")
+    assert type(clone(sink)) is type(sink)
+
+
+def test_a_run_drives_it_with_no_failure(sink):
+    other, own = ListSink(), isinstance(sink, Ledger)  # of which the accountant makes its own
+    sinks = {"sinks": [other], "ledger": sink.path} if own else {"sinks": [sink, other]}
+    accountant, clock = scripted(**sinks, strict=True)
+    with accountant:
+        train(accountant, clock, range(3), metrics=lambda epoch: {"val_acc": epoch / 10})
+    assert len(other.records) == 3

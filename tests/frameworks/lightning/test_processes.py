@@ -1,0 +1,91 @@
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from frameworks.lightning.tiny import WATTS, epochs, kg
+from frameworks.lightning.two_ranks import BUDGET_JOULES, EPOCH_JOULES, EPOCH_SECONDS, HOST_WATTS
+
+from green_callbacks import read_ledger
+from green_callbacks.sinks import LedgerContents
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Trained:
+    folder: Path
+    ledger: LedgerContents
+    ranks: list[dict[str, Any]]
+    said: str
+
+
+@pytest.fixture(scope="module", params=["ddp", "ddp_spawn"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A run of two processes that a budget for three and a half epochs ended."""
+    folder = tmp_path_factory.mktemp(request.param)
+    done = subprocess.run(
+        [sys.executable, HERE / "two_ranks.py", request.param, folder],
+        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    (ledger,) = folder.rglob("*.jsonl")
+    ranks = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("rank*.json"))]
+    return Trained(folder, read_ledger(ledger), ranks, done.stderr)
+
+
+def test_every_gpu_counts_once_and_the_host_once(trained: Trained):
+    for record in epochs(trained.ledger.history):
+        joules = {name: device.joules for name, device in record.devices.items()}
+        assert joules == {
+            "gpu:0": pytest.approx(EPOCH_SECONDS * WATTS, rel=1e-9),
+            "gpu:1": pytest.approx(EPOCH_SECONDS * WATTS, rel=1e-9),
+            "cpu:0": pytest.approx(EPOCH_SECONDS * HOST_WATTS, rel=1e-9),
+        }
+        assert record.duration_seconds == pytest.approx(EPOCH_SECONDS, rel=1e-9)
+        assert record.samples == 8
+
+
+def test_the_phases_of_all_ranks_add_up(trained: Trained):
+    for record in epochs(trained.ledger.history):
+        assert sum(phase.joules or 0 for phase in record.phases.values()) == pytest.approx(EPOCH_JOULES, rel=1e-9)
+
+
+def test_metrics_are_those_of_rank_0(trained: Trained):
+    assert list(trained.ledger.history.metric("val_acc").values) == pytest.approx([0.0, 0.1, 0.2])
+
+
+def test_one_decision_ends_all_ranks(trained: Trained):
+    assert [rank["epochs"] for rank in trained.ranks] == [3, 3]
+    assert trained.ledger.history.finished_epochs == 3
+    assert trained.ranks[0]["reason"] == trained.ledger.stop_reason
+    assert trained.ranks[1]["reason"] is not None
+
+
+def test_every_rank_sees_the_same_numbers(trained: Trained):
+    total_kg, left_kwh = kg(3 * EPOCH_JOULES), kg(BUDGET_JOULES - 3 * EPOCH_JOULES)
+    assert [rank["total_kg"] for rank in trained.ranks] == [pytest.approx(total_kg, rel=1e-6)] * 2
+    assert [rank["budget_left_kwh"] for rank in trained.ranks] == [pytest.approx(left_kwh, rel=1e-6)] * 2
+
+
+def test_only_rank_0_keeps_the_history(trained: Trained):
+    assert trained.ranks[0]["records"] >= 3
+    assert trained.ranks[1]["records"] == 0
+
+
+def test_a_spent_budget_is_refused_by_all_ranks(trained: Trained):
+    refused = {file.name: file.read_text(encoding="utf-8") for file in trained.folder.glob("refused*.txt")}
+
+    assert refused == {"refused0.txt": "BudgetSpentError", "refused1.txt": "BudgetSpentError"}
+
+
+def test_nobody_is_warned_of_numbers_that_are_agreed_upon(trained: Trained):
+    assert "green/" not in trained.said
