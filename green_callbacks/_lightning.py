@@ -1,47 +1,23 @@
 """The body of the Lightning callback, the same for both import roots."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from math import ceil, isfinite, lcm
 from typing import Any, Final, Unpack
 
-import torch
-
-from green_callbacks._torch_schedules import Schedule, schedule_plan
+from green_callbacks._lightning_trainer import (
+    LightningRanks,
+    batch_size,
+    gpu_uuids,
+    learning_rate,
+    run_plan,
+    tensorboard_writer,
+)
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant, OneRank, Ranks
-from green_callbacks.records import EpochRecord, Plan
+from green_callbacks.records import EpochRecord
 from green_callbacks.sinks import scalars
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_MAX_EPOCHS: Final = 1000
-"""What Lightning takes when neither epochs, steps nor time were asked for: no plan of the user's."""
-
 _IN_PROGRESS_BAR: Final = "green/emissions_total_kg"
-
-
-class LightningRanks:
-    """The processes of a trainer.
-
-    Args:
-        trainer: The trainer.
-    """
-
-    def __init__(self, trainer: Any) -> None:
-        self._strategy = trainer.strategy
-        self.rank: int = trainer.global_rank
-        self.size: int = trainer.world_size
-
-    def gather(self, value: Any) -> list[Any]:
-        """Return the values of all ranks, in their order."""
-        return [self._strategy.broadcast(value if rank == self.rank else None, src=rank) for rank in range(self.size)]
-
-    def sum(self, vector: Sequence[float]) -> list[float]:
-        """Return the sum of the vectors of all ranks, in float64."""
-        # A fresh tensor: Lightning reduces in place, and returns plain numbers unreduced.
-        tensor = torch.tensor(vector, dtype=torch.float64, device=self._strategy.root_device)
-        total: list[float] = self._strategy.reduce(tensor, reduce_op="sum").tolist()
-        return total
 
 
 class LightningHooks:
@@ -54,6 +30,9 @@ class LightningHooks:
 
     Metrics that a policy watches count where they are fresh. One that the module logs in its own
     ``on_train_epoch_end`` is seen one epoch late, as by any callback but EarlyStopping and checkpoints.
+    Of several processes each measures its own GPU, the first of a host also the host, and rank 0 decides and keeps the
+    records; with ``ddp_spawn`` they are in the ledger only, since the callback that trained was a copy.
+
     ``max_epochs=1000`` is what Lightning takes by default, so it is no plan; say ``plan=Plan(epochs=1000)`` if it is.
 
     Args:
@@ -100,7 +79,7 @@ class LightningHooks:
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin where there was no sanity check either; the number of batches is known from here on."""
         self._start_fit(trainer)
-        self.accountant.expect(_plan(trainer, self.accountant.history.duration_seconds))
+        self.accountant.expect(run_plan(trainer, self.accountant.history.duration_seconds))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin an epoch."""
@@ -112,7 +91,7 @@ class LightningHooks:
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count samples."""
-        self.accountant.observe(samples=_batch_size(batch))
+        self.accountant.observe(samples=batch_size(batch))
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin validating."""
@@ -135,7 +114,7 @@ class LightningHooks:
             return  # a checkpoint that was saved in the validation leaves nothing of its epoch to do
         self._in_epoch = False
         self.accountant.observe(
-            self._fresh_metrics(trainer), learning_rate=_learning_rate(trainer), step=trainer.global_step
+            self._fresh_metrics(trainer), learning_rate=learning_rate(trainer), step=trainer.global_step
         )
         self._log(trainer, pl_module, self.accountant.end_epoch())
         if self.accountant.stop_reason is not None:
@@ -159,15 +138,15 @@ class LightningHooks:
         self._start(trainer)
 
     def _start(self, trainer: Any) -> None:
-        writer = _tensorboard_writer(trainer)
+        writer = tensorboard_writer(trainer)
         ranks: Ranks = LightningRanks(trainer) if trainer.world_size > 1 else OneRank()
         self.accountant.start(
             folder=trainer.log_dir or trainer.default_root_dir,
             ranks=ranks,
-            plan=_plan(trainer, self.accountant.history.duration_seconds),
+            plan=run_plan(trainer, self.accountant.history.duration_seconds),
             writer=writer,
             streams_scalars=writer is not None,
-            gpu_uuids=_gpu_uuids(trainer.strategy.root_device),
+            gpu_uuids=gpu_uuids(trainer.strategy.root_device),
         )
 
     def _begin_epoch(self, trainer: Any) -> None:
@@ -202,75 +181,3 @@ class LightningHooks:
         fresh = {name: float(value) for name, value in metrics.items() if self._seen.get(name) is not value}
         self._seen = metrics
         return fresh
-
-
-def _plan(trainer: Any, past_seconds: float) -> Plan:
-    has_default_horizon = trainer.max_epochs == _DEFAULT_MAX_EPOCHS and trainer.max_steps == -1
-    timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
-    remaining = [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
-    plan = Plan(
-        epochs=None if has_default_horizon else _positive(trainer.max_epochs),
-        min_epochs=trainer.min_epochs or None,
-        steps=_positive(trainer.max_steps),
-        seconds=past_seconds + min(remaining) if remaining else None,
-    )
-    epochs = [plan.epochs] if plan.epochs else []
-    steps_per_epoch = _steps_per_epoch(trainer, 1)
-    if plan.steps and steps_per_epoch:
-        epochs.append(ceil(plan.steps / steps_per_epoch))
-    schedules = [
-        Schedule(scheduler=each.scheduler, steps_per_epoch=_paces(trainer, each))
-        for each in trainer.lr_scheduler_configs
-    ]
-    return schedule_plan(schedules, plan, min(epochs, default=None))
-
-
-def _paces(trainer: Any, config: Any) -> float | None:
-    """Return how often a schedule steps in an epoch; None if unknown."""
-    return 1 / config.frequency if config.interval == "epoch" else _steps_per_epoch(trainer, config.frequency)
-
-
-def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
-    """Return in how many batches of an epoch the optimiser steps and the batch's number divides by a frequency."""
-    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
-    if not isfinite(batches):
-        return None
-    last_too = batches % frequency == 0 and batches % accumulated != 0  # the last batch of an epoch always steps
-    return int(batches // lcm(frequency, accumulated) + last_too)
-
-
-def _positive(limit: int | None) -> int | None:
-    return limit if limit and limit > 0 else None
-
-
-def _tensorboard_writer(trainer: Any) -> Any | None:
-    """Return the writer of the first TensorBoardLogger, of either root; Lightning gives other ranks a dummy."""
-    if not trainer.is_global_zero:
-        return None
-    for each in trainer.loggers:
-        if any(kind.__name__ == "TensorBoardLogger" for kind in type(each).__mro__):
-            return each.experiment
-    return None
-
-
-def _gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
-    """Return the GPU that this rank trains on, as a whole or as a slice: torch does not say which it is."""
-    if device.type != "cuda":
-        return ()
-    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
-    return None if uuid is None else (f"GPU-{uuid}", f"MIG-{uuid}")
-
-
-def _learning_rate(trainer: Any) -> float | None:
-    for optimizer in trainer.optimizers:
-        for group in optimizer.param_groups:
-            return float(group["lr"])
-    return None
-
-
-def _batch_size(batch: Any) -> int | None:
-    """Return the length of the first tensor in a batch; None if there is none."""
-    if isinstance(batch, torch.Tensor):
-        return batch.shape[0] if batch.ndim else 1
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
-    return next((size for part in parts if (size := _batch_size(part)) is not None), None)

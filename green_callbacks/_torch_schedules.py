@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from itertools import pairwise
 from math import ceil, cos, pi
 from typing import Any, Final
@@ -45,7 +46,7 @@ class Schedule:
     """
 
     scheduler: Any
-    steps_per_epoch: float | None
+    steps_per_epoch: Fraction | int | None
 
 
 def schedule_plan(schedules: Iterable[Schedule], plan: Plan, epochs: int | None) -> Plan:

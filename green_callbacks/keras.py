@@ -75,7 +75,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             return
         logs = {} if logs is None else logs
         self._count_samples()
-        self.accountant.observe(logs, learning_rate=self._learning_rate(), step=self._steps())
+        self._observe(logs)
         record = self.accountant.end_epoch()
         logs.update(scalars(record, self.accountant.history.emissions_kg))
         if self.accountant.stop_reason is not None:
@@ -129,27 +129,28 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
         return schedule_plan(rate, plan, params.get("steps"))
 
+    def _observe(self, logs: dict[str, Any]) -> None:
+        optimizer = getattr(self.model, "optimizer", None)
+        # One that has never stepped is not the one that trains: a train_step of the user's own has others.
+        steps = _number(getattr(optimizer, "iterations", None))
+        rate = _number(getattr(optimizer, "learning_rate", None)) if steps else None
+        self.accountant.observe(logs, learning_rate=rate, step=int(steps) if steps else None)
+
     def _count_samples(self) -> None:
         """Observe how many samples the epoch has seen, before the validation resets what has counted them.
 
         Keras weighs the loss of a batch by its size: the weights of its mean are the samples. What a ``train_step``
         of the user's own does with its batches is not known.
         """
-        tracker = getattr(self.model, "_loss_tracker", None)
-        if not self._has_counted_samples and tracker is not None:
+        if not self._has_counted_samples:
             self._has_counted_samples = True
-            self.accountant.observe(samples=int(_number(tracker.count)) or None)
-
-    def _learning_rate(self) -> float | None:
-        return _number(self.model.optimizer.learning_rate) if self._steps() else None
-
-    def _steps(self) -> int | None:
-        """Return how often the optimiser has stepped; None if never, as where ``train_step`` uses others."""
-        optimizer = getattr(self.model, "optimizer", None)
-        return None if optimizer is None else int(_number(optimizer.iterations)) or None
+            samples = _number(getattr(getattr(self.model, "_loss_tracker", None), "count", None))
+            self.accountant.observe(samples=int(samples) if samples else None)
 
 
-def _number(tensor: object) -> float:
+def _number(tensor: object) -> float | None:
+    if tensor is None:
+        return None
     # What a variable of Keras holds may itself be spread over devices: only NumPy takes either.
     return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import hypot
 
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import SourceUnavailableError
@@ -63,6 +64,8 @@ class EnergyMeter:
         self._lock = threading.Lock()
         self._open: dict[EnergySource, frozenset[str]] = {}
         self._tallies: dict[str, Tally] = {}
+        self._readers: dict[str, EnergySource] = {}
+        self._read_twice: set[str] = set()
 
     def open(self, *, strict: bool = False) -> None:
         """Open every source; one that cannot be opened is left out with a warning.
@@ -94,19 +97,30 @@ class EnergyMeter:
         May be called from any thread.
 
         Args:
-            settled: Wait for a refresh of every counter, for the narrowest bounds.
+            settled: Wait for a refresh of every counter, for the narrowest bounds; the snapshot is of the beginning.
 
         Returns:
             The snapshot of this instant.
         """
         with self._lock:
             seconds, when = self._clock.monotonic(), self._clock.now()
-            for source in self._open:
+            for source in sorted(self._open, key=_waits) if settled else self._open:
                 readings = source.read_settled() if settled else source.read()
                 self._open[source] = frozenset(readings)
                 for name, reading in readings.items():
-                    self._tallies[name] = _tally(self._tallies.get(name), reading)
+                    if self._counts(source, name):
+                        self._tallies[name] = _tally(self._tallies.get(name), reading)
             return Snapshot(seconds, when, dict(self._tallies))
+
+    def _counts(self, source: EnergySource, name: str) -> bool:
+        """Return whether a source is the one that counts for a device: the first that had it."""
+        is_first = self._readers.setdefault(name, source) is source
+        if not is_first and name not in self._read_twice:
+            self._read_twice.add(name)
+            logger.warning(
+                "Two sources read %s: only the first counts. Leave one out, or name the devices apart.", name
+            )
+        return is_first
 
     def keep(self, devices: Collection[str]) -> None:
         """Close the sources of which no device counts here.
@@ -126,6 +140,12 @@ class EnergyMeter:
                 source.close()
             self._open.clear()
             self._tallies.clear()
+            self._readers.clear()
+
+
+def _waits(source: EnergySource) -> bool:
+    """Return whether a source waits for a refresh: it is read after those that do not, lest they be read late."""
+    return type(source).read_settled is not EnergySource.read_settled
 
 
 def _tally(before: Tally | None, reading: Reading) -> Tally:
@@ -205,8 +225,11 @@ def _gap_seconds(first: Tally | None, last: Tally, duration_seconds: float) -> f
 
 
 def _bounds(first: Reading, last: Reading, joules: float) -> tuple[float, float]:
-    """Return how low and how high the energy between two readings may be: their edges, and the model if it is one."""
+    """Return how low and how high the energy between two readings may be: their edges, and the model if it is one.
+
+    What two edges may be off is independent, and so adds up in squares.
+    """
     model = last.tolerance * joules if last.method == "modelled" else 0.0
-    low = joules - last.below_joules - first.above_joules - model
-    high = joules + last.above_joules + first.below_joules + model
+    low = joules - hypot(last.below_joules, first.above_joules) - model
+    high = joules + hypot(last.above_joules, first.below_joules) + model
     return max(0.0, low), high

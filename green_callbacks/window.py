@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from green_callbacks.meter import EnergyMeter, Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy
@@ -63,9 +64,11 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
     try:
         for source in meter.open_sources:
             if source.poll_seconds is not None:
-                worker.every(source.poll_seconds, source.poll)
+                worker.submit(source.poll)
+                worker.every(partial(getattr, source, "poll_seconds"), source.poll)
         worker.start()
-        first = meter.read(settled=True)
+        meter.read(settled=True)  # the wait for a refresh belongs before the window; after it, its phase is known
+        first = meter.read()
         try:
             yield window
         finally:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 logger = logging.getLogger(__name__)
 
 Task = Callable[[], object]
+Period = Callable[[], float | None]
 
 
 @dataclass(slots=True)
@@ -18,7 +19,7 @@ class _Job:
     """A task that comes round."""
 
     task: Task
-    seconds: float
+    period: Period
     due: float
 
 
@@ -40,6 +41,7 @@ class Worker:
         self._jobs: list[_Job] = []
         self._busy = False
         self._stopping = False
+        self._is_jobs_turn = False
         self._failed: set[tuple[object, ...]] = set()
         self._thread: threading.Thread | None = None
 
@@ -64,16 +66,18 @@ class Worker:
             (self._first if first else self._tasks).append(task)
             self._wake.notify_all()
 
-    def every(self, seconds: float, task: Task) -> None:
-        """Have a task done again and again.
+    def every(self, period: Period, task: Task) -> None:
+        """Have a task done again and again, the first time after one period.
 
         Args:
-            seconds: Time between two beginnings, in s.
+            period: Tells the time from one beginning to the next, in s; asked anew each time. None ends it.
             task: What to do.
         """
-        with self._wake:
-            self._jobs.append(_Job(task, seconds, time.monotonic() + seconds))
-            self._wake.notify_all()
+        seconds = period()
+        if seconds is not None:
+            with self._wake:
+                self._jobs.append(_Job(task, period, time.monotonic() + seconds))
+                self._wake.notify_all()
 
     def drain(self, timeout_seconds: float) -> bool:
         """Wait until every submitted task is done.
@@ -149,12 +153,23 @@ class Worker:
                 self._wake.wait(self._seconds_until_due())
 
     def _due(self) -> Task | None:
+        """Return what is to be done now: jobs and tasks in turn, so that neither waits for ever for the other."""
+        self._is_jobs_turn = not self._is_jobs_turn
+        if self._is_jobs_turn:
+            return self._due_job() or self._waiting()
+        return self._waiting() or self._due_job()
+
+    def _due_job(self) -> Task | None:
         now = time.monotonic()
         for job in self._jobs:
             if job.due <= now:
-                job.due = now + job.seconds
+                seconds = job.period()
+                if seconds is None:
+                    self._jobs.remove(job)
+                else:
+                    job.due = now + seconds
                 return job.task
-        return self._waiting()
+        return None
 
     def _waiting(self) -> Task | None:
         tasks = self._first or self._tasks

@@ -50,8 +50,11 @@ VERDICTS = st.builds(
 )
 
 
+EPOCHS = st.none() | st.integers(0, 10**6)
+
+
 @st.composite
-def records(draw, epochs=st.none() | st.integers(0, 10**6)):
+def records(draw, epochs=EPOCHS):
     """A record that any source, framework and user may have led to."""
     duration = draw(st.floats(0, 1e6))
     used = draw(st.dictionaries(NAMES, devices(), max_size=3))

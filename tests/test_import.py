@@ -32,7 +32,9 @@ def test_importing_the_package_imports_next_to_nothing():
     assert loaded.isdisjoint(HEAVY | NETWORK)
 
 
-@pytest.mark.parametrize("room", ["accountant", "carbon", "policies", "records", "sinks", "sources", "summary", "window"])
+@pytest.mark.parametrize(
+    "room", ["accountant", "carbon", "policies", "records", "sinks", "sources", "summary", "window"]
+)
 def test_no_room_of_the_core_imports_a_framework_a_driver_or_the_network(room):
     assert modules_after(f"import green_callbacks.{room}").isdisjoint(HEAVY | NETWORK)
 
@@ -46,7 +48,7 @@ def test_a_run_on_a_scripted_source_needs_none():
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain, Summary
 from green_callbacks.sources import ScriptedSource
 policies = [CarbonBudget("1 kg"), MarginalGain("val_acc")]
-with EnergyAccountant(location="DE", sources=[ScriptedSource()], sinks=[Summary()], policies=policies, ledger=False) as a:
+with EnergyAccountant(location="DE", sources=[ScriptedSource()], sinks=[Summary()], policies=policies) as a:
     for _ in a.epochs(2):
         a.observe({"val_acc": 0.5})
 """

@@ -69,14 +69,14 @@ def test_the_machines_clock_is_the_default():
 
 
 def test_edges_widen_the_bounds_and_models_their_tolerance(clock):
-    source = Told(below_joules=2.0, above_joules=5.0)
+    source = Told(below_joules=3.0, above_joules=4.0)
     model = Told("cpu:0", method="modelled", tolerance=0.5)
     meter = metered(clock, source, model)
     first = meter.read()
     source.joules = model.joules = 100.0
     clock.advance(1)
     devices = energy_between(first, meter.read())
-    assert (devices["gpu:0"].low_joules, devices["gpu:0"].high_joules) == (93.0, 107.0)
+    assert (devices["gpu:0"].low_joules, devices["gpu:0"].high_joules) == (95.0, 105.0)
     assert (devices["cpu:0"].low_joules, devices["cpu:0"].high_joules) == (50.0, 150.0)
 
 
@@ -185,6 +185,17 @@ def test_a_source_that_cannot_be_opened_is_left_out_with_its_remedy(clock, caplo
     assert lap(meter, clock).keys() == {"scripted:0"}
     with pytest.raises(SourceUnavailableError):
         EnergyMeter([broken]).open(strict=True)
+    meter.close()
+
+
+def test_a_device_that_two_sources_read_counts_once(clock, caplog):
+    meter = metered(clock, ScriptedSource(300.0, clock=clock), ScriptedSource(100.0, clock=clock))
+    first = meter.read()
+    for _ in range(3):
+        assert lap(meter, clock)["scripted:0"].joules == 3000.0
+    assert energy_between(first, meter.read())["scripted:0"].joules == 9000.0
+    (said,) = caplog.records
+    assert said.message.startswith("Two sources read scripted:0: only the first counts.")
     meter.close()
 
 

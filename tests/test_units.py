@@ -39,7 +39,9 @@ def test_amounts_are_read_with_their_units(text, value, quantity):
     assert amount.value == pytest.approx(value, rel=1e-12)
 
 
-@pytest.mark.parametrize("text", ["", "g", "500", "5 stones", "five g", "1,5 kg", "1 kg 2", "nan kg", "inf kg", "1 . g"])
+@pytest.mark.parametrize(
+    "text", ["", "g", "500", "5 stones", "five g", "1,5 kg", "1 kg 2", "nan kg", "inf kg", "1 . g"]
+)
 def test_what_is_no_amount_is_refused_with_the_units_there_are(text):
     with pytest.raises(UnitError, match=r"number and one of mg, g, kg, t, J, .* for example '500 g'"):
         parse_amount(text)
@@ -89,7 +91,14 @@ def test_masses_are_written_with_three_digits(kg, text):
 
 @pytest.mark.parametrize(
     ("kwh", "text"),
-    [(0.0, "0.00 J"), (1 / 3_600_000, "1.00 J"), (0.0005, "1800 J"), (0.005, "5.00 Wh"), (2.0, "2.00 kWh"), (2e3, "2.00 MWh")],
+    [
+        (0.0, "0.00 J"),
+        (1 / 3_600_000, "1.00 J"),
+        (0.0005, "1800 J"),
+        (0.005, "5.00 Wh"),
+        (2.0, "2.00 kWh"),
+        (2e3, "2.00 MWh"),
+    ],
 )
 def test_energies_are_written_with_three_digits(kwh, text):
     assert format_energy(kwh) == text

@@ -25,10 +25,10 @@ def test_a_block_that_raises_is_measured_too_and_leaves_nothing_behind():
         source = ScriptedSource(300.0, clock=clock)
         with measure([source]) as window:
             clock.advance(2)
-            raise KeyError("theirs")
+            raise KeyError(0)
 
     window = None
-    with pytest.raises(KeyError, match="theirs"):
+    with pytest.raises(KeyError, match="0"):
         fail()
     assert window.energy_joules == 600.0
     assert source.read() == {}

@@ -48,13 +48,13 @@ def test_submitting_never_waits_for_a_slow_task(worker):
 
 def test_jobs_come_round_until_the_worker_stops(worker):
     rounds = threading.Semaphore(0)
-    worker.every(0.001, rounds.release)
+    worker.every(lambda: 0.001, rounds.release)
     assert all(rounds.acquire(timeout=LONG_SECONDS) for _ in range(3))
 
 
 def test_jobs_that_are_not_due_leave_tasks_their_turn(worker):
     done = threading.Event()
-    worker.every(3600.0, lambda: pytest.fail("not due"))
+    worker.every(lambda: 3600.0, lambda: pytest.fail("not due"))
     worker.submit(done.set)
     assert done.wait(LONG_SECONDS)
 
@@ -76,7 +76,7 @@ def test_a_task_that_raises_ends_nothing_and_is_logged_once(worker, caplog):
 
 def test_failures_from_different_places_are_all_logged(worker, caplog):
     worker.submit(lambda: 1 / 0)
-    worker.submit(lambda: [][0])
+    worker.submit(lambda: int("one"))
     assert worker.drain(LONG_SECONDS)
     assert len(caplog.records) == 2
 
@@ -135,3 +135,29 @@ def test_a_worker_that_never_began_stops_at_once():
     worker.submit(lambda: pytest.fail("never begun"))
     worker.stop(LONG_SECONDS)
     assert worker.drain(0.0)
+
+
+def test_a_period_is_asked_anew_and_none_ends_the_job(worker):
+    periods = iter([0.001, 0.001, 0.001, None])
+    rounds = []
+    done = threading.Event()
+
+    def task():
+        rounds.append(1)
+        if len(rounds) == 3:
+            done.set()
+
+    worker.every(lambda: next(periods), task)
+
+    assert done.wait(10)
+    worker.drain(10)
+    assert len(rounds) == 3
+    assert next(periods, "used up") == "used up"
+
+
+def test_a_job_that_is_always_due_lets_tasks_through(worker):
+    worker.every(lambda: 0.0, lambda: None)
+    done = threading.Event()
+    worker.submit(done.set)
+
+    assert done.wait(10)

@@ -2,7 +2,7 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from math import fsum
+from math import fsum, isnan, nan
 
 LONG_SECONDS = 30.0
 
@@ -24,7 +24,9 @@ class ThreadRanks:
     def sum(self, vector):
         vectors = self.gather(list(vector))
         assert len({len(each) for each in vectors}) == 1
-        return [fsum(numbers) if all(n == n for n in numbers) else float("nan") for numbers in zip(*vectors, strict=True)]
+        return [
+            nan if any(isnan(number) for number in numbers) else fsum(numbers) for numbers in zip(*vectors, strict=True)
+        ]
 
 
 def on_ranks(size, body):

@@ -178,7 +178,7 @@ class EnergyAccountant:
             plan: What the framework knows now; the user's own plan goes before it.
         """
         if self.is_live and self._run:
-            self._run.board.plan = _merged(self._settings.plan, plan)
+            self._run.replan(_merged(self._settings.plan, plan))
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.

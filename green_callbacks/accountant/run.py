@@ -114,16 +114,17 @@ class Run:
         except BaseException:
             self._meter.close()
             raise
-        context = self._context()
+        self._told = self._context()
         for sink in self._sinks:
-            self._hand_over(sink, partial(sink.open, context))
+            self._hand_over(sink, partial(sink.open, self._told))
         for source in self._meter.open_sources:
             if source.poll_seconds is not None:
-                self._worker.every(source.poll_seconds, source.poll)
+                self._worker.submit(source.poll)
+                self._worker.every(partial(getattr, source, "poll_seconds"), source.poll)
         if self._ledger:
-            self._worker.every(HEARTBEAT_SECONDS, self._heartbeat)
+            self._worker.every(lambda: HEARTBEAT_SECONDS, self._heartbeat)
         if self._around.is_running is not None:
-            self._worker.every(WATCH_SECONDS, partial(self._close_unless, self._around.is_running))
+            self._worker.every(lambda: WATCH_SECONDS, partial(self._close_unless, self._around.is_running))
         self._worker.start()
         _live.add(self)
         atexit.register(self.close, together=False)
@@ -179,6 +180,10 @@ class Run:
             writer=self._around.writer,
             streams_scalars=self._around.streams_scalars,
         )
+
+    def replan(self, plan: Plan) -> None:
+        """Take a plan that became known after the start."""
+        self.board.plan = self._told.plan = plan
 
     @property
     def devices(self) -> frozenset[str]:
@@ -237,9 +242,12 @@ class Run:
 
     def end_epoch(self, *, complete: bool = True, together: bool = True) -> EpochRecord:
         """End the epoch, record it, decide, and begin what lies outside epochs."""
-        segment = self._segment
-        segment.mark(self._meter.read())
-        return self._record([self._outside or _empty(segment), segment], complete=complete, together=together)
+        return self._record(self._ended(), complete=complete, together=together)
+
+    def _ended(self) -> list[Segment]:
+        """End the open interval; return it, after what lay outside before it if it is an epoch."""
+        self._segment.mark(self._meter.read())
+        return [segment for segment in (self._outside, self._segment) if segment is not None]
 
     def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
         """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
@@ -339,11 +347,8 @@ class Run:
             self._worker.submit(partial(self.close, together=False))
 
     def _record_rest(self, *, together: bool) -> None:
-        segment = self._segment
-        segment.mark(self._meter.read())
-        is_epoch = segment.epoch is not None
-        before = [self._outside or _empty(segment)] if is_epoch else []
-        self._record([*before, segment], complete=not is_epoch, together=together)
+        is_epoch = self._segment.epoch is not None
+        self._record(self._ended(), complete=not is_epoch, together=together)
 
     def _shut_down(self) -> None:
         run = self._totals()
@@ -358,10 +363,6 @@ class Run:
 
     def _totals(self) -> RunRecord:
         return totals(self.history, self.run_id, self._ledger.path if self._ledger else None, self.board.stop_reason)
-
-
-def _empty(segment: Segment) -> Segment:
-    return Segment(segment.first, "other")
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -5,8 +5,10 @@ place of the package that prints. What a sub-command needs is imported when it r
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from typing import Final
 
 from green_callbacks._version import __version__
@@ -15,6 +17,7 @@ from green_callbacks.errors import GreenCallbacksError
 
 __all__ = ["main"]
 
+_CUT_SHORT: Final = 1
 _MISUSED: Final = 2
 """Exit status of a command that cannot do what it was asked; that of argparse too."""
 
@@ -33,11 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: ``--help``, ``--version``, or arguments that cannot be understood (status 2).
     """
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):  # a terminal that knows no ± is no reason to fail
+        sys.stdout.reconfigure(errors="replace")
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough; what is left must not fail at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _CUT_SHORT
     except GreenCallbacksError as error:
         print(f"green-callbacks: {error}", file=sys.stderr)
         return _MISUSED
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,16 +1,16 @@
 """The runs that ledgers hold, and the metric that stands for the quality of each."""
 
-import argparse
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from green_callbacks.accountant.totals import totals
+from green_callbacks.cli._text import UNKNOWN
 from green_callbacks.errors import ConfigurationError, LedgerError
-from green_callbacks.policies._metric_mode import direction
+from green_callbacks.policies._metric_mode import Direction, direction
 from green_callbacks.records import History, RunRecord
 from green_callbacks.sinks import read_ledger
 from green_callbacks.sinks._quality import quality_metric
@@ -29,7 +29,7 @@ class Metric:
     """
 
     name: str
-    mode: Literal["max", "min"]
+    mode: Direction
 
     def best(self, history: History, rows: int | None = None) -> float | None:
         """Return its best value.
@@ -48,7 +48,7 @@ class Metric:
 
     def format(self, value: float | None) -> str:
         """Write a value with the metric's name; ``-`` for None."""
-        return "-" if value is None else f"{self.name} {significant(value, _METRIC_DIGITS)}"
+        return UNKNOWN if value is None else f"{self.name} {significant(value, _METRIC_DIGITS)}"
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class LedgerRun:
         """What the run came to."""
         return totals(self.history, self.run_id, self.path, self.stop_reason)
 
-    def metric(self, name: str | None, mode: Literal["max", "min"] | None) -> Metric | None:
+    def metric(self, name: str | None, mode: Direction | None) -> Metric | None:
         """Choose the metric that stands for the quality of the model.
 
         Args:
@@ -125,14 +125,3 @@ def _files(path: Path) -> list[Path]:
 def _read(path: Path) -> LedgerRun:
     contents = read_ledger(path)
     return LedgerRun(path, contents.run_id or path.stem, contents.history, contents.stop_reason)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of every sub-command over ledgers.
-
-    Args:
-        parser: The sub-command's parser.
-    """
-    parser.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help="a run's ledger, or a folder of them")
-    parser.add_argument("--monitor", metavar="METRIC", help="the metric that stands for quality, e.g. val_acc")
-    parser.add_argument("--mode", choices=("max", "min"), help="which way it improves, if its name does not tell")

@@ -5,6 +5,7 @@ from textwrap import fill
 from typing import Final
 
 WIDTH: Final = 100
+UNKNOWN: Final = "-"
 
 
 def labelled(label: str, text: str, label_width: int) -> str:

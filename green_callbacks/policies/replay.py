@@ -34,6 +34,8 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
     seen, decider = History(), as_policy(policy)
     for record in history:
         seen.append(record)
+        if record.epoch is None:  # a run asks its policies after epochs only
+            continue
         verdict = decider.decide(seen, plan or Plan())
         if verdict.stop:
             return Replay(verdict, record)

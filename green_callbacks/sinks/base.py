@@ -8,7 +8,7 @@ from typing import Any
 from green_callbacks.records import EpochRecord, History, Plan, RunRecord
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class RunContext:
     """What a sink is told of a run before its first record.
 
@@ -17,7 +17,7 @@ class RunContext:
         folder: Where the run's files lie; may not exist yet.
         before: The records of earlier processes of the run, where it is being continued.
         history: All records. Grows on another thread while the run goes on: read it only in ``finish``.
-        plan: What is known ahead.
+        plan: What is known ahead; may become known after the start, so that only ``finish`` can rely on it.
         monitor: Key of the metric that a policy watches; None if none does.
         mode: ``max`` or ``min``: which way that metric improves.
         pue_source: Where the PUE comes from, in words.

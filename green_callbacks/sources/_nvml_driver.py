@@ -102,6 +102,10 @@ class Driver:
         """Return the product name."""
         return str(self._call("nvmlDeviceGetName", handle))
 
+    def architecture(self, handle: Handle) -> int:
+        """Return the architecture: 5 is Volta, 7 Ampere, 9 Hopper."""
+        return int(self._call("nvmlDeviceGetArchitecture", handle))
+
     def mig_handles(self, handle: Handle) -> list[Handle]:
         """Return the MIG devices of a GPU; none where there are none."""
         try:
@@ -177,14 +181,15 @@ class Driver:
         if function is None:  # another distribution has put its own pynvml in the place of NVIDIA's
             msg = f"{name} is missing from the module pynvml"
             raise DriverError(msg)
-        for tries_left in range(self.patience - 1, -1, -1):
+        tries_left = self.patience
+        while True:
+            tries_left -= 1
             try:
                 return function(*arguments)
             except self._nvml.NVMLError as error:
-                if error.value in _PASSING and tries_left:
+                if error.value in _PASSING and tries_left > 0:
                     continue
                 kind = DriverGoneError if error.value == self._nvml.NVML_ERROR_UNINITIALIZED else DriverError
                 raise kind(str(error)) from error
             except (OSError, ValueError) as error:  # a library that cannot be loaded, a name that is no UTF-8
                 raise DriverError(str(error)) from error
-        raise DriverError(name)  # no patience at all

@@ -45,6 +45,7 @@ class EdgePower:
         self._misses: deque[float] = deque(maxlen=_PRACTICES)
         self._variance = 0.0
         self._present_variance = 0.0
+        self._memory = self._fitted_memory()
 
     @property
     def spread_watts(self) -> float:
@@ -56,9 +57,8 @@ class EdgePower:
         """How much of a deviation of the present power from the mean holds for a whole refresh before it, 0 to 1."""
         return min(1.0, max(0.0, self._present_tick / self._present_present))
 
-    @property
-    def _memory(self) -> float:
-        """Periods over which the power's correlation with itself falls to 1/e, if it does so exponentially."""
+    def _fitted_memory(self) -> float:
+        """Return the periods over which the power's correlation falls to 1/e, if it does so exponentially."""
         wanted = max(_LEAST_PERSISTENCE, self.persistence)
         low, high = 0.05, 1000.0
         for _ in range(20):
@@ -110,6 +110,7 @@ class EdgePower:
         self._present_tick = _FORGETTING * self._present_tick + present * tick
         self._present_variance = _FORGETTING * self._present_variance + (1 - _FORGETTING) * present * present
         self._variance = _FORGETTING * self._variance + (1 - _FORGETTING) * tick * tick
+        self._memory = self._fitted_memory()
 
 
 def _mean_correlation(spans: float) -> float:

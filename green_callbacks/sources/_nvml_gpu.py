@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method, Reading
@@ -21,10 +21,11 @@ SENSOR_TOLERANCE = 0.05
 _NOTHING = Edge(0.0, 0.0, 0.0)
 _MIG_TOLERANCE = 0.4
 _COUNTER_POLL_SECONDS = 0.37
+_RETRY_SECONDS = 0.1
+_ALMOST = 0.9
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What is known of a GPU as of its last answer."""
 
     answered_at: float
@@ -100,21 +101,27 @@ class MeasuredGpu:
                 return False
         return now_seconds >= self._due_seconds
 
-    def sample(self) -> Steps:
-        """Sample on and on, once at least, beside the work on other GPUs, if that is how this one is measured."""
-        while isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
+    def sample(self) -> None:
+        """Sample once, if that is how this GPU is measured at short intervals."""
+        if isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer and self._known.reason is None:
             try:
                 self._gauge.sample()
             except DriverError as error:
                 self._lose(error)
-                return
+
+    def keep_sampling(self) -> Steps:
+        """Sample on and on, beside the work on other GPUs."""
+        while isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
+            self.sample()
             yield self._clock.monotonic() + self.poll_seconds
 
     def work(self) -> Steps:
         """Do what is due now and then: follow the counter, or sample."""
-        self._due_seconds = self._clock.monotonic() + 0.9 * self.poll_seconds
+        now = self._clock.monotonic()
+        self._due_seconds = now + _ALMOST * self.poll_seconds
         try:
             if self._known.reason is not None:
+                self._due_seconds = max(self._due_seconds, now + _RETRY_SECONDS)
                 self._sensor.renew()
             if isinstance(self._gauge, SampledGauge):
                 self._gauge.sample()
@@ -193,7 +200,7 @@ class MeasuredGpu:
             logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
             if self._gauge is not None:
                 self._keep(self._gauge.last)
-        self._known = replace(self._known, reason=str(error))
+        self._known = self._known._replace(reason=str(error))
 
     def _reading(self) -> Reading:
         known, gauge = self._known, self._gauge

@@ -14,6 +14,8 @@ from green_callbacks.sources._nvml_sensor import GpuSensor
 
 SAMPLE_SECONDS: Final = 0.025
 """Time between two samples of the power, in s: the shortest refresh known is 20 ms."""
+AVERAGE_SECONDS: Final = 0.1
+"""The same where the power is an average of the last second: it refreshes ten times in it."""
 BUFFER_SECONDS: Final = 0.9
 """Time between two reads of the driver's buffer of samples, in s; the shortest known holds some seconds."""
 
@@ -102,7 +104,9 @@ class SampledGauge:
     @property
     def poll_seconds(self) -> float:
         """How often :meth:`sample` wants to be called, in s."""
-        return BUFFER_SECONDS if self.has_buffer else SAMPLE_SECONDS
+        if self.has_buffer:
+            return BUFFER_SECONDS
+        return AVERAGE_SECONDS if self._sensor.averages else SAMPLE_SECONDS
 
     @property
     def gap_seconds(self) -> float:

@@ -6,7 +6,8 @@ from green_callbacks.sources._nvml_driver import Driver, DriverError, DriverGone
 
 _POWER_AVERAGE, _POWER_INSTANT = 185, 186
 _SCOPE_GPU, _SCOPE_MODULE = 0, 1
-_AVERAGING_MODELS = re.compile(r"\b(RTX (30|40|50|A\d|PRO)|A(2|10|16|40)\b|L(4|20|40)|H\d{2,3}|B\d{3}|GB?H?\d{3})")
+_AMPERE = 7
+_GA100 = re.compile(r"\bA(100|800|30)\b")
 _SUPERCHIP = re.compile(r"\bGH\d{3}")
 
 
@@ -33,16 +34,15 @@ class GpuSensor:
         """Find out which powers the GPU reports: both field values, one, or only what older chips have."""
         self._instant_scope = self._scope_of(_POWER_INSTANT)
         self._average_scope = self._scope_of(_POWER_AVERAGE)
+        self.averages = self._average_scope is not None or self._is_averaging_chip()
+        """Whether the GPU reports its power averaged over a second."""
+        if not self.averages and self._tells_plain_power():
+            self._instant_scope = None  # the plain power is that of the instant, and costs half as much to ask for
 
     @property
     def is_superchip(self) -> bool:
         """Whether counter and power are those of the whole module, with its CPU and memory (Grace Hopper)."""
         return bool(_SUPERCHIP.search(self.name))
-
-    @property
-    def averages(self) -> bool:
-        """Whether the GPU reports its power averaged over a second."""
-        return self._average_scope is not None or bool(_AVERAGING_MODELS.search(self.name))
 
     def energy_joules(self) -> float:
         """Return the energy counter in J."""
@@ -78,6 +78,20 @@ class GpuSensor:
         except DriverGoneError:
             self._driver.initialise()
             self._handle = self._driver.handle_by_uuid(self.uuid)
+
+    def _tells_plain_power(self) -> bool:
+        try:
+            self._driver.power_watts(self._handle)
+        except DriverError:
+            return False
+        return True
+
+    def _is_averaging_chip(self) -> bool:
+        """Return whether the plain power is an average: on Ampere, but for GA100, and newer (NVIDIA, ``nvml.h``)."""
+        try:
+            return self._driver.architecture(self._handle) >= _AMPERE and not _GA100.search(self.name)
+        except DriverError:
+            return False
 
     def _scope_of(self, field: int) -> int | None:
         scopes = (_SCOPE_MODULE, _SCOPE_GPU) if self.is_superchip else (_SCOPE_GPU, _SCOPE_MODULE)

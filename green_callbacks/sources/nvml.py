@@ -76,8 +76,8 @@ class NvmlSource(EnergySource):
             msg = f"No NVIDIA GPU can be measured: the driver says '{error}'; see 'nvidia-smi'."
             raise SourceUnavailableError(msg) from error
         driver.hurry()
+        self._closing = threading.Event()
         self._driver, self._process = driver, os.getpid()
-        self._closing.clear()
         self._interleave([gpu.find() for gpu in self._gpus])
 
     def read(self) -> Mapping[str, Reading]:
@@ -104,14 +104,20 @@ class NvmlSource(EnergySource):
             return
         now = self._clock.monotonic()
         due = [gpu for gpu in self._gpus if gpu.is_due(now)]
-        self._interleave([gpu.work() for gpu in due], [gpu.sample() for gpu in self._gpus if gpu not in due])
+        if due:
+            self._interleave([gpu.work() for gpu in due], [gpu.keep_sampling() for gpu in self._gpus if gpu not in due])
+            return
+        with self._lock:
+            for gpu in self._gpus:
+                gpu.sample()
 
     def close(self) -> None:
         """Let go of the driver; safe to call again."""
-        self._closing.set()
         driver, self._driver = self._driver, None
         if driver is not None and self._process == os.getpid():
-            driver.close()
+            self._closing.set()
+            with self._lock:
+                driver.close()
         self._gpus = []
 
     def __getstate__(self) -> dict[str, object]:
@@ -135,6 +141,8 @@ class NvmlSource(EnergySource):
                 f"This process uses no NVIDIA GPU: {asked} names none that the driver sees; 'nvidia-smi -L' lists them."
             )
             raise SourceUnavailableError(msg)
+        if self._uuids is not None and len(chosen) < len(set(self._uuids)):
+            logger.warning("Not all of the GPUs %s are seen by the driver; 'nvidia-smi -L' lists them.", self._uuids)
         gpus = [self._measured_gpu(driver, one) for one in chosen]
         if all(gpu.reason is not None for gpu in gpus):
             msg = f"The NVIDIA GPUs here tell neither energy nor power ({gpus[0].reason}); a virtual GPU cannot."
@@ -167,11 +175,13 @@ class NvmlSource(EnergySource):
         queue = [(0.0, number) for number in range(len(works) + len(beside))]
         running = set(range(len(works)))
         steps = [*works, *beside]
-        while queue and (running or queue[0][0] == 0.0) and not self._closing.is_set():
+        while queue and running:
             wake, number = heapq.heappop(queue)
             self._wait_until(wake)
             try:
                 with self._lock:
+                    if self._closing.is_set():
+                        break
                     heapq.heappush(queue, (next(steps[number]), number))
             except StopIteration as done:
                 if number in running:

@@ -338,9 +338,9 @@ def test_an_exception_passes_through_and_the_epoch_is_kept():
         with accountant:
             for _ in accountant.epochs(2):
                 clock.advance(1)
-                raise KeyError("theirs")
+                raise KeyError(0)
 
-    with pytest.raises(KeyError, match="theirs"):
+    with pytest.raises(KeyError, match="0"):
         fail()
     assert [(r.epoch, r.complete, r.energy_joules) for r in accountant.history] == [(0, False, WATTS)]
     assert not accountant.is_live

@@ -118,6 +118,11 @@ def test_a_disabling_variable_that_says_no_disables_nothing(monkeypatch, value):
         assert train(accountant, clock, [0])[0].energy_joules == WATTS * 10
 
 
+def run_script(script, folder):
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    return subprocess.run(command, cwd=folder, timeout=60, check=False, capture_output=True, text=True)
+
+
 FORKS = """
     import os, sys, warnings
     from green_callbacks import EnergyAccountant
@@ -161,9 +166,7 @@ FORKS = """
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
 def test_a_fork_of_the_process_does_nothing_and_does_not_hang(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(FORKS)], cwd=tmp_path, timeout=60, capture_output=True, text=True
-    )
+    done = run_script(FORKS, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     contents = read_ledger(tmp_path / "run.jsonl")
     assert [record.epoch for record in contents.history if record.epoch is not None] == [0]
@@ -180,9 +183,7 @@ def test_a_run_that_was_not_closed_is_closed_at_the_end_of_the_process(tmp_path)
         accountant.end_epoch()
         accountant.begin_epoch(1)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], cwd=tmp_path, timeout=60, capture_output=True, text=True
-    )
+    done = run_script(script, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     epochs = [(r.epoch, r.complete) for r in read_ledger(tmp_path / "run.jsonl").history if r.epoch is not None]
     assert epochs == [(0, True), (1, False)]

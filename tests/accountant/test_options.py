@@ -57,7 +57,11 @@ def test_options_may_be_left_open_explicitly():
 
 def test_a_function_is_a_policy_and_a_number_an_intensity():
     accountant = EnergyAccountant(
-        **{**QUIET, "carbon_intensity": 250}, policies=[lambda *_: "enough"], ledger=False, sources=[], plan=Plan(epochs=3)
+        **{**QUIET, "carbon_intensity": 250},
+        policies=[lambda *_: "enough"],
+        ledger=False,
+        sources=[],
+        plan=Plan(epochs=3),
     )
     with accountant:
         assert list(accountant.epochs(3)) == [0]

@@ -7,7 +7,8 @@ from strategies import comparable
 from thread_ranks import ThreadRanks, on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
-from green_callbacks.accountant import OneRank, ranks as ranks_module
+from green_callbacks.accountant import OneRank
+from green_callbacks.accountant import ranks as ranks_module
 from green_callbacks.accountant.ranks import Slots
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import BudgetSpentError

@@ -260,8 +260,7 @@ def test_a_spent_budget_stays_spent(through):
     batches = []
 
     def again():
-        for epoch in second.epochs(10):
-            batches.append(epoch)
+        batches.extend(second.epochs(10))
 
     with pytest.raises(BudgetSpentError, match="are spent"):
         again()

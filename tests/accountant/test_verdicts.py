@@ -152,7 +152,7 @@ def test_sinks_know_what_is_watched():
 def test_policies_say_what_they_will_do_and_what_is_new(caplog):
     codes = iter(["held", "held", "armed", "warning", "warning", "armed"])
     accountant, clock = scripted(
-        policies=[CarbonBudget("1 kg"), lambda *_: Verdict(False, next(codes), "Something is new.")]
+        policies=[CarbonBudget("1 kg"), lambda *_: Verdict(stop=False, code=next(codes), reason="Something is new.")]
     )
     with caplog.at_level(logging.INFO):
         accountant.start()

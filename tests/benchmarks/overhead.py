@@ -15,7 +15,6 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 
 from green_callbacks import EnergyAccountant, History, Sink, Summary, TensorBoardSink, read_ledger
@@ -55,15 +54,16 @@ def import_rows() -> list[Row]:
         for name, script in scripts.items():
             times[name].append(start(script))
     base = statistics.median(times["pass"])
-    return [(name, f"{(statistics.median(times[name]) - base) * 1e3:.1f} ms", "" if name[0] == " " else "50 ms") for name in scripts]
+    return [
+        (name, f"{(statistics.median(times[name]) - base) * 1e3:.1f} ms", "" if name[0] == " " else "50 ms")
+        for name in scripts
+    ]
 
 
 def epoch_rows(folder: Path) -> list[Row]:
     """Train many epochs that take no time, with all sinks on, and time what the training thread pays."""
     os.chdir(folder)
-    sinks: list[Sink] = [Summary()]
-    if find_spec("tensorboardX"):
-        sinks.append(TensorBoardSink())
+    sinks: list[Sink] = [TensorBoardSink(), Summary()]
     accountant = EnergyAccountant(sources=[ScriptedSource(300.0)], location="DE", pue=1.2, sinks=sinks)
     accountant.start()
     costs = []
@@ -84,7 +84,9 @@ def epoch_rows(folder: Path) -> list[Row]:
         around = costs[max(0, at - WINDOW) : at + WINDOW]
         rows.append((f"begin_epoch + end_epoch, epoch {at:,}", f"{statistics.median(around) * 1e3:.3f} ms", "1 ms"))
     names = ", ".join(["ledger", *(type(sink).__name__ for sink in sinks)])
-    rows.append((f"  all sinks on ({names}): 99th percentile", f"{sorted(costs)[len(costs) * 99 // 100] * 1e3:.3f} ms", ""))
+    rows.append(
+        (f"  all sinks on ({names}): 99th percentile", f"{sorted(costs)[len(costs) * 99 // 100] * 1e3:.3f} ms", "")
+    )
     return rows
 
 

@@ -2,7 +2,6 @@
 
 import copy
 import pickle
-from importlib.util import find_spec
 
 import pytest
 from runs import ListSink, scripted, train
@@ -12,10 +11,12 @@ from green_callbacks import Sink, Summary, TensorBoardSink, Verdict
 from green_callbacks.records import History
 from green_callbacks.sinks import Ledger
 
-SINKS = {"ledger": lambda folder: Ledger(folder / "run.jsonl", "1.0"), "summary": lambda _: Summary()}
-if find_spec("tensorboardX"):
-    SINKS["tensorboard"] = lambda _: TensorBoardSink()
-VERDICT = Verdict(False, "warning", "Half is spent.", {"green/budget_left_kg": 0.5})
+SINKS = {
+    "ledger": lambda folder: Ledger(folder / "run.jsonl", "1.0"),
+    "summary": lambda _: Summary(),
+    "tensorboard": lambda _: TensorBoardSink(),
+}
+VERDICT = Verdict(stop=False, code="warning", reason="Half is spent.", values={"green/budget_left_kg": 0.5})
 RECORDS = [
     record(None),
     record(0, metrics={"val_acc": 0.5}, learning_rate=0.1, samples=100, step=10, verdicts=(VERDICT,)),

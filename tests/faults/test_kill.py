@@ -50,10 +50,10 @@ PRELUDE = """
 """
 
 
-def run_process(folder, script):
+def run_process(folder, script, told=""):
     """Run a script after the prelude; return how it ended."""
-    whole = textwrap.dedent(PRELUDE) + textwrap.dedent(script)
-    return subprocess.run([sys.executable, "-c", whole], cwd=folder, timeout=60, capture_output=True, text=True)
+    command = [sys.executable, "-c", textwrap.dedent(PRELUDE) + textwrap.dedent(script)]
+    return subprocess.run(command, cwd=folder, input=told, timeout=60, check=False, capture_output=True, text=True)
 
 
 KILLED = """
@@ -127,10 +127,7 @@ def test_a_run_that_is_killed_again_and_again_counts_everything(killed):
         os.kill(os.getpid(), signal.SIGKILL)
     """
     for records in (5, 6):  # three epochs, the heartbeat that became one, and one more each time
-        whole = textwrap.dedent(PRELUDE) + textwrap.dedent(again)
-        done = subprocess.run(
-            [sys.executable, "-c", whole], cwd=killed, timeout=60, capture_output=True, text=True, input=str(records)
-        )
+        done = run_process(killed, again, told=str(records))
         assert (done.returncode, done.stderr) == (-signal.SIGKILL, "")
     history = read_ledger(killed / "run.jsonl").history
     assert history.last_epoch == 4

@@ -1,6 +1,8 @@
 """Everything that a driver can do wrong, through the real binding: no exception, no zero, no invented joule."""
 
 import logging
+import sys
+from types import ModuleType
 
 import pytest
 from nvml.stand_in import GPUS, FakeNvml, Rig, lap
@@ -21,6 +23,31 @@ def test_a_machine_without_a_driver_is_told_what_to_do(nvml: FakeNvml, script: s
     nvml.script(script)
     with pytest.raises(SourceUnavailableError, match="nvidia-smi"):
         NvmlSource().open()
+
+
+@pytest.mark.parametrize("module", [None, ModuleType("pynvml")])
+def test_a_binding_that_is_missing_or_not_nvidias_is_told(monkeypatch: pytest.MonkeyPatch, module: ModuleType | None):
+    monkeypatch.setitem(sys.modules, "pynvml", module)
+    with pytest.raises(SourceUnavailableError, match=r"pynvml|nvidia-ml-py"):
+        NvmlSource().open()
+
+
+def test_gpus_that_cannot_be_counted_are_no_source(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch):
+    import pynvml
+
+    monkeypatch.delattr(pynvml, "nvmlDeviceGetCount")
+    with pytest.raises(SourceUnavailableError, match="nvmlDeviceGetCount"):
+        NvmlSource().open()
+    assert nvml.calls("nvmlShutdown") == 1
+
+
+def test_closing_after_the_library_was_shut_down_is_no_error(rig: Rig):
+    import pynvml
+
+    rig.open("gpu")
+    pynvml.nvmlShutdown()
+    rig.source.close()
+    assert rig.source.read() == {}
 
 
 def test_a_driver_without_gpus_is_no_source_and_is_let_go(nvml: FakeNvml):
@@ -203,3 +230,25 @@ def test_two_gpus_are_told_apart_when_one_is_lost(rig: Rig):
     assert last.readings[GPUS[0]].reason is not None
     assert last.readings[GPUS[1]].reason is None
     assert abs(lap(first, last, GPUS[1]).error_joules) < 2.0
+
+
+def test_a_counter_that_fails_when_it_froze_leaves_the_gpu_lost_until_its_power_answers(rig: Rig):
+    rig.open("gpu\nfrozen 4\nerror nvmlDeviceGetPowerUsage 3 3 9\nerror nvmlDeviceGetFieldValues 3 3 9")
+    rig.run(20.0)
+    reading = rig.source.read()[GPUS[0]]
+    assert reading.reason is None
+    assert reading.method == "sampled"
+    assert reading.gap_seconds > 3.0
+
+
+def test_a_gpu_of_which_not_even_the_name_is_told_is_measured(rig: Rig):
+    rig.open("gpu\nname \nerror nvmlDeviceGetName 3\nerror nvmlDeviceGetArchitecture 3")
+    assert percent_off(rig)[0] < 2.0
+
+
+def test_of_several_gpus_asked_for_the_missing_one_is_named(nvml: FakeNvml, caplog: pytest.LogCaptureFixture):
+    source = NvmlSource([GPUS[0].removeprefix("gpu:"), "GPU-nowhere"])
+    source.open()
+    assert list(source.read()) == [GPUS[0]]
+    assert "GPU-nowhere" in caplog.text
+    source.close()

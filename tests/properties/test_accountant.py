@@ -106,14 +106,14 @@ def test_epochs_and_outside_are_the_run_whatever_is_called_when(steps):
 EPOCHS = st.lists(st.tuples(st.floats(0.1, 100), st.floats(0, 1)), min_size=1, max_size=8)
 
 
-def trained(accountant, clock, epochs, first=0):
+def trained(accountant, clock, epochs, first=0, between=0.5):
     records = []
     for epoch, (seconds, accuracy) in enumerate(epochs, start=first):
         accountant.begin_epoch(epoch)
         clock.advance(seconds)
         accountant.observe({"val_acc": accuracy})
         records.append(accountant.end_epoch())
-        clock.advance(0.5)
+        clock.advance(between)
     return records
 
 
@@ -176,7 +176,7 @@ def test_a_finished_run_replays_to_the_verdict_it_had(epochs):
     policy = CarbonBudget("20 kJ")
     accountant, clock = scripted(policies=[policy])
     accountant.start()
-    records = trained(accountant, clock, epochs)
+    records = trained(accountant, clock, epochs, between=0.0)
     accountant.close()
     stops = [record for record in records if record.verdicts[0].stop]
     replayed = replay(accountant.history, policy, Plan())

@@ -4,7 +4,10 @@ from green_callbacks import EpochRecord, History, Plan
 from green_callbacks.records.plan import epochs_done
 
 HISTORY = History(
-    [EpochRecord.scripted(epoch=epoch, emissions_kg=0.1, duration_seconds=10.0, step=100 * (epoch + 1)) for epoch in (3, 4)]
+    [
+        EpochRecord.scripted(epoch=epoch, emissions_kg=0.1, duration_seconds=10.0, step=100 * (epoch + 1))
+        for epoch in (3, 4)
+    ]
 )
 
 

@@ -52,11 +52,16 @@ def test_every_record_is_on_the_disk_when_it_is_written(path):
 
 def test_verdicts_are_written_though_not_read_into_the_history(path):
     ledger = opened(path)
-    verdict = Verdict(True, "stopping", "Enough.", {"green/budget_left_kg": float("-inf")})
+    verdict = Verdict(stop=True, code="stopping", reason="Enough.", values={"green/budget_left_kg": float("-inf")})
     ledger.write(record(0, verdicts=(verdict,)))
     ledger.close()
     (written,) = lines(path)[1]["verdicts"]
-    assert written == {"stop": True, "code": "stopping", "reason": "Enough.", "values": {"green/budget_left_kg": "-inf"}}
+    assert written == {
+        "stop": True,
+        "code": "stopping",
+        "reason": "Enough.",
+        "values": {"green/budget_left_kg": "-inf"},
+    }
     assert read_ledger(path).history[0].verdicts == ()
 
 

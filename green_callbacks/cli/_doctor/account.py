@@ -47,7 +47,7 @@ def _location(environ: Mapping[str, str], etc: Path) -> Finding:
     is_guess = "guessed" in intensity.flags
     sentences = [f"{place(intensity)}: {intensity_range(intensity)}. Found by: {intensity.found_by}."]
     if is_guess:
-        sentences.append('That is a guess. Say where this machine is, with location="DE", say, or once for all runs:')
+        sentences.append("That is a guess. Say where this machine is, with your place for DE:")
     return Finding(
         topic="Location",
         state="guessed" if is_guess else "known",

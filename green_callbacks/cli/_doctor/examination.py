@@ -14,14 +14,13 @@ from green_callbacks.cli._doctor.finding import Finding
 from green_callbacks.cli._doctor.gpus import gpus
 from green_callbacks.cli._doctor.processors import processors
 from green_callbacks.cli._doctor.software import software
-from green_callbacks.cli._text import aligned, labelled
+from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sinks._wording import significant
 from green_callbacks.sources import EnergySource
 from green_callbacks.window import Window, measure
 
 _LABEL_WIDTH: Final = 15
-_UNKNOWN: Final = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,5 +112,5 @@ def _lines(finding: Finding) -> str:
 
 
 def _row(name: str, device: DeviceEnergy) -> list[str]:
-    watts = _UNKNOWN if device.mean_watts is None else f"{significant(device.mean_watts)} W"
+    watts = UNKNOWN if device.mean_watts is None else f"{significant(device.mean_watts)} W"
     return [name, watts, device.method, ", ".join(device.flags)]

@@ -1,7 +1,7 @@
 """What NVIDIA's driver tells of the GPUs here."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,7 @@ _TOPIC: Final = "NVIDIA GPU"
 _PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
 _NVIDIA: Final = "0x10de"
 _DISPLAY: Final = "0x03"
-"""Class of PCI devices that are display controllers, those without a connector included (PCI Code and ID Assignment)."""
+"""Class of display controllers, those without a connector included (PCI Code and ID Assignment Specification)."""
 
 
 def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = _PCI_DEVICES) -> list[Finding]:
@@ -70,28 +70,37 @@ def _used(driver: Driver, chosen: Chosen) -> Finding:
     gpu, mig = chosen.gpu, chosen.mig
     sensor = _sensor(driver, gpu)
     state: State = "missing" if sensor == "none" else "modelled" if mig else "measured"
-    command = "export CUDA_DEVICE_ORDER=PCI_BUS_ID" if "index_in_doubt" in chosen.flags else None
-    details = {
-        "uuid": mig.uuid if mig else gpu.uuid,
-        "name": gpu.name,
-        "sensor": sensor,
-        "mig_slices": len(gpu.mig),
-        "flags": list(chosen.flags),
-    }
-    sentences = [f"{gpu.name} ({gpu.uuid}): {_SENSORS[sensor]}."]
+    sentences = [f"{gpu.name} ({gpu.uuid}): {_SENSORS[sensor]}.", *_cautions(driver, chosen)]
+    return Finding(
+        topic=_TOPIC,
+        state=state,
+        text=" ".join(sentences),
+        command="export CUDA_DEVICE_ORDER=PCI_BUS_ID" if "index_in_doubt" in chosen.flags else None,
+        details={
+            "uuid": mig.uuid if mig else gpu.uuid,
+            "name": gpu.name,
+            "sensor": sensor,
+            "mig_devices": len(gpu.mig),
+            "flags": list(chosen.flags),
+        },
+    )
+
+
+def _cautions(driver: Driver, chosen: Chosen) -> Iterator[str]:
+    """Say what a reader of the GPU's energy must know."""
+    mig, mig_devices = chosen.mig, len(chosen.gpu.mig)
     if mig:
-        sentences.append(
+        yield (
             f"Of it {mig.uuid} counts, {mig.slices} of {mig.of_slices} slices: as large a share of the whole GPU's "
             "energy, which is modelled."
         )
-    elif gpu.mig:
-        sentences.append(f"It is cut into {len(gpu.mig)} MIG devices; the energy is that of the whole GPU.")
-    if command:
-        sentences.append("The models differ here, so its index may mean another GPU to CUDA.")
-    others = _others(driver, gpu)
+    elif mig_devices:
+        yield f"It is cut into MIG devices ({mig_devices}); the energy is that of the whole GPU."
+    if "index_in_doubt" in chosen.flags:
+        yield "The models differ here, so its index may mean another GPU to CUDA."
+    others = _others(driver, chosen.gpu)
     if others:
-        sentences.append(f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it.")
-    return Finding(topic=_TOPIC, state=state, text=" ".join(sentences), command=command, details=details)
+        yield f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it."
 
 
 _SENSORS: Final = {
@@ -119,8 +128,11 @@ def _others(driver: Driver, gpu: Found) -> list[int]:
 
 
 def _unused(found: list[Found], chosen: list[Chosen], visible: str | None) -> list[Finding]:
+    if not found:
+        text = "The driver is there, but sees none."
+        return [Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")]
     used = {one.gpu.uuid for one in chosen}
-    findings = [
+    return [
         Finding(
             topic=_TOPIC,
             state="known",
@@ -131,6 +143,3 @@ def _unused(found: list[Found], chosen: list[Chosen], visible: str | None) -> li
         for gpu in found
         if gpu.uuid not in used
     ]
-    if not found:
-        return [Finding(topic=_TOPIC, state="missing", text="The driver is there, but sees none.", command="nvidia-smi")]
-    return findings

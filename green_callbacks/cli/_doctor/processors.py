@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,11 +15,16 @@ _COUNTERS: Final = "CPU and DRAM"
 _POWERCAP: Final = Path("/sys/class/powercap")
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _COMMAND: Final = re.compile(r"`([^`]+)`")
+_CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
+"""What Docker and Podman put into every container."""
 _SLURM_CPUS: Final = "SLURM_CPUS_ON_NODE"
 
 
 def processors(
-    root: Path = _POWERCAP, cpuinfo: Path = _CPUINFO, environ: Mapping[str, str] = os.environ
+    root: Path = _POWERCAP,
+    cpuinfo: Path = _CPUINFO,
+    environ: Mapping[str, str] = os.environ,
+    container_marks: Sequence[Path] = _CONTAINER_MARKS,
 ) -> list[Finding]:
     """Find the counters of the processors, the model that stands in for them, and who else may be in the figures.
 
@@ -27,6 +32,7 @@ def processors(
         root: The power capping tree.
         cpuinfo: Where Linux describes the processors.
         environ: Environment variables.
+        container_marks: Files of which one exists in a container.
 
     Returns:
         The findings; what is modelled is among them only where there is no counter.
@@ -36,11 +42,7 @@ def processors(
         source.open()
         readings = source.read()
     except SourceUnavailableError as refusal:
-        command = _COMMAND.search(str(refusal)) if isinstance(refusal.__cause__, OSError) else None
-        counters = [
-            Finding(topic=_COUNTERS, state="missing", text=str(refusal), command=command[1] if command else None)
-        ]
-        return [*counters, _model(cpuinfo, environ), *_shared(environ)]
+        return [_without_counters(refusal, cpuinfo, container_marks), _model(cpuinfo, environ), *_shared(environ)]
     finally:
         source.close()
     counters = [
@@ -53,6 +55,23 @@ def processors(
         for name, reading in readings.items()
     ]
     return [*counters, *_shared(environ)]
+
+
+def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_marks: Sequence[Path]) -> Finding:
+    is_there = refusal.__cause__ is not None  # but may not be read
+    text, match = str(refusal), _COMMAND.search(str(refusal))
+    command = _as_root(match[1]) if match else None
+    if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", _text(cpuinfo), re.MULTILINE):
+        text = "This is a virtual machine, and its host passes no energy counter of the processors on to it."
+        command = None
+    elif not is_there and any(mark.exists() for mark in container_marks):
+        text = "This is a container, and containers are not shown the energy counters of the processors unless told so."
+        command = "docker run --security-opt systempaths=unconfined ..."
+    return Finding(topic=_COUNTERS, state="missing", text=text, command=command)
+
+
+def _as_root(command: str) -> str:
+    return command if command.startswith("sudo ") else f"sudo {command}"
 
 
 def _model(cpuinfo: Path, environ: Mapping[str, str]) -> Finding:
@@ -79,11 +98,15 @@ def _model(cpuinfo: Path, environ: Mapping[str, str]) -> Finding:
 
 
 def _model_name(cpuinfo: Path) -> str:
-    try:
-        match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo.read_text(encoding="utf-8", errors="replace"), re.M)
-    except OSError:
-        match = None
+    match = re.search(r"^model name\s*:\s*(.+)$", _text(cpuinfo), re.MULTILINE)
     return match[1].strip() if match else "a processor that does not tell its name"
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
 
 
 def _cpus(environ: Mapping[str, str]) -> tuple[float, int]:

@@ -9,12 +9,12 @@ from typing import Final
 from green_callbacks.cli._doctor.finding import Finding
 
 _ADAPTERS: Final = {
-    "lightning": "from green_callbacks.lightning import EmissionsMonitor",
-    "pytorch-lightning": "from green_callbacks.pytorch_lightning import EmissionsMonitor",
-    "keras": "from green_callbacks.keras import EmissionsMonitor",
+    "lightning": "green_callbacks.lightning",
+    "pytorch-lightning": "green_callbacks.pytorch_lightning",
+    "keras": "green_callbacks.keras",
 }
-"""What to import, by the distribution that provides the framework."""
-_OLDEST: Final = {"keras": 3, "lightning": 2, "pytorch-lightning": 2}
+"""Where EmissionsMonitor is, by the distribution that provides the framework."""
+_OLDEST: Final = {"keras": (3, 0), "lightning": (2, 5), "pytorch-lightning": (2, 5)}
 
 
 def software() -> list[Finding]:
@@ -36,19 +36,20 @@ def _version(distribution: str) -> str | None:
 def _frameworks() -> list[Finding]:
     installed = {name: version for name in _ADAPTERS if (version := _version(name)) is not None}
     if not installed:
-        text = "None with an adapter of its own is installed. In any loop: from green_callbacks import EnergyAccountant"
+        text = "None with a callback is installed. For any loop, take EnergyAccountant from green_callbacks."
         return [Finding(topic="Framework", state="known", text=text)]
     return [_framework(name, version) for name, version in installed.items()]
 
 
 def _framework(name: str, version: str) -> Finding:
     details = {"distribution": name, "version": version}
-    major, oldest = version.partition(".")[0], _OLDEST[name]
-    if major.isdecimal() and int(major) < oldest:
-        text = f"{name} {version} is too old: it takes {oldest} or later."
-        command = f"pip install '{name}>={oldest}'"
+    oldest = _OLDEST[name]
+    if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < oldest:
+        needed = ".".join(map(str, oldest))
+        text = f"{name} {version} is too old: it takes {needed} or later."
+        command = f"pip install '{name}>={needed}'"
         return Finding(topic="Framework", state="attention", text=text, command=command, details=details)
-    text = f"{name} {version}: {_ADAPTERS[name]}"
+    text = f"{name} {version}: take EmissionsMonitor from {_ADAPTERS[name]}."
     return Finding(topic="Framework", state="known", text=text, details=details)
 
 

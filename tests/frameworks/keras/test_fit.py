@@ -1,6 +1,7 @@
 import copy
 import csv
 import threading
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -111,22 +112,19 @@ def test_samples_are_known_without_validation_and_in_an_epoch_cut_short(fit, mon
     assert [record.samples for record in monitor.accountant.history] == [16]
 
 
-def test_a_train_step_of_the_users_own_tells_of_no_samples_and_no_steps(monitor_of, passing, data):
+@pytest.mark.parametrize("optimizer", ["sgd", SimpleNamespace(built=True, variables=[])])
+def test_a_train_step_of_the_users_own_tells_of_no_samples_and_no_steps(optimizer, monitor_of, passing, data):
     class Own(keras.Model):
-        def train_step(self, *_):
-            return {"loss": 0.25}
-
-        def test_step(self, *_):
-            return {"loss": 0.5}
+        def train_step(self, *arguments):
+            return ({"loss": 0.25}, arguments[0]) if keras.backend.backend() == "jax" else {"loss": 0.25}
 
         def call(self, x):
             return x
 
-    monitor = monitor_of()
-    model = Own()
+    monitor, model = monitor_of(), Own()
     model.compile(run_eagerly=True)
-    if keras.backend.backend() == "jax":
-        model.train_step = lambda state, data: ({"loss": 0.25}, state)
+    if optimizer != "sgd":
+        model.optimizer = optimizer
     model.fit(*data, batch_size=10, epochs=2, callbacks=[monitor, passing], verbose=0)
 
     last = monitor.accountant.history[-1]

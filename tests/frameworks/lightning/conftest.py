@@ -1,8 +1,8 @@
+import logging
+import threading
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-import logging
-import threading
 
 import pytest
 

@@ -21,7 +21,7 @@ from green_callbacks import EnergyAccountant, read_ledger
 from green_callbacks.clock import ScriptedClock
 
 
-def exactly(joules: float) -> Any:  # noqa: ANN401
+def exactly(joules: float) -> Any:
     return pytest.approx(joules, rel=1e-9)
 
 
@@ -124,16 +124,16 @@ def test_a_validation_every_second_epoch_is_fresh_only_there(tmp_path: Path, clo
 class Looks(Callback):
     """Looks at the metrics in every hook, as other callbacks do: that computes some of them anew."""
 
-    def on_train_batch_end(self, trainer: Any, *_: object) -> None:  # noqa: ANN401
+    def on_train_batch_end(self, trainer: Any, *_: object) -> None:
         dict(trainer.callback_metrics)
 
-    def on_validation_epoch_end(self, trainer: Any, *_: object) -> None:  # noqa: ANN401
+    def on_validation_epoch_end(self, trainer: Any, *_: object) -> None:
         dict(trainer.callback_metrics)
 
-    def on_validation_end(self, trainer: Any, *_: object) -> None:  # noqa: ANN401
+    def on_validation_end(self, trainer: Any, *_: object) -> None:
         dict(trainer.callback_metrics)
 
-    def on_train_epoch_start(self, trainer: Any, *_: object) -> None:  # noqa: ANN401
+    def on_train_epoch_start(self, trainer: Any, *_: object) -> None:
         dict(trainer.callback_metrics)
 
 
@@ -249,10 +249,10 @@ def test_a_second_fit_goes_on_with_the_run(tmp_path: Path, clock: ScriptedClock)
 
 def test_batches_of_any_shape_are_counted(tmp_path: Path, clock: ScriptedClock):
     class Named(TinyModule):
-        def train_dataloader(self) -> Any:  # noqa: ANN401
+        def train_dataloader(self) -> Any:
             return DataLoader([{"id": "a", "x": torch.ones(2, 2)}, {"id": "b", "x": torch.ones(3, 2)}], batch_size=None)
 
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:  # noqa: ANN401
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
             return super().training_step(batch["x"], batch_idx)
 
     callback = monitor(clock)
@@ -264,10 +264,10 @@ def test_batches_of_any_shape_are_counted(tmp_path: Path, clock: ScriptedClock):
 
 def test_batches_without_a_tensor_leave_the_samples_unknown(tmp_path: Path, clock: ScriptedClock):
     class Words(TinyModule):
-        def train_dataloader(self) -> Any:  # noqa: ANN401
+        def train_dataloader(self) -> Any:
             return DataLoader(["a", "b"], batch_size=None)
 
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:  # noqa: ANN401
+        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
             return self.layer(torch.ones(1, 2)).mean()
 
     callback = monitor(clock)

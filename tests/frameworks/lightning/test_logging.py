@@ -15,7 +15,7 @@ event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.ev
 event_file_loader = pytest.importorskip("tensorboard.backend.event_processing.event_file_loader")
 
 
-def near(value: float) -> Any:  # noqa: ANN401
+def near(value: float) -> Any:
     return pytest.approx(value, rel=1e-6)  # Lightning logs 32 bits
 
 
@@ -55,7 +55,7 @@ def test_the_progress_bar_shows_the_emissions_so_far(tmp_path: Path, clock: Scri
     shown: list[dict[str, Any]] = []
 
     class Bar(ProgressBar):
-        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:  # noqa: ANN401
+        def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
             shown.append(dict(self.get_metrics(trainer, pl_module)))
 
     trainer(tmp_path, monitor(clock), Bar(), enable_progress_bar=True).fit(TinyModule(clock))
@@ -104,7 +104,7 @@ def shown(tmp_path: Path, clock: ScriptedClock) -> Path:
     return Path(logger.log_dir)
 
 
-def events(folder: Path) -> Any:  # noqa: ANN401
+def events(folder: Path) -> Any:
     everything = dict.fromkeys(event_accumulator.DEFAULT_SIZE_GUIDANCE, 0)
     return event_accumulator.EventAccumulator(str(folder), size_guidance=everything).Reload()
 

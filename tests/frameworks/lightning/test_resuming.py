@@ -4,12 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from frameworks.lightning.tiny import EPOCH_JOULES, TinyModule, epochs, monitor, outside, trainer
+from frameworks.lightning.tiny import EPOCH_JOULES, TinyModule, epochs, monitor, trainer
 from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.strategies import SingleDeviceStrategy
 
@@ -21,11 +22,11 @@ from green_callbacks.lightning import EmissionsMonitor
 HERE = Path(__file__).parent
 
 
-def exactly(joules: float) -> Any:  # noqa: ANN401
+def exactly(joules: float) -> Any:
     return pytest.approx(joules, rel=1e-9)
 
 
-def save(folder: Path, **options: Any) -> ModelCheckpoint:  # noqa: ANN401
+def save(folder: Path, **options: Any) -> ModelCheckpoint:
     """Save every checkpoint; epoch by epoch unless told otherwise."""
     return ModelCheckpoint(folder, save_top_k=-1, **{"filename": "{epoch}-{step}", **options})
 
@@ -36,15 +37,13 @@ def fit(
     module: TinyModule,
     checkpoint: ModelCheckpoint | None = None,
     resumed: str | None = None,
-    **options: Any,  # noqa: ANN401
+    **options: Any,
 ) -> RunRecord:
     """Train, with or without an exception, and return the totals."""
     callbacks = [callback] if checkpoint is None else [callback, checkpoint]
     saving = {"enable_checkpointing": checkpoint is not None, **options}
-    try:
+    with suppress(FloatingPointError):
         trainer(folder, *callbacks, **saving).fit(module, ckpt_path=resumed, weights_only=resumed is not None or None)
-    except FloatingPointError:
-        pass
     return callback.accountant.close()
 
 
@@ -59,7 +58,7 @@ class Failing(TinyModule):
         return super().training_step(batch, batch_idx)
 
 
-def resume(folder: Path, checkpoint: str, **options: Any) -> tuple[EmissionsMonitor, RunRecord]:  # noqa: ANN401
+def resume(folder: Path, checkpoint: str, **options: Any) -> tuple[EmissionsMonitor, RunRecord]:
     """Go on in what might be another process: nothing but the checkpoint and the ledger are left."""
     clock = ScriptedClock()
     callback = monitor(clock)
@@ -235,7 +234,11 @@ def test_a_callback_that_saves_and_loads_before_the_fit_does_not_lose_the_run(tm
 def test_a_killed_run_leaves_its_epochs_and_goes_on(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
     killed = subprocess.run(
-        [sys.executable, HERE / "killed_run.py", tmp_path], env=environment, capture_output=True, timeout=120
+        [sys.executable, HERE / "killed_run.py", tmp_path],
+        env=environment,
+        check=False,
+        capture_output=True,
+        timeout=120,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 

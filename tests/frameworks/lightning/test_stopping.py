@@ -50,7 +50,8 @@ def test_only_fresh_values_are_judged(tmp_path: Path, clock: ScriptedClock):
 
 
 @pytest.mark.parametrize(
-    ("least", "said"), [({"min_epochs": 3}, "The trainer's min_epochs=3 wins"), ({"min_steps": 9}, "The trainer's min_steps=9 wins")]
+    ("least", "said"),
+    [({"min_epochs": 3}, "The trainer's min_epochs=3 wins"), ({"min_steps": 9}, "The trainer's min_steps=9 wins")],
 )
 def test_the_trainers_minimum_wins_and_is_said_once(
     tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture, least: dict[str, int], said: str
@@ -126,7 +127,9 @@ class Failing(TinyModule):
         return loss
 
 
-@pytest.mark.parametrize(("error", "raised"), [(RuntimeError("out of memory"), RuntimeError), (KeyboardInterrupt(), SystemExit)])
+@pytest.mark.parametrize(
+    ("error", "raised"), [(RuntimeError("out of memory"), RuntimeError), (KeyboardInterrupt(), SystemExit)]
+)
 def test_an_exception_closes_the_run_with_all_that_it_used(
     tmp_path: Path, clock: ScriptedClock, error: BaseException, raised: type[BaseException]
 ):
@@ -164,6 +167,11 @@ def test_an_exception_in_the_validation_leaves_the_next_fit_whole(tmp_path: Path
     trainer(tmp_path, callback).fit(module.train())
 
     history = callback.accountant.history
-    assert [(record.epoch, record.complete) for record in epochs(history)] == [(0, False), (0, True), (1, True), (2, True)]
+    assert [(record.epoch, record.complete) for record in epochs(history)] == [
+        (0, False),
+        (0, True),
+        (1, True),
+        (2, True),
+    ]
     assert outside(history) == []
     assert history[0].energy_joules == pytest.approx(4 * 300 + 150, rel=1e-9)

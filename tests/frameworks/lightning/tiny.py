@@ -52,7 +52,7 @@ class TinyBody:
     def score(self) -> float:
         return self.scores[min(self.current_epoch, len(self.scores) - 1)]
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401
+    def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), lr=0.01)
 
     def train_dataloader(self) -> DataLoader[torch.Tensor]:
@@ -70,12 +70,12 @@ class TinyModule(TinyBody, LightningModule):
         self.script(clock, scores)
 
 
-def monitor(clock: ScriptedClock, **options: Any) -> EmissionsMonitor:  # noqa: ANN401
+def monitor(clock: ScriptedClock, **options: Any) -> EmissionsMonitor:
     """A callback that sees one GPU of 300 W, and whatever else is given."""
     return EmissionsMonitor(**scripted(clock, **options))
 
 
-def scripted(clock: ScriptedClock, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+def scripted(clock: ScriptedClock, **options: Any) -> dict[str, Any]:
     """Options for exact joules: 1000 gCO2e/kWh, so that there are as many kg as kWh."""
     defaults = {
         "sources": [ScriptedSource(WATTS, clock=clock)],
@@ -88,7 +88,7 @@ def scripted(clock: ScriptedClock, **options: Any) -> dict[str, Any]:  # noqa: A
     return {**defaults, **options}
 
 
-def trainer(folder: Path, *callbacks: Any, **options: Any) -> Trainer:  # noqa: ANN401
+def trainer(folder: Path, *callbacks: Any, **options: Any) -> Trainer:
     """A trainer of three epochs on the CPU that is quiet."""
     return Trainer(**{**quiet(folder), "callbacks": list(callbacks), **options})
 

@@ -1,0 +1,126 @@
+"""What a Lightning trainer, of either root, says of its run."""
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from math import ceil, isfinite, lcm
+from typing import Any, Final
+
+import torch
+
+from green_callbacks._torch_schedules import Schedule, schedule_plan
+from green_callbacks.records import Plan
+
+_DEFAULT_MAX_EPOCHS: Final = 1000
+"""What Lightning takes when neither epochs, steps nor time were asked for: no plan of the user's."""
+
+
+class LightningRanks:
+    """The processes of a trainer.
+
+    Args:
+        trainer: The trainer.
+    """
+
+    def __init__(self, trainer: Any) -> None:
+        self._strategy = trainer.strategy
+        self.rank: int = trainer.global_rank
+        self.size: int = trainer.world_size
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all ranks, in their order."""
+        return [self._strategy.broadcast(value if rank == self.rank else None, src=rank) for rank in range(self.size)]
+
+    def sum(self, vector: Sequence[float]) -> list[float]:
+        """Return the sum of the vectors of all ranks, in float64."""
+        # A fresh tensor: Lightning reduces in place, and returns plain numbers unreduced.
+        tensor = torch.tensor(vector, dtype=torch.float64, device=self._strategy.root_device)
+        total: list[float] = self._strategy.reduce(tensor, reduce_op="sum").tolist()
+        return total
+
+
+def run_plan(trainer: Any, past_seconds: float) -> Plan:
+    """Return what a trainer knows ahead.
+
+    Args:
+        trainer: The trainer. How often schedules step in an epoch is known from ``on_train_start`` on.
+        past_seconds: Time that the run has taken so far, in s.
+
+    Returns:
+        Its limits and what its learning-rate schedules will do.
+    """
+    has_default_horizon = trainer.max_epochs == _DEFAULT_MAX_EPOCHS and trainer.max_steps == -1
+    timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
+    remaining = [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
+    plan = Plan(
+        epochs=None if has_default_horizon else _positive(trainer.max_epochs),
+        min_epochs=trainer.min_epochs or None,
+        steps=_positive(trainer.max_steps),
+        seconds=past_seconds + min(remaining) if remaining else None,
+    )
+    epochs = [plan.epochs] if plan.epochs else []
+    steps_per_epoch = _steps_per_epoch(trainer, frequency=1)
+    if plan.steps and steps_per_epoch:
+        epochs.append(ceil(plan.steps / steps_per_epoch))
+    configs = trainer.lr_scheduler_configs
+    schedules = [Schedule(scheduler=each.scheduler, steps_per_epoch=_pace(trainer, each)) for each in configs]
+    return schedule_plan(schedules, plan, min(epochs, default=None))
+
+
+def _pace(trainer: Any, config: Any) -> Fraction | int | None:
+    """Return how often a schedule steps in an epoch; None if unknown."""
+    if config.interval == "epoch":
+        return Fraction(1, config.frequency)
+    return _steps_per_epoch(trainer, config.frequency)
+
+
+def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
+    """Return after how many batches of an epoch, of those whose number divides by a frequency, the optimiser steps."""
+    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
+    if not isfinite(batches):
+        return None
+    last_too = batches % frequency == 0 and batches % accumulated != 0  # the last batch of an epoch always steps
+    return int(batches // lcm(frequency, accumulated) + last_too)
+
+
+def _positive(limit: int | None) -> int | None:
+    return limit if limit and limit > 0 else None
+
+
+def tensorboard_writer(trainer: Any) -> Any | None:
+    """Return the writer of a trainer's first TensorBoardLogger; None on ranks but 0, where it is a dummy."""
+    if not trainer.is_global_zero:
+        return None
+    for each in trainer.loggers:
+        if any(kind.__name__ == "TensorBoardLogger" for kind in type(each).__mro__):
+            return each.experiment
+    return None
+
+
+def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
+    """Return the GPU that a rank trains on, as the driver names it.
+
+    Args:
+        device: The device of the rank.
+
+    Returns:
+        Its UUID as that of a GPU and as that of a slice of one, since torch does not say which it is; nothing where
+        training takes place elsewhere; None if torch does not know it.
+    """
+    if device.type != "cuda":
+        return ()
+    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
+    return None if uuid is None else (f"GPU-{uuid}", f"MIG-{uuid}")
+
+
+def learning_rate(trainer: Any) -> float | None:
+    """Return the learning rate of a trainer's first parameters; None where it has no optimiser."""
+    groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
+    return float(groups[0]["lr"]) if groups else None
+
+
+def batch_size(batch: Any) -> int | None:
+    """Return the length of the first tensor in a batch; None if there is none."""
+    if isinstance(batch, torch.Tensor):
+        return batch.shape[0] if batch.ndim else 1
+    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
+    return next((size for part in parts if (size := batch_size(part)) is not None), None)

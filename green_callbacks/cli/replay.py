@@ -1,0 +1,79 @@
+"""``green-callbacks replay``: where a rule would have stopped runs that are over."""
+
+import argparse
+from typing import Final
+
+from green_callbacks.cli._arguments import add_ledgers
+
+_DESCRIPTION: Final = """\
+Shows finished runs to a rule, record by record: where it would have stopped them, what that would have saved, and what
+it would have cost of the metric. What follows the last epoch of a run (a final test) is not counted as saved.
+
+A rule is written with its options behind it:
+  budget="500 g"                              CarbonBudget: an amount in g, kg, kWh, MJ, ...; also ,hard=false
+  marginal-gain:val_acc                       MarginalGain on a metric
+  marginal-gain:val_acc,min_gain_per_kg=0.05,acceptable=0.9
+                                              ... with any of its options
+Several are compared. Without any it is marginal-gain on the first validation metric of each run."""
+
+
+def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the sub-command to the command's parser.
+
+    Args:
+        subparsers: Where sub-commands are added.
+    """
+    parser = subparsers.add_parser(
+        "replay",
+        help="where a rule would have stopped finished runs, what it would have saved and lost",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_ledgers(parser)
+    parser.add_argument(
+        "--policy", action="append", default=[], metavar="RULE", help="a rule, as above; may be given again"
+    )
+    parser.add_argument(
+        "--epochs",
+        type=_count,
+        metavar="N",
+        help="how many epochs were planned; a rule waits for a share of them. Unknown unless given",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Replay the runs of ledgers.
+
+    Args:
+        arguments: ``ledgers``, ``monitor``, ``mode``, ``policy`` and ``epochs``.
+
+    Returns:
+        0, wherever the rules would have stopped.
+
+    Raises:
+        LedgerError: A ledger cannot be read.
+        ConfigurationError: A rule cannot be read, or does not suit a run.
+    """
+    from green_callbacks.cli._outcomes import in_words, replayed, side_by_side
+    from green_callbacks.cli._rules import Rule
+    from green_callbacks.cli._runs import read_runs
+    from green_callbacks.records import Plan
+
+    rules = [Rule.parse(text) for text in arguments.policy or ["marginal-gain"]]
+    plan = Plan(epochs=arguments.epochs)
+    outcomes = [
+        replayed(run, rule, plan, run.metric(arguments.monitor, arguments.mode))
+        for run in read_runs(arguments.ledgers)
+        for rule in rules
+    ]
+    print(in_words(outcomes[0]) if len(outcomes) == 1 else side_by_side(outcomes))
+    return 0
+
+
+def _count(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        msg = f"{text}: at least 1"
+        raise argparse.ArgumentTypeError(msg)
+    return count

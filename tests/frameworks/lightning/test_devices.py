@@ -1,0 +1,66 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from green_callbacks._lightning_trainer import LightningRanks, batch_size, gpu_uuids, learning_rate, tensorboard_writer
+
+UUID = "8932f937-d72c-4106-c12f-20bd9faed9f6"
+
+
+@pytest.mark.parametrize("name", ["cpu", "meta"])
+def test_training_elsewhere_counts_no_gpu(name: str):
+    assert gpu_uuids(torch.device(name)) == ()
+
+
+def test_the_gpu_of_the_rank_is_named_as_the_driver_names_it(monkeypatch: pytest.MonkeyPatch):
+    asked: list[Any] = []
+
+    def properties(device: torch.device) -> Any:
+        asked.append(device)
+        return SimpleNamespace(uuid=UUID)
+
+    monkeypatch.setattr(torch.cuda, "get_device_properties", properties)
+
+    assert gpu_uuids(torch.device("cuda", 1)) == (f"GPU-{UUID}", f"MIG-{UUID}")
+    assert asked == [torch.device("cuda", 1)]
+
+
+def test_where_torch_does_not_say_the_environment_decides(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: SimpleNamespace())
+
+    assert gpu_uuids(torch.device("cuda", 0)) is None
+
+
+def test_without_an_optimizer_there_is_no_learning_rate():
+    assert learning_rate(SimpleNamespace(optimizers=[])) is None
+
+
+def test_sums_over_ranks_keep_64_bits_and_leave_what_was_summed_alone():
+    ranks, vector = LightningRanks(Trainer(accelerator="cpu", logger=False, barebones=True)), [1 / 3, 123456789.123]
+
+    assert ranks.sum(vector) == vector == [1 / 3, 123456789.123]
+    assert ranks.gather({"a": 1}) == [{"a": 1}]
+    assert (ranks.rank, ranks.size) == (0, 1)
+
+
+def test_only_rank_0_writes_to_tensorboard():
+    assert tensorboard_writer(SimpleNamespace(is_global_zero=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("batch", "size"),
+    [
+        (torch.ones(3, 2), 3),
+        (torch.tensor(1.0), 1),
+        ([torch.ones(4), torch.ones(5)], 4),
+        ({"ids": ["a", "b"], "x": (torch.ones(6, 1),)}, 6),
+        ([], None),
+        ("text", None),
+        (None, None),
+    ],
+)
+def test_a_batch_is_as_long_as_its_first_tensor(batch: Any, size: int | None):
+    assert batch_size(batch) == size

@@ -1,0 +1,162 @@
+import copy
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning
+from frameworks.lightning.tiny import EPOCH_JOULES, TinyBody, TinyModule, monitor, quiet, scripted, trainer
+from lightning.pytorch import Callback
+
+from green_callbacks import CarbonBudget, MarginalGain, Plan, Summary
+from green_callbacks.clock import ScriptedClock
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.lightning import EmissionsMonitor
+from green_callbacks.pytorch_lightning import EmissionsMonitor as OldRootMonitor
+
+EXAMPLES = Path(__file__).parents[3] / "examples"
+
+
+class OldRootModule(TinyBody, pytorch_lightning.LightningModule):
+    def __init__(self, clock: ScriptedClock) -> None:
+        super().__init__()
+        self.script(clock, (0.5,))
+
+
+def test_each_root_has_a_callback_of_its_own_class_tree():
+    assert issubclass(EmissionsMonitor, Callback)
+    assert issubclass(OldRootMonitor, pytorch_lightning.Callback)
+    assert not issubclass(OldRootMonitor, Callback)
+    assert EmissionsMonitor.__doc__ == OldRootMonitor.__doc__
+
+
+def test_the_old_root_accounts_alike(tmp_path: Path, clock: ScriptedClock):
+    callback = OldRootMonitor(**scripted(clock, policies=[CarbonBudget(f"{2.5 * EPOCH_JOULES} J")]))
+    options = quiet(tmp_path) | {"max_epochs": 9, "logger": pytorch_lightning.loggers.TensorBoardLogger(tmp_path)}
+
+    old = pytorch_lightning.Trainer(**options, callbacks=callback)
+    old.fit(OldRootModule(clock))
+
+    assert callback.accountant.close().energy_joules == pytest.approx(2 * EPOCH_JOULES, rel=1e-9)
+    assert "green/emissions_total_kg" in old.callback_metrics
+
+
+def test_importing_one_root_leaves_the_other_out():
+    code = (
+        "import sys, green_callbacks.pytorch_lightning; "
+        "assert not any(name.split('.')[0] == 'lightning' for name in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], check=False, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda callback: pickle.loads(pickle.dumps(callback))])
+def test_a_copy_is_a_run_of_its_own(tmp_path: Path, clock: ScriptedClock, copied: Any):
+    callback = monitor(clock)
+    trainer(tmp_path, callback).fit(TinyModule(clock))
+
+    other = copied(callback)
+
+    assert len(other.accountant.history) == 0
+    assert other.accountant.run_id != callback.accountant.run_id
+
+
+def test_options_are_checked_at_construction():
+    with pytest.raises(ConfigurationError):
+        EmissionsMonitor(pue=0.5)
+    with pytest.raises(TypeError, match="did you mean 'location'"):
+        EmissionsMonitor(locaton="DE")  # type: ignore[call-arg]
+
+
+jsonargparse = pytest.importorskip("jsonargparse")
+
+
+def parsed(init_args: dict[str, Any]) -> EmissionsMonitor:
+    """What LightningCLI makes of a callback in YAML."""
+    parser = jsonargparse.ArgumentParser()
+    parser.add_argument("--callbacks", type=list[Callback])
+    entry = {"class_path": "green_callbacks.lightning.EmissionsMonitor", "init_args": init_args}
+    namespace = parser.parse_object({"callbacks": [entry]})
+    (callback,) = parser.instantiate(namespace).callbacks
+    assert isinstance(callback, EmissionsMonitor)
+    return callback
+
+
+def test_every_option_can_be_written_in_yaml():
+    callback = parsed(
+        {
+            "location": "SE",
+            "pue": 1.1,
+            "policies": [
+                {"class_path": "green_callbacks.CarbonBudget", "init_args": {"budget": "100 g"}},
+                {"class_path": "green_callbacks.MarginalGain", "init_args": {"monitor": "val_acc"}},
+            ],
+            "sinks": [{"class_path": "green_callbacks.Summary"}],
+            "sources": [{"class_path": "green_callbacks.sources.CpuModelSource", "init_args": {"tdp_watts": 65}}],
+            "plan": {"epochs": 30},
+            "ledger": False,
+        }
+    )
+
+    settings = callback.accountant._settings
+    assert settings.location == "SE"
+    assert settings.pue.value == 1.1
+    assert settings.policies == (CarbonBudget("100 g"), MarginalGain("val_acc"))
+    assert settings.plan == Plan(epochs=30)
+    assert settings.ledger is False
+    assert [type(sink) for sink in settings.sinks or ()] == [Summary]
+    assert [type(source).__name__ for source in settings.sources or ()] == ["CpuModelSource"]
+
+
+@pytest.mark.parametrize("written", [{"carbon_intensity": 50.0}, {"ledger": "run.jsonl"}, {"location": None}, {}])
+def test_options_left_out_keep_their_defaults(written: dict[str, Any]):
+    settings = parsed(written).accountant._settings
+
+    assert settings.policies == ()
+    assert settings.sinks is None
+
+
+def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]):
+    parser = jsonargparse.ArgumentParser()
+    parser.add_argument("--callback", type=Callback)
+
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--callback.help=green_callbacks.lightning.EmissionsMonitor"])
+
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "Power usage effectiveness of the facility" in shown
+    assert "Where records go besides the ledger" in shown
+
+
+def run_example(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def test_the_example_stops_early_and_says_why(tmp_path: Path):
+    said = run_example(tmp_path, str(EXAMPLES / "lightning_digits.py"))
+
+    assert "Stopped after" in said
+    assert len(list(tmp_path.rglob("events.*"))) == 1
+
+
+def test_the_example_of_the_command_line_runs(tmp_path: Path):
+    config = EXAMPLES / "lightning_cli.yaml"
+
+    said = run_example(tmp_path, str(EXAMPLES / "lightning_cli.py"), "--config", str(config), "--trainer.max_epochs=2")
+
+    assert list((tmp_path / "green_callbacks").glob("*.jsonl")), said

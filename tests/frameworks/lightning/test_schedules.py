@@ -1,0 +1,154 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from frameworks.lightning.tiny import BATCHES, TinyModule, monitor, trainer
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler as lrs
+
+from green_callbacks import History, Plan
+from green_callbacks._torch_schedules import Schedule, schedule_plan
+from green_callbacks.clock import ScriptedClock
+
+EPOCHS = 12
+
+
+def optimizer() -> torch.optim.Optimizer:
+    return torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+
+
+def planned(make: Callable[[Any], Any], epochs: int | None = EPOCHS, steps_per_epoch: int | None = 1) -> Plan:
+    schedule = Schedule(scheduler=make(optimizer()), steps_per_epoch=steps_per_epoch)
+    return schedule_plan([schedule], Plan(epochs=epochs), epochs)
+
+
+def drops(*epochs: int) -> Plan:
+    return Plan(epochs=EPOCHS, learning_rate_drops=epochs)
+
+
+ANNEALS = Plan(epochs=EPOCHS, anneals=True)
+FLAT = Plan(epochs=EPOCHS)
+UNREADABLE = Plan(epochs=EPOCHS, schedule_unreadable=True)
+
+
+@pytest.mark.parametrize(
+    ("make", "plan"),
+    [
+        (lambda opt: lrs.MultiStepLR(opt, [4, 8]), drops(4, 8)),
+        (lambda opt: lrs.MultiStepLR(opt, [4, 40]), drops(4)),
+        (lambda opt: lrs.MultiStepLR(opt, [4], gamma=0.9), FLAT),
+        (lambda opt: lrs.StepLR(opt, 5), drops(5, 10)),
+        (lambda opt: lrs.StepLR(opt, 5, gamma=0.9), FLAT),
+        (lambda opt: lrs.ExponentialLR(opt, 0.95), FLAT),
+        (lambda opt: lrs.ExponentialLR(opt, 0.6), ANNEALS),
+        (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS), ANNEALS),
+        (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS, eta_min=0.05), FLAT),
+        (lambda opt: lrs.CosineAnnealingLR(opt, 10 * EPOCHS), FLAT),
+        (lambda opt: lrs.OneCycleLR(opt, max_lr=1.0, total_steps=EPOCHS), ANNEALS),
+        (lambda opt: lrs.PolynomialLR(opt, EPOCHS), ANNEALS),
+        (lambda opt: lrs.LinearLR(opt, 1.0, 0.0, EPOCHS), ANNEALS),
+        (lambda opt: lrs.LinearLR(opt, 0.1, 1.0, 4), FLAT),
+        (lambda opt: lrs.ConstantLR(opt, 0.1, 4), FLAT),
+        (lambda opt: lrs.LambdaLR(opt, lambda step: 1.0 if step < 6 else 0.1), drops(6)),
+        (lambda opt: lrs.LambdaLR(opt, lambda step: 1 - step / EPOCHS), ANNEALS),
+        (
+            lambda opt: lrs.SequentialLR(opt, [lrs.LinearLR(opt, 0.1, 1.0, 3), lrs.CosineAnnealingLR(opt, 9)], [3]),
+            ANNEALS,
+        ),
+        (
+            lambda opt: lrs.SequentialLR(opt, [lrs.CyclicLR(opt, 0.1, 1.0), lrs.ConstantLR(opt)], [3]),
+            UNREADABLE,
+        ),
+        (lrs.ReduceLROnPlateau, UNREADABLE),
+        (lambda opt: lrs.CosineAnnealingWarmRestarts(opt, 3), UNREADABLE),
+    ],
+)
+def test_what_a_schedule_does_is_known_ahead(make: Callable[[Any], Any], plan: Plan):
+    assert planned(make) == plan
+
+
+def test_milestones_are_known_where_no_end_is():
+    assert planned(lambda opt: lrs.MultiStepLR(opt, [30, 60]), epochs=None).learning_rate_drops == (30, 60)
+
+
+def test_a_schedule_without_an_end_cannot_be_read():
+    assert planned(lambda opt: lrs.StepLR(opt, 5), epochs=None).schedule_unreadable
+
+
+def test_a_schedule_whose_pace_is_unknown_cannot_be_read():
+    assert planned(lambda opt: lrs.StepLR(opt, 5), steps_per_epoch=None).schedule_unreadable
+
+
+def test_a_plan_that_is_too_long_to_follow_cannot_be_read():
+    assert planned(lambda opt: lrs.StepLR(opt, 5), epochs=10**9).schedule_unreadable
+
+
+def test_the_drops_of_several_schedules_are_joined():
+    schedules = [
+        Schedule(scheduler=lrs.MultiStepLR(optimizer(), milestones), steps_per_epoch=1) for milestones in ([6], [3, 6])
+    ]
+
+    assert schedule_plan(schedules, Plan(epochs=EPOCHS), EPOCHS) == drops(3, 6)
+
+
+@given(milestones=st.sets(st.integers(1, 99), max_size=4), per_epoch=st.integers(1, 10))
+def test_a_drop_counts_from_the_first_epoch_that_has_all_of_it(milestones: set[int], per_epoch: int):
+    plan = planned(lambda opt: lrs.MultiStepLR(opt, sorted(milestones)), epochs=None, steps_per_epoch=per_epoch)
+
+    assert set(plan.learning_rate_drops) == {-(-milestone // per_epoch) for milestone in milestones}
+
+
+@given(st.data())
+def test_the_closed_forms_are_those_of_torch(data: st.DataObject):
+    """Followed step by step, torch's own schedule falls at the same epochs."""
+    milestones = data.draw(st.lists(st.integers(1, EPOCHS), max_size=3))
+    gamma = data.draw(st.sampled_from([0.1, 0.5, 0.6, 0.75]))
+    opt = optimizer()
+    scheduler = lrs.MultiStepLR(opt, milestones, gamma)
+    plan = schedule_plan([Schedule(scheduler=scheduler, steps_per_epoch=1)], Plan(), EPOCHS)
+
+    fallen = []
+    for epoch in range(1, EPOCHS):
+        before = scheduler.get_last_lr()[0]
+        opt.step()
+        scheduler.step()
+        if scheduler.get_last_lr()[0] <= 0.5 * before * (1 + 1e-9):
+            fallen.append(epoch)
+    assert list(plan.learning_rate_drops) == fallen
+
+
+@pytest.mark.parametrize(
+    ("config", "options", "dropped"),
+    [
+        ({"interval": "epoch"}, {}, (2,)),
+        ({"interval": "epoch", "frequency": 2}, {}, (4,)),
+        ({"interval": "step"}, {"max_epochs": 3}, (1,)),
+        ({"interval": "step"}, {"max_epochs": 3, "accumulate_grad_batches": 3}, (1,)),
+        ({"interval": "step", "frequency": 2}, {"max_epochs": 3}, (1,)),
+        ({"interval": "step", "frequency": BATCHES}, {"max_epochs": 3}, (2,)),
+        ({"interval": "step"}, {"max_epochs": -1, "max_steps": 12}, (1,)),
+    ],
+)
+def test_the_trainers_schedules_reach_the_policies(
+    tmp_path: Path, clock: ScriptedClock, config: dict[str, Any], options: dict[str, Any], dropped: tuple[int, ...]
+):
+    """Dropping after two steps: of an epoch, of every second one, of a batch, of every second one."""
+
+    class Scheduled(TinyModule):
+        def configure_optimizers(self) -> Any:
+            opt = super().configure_optimizers()
+            return [opt], [{"scheduler": lrs.MultiStepLR(opt, [2]), **config}]
+
+    plans: list[Plan] = []
+
+    def stop(history: History, plan: Plan) -> bool:
+        plans.append(plan)
+        return True
+
+    trainer(tmp_path, monitor(clock, policies=[stop]), **{"max_epochs": 6, **options}).fit(Scheduled(clock))
+
+    assert plans[0].learning_rate_drops == dropped
+    assert not plans[0].schedule_unreadable
