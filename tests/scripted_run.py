@@ -29,7 +29,7 @@ def device(
     component: str = "gpu",
     method: Method = "counter",
     seconds: float = 10.0,
-    **fields: Any,  # noqa: ANN401
+    **fields: Any,
 ) -> DeviceEnergy:
     """What one device used."""
     fields = {"low_joules": joules, "high_joules": joules} | fields
@@ -42,7 +42,7 @@ def record(
     gpu_joules: float | None = 3000.0,
     cpu_joules: float | None = 1000.0,
     seconds: float = 10.0,
-    **fields: Any,  # noqa: ANN401
+    **fields: Any,
 ) -> EpochRecord:
     """An interval of 10 s in Germany with a GPU that is measured and a CPU that is modelled."""
     devices = {
@@ -54,7 +54,7 @@ def record(
     return EpochRecord(epoch=epoch, duration_seconds=seconds, **{**defaults, **fields})
 
 
-def run_context(folder: Path, history: History | None = None, **fields: Any) -> RunContext:  # noqa: ANN401
+def run_context(folder: Path, history: History | None = None, **fields: Any) -> RunContext:
     """What a sink is told of a run."""
     history = History() if history is None else history
     return RunContext(**{"run_id": "run-1", "folder": folder, "before": History(), "history": history, **fields})

@@ -183,7 +183,10 @@ class Run:
 
     def replan(self, plan: Plan) -> None:
         """Take a plan that became known after the start."""
-        self.board.plan = self._told.plan = plan
+        if plan != self._told.plan:
+            self.board.plan = self._told.plan = plan
+            if self._ledger:
+                self._hand_over(self._ledger, partial(self._ledger.replan, plan))
 
     @property
     def devices(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from green_callbacks.cli._text import UNKNOWN
 from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.policies._metric_mode import Direction, direction
 from green_callbacks.records import History, RunRecord
-from green_callbacks.sinks import read_ledger
+from green_callbacks.sinks import LedgerContents, read_ledger
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import significant
 
@@ -57,26 +57,33 @@ class LedgerRun:
 
     Attributes:
         path: The ledger.
-        run_id: Name of the run; that of the file if its process was killed before it could write it.
-        history: All its records.
-        stop_reason: Why a policy ended it; None if none did.
+        contents: What it holds.
     """
 
     path: Path
-    run_id: str
-    history: History
-    stop_reason: str | None
+    contents: LedgerContents
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run; that of the file if its process was killed before it could write it."""
+        return self.contents.run_id or self.path.stem
+
+    @property
+    def history(self) -> History:
+        """All its records."""
+        return self.contents.history
 
     @cached_property
     def totals(self) -> RunRecord:
         """What the run came to."""
-        return totals(self.history, self.run_id, self.path, self.stop_reason)
+        return totals(self.history, self.run_id, self.path, self.contents.stop_reason)
 
     def metric(self, name: str | None, mode: Direction | None) -> Metric | None:
         """Choose the metric that stands for the quality of the model.
 
         Args:
-            name: Its key, if the user named one; else the first that begins with ``val``, a loss last.
+            name: Its key, if the user named one; else the one that a policy watched; else the first that begins with
+                ``val``, a loss last.
             mode: Which way it improves, if the user said.
 
         Returns:
@@ -85,9 +92,11 @@ class LedgerRun:
         Raises:
             ConfigurationError: The user named one, and its name does not tell its mode.
         """
-        chosen = quality_metric(name, self.history.metric_names)
+        chosen = quality_metric(name or self.contents.monitor, self.history.metric_names)
         if chosen is None:
             return None
+        if mode is None and chosen == self.contents.monitor:
+            return Metric(chosen, self.contents.mode)
         try:
             return Metric(chosen, mode or direction(chosen, "auto"))
         except ConfigurationError as error:
@@ -123,5 +132,4 @@ def _files(path: Path) -> list[Path]:
 
 
 def _read(path: Path) -> LedgerRun:
-    contents = read_ledger(path)
-    return LedgerRun(path, contents.run_id or path.stem, contents.history, contents.stop_reason)
+    return LedgerRun(path, read_ledger(path))

@@ -31,11 +31,13 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         folder=run.path.parent,
         before=History(),
         history=run.history,
+        plan=run.contents.plan,
         monitor=metric.name if metric else None,
         mode=metric.mode if metric else "max",
-        pue_source="as recorded",
+        pue_source=run.contents.pue_source,
     )
-    return f"Run {run.run_id}\n\n{summarise(run.totals, context)}"
+    state = "" if run.contents.is_closed else " (killed, or still going on)"
+    return f"Run {run.run_id}{state}\n\n{summarise(run.totals, context)}"
 
 
 def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:

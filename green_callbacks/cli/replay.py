@@ -1,6 +1,7 @@
 """``green-callbacks replay``: where a rule would have stopped runs that are over."""
 
 import argparse
+from dataclasses import replace
 from typing import Final
 
 from green_callbacks.cli._arguments import add_ledgers
@@ -37,7 +38,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--epochs",
         type=_count,
         metavar="N",
-        help="how many epochs were planned; a rule waits for a share of them. Unknown unless given",
+        help="how many epochs were planned, as a rule waits for a share of them; what the ledger knows unless given",
     )
     parser.set_defaults(run=run)
 
@@ -61,9 +62,14 @@ def run(arguments: argparse.Namespace) -> int:
     from green_callbacks.records import Plan
 
     rules = [Rule.parse(text) for text in arguments.policy or ["marginal-gain"]]
-    plan = Plan(epochs=arguments.epochs)
+    plan = Plan(epochs=arguments.epochs) if arguments.epochs else None
     outcomes = [
-        replayed(run, rule, plan, run.metric(arguments.monitor, arguments.mode))
+        replayed(
+            run,
+            rule,
+            plan or replace(run.contents.plan, spent_before_kg=0.0, spent_before_kwh=0.0),
+            run.metric(arguments.monitor, arguments.mode),
+        )
         for run in read_runs(arguments.ledgers)
         for rule in rules
     ]

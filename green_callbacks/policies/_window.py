@@ -55,12 +55,12 @@ class Window:
     @property
     def bought(self) -> str:
         """What its energy bought by the trend, in units of the metric."""
-        return f"{self.trend.slope * self.kwh:.3g}"
+        return f"{self.trend.slope * self.kwh:.3g}" if self.trend.slope > 0 else "nothing"
 
     @property
     def at_most(self) -> str:
         """What its energy bought at most, at 90 % confidence."""
-        return f"{self.trend.upper * self.kwh:.3g}"
+        return f"{max(self.trend.upper, 0.0) * self.kwh:.3g}"
 
     @property
     def new_best(self) -> bool:

@@ -142,8 +142,10 @@ class MarginalGain:
             return None if window.new_best else f"{self.monitor} has found no new best in the last {energy}."
         if window.trend.upper >= price:
             return None
-        bought = f"bought {window.bought} of {self.monitor} ({window.at_most} at most)"
-        return f"The last {format_energy(window.kwh)} {bought}, less than the {price * window.kwh:.3g} asked for them."
+        return (
+            f"More training no longer pays: the last {format_energy(window.kwh)} bought {window.bought} of "
+            f"{self.monitor} (at most {window.at_most}), and {price * window.kwh:.3g} is the least that pays."
+        )
 
     def _why_not_learning(self, curve: Curve) -> str | None:
         start = curve.before(curve.spent_kwh / 2)

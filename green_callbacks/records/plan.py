@@ -1,7 +1,8 @@
 """What is known ahead of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from green_callbacks.records.history import History
 
@@ -65,3 +66,15 @@ def epochs_done(history: History) -> int:
         history: All records so far.
     """
     return 0 if history.last_epoch is None else history.last_epoch + 1
+
+
+def encode_plan(plan: Plan) -> dict[str, Any]:
+    """Write a plan as plain JSON types."""
+    fields = {name: getattr(plan, name) for name in plan.__slots__}
+    return {**fields, "learning_rate_drops": list(plan.learning_rate_drops)}
+
+
+def decode_plan(fields: Mapping[str, Any]) -> Plan:
+    """Read what :func:`encode_plan` wrote; fields of later versions are passed over."""
+    known = {name: value for name, value in fields.items() if name in Plan.__slots__}
+    return Plan(**{**known, "learning_rate_drops": tuple(known.get("learning_rate_drops", ()))})

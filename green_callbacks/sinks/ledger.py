@@ -18,11 +18,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from green_callbacks.errors import LedgerError
-from green_callbacks.records import EpochRecord, History, RunRecord
+from green_callbacks.records import EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode, encode
+from green_callbacks.records.plan import decode_plan, encode_plan
 from green_callbacks.sinks.base import RunContext, Sink
 
 logger = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ _HEAD: Final = b'{"type":"run","schema":'
 _RECORDS: Final = ("record", "heartbeat")
 _NEEDED: Final = {
     "run": frozenset({"schema", "run_id", "version"}),
+    "plan": frozenset({"plan"}),
     "rewind": frozenset({"epoch"}),
     "end": frozenset({"stop_reason"}),
 }
@@ -56,17 +58,31 @@ class Ledger(Sink):
 
     def open(self, context: RunContext) -> None:
         """Begin the file, or go on with it; what the history holds and the file lacks is written first."""
-        if not context.before:
-            self._append(self._head(context))
-            return
-        held = self._records_held()
+        held = self._records_held() if context.before else 0
         lines = [{"type": "record", **encode(record)} for record in context.before[held:]]
         for line in [*lines, self._head(context)] if held else [self._head(context), *lines]:
             self._queue(line)
         self._flush()
 
+    def replan(self, plan: Plan) -> None:
+        """Append a plan that has become known, or has changed.
+
+        Args:
+            plan: The plan.
+        """
+        self._append({"type": "plan", "plan": encode_plan(plan)})
+
     def _head(self, context: RunContext) -> dict[str, Any]:
-        return {"type": "run", "schema": SCHEMA, "run_id": context.run_id, "version": self._version}
+        return {
+            "type": "run",
+            "schema": SCHEMA,
+            "run_id": context.run_id,
+            "version": self._version,
+            "plan": encode_plan(context.plan),
+            "monitor": context.monitor,
+            "mode": context.mode,
+            "pue_source": context.pue_source,
+        }
 
     def _records_held(self) -> int:
         try:
@@ -158,11 +174,21 @@ class LedgerContents:
         history: All its records, without their verdicts; what was done again and what only a heartbeat knows of as
             rows outside epochs.
         stop_reason: Why a policy ended the run; None if none did, or if it was never closed.
+        is_closed: Whether the run came to an end; if not, it was killed or still goes on.
+        plan: What was known ahead.
+        monitor: Key of the metric that a policy watched; None if none did.
+        mode: ``max`` or ``min``: which way that metric improves.
+        pue_source: Where the PUE came from, in words.
     """
 
     run_id: str
     history: History
     stop_reason: str | None
+    is_closed: bool
+    plan: Plan
+    monitor: str | None
+    mode: Literal["max", "min"]
+    pue_source: str
 
 
 def read_ledger(path: str | Path) -> LedgerContents:
@@ -182,7 +208,16 @@ def read_ledger(path: str | Path) -> LedgerContents:
         logger.warning("Line %d of %s is not whole, as if its writer had been killed; passed over.", number, path)
     if replayed.last_words is not None:
         replayed.history.append(replayed.last_words)
-    return LedgerContents(replayed.run_id, replayed.history, replayed.stop_reason)
+    return LedgerContents(
+        run_id=replayed.run_id,
+        history=replayed.history,
+        stop_reason=replayed.stop_reason,
+        is_closed=replayed.is_closed,
+        plan=decode_plan(replayed.told["plan"]) if "plan" in replayed.told else Plan(),
+        monitor=replayed.told.get("monitor"),
+        mode=replayed.told.get("mode", "max"),
+        pue_source=replayed.told.get("pue_source", "not known"),
+    )
 
 
 @dataclass(slots=True)
@@ -192,6 +227,8 @@ class _Replay:
     run_id: str = ""
     history: History = field(default_factory=History)
     stop_reason: str | None = None
+    is_closed: bool = False
+    told: dict[str, Any] = field(default_factory=dict)
     last_words: EpochRecord | None = None
     torn_lines: list[int] = field(default_factory=list)
 
@@ -203,11 +240,13 @@ class _Replay:
         elif kind != "heartbeat" and words is not None:
             self.history.append(words)
         if kind == "run":
-            self.run_id, self.stop_reason = line["run_id"], None
+            self.run_id, self.stop_reason, self.is_closed = line["run_id"], None, False
+        if kind in {"run", "plan"}:
+            self.told |= line
         elif kind == "rewind":
             self.history.rewind(line["epoch"])
         elif kind == "end":
-            self.stop_reason = line["stop_reason"]
+            self.stop_reason, self.is_closed = line["stop_reason"], True
 
 
 def _replay(path: Path) -> _Replay:

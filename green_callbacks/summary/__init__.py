@@ -23,7 +23,7 @@ _LABEL_WIDTH: Final = 11
 
 
 class Summary(Sink):
-    """Writes a summary when the run ends.
+    """Writes a summary when a training ends; a test or validation alone gets none.
 
     Args:
         write: Takes the text, for example ``print``; unless given it goes to :mod:`logging`, at level INFO.
@@ -32,6 +32,7 @@ class Summary(Sink):
     def __init__(self, write: Callable[[str], None] | None = None) -> None:
         self._write = write
         self._context: RunContext | None = None
+        self._has_trained = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle as the options alone."""
@@ -40,13 +41,15 @@ class Summary(Sink):
     def open(self, context: RunContext) -> None:
         """Remember what is known of the run."""
         self._context = context
+        self._has_trained = False
 
     def write(self, record: EpochRecord) -> None:
-        """Do nothing: the history holds every record."""
+        """Note whether there is something to sum up; the history holds every record."""
+        self._has_trained |= record.epoch is not None
 
     def finish(self, run: RunRecord) -> None:
         """Write the summary."""
-        if self._context is None:
+        if self._context is None or not self._has_trained:
             return
         text = summarise(run, self._context)
         if self._write is None:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from importlib import metadata
 from pathlib import Path
 
@@ -197,23 +198,20 @@ class TestProcessors:
         assert [only(findings, name).state for name in ("cpu:package-0", "dram:package-0")] == ["measured"] * 2
         assert about(findings, "CPU") == []
 
-    def test_counters_only_for_root_come_with_the_exact_remedy(self, tmp_path):
-        tmp_path.chmod(0o755)
-        for folder in [*tmp_path.parents][:-2]:
-            if folder.stat().st_uid == os.getuid() and folder != Path("/tmp"):
-                folder.chmod(folder.stat().st_mode | 0o055)
-        tree = RaplTree(tmp_path / "powercap")
-        tree.add("intel-rapl:0", "package-0")
-        tree.counter("intel-rapl:0").chmod(0o000)
-
-        (tmp_path / "cpuinfo").write_text("flags\t\t: fpu hypervisor\n")  # a virtual machine that has the counters
-
-        with as_nobody():
-            findings = processors(tmp_path / "powercap", tmp_path / "cpuinfo", {})
+    def test_counters_only_for_root_come_with_the_exact_remedy(self):
+        with tempfile.TemporaryDirectory() as name:  # that of a test may be entered by its owner only
+            folder = Path(name)
+            folder.chmod(0o755)
+            tree = RaplTree(folder)
+            tree.add("intel-rapl:0", "package-0")
+            tree.counter("intel-rapl:0").chmod(0o400 if os.geteuid() == 0 else 0)
+            (folder / "cpuinfo").write_text("flags\t\t: fpu hypervisor\n")  # a virtual machine that has the counters
+            with as_nobody():
+                findings = processors(folder, folder / "cpuinfo", {})
 
         missing = only(findings, "CPU and DRAM")
         assert missing.state == "missing"
-        assert missing.command == f"sudo chmod -R a+r {tmp_path}/powercap/intel-rapl"
+        assert missing.command == f"sudo chmod -R a+r {folder}/intel-rapl"
         assert only(findings, "CPU").state == "modelled"
 
     def test_a_counter_that_does_not_answer_says_why(self, tmp_path):

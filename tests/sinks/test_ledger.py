@@ -7,7 +7,7 @@ from scripted_run import finished, record, run_context
 from sensors import as_nobody
 from strategies import comparable
 
-from green_callbacks import Verdict
+from green_callbacks import Plan, Verdict
 from green_callbacks.errors import LedgerError
 from green_callbacks.records import History
 from green_callbacks.sinks import Ledger, read_ledger
@@ -36,7 +36,7 @@ def test_the_file_is_json_lines_with_a_head_and_an_end(path):
     ledger.finish(finished(HISTORY, "Enough."))
     ledger.close()
     head, body, end = lines(path)
-    assert head == {"type": "run", "schema": 1, "run_id": "run-1", "version": "1.2.3"}
+    assert head.items() >= {"type": "run", "schema": 1, "run_id": "run-1", "version": "1.2.3", "mode": "max"}.items()
     assert (body["type"], body["epoch"], body["pue"]) == ("record", 0, 1.25)
     assert end == {"type": "end", "stop_reason": "Enough."}
     assert path.read_bytes().endswith(b"\n")
@@ -251,3 +251,17 @@ def test_closing_twice_is_closing_once(path):
     ledger.close()
     ledger.close()
     assert comparable(HISTORY[0]) == comparable(record(None))
+
+
+def test_what_sinks_are_told_is_read_back_and_a_later_plan_replaces_the_first(path):
+    ledger = Ledger(path, "1.2.3")
+    ledger.open(run_context(path.parent, plan=Plan(epochs=3), monitor="val_loss", mode="min", pue_source="argument"))
+    assert read_ledger(path).plan == Plan(epochs=3)
+    ledger.replan(Plan(epochs=9, learning_rate_drops=(3, 6)))
+    contents = read_ledger(path)
+    assert contents.plan == Plan(epochs=9, learning_rate_drops=(3, 6))
+    assert (contents.monitor, contents.mode, contents.pue_source) == ("val_loss", "min", "argument")
+    assert not contents.is_closed
+    ledger.finish(finished(HISTORY, None))
+    assert read_ledger(path).is_closed
+    ledger.close()

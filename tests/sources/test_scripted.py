@@ -13,7 +13,7 @@ def clock():
     return ScriptedClock()
 
 
-def opened(clock: ScriptedClock, *args: Any, **options: Any):  # noqa: ANN401  passed on
+def opened(clock: ScriptedClock, *args: Any, **options: Any):
     source = ScriptedSource(*args, clock=clock, **options)
     source.open()
     return source

@@ -1,6 +1,4 @@
 import logging
-import threading
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -36,12 +34,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def quiet_lightning() -> None:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-
-
-@pytest.fixture(autouse=True)
-def no_thread_is_left() -> Iterator[None]:
-    yield
-    assert [thread for thread in threading.enumerate() if thread.name == "green_callbacks"] == []
 
 
 @pytest.fixture
