@@ -17,7 +17,7 @@ def test_one_ledger_gives_the_summary_of_its_run(command, ledger):
     assert "Ended after 12 epochs in 13 min 0 s" in out
     assert f"{TOTAL_WH:.1f} Wh" in out
     assert f"{TOTAL_WH:.1f} g CO2e" in out
-    assert "PUE 1.00 (workstation)" in " ".join(out.split())
+    assert "PUE 1.00 (argument)" in " ".join(out.split())
     assert "point of val_acc" in out
     assert str(path) in out
 
