@@ -1,11 +1,9 @@
 """Disks that are full, folders that cannot be written, sinks that hang."""
 
 import os
-import resource
-import signal
 import threading
 
-import pytest
+from disk import largest_file
 from runs import WATTS, ListSink, scripted, train
 from sensors import as_nobody
 
@@ -15,34 +13,19 @@ from green_callbacks.accountant import run as run_module
 LONG_SECONDS = 30.0
 
 
-@pytest.fixture
-def small_disk():
-    """A limit to the size of any file, as a full disk; called without one it lifts it."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-
-    def limit(size_bytes=before[0]):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
-
-    yield limit
-    limit()
-    signal.signal(signal.SIGXFSZ, ignored)
-
-
 def drained(accountant):
     assert accountant._run._worker.drain(LONG_SECONDS)
 
 
-def test_a_disk_that_fills_up_costs_one_warning_and_no_record(small_disk, caplog, tmp_path):
+def test_a_disk_that_fills_up_costs_one_warning_and_no_record(caplog, tmp_path):
     accountant, clock = scripted(ledger="run.jsonl")
     accountant.start()
     train(accountant, clock, [0])
     drained(accountant)
-    small_disk((tmp_path / "run.jsonl").stat().st_size + 100)
-    train(accountant, clock, range(1, 4))
-    drained(accountant)
+    with largest_file((tmp_path / "run.jsonl").stat().st_size + 100):
+        train(accountant, clock, range(1, 4))
+        drained(accountant)
     full = read_ledger("run.jsonl")
-    small_disk()
     train(accountant, clock, [4])
     run = accountant.close()
     assert [r.epoch for r in full.history] == [0]
@@ -53,10 +36,9 @@ def test_a_disk_that_fills_up_costs_one_warning_and_no_record(small_disk, caplog
     assert "Free the disk" in said.message
 
 
-def test_a_disk_that_stays_full_ends_nothing(small_disk, caplog):
+def test_a_disk_that_stays_full_ends_nothing(caplog):
     accountant, clock = scripted(ledger="run.jsonl")
-    small_disk(0)
-    with accountant:
+    with largest_file(0), accountant:
         train(accountant, clock, range(3))
     assert accountant.close().energy_joules == WATTS * 30
     assert len(caplog.records) == 1

@@ -1,13 +1,11 @@
 import gc
 import math
-import resource
 import struct
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from disk import largest_file
 from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard_events import fields, read_events, records
@@ -16,17 +14,6 @@ from green_callbacks.sinks._event_file import EventFile, crc32c, framed
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32)
-
-
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let this process write files of no more than some bytes, as a full disk or a quota does."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def open_files() -> set[Path]:
