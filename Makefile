@@ -1,6 +1,6 @@
 # make demo   trains a small network with Lightning and shows what it cost; FRAMEWORK=keras for Keras
 # make test   checks and tests everything
-# make bench  prints what accounting costs
+# make bench  prints how exact the energy is and what accounting costs, beside other packages; six to eight minutes
 # Each sets up what it needs in .venv/ and runs. PYTHON names a Python of 3.11 or later.
 
 PYTHON ?= python3
@@ -8,13 +8,13 @@ FRAMEWORK ?= lightning
 PIP_FLAGS := -q --disable-pip-version-check
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -m pytest --cov --cov-report= -q
 
-.PHONY: demo test lint test-core test-lightning test-keras coverage bench clean
+.PHONY: demo test lint test-core test-live test-lightning test-keras test-exports coverage bench clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
-test: lint test-core test-lightning test-keras coverage
+test: lint test-core test-live test-lightning test-keras test-exports coverage
 
 lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff check .
@@ -23,21 +23,29 @@ lint: .venv/lightning/ready
 	.venv/lightning/bin/lint-imports
 
 test-core: .venv/core/ready
-	$(call RUN_TESTS,core) tests --ignore=tests/frameworks
+	$(call RUN_TESTS,core) tests --ignore=tests/frameworks --ignore=tests/live
+
+test-live: .venv/live/ready
+	$(call RUN_TESTS,live) tests/live
 
 test-lightning: .venv/lightning/ready
-	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks --ignore=tests/frameworks/tensorflow
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
 
 test-keras: .venv/keras/ready
 	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/tensorflow
 	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append tests/frameworks/keras
 
+# dash brings a plugin for pytest that fails where warnings are errors.
+test-exports: .venv/exports/ready
+	$(call RUN_TESTS,exports) -p no:dash tests/frameworks/exports
+
 coverage:
-	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.lightning .coverage.keras
+	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.exports
 	.venv/core/bin/coverage report
 
-bench: .venv/core/ready
-	.venv/core/bin/python tests/benchmarks/overhead.py
+bench: .venv/bench/ready
+	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
+	.venv/bench/bin/python tests/benchmarks/overhead.py
 
 clean:
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -44,7 +44,7 @@ def main() -> None:
     x, x_val, y, y_val = train_test_split(images, digits.target, test_size=0.2, random_state=1)
     monitor = EmissionsMonitor(
         location="DE",
-        policies=[CarbonBudget("100 g"), MarginalGain("val_accuracy")],
+        policies=[CarbonBudget("1 g"), MarginalGain("val_accuracy")],
         sinks=[TensorBoardSink(folder), Summary(print)],
         ledger=folder / "ledger.jsonl",
     )

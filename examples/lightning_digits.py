@@ -67,7 +67,7 @@ def main() -> None:
     seed_everything(1)
     monitor = EmissionsMonitor(
         location="DE",
-        policies=[CarbonBudget("100 g"), MarginalGain("val_acc")],
+        policies=[CarbonBudget("1 g"), MarginalGain("val_acc")],
         sinks=[TensorBoardSink(), Summary(print)],
     )
     trainer = Trainer(

@@ -13,6 +13,8 @@ MILLIJOULES_PER_JOULE: Final = 1_000.0
 MICROJOULES_PER_JOULE: Final = 1_000_000.0
 MILLIWATTS_PER_WATT: Final = 1_000.0
 SECONDS_PER_HOUR: Final = 3_600.0
+SECONDS_PER_MINUTE: Final = 60
+MINUTES_PER_HOUR: Final = 60
 
 Quantity = Literal["emissions_kg", "facility_kwh"]
 
@@ -118,6 +120,24 @@ def format_energy(kwh: float) -> str:
         Three significant digits and MWh, kWh, Wh or J.
     """
     return _scaled(kwh, (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3), ("J", 1 / JOULES_PER_KWH)))
+
+
+def format_duration(seconds: float) -> str:
+    """Write a time in the two units in which it reads best.
+
+    Args:
+        seconds: Time in s.
+
+    Returns:
+        Seconds to three digits, or minutes and seconds, or hours and minutes.
+    """
+    if round(seconds, 1) < SECONDS_PER_MINUTE:
+        return f"{seconds:#.3g} s"
+    minutes, rest = divmod(round(seconds), SECONDS_PER_MINUTE)
+    if minutes < MINUTES_PER_HOUR:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, MINUTES_PER_HOUR)
+    return f"{hours} h {minutes} min"
 
 
 def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:

@@ -22,6 +22,8 @@ def isolated(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("GREEN_CALLBACKS_")]:
         monkeypatch.delenv(name)
+    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
     yield
     if our_threads():
         gc.collect()  # a run that a test dropped without closing closes itself

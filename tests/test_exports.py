@@ -25,7 +25,7 @@ PUBLIC = {
     "read_ledger",
     "replay",
 }
-ROOMS = ["accountant", "carbon", "policies", "records", "sinks", "sources", "summary"]
+ROOMS = ["accountant", "carbon", "exports", "policies", "records", "sinks", "sources", "summary"]
 
 
 def test_the_public_names_are_exactly_these():

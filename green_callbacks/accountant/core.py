@@ -12,6 +12,7 @@ from typing import Any, Final, Self, Unpack
 
 from green_callbacks._version import __version__
 from green_callbacks.accountant.options import AccountantOptions, Settings
+from green_callbacks.accountant.project import FOLDER
 from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run import Run, Surroundings
 from green_callbacks.accountant.totals import totals
@@ -23,7 +24,6 @@ from green_callbacks.sinks import read_ledger
 logger = logging.getLogger(__name__)
 
 STATE_VERSION: Final = 1
-FOLDER: Final = "green_callbacks"
 
 
 class EnergyAccountant:

@@ -7,19 +7,20 @@ import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks.accountant.options import Settings
+from green_callbacks.accountant.project import with_project_spending
 from green_callbacks.accountant.ranks import PHASES, Lap, Ranks, Slots
 from green_callbacks.accountant.segment import Segment
 from green_callbacks.accountant.totals import totals
 from green_callbacks.accountant.verdicts import Board
-from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, resolve_intensity
+from green_callbacks.accountant.weighting import energy_weighted
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.meter import EnergyMeter
+from green_callbacks.meter import EnergyMeter, Snapshot
 from green_callbacks.records import EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sinks import Ledger, RunContext, Sink, TensorBoardSink
@@ -88,6 +89,7 @@ class Run:
         self.run_id = run_id
         self.is_closed = False
         self._closing = threading.RLock()
+        self._edges = threading.RLock()
         self._settings = settings
         self._around = around
         self._pid = os.getpid()
@@ -96,7 +98,8 @@ class Run:
         self._sinks = self._chosen_sinks()
         sources = discover(gpu_uuids=around.gpu_uuids) if settings.sources is None else settings.sources
         self._meter = EnergyMeter(sources, settings.clock)
-        self.board = Board(settings.policies, around.plan, strict=settings.strict)
+        policies = with_project_spending(settings.policies, ledger) if around.ranks.rank == 0 else settings.policies
+        self.board = Board(policies, around.plan, strict=settings.strict)
         self._outside: Segment | None = None
         self._has_begun = False
         self._open()
@@ -121,7 +124,10 @@ class Run:
             if source.poll_seconds is not None:
                 self._worker.submit(source.poll)
                 self._worker.every(partial(getattr, source, "poll_seconds"), source.poll)
-        if self._ledger:
+        if isinstance(self._intensity, PolledIntensity):
+            self._worker.submit(self._intensity.poll)
+            self._worker.every(partial(getattr, self._intensity, "poll_seconds"), self._intensity.poll)
+        if self._around.ranks.rank == 0:
             self._worker.every(lambda: HEARTBEAT_SECONDS, self._heartbeat)
         if self._around.is_running is not None:
             self._worker.every(lambda: WATCH_SECONDS, partial(self._close_unless, self._around.is_running))
@@ -217,8 +223,7 @@ class Run:
         outside = self._segment
         edge = outside.last
         if self._settings.clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:
-            edge = self._meter.read()
-            outside.mark(edge)
+            edge = self._mark()
         self._outside = outside
         self._segment = Segment(edge, "train", epoch)
 
@@ -229,8 +234,15 @@ class Run:
             raise ConfigurationError(msg)
         before = self._segment.phase
         if self.is_live and name != before:
-            self._segment.mark(self._meter.read(), name)
+            self._mark(name)
         return before
+
+    def _mark(self, phase: str | None = None) -> Snapshot:
+        """End the lap at hand of the open interval; may be called on the worker as well."""
+        with self._edges:
+            edge = self._meter.read()
+            self._segment.mark(edge, phase)
+            return edge
 
     def observe(
         self, metrics: Mapping[str, float], learning_rate: float | None, samples: int | None, step: int | None
@@ -249,7 +261,7 @@ class Run:
 
     def _ended(self) -> list[Segment]:
         """End the open interval; return it, after what lay outside before it if it is an epoch."""
-        self._segment.mark(self._meter.read())
+        self._mark()
         return [segment for segment in (self._outside, self._segment) if segment is not None]
 
     def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
@@ -288,7 +300,6 @@ class Run:
             self._worker.raise_failure()
 
     def _row(self, segment: Segment, lap: Lap, *, complete: bool) -> EpochRecord:
-        middle = segment.first.when + timedelta(seconds=lap.seconds / 2)
         return EpochRecord(
             epoch=segment.epoch,
             step=segment.step,
@@ -297,7 +308,7 @@ class Run:
             duration_seconds=lap.seconds,
             devices=lap.devices,
             phases=lap.phases,
-            intensity=self._intensity.at(middle),
+            intensity=energy_weighted(self._intensity, segment.pieces(self._slots.owned)),
             pue=self._settings.pue.value,
             metrics=segment.metrics,
             learning_rate=segment.learning_rate,
@@ -305,9 +316,12 @@ class Run:
         )
 
     def _heartbeat(self) -> None:
-        """Tell the ledger what has been used since the last record, in case there is no next one."""
+        """Tell the ledger what has been used since the last record, in case there is no next one.
+
+        The edge that this takes also tells when the energy was used, for an intensity that changes meanwhile.
+        """
         since = Segment(self._recorded_until, "other")
-        since.mark(self._meter.read())
+        since.mark(self._mark())
         if self._ledger and not self.is_closed and since.seconds > SHARED_EDGE_SECONDS:
             lap = self._slots.local(since.lap(self._slots.owned))
             self._ledger.heartbeat(self._row(since, lap, complete=False))

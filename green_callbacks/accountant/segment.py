@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from green_callbacks.accountant.ranks import Lap
+from green_callbacks.accountant.weighting import Piece
 from green_callbacks.meter import Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy, PhaseEnergy
 
@@ -64,16 +66,29 @@ class Segment:
             before = edge
         return Lap(self.seconds, _owned(self.first, self.last, owned), phases, self.samples)
 
+    def pieces(self, owned: Collection[str]) -> list[Piece]:
+        """Return when the energy of the interval was used, lap by lap.
+
+        Args:
+            owned: The devices that count on this rank.
+        """
+        edges = [self.first, *(edge for _, edge in self._edges)] if self._edges else [self.first, self.first]
+        return [Piece(a.when, b.when, _joules(_owned(a, b, owned)) or 0.0) for a, b in pairwise(edges)]
+
 
 def _owned(first: Snapshot, last: Snapshot, owned: Collection[str]) -> dict[str, DeviceEnergy]:
     return {name: device for name, device in energy_between(first, last).items() if name in owned}
 
 
 def _added(before: PhaseEnergy | None, devices: Mapping[str, DeviceEnergy], seconds: float) -> PhaseEnergy:
-    known = [device.joules for device in devices.values() if device.joules is not None]
-    joules = sum(known) if known else None
+    joules = _joules(devices)
     if before is None:
         return PhaseEnergy(joules, seconds)
     if joules is None or before.joules is None:
         return PhaseEnergy(before.joules if joules is None else joules, before.seconds + seconds)
     return PhaseEnergy(before.joules + joules, before.seconds + seconds)
+
+
+def _joules(devices: Mapping[str, DeviceEnergy]) -> float | None:
+    known = [device.joules for device in devices.values() if device.joules is not None]
+    return sum(known) if known else None

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.errors import BudgetSpentError
-from green_callbacks.policies import CarbonBudget, Policy
+from green_callbacks.policies import CarbonBudget, Forecast, Policy
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
 
 logger = logging.getLogger(__name__)
 
 
 class Board:
-    """Asks every policy after every epoch, and says so when one stops the run.
+    """Asks every policy after every epoch, and says so when one stops the run. Forecasts the run as well.
 
     Args:
         policies: The policies.
@@ -23,8 +23,10 @@ class Board:
     def __init__(self, policies: Sequence[Policy], plan: Plan, *, strict: bool) -> None:
         self.stop_reason: str | None = None
         self._policies = tuple(policies)
+        self._forecast = Forecast(tuple(policy for policy in policies if isinstance(policy, CarbonBudget)))
         self.plan = plan
         self._strict = strict
+        self._has_foretold = False
         self._codes: dict[int, str] = {}
         self._failed: set[int] = set()
         self._monitors_missed = {name for policy in policies if (name := getattr(policy, "monitor", None))}
@@ -71,7 +73,7 @@ class Board:
             record: The last one.
 
         Returns:
-            The verdicts, in the order of the policies.
+            The verdicts, in the order of the policies; then the forecast, where there is one.
         """
         self._look_for_monitors(history, record)
         verdicts = tuple(self._ask(at, policy, history) for at, policy in enumerate(self._policies))
@@ -81,7 +83,7 @@ class Board:
             self.stop_reason = next((verdict.reason for verdict in verdicts if verdict.stop), None)
             if self.stop_reason is not None:
                 logger.warning("Stopping after epoch %s. %s", record.epoch, self.stop_reason)
-        return verdicts
+        return (*verdicts, *self._foretold(history))
 
     def agree(self, ranks: Ranks) -> None:
         """Let rank 0's decision reach all ranks.
@@ -91,6 +93,16 @@ class Board:
         """
         if ranks.size > 1 and ranks.sum([float(self.stop_reason is not None)])[0] > 0:
             self.stop_reason = self.stop_reason or "Rank 0 decided to stop."
+
+    def _foretold(self, history: History) -> tuple[Verdict, ...]:
+        """Forecast where that is possible; say so the first time, and when it jumps."""
+        verdict = self._forecast.decide(history, self.plan)
+        if not verdict.values:
+            return ()
+        if self.stop_reason is None and (verdict.code == "warning" or not self._has_foretold):
+            self._has_foretold = True
+            logger.log(logging.WARNING if verdict.code == "warning" else logging.INFO, "%s", verdict.reason)
+        return (verdict,)
 
     def _ask(self, at: int, policy: Policy, history: History) -> Verdict:
         try:

@@ -1,22 +1,54 @@
-"""What a kilowatt-hour emits: tables of places, the place of this machine, PUE; no network."""
+"""What a kilowatt-hour emits: tables of places, the place of this machine, traces and live services, PUE.
 
-from green_callbacks.carbon.base import CarbonIntensity
+Nothing here touches the network but the ``poll`` and ``forecast`` of the providers that ask others, and importing this
+loads no network client.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from green_callbacks.carbon.base import CarbonIntensity, PolledIntensity, VaryingIntensity, mean_intensity
+from green_callbacks.carbon.cloud import CloudIntensity
 from green_callbacks.carbon.comparison import cleanest_comparable
+from green_callbacks.carbon.configuration import Configuration, read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.equivalences import Equivalence, equivalences, equivalent_km
 from green_callbacks.carbon.location import resolve_intensity
 from green_callbacks.carbon.pue import Pue, resolve_pue
+from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.carbon.zones import lookup
+
+if TYPE_CHECKING:
+    from green_callbacks.carbon.electricity_maps import ElectricityMaps
+    from green_callbacks.carbon.uk import UkCarbonIntensity
+
+_LIVE = {"ElectricityMaps": "electricity_maps", "UkCarbonIntensity": "uk"}
 
 __all__ = [
     "CarbonIntensity",
+    "CloudIntensity",
+    "Configuration",
     "ConstantIntensity",
+    "ElectricityMaps",
     "Equivalence",
+    "PolledIntensity",
     "Pue",
+    "TraceIntensity",
+    "UkCarbonIntensity",
+    "VaryingIntensity",
     "cleanest_comparable",
     "equivalences",
     "equivalent_km",
     "lookup",
+    "mean_intensity",
+    "read_configuration",
     "resolve_intensity",
     "resolve_pue",
 ]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is asked for
+    if name in _LIVE:
+        return getattr(import_module(f"{__name__}.{_LIVE[name]}"), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

@@ -3,10 +3,14 @@
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from green_callbacks.carbon.base import CarbonIntensity
+from green_callbacks.carbon.cloud import CLOUD, DMI, CloudIntensity, hinted_region
+from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.time_zone import country_of_time_zone
 from green_callbacks.carbon.zones import WORLD, lookup
@@ -17,7 +21,9 @@ from green_callbacks.records.intensity import FoundBy
 LOCATION_VARIABLE = "GREEN_CALLBACKS_LOCATION"
 INTENSITY_VARIABLE = "GREEN_CALLBACKS_INTENSITY"
 
-_REMEDY = f'pass location="DE", say, or set {LOCATION_VARIABLE}'
+_CONFIGURATION: Final[FoundBy] = "configuration"
+_HINT: Final[FoundBy] = "cloud hint"
+_REMEDY: Final = f'pass location="DE", say, or set {LOCATION_VARIABLE}'
 _logger = logging.getLogger(__name__)
 
 
@@ -27,19 +33,23 @@ def resolve_intensity(
     environ: Mapping[str, str] = os.environ,
     *,
     etc: Path = Path("/etc"),
+    dmi: Path = DMI,
 ) -> CarbonIntensity:
     """Find the carbon intensity to account with, without the network.
 
     The first that says something counts: the arguments; ``GREEN_CALLBACKS_INTENSITY`` and
-    ``GREEN_CALLBACKS_LOCATION``; the machine's time zone; the average of the world. The last two are guesses: they are
-    logged as one warning, flagged ``guessed``, and carry the low and high of the world.
+    ``GREEN_CALLBACKS_LOCATION``; the user's configuration (:mod:`green_callbacks.carbon.configuration`); the region
+    that the environment of a machine in a cloud speaks of; the machine's time zone; the average of the world. The last
+    three are guesses: they are logged as one warning, flagged ``guessed``, and carry the low and high of the world.
 
     Args:
         location: A place, as in :func:`~green_callbacks.carbon.lookup`. Beside a number it is a label, and need not be
-            in the tables.
+            in the tables. ``"cloud"`` lets the cloud be asked, later and by whoever polls the answer, for the region
+            (:class:`~green_callbacks.carbon.cloud.CloudIntensity`).
         carbon_intensity: A number in gCO2e/kWh, or a provider, which is returned as it is.
         environ: Environment variables.
         etc: Folder of the machine's configuration.
+        dmi: Folder of the strings of the machine's firmware.
 
     Returns:
         The intensity over time; its records say how it was found.
@@ -50,13 +60,28 @@ def resolve_intensity(
     """
     if isinstance(carbon_intensity, CarbonIntensity):
         return carbon_intensity
-    if location is not None or carbon_intensity is not None:
-        return _told(location, carbon_intensity, "argument")
-    location = environ.get(LOCATION_VARIABLE, "").strip() or None
-    number = environ.get(INTENSITY_VARIABLE, "").strip()
-    if location is not None or number:
-        return _told(location, number or None, "environment")
-    return ConstantIntensity(_by_time_zone(environ, etc) or _by_world())
+    location, number, found_by = _said(location, carbon_intensity, environ)
+    if number is None and location is not None and location.strip().lower() == CLOUD:
+        stand_in, _ = _guess(environ, etc, dmi)
+        return CloudIntensity(stand_in, environ, dmi)
+    if location is not None or number is not None:
+        return _told(location, number, found_by)
+    guess, reason = _guess(environ, etc, dmi)
+    _logger.warning("No location was given: %s; if that is wrong, %s.", reason, _REMEDY)
+    return ConstantIntensity(guess)
+
+
+def _said(
+    location: str | None, number: float | None, environ: Mapping[str, str]
+) -> tuple[str | None, float | str | None, FoundBy]:
+    """Return the first of what was said of the place and the number: by argument, environment or configuration."""
+    if location is not None or number is not None:
+        return location, number, "argument"
+    variables = [environ.get(name, "").strip() or None for name in (LOCATION_VARIABLE, INTENSITY_VARIABLE)]
+    if any(variables):
+        return variables[0], variables[1], "environment"
+    configuration = read_configuration(environ)
+    return configuration.location, configuration.carbon_intensity, _CONFIGURATION
 
 
 def _told(location: str | None, g_per_kwh: float | str | None, found_by: FoundBy) -> ConstantIntensity:
@@ -71,33 +96,23 @@ def _told(location: str | None, g_per_kwh: float | str | None, found_by: FoundBy
     return ConstantIntensity.given(g_per_kwh, zone=place.zone, name=place.name, found_by=found_by)
 
 
-def _by_time_zone(environ: Mapping[str, str], etc: Path) -> Intensity | None:
+def _guess(environ: Mapping[str, str], etc: Path, dmi: Path) -> tuple[Intensity, str]:
+    """Return the best guess that needs no network, and why it was made."""
+    world = lookup(WORLD)
+    hint = hinted_region(environ, dmi)
+    if hint is not None:
+        region, variable = hint
+        reason = f"this machine is taken to be in {region.zone} because it is in that cloud and {variable} says so"
+        return _guessed(region, world, _HINT), reason
     found = country_of_time_zone(environ, etc)
-    if found is None:
-        return None
-    code, time_zone = found
-    try:
-        place = lookup(code)
-    except UnknownZoneError:  # a country without figures
-        return None
-    _logger.warning(
-        "No location was given: this machine is taken to be in %s because its time zone is %s; if it is not, %s.",
-        place.name,
-        time_zone,
-        _REMEDY,
-    )
-    world = lookup(WORLD)
-    return _guessed(place, world, "time zone")
-
-
-def _by_world() -> Intensity:
-    world = lookup(WORLD)
-    _logger.warning(
-        "No location was given and none can be found: emissions are those of the world's average, %g gCO2e/kWh; %s.",
-        world.g_per_kwh,
-        _REMEDY,
-    )
-    return _guessed(world, world, "world average")
+    if found is not None:
+        code, time_zone = found
+        with suppress(UnknownZoneError):  # a country without figures
+            place = lookup(code)
+            reason = f"this machine is taken to be in {place.name} because its time zone is {time_zone}"
+            return _guessed(place, world, "time zone"), reason
+    reason = f"none can be found either, and emissions are those of the world's average, {world.g_per_kwh:g} gCO2e/kWh"
+    return _guessed(world, world, "world average"), reason
 
 
 def _guessed(place: Intensity, world: Intensity, found_by: FoundBy) -> Intensity:

@@ -2,8 +2,11 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+from green_callbacks.carbon.cloud import DMI, detect_cloud
+from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.location import LOCATION_VARIABLE
 from green_callbacks.carbon.tables import read_table
 from green_callbacks.errors import ConfigurationError
@@ -37,17 +40,25 @@ class Pue(NamedTuple):
     source: str
 
 
-def resolve_pue(pue: float | None = None, location: str | None = None, environ: Mapping[str, str] = os.environ) -> Pue:
+def resolve_pue(
+    pue: float | None = None,
+    location: str | None = None,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    dmi: Path = DMI,
+) -> Pue:
     """Find the PUE to account with.
 
-    The first that says something counts: the argument; ``GREEN_CALLBACKS_PUE``; the provider's own figure, where the
-    location is a cloud region; the average of the world's data centres, in the job of a batch scheduler; 1.0, for a
-    workstation.
+    The first that says something counts: the argument; ``GREEN_CALLBACKS_PUE``; the user's configuration
+    (:mod:`green_callbacks.carbon.configuration`); the provider's own figure, where the location is a cloud region or
+    the firmware says that the machine is in that cloud; the average of the world's data centres, in the job of a batch
+    scheduler; 1.0, for a workstation.
 
     Args:
         pue: Ratio from 1 to 3.
         location: Code of the place; ``GREEN_CALLBACKS_LOCATION`` unless given.
         environ: Environment variables.
+        dmi: Folder of the strings of the machine's firmware.
 
     Returns:
         The ratio and where it comes from, with its year where it was published.
@@ -60,8 +71,12 @@ def resolve_pue(pue: float | None = None, location: str | None = None, environ: 
     given = environ.get(PUE_VARIABLE, "").strip()
     if given:
         return Pue(_valid(given, PUE_VARIABLE), f"environment ({PUE_VARIABLE})")
-    provider, colon, _ = (location or environ.get(LOCATION_VARIABLE, "")).partition(":")
-    published = _published(provider.strip().lower()) if colon else None
+    configuration = read_configuration(environ)
+    if configuration.pue is not None:
+        return Pue(_valid(configuration.pue, f"pue in {configuration.path}"), f"configuration ({configuration.path})")
+    place = location or environ.get(LOCATION_VARIABLE) or configuration.location or ""
+    provider, colon, _ = place.partition(":")
+    published = _published(provider.strip().lower() if colon else detect_cloud(dmi) or "")
     if published is not None:
         return published
     scheduler = next((name for name in _SCHEDULERS if environ.get(name)), None)

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from typing import Final
 
 from green_callbacks._version import __version__
-from green_callbacks.cli import doctor, replay, summary
+from green_callbacks.cli import doctor, export, replay, summary, whatif
 from green_callbacks.errors import GreenCallbacksError
 
 __all__ = ["main"]
@@ -56,6 +56,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    for command in (doctor, summary, replay):
+    for command in (doctor, summary, replay, whatif, export):
         command.register(subparsers)
     return parser

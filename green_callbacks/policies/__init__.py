@@ -2,8 +2,21 @@
 
 from green_callbacks.policies.base import Policy
 from green_callbacks.policies.carbon_budget import CarbonBudget
+from green_callbacks.policies.forecast import Forecast, ForecastRecord, Range, forecast
 from green_callbacks.policies.function import Decision, as_policy
 from green_callbacks.policies.marginal_gain import MarginalGain
 from green_callbacks.policies.replay import Replay, replay
 
-__all__ = ["CarbonBudget", "Decision", "MarginalGain", "Policy", "Replay", "as_policy", "replay"]
+__all__ = [
+    "CarbonBudget",
+    "Decision",
+    "Forecast",
+    "ForecastRecord",
+    "MarginalGain",
+    "Policy",
+    "Range",
+    "Replay",
+    "as_policy",
+    "forecast",
+    "replay",
+]

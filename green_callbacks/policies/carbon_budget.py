@@ -19,16 +19,28 @@ class CarbonBudget:
     checkpoint). Before the first epoch has ended there is nothing to project from, and the run is stopped only once
     the budget is spent. Energy is that of the facility, PUE included.
 
+    A budget may be shared by the runs of a project: what their ledgers hold when a run starts, killed and failed runs
+    included, is spent before it. Runs that go on at the same time learn of one another at their next start only, so
+    several of them together may overspend what each of them alone would keep.
+
     Args:
         budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``; a plain number is kgCO2e.
+        project: Where the ledgers of the project's runs lie, this one's among them: a folder (those in it, and in
+            every ``green_callbacks`` folder below it, as the runs of one log folder have them) or a pattern such as
+            ``"logs/resnet*/**/*.jsonl"``. None for a budget of this run alone.
+        spent_before: What the project's other runs have spent, in kgCO2e or kWh, as the budget; the accountant reads it
+            from their ledgers at the start.
         hard: Stop before the budget would be overspent. If False, stop after the epoch that overspends it.
         warn_at: Shares of the budget at whose crossing to warn, above 0 and below 1.
 
     Raises:
-        ConfigurationError: The amount cannot be parsed or is not above 0, or a share lies outside 0 to 1.
+        ConfigurationError: The amount cannot be parsed or is not above 0, a share lies outside 0 to 1, or what was
+            spent before is negative.
     """
 
     budget: str | float
+    project: str | None = field(default=None, kw_only=True)
+    spent_before: float = field(default=0.0, kw_only=True)
     hard: bool = field(default=True, kw_only=True)
     warn_at: tuple[float, ...] = field(default=(0.5, 0.8, 0.95), kw_only=True)
 
@@ -42,15 +54,38 @@ class CarbonBudget:
             msg = f"warn_at is {self.warn_at}: these are shares of the budget, above 0 and below 1."
             raise ConfigurationError(msg)
 
+        if not (isfinite(self.spent_before) and self.spent_before >= 0):
+            msg = f"spent_before is {self.spent_before}: it must be 0 or more, in kgCO2e or kWh as the budget."
+            raise ConfigurationError(msg)
+        if self.project is not None and not self.project:
+            msg = "project is empty: name the folder of its ledgers, or leave it out for a budget of one run."
+            raise ConfigurationError(msg)
+
     @property
     def amount(self) -> Amount:
         """The budget in kgCO2e or in kWh."""
         return parse_amount(self.budget) if isinstance(self.budget, str) else Amount(self.budget, "emissions_kg")
 
+    @property
+    def counts_emissions(self) -> bool:
+        """Whether it is a budget of emissions, in kgCO2e; if not, one of facility energy, in kWh."""
+        return self.amount.quantity == "emissions_kg"
+
+    @property
+    def name(self) -> str:
+        """What to call it in a sentence, e.g. ``the budget of 500 g``."""
+        whose = "" if self.project is None else f" for {self.project}"
+        return f"the budget of {self._format(self.amount.value)}{whose}"
+
     def describe(self) -> str:
         """Say the budget in words, for the start of a run."""
         when = "before it would be overspent" if self.hard else "after the epoch that overspends it"
-        return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
+        if self.project is None:
+            return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
+        return (
+            f"The runs of {self.project} may spend {self._format(self.amount.value)} together. Others have spent "
+            f"{self._format(self.spent_before)} of it; this one is stopped {when}."
+        )
 
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Decide after the last record of the history.
@@ -63,18 +98,18 @@ class CarbonBudget:
             ``stopping`` once the budget is spent, or before the epoch that would overspend it; ``warning`` where the
             last record crossed a share; ``held`` while there is no epoch to project from; else ``armed``.
         """
-        budget, spent = self.amount.value, self._spent(history, plan)
+        budget, spent = self.amount.value, self.spent(history, plan)
         values = self._values(budget, spent)
         said = unmeasured(history)
         if spent >= budget:
-            reason = f"{self._format(spent)} of the budget of {self._format(budget)} are spent."
+            reason = f"{self._format(spent)} of {self.name} are spent."
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
             )
         to_come = next_epoch(history, plan, self._cumulative(history))
         if self.hard and to_come is not None and spent + to_come > budget:
             reason = (
-                f"{self._format(budget - spent)} of the budget of {self._format(budget)} are left, and the "
+                f"{self._format(budget - spent)} of {self.name} are left, and the "
                 f"next epoch would take about {self._format(to_come)}."
             )
             return Verdict(
@@ -83,8 +118,8 @@ class CarbonBudget:
         return self._going_on(history, plan, values, said)
 
     def _going_on(self, history: History, plan: Plan, values: dict[str, float], said: str) -> Verdict:
-        budget, spent = self.amount.value, self._spent(history, plan)
-        left = f"{self._format(budget - spent)} of the budget of {self._format(budget)} are left"
+        budget, spent = self.amount.value, self.spent(history, plan)
+        left = f"{self._format(budget - spent)} of {self.name} are left"
         crossed = self._crossed(history, plan)
         if crossed is not None:
             return Verdict(
@@ -100,24 +135,33 @@ class CarbonBudget:
 
     def _crossed(self, history: History, plan: Plan) -> float | None:
         """Return the highest share that the last record crossed."""
-        budget, spent, cumulative = self.amount.value, self._spent(history, plan), self._cumulative(history)
+        budget, spent, cumulative = self.amount.value, self.spent(history, plan), self._cumulative(history)
         before = spent - cumulative[-1] + cumulative[-2] if len(cumulative) > 1 else 0.0
         return max((share for share in self.warn_at if before < share * budget <= spent), default=None)
 
-    def _spent(self, history: History, plan: Plan) -> float:
-        if self.amount.quantity == "emissions_kg":
-            return plan.spent_before_kg + history.emissions_kg
-        return plan.spent_before_kwh + history.facility_kwh
+    def spent(self, history: History, plan: Plan) -> float:
+        """Return what is spent of it, by this run and those before.
+
+        Args:
+            history: All records so far.
+            plan: What is known ahead, with what other runs have spent.
+
+        Returns:
+            An amount in kgCO2e or kWh, as the budget.
+        """
+        if self.counts_emissions:
+            return self.spent_before + plan.spent_before_kg + history.emissions_kg
+        return self.spent_before + plan.spent_before_kwh + history.facility_kwh
 
     def _cumulative(self, history: History) -> Sequence[float]:
-        return history.cumulative_kg if self.amount.quantity == "emissions_kg" else history.cumulative_kwh
+        return history.cumulative_kg if self.counts_emissions else history.cumulative_kwh
 
     def _values(self, budget: float, spent: float) -> dict[str, float]:
-        unit = "kg" if self.amount.quantity == "emissions_kg" else "kwh"
+        unit = "kg" if self.counts_emissions else "kwh"
         return {f"green/budget_left_{unit}": budget - spent, "green/budget_share": spent / budget}
 
     def _format(self, value: float) -> str:
-        return format_mass(value) if self.amount.quantity == "emissions_kg" else format_energy(value)
+        return format_mass(value) if self.counts_emissions else format_energy(value)
 
 
 def _until_min_epochs(history: History, plan: Plan) -> str:

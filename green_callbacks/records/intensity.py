@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from typing import Literal
 
-FoundBy = Literal["argument", "environment", "time zone", "world average", "provider", "scripted"]
+FoundBy = Literal[
+    "argument",
+    "environment",
+    "configuration",
+    "cloud hint",
+    "cloud metadata",
+    "time zone",
+    "world average",
+    "provider",
+    "scripted",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,11 @@
 from math import isfinite
 
 from green_callbacks.records import Intensity
+from green_callbacks.units import format_duration
+
+__all__ = ["duration", "intensity_range", "percent", "place", "significant"]
+
+duration = format_duration
 
 _LARGEST_FRACTIONAL = 999.5
 _SMALLEST_DECIMAL = 1e-3
@@ -35,21 +40,6 @@ def percent(share: float) -> str:
     """
     points = 100 * share
     return f"{points:.0f} %" if abs(points) >= 10 or points == 0 else f"{points:.2g} %"  # noqa: PLR2004
-
-
-def duration(seconds: float) -> str:
-    """Write a time in the two units in which it reads best.
-
-    Args:
-        seconds: Time in s.
-    """
-    if round(seconds, 1) < 60:  # noqa: PLR2004  # a minute
-        return f"{significant(seconds)} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:  # noqa: PLR2004  # an hour
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min"
 
 
 def place(intensity: Intensity) -> str:

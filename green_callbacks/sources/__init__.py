@@ -2,8 +2,9 @@
 
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.callable import CallableSource
-from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.cpu_model import CpuAssumptions, CpuModelSource
 from green_callbacks.sources.discovery import discover
+from green_callbacks.sources.dram_model import DramModelSource
 from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.platform import PlatformSource
 from green_callbacks.sources.powercap import PowercapSource
@@ -11,7 +12,9 @@ from green_callbacks.sources.scripted import PowerSteps, ScriptedSource
 
 __all__ = [
     "CallableSource",
+    "CpuAssumptions",
     "CpuModelSource",
+    "DramModelSource",
     "EnergySource",
     "NvmlSource",
     "PlatformSource",

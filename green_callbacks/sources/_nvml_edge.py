@@ -1,7 +1,7 @@
 """What has run up since a counter's last refresh: an estimate that learns how well it does."""
 
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from math import exp, sqrt
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ _LEAST_PERSISTENCE = 0.1
 _LEAST_MEMORY = 0.25
 _MODEL_WEIGHT = 1.6
 _TINY = 1e-3
+_SHORTEST_MEMORY, _LONGEST_MEMORY, _BISECTIONS = 0.05, 1000.0, 20
 _TYPICAL_PART = 0.5
 _DOUBT, _DOUBT_WEIGHT = 0.05, 0.3
 
@@ -45,7 +46,8 @@ class EdgePower:
         self._misses: deque[float] = deque(maxlen=_PRACTICES)
         self._variance = 0.0
         self._present_variance = 0.0
-        self._memory = self._fitted_memory()
+        self._memory = self._least_memory = self._fitted_memory()
+        self._practised_variance = self._mean_square_miss()
 
     @property
     def spread_watts(self) -> float:
@@ -60,11 +62,7 @@ class EdgePower:
     def _fitted_memory(self) -> float:
         """Return the periods over which the power's correlation falls to 1/e, if it does so exponentially."""
         wanted = max(_LEAST_PERSISTENCE, self.persistence)
-        low, high = 0.05, 1000.0
-        for _ in range(20):
-            middle = sqrt(low * high)
-            low, high = (middle, high) if _mean_correlation(_TYPICAL_PART / middle) < wanted else (low, middle)
-        return low
+        return _fitted(lambda memory: _mean_correlation(_TYPICAL_PART / memory), wanted)
 
     def expected_watts(self, present_watts: float, part: float) -> float:
         """Return the mean power to expect since the last refresh.
@@ -82,11 +80,17 @@ class EdgePower:
         Args:
             part: Time since the refresh, in periods.
         """
+        here, typical = _left_variance(part / self._least_memory), _left_variance(_TYPICAL_PART / self._least_memory)
+        return sqrt(max(self._practised_variance * here / typical, _MODEL_WEIGHT * here * self._present_variance))
+
+    def _mean_square_miss(self) -> float:
+        """Return what practice says of :meth:`miss_watts`, squared; without any, a twentieth of the mean is doubted."""
         doubted = _DOUBT_WEIGHT * (_DOUBT * self.mean_watts) ** 2
-        practised = (sum(miss * miss for miss in self._misses) + doubted) / (len(self._misses) + _DOUBT_WEIGHT)
-        memory = max(_LEAST_MEMORY, self._memory)
-        here, typical = _left_variance(part / memory), _left_variance(_TYPICAL_PART / memory)
-        return sqrt(max(practised * here / typical, _MODEL_WEIGHT * here * self._present_variance))
+        return (sum(miss * miss for miss in self._misses) + doubted) / (len(self._misses) + _DOUBT_WEIGHT)
+
+    def _averaged_memory(self) -> float:
+        """Return the same by how much less the mean of a refresh varies than the power at an instant."""
+        return _fitted(lambda memory: _mean_variance(1 / memory), self._variance / (self._present_variance + _TINY))
 
     def learn_mean(self, watts: float, seconds: float) -> None:
         """Take in the mean power of a stretch of time.
@@ -111,6 +115,8 @@ class EdgePower:
         self._present_variance = _FORGETTING * self._present_variance + (1 - _FORGETTING) * present * present
         self._variance = _FORGETTING * self._variance + (1 - _FORGETTING) * tick * tick
         self._memory = self._fitted_memory()
+        self._least_memory = max(_LEAST_MEMORY, min(self._memory, self._averaged_memory()))
+        self._practised_variance = self._mean_square_miss()
 
 
 def _mean_correlation(spans: float) -> float:
@@ -120,6 +126,24 @@ def _mean_correlation(spans: float) -> float:
         spans: The time, in units of the signal's memory.
     """
     return (1 - exp(-spans)) / spans if spans > _TINY else 1.0
+
+
+def _fitted(rising: Callable[[float], float], wanted: float) -> float:
+    """Return the memory for which a function of it, which rises with it, comes to a value."""
+    low, high = _SHORTEST_MEMORY, _LONGEST_MEMORY
+    for _ in range(_BISECTIONS):
+        middle = sqrt(low * high)
+        low, high = (middle, high) if rising(middle) < wanted else (low, middle)
+    return low
+
+
+def _mean_variance(spans: float) -> float:
+    """Return the variance of the mean of such a signal, as a part of the variance at an instant.
+
+    Args:
+        spans: The time, in units of the signal's memory.
+    """
+    return 2 / spans * (1 - _mean_correlation(spans)) if spans > _TINY else 1.0
 
 
 def _left_variance(spans: float) -> float:

@@ -60,7 +60,11 @@ class MeasuredGpu:
     @property
     def poll_seconds(self) -> float:
         """How often :meth:`work` wants to be begun, in s."""
-        return self._gauge.poll_seconds if isinstance(self._gauge, SampledGauge) else _COUNTER_POLL_SECONDS
+        if not isinstance(self._gauge, SampledGauge):
+            return _COUNTER_POLL_SECONDS
+        seconds = self._gauge.poll_seconds
+        # On a grid, so that delays do not add up: jumps up and down that come evenly then make up for one another.
+        return 1.5 * seconds - (self._clock.monotonic() + seconds / 2) % seconds
 
     @property
     def reason(self) -> str | None:
@@ -210,7 +214,7 @@ class MeasuredGpu:
             joules=None if known.joules is None else known.joules * self._share,
             component="gpu",
             method="modelled" if self._is_slice else measured,
-            below_joules=known.edge.below_joules * self._share,
+            below_joules=min(known.edge.below_joules, known.joules or 0.0) * self._share,  # never less than nothing
             above_joules=known.edge.above_joules * self._share,
             tolerance=_MIG_TOLERANCE if self._is_slice else SENSOR_TOLERANCE,
             gap_seconds=self._base_gap_seconds + (gauge.gap_seconds if gauge else 0.0) + silent,

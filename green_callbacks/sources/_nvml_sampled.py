@@ -23,23 +23,28 @@ _LONGEST_STEP_SECONDS = 1.0
 _BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
 _MICROSECONDS_PER_SECOND = 1e6
-_ALMOST_ALL = 1.7
+_ALMOST_ALL = 1.4
 _UNSHARP_SECONDS = 0.001
 _BENDS = 24.0
-_FADING = 0.999
-_JUMPS = 2.0
+_BENT, _JUMPS, _FADING = 3, 2.0, 0.999
+_AGE_VARIANCE = 0.02**2 / 12
 _READING_AGE_SECONDS, _BUFFERED_AGE_SECONDS = 0.015, 0.0075
 
 
 class Integral:
-    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy."""
+    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy.
 
-    def __init__(self) -> None:
+    Args:
+        age_variance: Variance of how old a power is when it is read, in s².
+    """
+
+    def __init__(self, age_variance: float = 0.0) -> None:
+        self._age_variance = age_variance
         self.joules = 0.0
         self.gap_seconds = 0.0
         self.variance = self.jump_variance = 0.0
         self._last: tuple[float, float] | None = None
-        self._before_watts = 0.0
+        self._recent_watts: deque[float] = deque(maxlen=_BENT)
 
     @property
     def last_watts(self) -> float | None:
@@ -61,15 +66,22 @@ class Integral:
                 self.gap_seconds += step
             else:
                 self.joules += step * (watts + self._last[1]) / 2
-                # When within a step the power jumps is not known. A jump bends the curve twice, a slope never.
-                bend = watts - 2 * self._last[1] + self._before_watts
-                variance = (step * bend) ** 2 / _BENDS
-                self.variance += variance
-                self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
-            self._before_watts = self._last[1]
-        else:
-            self._before_watts = watts
+                self._learn_variance(step, watts)
         self._last = (seconds, watts)
+        self._recent_watts.append(watts)
+
+    def _learn_variance(self, step: float, watts: float) -> None:
+        """Learn how far off a step may be: it is not known how old a reading is, nor when in a step the power jumps.
+
+        A jump bends the curve twice, a slope never. The bend is taken over four readings, as one may show the power
+        averaged over a jump.
+        """
+        recent = self._recent_watts
+        variance = self._age_variance * (watts - recent[-1]) ** 2
+        if len(recent) == _BENT:
+            variance += (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
+        self.variance += variance
+        self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
 
 
 class SampledGauge:
@@ -99,6 +111,8 @@ class SampledGauge:
         self._read_variance = 0.0
         self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
+        if not self.has_buffer:
+            self._integral = Integral(_AGE_VARIANCE)
         self.read()
 
     @property
@@ -141,7 +155,7 @@ class SampledGauge:
         """Return the energy now."""
         self.sample()
         watts = self._integral.last_watts or 0.0
-        # Jumps up and down make up for one another: what a few of them may miss is never exceeded by much.
+        # On a grid jumps up and down make up for one another: what a few of them may miss is hardly exceeded.
         most_variance = _JUMPS * self._integral.jump_variance
         since_variance = min(most_variance, self._integral.variance - self._read_variance)
         self._read_variance = self._integral.variance

@@ -12,6 +12,7 @@ from typing import Final
 
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
+POWERCAP: Final = Path("/sys/class/powercap")
 _NODE: Final = re.compile(r"([a-z-]*rapl[a-z-]*)((?::\d+)*)")
 _PACKAGE: Final = re.compile(r"package-(\d+)(-die-\d+)?")
 _LARGEST_WATTS: Final = 1_000.0
@@ -96,6 +97,19 @@ def find_zones(root: Path) -> list[Zone]:
         elif known.control == zone.control:
             found[node] = replace(zone, name=f"{zone.name}@{node}")
     return _without_mirrors(list(found.values()))
+
+
+def refusal(zone: Zone) -> OSError | ValueError | None:
+    """Return why a counter cannot be read now; None if it can.
+
+    Args:
+        zone: The counter.
+    """
+    try:
+        zone.read_joules()
+    except (OSError, ValueError) as reason:
+        return reason
+    return None
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, Path]]:

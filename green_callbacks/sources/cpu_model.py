@@ -1,56 +1,72 @@
 """Processors by a model of their power, where nothing can be measured."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from pathlib import Path
+from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
+from green_callbacks.sources._allotment import Allotment, allotment, busy_seconds
+from green_callbacks.sources._cgroup import Quota
+from green_callbacks.sources._design_power import CPUINFO, IDLE_SHARE, Origin, core_design
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
-from green_callbacks.sources._processor import Quota, quota, threads_per_core, watts_per_core
 
 _TOLERANCE: Final = 0.40
 """Fischer, "Ground-Truthing AI Energy Consumption" (arXiv:2509.22092): models off by up to 40 % of a wall meter."""
-_IDLE_SHARE: Final = 0.2
-"""Cloud Carbon Footprint's means over SPECpower results: 0.74 W idle and 3.5 W busy per virtual processor."""
-_BUSY: Final = ("user", "nice", "system", "irq", "softirq")
 _NAME: Final = "cpu:model"
+_ORIGINS: Final[Mapping[Origin, str]] = {
+    "argument": "as given",
+    "specification": "from its maker's specification",
+    "median": "from the median of common models, per core",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _Share:
-    """The processors that this process may use: a quota of its container, its affinity, or all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CpuAssumptions:
+    """What a model of the processors stands on. As a string it is a sentence for the user.
 
     Attributes:
-        cpus: How many they are.
-        watts: Their power when all are busy, in W.
-        quota: The limit of the container; None if there is none.
-        affinity: Their numbers; None if they are not certain ones.
+        model: Name of the processor; None if it does not tell.
+        tdp_watts: Design power of all processors of the machine together, in W.
+        tdp_origin: Where that comes from: ``argument``, ``specification`` of the maker, or ``median`` of common models.
+        idle_share: Power when idle over design power.
+        cpus: Logical processors that count: those that this process may use.
+        host_cpus: Logical processors of the machine.
+        tolerance: How far off the energy may be, relative.
     """
 
+    model: str | None
+    tdp_watts: float
+    tdp_origin: Origin
+    idle_share: float
     cpus: float
-    watts: float
-    quota: Quota | None
-    affinity: Sequence[int] | None
+    host_cpus: int
+    tolerance: float = _TOLERANCE
 
-    def busy_seconds(self) -> float:
-        """Return the cumulative time in which they were busy, in s, summed over them."""
-        import psutil
+    @property
+    def share_watts(self) -> float:
+        """Power of the processors that count when all of them are busy, in W."""
+        return self.tdp_watts * self.cpus / self.host_cpus
 
-        if self.quota is not None:
-            return self.quota.used_seconds()
-        if self.affinity is None:
-            return _busy(psutil.cpu_times())
-        times = psutil.cpu_times(percpu=True)
-        return sum(_busy(times[cpu]) for cpu in self.affinity if cpu < len(times))
+    def __str__(self) -> str:
+        model = self.model or "a processor that does not tell its name"
+        return (
+            f"{model}, {self.host_cpus} logical processors, of which this process may use {self.cpus:g}; design power "
+            f"of the machine {self.tdp_watts:.0f} W, {_ORIGINS[self.tdp_origin]}; {self.idle_share:.0%} of it when "
+            f"idle; ±{self.tolerance:.0%}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The account of the processors, and how much of their busy time it holds."""
+    """The processors that count, their account, and how much of their busy time it holds."""
 
-    share: _Share
+    assumptions: CpuAssumptions
+    quota: Quota | None
+    affinity: Sequence[int] | None
     account: Account
     busy_seconds: float
 
@@ -68,6 +84,7 @@ class CpuModelSource(LiveSource[_State]):
             makers' specifications for common models, else the median of those, per core.
         idle_share: Power when idle over design power; 0.2 unless given (Cloud Carbon Footprint's means over SPECpower
             results: 0.74 W of 3.5 W per virtual processor).
+        cpuinfo: Where Linux describes the processors.
         clock: The time.
 
     Raises:
@@ -75,7 +92,12 @@ class CpuModelSource(LiveSource[_State]):
     """
 
     def __init__(
-        self, *, tdp_watts: float | None = None, idle_share: float = _IDLE_SHARE, clock: Clock = SYSTEM_CLOCK
+        self,
+        *,
+        tdp_watts: float | None = None,
+        idle_share: float = IDLE_SHARE,
+        cpuinfo: str | os.PathLike[str] = CPUINFO,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
         self._tdp_watts = None if tdp_watts is None else checked_at_least_zero(tdp_watts, "tdp_watts")
@@ -83,18 +105,41 @@ class CpuModelSource(LiveSource[_State]):
         if self._idle_share > 1:
             msg = f"idle_share must be between 0 and 1, not {idle_share!r}."
             raise ConfigurationError(msg)
+        self._cpuinfo = Path(cpuinfo)
         self._clock = clock
+
+    def assumptions(self) -> CpuAssumptions:
+        """Return what the model stands on here, whether or not the source is open.
+
+        Raises:
+            SourceUnavailableError: The operating system tells too little for a model.
+        """
+        state = self._live
+        return self._begin().assumptions if state is None else state.assumptions
 
     def _begin(self) -> _State:
         try:
-            share = _share(self._tdp_watts)
-            busy_seconds = share.busy_seconds()
+            part = allotment()
+            quota, affinity = _limits(part)
+            busy = _busy_seconds(quota, affinity)
         except (ImportError, OSError, RuntimeError, ValueError) as error:
             msg = (
                 f"The operating system does not tell how busy its processors are ({error}): check that psutil imports."
             )
             raise SourceUnavailableError(msg) from error
-        return _State(share, Account(self._clock.monotonic(), joules=0.0), busy_seconds)
+        return _State(self._assumptions(part), quota, affinity, Account(self._clock.monotonic(), joules=0.0), busy)
+
+    def _assumptions(self, part: Allotment) -> CpuAssumptions:
+        cores = core_design(self._cpuinfo)
+        given = self._tdp_watts
+        return CpuAssumptions(
+            model=cores.model,
+            tdp_watts=cores.watts_per_core * part.host_cpus / cores.threads_per_core if given is None else given,
+            tdp_origin=cores.origin if given is None else "argument",
+            idle_share=self._idle_share,
+            cpus=part.usable_cpus,
+            host_cpus=part.host_cpus,
+        )
 
     def read(self) -> Mapping[str, Reading]:
         """Model the energy of the processors up to now.
@@ -106,63 +151,47 @@ class CpuModelSource(LiveSource[_State]):
             if self._live is None:
                 return {}
             now = self._clock.monotonic()
-            self._live = state = _advanced(self._live, now, self._idle_share)
+            self._live = state = _advanced(self._live, now)
             self._warn_of_loss(_NAME, state.account.reason)
         reading = Reading(
             joules=state.account.joules,
             component="cpu",
             method="modelled",
-            tolerance=_TOLERANCE,
+            tolerance=state.assumptions.tolerance,
             gap_seconds=state.account.gap_seconds_at(now),
             reason=state.account.reason,
         )
         return {_NAME: reading}
 
 
-def _advanced(state: _State, now: float, idle_share: float) -> _State:
-    share = state.share
+def _advanced(state: _State, now: float) -> _State:
     try:
-        busy_seconds = share.busy_seconds()
+        busy = _busy_seconds(state.quota, state.affinity)
     except (OSError, RuntimeError, ValueError) as error:
         return replace(state, account=state.account.lose(f"utilisation cannot be read: {error}"))
-    if busy_seconds < state.busy_seconds:  # counted anew, after a migration to another machine
-        state = replace(state, busy_seconds=busy_seconds)
+    counted_until = min(state.busy_seconds, busy)  # less where counted anew, after a migration to another machine
     elapsed_seconds = now - state.account.answered_at
+    basis = state.assumptions
     # The system counts in steps of some 10 ms: what exceeds the time that has passed is left to the next reading.
-    counted_seconds = min(elapsed_seconds * share.cpus, busy_seconds - state.busy_seconds)
-    idle_watts = idle_share * share.watts
-    joules = idle_watts * elapsed_seconds + (share.watts - idle_watts) * counted_seconds / share.cpus
-    return _State(share, state.account.add(joules, now), state.busy_seconds + counted_seconds)
+    counted_seconds = min(elapsed_seconds * basis.cpus, busy - counted_until)
+    idle_watts = basis.idle_share * basis.share_watts
+    joules = idle_watts * elapsed_seconds + (basis.share_watts - idle_watts) * counted_seconds / basis.cpus
+    return replace(state, account=state.account.add(joules, now), busy_seconds=counted_until + counted_seconds)
 
 
-def _share(tdp_watts: float | None) -> _Share:
+def _limits(part: Allotment) -> tuple[Quota | None, Sequence[int] | None]:
+    """Return the quota that counts, or else the processors that do."""
+    bound = part.host_cpus if part.affinity is None else len(part.affinity)
+    return (part.quota, None) if part.quota and part.quota.cpus < bound else (None, part.affinity)
+
+
+def _busy_seconds(quota: Quota | None, affinity: Sequence[int] | None) -> float:
+    """Return the cumulative time in which the processors that count were busy, in s, summed over them."""
     import psutil
 
-    total = psutil.cpu_count() or 1
-    affinity = _affinity(total)
-    limit = quota()
-    cpus: float = len(affinity) if affinity else total
-    if limit is not None and limit.cpus < cpus:
-        cpus, affinity = limit.cpus, None
-    else:
-        limit = None
-    watts = watts_per_core() * cpus / threads_per_core() if tdp_watts is None else tdp_watts * cpus / total
-    return _Share(cpus, watts, limit, affinity)
-
-
-def _affinity(total: int) -> Sequence[int] | None:
-    """Return the processors to which this process is bound; None if it may use all, or where that is not known."""
-    import psutil
-
-    process = psutil.Process()
-    if not hasattr(process, "cpu_affinity"):  # macOS
-        return None
-    try:
-        allowed = process.cpu_affinity()
-    except (psutil.Error, OSError):
-        return None
-    return sorted(allowed) if len(allowed) < total else None
-
-
-def _busy(times: Any) -> float:  # noqa: ANN401  its fields differ from system to system
-    return float(sum(getattr(times, field, 0.0) for field in _BUSY))
+    if quota is not None:
+        return quota.used_seconds()
+    if affinity is None:
+        return busy_seconds(psutil.cpu_times())
+    times = psutil.cpu_times(percpu=True)
+    return sum(busy_seconds(times[cpu]) for cpu in affinity if cpu < len(times))

@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
     """Open every source that works here: NVIDIA GPUs, and the processors by counter or else by model.
 
+    Memory counts where a counter measures it, and is never modelled unasked (see :class:`DramModelSource`).
+
     Args:
         gpu_uuids: The GPUs that count, by UUID; those that ``CUDA_VISIBLE_DEVICES`` leaves unless given.
         cpu_tdp_watts: Design power of all processors together, in W, for the model; a table's unless given.
@@ -33,7 +35,8 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
         if refusal is not None:
             if isinstance(refusal.__cause__, PermissionError):
                 logger.warning("%s Until then the energy of the processors is modelled.", refusal)
-            _try(model, sources)
+            if _try(model, sources) is None:
+                logger.info("The processors are modelled: %s.", model.assumptions())
     for source in sources:
         logger.info("%s measures %s.", type(source).__name__, ", ".join(source.read()))
     return sources

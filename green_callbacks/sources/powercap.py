@@ -4,17 +4,25 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from green_callbacks.clock import Clock
-from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
+from green_callbacks.sources._allotment import allotment
+from green_callbacks.sources._cpu_share import CpuShare
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
-from green_callbacks.sources._rapl import Zone, find_zones
+from green_callbacks.sources._rapl import POWERCAP, Zone, find_zones, refusal
 
+Share = Literal["cpu_time"]
+
+_SHARE_TOLERANCE: Final = 0.40
+"""A convention: as wide as the model of the processors, whose line between idle and busy power the share follows."""
 _LONGEST_POLL_SECONDS: Final = 60.0
 _SHORTEST_POLL_SECONDS: Final = 0.1
 _POLLS_PER_WRAP: Final = 3
+_LOOK_SECONDS: Final = 5.0
+"""How often the processor times are looked at for a share: listing all processes takes some ms."""
 _ASLEEP_SECONDS: Final = 10.0
 """By how much the time of day outruns the monotonic clock, which stands still in sleep, before we call it that."""
 
@@ -30,9 +38,11 @@ class _Counter:
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """All zones, and how far the time of day was ahead of the monotonic clock when they were read."""
+    """All zones, whose they are, and how far the time of day was ahead of the monotonic clock when they were read."""
 
     by_name: Mapping[str, _Counter]
+    is_shared: bool
+    share: CpuShare | None
     clocks_apart_seconds: float
 
 
@@ -43,14 +53,38 @@ class PowercapSource(LiveSource[_Counters]):
     as long as it likes. Where polls were missed for so long that a wrap may have been too, the counter's advance is
     counted as it stands and the device flagged ``wraps_unseen``.
 
+    A counter measures the whole host, whoever uses it. Where the job owns only some of the processors (by affinity,
+    control group or Slurm), its devices are flagged ``shared_host``; with ``share="cpu_time"`` only the job's share is
+    counted, and labelled as modelled, ±40 %: of idle power, taken as 20 % of that when all processors are busy, what
+    the job owns of the processors; of the rest, what it used of the processor time of the host. The job's time is that
+    of its control group (the Slurm job, the container, the session), else of this process and its descendants, which
+    leaves out other ranks; it is looked at every 5 s, on the worker. Memory and all sockets are shared out alike. It is
+    a convention, since no meter tells whose a joule is.
+
+    Not counted is ``psys``, the whole platform: it contains the packages, and what else differs from board to board.
+
     Args:
         root: The power capping tree.
+        share: ``"cpu_time"`` to count only the job's share; the whole host's energy unless given.
         clock: The time.
+
+    Raises:
+        ConfigurationError: An unknown way to share.
     """
 
-    def __init__(self, root: str | os.PathLike[str] = "/sys/class/powercap", *, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        root: str | os.PathLike[str] = POWERCAP,
+        *,
+        share: Share | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         super().__init__()
+        if share not in (None, "cpu_time"):
+            msg = f"share must be 'cpu_time', or None for the whole host, not {share!r}."
+            raise ConfigurationError(msg)
         self._root = Path(root)
+        self._by_cpu_time = share is not None
         self._clock = clock
         self.poll_seconds = _LONGEST_POLL_SECONDS
 
@@ -58,10 +92,21 @@ class PowercapSource(LiveSource[_Counters]):
         zones = find_zones(self._root)
         self._check_readable(zones)
         third = min(zone.wrap_seconds for zone in zones) / _POLLS_PER_WRAP
-        self.poll_seconds = max(_SHORTEST_POLL_SECONDS, min(_LONGEST_POLL_SECONDS, third))
+        longest = _LOOK_SECONDS if self._by_cpu_time else _LONGEST_POLL_SECONDS
+        self.poll_seconds = max(_SHORTEST_POLL_SECONDS, min(longest, third))
         now = self._clock.monotonic()
+        share = self._first_share(now) if self._by_cpu_time else None
+        is_shared = share is not None or _is_shared_host()
         counters = {zone.name: _Counter(zone, Account(answered_at=now)) for zone in zones}
-        return self._read_on(_Counters(counters, self._clocks_apart_seconds(now)), now)
+        return self._read_on(_Counters(counters, is_shared, share, self._clocks_apart_seconds(now)), now)
+
+    @staticmethod
+    def _first_share(now: float) -> CpuShare:
+        try:
+            return CpuShare.begin(allotment(), now)
+        except (ImportError, OSError, RuntimeError, ValueError) as error:
+            msg = f"The operating system does not tell who uses the processors ({error}): leave share= out."
+            raise SourceUnavailableError(msg) from error
 
     def _check_readable(self, zones: list[Zone]) -> None:
         if not zones:
@@ -70,7 +115,7 @@ class PowercapSource(LiveSource[_Counters]):
                 "(`modprobe intel_rapl_msr`), and neither a virtual machine nor a container that hides it."
             )
             raise SourceUnavailableError(msg)
-        refusals = [refusal for zone in zones if (refusal := _refusal(zone)) is not None]
+        refusals = [reason for zone in zones if (reason := refusal(zone)) is not None]
         if len(refusals) < len(zones):
             return
         if isinstance(refusals[0], PermissionError):
@@ -93,32 +138,38 @@ class PowercapSource(LiveSource[_Counters]):
             self._live = counters = self._read_on(self._live, now)
             for name, counter in counters.by_name.items():
                 self._warn_of_loss(name, counter.account.reason)
-        return {name: _reading(counter, now) for name, counter in counters.by_name.items()}
+        return {name: _reading(counter, counters, now) for name, counter in counters.by_name.items()}
 
     def poll(self) -> None:
-        """Look at every counter before it can wrap twice."""
+        """Look at every counter before it can wrap twice, and at the job's share if it is asked for."""
+        live = self._live
+        if live is not None and live.share is not None:
+            # Takes its time: the lock, for which the training thread waits, is not held meanwhile.
+            share = live.share.advanced(self._clock.monotonic())
+            with self._lock:
+                self._live = None if self._live is None else replace(self._live, share=share)
         self.read()
 
     def _read_on(self, counters: _Counters, now: float) -> _Counters:
         clocks_apart_seconds = self._clocks_apart_seconds(now)
         slept = clocks_apart_seconds - counters.clocks_apart_seconds > _ASLEEP_SECONDS
-        by_name = {name: _advanced(counter, now, slept=slept) for name, counter in counters.by_name.items()}
-        return _Counters(by_name, clocks_apart_seconds)
+        ours = counters.share.share if counters.share else 1.0
+        by_name = {name: _advanced(counter, now, ours, slept=slept) for name, counter in counters.by_name.items()}
+        return replace(counters, by_name=by_name, clocks_apart_seconds=clocks_apart_seconds)
 
     def _clocks_apart_seconds(self, now: float) -> float:
         return self._clock.now().timestamp() - now
 
 
-def _refusal(zone: Zone) -> OSError | ValueError | None:
+def _is_shared_host() -> bool:
     try:
-        zone.read_joules()
-    except (OSError, ValueError) as refusal:
-        return refusal
-    return None
+        return allotment().is_shared
+    except (ImportError, OSError, RuntimeError):
+        return False
 
 
-def _advanced(counter: _Counter, now: float, *, slept: bool) -> _Counter:
-    """Read a counter and carry its account on."""
+def _advanced(counter: _Counter, now: float, ours: float, *, slept: bool) -> _Counter:
+    """Read a counter and carry its account on, by our share of its rise."""
     zone, account, before = counter.zone, counter.account, counter.shown_joules
     try:
         shown = zone.read_joules()
@@ -130,21 +181,23 @@ def _advanced(counter: _Counter, now: float, *, slept: bool) -> _Counter:
     if rise is None:
         account = account.skip(now, *(() if before is None else ("reset",)))
     elif not wraps_unseen:
-        account = account.add(rise, now)
+        account = account.add(rise * ours, now)
     elif account.reason is None:
-        account = account.add(rise, now, "wraps_unseen")
+        account = account.add(rise * ours, now, "wraps_unseen")
     else:
         account = account.skip(now)
     return _Counter(zone, account, shown)
 
 
-def _reading(counter: _Counter, now: float) -> Reading:
+def _reading(counter: _Counter, counters: _Counters, now: float) -> Reading:
     account = counter.account
+    modelled = counters.share is not None
     return Reading(
         joules=account.joules,
         component=counter.zone.component,
-        method="counter",
+        method="modelled" if modelled else "counter",
+        tolerance=_SHARE_TOLERANCE if modelled else 0.0,
         gap_seconds=account.gap_seconds_at(now),
-        flags=account.flags,
+        flags=("shared_host", *account.flags) if counters.is_shared else account.flags,
         reason=account.reason,
     )

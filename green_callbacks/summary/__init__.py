@@ -5,16 +5,30 @@ from collections.abc import Callable
 from textwrap import fill
 from typing import Any, Final
 
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._metric_mode import direction
 from green_callbacks.records import EpochRecord, Plan, RunRecord
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary._answers import answers
+from green_callbacks.summary._front import FrontPoint, NextDoubling, bought, front, knee
 from green_callbacks.summary._last_gain import LastGain, last_gain
 from green_callbacks.summary._table import table
 from green_callbacks.units import format_energy, format_mass, joules_to_kwh
 
-__all__ = ["LastGain", "Summary", "answers", "last_gain", "summarise", "table"]
+__all__ = [
+    "FrontPoint",
+    "LastGain",
+    "NextDoubling",
+    "Summary",
+    "answers",
+    "front",
+    "knee",
+    "last_gain",
+    "summarise",
+    "table",
+]
 
 logger = logging.getLogger(__name__)
 
@@ -70,15 +84,18 @@ def summarise(run: RunRecord, context: RunContext) -> str:
         context: Its records, and what was known of it.
 
     Returns:
-        Lines of plain text: why it ended, totals, a table of the epochs, and what would have made it cheaper.
+        Lines of plain text: why it ended, totals, a table of the epochs, what would have made it cheaper, and what
+        quality was to be had on the way.
     """
     metric = quality_metric(context.monitor, context.history.metric_names)
-    answered = answers(run, context, metric, _mode(metric, context))
+    mode = _mode(metric, context)
+    answered, on_the_way = answers(run, context, metric, mode), bought(context.history, metric, mode)
     blocks = [
         [fill(_ending(run, context.plan), _WIDTH)],
         [_labelled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
         [_labelled(label.capitalize(), text) for label, text in answered.items()],
+        [] if on_the_way is None else [_labelled("On the way", on_the_way)],
         [] if run.ledger is None else [_labelled("Ledger", str(run.ledger))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -88,7 +105,10 @@ def _mode(metric: str | None, context: RunContext) -> str:
     """Take the mode that was declared; guess that of a metric that nobody watches from its name."""
     if metric is None or metric == context.monitor:
         return context.mode
-    return "min" if "loss" in metric else "max"
+    try:
+        return direction(metric, "auto")
+    except ConfigurationError:
+        return "max"
 
 
 def _ending(run: RunRecord, plan: Plan) -> str:
@@ -103,11 +123,10 @@ def _ending(run: RunRecord, plan: Plan) -> str:
 def _totals(run: RunRecord) -> dict[str, str]:
     if run.energy_kwh is None or run.facility_kwh is None or run.emissions_kg is None or run.intensity is None:
         return {"Energy": "not known: nothing was measured", "Emissions": "not known"}
-    energy = f"{format_energy(run.energy_kwh)}, {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
-    if run.measured_share is not None:
-        energy += f"; {percent(run.measured_share)} of it measured"
-    if run.measured_share is not None and run.measured_share < 1:
-        energy += ", the rest modelled"
+    energy = format_energy(run.energy_kwh)
+    if run.pue != 1:
+        energy += f", {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
+    energy += _how_obtained(run.measured_share)
     if run.outside_joules:
         energy += f"; {format_energy(joules_to_kwh(run.outside_joules))} outside epochs"
     emissions = f"{format_mass(run.emissions_kg)} CO2e"
@@ -115,6 +134,15 @@ def _totals(run: RunRecord) -> dict[str, str]:
         emissions += f", between {format_mass(run.emissions_low_kg)} and {format_mass(run.emissions_high_kg)}"
     where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by: {run.intensity.found_by}"
     return {"Energy": energy, "Emissions": emissions, "Intensity": where}
+
+
+def _how_obtained(measured_share: float | None) -> str:
+    if measured_share is None:
+        return ""
+    if measured_share == 0:
+        return "; all of it modelled"
+    rest = ", the rest modelled" if measured_share < 1 else ""
+    return f"; {percent(measured_share)} of it measured{rest}"
 
 
 def _labelled(label: str, text: str) -> str:

@@ -6,6 +6,7 @@ from green_callbacks.carbon import cleanest_comparable
 from green_callbacks.records import History, RunRecord
 from green_callbacks.sinks._wording import intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext
+from green_callbacks.summary._front import doubling
 from green_callbacks.summary._last_gain import last_gain
 from green_callbacks.units import format_mass
 
@@ -24,7 +25,8 @@ def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) 
 
     Returns:
         A sentence or two each for ``place`` (here against the cleanest comparable zone), ``facility`` (a PUE of 1.1
-        against this one), ``time`` (what the last point of quality cost) and ``data`` (samples seen, energy of each).
+        against this one), ``time`` (what the last point of quality cost, and what doubling the emissions would buy)
+        and ``data`` (samples seen, energy of each).
     """
     return {
         "place": _place(run),
@@ -79,10 +81,14 @@ def _time(history: History, metric: str | None, mode: str) -> str:
         f"The last {last.what} {metric} ({significant(last.start, 4)} to {significant(last.best, 4)}) cost "
         f"{percent(last.cost_kg / total_kg)} of the emissions, {format_mass(last.cost_kg)}."
     )
-    if last.after_kg <= 0:
-        return cost
-    after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
-    return f"{cost} Another {after} came after it and bought nothing better."
+    sentences = [cost]
+    if last.after_kg > 0:
+        after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
+        sentences.append(f"Another {after} came after it and bought nothing better.")
+    following = doubling(history, metric, mode)
+    if following:
+        sentences.append(following)
+    return " ".join(sentences)
 
 
 def _data(run: RunRecord) -> str:

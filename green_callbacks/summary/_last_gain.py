@@ -56,10 +56,10 @@ def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
     if not values or max(values) <= values[0]:
         return None
     best = max(values)
-    point = _point(values) if mode == "max" else None
+    scale = point(values) if mode == "max" else None
     gain = best - values[0]
-    if point is not None and gain > point:
-        what, stretch = "point of", point
+    if scale is not None and gain > scale:
+        what, stretch = "point of", scale
     else:
         what, stretch = f"{percent(_LAST_SHARE)} of the gain in", _LAST_SHARE * gain
     best_kg = spent_kg[values.index(best)]
@@ -72,8 +72,15 @@ def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
     )
 
 
-def _point(values: Sequence[float]) -> float | None:
-    """Return a hundredth of the scale that all values lie on; None if it is neither 0 to 1 nor 0 to 100."""
+def point(values: Sequence[float]) -> float | None:
+    """Return a hundredth of the scale that all values lie on.
+
+    Args:
+        values: Values of a metric, finite.
+
+    Returns:
+        0.01 or 1; None if the scale is neither 0 to 1 nor 0 to 100.
+    """
     scales = (scale for scale in _SCALES if min(values) >= 0 and max(values) <= scale)
     return next((scale / 100 for scale in scales), None)
 

@@ -8,7 +8,7 @@ from green_callbacks.records import EpochRecord, History
 from green_callbacks.sinks._wording import significant
 from green_callbacks.units import format_energy, format_mass, joules_to_kwh
 
-_SHOWN_AT_EACH_END: Final = 10
+_SHOWN_AT_EACH_END: Final = 5
 _UNKNOWN: Final = "-"
 _METRIC_DIGITS: Final = 4
 _HEADER_LINES: Final = 2
@@ -38,7 +38,7 @@ class _Interval:
 
 
 def table(history: History, monitor: str | None = None) -> str:
-    """Write the epochs of a run as a table; of a long run the first and the last ten.
+    """Write the epochs of a run as a table; of a long run the first and the last five.
 
     Args:
         history: All records. Parts of an epoch are added up; all rows outside epochs together are one row.

@@ -4,7 +4,7 @@ import threading
 import pytest
 from runs import ListSink, scripted, train
 
-from green_callbacks import CarbonBudget, MarginalGain, Verdict
+from green_callbacks import CarbonBudget, MarginalGain, Plan, Verdict
 from green_callbacks.sinks import Sink
 
 
@@ -179,3 +179,34 @@ def test_the_end_of_an_epoch_does_not_wait_for_a_slow_sink():
     gate.set()
     accountant.close()
     assert [record.epoch for record in slow.records] == list(range(5))
+
+
+def test_a_planned_run_is_forecast_from_its_third_epoch_on(caplog):
+    accountant, clock = scripted(policies=[CarbonBudget("1 kWh")])
+    with caplog.at_level(logging.INFO), accountant:
+        for _ in accountant.epochs(10):
+            clock.advance(12)
+    history, said = accountant.history, [message for message in caplog.messages if "planned epochs" in message]
+    assert len(said) == 1
+    assert said[0].startswith("The 10 planned epochs will likely take 10.0 Wh (")
+    assert history.facility_kwh == pytest.approx(0.01)
+
+
+def test_a_forecast_stands_after_the_verdicts_of_the_policies_where_the_length_is_known():
+    accountant, clock = scripted(policies=[CarbonBudget("1 kWh")])
+    accountant.start(plan=Plan(epochs=10))
+    *before, third = train(accountant, clock, range(3))
+    accountant.close()
+    assert [len(record.verdicts) for record in before] == [1, 1]
+    assert "green/budget_left_kwh" in third.verdicts[0].values
+    assert third.verdicts[1].values["green/forecast_kwh"] == pytest.approx(10 * 3000 / 3.6e6)
+
+
+def test_a_jump_of_the_forecast_is_a_warning(caplog):
+    accountant, clock = scripted()
+    accountant.start(plan=Plan(epochs=100))
+    train(accountant, clock, range(10), seconds=10)
+    train(accountant, clock, range(10, 16), seconds=30)
+    accountant.close()
+    (said,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert said.message.startswith("Epochs now take more energy than before")

@@ -1,203 +1,239 @@
-"""Energy of GPUs against an exact truth, beside a bare difference of the counter.
+"""This package, a bare difference of NVIDIA's counter, and the peers: error against an exact truth, and cost.
 
-Run it by ``python tests/benchmarks/bench_nvml.py``. It needs no GPU: NVIDIA's driver is a stand-in
-(``tests/nvml/fake_nvml.c``) whose GPUs follow known traces, reached through the real binding. All traces run at once,
-in real time. Prints, for every trace, the mean absolute error over windows at random phase; how often the stated bounds
-hold the truth, and how wide they are; what an edge and the background cost.
+``make bench`` runs it in an environment of its own. It needs no GPU but a C compiler: NVIDIA's driver is a stand-in
+(``tests/nvml/fake_nvml.c``) whose GPUs follow known traces, and which all reach by the binding that they use anyway.
+All contenders run at once, in real time, every trace in a process of its own; only Zeus without a counter runs alone,
+as it takes whole cores. Windows begin and end at random phase. Error is the mean of |told - true| / true.
 """
 
 import argparse
+import json
+import os
+import platform
 import random
 import shutil
+import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from math import hypot
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import fmean, median
-from typing import Self
+from statistics import fmean
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nvml.stand_in import GPUS, FakeNvml, build
+from contenders import CONTENDERS
+from footprint import footprint
+from nvml.library import build
 
-from green_callbacks.records import Reading
-from green_callbacks.sources.nvml import NvmlSource
-
-SQUARE = "square 80 400"
+HERE = Path(__file__).resolve().parent
+SQUARE = "trace square 80 400"
+COUNTER, NO_COUNTER = "counter 0.1 {offset}", "arch 4\ncounter 0"
+STEPS = "trace steps 1.3 100 0.7 350 2.1 220 0.9 400 1.7 150"
 TRACES = {
-    "constant 300 W": ("constant 300", "counter 0.1 {offset}"),
-    "square 0.3 Hz": (f"{SQUARE} 0.3 0.5 {{phase}}", "counter 0.1 {offset}"),
-    "steps": ("steps 1.3 100 0.7 350 2.1 220 0.9 400 1.7 150", "counter 0.1 {offset}"),
-    "square 1 Hz": (f"{SQUARE} 1 0.5 {{phase}}", "counter 0.1 {offset}"),
-    "sine 1 Hz": ("sine 240 160 1 {phase}", "counter 0.1 {offset}"),
-    "square 7 Hz": (f"{SQUARE} 7 0.5 {{phase}}", "counter 0.1 {offset}"),
-    "square 1 Hz, jitter 10 %": (f"{SQUARE} 1 0.5 {{phase}}", "counter 0.1 {offset} 0.1"),
-    "square 1 Hz, power as H100": (f"{SQUARE} 1 0.5 {{phase}}", "counter 0.1 {offset}\npower 0.1 0.025\naverage 0.1 1"),
-    "no counter: constant": ("constant 300", "counter 0"),
-    "no counter: 0.3 Hz": (f"{SQUARE} 0.3 0.5 {{phase}}", "counter 0"),
-    "no counter: 1 Hz": (f"{SQUARE} 1 0.5 {{phase}}", "counter 0"),
-    "no counter: sine": ("sine 240 160 1 {phase}", "counter 0"),
-    "sample buffer: 0.3 Hz": (f"{SQUARE} 0.3 0.5 {{phase}}", "counter 0\nsamples 0.02 120"),
-    "sample buffer: 7 Hz": (f"{SQUARE} 7 0.5 {{phase}}", "counter 0\nsamples 0.02 120"),
+    "constant 300 W": f"trace constant 300\n{COUNTER}",
+    "square 0.3 Hz": f"{SQUARE} 0.3 0.5 {{phase}}\n{COUNTER}",
+    "steps": f"{STEPS}\n{COUNTER}",
+    "square 1 Hz": f"{SQUARE} 1 0.5 {{phase}}\n{COUNTER}",
+    "sine 1 Hz": f"trace sine 240 160 1 {{phase}}\n{COUNTER}",
+    "square 7 Hz": f"{SQUARE} 7 0.5 {{phase}}\n{COUNTER}",
+    "1 Hz, refresh jitters 10 %": f"{SQUARE} 1 0.5 {{phase}}\n{COUNTER} 0.1",
 }
-TIMED_READS = 2000
+SAMPLED = {
+    "no counter: constant": f"trace constant 300\n{NO_COUNTER}",
+    "no counter: 0.3 Hz": f"{SQUARE} 0.3 0.5 {{phase}}\n{NO_COUNTER}",
+    "no counter: steps": f"{STEPS}\n{NO_COUNTER}",
+    "no counter: 1 Hz": f"{SQUARE} 1 0.5 {{phase}}\n{NO_COUNTER}",
+    "no counter: sine": f"trace sine 240 160 1 {{phase}}\n{NO_COUNTER}",
+}
+SHORT, LONG = "2", "10"
+FEW = 4
+ONE, EIGHT, SAMPLING = "1 GPU", "8 GPUs", "1 GPU, no counter"
+COST_SCRIPTS = {
+    ONE: (f"{SQUARE} 1\ncounter 0.1", 1),
+    EIGHT: (f"{SQUARE} 1\ncounter 0.1", 8),
+    SAMPLING: (f"{SQUARE} 1\n{NO_COUNTER}", 1),
+}
+COSTS = {
+    "ours": (ONE, EIGHT, SAMPLING),
+    "measure()": (ONE,),
+    "bare": (ONE, EIGHT),
+    "zeus": (ONE, EIGHT, SAMPLING),
+    "codecarbon": (ONE, EIGHT, SAMPLING),
+    "carbontracker": (ONE, EIGHT),
+    "eco2ai": (ONE, EIGHT),
+}
+
+Told = Mapping[str, Any]
 
 
-class Polling:
-    """A source polled on a thread, as the package's worker does it, and what that costs."""
-
-    def __init__(self, source: NvmlSource) -> None:
-        self.cpu_seconds = 0.0
-        self._source = source
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._source.open()
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._source.close()
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._source.poll_seconds or 1.0):
-            self._source.poll()
-            self.cpu_seconds = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
+def result_of(name: str, library: Path, **job: object) -> Told:
+    """Have a contender do a job in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        smi = Path(folder) / "nvidia-smi"  # codecarbon looks for the program before it asks the library
+        smi.write_text("#!/bin/sh\n", encoding="ascii")
+        smi.chmod(0o755)
+        environment = os.environ | {
+            "LD_LIBRARY_PATH": str(library.parent),
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "PYTHONWARNINGS": "ignore",
+        }
+        done = subprocess.run(
+            [sys.executable, str(HERE / "contenders.py"), name],
+            input=json.dumps(job | {"library": str(library)}),
+            env=environment,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    return json.loads(done.stdout) if done.stdout else {"error": done.stderr.strip().splitlines()[-1]}
 
 
-class Score:
-    """Errors of one trace."""
-
-    def __init__(self) -> None:
-        self.percent: list[float] = []
-        self.bare_percent: list[float] = []
-        self.joules: list[float] = []
-        self.widths: list[float] = []
-        self.covered: list[bool] = []
-
-    def add(self, first: Reading, last: Reading, true_joules: float) -> None:
-        """Take in one window."""
-        joules = (last.joules or 0.0) - (first.joules or 0.0)
-        error = joules - true_joules
-        below, above = hypot(last.below_joules, first.above_joules), hypot(last.above_joules, first.below_joules)
-        self.percent.append(100 * abs(error) / true_joules)
-        self.joules.append(abs(error))
-        self.widths.append(below + above)
-        self.covered.append(-above <= error <= below)
+def scripts(traces: Mapping[str, str], seed: int) -> dict[str, str]:
+    """Return the traces at random phases, the same for all contenders."""
+    rng = random.Random(seed)
+    return {
+        name: script.format(phase=f"{rng.random():.3f}", offset=f"{rng.uniform(0.0, 0.1):.4f}")
+        for name, script in traces.items()
+    }
 
 
-def bare_joules(handle: object) -> float | None:
-    """Return the counter as anybody can read it, in J; None if there is none."""
-    import pynvml
+def accuracies(library: Path, windows: Mapping[str, int], seed: int) -> dict[str, dict[str, Any]]:
+    """Let all contenders measure all traces."""
 
-    try:
-        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1e3
-    except pynvml.NVMLError:
-        return None
+    def told(name: str) -> dict[str, Any]:
+        traces = TRACES if name in ("bare", "zeus") else TRACES | SAMPLED
+        lengths = {SHORT: windows[SHORT]} if name == "measure()" else windows
+        result = result_of(name, library, trial="accuracy", traces=scripts(traces, seed), windows=lengths, seed=seed)
+        return result.get("traces") or dict.fromkeys(traces, result)
 
-
-def measured_windows(fake: FakeNvml, gpu: int, seconds: float, count: int, *, settled: bool) -> Score:
-    """Measure windows of one GPU, by a source of its own."""
-    import pynvml
-
-    score = Score()
-    uuid = GPUS[gpu].removeprefix("gpu:")
-    source = NvmlSource([uuid])
-    with Polling(source):
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        for _ in range(count):
-            time.sleep(random.uniform(0.0, 0.3))
-            if settled:
-                source.read_settled()
-            (first,), began = source.read().values(), time.monotonic()
-            bare_first = bare_joules(handle)
-            time.sleep(seconds + random.uniform(0.0, 0.2))
-            bare_last, ended = bare_joules(handle), time.monotonic()
-            (last,) = (source.read_settled() if settled else source.read()).values()
-            true_joules = fake.energy_joules(gpu, ended) - fake.energy_joules(gpu, began)
-            score.add(first, last, true_joules)
-            if bare_first is not None and bare_last is not None:
-                score.bare_percent.append(100 * abs(bare_last - bare_first - true_joules) / true_joules)
-    return score
+    with ThreadPoolExecutor(len(CONTENDERS)) as threads:
+        results = dict(zip(CONTENDERS, threads.map(told, CONTENDERS), strict=True))
+    fewer = {SHORT: FEW, LONG: 1}
+    alone = result_of("zeus", library, trial="accuracy", traces=scripts(SAMPLED, seed), windows=fewer, seed=seed)
+    results["zeus"] |= alone.get("traces") or dict.fromkeys(SAMPLED, alone)
+    return results
 
 
-def print_scores(title: str, scores: list[Score]) -> None:
-    """Print a table, and the bounds over all traces."""
-    print(f"\n{title:30} {'ours':>8} {'bare':>8} {'ratio':>6} {'covered':>8} {'width/error':>12}")
-    for trace, score in zip(TRACES, scores, strict=True):
-        ours, bare = fmean(score.percent), fmean(score.bare_percent) if score.bare_percent else None
-        width = fmean(score.widths) / max(fmean(score.joules), 1e-9)
-        shown = f"{bare:7.3f}% {bare / max(ours, 1e-9):6.1f}" if bare is not None else f"{'-':>8} {'-':>6}"
-        print(f"{trace:30} {ours:7.3f}% {shown} {100 * fmean(score.covered):7.0f}% {min(width, 999.0):12.1f}")
-    width = sum(sum(score.widths) for score in scores) / sum(sum(score.joules) for score in scores)
-    covered = fmean(hit for score in scores for hit in score.covered)
-    print(f"{'all':30} {'':8} {'':8} {'':6} {100 * covered:7.1f}% {width:12.1f}")
+def error_percent(windows: Iterable[tuple[float, float]]) -> float:
+    """Return the mean error of windows in percent."""
+    return fmean(100 * abs(told - true) / true for true, told, *_ in windows)
 
 
-def print_cost(fake: FakeNvml, gpus: int, seconds: float) -> None:
-    """Print what the edges of an epoch and the background cost."""
-    fake.script("gpu\ntrace square 80 400 1\n" * gpus)
-    source = NvmlSource()
-    before = time.perf_counter()
-    with Polling(source) as polling:
-        opened = time.perf_counter() - before
-        time.sleep(3.0)
-        calls, cpu, start = fake.calls(), polling.cpu_seconds, time.monotonic()
-        time.sleep(seconds)
-        passed = time.monotonic() - start
-        rate, share = (fake.calls() - calls) / passed / gpus, (polling.cpu_seconds - cpu) / passed
-        calls, times = fake.calls(), []
-        for _ in range(TIMED_READS):
-            begun = time.perf_counter()
-            source.read()
-            source.read()
-            times.append(time.perf_counter() - begun)
-        edge_calls = (fake.calls() - calls) / (2 * TIMED_READS * gpus)
-    print(
-        f"{gpus} GPU: begin + end {1e6 * median(times):.0f} us median, {edge_calls:.1f} calls an edge; background "
-        f"{100 * share:.2f} % of a core, {rate:.1f} calls a second and GPU; open {opened:.2f} s"
-    )
+def print_accuracy(results: Mapping[str, Mapping[str, Any]], length: str, names: list[str], notes: list[str]) -> None:
+    """Print the errors of windows of one length."""
+    print(f"\nMean error of windows of {length} s, in %".ljust(38) + "".join(f"{name:>15}" for name in names))
+    for trace in [*TRACES, *SAMPLED]:
+        line = f"{trace:37}"
+        for name in names:
+            told = results[name].get(trace)
+            if told is None:
+                line += f"{'-':>15}"
+            elif "error" in told:
+                note = f"{name}: {told['error']}"
+                if note not in notes:
+                    notes.append(note)
+                line += f"{f'fails [{notes.index(note) + 1}]':>15}"
+            else:
+                line += f"{error_percent(told[length]):15.3f}"
+        print(line)
 
 
-def mixed_script(rng: random.Random) -> str:
-    """Return GPUs with all traces at random phases."""
-    lines = []
-    for trace, sensors in TRACES.values():
-        values = {"phase": f"{rng.random():.3f}", "offset": f"{rng.uniform(0.0, 0.1):.4f}"}
-        lines += ["gpu", "trace " + trace.format(**values), sensors.format(**values)]
-    return "\n".join(lines)
+def print_bounds(results: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print how often our bounds hold the truth, and how wide they are beside the mean error."""
+    rows = [("ours", SHORT), ("ours", LONG), ("measure()", SHORT)]
+    titles = [f"{name}, {length} s" for name, length in rows]
+    print("\nBounds: truth inside, width / mean error".ljust(41) + "".join(f"{title:>22}" for title in titles))
+    pooled: dict[str, list[Any]] = {title: [] for title in titles}
+    for trace in [*TRACES, *SAMPLED]:
+        line = f"{trace:40}"
+        for title, (name, length) in zip(titles, rows, strict=True):
+            windows = results[name][trace].get(length, [])
+            pooled[title] += windows
+            line += bounds(windows)
+        print(line)
+    print(f"{'all traces':40}" + "".join(bounds(windows) for windows in pooled.values()))
+    print(f"{'all':40}" + bounds([window for windows in pooled.values() for window in windows]))
 
 
-def main(arguments: Mapping[str, object]) -> None:
+def bounds(windows: list[tuple[float, float, float, float]]) -> str:
+    """Return coverage and relative width of windows, as text."""
+    if not windows:
+        return f"{'-':>22}"
+    held = fmean(low <= true <= high for true, _, low, high in windows)
+    width = fmean(high - low for *_, low, high in windows)
+    error = fmean(abs(told - true) for true, told, *_ in windows)
+    return f"{100 * held:14.1f} %{min(width / max(error, 1e-9), 999.0):6.1f}"
+
+
+def print_costs(library: Path, seconds: float) -> None:
+    """Print what everybody costs, one after the other."""
+    heads = ["import s", "start s", "begin us", "end us", "CPU %", "calls/s/GPU", "RSS MB", "packages", "MB"]
+    print("\nCost".ljust(39) + "".join(f"{head:>12}" for head in heads))
+    for name, kind in CONTENDERS.items():
+        parts = footprint(kind.distribution or name)
+        for setting in COSTS[name]:
+            script, gpus = COST_SCRIPTS[setting]
+            edges = 2 if name == "measure()" else 400
+            told = result_of(name, library, trial="cost", script=script, gpus=gpus, edges=edges, seconds=seconds)
+            print(f"{f'{name}, {setting}':38}" + cost_line(told, parts), flush=True)
+
+
+def cost_line(told: Told, parts: tuple[int, float]) -> str:
+    """Return the costs of a contender, as text."""
+    if "error" in told:
+        return f"  fails: {told['error'][:90]}"
+    figures = [
+        f"{told['import_seconds']:.2f}",
+        f"{told['start_seconds']:.3f}",
+        f"{1e6 * told['begin_seconds']:.0f}" if told["begin_seconds"] is not None else "-",
+        f"{1e6 * told['end_seconds']:.0f}" if told["end_seconds"] is not None else "-",
+        f"{100 * told['cpu_share']:.2f}",
+        f"{told['calls_a_second']:.1f}",
+        f"{told['resident_bytes'] / 1e6:.0f}",
+        f"{parts[0]}",
+        f"{parts[1]:.1f}",
+    ]
+    return "".join(f"{figure:>12}" for figure in figures)
+
+
+def cpu_name() -> str:
+    """Return what the processor calls itself."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def main(arguments: argparse.Namespace) -> None:
     """Run the benchmark."""
     compiler = shutil.which("cc")
-    if compiler is None:
-        sys.exit("This benchmark compiles a stand-in for NVIDIA's driver: it needs a C compiler (cc).")
+    if compiler is None or not sys.platform.startswith("linux"):
+        sys.exit("This benchmark compiles a stand-in for NVIDIA's driver: it needs Linux and a C compiler (cc).")
+    seed = arguments.seed if arguments.seed is not None else random.randrange(10**6)
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} x {cpu_name()}; Python {platform.python_version()};"
+    )
+    print(f"load {os.getloadavg()[0]:.1f} before the start; {arguments.windows} windows a trace; --seed {seed}")
     with tempfile.TemporaryDirectory() as folder:
-        fake = FakeNvml(build(compiler, Path(folder)))
-        windows = int(str(arguments["windows"]))
-        fake.script(mixed_script(random.Random()))
-        rows = [("epochs of 2 s", 2.0, False), ("measured blocks of 2 s", 2.0, True)]
-        rows += [("epochs of 10 s", 10.0, False)] if arguments["long"] else []
-        for title, seconds, settled in rows:
-            measure = partial(measured_windows, fake, seconds=seconds, count=windows, settled=settled)
-            with ThreadPoolExecutor(len(TRACES)) as threads:
-                print_scores(title, list(threads.map(measure, range(len(TRACES)))))
-        print()
-        for gpus in (1, 8):
-            print_cost(fake, gpus, seconds=10.0)
+        library = build(compiler, Path(folder))
+        if not arguments.cost_only:
+            results = accuracies(library, dict.fromkeys((SHORT, LONG), arguments.windows), seed)
+            notes: list[str] = []
+            print_accuracy(results, SHORT, list(CONTENDERS), notes)
+            print_accuracy(results, LONG, [name for name in CONTENDERS if name != "measure()"], notes)
+            for number, note in enumerate(notes, 1):
+                print(f"[{number}] {note[:180]}")
+            print_bounds(results)
+        print_costs(library, arguments.seconds)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--windows", type=int, default=12, help="windows per trace (12)")
-    parser.add_argument("--long", action="store_true", help="epochs of 10 s too: two minutes more")
-    main(vars(parser.parse_args()))
+    parser.add_argument("--windows", type=int, default=12, help="windows per trace and length (12)")
+    parser.add_argument("--seed", type=int, help="phases of the traces, and when windows begin; random unless given")
+    parser.add_argument("--seconds", type=float, default=3.0, help="how long the background is watched (3 s)")
+    parser.add_argument("--cost-only", action="store_true", help="the cost only: about a minute and a half")
+    main(parser.parse_args())

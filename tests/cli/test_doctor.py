@@ -197,6 +197,7 @@ class TestProcessors:
 
         assert [only(findings, name).state for name in ("cpu:package-0", "dram:package-0")] == ["measured"] * 2
         assert about(findings, "CPU") == []
+        assert about(findings, "DRAM") == []
 
     def test_counters_only_for_root_come_with_the_exact_remedy(self):
         with tempfile.TemporaryDirectory() as name:  # that of a test may be entered by its owner only
@@ -234,8 +235,9 @@ class TestProcessors:
         assert only(findings, "CPU and DRAM").command == "sudo modprobe intel_rapl_msr"
         model = only(findings, "CPU")
         assert model.details["model"] == "AMD EPYC 7742 64-Core Processor"
-        assert model.details["design_watts"] == pytest.approx(225 / 64 * psutil.cpu_count())
+        assert model.details["tdp_watts"] == pytest.approx(225 / 64 * psutil.cpu_count())
         assert "its maker's specification" in model.text
+        assert only(findings, "DRAM").state == "missing"
 
     def test_a_virtual_machine_is_not_told_to_load_a_module(self, tmp_path):
         cpuinfo = tmp_path / "cpuinfo"
@@ -257,7 +259,7 @@ class TestProcessors:
         assert command == "docker run --security-opt systempaths=unconfined ..."
 
     def test_a_node_that_the_job_has_a_part_of_is_said_to_be_shared(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(psutil, "cpu_count", lambda: 64)
+        monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 64)
 
         shared = only(processors(tmp_path, tmp_path / "cpuinfo", {"SLURM_CPUS_ON_NODE": "1"}), "Shared node")
 
@@ -267,10 +269,10 @@ class TestProcessors:
         assert elsewhere.command is None
 
     def test_a_quota_counts_as_a_share(self, tmp_path, monkeypatch):
-        from green_callbacks.cli._doctor import processors as room
-        from green_callbacks.sources._processor import Quota
+        from green_callbacks.sources import _allotment
+        from green_callbacks.sources._cgroup import Quota
 
-        monkeypatch.setattr(room, "quota", lambda: Quota(0.5, tmp_path))
+        monkeypatch.setattr(_allotment, "quota", lambda: Quota(0.5, tmp_path))
         assert only(processors(tmp_path, tmp_path / "cpuinfo", {}), "Shared node").details["cpus"] == 0.5
 
     def test_a_system_that_tells_nothing_is_not_modelled(self, tmp_path, monkeypatch):
@@ -278,8 +280,12 @@ class TestProcessors:
             raise OSError
 
         monkeypatch.setattr(psutil, "cpu_times", refuse)
+        monkeypatch.setattr(psutil, "cpu_count", refuse)
 
-        assert only(processors(tmp_path, tmp_path / "cpuinfo", {}), "CPU").state == "missing"
+        findings = processors(tmp_path, tmp_path / "cpuinfo", {})
+
+        assert only(findings, "CPU").state == "missing"
+        assert about(findings, "Shared node") == []
 
 
 class TestSoftware:

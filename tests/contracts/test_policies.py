@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 
-from green_callbacks.policies import CarbonBudget, MarginalGain, Policy, as_policy
+from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain, Policy, as_policy
 from green_callbacks.records import EpochRecord, History, Plan
 
 
@@ -18,6 +18,8 @@ POLICIES = {
     "budget": CarbonBudget("500 g"),
     "soft budget": CarbonBudget(0.5, hard=False),
     "energy budget": CarbonBudget("2 kWh", warn_at=()),
+    "project's budget": CarbonBudget("500 g", project="logs", spent_before=0.3),
+    "forecast": Forecast((CarbonBudget("500 g"), CarbonBudget("1 kWh"))),
     "doubling": MarginalGain("val_acc"),
     "price per kg": MarginalGain("val_acc", acceptable=0.8, min_gain_per_kg=0.1),
     "price per kWh": MarginalGain("val_loss", min_gain_per_kwh=0.1, acceptable=0.5),

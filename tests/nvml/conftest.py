@@ -1,19 +1,15 @@
 """The stand-in for NVIDIA's driver: compiled once, scripted by each test, reached through the real ``pynvml``."""
 
-import shutil
-import sys
 from collections.abc import Iterator
 
 import pytest
-from nvml.stand_in import FakeNvml, Rig, build
+from nvml.library import FakeNvml, loaded
+from nvml.stand_in import Rig
 
 
 @pytest.fixture(scope="session")
-def nvml_library(tmp_path_factory: pytest.TempPathFactory) -> FakeNvml:
-    compiler = shutil.which("cc")
-    if compiler is None or not sys.platform.startswith("linux"):
-        pytest.skip("the stand-in for NVIDIA's driver needs Linux and a C compiler (cc)")
-    return FakeNvml(build(compiler, tmp_path_factory.mktemp("nvml")))
+def nvml_library() -> FakeNvml:
+    return loaded()
 
 
 @pytest.fixture

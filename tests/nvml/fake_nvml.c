@@ -7,6 +7,7 @@
  * The script is text, from fake_configure() or from the file that $FAKE_NVML names, one setting per line:
  *
  *     clock real|scripted             scripted: time moves by fake_advance(), and by slow calls
+ *     start SECONDS                   time 0 on CLOCK_MONOTONIC, so that processes agree; when it is read unless given
  *     init CODE                       nvmlInit fails with this code (9: driver not loaded)
  *     gpu                             begins a GPU; what follows is about it
  *       uuid GPU-...  | name TEXT | pci 00000000:01:00.0 | arch 9 | limit WATTS
@@ -312,6 +313,7 @@ EXPORT void fake_configure(const char *script) {
     pthread_mutex_lock(&lock);
     char *copy = strdup(script), *saved = NULL;
     Gpu *g = NULL;
+    double start = 0;
     gpu_count = init_code = scripted = 0;
     configured = 1;
     memset(counts, 0, sizeof counts);
@@ -320,13 +322,14 @@ EXPORT void fake_configure(const char *script) {
         word(&rest, key, sizeof key);
         if (!*key || *key == '#') continue;
         if (!strcmp(key, "clock")) scripted = strstr(rest, "scripted") != NULL;
+        else if (!strcmp(key, "start")) start = number(&rest, 0);
         else if (!strcmp(key, "init")) init_code = (int)number(&rest, 9);
         else if (!strcmp(key, "gpu")) { if (gpu_count < MAX_GPUS) g = new_gpu(); }
         else if (g) set_gpu(g, key, rest);
     }
     free(copy);
     scripted_now = 0;
-    epoch = scripted ? 0 : clock_seconds(CLOCK_MONOTONIC);
+    epoch = scripted ? 0 : start > 0 ? start : clock_seconds(CLOCK_MONOTONIC);
     day_minus_monotonic = scripted ? 1.7e9 : clock_seconds(CLOCK_REALTIME) - clock_seconds(CLOCK_MONOTONIC);
     pthread_mutex_unlock(&lock);
 }

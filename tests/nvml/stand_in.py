@@ -1,58 +1,17 @@
-"""The stand-in for NVIDIA's driver: compiled, scripted and asked for the truth."""
+"""A source on the stand-in for NVIDIA's driver, in scripted time, and windows of it beside the truth."""
 
-import ctypes
 import random
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import hypot
-from pathlib import Path
+
+from nvml.library import GPUS, SOURCE, FakeNvml
 
 from green_callbacks.records import Reading
 from green_callbacks.sources.nvml import NvmlSource
 
-SOURCE = Path(__file__).with_name("fake_nvml.c")
-GPUS = [f"gpu:GPU-abc0000{number:x}-0000-4000-8000-00000000000{number:x}" for number in range(16)]
-"""Names of the scripted GPUs that are not given a UUID."""
-
-
-def build(compiler: str, folder: Path) -> Path:
-    """Compile the stand-in and return the library."""
-    path = folder / "libnvidia-ml.so.1"
-    flags = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-fvisibility=hidden"]
-    command = [compiler, *flags, f"-Wl,-soname,{path.name}", "-o", str(path), str(SOURCE), "-lm", "-lpthread"]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    return path
-
-
-class FakeNvml:
-    """The library, as tests see it: scripts in, the true energy and the counts of calls out."""
-
-    def __init__(self, path: Path) -> None:
-        # The binding asks the loader for "libnvidia-ml.so.1": that finds the library of this name loaded already.
-        self._library = ctypes.CDLL(str(path))
-        self._library.fake_now.restype = ctypes.c_double
-        self._library.fake_epoch.restype = ctypes.c_double
-        self._library.fake_energy.restype = ctypes.c_double
-        self._library.fake_energy.argtypes = [ctypes.c_int, ctypes.c_double]
-        self._library.fake_advance.argtypes = [ctypes.c_double]
-        self._library.fake_calls.restype = ctypes.c_ulong
-
-    def script(self, text: str) -> None:
-        self._library.fake_configure("\n".join(line.strip() for line in text.splitlines()).encode())
-
-    def energy_joules(self, gpu: int, monotonic_seconds: float) -> float:
-        return float(self._library.fake_energy(gpu, monotonic_seconds))
-
-    def calls(self, function: str = "") -> int:
-        return int(self._library.fake_calls(function.encode()))
-
-    def seconds(self) -> float:
-        return float(self._library.fake_now())
-
-    def advance(self, seconds: float) -> None:
-        self._library.fake_advance(seconds)
+__all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
 
 
 class ScriptedTime:
@@ -77,6 +36,10 @@ class ScriptedNvmlSource(NvmlSource):
         self._random = random.Random(0)
 
     def _wait_until(self, seconds: float) -> None:
+        self.wake(seconds)
+
+    def wake(self, seconds: float) -> None:
+        """Let time pass up to an instant, and a little more."""
         late = self._random.expovariate(1 / 1.5e-4)
         self._nvml.advance(max(0.0, seconds - self._nvml.seconds()) + late)
 
@@ -130,7 +93,7 @@ class Rig:
         """Let time pass."""
         end = self.nvml.seconds() + seconds
         while (wait := self.source.poll_seconds) is not None and self._polled + wait < end:
-            self.nvml.advance(max(0.0, self._polled + wait - self.nvml.seconds()))
+            self.source.wake(self._polled + wait)
             self._polled = self.nvml.seconds()
             self.source.poll()
         self.nvml.advance(max(0.0, end - self.nvml.seconds()))

@@ -148,3 +148,19 @@ def test_it_pickles_and_hashes_with_a_list_from_yaml():
     policy = CarbonBudget("1 kg", warn_at=[0.9, 0.5])
     assert policy.warn_at == (0.5, 0.9)
     assert hash(pickle.loads(pickle.dumps(policy))) == hash(policy)
+
+
+def test_what_a_project_has_spent_counts():
+    budget = CarbonBudget("1 kg", project="logs", spent_before=0.5)
+    assert not budget.decide(epochs(0.2), Plan()).stop
+    verdict = budget.decide(epochs(0.2, 0.2), Plan())
+    assert verdict.stop
+    assert "100 g of the budget of 1.00 kg for logs are left" in verdict.reason
+    assert "The runs of logs may spend 1.00 kg together. Others have spent 500 g" in budget.describe()
+    assert CarbonBudget("1 kWh", project="logs", spent_before=1.0).decide(History(), Plan()).stop
+
+
+@pytest.mark.parametrize("options", [{"spent_before": -1.0}, {"spent_before": float("nan")}, {"project": ""}])
+def test_a_project_that_cannot_be_is_refused(options):
+    with pytest.raises(ConfigurationError):
+        CarbonBudget("1 kg", **options)

@@ -8,8 +8,8 @@ import pytest
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.sources import CpuModelSource, cpu_model
-from green_callbacks.sources._processor import Quota
+from green_callbacks.sources import CpuModelSource, _allotment
+from green_callbacks.sources._cgroup import Quota
 
 
 class Machine:
@@ -18,10 +18,10 @@ class Machine:
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.busy = [0.0] * 4
         self.affinity = [0, 1, 2, 3]
-        patch.setattr(psutil, "cpu_count", lambda: 4)
+        patch.setattr(psutil, "cpu_count", lambda logical=True: 4)
         patch.setattr(psutil, "cpu_times", self.times)
         patch.setattr(psutil, "Process", lambda: SimpleNamespace(cpu_affinity=lambda: self.affinity))
-        patch.setattr(cpu_model, "quota", lambda: None)
+        patch.setattr(_allotment, "quota", lambda: None)
 
     def times(self, *, percpu: bool = False):
         if percpu:
@@ -84,17 +84,29 @@ def test_a_container_counts_its_quota_and_its_own_use(
 ):
     usage = tmp_path / "cpu.stat"
     usage.write_text("usage_usec 5000000\nuser_usec 1\n", encoding="ascii")
-    monkeypatch.setattr(cpu_model, "quota", lambda: Quota(1.0, usage))
+    monkeypatch.setattr(_allotment, "quota", lambda: Quota(1.0, usage))
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(10)
     usage.write_text("usage_usec 10000000\nuser_usec 1\n", encoding="ascii")
     assert source.read()["cpu:model"].joules == pytest.approx(25 * 10 * (0.2 + 0.8 * 0.5))
 
 
+def test_a_quota_of_version_1_counts_too(
+    machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    usage = tmp_path / "cpuacct.usage"
+    usage.write_text("5000000000\n", encoding="ascii")
+    monkeypatch.setattr(_allotment, "quota", lambda: Quota(2.0, usage))
+    source = opened(clock, tdp_watts=100, idle_share=0)
+    clock.advance(10)
+    usage.write_text("15000000000\n", encoding="ascii")
+    assert source.read()["cpu:model"].joules == pytest.approx(50 * 10 * 0.5)
+
+
 def test_a_quota_above_the_affinity_does_not_count(
     machine: Machine, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    monkeypatch.setattr(cpu_model, "quota", lambda: Quota(16.0, tmp_path / "missing"))
+    monkeypatch.setattr(_allotment, "quota", lambda: Quota(16.0, tmp_path / "missing"))
     source = opened(clock, tdp_watts=100, idle_share=0)
     clock.advance(1)
     machine.busy = [1.0] * 4
@@ -151,6 +163,32 @@ def test_without_a_known_affinity_all_processors_count(
         source = opened(clock, tdp_watts=100, idle_share=1)
         clock.advance(1)
         assert source.read()["cpu:model"].joules == pytest.approx(100)
+
+
+def test_says_what_it_assumes_open_or_not(machine: Machine, clock: ScriptedClock, tmp_path: Path):
+    cpuinfo = tmp_path / "cpuinfo"
+    cpuinfo.write_text("model name\t: AMD EPYC 7742 64-Core Processor\nsiblings\t: 4\ncpu cores\t: 2\n")
+    machine.affinity = [1, 3]
+    source = CpuModelSource(cpuinfo=cpuinfo, clock=clock)
+    assumptions = source.assumptions()
+    source.open()
+    assert source.assumptions() == assumptions
+    assert assumptions.model == "AMD EPYC 7742 64-Core Processor"
+    assert assumptions.tdp_watts == pytest.approx(2 * 225 / 64)
+    assert (assumptions.tdp_origin, assumptions.cpus, assumptions.host_cpus) == ("specification", 2, 4)
+    assert str(assumptions) == (
+        "AMD EPYC 7742 64-Core Processor, 4 logical processors, of which this process may use 2; design power of the "
+        "machine 7 W, from its maker's specification; 20% of it when idle; ±40%"
+    )
+
+
+@pytest.mark.parametrize(("tdp_watts", "origin"), [(95, "argument"), (None, "median")])
+def test_a_design_power_says_where_it_comes_from(
+    machine: Machine, tmp_path: Path, tdp_watts: float | None, origin: str
+):
+    assumptions = CpuModelSource(tdp_watts=tdp_watts, cpuinfo=tmp_path / "missing").assumptions()
+    assert assumptions.tdp_origin == origin
+    assert "does not tell its name" in str(assumptions)
 
 
 def test_without_psutil_there_is_no_model(monkeypatch: pytest.MonkeyPatch):

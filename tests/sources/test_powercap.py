@@ -1,16 +1,29 @@
 import shutil
+import sys
 import tempfile
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 from sensors import AMD_RANGE_MICROJOULES, INTEL_RANGE_MICROJOULES, RaplTree, as_nobody
 
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources import EnergySource, PowercapSource
+from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.sources import EnergySource, PowercapSource, _allotment, _cpu_share
 
 PACKAGE = "intel-rapl:0"
+
+
+@pytest.fixture(autouse=True)
+def whole_host(monkeypatch: pytest.MonkeyPatch):
+    """All processors are this job's, whatever the tests run in."""
+    bound = len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count()
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: bound)
+    monkeypatch.setattr(_allotment, "quota", lambda: None)
+    for name in ("SLURM_JOB_CPUS_PER_NODE", "SLURM_CPUS_ON_NODE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
@@ -276,3 +289,85 @@ def test_a_zone_lost_for_longer_than_a_wrap_leaves_a_gap(one_socket: RaplTree, c
     one_socket.use(PACKAGE, 500)
     back = source.read()["cpu:package-0"]
     assert (back.joules, back.gap_seconds, back.reason) == (pytest.approx(100), 3600.0, None)
+
+
+@pytest.fixture
+def part_of_host(monkeypatch: pytest.MonkeyPatch):
+    """A host of four processors, of which Slurm gave one to this job."""
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical=True: 4)
+    monkeypatch.setenv("SLURM_JOB_CPUS_PER_NODE", "1")
+    return monkeypatch
+
+
+def test_on_a_host_of_its_own_nothing_is_flagged(one_socket: RaplTree, clock: ScriptedClock):
+    assert opened(one_socket, clock).read()["cpu:package-0"].flags == ()
+
+
+def test_a_part_of_a_host_measures_it_all_and_says_so(
+    tree: RaplTree, clock: ScriptedClock, part_of_host: pytest.MonkeyPatch
+):
+    server(tree, nested=False)
+    source = opened(tree, clock)
+    tree.use("intel-rapl:0", 100)
+    readings = source.read()
+    assert {reading.flags for reading in readings.values()} == {("shared_host",)}
+    assert {(reading.method, reading.tolerance) for reading in readings.values()} == {("counter", 0.0)}
+    assert readings["cpu:package-0"].joules == pytest.approx(100)
+
+
+def test_a_share_by_cpu_time_is_modelled_flagged_and_ours(
+    tree: RaplTree, clock: ScriptedClock, part_of_host: pytest.MonkeyPatch, tmp_path: Path
+):
+    usage, host_seconds = tmp_path / "cpuacct.usage", 0.0
+    usage.write_text("0", encoding="ascii")
+    part_of_host.setattr(_cpu_share, "job_usage", lambda: usage)
+    part_of_host.setattr(psutil, "cpu_times", lambda: SimpleNamespace(user=host_seconds))
+    server(tree, nested=False)
+    source = PowercapSource(tree.root, share="cpu_time", clock=clock)
+    source.open()
+    clock.advance(10)
+    usage.write_text("5000000000", encoding="ascii")
+    host_seconds = 20.0
+    tree.use("intel-rapl:0", 100)
+    tree.use("intel-rapl:0:2", 10)
+    source.poll()
+    readings = source.read()
+    share = (0.2 * 1 / 4 + 0.8 * 5 / 40) / (0.2 + 0.8 * 20 / 40)
+    assert readings["cpu:package-0"].joules == pytest.approx(100 * share)
+    assert readings["dram:package-0"].joules == pytest.approx(10 * share)
+    assert {(reading.method, reading.tolerance, reading.flags) for reading in readings.values()} == {
+        ("modelled", 0.40, ("shared_host",))
+    }
+
+
+def test_an_edge_takes_the_share_as_the_worker_last_saw_it(
+    one_socket: RaplTree, clock: ScriptedClock, part_of_host: pytest.MonkeyPatch
+):
+    source = PowercapSource(one_socket.root, share="cpu_time", clock=clock)
+    source.open()
+    assert source.poll_seconds <= 5
+    part_of_host.setattr(psutil, "cpu_times", None)  # an edge that asked for the times would fail
+    clock.advance(10)
+    one_socket.use(PACKAGE, 100)
+    assert source.read()["cpu:package-0"].joules == pytest.approx(25)
+
+
+def test_a_share_on_a_host_of_ones_own_is_all_of_it(one_socket: RaplTree, clock: ScriptedClock):
+    source = PowercapSource(one_socket.root, share="cpu_time", clock=clock)
+    source.open()
+    one_socket.use(PACKAGE, 100)
+    assert source.read()["cpu:package-0"].joules == pytest.approx(100)
+
+
+def test_a_share_that_nobody_can_tell_is_refused(
+    one_socket: RaplTree, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert opened(one_socket, clock).read()["cpu:package-0"].flags == ()
+    with pytest.raises(SourceUnavailableError, match="leave share= out"):
+        PowercapSource(one_socket.root, share="cpu_time", clock=clock).open()
+
+
+def test_there_is_one_way_to_share(one_socket: RaplTree):
+    with pytest.raises(ConfigurationError, match="cpu_time"):
+        PowercapSource(one_socket.root, share="memory")

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.accountant.core import FOLDER
 from green_callbacks.accountant.options import DISABLE_VARIABLE
+from green_callbacks.accountant.project import FOLDER
 from green_callbacks.carbon import resolve_intensity, resolve_pue
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
 from green_callbacks.carbon.pue import PUE_VARIABLE

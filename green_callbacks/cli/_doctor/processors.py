@@ -3,13 +3,14 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from green_callbacks.cli._doctor.finding import Finding
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources import CpuModelSource, PowercapSource
-from green_callbacks.sources._processor import quota, threads_per_core, watts_per_core
+from green_callbacks.sources._allotment import allotment
 
 _COUNTERS: Final = "CPU and DRAM"
 _POWERCAP: Final = Path("/sys/class/powercap")
@@ -17,7 +18,12 @@ _CPUINFO: Final = Path("/proc/cpuinfo")
 _COMMAND: Final = re.compile(r"`([^`]+)`")
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 """What Docker and Podman put into every container."""
-_SLURM_CPUS: Final = "SLURM_CPUS_ON_NODE"
+
+_NO_MEMORY: Final = Finding(
+    topic="DRAM",
+    state="missing",
+    text="No counter measures the memory, so it does not count; DramModelSource() models it, per GB, if you want that.",
+)
 
 
 def processors(
@@ -42,7 +48,8 @@ def processors(
         source.open()
         readings = source.read()
     except SourceUnavailableError as refusal:
-        return [_without_counters(refusal, cpuinfo, container_marks), _model(cpuinfo, environ), *_shared(environ)]
+        refused = _without_counters(refusal, cpuinfo, container_marks)
+        return [refused, _model(cpuinfo), _NO_MEMORY, *_shared(environ)]
     finally:
         source.close()
     counters = [
@@ -54,7 +61,8 @@ def processors(
         )
         for name, reading in readings.items()
     ]
-    return [*counters, *_shared(environ)]
+    has_memory = any(reading.component == "dram" for reading in readings.values())
+    return [*counters, *([] if has_memory else [_NO_MEMORY]), *_shared(environ)]
 
 
 def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_marks: Sequence[Path]) -> Finding:
@@ -74,32 +82,16 @@ def _as_root(command: str) -> str:
     return command if command.startswith("sudo ") else f"sudo {command}"
 
 
-def _model(cpuinfo: Path, environ: Mapping[str, str]) -> Finding:
-    model = CpuModelSource()
+def _model(cpuinfo: Path) -> Finding:
     try:
-        model.open()
+        assumptions = CpuModelSource(cpuinfo=cpuinfo).assumptions()
     except SourceUnavailableError as refusal:
         return Finding(topic="CPU", state="missing", text=str(refusal))
-    finally:
-        model.close()
-    cpus, total = _cpus(environ)
-    per_core = watts_per_core(cpuinfo)
-    watts = per_core * total / threads_per_core(cpuinfo)
-    name = _model_name(cpuinfo)
-    is_listed = per_core != watts_per_core(Path(os.devnull))
-    basis = "its maker's specification" if is_listed else "the median of common models, per core"
     text = (
-        f"Modelled instead, from how busy it is, ±40 %: {name}, {total} logical processors, of which this process may "
-        f"use {cpus:g}. Design power of the machine taken to be {watts:.0f} W, from {basis}; if you know better, "
-        "use CpuModelSource(tdp_watts=…)."
+        f"Modelled instead, from how busy it is: {assumptions}. If you know its design power better, use "
+        "CpuModelSource(tdp_watts=…)."
     )
-    details = {"model": name, "design_watts": watts, "cpus": cpus, "host_cpus": total}
-    return Finding(topic="CPU", state="modelled", text=text, details=details)
-
-
-def _model_name(cpuinfo: Path) -> str:
-    match = re.search(r"^model name\s*:\s*(.+)$", _text(cpuinfo), re.MULTILINE)
-    return match[1].strip() if match else "a processor that does not tell its name"
+    return Finding(topic="CPU", state="modelled", text=text, details=asdict(assumptions))
 
 
 def _text(file: Path) -> str:
@@ -109,34 +101,19 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _cpus(environ: Mapping[str, str]) -> tuple[float, int]:
-    """Return how many logical processors this process may use, and how many the machine has."""
-    import psutil
-
-    total = psutil.cpu_count() or 1
-    cpus: float = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else total
-    limit = quota()
-    if limit is not None:
-        cpus = min(cpus, limit.cpus)
-    allotted = environ.get(_SLURM_CPUS, "")
-    return min(cpus, float(allotted)) if allotted.isdecimal() and int(allotted) else cpus, total
-
-
 def _shared(environ: Mapping[str, str]) -> list[Finding]:
-    cpus, total = _cpus(environ)
-    if cpus >= total:
+    try:
+        part = allotment(environ)
+    except (ImportError, OSError, RuntimeError):
+        return []
+    if not part.is_shared:
         return []
     text = (
-        f"This job may use {cpus:g} of the machine's {total} logical processors, so other jobs may run beside it. "
-        "A counter measures them all, whoever uses them; the model takes only the job's own part."
+        f"This job has {part.owned_cpus:g} of the machine's {part.host_cpus} logical processors, so other jobs may run "
+        "beside it. A counter measures them all, whoever uses them, and its figures are flagged shared_host; "
+        'PowercapSource(share="cpu_time") counts the job\'s part, by a model. The model of the processors takes only '
+        "those that this process may use."
     )
     command = "sbatch --exclusive" if any(name.startswith("SLURM_") for name in environ) else None
-    return [
-        Finding(
-            topic="Shared node",
-            state="attention",
-            text=text,
-            command=command,
-            details={"cpus": cpus, "host_cpus": total},
-        )
-    ]
+    details = {"cpus": part.owned_cpus, "host_cpus": part.host_cpus}
+    return [Finding(topic="Shared node", state="attention", text=text, command=command, details=details)]

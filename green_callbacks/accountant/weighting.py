@@ -1,0 +1,47 @@
+"""The carbon intensity of energy that was used while it changed."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from green_callbacks.carbon import CarbonIntensity, VaryingIntensity, mean_intensity
+from green_callbacks.records import Intensity
+
+
+class Piece(NamedTuple):
+    """A part of an interval.
+
+    Attributes:
+        start: Beginning, aware.
+        end: End, aware.
+        joules: Energy used in it, in J.
+    """
+
+    start: datetime
+    end: datetime
+    joules: float
+
+
+def energy_weighted(provider: CarbonIntensity, pieces: Sequence[Piece]) -> Intensity:
+    """Return the mean intensity of an interval: within a piece by time, between pieces by energy.
+
+    Args:
+        provider: The intensity over time.
+        pieces: The interval, in order; at least one piece.
+    """
+    mean = mean_intensity(provider, pieces[0].start, pieces[-1].end)
+    joules = sum(piece.joules for piece in pieces)
+    if len(pieces) == 1 or joules <= 0 or not isinstance(provider, VaryingIntensity):
+        return mean
+    means = [(provider.over(piece.start, piece.end), piece.joules / joules) for piece in pieces]
+    return replace(
+        mean,
+        g_per_kwh=sum(each.g_per_kwh * share for each, share in means),
+        low_g_per_kwh=sum(_known(each.low_g_per_kwh, each) * share for each, share in means),
+        high_g_per_kwh=sum(_known(each.high_g_per_kwh, each) * share for each, share in means),
+    )
+
+
+def _known(bound_g_per_kwh: float | None, intensity: Intensity) -> float:
+    return intensity.g_per_kwh if bound_g_per_kwh is None else bound_g_per_kwh

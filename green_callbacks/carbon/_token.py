@@ -1,0 +1,51 @@
+"""A secret of the user's, kept out of everything that is written."""
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from green_callbacks.errors import ConfigurationError
+
+_MAX_LENGTH: Final = 4096
+
+
+class Token:
+    """A secret that shows in no text and no pickle; a pickled one is read from the environment again.
+
+    Args:
+        secret: The secret; read from the environment variable unless given.
+        variable: Name of the environment variable.
+        environ: Environment variables.
+
+    Raises:
+        ConfigurationError: It is in neither, or holds what cannot be in a header; the message does not show it.
+    """
+
+    def __init__(self, secret: str | None, variable: str, environ: Mapping[str, str] = os.environ) -> None:
+        secret = (secret if secret is not None else environ.get(variable, "")).strip()
+        if not secret:
+            msg = f"A token is needed: pass token=, or set {variable}."
+            raise ConfigurationError(msg)
+        if not (secret.isascii() and secret.isprintable() and " " not in secret and len(secret) <= _MAX_LENGTH):
+            msg = f"The token holds characters that no token has: check token=, or {variable}."
+            raise ConfigurationError(msg)
+        self._secret = secret
+        self._variable = variable
+
+    @property
+    def secret(self) -> str:
+        """The secret itself, for the header of a request; empty where it was left out of a pickle."""
+        return self._secret
+
+    def __repr__(self) -> str:
+        return "Token(***)"
+
+    def __deepcopy__(self, memo: object) -> "Token":
+        return self
+
+    def __getstate__(self) -> dict[str, str]:
+        return {"variable": self._variable}
+
+    def __setstate__(self, state: dict[str, str]) -> None:
+        self._variable = state["variable"]
+        self._secret = os.environ.get(self._variable, "").strip()

@@ -1,0 +1,151 @@
+"""Which cloud, and which region of it, a machine stands in."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.carbon._metadata import ADDRESS, MetadataError, ask_region
+from green_callbacks.carbon.zones import lookup
+from green_callbacks.errors import UnknownZoneError
+from green_callbacks.records import Intensity
+from green_callbacks.records.intensity import FoundBy
+
+CLOUD: Final = "cloud"
+"""The location that lets the cloud's own metadata service be asked for the region."""
+
+DMI: Final = Path("/sys/class/dmi/id")
+
+_METADATA: Final[FoundBy] = "cloud metadata"
+_AZURE_TAG: Final = "7783-7084-3265-9085-8269-3286-77"
+_VARIABLES: Final = {
+    "aws": ("AWS_REGION", "AWS_DEFAULT_REGION"),
+    "gcp": ("CLOUD_ML_REGION", "GOOGLE_CLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"),
+    "azure": ("REGION_NAME",),
+}
+_ATTEMPTS: Final = 3
+_REMEDY: Final = 'pass location="aws:eu-north-1", say'
+
+_logger = logging.getLogger(__name__)
+
+
+def detect_cloud(dmi: Path = DMI) -> str | None:
+    """Tell the cloud from what its firmware says of the machine; reads files only.
+
+    Args:
+        dmi: Folder of the firmware's strings.
+
+    Returns:
+        ``aws``, ``gcp`` or ``azure``; None for any other machine.
+    """
+    if _firmware(dmi, "sys_vendor") == "Amazon EC2" or _firmware(dmi, "bios_version").endswith(".amazon"):
+        return "aws"
+    if _firmware(dmi, "product_name") == "Google Compute Engine":  # the vendor alone makes laptops too
+        return "gcp"
+    return "azure" if _firmware(dmi, "chassis_asset_tag") == _AZURE_TAG else None
+
+
+def _firmware(dmi: Path, name: str) -> str:
+    with suppress(OSError, UnicodeDecodeError):
+        return (dmi / name).read_text(encoding="utf-8").strip()
+    return ""
+
+
+def hinted_region(environ: Mapping[str, str] = os.environ, dmi: Path = DMI) -> tuple[Intensity, str] | None:
+    """Find the region that the environment speaks of, where the firmware says that the machine is in that cloud.
+
+    The variables are settings of the clouds' clients, which may well speak of another region: it is a guess.
+
+    Args:
+        environ: Environment variables.
+        dmi: Folder of the firmware's strings.
+
+    Returns:
+        The figure of the region, and the name of the variable; None without a cloud, a variable or a figure.
+    """
+    return next(_hints(environ, dmi), None)
+
+
+def _hints(environ: Mapping[str, str], dmi: Path) -> Iterator[tuple[Intensity, str]]:
+    cloud = detect_cloud(dmi)
+    for name in _VARIABLES.get(cloud or "", ()):
+        region = environ.get(name, "").strip()
+        if region:
+            with suppress(UnknownZoneError):
+                yield lookup(f"{cloud}:{region}"), name
+
+
+class CloudIntensity:
+    """The yearly average of the cloud region that the machine stands in, which the cloud itself is asked for.
+
+    :meth:`poll` asks the metadata service of the machine's cloud, for the region and nothing else; an answer takes 1 s
+    at most, no proxy is used, and nobody is asked unless the firmware says which cloud it is. Until it answers, and if
+    it never does, another intensity stands in, flagged ``unconfirmed``. Three failures are enough.
+
+    Args:
+        stand_in: What holds until then.
+        environ: Environment variables; ``AWS_EC2_METADATA_DISABLED`` is honoured.
+        dmi: Folder of the firmware's strings.
+        address: Host and port of the metadata service.
+    """
+
+    poll_seconds = 60.0
+    """Time between two calls of :meth:`poll`, in s."""
+
+    def __init__(
+        self,
+        stand_in: Intensity,
+        environ: Mapping[str, str] = os.environ,
+        dmi: Path = DMI,
+        *,
+        address: tuple[str, int] = ADDRESS,
+    ) -> None:
+        self._address = address
+        self._cloud = detect_cloud(dmi)
+        self._intensity = replace(stand_in, flags=(*stand_in.flags, "unconfirmed"))
+        is_disabled = environ.get("AWS_EC2_METADATA_DISABLED", "").strip().lower() == "true"
+        self._attempts_left = 0 if self._cloud is None or (self._cloud == "aws" and is_disabled) else _ATTEMPTS
+        if self._cloud is None:
+            self._warn("the firmware of this machine names no cloud")
+        elif not self._attempts_left:
+            self._warn("AWS_EC2_METADATA_DISABLED is set")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._intensity.zone!r})"
+
+    def at(self, when: object) -> Intensity:  # noqa: ARG002  the same at all times, once it is known
+        """Return the intensity of the region, or what stands in; asks nobody.
+
+        Args:
+            when: Time of day, aware.
+        """
+        return self._intensity
+
+    def poll(self) -> None:
+        """Ask the cloud for the region, unless it is known; takes a second at most."""
+        if self._cloud is None or not self._attempts_left:
+            return
+        self._attempts_left -= 1
+        try:
+            region = ask_region(self._cloud, self._address)
+            self._intensity = replace(lookup(f"{self._cloud}:{region}"), found_by=_METADATA)
+        except MetadataError as failure:
+            if not self._attempts_left:
+                self._warn(str(failure))
+        except UnknownZoneError:
+            self._attempts_left = 0
+            self._warn(f"the tables hold no region {self._cloud}:{region}")
+        else:
+            self._attempts_left = 0
+
+    def _warn(self, reason: str) -> None:
+        _logger.warning(
+            'With location="cloud" the region is not known, as %s: emissions are those of %s, %g gCO2e/kWh; %s.',
+            reason,
+            self._intensity.name,
+            self._intensity.g_per_kwh,
+            _REMEDY,
+        )

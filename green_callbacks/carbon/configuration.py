@@ -1,0 +1,94 @@
+"""What the user says once for all runs: ``~/.config/green_callbacks/config.toml``.
+
+::
+
+    location = "DE"            # as in EnergyAccountant; or "cloud"
+    carbon_intensity = 35.5    # gCO2e/kWh, for a machine with a contract or panels of its own
+    pue = 1.2
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.errors import ConfigurationError
+
+_KEYS: Final[dict[str, tuple[type, ...]]] = {"location": (str,), "carbon_intensity": (int, float), "pue": (int, float)}
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The user's configuration.
+
+    Attributes:
+        path: The file; None where the environment names no home.
+        location: A place; None if the file does not say.
+        carbon_intensity: Carbon intensity in gCO2e/kWh; None if the file does not say.
+        pue: Power usage effectiveness; None if the file does not say.
+    """
+
+    path: Path | None = None
+    location: str | None = None
+    carbon_intensity: float | None = None
+    pue: float | None = None
+
+
+def configuration_path(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where the user's configuration lies.
+
+    Args:
+        environ: Environment variables.
+
+    Returns:
+        ``green_callbacks/config.toml`` in ``XDG_CONFIG_HOME`` if that is an absolute path, else in ``~/.config``; None
+        where there is no home.
+    """
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    home = environ.get("HOME") or environ.get("USERPROFILE")
+    if Path(folder).is_absolute():  # others are to be ignored, says the XDG Base Directory Specification
+        return Path(folder, "green_callbacks", "config.toml")
+    return Path(home, ".config", "green_callbacks", "config.toml") if home else None
+
+
+def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration:
+    """Read the user's configuration.
+
+    Args:
+        environ: Environment variables.
+
+    Returns:
+        The configuration; an empty one where there is no file that can be opened.
+
+    Raises:
+        ConfigurationError: The file is not TOML, or holds what is no option; the message names the file.
+    """
+    path = configuration_path(environ)
+    try:
+        text = path.read_text(encoding="utf-8") if path else ""
+    except OSError:
+        return Configuration()
+    except UnicodeDecodeError as failure:
+        raise _wrong(path, f"it is not in UTF-8: {failure}") from failure
+    return _parse(text, path) if text.strip() else Configuration(path)
+
+
+def _parse(text: str, path: Path | None) -> Configuration:
+    import tomllib
+
+    try:
+        fields = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as failure:
+        raise _wrong(path, f"it is not TOML: {failure}") from failure
+    for name, value in fields.items():
+        if name not in _KEYS:
+            raise _wrong(path, f"{name!r} is none of {', '.join(_KEYS)}")
+        if isinstance(value, bool) or not isinstance(value, _KEYS[name]):
+            kind = "a text" if name == "location" else "a number"
+            raise _wrong(path, f"{name} is {kind}, not {value!r}")
+    return Configuration(path, **fields)
+
+
+def _wrong(path: Path | None, fault: str) -> ConfigurationError:
+    return ConfigurationError(f"Cannot take the configuration from {path}: {fault}.")

@@ -1,0 +1,159 @@
+"""A carbon intensity that was recorded, or foretold, as a series over time."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import isnan
+from os import PathLike
+from pathlib import Path
+
+from green_callbacks.carbon._steps import Level, Point, Steps
+from green_callbacks.carbon.constant import MAX_G_PER_KWH
+from green_callbacks.carbon.tables import read_csv
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import Intensity
+from green_callbacks.units import SECONDS_PER_HOUR
+
+Series = Iterable[tuple[datetime, float | None]]
+"""Times, aware, and the gCO2e/kWh from then on; None or NaN where nothing is known from then on."""
+
+
+class TraceIntensity:
+    """A carbon intensity that changes in steps, for simulations, replays and forecasts.
+
+    Each value holds until the next time of the series. A time with no value begins a gap, in which the last value is
+    held; before the first value and after the last those two stand in. Held values are flagged ``stale`` and have the
+    smallest and the largest value of the trace as low and high.
+
+    Args:
+        series: Path of a CSV file with the columns ``utc`` (ISO 8601) and ``g_per_kwh`` (blank in a gap); or pairs of
+            an aware time and gCO2e/kWh, in any order.
+        zone: Code of the place, as a label.
+        name: English name of the place, as a label.
+        scope: ``lifecycle`` or ``direct``.
+        basis: ``generation`` or ``consumption``.
+        source: Who published it; the file's name unless given.
+        licence: Licence of the figures.
+        step_seconds: How long a value holds at most, in s: a longer distance to the next one is a gap. Without it, any
+            distance is bridged, and the last value holds for as long as the one before.
+
+    Raises:
+        ConfigurationError: The series cannot be read, holds no value, a value that no grid has, a time without a time
+            zone, or a time twice.
+    """
+
+    def __init__(
+        self,
+        series: str | PathLike[str] | Series,
+        *,
+        zone: str | None = None,
+        name: str | None = None,
+        scope: str | None = None,
+        basis: str | None = None,
+        source: str | None = None,
+        licence: str | None = None,
+        step_seconds: float | None = None,
+    ) -> None:
+        if isinstance(series, str | PathLike):
+            source = source or f"trace {Path(series).name}"
+            series = _read(Path(series))
+        self._steps = Steps(_points(series, step_seconds))
+        self._label = Intensity(
+            g_per_kwh=self._steps.points[0].g_per_kwh,
+            zone=zone,
+            name=name,
+            scope=scope,
+            basis=basis,
+            source=source or "trace given by the user",
+            licence=licence,
+            found_by="provider",
+        )
+
+    @property
+    def start(self) -> datetime:
+        """Beginning of the first value, in UTC."""
+        return datetime.fromtimestamp(self._steps.points[0].start, UTC)
+
+    @property
+    def end(self) -> datetime:
+        """End of the last value, in UTC."""
+        return datetime.fromtimestamp(self._steps.points[-1].end, UTC)
+
+    def at(self, when: datetime) -> Intensity:
+        """Return the intensity at a time.
+
+        Args:
+            when: Time of day, aware.
+        """
+        return self._intensity(self._steps.at(when.timestamp()))
+
+    def over(self, start: datetime, end: datetime) -> Intensity:
+        """Return the mean over an interval, weighted by time; exact but for the rounding of floating point.
+
+        Args:
+            start: Beginning, aware.
+            end: End, aware; what is not after the beginning counts as the beginning.
+        """
+        return self._intensity(self._steps.over(start.timestamp(), end.timestamp()))
+
+    def _intensity(self, level: Level) -> Intensity:
+        return replace(
+            self._label,
+            g_per_kwh=level.g_per_kwh,
+            low_g_per_kwh=self._steps.low if level.is_held else level.g_per_kwh,
+            high_g_per_kwh=self._steps.high if level.is_held else level.g_per_kwh,
+            year=datetime.fromtimestamp(level.since, UTC).year,
+            flags=("stale",) if level.is_held else (),
+        )
+
+
+def _read(path: Path) -> Series:
+    try:
+        return [(_utc(row["utc"]), float(row["g_per_kwh"] or "nan")) for row in read_csv(path)]
+    except (OSError, ValueError, KeyError) as failure:
+        msg = f"Cannot read {path} as a CSV file with the columns utc (ISO 8601) and g_per_kwh: {failure}."
+        raise ConfigurationError(msg) from failure
+
+
+def _utc(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def _points(series: Series, step_seconds: float | None) -> list[Point]:
+    if step_seconds is not None and not step_seconds > 0:
+        msg = f"step_seconds is how long a value holds at most, more than 0 s, not {step_seconds!r}."
+        raise ConfigurationError(msg)
+    ordered = sorted((_seconds(when), value) for when, value in _pairs(series))
+    steps = [following - this for (this, _), (following, _) in pairwise(ordered)]
+    if 0.0 in steps:
+        twice = datetime.fromtimestamp(ordered[steps.index(0.0)][0], UTC)
+        msg = f"A trace has one value for each time, and this one has two for {twice:%Y-%m-%d %H:%M} UTC."
+        raise ConfigurationError(msg)
+    steps.append(steps[-1] if steps else SECONDS_PER_HOUR)
+    points = [
+        Point(start, start + min(step, step_seconds or step), value)
+        for (start, value), step in zip(ordered, steps, strict=False)
+        if not isnan(value)
+    ]
+    if not points:
+        msg = "A trace needs at least one value."
+        raise ConfigurationError(msg)
+    return points
+
+
+def _pairs(series: Series) -> Iterable[tuple[datetime, float]]:
+    for when, value in series:
+        number = float("nan") if value is None else float(value)
+        if not isnan(number) and not 0 <= number < MAX_G_PER_KWH:
+            msg = f"A carbon intensity is a number of gCO2e/kWh from 0 to {MAX_G_PER_KWH:.0f}, not {value} ({when})."
+            raise ConfigurationError(msg)
+        yield when, number
+
+
+def _seconds(when: datetime) -> float:
+    if when.tzinfo is None:
+        msg = f"The times of a trace need a time zone, for example datetime(2025, 1, 1, tzinfo=UTC), unlike {when}."
+        raise ConfigurationError(msg)
+    return when.timestamp()

@@ -1,0 +1,49 @@
+"""How exports write numbers, places and the tool itself."""
+
+from decimal import Decimal
+from typing import Final
+
+from green_callbacks._version import __version__
+from green_callbacks.records import Intensity, RunRecord
+
+TOOL: Final = f"green_callbacks {__version__}"
+_MIG_SLICE: Final = "gpu:MIG-"
+
+
+def plain(value: float, digits: int) -> str:
+    """Write a number as a plain decimal: no exponent, no thousands separators.
+
+    Args:
+        value: The number.
+        digits: Significant digits.
+    """
+    return f"{Decimal(f'{value:.{digits - 1}e}'):f}"
+
+
+def where(intensity: Intensity) -> str | None:
+    """Name the place of a run.
+
+    Args:
+        intensity: Its carbon intensity.
+
+    Returns:
+        Its name and code, with how sure it is; None where it is not known.
+    """
+    named = intensity.name or intensity.zone
+    if named is None or intensity.found_by == "world average":
+        return None
+    coded = f"{named} ({intensity.zone})" if intensity.zone and intensity.zone != named else named
+    return f"{coded}, guessed from the machine's {intensity.found_by}" if "guessed" in intensity.flags else coded
+
+
+def gpu_count(run: RunRecord) -> int | None:
+    """Return how many whole GPUs a run was measured on.
+
+    Args:
+        run: Its totals.
+
+    Returns:
+        The number; None if there are slices among them: of how many GPUs is not known.
+    """
+    gpus = [name for name, device in run.devices.items() if device.component == "gpu"]
+    return None if any(name.startswith(_MIG_SLICE) for name in gpus) else len(gpus)

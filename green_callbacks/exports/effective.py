@@ -1,0 +1,81 @@
+"""One carbon intensity and one PUE that stand for a whole run, whatever they were from record to record."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Final, TypeVar
+
+from green_callbacks.records import History, Intensity
+from green_callbacks.units import joules_to_kwh
+
+_T = TypeVar("_T")
+
+_UNNAMED: Final = "a place that was not named"
+_PUE_DECIMALS: Final = 9
+"""What sums of records leave of a PUE that never changed."""
+
+
+def effective_intensity(history: History) -> Intensity | None:
+    """Return the mean carbon intensity of a run, weighted by the facility's energy.
+
+    The run's facility energy times it is the sum of its records' emissions.
+
+    Args:
+        history: All records.
+
+    Returns:
+        The run's only intensity, if it had one; else the mean, with all places and sources named, and of zone, year,
+        scope and basis what all had in common. None without records.
+    """
+    weights: dict[Intensity, float] = {}
+    for record in history:
+        weights[record.intensity] = weights.get(record.intensity, 0.0) + (record.facility_kwh or 0.0)
+    used = [intensity for intensity, kwh in weights.items() if kwh > 0] or list(weights)[-1:]
+    if len(used) < 2:  # noqa: PLR2004  nothing to take a mean of
+        return used[0] if used else None
+    return replace(
+        used[-1],
+        g_per_kwh=sum(i.g_per_kwh * weights[i] for i in used) / sum(weights[i] for i in used),
+        low_g_per_kwh=_mean(used, weights, lambda i: i.low_g_per_kwh),
+        high_g_per_kwh=_mean(used, weights, lambda i: i.high_g_per_kwh),
+        zone=_common(i.zone for i in used),
+        name=_joined((i.name or i.zone or _UNNAMED for i in used), ", "),
+        year=_common(i.year for i in used),
+        scope=_common(i.scope for i in used),
+        basis=_common(i.basis for i in used),
+        source=_joined((i.source for i in used), "; "),
+        licence=_joined((i.licence or "not known" for i in used), "; "),
+        flags=tuple(dict.fromkeys(flag for i in used for flag in i.flags)),
+    )
+
+
+def effective_pue(history: History) -> float | None:
+    """Return the PUE of a run: the facility's energy over the computers'.
+
+    Args:
+        history: All records.
+
+    Returns:
+        The ratio; that of the last record if no energy was used, None without records.
+    """
+    joules = history.energy_joules
+    if joules:
+        return round(history.facility_kwh / joules_to_kwh(joules), _PUE_DECIMALS)
+    return history[-1].pue if history else None
+
+
+def _mean(
+    used: list[Intensity], weights: dict[Intensity, float], bound: Callable[[Intensity], float | None]
+) -> float | None:
+    bounds = [(value, weights[i]) for i in used if (value := bound(i)) is not None]
+    if len(bounds) < len(used):
+        return None
+    return sum(value * kwh for value, kwh in bounds) / sum(kwh for _, kwh in bounds)
+
+
+def _common(values: Iterable[_T]) -> _T | None:
+    distinct = set(values)
+    return distinct.pop() if len(distinct) == 1 else None
+
+
+def _joined(values: Iterable[str], mark: str) -> str:
+    return mark.join(dict.fromkeys(values))

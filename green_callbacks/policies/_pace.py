@@ -1,0 +1,174 @@
+"""What an epoch will cost from here on, as a range."""
+
+from collections.abc import Sequence
+from itertools import takewhile
+from math import hypot, pi, sqrt
+from operator import mul
+from statistics import median
+from typing import Final, NamedTuple, Self
+
+LAST: Final = 20
+"""Epochs further back than this are not looked at: costs drift, and a decision must cost the same in a long run."""
+
+_SURE: Final = 5
+"""From so many epochs on they are trusted to know their own noise."""
+
+_FLOOR_UNSURE: Final = 0.10
+_FLOOR: Final = 0.02
+"""Least half-width, as a share of the cost; epochs of one machine are less independent than their noise says."""
+
+_DRIFT: Final = 0.3
+"""How much of itself a cost is expected to drift over a whole run (one standard deviation), before any is seen."""
+
+_CLEAR: Final = 3.0
+"""A slope of so many variances beyond its noise is believed rather than doubted."""
+
+_DEAR: Final = 1.3
+"""An epoch so many times dearer than usual holds something that others do not: a validation, a checkpoint."""
+
+_NEW_LEVEL: Final = 1.2
+_NEW_LEVEL_EPOCHS: Final = 3
+"""So many epochs in a row, all this much dearer or all this much cheaper than usual, are what is usual from now on."""
+
+_Z95: Final = 1.6449
+"""The 95 % quantile of the normal distribution: a two-sided range of 90 %."""
+
+_MOST_ALIKE: Final = 0.8
+"""The highest correlation of neighbours that a few epochs can show."""
+
+_SLOPE_EPOCHS: Final = 3
+"""The fewest epochs that show a slope."""
+
+
+class Range(NamedTuple):
+    """A likely range: nine of ten lie within.
+
+    Attributes:
+        low: Its lower end.
+        expected: The single number to expect.
+        high: Its upper end.
+    """
+
+    low: float
+    expected: float
+    high: float
+
+    def after(self, spent: float, epochs: float) -> Self:
+        """Return the total of what is spent and of epochs that cost this each.
+
+        Args:
+            spent: What is spent, in the unit of the range.
+            epochs: How many epochs are to come.
+        """
+        return type(self)(*(spent + epochs * cost for cost in self))
+
+
+def pace(costs: Sequence[float], ahead: float) -> Range:
+    """Return what an epoch will cost on average over those to come, as a likely range.
+
+    Around the median lies what the epochs' own noise leaves open (a t-interval of the median and of the mean to come),
+    and, on the side to which they drift, the drift carried on. The drift is a straight line shrunk towards none: a
+    normal prior of 30 % over the run, widened by what is clearly seen. A single dear epoch may recur or not: it
+    counts in the high end only. A step behind (progressive resizing, unfreezing, another user of the machine) is
+    expected to stay, and the range covers that it does not; one yet to come is not foreseen.
+
+    Args:
+        costs: Cost of each of the last epochs, the first of the run left out; two or more.
+        ahead: How many epochs are to come.
+    """
+    since = _usual(costs)
+    settled = _around(since, ahead)
+    if len(since) == len(costs):
+        return settled
+    low, _, high = _around(costs, ahead)
+    return Range(min(low, settled.low), settled.expected, max(high, settled.high))
+
+
+def _around(costs: Sequence[float], ahead: float) -> Range:
+    count, usual = len(costs), median(costs)
+    later = min(max(4, (count + 1) // 2), count)
+    level = median(costs[-later:])
+    dear = [cost - usual for cost in costs if cost > _DEAR * usual]
+    extra = sum(dear) / count
+    recurring = extra if len(dear) > 1 else 0.0
+    alike = costs if len(dear) > 1 else [min(max(cost, usual / _DEAR), _DEAR * usual) for cost in costs]
+    slope, margin, scatter = _drift(alike, level, ahead)
+    # The variance of a median is pi/2 times that of a mean.
+    noise = _t95(max(count - 2, 1)) * scatter * sqrt(pi / 2 / later + 1 / max(ahead, 1.0))
+    floor = level * (_FLOOR if count >= _SURE else _FLOOR_UNSURE)
+    lag = (later + ahead) / 2  # from the middle of the epochs that set the level to the middle of those to come
+    up, down = max(slope + margin, 0.0) * lag, min(slope - margin, 0.0) * lag
+    low = level + recurring - max(floor, hypot(noise, down))
+    return Range(max(low, 0.0), level + recurring, level + extra + max(floor, hypot(noise, up)))
+
+
+def has_stepped(costs: Sequence[float]) -> bool:
+    """Tell whether the last epoch is the one that makes a step in the cost certain.
+
+    Args:
+        costs: Cost of each of the last epochs.
+    """
+    return _since_step(costs) == _NEW_LEVEL_EPOCHS
+
+
+def _usual(costs: Sequence[float]) -> Sequence[float]:
+    """Return the last epochs from the last step in their cost on."""
+    count = _since_step(costs)
+    return costs[-count:] if count >= _NEW_LEVEL_EPOCHS else costs
+
+
+def _since_step(costs: Sequence[float]) -> int:
+    middle = median(costs)
+    dearer = sum(1 for _ in takewhile(lambda cost: cost > _NEW_LEVEL * middle, reversed(costs)))
+    cheaper = sum(1 for _ in takewhile(lambda cost: cost * _NEW_LEVEL < middle, reversed(costs)))
+    return max(dearer, cheaper)
+
+
+def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, float, float]:
+    """Return the drift per epoch, the half-width of its 90 % range, and the scatter around it."""
+    count = len(costs)
+    centre, mean = (count - 1) / 2, sum(costs) / count
+    steps = [at - centre for at in range(count)]
+    squares = sum(map(mul, steps, steps))
+    rises = [cost - mean for cost in costs]
+    slope = sum(map(mul, steps, rises)) / squares
+    straight = slope if count >= _SLOPE_EPOCHS else 0.0
+    residual = max(sum(map(mul, rises, rises)) - straight * straight * squares, 0.0)
+    scatter = sqrt(
+        residual / max(count - 2, 1) * _persistence([y - straight * x for x, y in zip(steps, rises, strict=True)])
+    )
+    noise = scatter * scatter / squares
+    prior = (_DRIFT * level / (count + 1 + ahead)) ** 2
+    if count > _SLOPE_EPOCHS:
+        prior += max(slope * slope - _CLEAR * noise, 0.0)
+    if not prior:
+        return 0.0, 0.0, scatter
+    share = prior / (prior + noise)
+    return slope * share, _Z95 * sqrt(share * noise), scatter
+
+
+def _persistence(residuals: Sequence[float]) -> float:
+    """Return by how much the variance of a mean grows as neighbours are alike: the load of a shared machine lasts.
+
+    (1 + r) / (1 - r) of a first-order autoregression with the residuals' correlation r from one epoch to the next.
+    """
+    squares = sum(map(mul, residuals, residuals))
+    if not squares:
+        return 1.0
+    correlation: float = sum(map(mul, residuals, residuals[1:])) / squares
+    alike = min(max(correlation, 0.0), _MOST_ALIKE)
+    return (1 + alike) / (1 - alike)
+
+
+def _t95(freedom: int) -> float:
+    """Return the 95 % quantile of Student's t, by three terms of Fisher's expansion (Abramowitz and Stegun 26.7.5).
+
+    Within 1 % of it from 3 degrees of freedom on.
+    """
+    z = _Z95
+    return (
+        z
+        + (z**3 + z) / (4 * freedom)
+        + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+        + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * freedom**3)
+    )

@@ -1,0 +1,188 @@
+"""What quality was to be had for which emissions, and what doubling them again would buy."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final, Self
+
+from green_callbacks.records import History
+from green_callbacks.sinks._wording import significant
+from green_callbacks.summary._last_gain import point
+from green_callbacks.units import format_mass
+
+_SHOWN_SHARES: Final = (1 / 4, 1 / 2, 1.0)
+"""Points are shown at these shares of what the best cost: what each doubling bought."""
+
+_NEXT_DOUBLING: Final = (0.1, 0.6, 1.8)
+"""What a doubling of the spend brings, as shares of what the one before brought: 10 %, 50 % and 90 % of runs.
+
+Measured on the published learning curves of MLCommons AlgoPerf (median 0.66) and Google TaskSet (0.57); the 10 % and
+90 % points there are 0.16 and 1.8. Runs whose learning rate drops or is annealed vary more.
+"""
+
+_KNEE_POINTS: Final = 3
+_METRIC_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class FrontPoint:
+    """A new best of a metric, and what had been emitted until then.
+
+    Attributes:
+        epoch: The epoch; None for a row outside epochs.
+        kg: Emissions so far, in kgCO2e.
+        value: The metric.
+    """
+
+    epoch: int | None
+    kg: float
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class NextDoubling:
+    """What as much again as a run has emitted would likely buy.
+
+    Attributes:
+        kg: What it would cost, in kgCO2e.
+        low: What one run in ten stays below, in units of the metric.
+        expected: The median.
+        high: What one run in ten exceeds.
+    """
+
+    kg: float
+    low: float
+    expected: float
+    high: float
+
+    @classmethod
+    def of(cls, history: History, metric: str, mode: str) -> Self | None:
+        """Foretell it from what the last doubling bought; never beyond the end of the metric's scale.
+
+        Args:
+            history: All records.
+            metric: Key of the metric.
+            mode: ``max`` or ``min``: which way it improves.
+
+        Returns:
+            The gain, at least 0; None if the metric has no value in the first half of the emissions.
+        """
+        points = front(history, metric, mode)
+        before = bisect_right(points, history.emissions_kg / 2, key=lambda point: point.kg)
+        if not before or history.emissions_kg <= 0:
+            return None
+        gain = abs(points[-1].value - points[before - 1].value)
+        room = _room(history.metric(metric).values, points[-1].value, mode)
+        return cls(history.emissions_kg, *(min(share * gain, room) for share in _NEXT_DOUBLING))
+
+
+def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
+    """Return the Pareto front of emissions and quality: every new best of a metric.
+
+    Args:
+        history: All records.
+        metric: Key of the metric.
+        mode: ``max`` or ``min``: which way it improves.
+
+    Returns:
+        The points, each dearer and better than the one before; empty if the metric was never seen.
+    """
+    points: list[FrontPoint] = []
+    for row, value in zip(*history.metric(metric), strict=True):
+        if not isfinite(value) or (points and not _is_better(value, points[-1].value, mode)):
+            continue
+        if points and history.cumulative_kg[row] <= points[-1].kg:
+            points.pop()
+        points.append(FrontPoint(history.epoch_at(row), history.cumulative_kg[row], value))
+    return points
+
+
+def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
+    """Return the point from which on quality gets dear.
+
+    It lies farthest above the straight line from the first point to the last, both axes scaled to their lengths
+    (Satopää et al., Finding a "Kneedle" in a Haystack, 2011).
+
+    Args:
+        points: A front.
+
+    Returns:
+        The point; None if there are fewer than three, or if none lies above the line.
+    """
+    if len(points) < _KNEE_POINTS:
+        return None
+    first, last = points[0], points[-1]
+
+    def height(each: FrontPoint) -> float:
+        gained = (each.value - first.value) / (last.value - first.value)
+        return gained - (each.kg - first.kg) / (last.kg - first.kg)
+
+    farthest = max(points, key=height)
+    return farthest if height(farthest) > 0 else None
+
+
+def bought(history: History, metric: str | None, mode: str) -> str | None:
+    """Say what quality was to be had for which emissions.
+
+    Args:
+        history: All records.
+        metric: Key of the metric; None if there is none.
+        mode: ``max`` or ``min``: which way it improves.
+
+    Returns:
+        The knee, the best, and what a half and a quarter of the best's emissions bought, or the first value where that
+        came later; None if there is but one point.
+    """
+    points = front(history, metric or "", mode)
+    if len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
+        return None
+    turn = knee(points)
+    ends = (bisect_right(points, share * points[-1].kg, key=lambda point: point.kg) for share in _SHOWN_SHARES)
+    shown = {max(end - 1, 0) for end in ends} | ({points.index(turn)} if turn else set())
+    return f"{metric} {', '.join(_words(points[at], turn) for at in sorted(shown))}."
+
+
+def doubling(history: History, metric: str, mode: str) -> str | None:
+    """Say what doubling the emissions again would likely buy.
+
+    Args:
+        history: All records.
+        metric: Key of the metric.
+        mode: ``max`` or ``min``: which way it improves.
+
+    Returns:
+        A sentence, or None if nothing can be said.
+    """
+    following = NextDoubling.of(history, metric, mode)
+    if following is None:
+        return None
+    cost = format_mass(following.kg)
+    if following.high <= 0:
+        return f"The second half of the emissions bought nothing better, and another {cost} would likely buy little."
+    scale = point(history.metric(metric).values) if mode == "max" else None
+    low, expected, high = (
+        significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)
+    )
+    unit = f"points of {metric}" if scale else f"of {metric}"
+    return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
+
+
+def _words(each: FrontPoint, turn: FrontPoint | None) -> str:
+    where = [] if each.epoch is None else [f"epoch {each.epoch}"]
+    where += ["the knee"] if each is turn else []
+    noted = f" ({', '.join(where)})" if where else ""
+    return f"{significant(each.value, _METRIC_DIGITS)} at {format_mass(each.kg)}{noted}"
+
+
+def _is_better(value: float, than: float, mode: str) -> bool:
+    return value > than if mode == "max" else value < than
+
+
+def _room(values: Sequence[float], best: float, mode: str) -> float:
+    """Return how much better a metric can get: to the end of its scale, where it has one."""
+    known = [value for value in values if isfinite(value)]
+    if mode == "min":
+        return best if min(known) >= 0 else float("inf")
+    scale = point(known)
+    return float("inf") if scale is None else 100 * scale - best

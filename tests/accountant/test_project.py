@@ -1,0 +1,117 @@
+import logging
+
+import pytest
+from runs import scripted, train
+
+from green_callbacks import CarbonBudget
+from green_callbacks.accountant.project import ledgers_of, with_project_spending
+from green_callbacks.errors import BudgetSpentError
+from green_callbacks.policies import as_policy
+from green_callbacks.sinks import read_ledger
+
+EPOCH_KG = 3000 / 3.6e6  # 10 s at 300 W and 1000 gCO2e/kWh
+
+
+@pytest.fixture
+def logs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "logs"
+
+
+def run(folder, epochs=1, **options):
+    """A whole run in a log folder; its ledger."""
+    accountant, clock = scripted(ledger=None, **options)
+    accountant.start(folder=folder)
+    train(accountant, clock, range(epochs))
+    return accountant.close().ledger
+
+
+def spent(*policies, ledger=None):
+    return [policy.spent_before for policy in with_project_spending(policies, ledger)]
+
+
+def test_every_run_of_a_log_folder_counts(logs):
+    for version, epochs in (("version_0", 1), ("version_1", 2)):
+        run(logs / version, epochs)
+    (own,) = (logs / "version_1" / "green_callbacks").iterdir()
+    project = CarbonBudget("1 kg", project="logs")
+    assert spent(project, ledger=own) == [pytest.approx(EPOCH_KG)]
+    assert (
+        spent(project, CarbonBudget("1 kWh", project=str(logs)), ledger=logs / "green_callbacks" / "new.jsonl")
+        == [pytest.approx(3 * EPOCH_KG)] * 2
+    )
+
+
+def test_a_pattern_chooses_runs(logs, caplog):
+    run(logs / "resnet_a")
+    run(logs / "vit")
+    budget = CarbonBudget("1 kg", project="logs/resnet*/**/*.jsonl")
+    own = logs / "resnet_b" / "green_callbacks" / "x.jsonl"
+    assert spent(budget, ledger=own) == [pytest.approx(EPOCH_KG)]
+    assert caplog.messages == []
+
+
+def test_other_files_of_a_log_folder_are_no_ledgers(logs, caplog):
+    run(logs)
+    (logs / "data").mkdir()
+    (logs / "data" / "texts.jsonl").write_text('{"text": 1}\n')
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(EPOCH_KG)]
+    assert caplog.messages == []
+
+
+def test_runs_share_a_budget(logs):
+    policies = [CarbonBudget("3.5 Wh", project="logs")]  # 4.2 epochs
+    accountant, clock = scripted(ledger=None, policies=policies)
+    assert len(read_ledger(run(logs, 3, policies=policies)).history.epoch_rows) == 3
+    accountant.start(folder=logs)
+    train(accountant, clock, [0])
+    assert "of the budget of 3.50 Wh for logs are left" in accountant.stop_reason
+    accountant.close()
+    run(logs)
+    with pytest.raises(BudgetSpentError, match=r"of the budget of 3\.50 Wh for logs are spent"):
+        run(logs, policies=policies)
+
+
+def test_a_run_that_goes_on_is_not_its_own_predecessor(logs):
+    policies = [CarbonBudget("3 Wh", project="logs")]
+    ledger = run(logs, 2, policies=policies)
+    accountant, clock = scripted(ledger=ledger, policies=policies)
+    accountant.start(folder=logs)
+    (record,) = train(accountant, clock, [2])
+    assert record.verdicts[0].values["green/budget_left_kwh"] == pytest.approx(0.003 - 3 * EPOCH_KG)
+    accountant.close()
+
+
+def test_a_killed_run_counts(logs):
+    ledger = run(logs, 2)
+    lines = ledger.read_bytes().splitlines(keepends=True)
+    heartbeat = lines[1].replace(b'"type":"record"', b'"type":"heartbeat"')
+    ledger.write_bytes(b"".join(lines[:2]) + heartbeat)
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(2 * EPOCH_KG)]
+
+
+def test_ledgers_that_cannot_be_read_are_one_warning(logs, caplog):
+    run(logs)
+    for name in ("a", "b"):
+        (logs / f"{name}.jsonl").write_text("no ledger\n")
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(EPOCH_KG)]
+    (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert said.message.startswith("2 of the project's ledgers cannot be read and do not count.")
+
+
+@pytest.mark.parametrize("ledger", [None, "elsewhere/x.jsonl"])
+@pytest.mark.parametrize("project", ["logs", "logs/*.jsonl"])
+def test_a_run_that_later_ones_will_not_find_is_told_so(logs, ledger, project, caplog):
+    assert spent(CarbonBudget("1 kg", project=project), ledger=ledger and logs.parent / ledger) == [0.0]
+    assert "Later runs of logs" in caplog.text
+
+
+def test_a_project_that_does_not_exist_yet_has_spent_nothing(logs, caplog):
+    assert ledgers_of("logs") == []
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "green_callbacks" / "x.jsonl") == [0.0]
+    assert caplog.messages == []
+
+
+def test_other_policies_stay_as_they_are(logs):
+    policies = (CarbonBudget("1 kg"), as_policy(lambda *_: False))
+    assert with_project_spending(policies, None) == policies

@@ -1,0 +1,162 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from green_callbacks.policies import CarbonBudget, Forecast, forecast
+from green_callbacks.records import EpochRecord, History, Plan
+
+
+def epochs(*costs_kg, seconds=10.0):
+    return History(
+        EpochRecord.scripted(epoch=at, emissions_kg=cost, duration_seconds=seconds, step=100 * (at + 1))
+        for at, cost in enumerate(costs_kg)
+    )
+
+
+def outside(kg):
+    return EpochRecord.scripted(emissions_kg=kg, duration_seconds=1.0)
+
+
+def test_the_rest_of_the_plan_costs_what_the_epochs_after_the_first_did():
+    made = forecast(epochs(0.5, 0.1, 0.1, 0.1), Plan(epochs=10))
+    assert made.epochs == 10
+    assert made.kg.expected == pytest.approx(0.5 + 9 * 0.1)
+    assert made.kwh.expected == pytest.approx(made.kg.expected)
+    assert made.seconds.expected == pytest.approx(100)
+    assert made.kg.low < made.kg.expected < made.kg.high
+
+
+@pytest.mark.parametrize(
+    ("history", "plan"),
+    [
+        (History(), Plan(epochs=10)),
+        (epochs(0.1, 0.1), Plan(epochs=10)),
+        (epochs(0.1, 0.1, 0.1), Plan()),
+        (epochs(0.0, 0.0, 0.0), Plan(epochs=10)),
+        (History(replace(record, step=None) for record in epochs(0.1, 0.1, 0.1)), Plan(steps=1000)),
+    ],
+    ids=["empty", "two epochs", "no plan", "nothing measured", "steps unknown"],
+)
+def test_without_a_plan_three_epochs_and_energy_there_is_none(history, plan):
+    assert forecast(history, plan) is None
+    verdict = Forecast().decide(history, plan)
+    assert (verdict.stop, verdict.code, verdict.values) == (False, "held", {})
+
+
+@pytest.mark.parametrize("plan", [Plan(epochs=20), Plan(steps=2000), Plan(seconds=200.0), Plan(emissions_kg=2.0)])
+def test_the_plan_may_be_in_epochs_steps_time_or_emissions(plan):
+    made = forecast(epochs(*[0.1] * 5), plan)
+    assert made.epochs == pytest.approx(20)
+    assert made.kg.expected == pytest.approx(2.0)
+
+
+def test_what_recurs_between_epochs_is_counted():
+    history = History([outside(0.7)])
+    for record in epochs(*[0.1] * 4):
+        history.append(record)
+        history.append(outside(0.05))
+    made = forecast(history, Plan(epochs=10))
+    assert made.kg.expected == pytest.approx(0.7 + 10 * 0.1 + 9 * 0.05)
+
+
+def test_at_the_end_of_the_plan_it_is_what_was_spent():
+    made = forecast(epochs(*[0.1] * 10), Plan(epochs=10))
+    assert made.kg == pytest.approx((1.0, 1.0, 1.0))
+
+
+def test_parts_of_an_epoch_are_not_counted_twice():
+    history = epochs(*[0.1] * 4)
+    history.append(replace(EpochRecord.scripted(epoch=4, emissions_kg=0.04), closes_epoch=False))
+    assert forecast(history, Plan(epochs=10)).kg.expected == pytest.approx(1.0)
+
+
+@given(st.lists(st.floats(0, 10, allow_subnormal=False), min_size=3, max_size=50), st.integers(1, 100))
+def test_no_end_of_the_range_lies_below_what_is_spent(costs, planned):
+    history = epochs(*costs)
+    made = forecast(history, Plan(epochs=planned))
+    if made is not None:
+        for spent, span in ((history.facility_kwh, made.kwh), (history.duration_seconds, made.seconds)):
+            assert spent <= span.low <= span.expected <= span.high
+
+
+def test_the_end_of_a_budget_is_foretold():
+    made = forecast(epochs(*[0.1] * 5), Plan(epochs=20), [CarbonBudget("9 kWh"), CarbonBudget("1.05 kg")])
+    assert made.budget == CarbonBudget("1.05 kg")
+    assert made.budget_end.low <= made.budget_end.expected == 10 <= made.budget_end.high < 20
+
+
+def test_what_others_have_spent_brings_the_end_of_a_budget_nearer():
+    made = forecast(epochs(*[0.1] * 5), Plan(epochs=20), [CarbonBudget("2.05 kg", spent_before=1.0)])
+    assert made.budget_end.expected == 10
+
+
+def test_a_budget_that_lasts_is_not_mentioned():
+    made = forecast(epochs(*[0.1] * 5), Plan(epochs=20), [CarbonBudget("9 kg")])
+    assert made.budget is made.budget_end is None
+
+
+def test_a_budget_of_emissions_lasts_where_nothing_is_emitted():
+    clean = History(
+        replace(record, intensity=replace(record.intensity, g_per_kwh=0.0)) for record in epochs(*[0.1] * 5)
+    )
+    made = forecast(clean, Plan(epochs=20), [CarbonBudget("1 g")])
+    assert made.kg == (0, 0, 0)
+    assert made.budget is None
+
+
+def test_emissions_follow_the_intensity_of_each_epoch():
+    greener = [
+        replace(record, intensity=replace(record.intensity, g_per_kwh=100.0 * (10 - at)))
+        for at, record in enumerate(epochs(*[0.1] * 5))
+    ]
+    made = forecast(History(greener), Plan(epochs=10))
+    assert made.kwh.expected == pytest.approx(1.0)
+    assert made.kg.expected == pytest.approx(0.4 + 5 * 0.075)  # 60 to 90 g an epoch after the first
+    assert made.kg.low < 0.4 + 5 * 0.03 < made.kg.expected
+
+
+def test_it_is_said_in_words_and_values():
+    verdict = Forecast((CarbonBudget("1.05 kg"),)).decide(epochs(*[0.1] * 5, seconds=120.0), Plan(epochs=20))
+    assert verdict.code == "held"
+    assert verdict.reason.startswith("The 20 planned epochs will likely take 2.00 kWh (")
+    assert "2.00 kg CO2e (" in verdict.reason
+    assert "40 min 0 s (" in verdict.reason
+    assert "The budget of 1.05 kg would be spent after 10 epochs" in verdict.reason
+    assert verdict.values["green/forecast_kg"] == pytest.approx(2.0)
+    assert verdict.values["green/forecast_kwh"] == pytest.approx(2.0)
+    assert verdict.values["green/forecast_low_kg"] < 2.0 < verdict.values["green/forecast_high_kg"]
+
+
+def test_a_budget_that_may_or_may_not_last_is_told_as_such():
+    verdict = Forecast((CarbonBudget("2.05 kg"),)).decide(epochs(*[0.1] * 5), Plan(epochs=20))
+    assert "would be spent after more than 20 epochs (after 19 to more than 20)" in verdict.reason
+
+
+def test_a_jump_is_warned_of_once():
+    history, codes = History(), []
+    for record in epochs(*[0.1] * 10, *[0.3] * 6):
+        history.append(record)
+        codes.append(Forecast().decide(history, Plan(epochs=100)).code)
+    assert codes.count("warning") == 1
+    assert codes.index("warning") >= 10
+    assert "more energy" in Forecast().decide(History(history[: codes.index("warning") + 1]), Plan(epochs=100)).reason
+
+
+def test_noise_is_no_jump():
+    costs = [0.1 + 0.02 * (-1) ** at for at in range(40)]
+    history = History()
+    for record in epochs(*costs):
+        history.append(record)
+        assert Forecast().decide(history, Plan(epochs=100)).code == "held"
+
+
+def test_a_fall_is_warned_of_too():
+    history, reasons = History(), []
+    for record in epochs(*[0.3] * 10, *[0.1] * 6):
+        history.append(record)
+        verdict = Forecast().decide(history, Plan(epochs=100))
+        reasons += [verdict.reason] if verdict.code == "warning" else []
+    assert len(reasons) == 1
+    assert "less energy" in reasons[0]
