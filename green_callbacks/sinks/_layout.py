@@ -21,6 +21,7 @@ _CHARTS: Final[dict[str, tuple[str, ...]]] = {
         r"green/budget_left_kg$",
     ),
     "What a kilogram still buys (gain per kg CO2e)": (r"green/gain_per_kg$",),
+    "Whole run, as forecast (kg CO2e, likely range)": (r"green/forecast_(low_|high_)?kg$",),
     "Energy per epoch (kWh)": (r"green/energy_kwh$", r"green/.+_energy_kwh$"),
     "Mean power (W)": (r"green/watts$", r"green/.+_watts$"),
     "Carbon intensity (gCO2e/kWh)": (r"green/intensity_g_per_kwh$",),
