@@ -109,11 +109,14 @@ def test_stopping_waits_for_the_task_at_hand_and_those_that_go_first_and_drops_t
 
 
 def test_stopping_does_not_wait_for_ever():
-    worker, gate = Worker(), threading.Event()
+    worker, gate, begun = Worker(), threading.Event(), threading.Event()
     worker.start()
-    worker.submit(gate.wait)
+    worker.submit(lambda: (begun.set(), gate.wait()))
+    assert begun.wait(LONG_SECONDS)
     worker.stop(0.01)
+    assert not worker.drain(0.0), "the task at hand still waits"
     gate.set()
+    assert worker.drain(LONG_SECONDS)
 
 
 def test_a_task_may_drain_and_stop_its_own_worker(worker):

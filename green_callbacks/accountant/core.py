@@ -14,7 +14,8 @@ from green_callbacks._version import __version__
 from green_callbacks.accountant.options import AccountantOptions, Settings
 from green_callbacks.accountant.project import FOLDER
 from green_callbacks.accountant.ranks import OneRank, Ranks
-from green_callbacks.accountant.run import Run, Surroundings
+from green_callbacks.accountant.run import Run
+from green_callbacks.accountant.surroundings import Surroundings
 from green_callbacks.accountant.totals import totals
 from green_callbacks.carbon import lookup
 from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError

@@ -6,15 +6,16 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from green_callbacks.accountant.options import Settings
 from green_callbacks.accountant.project import with_project_spending
-from green_callbacks.accountant.ranks import PHASES, Lap, Ranks, Slots
+from green_callbacks.accountant.ranks import PHASES, Lap, Slots
 from green_callbacks.accountant.segment import Segment
+from green_callbacks.accountant.surroundings import Surroundings
 from green_callbacks.accountant.totals import totals
 from green_callbacks.accountant.verdicts import Board
 from green_callbacks.accountant.weighting import energy_weighted
@@ -38,29 +39,6 @@ SHARED_EDGE_SECONDS: Final = 1e-3
 """Two edges closer than this are one: no sensor could tell them apart, and every reading costs."""
 
 _live: "weakref.WeakSet[Run]" = weakref.WeakSet()  # by reference only: a run that ends is gone from it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What an adapter knows of the place where a run takes place.
-
-    Attributes:
-        folder: Log folder of the framework; the working folder where there is none.
-        ranks: The processes of the run.
-        plan: What the framework knows ahead.
-        writer: The framework's TensorBoard writer; None where there is none.
-        streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
-        gpu_uuids: The GPUs that this process trains on; None where the framework does not say.
-        is_running: Says whether training still goes on; None where the framework tells of its end, whatever ends it.
-    """
-
-    folder: Path
-    ranks: Ranks
-    plan: Plan
-    writer: Any | None = None
-    streams_scalars: bool = False
-    gpu_uuids: tuple[str, ...] | None = None
-    is_running: Callable[[], bool] | None = None
 
 
 class Run:
@@ -248,12 +226,7 @@ class Run:
         self, metrics: Mapping[str, float], learning_rate: float | None, samples: int | None, step: int | None
     ) -> None:
         """Note what is fresh in the open interval."""
-        segment = self._segment
-        segment.metrics.update(_numbers(metrics))
-        segment.learning_rate = segment.learning_rate if learning_rate is None else float(learning_rate)
-        segment.step = segment.step if step is None else int(step)
-        if samples is not None:
-            segment.samples = (segment.samples or 0) + int(samples)
+        self._segment.observe(metrics, learning_rate, samples, step)
 
     def end_epoch(self, *, complete: bool = True, together: bool = True) -> EpochRecord:
         """End the epoch, record it, decide, and begin what lies outside epochs."""
@@ -380,14 +353,3 @@ class Run:
 
     def _totals(self) -> RunRecord:
         return totals(self.history, self.run_id, self._ledger.path if self._ledger else None, self.board.stop_reason)
-
-
-def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
-    """Return the metrics that are numbers; a framework's logs may hold more."""
-    numbers: dict[str, float] = {}
-    for name, value in metrics.items():
-        try:
-            numbers[name] = float(value)
-        except (TypeError, ValueError):
-            logger.debug("The metric %r is not a number; it is not recorded.", name)
-    return numbers

@@ -1,13 +1,17 @@
 """The interval that is open: an epoch, or what lies between two."""
 
+import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 from green_callbacks.accountant.ranks import Lap
 from green_callbacks.accountant.weighting import Piece
 from green_callbacks.meter import Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy, PhaseEnergy
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -42,6 +46,23 @@ class Segment:
         """
         self._edges.append((self.phase, snapshot))
         self.phase = phase or self.phase
+
+    def observe(
+        self, metrics: Mapping[str, Any], learning_rate: float | None, samples: int | None, step: int | None
+    ) -> None:
+        """Note what is fresh.
+
+        Args:
+            metrics: Metrics; what is not a number is passed over.
+            learning_rate: Learning rate.
+            samples: Training samples seen since the last call.
+            step: Optimiser steps so far.
+        """
+        self.metrics.update(_numbers(metrics))
+        self.learning_rate = self.learning_rate if learning_rate is None else float(learning_rate)
+        self.step = self.step if step is None else int(step)
+        if samples is not None:
+            self.samples = (self.samples or 0) + int(samples)
 
     @property
     def last(self) -> Snapshot:
@@ -92,3 +113,14 @@ def _added(before: PhaseEnergy | None, devices: Mapping[str, DeviceEnergy], seco
 def _joules(devices: Mapping[str, DeviceEnergy]) -> float | None:
     known = [device.joules for device in devices.values() if device.joules is not None]
     return sum(known) if known else None
+
+
+def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Return the metrics that are numbers; a framework's logs may hold more."""
+    numbers: dict[str, float] = {}
+    for name, value in metrics.items():
+        try:
+            numbers[name] = float(value)
+        except (TypeError, ValueError):
+            logger.debug("The metric %r is not a number; it is not recorded.", name)
+    return numbers

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from contenders import CONTENDERS
 from footprint import footprint
-from nvml.library import build
+from nvml.fake_driver import build
 
 HERE = Path(__file__).resolve().parent
 SQUARE = "trace square 80 400"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 import pytest
-from nvml.library import GPUS, loaded
+from nvml.fake_driver import GPUS, loaded
 from sensors import FileMeter, RaplTree
 
 from green_callbacks.clock import Clock, ScriptedClock

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from nvml.library import FakeNvml, loaded
+from nvml.fake_driver import FakeNvml, loaded
 from nvml.stand_in import Rig
 
 

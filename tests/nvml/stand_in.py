@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import hypot
 
-from nvml.library import GPUS, SOURCE, FakeNvml
+from nvml.fake_driver import GPUS, SOURCE, FakeNvml
 
 from green_callbacks.records import Reading
 from green_callbacks.sources.nvml import NvmlSource

@@ -5,7 +5,7 @@ from itertools import pairwise
 from statistics import mean
 
 import pytest
-from nvml.library import GPUS, FakeNvml
+from nvml.fake_driver import GPUS, FakeNvml
 from nvml.stand_in import Lap, Rig, lap
 
 TRACES = {

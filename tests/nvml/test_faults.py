@@ -6,7 +6,7 @@ from contextlib import suppress
 from types import ModuleType
 
 import pytest
-from nvml.library import GPUS, FakeNvml
+from nvml.fake_driver import GPUS, FakeNvml
 from nvml.stand_in import Rig, lap
 
 from green_callbacks.errors import SourceUnavailableError
