@@ -41,7 +41,7 @@ test-exports: .venv/exports/ready
 
 coverage:
 	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.exports
-	.venv/core/bin/coverage report
+	.venv/core/bin/coverage report --fail-under=95
 
 bench: .venv/bench/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
