@@ -33,7 +33,7 @@ class Worker:
     """
 
     def __init__(self, name: str = "green_callbacks") -> None:
-        self.failure: Exception | None = None
+        self.failure: Exception | SystemExit | None = None
         self._name = name
         self._wake = threading.Condition()
         self._first: deque[Task] = deque()
@@ -95,6 +95,15 @@ class Worker:
         with self._wake:
             return self._wake.wait_for(lambda: not (self._first or self._tasks or self._busy), timeout_seconds)
 
+    def take_over(self) -> None:
+        """Do here the tasks that go first, where the thread hangs in another one."""
+        while True:
+            with self._wake:
+                task = self._first.popleft() if self._first else None
+            if task is None:
+                return
+            self._do(task)
+
     def raise_failure(self) -> None:
         """Raise what a task has raised since the last call, if any has.
 
@@ -131,10 +140,10 @@ class Worker:
             task()
         # Sinks, sensors and providers are other people's code: whatever they raise must not end the thread that
         # writes the ledger. Nothing is hidden: it is logged, and raised where the user asked for that.
-        except Exception as failure:  # noqa: BLE001
+        except (Exception, SystemExit) as failure:  # noqa: BLE001
             self._report(failure)
 
-    def _report(self, failure: Exception) -> None:
+    def _report(self, failure: Exception | SystemExit) -> None:
         place = tuple((frame.f_code, line) for frame, line in traceback.walk_tb(failure.__traceback__))
         if place not in self._failed:
             self._failed.add(place)

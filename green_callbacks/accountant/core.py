@@ -167,7 +167,7 @@ class EnergyAccountant:
             if self._history.last_epoch is not None and epoch <= self._history.last_epoch:
                 run.rewind(epoch)
         try:
-            run.begin_epoch(epoch)
+            run.begin_epoch(int(epoch))
         except BudgetSpentError:
             run.close(together=False)
             raise

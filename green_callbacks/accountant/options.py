@@ -1,6 +1,7 @@
 """The options of an accountant, written and documented once for all adapters."""
 
 import difflib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,9 @@ from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 
 DISABLE_VARIABLE = "GREEN_CALLBACKS_DISABLE"
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -82,7 +86,7 @@ class Settings:
             TypeError: An option that there is not.
         """
         _refuse_unknown(options)
-        location, carbon_intensity = options.get("location"), options.get("carbon_intensity")
+        location, carbon_intensity = _one("location", str, options), options.get("carbon_intensity")
         is_placed = location is not None or carbon_intensity is not None
         settings = cls(
             sources=_objects("sources", EnergySource, options),  # type: ignore[type-abstract]  # to compare with
@@ -94,11 +98,12 @@ class Settings:
             policies=_policies(options.get("policies", ())),
             sinks=_objects("sinks", Sink, options),  # type: ignore[type-abstract]  # likewise
             ledger=_ledger(options.get("ledger")),
-            plan=options.get("plan") or Plan(),
+            plan=_one("plan", Plan, options) or Plan(),
             strict=options.get("strict", False),
             clock=options.get("clock") or SystemClock(),
         )
-        if environ.get(DISABLE_VARIABLE, "0") not in {"", "0"}:
+        if environ.get(DISABLE_VARIABLE, "").lower() not in _NO:
+            logger.info("%s is set: nothing is measured, kept or stopped.", DISABLE_VARIABLE)
             world = ConstantIntensity(lookup("World"))  # rather than a guess, which comes with a warning
             return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world)
         return settings
@@ -128,6 +133,14 @@ def _objects(name: str, kind: type[T], options: Mapping[str, Any]) -> tuple[T, .
         msg = f"{name}= takes a list of {kind.__name__} objects, not {objects!r}."
         raise ConfigurationError(msg)
     return tuple(objects)
+
+
+def _one(name: str, kind: type[T], options: Mapping[str, Any]) -> T | None:
+    value = options.get(name)
+    if value is not None and not isinstance(value, kind):
+        msg = f"{name}= takes a {kind.__name__}, not {value!r}."
+        raise ConfigurationError(msg)
+    return value
 
 
 def _ledger(ledger: object) -> Path | Literal[False] | None:

@@ -347,7 +347,12 @@ class Run:
         for sink in self._sinks:
             self._hand_over(sink, sink.close)
         if not self._worker.drain(DRAIN_SECONDS):
-            logger.warning("What is left of run %s could not be written within %g s.", self.run_id, DRAIN_SECONDS)
+            logger.warning(
+                "A sink of run %s did not come back within %g s: only the ledger is complete.",
+                self.run_id,
+                DRAIN_SECONDS,
+            )
+            self._worker.take_over()
         self._worker.stop(DRAIN_SECONDS)
         self._meter.close()
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite, nan
 from typing import Any
 
 from green_callbacks.accountant.ranks import Lap
@@ -59,10 +60,12 @@ class Segment:
             step: Optimiser steps so far.
         """
         self.metrics.update(_numbers(metrics))
-        self.learning_rate = self.learning_rate if learning_rate is None else float(learning_rate)
-        self.step = self.step if step is None else int(step)
-        if samples is not None:
-            self.samples = (self.samples or 0) + int(samples)
+        told = _numbers({"learning rate": learning_rate, "step": step, "samples": samples})
+        self.learning_rate = told.get("learning rate", self.learning_rate)
+        if isfinite(told.get("step", nan)):
+            self.step = int(told["step"])
+        if told.get("samples", nan) >= 0 and isfinite(told["samples"]):
+            self.samples = (self.samples or 0) + int(told["samples"])
 
     @property
     def last(self) -> Snapshot:
@@ -119,8 +122,11 @@ def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:
     """Return the metrics that are numbers; a framework's logs may hold more."""
     numbers: dict[str, float] = {}
     for name, value in metrics.items():
+        if value is None:
+            continue
         try:
-            numbers[name] = float(value)
-        except (TypeError, ValueError):
-            logger.debug("The metric %r is not a number; it is not recorded.", name)
+            numbers[str(name)] = float(value)
+        # What a framework's logs hold is of any kind, and converting it runs other people's code.
+        except Exception:  # noqa: BLE001
+            logger.debug("%r is not a number: %r; it is not recorded.", name, value)
     return numbers

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from green_callbacks.exports import effective_intensity, effective_pue
 from green_callbacks.records import History, RunRecord
 from green_callbacks.units import joules_to_kwh
 
@@ -19,7 +20,6 @@ def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str 
         The totals.
     """
     joules = history.energy_joules
-    last = history[-1] if history else None
     return RunRecord(
         run_id=run_id,
         ledger=ledger,
@@ -35,8 +35,8 @@ def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str 
         outside_joules=history.outside_joules,
         measured_share=history.measured_share,
         devices=history.device_totals(),
-        intensity=last.intensity if last else None,
-        pue=last.pue if last else 1.0,
+        intensity=effective_intensity(history),
+        pue=effective_pue(history) or 1.0,
         samples=history.samples,
         stop_reason=stop_reason,
     )

@@ -26,9 +26,7 @@ def effective_intensity(history: History) -> Intensity | None:
         The run's only intensity, if it had one; else the mean, with all places and sources named, and of zone, year,
         scope and basis what all had in common. None without records.
     """
-    weights: dict[Intensity, float] = {}
-    for record in history:
-        weights[record.intensity] = weights.get(record.intensity, 0.0) + (record.facility_kwh or 0.0)
+    weights = history.facility_kwh_by_intensity()
     used = [intensity for intensity, kwh in weights.items() if kwh > 0] or list(weights)[-1:]
     if len(used) < 2:  # noqa: PLR2004  nothing to take a mean of
         return used[0] if used else None

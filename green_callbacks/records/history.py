@@ -288,6 +288,15 @@ class History(Sequence[EpochRecord]):
         """Upper bound of the emissions in kgCO2e, summed from the records'."""
         return _sum(self._high_kg.values)
 
+    def facility_kwh_by_intensity(self) -> dict[Intensity, float]:
+        """Return the facility energy in kWh that was used at each carbon intensity, in order of their first use."""
+        energies = dict.fromkeys(self._intensity.distinct, 0.0)
+        before_kwh = 0.0
+        for row, kwh in enumerate(self._cumulative_kwh):
+            energies[self._intensity.get(row)] += kwh - before_kwh
+            before_kwh = kwh
+        return energies
+
     def device_totals(self) -> dict[str, DeviceEnergy]:
         """Return the energy of every device over the whole run, labelled with its least direct method."""
         return {name: self._device_total(columns) for name, columns in self._devices.items()}

@@ -27,8 +27,8 @@ class RunRecord:
         outside_joules: Part that was used outside epochs, in J.
         measured_share: Share of the energy that was measured, 0 to 1; the rest is modelled.
         devices: Energy by device.
-        intensity: The last carbon intensity used; None if nothing was recorded.
-        pue: The last PUE used.
+        intensity: The carbon intensity, its mean by energy if it changed; None if nothing was recorded.
+        pue: The PUE, its mean by energy if it changed.
         samples: Training samples seen; None if unknown.
         stop_reason: Why a policy ended the run; None if none did.
     """

@@ -54,27 +54,32 @@ def table(history: History, monitor: str | None = None) -> str:
         ["epoch", *methods, "mean power", "CO2e", "CO2e so far", monitor or ""],
         ["", *methods.values(), "", "", "", ""],
     ]
-    for epoch in _abridged(list(epochs)):
-        if epoch is None:
+    for row in _abridged(range(len(epochs))):
+        if row is None:
             lines.append(["..."] * (len(lines[0]) - 1) + ["..." if monitor else ""])
         else:
-            lines.append(_cells(str(epoch), epochs[epoch], list(methods)))
+            epoch, interval = epochs[row]
+            lines.append(_cells(str(epoch), interval, list(methods)))
     if outside.seconds > 0 or outside.joules:
         lines.append(_cells("outside", outside, list(methods)))
     lines.append(_cells("all", whole, list(methods)))
     return _aligned(lines)
 
 
-def _intervals(history: History, monitor: str | None) -> tuple[dict[int, _Interval], _Interval, _Interval]:
-    """Add up the records by epoch, outside epochs, and altogether."""
-    epochs: dict[int, _Interval] = {}
+def _intervals(history: History, monitor: str | None) -> tuple[list[tuple[int, _Interval]], _Interval, _Interval]:
+    """Add up the records by epoch (an epoch that is begun again is another one), outside epochs, and altogether."""
+    epochs: list[tuple[int, _Interval]] = []
     outside, whole = _Interval(), _Interval()
+    is_closed = False
     for record, total_kg in zip(history, history.cumulative_kg, strict=True):
         whole.add(record)
         if record.epoch is None:
             outside.add(record)
             continue
-        epoch = epochs.setdefault(record.epoch, _Interval())
+        if not epochs or epochs[-1][0] != record.epoch or is_closed:
+            epochs.append((record.epoch, _Interval()))
+        is_closed = record.closes_epoch
+        epoch = epochs[-1][1]
         epoch.add(record)
         epoch.total_kg = None if whole.emissions_kg is None else total_kg
         epoch.metric = record.metrics.get(monitor or "", epoch.metric)
@@ -89,11 +94,11 @@ def _methods(history: History) -> dict[str, str]:
     return {component: "+".join(sorted(ways, key=_DIRECTNESS.index)) for component, ways in found.items()}
 
 
-def _abridged(epochs: Sequence[int]) -> list[int | None]:
+def _abridged(rows: Sequence[int]) -> list[int | None]:
     """Leave out the middle of a long run; None stands for it."""
-    if len(epochs) <= 2 * _SHOWN_AT_EACH_END + 1:
-        return list(epochs)
-    return [*epochs[:_SHOWN_AT_EACH_END], None, *epochs[-_SHOWN_AT_EACH_END:]]
+    if len(rows) <= 2 * _SHOWN_AT_EACH_END + 1:
+        return list(rows)
+    return [*rows[:_SHOWN_AT_EACH_END], None, *rows[-_SHOWN_AT_EACH_END:]]
 
 
 def _cells(label: str, interval: _Interval, components: Sequence[str]) -> list[str]:

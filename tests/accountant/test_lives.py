@@ -110,7 +110,7 @@ def test_a_disabled_accountant_does_nothing_at_no_cost(monkeypatch, caplog, tmp_
     assert caplog.text == ""
 
 
-@pytest.mark.parametrize("value", ["", "0"])
+@pytest.mark.parametrize("value", ["", "0", "false", "No", "off"])
 def test_a_disabling_variable_that_says_no_disables_nothing(monkeypatch, value):
     monkeypatch.setenv("GREEN_CALLBACKS_DISABLE", value)
     accountant, clock = scripted()

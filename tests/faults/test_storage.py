@@ -88,7 +88,9 @@ def test_a_sink_that_hangs_holds_up_neither_training_nor_the_close(monkeypatch, 
     run = accountant.close()
     assert run.epochs == 5
     assert sink.records == []
-    assert f"What is left of run {run.run_id} could not be written within 0.05 s" in caplog.text
+    assert f"A sink of run {run.run_id} did not come back within 0.05 s: only the ledger is complete." in caplog.text
+    assert list(read_ledger("run.jsonl").history) == list(accountant.history)
+    assert read_ledger("run.jsonl").is_closed
     worker = accountant._run._worker._thread
     sink.gate.set()
     worker.join(LONG_SECONDS)
