@@ -55,6 +55,7 @@ class Ledger(Sink):
         self._file: FileIO | None = None
         self._unwritten: list[bytes] = []
         self._warned = False
+        self._is_gone = False
 
     def open(self, context: RunContext) -> None:
         """Begin the file, or go on with it; what the history holds and the file lacks is written first."""
@@ -158,6 +159,16 @@ class Ledger(Sink):
         except OSError:
             self._file.truncate(end)
             raise
+        self._look_after(self._file)
+
+    def _look_after(self, file: FileIO) -> None:
+        if not self._is_gone and os.fstat(file.fileno()).st_nlink == 0:
+            self._is_gone = True
+            logger.warning(
+                "The ledger %s was removed while its run goes on: the records are in memory only. "
+                "Take a checkpoint, or start the run again.",
+                self.path,
+            )
 
     @staticmethod
     def _byte_before(file: FileIO, end: int) -> bytes:

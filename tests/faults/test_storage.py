@@ -116,7 +116,7 @@ def test_a_slow_sink_does_not_hold_up_the_ledger():
     assert [record.epoch for record in sink.records] == list(range(5))
 
 
-def test_a_ledger_that_is_taken_away_meanwhile_ends_nothing(tmp_path):
+def test_a_ledger_that_is_taken_away_meanwhile_is_said_once_and_ends_nothing(tmp_path, caplog):
     accountant, clock = scripted(ledger="run.jsonl")
     accountant.start()
     train(accountant, clock, [0])
@@ -124,3 +124,5 @@ def test_a_ledger_that_is_taken_away_meanwhile_ends_nothing(tmp_path):
     os.unlink(tmp_path / "run.jsonl")  # noqa: PTH108
     train(accountant, clock, [1])
     assert accountant.close().energy_joules == WATTS * 20
+    (said,) = caplog.records
+    assert "was removed while its run goes on" in said.message
