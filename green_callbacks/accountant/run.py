@@ -198,12 +198,13 @@ class Run:
         if not self._has_begun:
             self._has_begun = True
             self.board.refuse_if_spent(self.history, self._around.ranks)
-        outside = self._segment
-        edge = outside.last
-        if self._settings.clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:
-            edge = self._mark()
-        self._outside = outside
-        self._segment = Segment(edge, "train", epoch)
+        with self._edges:  # a heartbeat must not mark an interval that is over
+            outside = self._segment
+            edge = outside.last
+            if self._settings.clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:
+                edge = self._mark()
+            self._outside = outside
+            self._segment = Segment(edge, "train", epoch)
 
     def phase(self, name: str) -> str:
         """End the lap at hand and begin one in another phase; return the phase before."""
@@ -234,15 +235,17 @@ class Run:
 
     def _ended(self) -> list[Segment]:
         """End the open interval; return it, after what lay outside before it if it is an epoch."""
-        self._mark()
-        return [segment for segment in (self._outside, self._segment) if segment is not None]
+        with self._edges:
+            edge = self._mark()
+            segments = [segment for segment in (self._outside, self._segment) if segment is not None]
+            self._outside, self._segment = None, Segment(edge, "other")  # recorded once, whatever raises later
+            return segments
 
     def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
         """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
         laps = [segment.lap(self._slots.owned) for segment in segments]
         laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
         self._recorded_until = segments[-1].last
-        self._outside, self._segment = None, Segment(segments[-1].last, "other")  # recorded once, whatever raises below
         *outside, record = [self._row(*pair, complete=complete) for pair in zip(segments, laps, strict=True)]
         if self._around.ranks.rank == 0:
             for row in outside:
