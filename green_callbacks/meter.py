@@ -3,9 +3,9 @@
 import logging
 import threading
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from math import hypot
+from typing import NamedTuple
 
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import SourceUnavailableError
@@ -17,8 +17,7 @@ logger = logging.getLogger(__name__)
 _UNMEASURED_SHARE = 1 - 1e-9
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """The energy of one device since the meter was opened, whatever its counter did meanwhile.
 
     Attributes:
@@ -32,8 +31,7 @@ class Tally:
     resets: int
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """All devices at one instant.
 
     Attributes:
@@ -62,7 +60,7 @@ class EnergyMeter:
         self.sources = tuple(sources)
         self._clock = clock or SystemClock()
         self._lock = threading.Lock()
-        self._open: dict[EnergySource, frozenset[str]] = {}
+        self._open: dict[EnergySource, Mapping[str, Reading]] = {}
         self._tallies: dict[str, Tally] = {}
         self._readers: dict[str, EnergySource] = {}
         self._read_twice: set[str] = set()
@@ -84,7 +82,7 @@ class EnergyMeter:
                     raise
                 logger.warning("%s", reason)
             else:
-                self._open[source] = frozenset()
+                self._open[source] = {}
 
     @property
     def open_sources(self) -> tuple[EnergySource, ...]:
@@ -105,10 +103,9 @@ class EnergyMeter:
         with self._lock:
             seconds, when = self._clock.monotonic(), self._clock.now()
             for source in sorted(self._open, key=_waits) if settled else self._open:
-                readings = source.read_settled() if settled else source.read()
-                self._open[source] = frozenset(readings)
+                readings = self._open[source] = source.read_settled() if settled else source.read()
                 for name, reading in readings.items():
-                    if self._counts(source, name):
+                    if self._readers.get(name) is source or self._counts(source, name):
                         self._tallies[name] = _tally(self._tallies.get(name), reading)
             return Snapshot(seconds, when, dict(self._tallies))
 
@@ -129,7 +126,7 @@ class EnergyMeter:
             devices: The devices that do.
         """
         with self._lock:
-            for source in [source for source, names in self._open.items() if not names & set(devices)]:
+            for source in [source for source, last in self._open.items() if not last.keys() & set(devices)]:
                 source.close()
                 del self._open[source]
 
@@ -154,47 +151,47 @@ def _tally(before: Tally | None, reading: Reading) -> Tally:
     A counter that fell by more than its uncertainty began anew from zero: what it shows now is the energy since. One
     that fell by less was estimated too high before, and is waited for.
     """
-    if reading.joules is None:
-        return Tally(before.joules if before else 0.0, reading, before.resets if before else 0)
-    if before is None or before.reading.joules is None:
-        return Tally(before.joules if before else 0.0, reading, before.resets if before else 0)
-    rise = reading.joules - before.reading.joules
+    if before is None:
+        return Tally(0.0, reading, 0)
+    joules, last = reading.joules, before.reading.joules
+    if joules is None or last is None:
+        return Tally(before.joules, reading, before.resets)
+    rise = joules - last
     if rise >= 0:
         return Tally(before.joules + rise, reading, before.resets)
     if -rise <= before.reading.below_joules + reading.above_joules:
         return Tally(before.joules, _held(before.reading, reading), before.resets)
-    return Tally(before.joules + reading.joules, reading, before.resets + 1)
+    return Tally(before.joules + joules, reading, before.resets + 1)
 
 
 def _held(before: Reading, now: Reading) -> Reading:
     """Return the reading of now at the value of before, so that the next rise is counted from there."""
     assert before.joules is not None and now.joules is not None  # noqa: S101, PT018  the caller has looked
     excess = before.joules - now.joules
-    return Reading(
+    return now._replace(
         joules=before.joules,
-        component=now.component,
-        method=now.method,
         below_joules=now.below_joules + excess,
         above_joules=max(0.0, now.above_joules - excess),
-        tolerance=now.tolerance,
-        gap_seconds=now.gap_seconds,
-        flags=now.flags,
-        reason=now.reason,
     )
 
 
-def energy_between(first: Snapshot, last: Snapshot) -> dict[str, DeviceEnergy]:
+def energy_between(first: Snapshot, last: Snapshot, counted: Collection[str] | None = None) -> dict[str, DeviceEnergy]:
     """Return what every device used from one snapshot to a later one.
 
     Args:
         first: The beginning.
         last: The end.
+        counted: The devices that count; all of them unless given.
 
     Returns:
         Energy by device, with bounds for the uncertainty of both edges.
     """
-    duration_seconds = last.seconds - first.seconds
-    return {name: _device(first.tallies.get(name), tally, duration_seconds) for name, tally in last.tallies.items()}
+    seconds, before = last.seconds - first.seconds, first.tallies
+    return {
+        name: _device(before.get(name), tally, seconds)
+        for name, tally in last.tallies.items()
+        if counted is None or name in counted
+    }
 
 
 def _device(first: Tally | None, last: Tally, duration_seconds: float) -> DeviceEnergy:
@@ -204,7 +201,6 @@ def _device(first: Tally | None, last: Tally, duration_seconds: float) -> Device
     if not joules and gap_seconds > 0 and gap_seconds >= duration_seconds * _UNMEASURED_SHARE:
         joules = None
     low, high = _bounds(first.reading, reading, joules) if first and joules is not None else (None, None)
-    reset = first is not None and last.resets > first.resets
     return DeviceEnergy(
         joules=joules,
         low_joules=low,
@@ -214,7 +210,7 @@ def _device(first: Tally | None, last: Tally, duration_seconds: float) -> Device
         duration_seconds=duration_seconds,
         gap_seconds=gap_seconds,
         tolerance=reading.tolerance,
-        flags=(*reading.flags, "reset") if reset else reading.flags,
+        flags=(*reading.flags, "reset") if first and last.resets > first.resets else reading.flags,
     )
 
 

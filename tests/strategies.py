@@ -83,8 +83,7 @@ def records(draw, epochs=EPOCHS):
 
 def lasting(device, seconds):
     """The device over the record's own time."""
-    fields = {name: getattr(device, name) for name in device.__slots__}
-    return DeviceEnergy(**{**fields, "duration_seconds": seconds, "gap_seconds": min(seconds, device.gap_seconds)})
+    return device._replace(duration_seconds=seconds, gap_seconds=min(seconds, device.gap_seconds))
 
 
 def comparable(record):

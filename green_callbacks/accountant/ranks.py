@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from green_callbacks.accountant.weighting import Piece
 from green_callbacks.records import DeviceEnergy, PhaseEnergy
 
 _METHODS: Final = ("counter", "sampled", "modelled")
@@ -62,8 +63,7 @@ class OneRank:
         return list(vector)
 
 
-@dataclass(frozen=True, slots=True)
-class Lap:
+class Lap(NamedTuple):
     """What a process, or all of them together, used in one interval.
 
     Attributes:
@@ -71,12 +71,14 @@ class Lap:
         devices: Energy by device.
         phases: Energy and time by phase.
         samples: Training samples seen; None if unknown.
+        pieces: When this process used its energy; at least one.
     """
 
     seconds: float
     devices: Mapping[str, DeviceEnergy]
     phases: Mapping[str, PhaseEnergy]
     samples: int | None
+    pieces: Sequence[Piece]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ class Slots:
             slot.name: _device(slot, _numbers(lap.devices.get(slot.local_name), lap.seconds), lap.seconds)
             for slot in self.slots
         }
-        return Lap(lap.seconds, devices, lap.phases, None)
+        return Lap(lap.seconds, devices, lap.phases, None, lap.pieces)
 
     def _vector(self, lap: Lap) -> list[float]:
         numbers: list[float] = []
@@ -164,7 +166,7 @@ class Slots:
             name: PhaseEnergy(joules[name] if is_measured else None, phase.seconds)
             for name, phase in local.phases.items()
         }
-        return Lap(local.seconds, devices, phases, None if isnan(samples) else int(samples))
+        return Lap(local.seconds, devices, phases, None if isnan(samples) else int(samples), local.pieces)
 
 
 def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:

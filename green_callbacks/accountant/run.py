@@ -260,7 +260,8 @@ class Run:
             return record
         self.history.append(record)
         if record.epoch is not None:
-            record = replace(record, verdicts=self.board.decide(self.history, record))
+            verdicts = self.board.decide(self.history, record)
+            record = replace(record, verdicts=verdicts) if verdicts else record
         for sink in self._sinks:
             self._hand_over(sink, partial(sink.write, record))
         self._raise_failure()
@@ -284,7 +285,7 @@ class Run:
             duration_seconds=lap.seconds,
             devices=lap.devices,
             phases=lap.phases,
-            intensity=energy_weighted(self._intensity, segment.pieces(self._slots.owned)),
+            intensity=energy_weighted(self._intensity, lap.pieces),
             pue=self._settings.pue.value,
             metrics=segment.metrics,
             learning_rate=segment.learning_rate,

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
 from math import isfinite, nan
 from typing import Any
 
@@ -83,29 +82,19 @@ class Segment:
         Args:
             owned: The devices that count on this rank.
         """
+        whole = energy_between(self.first, self.last, owned)
         phases: dict[str, PhaseEnergy] = {}
+        pieces: list[Piece] = []
         before = self.first
         for phase, edge in self._edges:
-            phases[phase] = _added(phases.get(phase), _owned(before, edge, owned), edge.seconds - before.seconds)
+            joules = _joules(whole if len(self._edges) == 1 else energy_between(before, edge, owned))
+            phases[phase] = _added(phases.get(phase), joules, edge.seconds - before.seconds)
+            pieces.append(Piece(before.when, edge.when, joules or 0.0))
             before = edge
-        return Lap(self.seconds, _owned(self.first, self.last, owned), phases, self.samples)
-
-    def pieces(self, owned: Collection[str]) -> list[Piece]:
-        """Return when the energy of the interval was used, lap by lap.
-
-        Args:
-            owned: The devices that count on this rank.
-        """
-        edges = [self.first, *(edge for _, edge in self._edges)] if self._edges else [self.first, self.first]
-        return [Piece(a.when, b.when, _joules(_owned(a, b, owned)) or 0.0) for a, b in pairwise(edges)]
+        return Lap(self.seconds, whole, phases, self.samples, pieces or [Piece(before.when, before.when, 0.0)])
 
 
-def _owned(first: Snapshot, last: Snapshot, owned: Collection[str]) -> dict[str, DeviceEnergy]:
-    return {name: device for name, device in energy_between(first, last).items() if name in owned}
-
-
-def _added(before: PhaseEnergy | None, devices: Mapping[str, DeviceEnergy], seconds: float) -> PhaseEnergy:
-    joules = _joules(devices)
+def _added(before: PhaseEnergy | None, joules: float | None, seconds: float) -> PhaseEnergy:
     if before is None:
         return PhaseEnergy(joules, seconds)
     if joules is None or before.joules is None:

@@ -124,6 +124,8 @@ class Board:
 
     def _look_for_monitors(self, history: History, record: EpochRecord) -> None:
         """Name a monitor that is not there, with the keys that are, once there has been a validation."""
+        if not self._monitors_missed:
+            return
         self._monitors_missed.difference_update(history.metric_names)
         has_validated = any(name.startswith("val") for name in record.metrics)
         for name in sorted(self._monitors_missed):

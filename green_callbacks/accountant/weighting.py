@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
-from green_callbacks.carbon import CarbonIntensity, VaryingIntensity, mean_intensity
+from green_callbacks.carbon import CarbonIntensity, is_varying, mean_intensity
 from green_callbacks.records import Intensity
 
 
@@ -31,8 +31,10 @@ def energy_weighted(provider: CarbonIntensity, pieces: Sequence[Piece]) -> Inten
         pieces: The interval, in order; at least one piece.
     """
     mean = mean_intensity(provider, pieces[0].start, pieces[-1].end)
+    if len(pieces) == 1 or not is_varying(provider):
+        return mean
     joules = sum(piece.joules for piece in pieces)
-    if len(pieces) == 1 or joules <= 0 or not isinstance(provider, VaryingIntensity):
+    if joules <= 0:
         return mean
     means = [(provider.over(piece.start, piece.end), piece.joules / joules) for piece in pieces]
     return replace(

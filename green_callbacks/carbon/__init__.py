@@ -7,7 +7,13 @@ loads no network client.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from green_callbacks.carbon.base import CarbonIntensity, PolledIntensity, VaryingIntensity, mean_intensity
+from green_callbacks.carbon.base import (
+    CarbonIntensity,
+    PolledIntensity,
+    VaryingIntensity,
+    is_varying,
+    mean_intensity,
+)
 from green_callbacks.carbon.cloud import CloudIntensity
 from green_callbacks.carbon.comparison import cleanest_comparable
 from green_callbacks.carbon.configuration import Configuration, read_configuration
@@ -39,6 +45,7 @@ __all__ = [
     "cleanest_comparable",
     "equivalences",
     "equivalent_km",
+    "is_varying",
     "lookup",
     "mean_intensity",
     "read_configuration",

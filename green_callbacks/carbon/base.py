@@ -1,7 +1,7 @@
 """What every provider of carbon intensity promises."""
 
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from green_callbacks.records import Intensity
 
@@ -55,6 +55,15 @@ class PolledIntensity(CarbonIntensity, Protocol):
         ...
 
 
+def is_varying(provider: CarbonIntensity) -> TypeGuard[VaryingIntensity]:
+    """Return whether a provider tells its mean over an interval; asked at every edge of an epoch.
+
+    Args:
+        provider: The intensity over time.
+    """
+    return hasattr(provider, "over")  # isinstance() with a protocol takes ten times as long as all else at an edge
+
+
 def mean_intensity(provider: CarbonIntensity, start: datetime, end: datetime) -> Intensity:
     """Return a provider's mean over an interval: weighted by time where it varies, else as it is in the middle.
 
@@ -63,6 +72,6 @@ def mean_intensity(provider: CarbonIntensity, start: datetime, end: datetime) ->
         start: Beginning, aware.
         end: End, aware.
     """
-    if isinstance(provider, VaryingIntensity):
+    if is_varying(provider):
         return provider.over(start, end)
     return provider.at(start + (end - start) / 2)

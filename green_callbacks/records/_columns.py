@@ -83,6 +83,9 @@ class Shared(Generic[T]):
         self._known: dict[T, int] = {}
 
     def append(self, value: T) -> None:
+        if self.index and value is self.distinct[self.index[-1]]:  # most are: no need to hash them
+            self.index.append(self.index[-1])
+            return
         at = self._known.setdefault(value, len(self.distinct))
         if at == len(self.distinct):
             self.distinct.append(value)

@@ -27,8 +27,8 @@ def encode(record: EpochRecord) -> dict[str, Any]:
         "complete": record.complete,
         "started_at": record.started_at.isoformat(),
         "duration_seconds": record.duration_seconds,
-        "devices": {name: _fields(device) for name, device in record.devices.items()},
-        "phases": {name: _fields(phase) for name, phase in record.phases.items()},
+        "devices": {name: device._asdict() for name, device in record.devices.items()},
+        "phases": {name: phase._asdict() for name, phase in record.phases.items()},
         "intensity": encode_intensity(record.intensity),
         "pue": record.pue,
         "metrics": _numbers(record.metrics),
@@ -75,16 +75,13 @@ def decode(fields: Mapping[str, Any]) -> EpochRecord:
 
 def encode_intensity(intensity: Intensity) -> dict[str, Any]:
     """Write an intensity as plain JSON types."""
-    return {**_fields(intensity), "flags": list(intensity.flags)}
+    fields = {name: getattr(intensity, name) for name in intensity.__slots__}
+    return {**fields, "flags": list(intensity.flags)}
 
 
 def decode_intensity(fields: Mapping[str, Any]) -> Intensity:
     """Read what :func:`encode_intensity` wrote."""
     return Intensity(**{**fields, "flags": tuple(fields["flags"])})
-
-
-def _fields(value: DeviceEnergy | PhaseEnergy | Intensity) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__slots__}
 
 
 def _device(fields: Mapping[str, Any]) -> DeviceEnergy:

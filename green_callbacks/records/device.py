@@ -1,14 +1,12 @@
 """What a source says of one device, and what a device used during one lap."""
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Method = Literal["counter", "sampled", "modelled"]
 """How joules were obtained: an energy counter of the hardware, sampled power, or a model of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(NamedTuple):
     """The energy that one device has used since an arbitrary origin, as known at this instant.
 
     Final when returned: nothing is revised afterwards.
@@ -39,8 +37,7 @@ class Reading:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceEnergy:
+class DeviceEnergy(NamedTuple):
     """The energy that one device used during one record.
 
     Attributes:
@@ -74,8 +71,7 @@ class DeviceEnergy:
         return self.joules / measured_seconds
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseEnergy:
+class PhaseEnergy(NamedTuple):
     """What one phase of an epoch (``train``, ``validation``, ``other``) took.
 
     Attributes:

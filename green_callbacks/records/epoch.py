@@ -1,6 +1,6 @@
 """One row of the account: an epoch, a part of one, or what lies outside epochs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import fsum
@@ -99,57 +99,59 @@ class EpochRecord:
     @property
     def energy_joules(self) -> float | None:
         """Energy of all devices at the IT equipment, in J; None if no device was measured."""
-        return _total(device.joules for device in self.devices.values())
+        return _total([device.joules for device in self.devices.values()])
 
     @property
     def energy_low_joules(self) -> float | None:
         """Lower bound of the energy in J, with the tolerance of every sensor and model."""
-        return _total(_bound(device, device.low_joules, -1) for device in self.devices.values())
+        return _total([_bound(device, device.low_joules, -1) for device in self.devices.values()])
 
     @property
     def energy_high_joules(self) -> float | None:
         """Upper bound of the energy in J, with the tolerance of every sensor and model."""
-        return _total(_bound(device, device.high_joules, +1) for device in self.devices.values())
+        return _total([_bound(device, device.high_joules, +1) for device in self.devices.values()])
 
     @property
     def energy_kwh(self) -> float | None:
         """Energy at the IT equipment, in kWh."""
-        return None if self.energy_joules is None else joules_to_kwh(self.energy_joules)
+        joules = self.energy_joules
+        return None if joules is None else joules_to_kwh(joules)
 
     @property
     def facility_kwh(self) -> float | None:
         """Energy of the facility for it, in kWh: energy times PUE."""
-        return None if self.energy_kwh is None else self.energy_kwh * self.pue
+        joules = self.energy_joules
+        return None if joules is None else facility_kwh(joules, self.pue)
 
     @property
     def emissions_kg(self) -> float | None:
         """Emissions in kgCO2e: facility energy times carbon intensity."""
-        return None if self.facility_kwh is None else self.facility_kwh * self.intensity.g_per_kwh / GRAMS_PER_KG
+        return self._emissions_kg(self.energy_joules, self.intensity.g_per_kwh)
 
     @property
     def emissions_low_kg(self) -> float | None:
         """Lower bound of the emissions in kgCO2e, from the energy's and the intensity's."""
-        return self._emissions_bound_kg(self.energy_low_joules, self.intensity.low_g_per_kwh)
+        return self._emissions_kg(self.energy_low_joules, self.intensity.low_g_per_kwh)
 
     @property
     def emissions_high_kg(self) -> float | None:
         """Upper bound of the emissions in kgCO2e, from the energy's and the intensity's."""
-        return self._emissions_bound_kg(self.energy_high_joules, self.intensity.high_g_per_kwh)
+        return self._emissions_kg(self.energy_high_joules, self.intensity.high_g_per_kwh)
 
     @property
     def mean_watts(self) -> float | None:
         """Mean power of all devices over the record, in W."""
-        if self.energy_joules is None or self.duration_seconds <= 0:
-            return None
-        return self.energy_joules / self.duration_seconds
+        joules = self.energy_joules
+        return None if joules is None or self.duration_seconds <= 0 else joules / self.duration_seconds
 
     @property
     def measured_share(self) -> float | None:
         """Share of the energy that came from a counter or from sampled power, 0 to 1; the rest is modelled."""
-        if not self.energy_joules:
+        joules = self.energy_joules
+        if not joules:
             return None
         measured = sum(d.joules for d in self.devices.values() if d.joules is not None and d.method != "modelled")
-        return measured / self.energy_joules
+        return measured / joules
 
     def component_joules(self) -> dict[str, float]:
         """Return the energy in J by component, for the components of which something was measured."""
@@ -159,11 +161,31 @@ class EpochRecord:
                 totals[device.component] = totals.get(device.component, 0.0) + device.joules
         return totals
 
-    def _emissions_bound_kg(self, joules: float | None, g_per_kwh: float | None) -> float | None:
+    def _emissions_kg(self, joules: float | None, g_per_kwh: float | None) -> float | None:
         if joules is None:
             return None
         intensity = self.intensity.g_per_kwh if g_per_kwh is None else g_per_kwh
-        return joules_to_kwh(joules) * self.pue * intensity / GRAMS_PER_KG
+        return emissions_kg(facility_kwh(joules, self.pue), intensity)
+
+
+def facility_kwh(joules: float, pue: float) -> float:
+    """Return what a facility draws for energy at the IT equipment, in kWh.
+
+    Args:
+        joules: The energy, in J.
+        pue: Power usage effectiveness of the facility.
+    """
+    return joules_to_kwh(joules) * pue
+
+
+def emissions_kg(kwh: float, g_per_kwh: float) -> float:
+    """Return the emissions of facility energy, in kgCO2e.
+
+    Args:
+        kwh: The energy, in kWh.
+        g_per_kwh: Carbon intensity, in gCO2e/kWh.
+    """
+    return kwh * g_per_kwh / GRAMS_PER_KG
 
 
 def _bound(device: DeviceEnergy, bound_joules: float | None, sign: int) -> float | None:
@@ -174,6 +196,6 @@ def _bound(device: DeviceEnergy, bound_joules: float | None, sign: int) -> float
     return joules * (1 + sign * device.tolerance)
 
 
-def _total(values: Iterable[float | None]) -> float | None:
+def _total(values: list[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return fsum(known) if known else None  # the same in any order: devices may come in another one from a file

@@ -18,7 +18,7 @@ from green_callbacks.records._columns import (
 )
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.records.device import DeviceEnergy
-from green_callbacks.records.epoch import EpochRecord
+from green_callbacks.records.epoch import EpochRecord, emissions_kg, facility_kwh
 from green_callbacks.records.intensity import Intensity
 
 _NONE = -1
@@ -105,11 +105,12 @@ class History(Sequence[EpochRecord]):
         if record.epoch is not None and record.closes_epoch and record.complete:
             self._closed_rows.append(len(self._cumulative_kg))
         joules = record.energy_joules
+        kwh = 0.0 if joules is None else facility_kwh(joules, record.pue)
         self._joules.append(joules)
         self._low_kg.append(record.emissions_low_kg)
         self._high_kg.append(record.emissions_high_kg)
-        self._cumulative_kg.append(self.emissions_kg + (record.emissions_kg or 0.0))
-        self._cumulative_kwh.append(self.facility_kwh + (record.facility_kwh or 0.0))
+        self._cumulative_kg.append(self.emissions_kg + emissions_kg(kwh, record.intensity.g_per_kwh))
+        self._cumulative_kwh.append(self.facility_kwh + kwh)
         self._cumulative_seconds.append(self.duration_seconds + record.duration_seconds)
 
     @overload

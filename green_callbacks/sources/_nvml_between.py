@@ -136,11 +136,11 @@ class BetweenRefreshes:
 
     def _elapsed(self, look: Look) -> Elapsed | None:
         """Return how long ago the counter was refreshed: as it was seen, if it still shows that, else as it was due."""
-        since = look.seconds - self._anchor_seconds
-        period = self.phase.period_seconds
+        seconds, period = look.seconds, self.phase.period_seconds
+        since = seconds - self._anchor_seconds
         if period is not None and look.joules == self._anchor_joules and since < period:
             return Elapsed(since, min(self._anchor_spread_seconds, since), 0)
-        return self.phase.elapsed(look.seconds)
+        return self.phase.elapsed(seconds)
 
     def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:
         """Return the time since the refresh that the counter shows, where it may just have come, or not yet.

@@ -59,7 +59,7 @@ class CounterGauge:
         self._random = Random(sensor.uuid)  # noqa: S311  no secret
         self._tracked_watts: float | None = None
         self._plausibility = Plausibility(sensor.limit_watts())
-        self.flags: list[str] = []
+        self.flags: tuple[str, ...] = ()
         self.gap_seconds = 0.0
         self._restarted_joules = self._turn = 0.0
         self._tracked_seconds = self._found_seconds = 0.0
@@ -196,7 +196,7 @@ class CounterGauge:
         self.gap_seconds += 0.0 if bridged else lost
         joules = self._latest.joules + since_joules + (watts * lost if bridged else 0.0)
         self._restarted_joules += joules - look.joules
-        self.flags = ["reset"]
+        self.flags = ("reset",)
         self._risen = self._meant = look._replace(joules=joules)
         self._between.anchor(joules)
         self._plausibility.restart()

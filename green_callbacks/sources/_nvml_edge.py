@@ -47,7 +47,7 @@ class EdgePower:
         self._variance = 0.0
         self._present_variance = 0.0
         self._memory = self._least_memory = self._fitted_memory()
-        self._practised_variance = self._mean_square_miss()
+        self._miss_variance = self._fitted_miss_variance()
 
     @property
     def spread_watts(self) -> float:
@@ -80,8 +80,12 @@ class EdgePower:
         Args:
             part: Time since the refresh, in periods.
         """
-        here, typical = _left_variance(part / self._least_memory), _left_variance(_TYPICAL_PART / self._least_memory)
-        return sqrt(max(self._practised_variance * here / typical, _MODEL_WEIGHT * here * self._present_variance))
+        return sqrt(_left_variance(part / self._least_memory) * self._miss_variance)
+
+    def _fitted_miss_variance(self) -> float:
+        """Return what :meth:`miss_watts` squared comes to, per part of the variance that is left: as practised."""
+        practised = self._mean_square_miss() / _left_variance(_TYPICAL_PART / self._least_memory)
+        return max(practised, _MODEL_WEIGHT * self._present_variance)
 
     def _mean_square_miss(self) -> float:
         """Return what practice says of :meth:`miss_watts`, squared; without any, a twentieth of the mean is doubted."""
@@ -116,7 +120,7 @@ class EdgePower:
         self._variance = _FORGETTING * self._variance + (1 - _FORGETTING) * tick * tick
         self._memory = self._fitted_memory()
         self._least_memory = max(_LEAST_MEMORY, min(self._memory, self._averaged_memory()))
-        self._practised_variance = self._mean_square_miss()
+        self._miss_variance = self._fitted_miss_variance()
 
 
 def _mean_correlation(spans: float) -> float:

@@ -18,7 +18,6 @@ logger = logging.getLogger(__name__)
 
 SENSOR_TOLERANCE = 0.05
 """Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
-_NOTHING = Edge(0.0, 0.0, 0.0)
 _MIG_TOLERANCE = 0.4
 _COUNTER_POLL_SECONDS = 0.37
 _RETRY_SECONDS = 0.1
@@ -26,11 +25,13 @@ _ALMOST = 0.9
 
 
 class Known(NamedTuple):
-    """What is known of a GPU as of its last answer."""
+    """What is known of a GPU as of its last answer: its energy in J, and how much less or more it may be."""
 
-    answered_at: float
+    silent_since: float
+    """Since when it did not answer, when it did not last, in monotonic s."""
     joules: float | None = None
-    edge: Edge = _NOTHING
+    below_joules: float = 0.0
+    above_joules: float = 0.0
     reason: str | None = None
 
 
@@ -47,7 +48,7 @@ class MeasuredGpu:
         self.name = f"gpu:{chosen.mig.uuid if chosen.mig else chosen.gpu.uuid}"
         self._share = chosen.mig.share if chosen.mig else 1.0
         self._is_slice = chosen.mig is not None
-        self._flags = [*chosen.flags, *(["module"] if sensor.is_superchip else [])]
+        self._flags = (*chosen.flags, "module") if sensor.is_superchip else tuple(chosen.flags)
         self._sensor = sensor
         self._clock = clock
         self._gauge: CounterGauge | SampledGauge | None = None
@@ -74,7 +75,7 @@ class MeasuredGpu:
     def flag(self, word: str) -> None:
         """Add a word that a reader of the energy must know."""
         if word not in self._flags:
-            self._flags.append(word)
+            self._flags += (word,)
 
     def read(self) -> Reading:
         """Return the energy now, without waiting."""
@@ -169,7 +170,7 @@ class MeasuredGpu:
         edge = self._gauge.read()
         self._base_joules = -edge.joules
         if self._known.reason is not None:
-            self._base_gap_seconds = self._clock.monotonic() - self._known.answered_at
+            self._base_gap_seconds = self._clock.monotonic() - self._known.silent_since
         self._take(edge)
 
     def _distrust(self, doubt: CounterUntrustworthyError) -> None:
@@ -189,15 +190,17 @@ class MeasuredGpu:
 
     def _take(self, edge: Edge) -> None:
         """Keep an answer; one below the last is an estimate too high then, and is waited for."""
-        joules = self._base_joules + edge.joules
-        held = max(0.0, (self._known.joules or 0.0) - joules)
-        edge = Edge(joules + held, edge.below_joules + held, max(0.0, edge.above_joules - held))
-        self._known = Known(self._clock.monotonic(), edge.joules, edge)
+        joules, below, above = edge
+        joules += self._base_joules
+        excess = (self._known.joules or 0.0) - joules
+        if excess > 0:
+            joules, below, above = joules + excess, below + excess, max(0.0, above - excess)
+        self._known = Known(self._known.silent_since, joules, min(below, joules), above)  # never less than nothing
 
     def _keep(self, last: Look) -> None:
         """Keep what was known when it was known last, be it from an edge or from what is looked at in between."""
         joules = max(self._known.joules or 0.0, self._base_joules + last.joules)
-        self._known = Known(max(self._known.answered_at, last.after_seconds), joules, Edge(joules, 0.0, 0.0))
+        self._known = Known(max(self._known.silent_since, last.after_seconds), joules)
 
     def _lose(self, error: DriverError) -> None:
         if self._known.reason is None:
@@ -207,17 +210,19 @@ class MeasuredGpu:
         self._known = self._known._replace(reason=str(error))
 
     def _reading(self) -> Reading:
-        known, gauge = self._known, self._gauge
+        known, gauge, share = self._known, self._gauge, self._share
         measured: Method = "counter" if gauge is None else gauge.method
-        silent = self._clock.monotonic() - known.answered_at if known.reason is not None else 0.0
+        gap_seconds = self._base_gap_seconds + (gauge.gap_seconds if gauge else 0.0)
+        if known.reason is not None:
+            gap_seconds += self._clock.monotonic() - known.silent_since
         return Reading(
-            joules=None if known.joules is None else known.joules * self._share,
+            joules=None if known.joules is None else known.joules * share,
             component="gpu",
             method="modelled" if self._is_slice else measured,
-            below_joules=min(known.edge.below_joules, known.joules or 0.0) * self._share,  # never less than nothing
-            above_joules=known.edge.above_joules * self._share,
+            below_joules=known.below_joules * share,
+            above_joules=known.above_joules * share,
             tolerance=_MIG_TOLERANCE if self._is_slice else SENSOR_TOLERANCE,
-            gap_seconds=self._base_gap_seconds + (gauge.gap_seconds if gauge else 0.0) + silent,
-            flags=tuple(self._flags + (gauge.flags if isinstance(gauge, CounterGauge) else [])),
+            gap_seconds=gap_seconds,
+            flags=self._flags + gauge.flags if gauge else self._flags,
             reason=known.reason,
         )

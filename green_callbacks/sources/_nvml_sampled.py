@@ -100,6 +100,7 @@ class SampledGauge:
     """
 
     method: ClassVar[Method] = "sampled"
+    flags: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor

@@ -86,12 +86,11 @@ class CounterPhase:
         """
         if self._refresh_seconds is None or self.period_seconds is None:
             return None
-        since = now_seconds - self._refresh_seconds
-        refreshes = int(since // self.period_seconds)
+        refreshes, seconds = divmod(now_seconds - self._refresh_seconds, self.period_seconds)
         spread = _ALMOST_ALL * sqrt(self._variance_after(abs(refreshes)) + self._jitter_variance)
         if spread > _STEADY_WITHIN * self.period_seconds:
             return None
-        return Elapsed(since - refreshes * self.period_seconds, spread, refreshes)
+        return Elapsed(seconds, spread, int(refreshes))
 
     def doubt(self) -> None:
         """Learn that no refresh came when one was due: what is known of the phase is worth less."""
@@ -109,7 +108,7 @@ class CounterPhase:
             self._refresh_seconds, self._variance, self._covariance = middle, variance, variance
             self._observed += 1
 
-    def _variance_after(self, refreshes: int) -> float:
+    def _variance_after(self, refreshes: float) -> float:
         """Return the variance of the time of a later refresh, in s²."""
         drift = 2 * self._covariance + refreshes * self._period_variance + _WANDERING * self._jitter_variance
         return self._variance + refreshes * drift

@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 import logging
 import sys
@@ -67,7 +66,7 @@ class Superchip(ScriptedSource):
     """A GPU whose counter is that of its module."""
 
     def read(self) -> Mapping[str, Reading]:
-        return {name: dataclasses.replace(reading, flags=("module",)) for name, reading in super().read().items()}
+        return {name: reading._replace(flags=("module",)) for name, reading in super().read().items()}
 
 
 def test_the_processor_of_a_superchip_does_not_count_twice(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):

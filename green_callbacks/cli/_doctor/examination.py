@@ -48,7 +48,7 @@ class Report:
     def as_document(self) -> dict[str, Any]:
         """Return the same as plain JSON types."""
         devices = {
-            name: {**asdict(device), "flags": list(device.flags), "mean_watts": device.mean_watts}
+            name: {**device._asdict(), "flags": list(device.flags), "mean_watts": device.mean_watts}
             for name, device in self.window.devices.items()
         }
         return {
