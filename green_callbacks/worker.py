@@ -39,7 +39,7 @@ class Worker:
         self._first: deque[Task] = deque()
         self._tasks: deque[Task] = deque()
         self._jobs: list[_Job] = []
-        self._busy = False
+        self._busy = False  # with a task: a job is nothing that anybody waits for
         self._stopping = False
         self._is_jobs_turn = False
         self._failed: set[tuple[object, ...]] = set()
@@ -155,7 +155,6 @@ class Worker:
             while True:
                 task = self._due()
                 if task is not None:
-                    self._busy = True
                     return task
                 if self._stopping:
                     return None
@@ -182,7 +181,10 @@ class Worker:
 
     def _waiting(self) -> Task | None:
         tasks = self._first or self._tasks
-        return tasks.popleft() if tasks else None
+        if not tasks:
+            return None
+        self._busy = True
+        return tasks.popleft()
 
     def _seconds_until_due(self) -> float | None:
         if not self._jobs:

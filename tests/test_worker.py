@@ -1,5 +1,6 @@
 import logging
 import threading
+import time
 
 import pytest
 
@@ -164,3 +165,12 @@ def test_a_job_that_is_always_due_lets_tasks_through(worker):
     worker.submit(done.set)
 
     assert done.wait(10)
+
+
+def test_a_job_that_never_rests_holds_up_nobody_who_waits_for_the_tasks(worker):
+    worker.every(lambda: 0.0, lambda: time.sleep(0.002))
+    for _ in range(20):
+        done = threading.Event()
+        worker.submit(done.set)
+        assert worker.drain(LONG_SECONDS)
+        assert done.is_set()

@@ -9,11 +9,12 @@ from green_callbacks.sources._phase import CounterPhase, Elapsed
 _USUAL_PERIOD_SECONDS = 0.1
 _ALMOST_ALL = 0.95
 _UNSHARP = 1.2
-_MISSES = 1.3
-_INTERPOLATED_MISSES = 1.5
+_MISSES = 1.35
+_INTERPOLATED_MISSES = 2.0
 _CERTAIN, _POSSIBLE = 20.0, 0.1
 _LEAST_SPREAD, _RESOLUTION_JOULES = 0.005, 0.1
 _SAME_POWER, _SAME_ENERGY = 0.03, 0.25
+_SAME_LEVEL = 0.01
 
 
 class Look(NamedTuple):
@@ -40,6 +41,7 @@ class BetweenRefreshes:
         self.phase = CounterPhase()
         self.power = EdgePower(watts)
         self._anchor_joules = self._anchor_seconds = self._anchor_spread_seconds = 0.0
+        self._anchor_watts: float | None = None
 
     def forget_phase(self) -> None:
         """Begin to look for the phase anew."""
@@ -65,11 +67,12 @@ class BetweenRefreshes:
             risen_joules: By how much the counter rose.
         """
         if watts is not None and self.phase.period_seconds is not None:
-            self.power.practise(watts, risen_joules / self.phase.period_seconds)
+            self._anchor_watts = risen_joules / self.phase.period_seconds
+            self.power.practise(watts, self._anchor_watts)
 
     def anchor(self, joules: float) -> None:
         """Note what the counter shows, where that does not follow from what it showed before."""
-        self._anchor_joules, self._anchor_seconds = joules, 0.0
+        self._anchor_joules, self._anchor_seconds, self._anchor_watts = joules, 0.0, None
         self.phase.doubt()
 
     def edge(self, look: Look, watts: float | None) -> Edge:
@@ -87,11 +90,36 @@ class BetweenRefreshes:
             half = present * (period or _USUAL_PERIOD_SECONDS) / 2
             return Edge(look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half)
         seconds, other = self._resolved(look, elapsed, period)
-        expected = self.power.expected_watts(present, seconds / period)
-        missed = _MISSES * self.power.miss_watts(seconds / period) * seconds
-        half = sqrt(missed**2 + (expected * elapsed.spread_seconds) ** 2)
+        level = self._level_watts(look, elapsed.refreshes, period) if self.power.is_stepwise else None
+        expected, missed = self._since_refresh(present, level, seconds / period)
+        half = sqrt((missed * seconds) ** 2 + (expected * elapsed.spread_seconds) ** 2)
         below, above = max(half, (seconds - other) * expected), max(half, (other - seconds) * expected)
         return Edge(look.joules + expected * seconds, below, above)
+
+    def _since_refresh(self, present: float, level: float | None, part: float) -> tuple[float, float]:
+        """Return the mean power to expect since the last refresh, and by how much it may be missed, in W.
+
+        Where the power changes in steps, two cases are clear: it is now what it was on average since a refresh was
+        seen, so that nothing has changed; or it was the same in all of those refreshes and is another now, so that the
+        step came since the last of them.
+
+        Args:
+            present: The power now, in W.
+            level: The mean power of the refreshes since one was seen, in W; None if it says nothing.
+            part: Time since the refresh, in periods.
+        """
+        if level is not None:
+            if abs(present - level) <= _SAME_LEVEL * level:
+                return present, abs(present - level)
+            if self._anchor_watts is not None and abs(level - self._anchor_watts) <= _SAME_LEVEL * level:
+                return (present + level) / 2, _ALMOST_ALL * abs(present - level) / 2
+        return self.power.expected_watts(present, part), _MISSES * self.power.miss_watts(part)
+
+    def _level_watts(self, look: Look, refreshes: int, period: float) -> float | None:
+        """Return the mean power of the refreshes that the counter has made since one was seen, or of that one, in W."""
+        if refreshes <= 0:
+            return self._anchor_watts
+        return (look.joules - self._anchor_joules) / (refreshes * period)
 
     def interpolated(self, first: Look, last: Look, look: Look, powers: tuple[float | None, float | None]) -> Edge:
         """Return the energy at the instant of a look, in the light of the next refresh.

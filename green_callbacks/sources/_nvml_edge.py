@@ -16,6 +16,7 @@ _TINY = 1e-3
 _SHORTEST_MEMORY, _LONGEST_MEMORY, _BISECTIONS = 0.05, 1000.0, 20
 _TYPICAL_PART = 0.5
 _DOUBT, _DOUBT_WEIGHT = 0.05, 0.3
+_STEADY, _TELLING = 0.02, 4
 
 
 Steps = Generator[float, None, None]
@@ -44,10 +45,13 @@ class EdgePower:
         self.mean_watts = watts
         self._present_present = self._present_tick = _TRUST_WATTS_SQUARE
         self._misses: deque[float] = deque(maxlen=_PRACTICES)
+        self._steady: deque[bool] = deque(maxlen=_PRACTICES)
         self._variance = 0.0
         self._present_variance = 0.0
         self._memory = self._least_memory = self._fitted_memory()
         self._miss_variance = self._fitted_miss_variance()
+        self.is_stepwise = False
+        """Whether the power is the same throughout most refreshes."""
 
     @property
     def spread_watts(self) -> float:
@@ -121,6 +125,8 @@ class EdgePower:
         self._memory = self._fitted_memory()
         self._least_memory = max(_LEAST_MEMORY, min(self._memory, self._averaged_memory()))
         self._miss_variance = self._fitted_miss_variance()
+        self._steady.append(abs(tick_watts - present_watts) <= _STEADY * tick_watts)
+        self.is_stepwise = len(self._steady) >= _TELLING and sum(self._steady) >= len(self._steady) / 2
 
 
 def _mean_correlation(spans: float) -> float:

@@ -106,18 +106,20 @@ class MeasuredGpu:
                 return False
         return now_seconds >= self._due_seconds
 
-    def sample(self) -> None:
-        """Sample once, if that is how this GPU is measured at short intervals."""
-        if isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer and self._known.reason is None:
-            try:
-                self._gauge.sample()
-            except DriverError as error:
-                self._lose(error)
+    def sample(self, times: int | None = None) -> Steps:
+        """Sample, if that is how this GPU is measured at short intervals.
 
-    def keep_sampling(self) -> Steps:
-        """Sample on and on, beside the work on other GPUs."""
-        while isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
-            self.sample()
+        Args:
+            times: How often; on and on unless given.
+        """
+        taken = 0
+        while taken != times and isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
+            if self._known.reason is None:
+                try:
+                    self._gauge.sample()
+                except DriverError as error:
+                    self._lose(error)
+            taken += 1
             yield self._clock.monotonic() + self.poll_seconds
 
     def work(self) -> Steps:

@@ -12,8 +12,9 @@ from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge
 from green_callbacks.sources._nvml_sensor import GpuSensor
 
-SAMPLE_SECONDS: Final = 0.025
-"""Time between two samples of the power, in s: the shortest refresh known is 20 ms."""
+SAMPLE_SECONDS: Final = 0.02
+"""Time between two samples of the power, in s: the shortest refresh known. At another pace a sample would be now
+older, now younger, and jumps up and down that come evenly would not make up for one another."""
 AVERAGE_SECONDS: Final = 0.1
 """The same where the power is an average of the last second: it refreshes ten times in it."""
 BUFFER_SECONDS: Final = 0.9
@@ -23,26 +24,24 @@ _LONGEST_STEP_SECONDS = 1.0
 _BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
 _MICROSECONDS_PER_SECOND = 1e6
-_ALMOST_ALL = 1.4
-_UNSHARP_SECONDS = 0.001
-_BENDS = 24.0
+_ALMOST_ALL = 2.1
+_UNSHARP_SECONDS = 0.0005
+_BENDS = 80.0
 _BENT, _JUMPS, _FADING = 3, 2.0, 0.999
-_AGE_VARIANCE = 0.02**2 / 12
-_READING_AGE_SECONDS, _BUFFERED_AGE_SECONDS = 0.015, 0.0075
+_MEAN_OVER_SECONDS = 5.0
+_READING_AGE_SECONDS, _AGE_SPREAD_SECONDS = 0.015, 0.02 / 12**0.5
+_BUFFERED_AGE_SECONDS = 0.0075
+_LATE_SAMPLES = 2.0
 
 
 class Integral:
-    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy.
+    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy."""
 
-    Args:
-        age_variance: Variance of how old a power is when it is read, in s².
-    """
-
-    def __init__(self, age_variance: float = 0.0) -> None:
-        self._age_variance = age_variance
+    def __init__(self) -> None:
         self.joules = 0.0
         self.gap_seconds = 0.0
         self.variance = self.jump_variance = 0.0
+        self.mean_watts = 0.0
         self._last: tuple[float, float] | None = None
         self._recent_watts: deque[float] = deque(maxlen=_BENT)
 
@@ -58,7 +57,9 @@ class Integral:
             seconds: The instant, in s; one that is not later is left out.
             watts: The power then, in W.
         """
-        if self._last is not None:
+        if self._last is None:
+            self.mean_watts = watts
+        else:
             step = seconds - self._last[0]
             if step <= 0:
                 return
@@ -66,22 +67,32 @@ class Integral:
                 self.gap_seconds += step
             else:
                 self.joules += step * (watts + self._last[1]) / 2
+                self.mean_watts += (watts - self.mean_watts) * step / _MEAN_OVER_SECONDS
                 self._learn_variance(step, watts)
         self._last = (seconds, watts)
         self._recent_watts.append(watts)
 
+    def joules_at(self, seconds: float, watts: float) -> float:
+        """Return the integral up to an instant shortly after the last, without going on to it.
+
+        Args:
+            seconds: The instant, in s.
+            watts: The power then, in W.
+        """
+        last_seconds, last_watts = self._last or (seconds, watts)
+        return self.joules + max(0.0, seconds - last_seconds) * (watts + last_watts) / 2
+
     def _learn_variance(self, step: float, watts: float) -> None:
-        """Learn how far off a step may be: it is not known how old a reading is, nor when in a step the power jumps.
+        """Learn how far off a step may be: it is not known when in it the power jumps.
 
         A jump bends the curve twice, a slope never. The bend is taken over four readings, as one may show the power
         averaged over a jump.
         """
         recent = self._recent_watts
-        variance = self._age_variance * (watts - recent[-1]) ** 2
         if len(recent) == _BENT:
-            variance += (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
-        self.variance += variance
-        self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
+            variance = (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
+            self.variance += variance
+            self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
 
 
 class SampledGauge:
@@ -112,8 +123,6 @@ class SampledGauge:
         self._read_variance = 0.0
         self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
-        if not self.has_buffer:
-            self._integral = Integral(_AGE_VARIANCE)
         self.read()
 
     @property
@@ -154,15 +163,30 @@ class SampledGauge:
 
     def read(self) -> Edge:
         """Return the energy now."""
-        self.sample()
-        watts = self._integral.last_watts or 0.0
+        if self._is_sampled_often and self._clock.monotonic() - self._sampled_seconds < _LATE_SAMPLES * SAMPLE_SECONDS:
+            # Not a sample: it would be older or younger than the others, and that would stay in the integral.
+            watts = self._sensor.present_watts()
+            joules = self._integral.joules_at(self._clock.monotonic(), watts) + watts * _READING_AGE_SECONDS
+        else:
+            self.sample()
+            watts = self._integral.last_watts or 0.0
+            joules = self._integral.joules + self._since_last(watts)
+        half = self._half_width_joules(watts)
+        return Edge(joules, half, half)
+
+    def _half_width_joules(self, watts: float) -> float:
         # On a grid jumps up and down make up for one another: what a few of them may miss is hardly exceeded.
         most_variance = _JUMPS * self._integral.jump_variance
         since_variance = min(most_variance, self._integral.variance - self._read_variance)
         self._read_variance = self._integral.variance
-        half = _ALMOST_ALL * sqrt(since_variance + (_UNSHARP_SECONDS * watts) ** 2)
-        joules = self._integral.joules + self._since_last(watts)
-        return Edge(joules, half, half)
+        # How old samples are is the same for all of them: it counts where a window ends at another power than it began.
+        age_seconds = _AGE_SPREAD_SECONDS if self._is_sampled_often else 0.0
+        age_variance = (age_seconds * (watts - self._integral.mean_watts)) ** 2
+        return _ALMOST_ALL * sqrt(since_variance + age_variance + (_UNSHARP_SECONDS * watts) ** 2)
+
+    @property
+    def _is_sampled_often(self) -> bool:
+        return not self.has_buffer and not self._sensor.averages
 
     def _since_last(self, watts: float) -> float:
         """Return the energy up to now that the integral does not hold yet, in J."""

@@ -4,6 +4,7 @@ import heapq
 import logging
 import os
 import threading
+import time
 from collections.abc import Generator, Mapping, Sequence
 from typing import TypeVar
 
@@ -20,6 +21,10 @@ from green_callbacks.sources.base import EnergySource
 logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
+
+_SHORT_SECONDS = 0.03
+_BURST = 5
+"""Samples in one call of the worker: going to it and back costs as much as a sample."""
 
 
 class NvmlSource(EnergySource):
@@ -52,6 +57,7 @@ class NvmlSource(EnergySource):
         self._driver: Driver | None = None
         self._gpus: list[MeasuredGpu] = []
         self._process = 0
+        self._burst = _BURST
 
     @property
     def poll_seconds(self) -> float | None:  # type: ignore[override]  # the base allows it per object
@@ -105,11 +111,9 @@ class NvmlSource(EnergySource):
         now = self._clock.monotonic()
         due = [gpu for gpu in self._gpus if gpu.is_due(now)]
         if due:
-            self._interleave([gpu.work() for gpu in due], [gpu.keep_sampling() for gpu in self._gpus if gpu not in due])
-            return
-        with self._lock:
-            for gpu in self._gpus:
-                gpu.sample()
+            self._interleave([gpu.work() for gpu in due], [gpu.sample() for gpu in self._gpus if gpu not in due])
+        else:
+            self._interleave([gpu.sample(self._burst) for gpu in self._gpus])
 
     def close(self) -> None:
         """Let go of the driver; safe to call again."""
@@ -191,5 +195,7 @@ class NvmlSource(EnergySource):
 
     def _wait_until(self, seconds: float) -> None:
         remaining = seconds - self._clock.monotonic()
-        if remaining > 0:
+        if remaining > _SHORT_SECONDS:
             self._closing.wait(remaining)
+        elif remaining > 0:
+            time.sleep(remaining)  # takes less of the processor, and nobody minds to wait for it

@@ -4,7 +4,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import hypot
+from math import hypot, inf
 
 from nvml.fake_driver import GPUS, SOURCE, FakeNvml
 
@@ -34,6 +34,7 @@ class ScriptedNvmlSource(NvmlSource):
         super().__init__(uuids, clock=ScriptedTime(nvml))
         self._nvml = nvml
         self._random = random.Random(0)
+        self._burst = 1  # time is scripted: nothing can be read in the middle of a burst
 
     def _wait_until(self, seconds: float) -> None:
         self.wake(seconds)
@@ -80,21 +81,25 @@ class Rig:
     def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None) -> None:
         self.nvml = nvml
         self.source = ScriptedNvmlSource(nvml, uuids)
-        self._polled = 0.0
+        self._due = 0.0
 
     def open(self, script: str) -> "Rig":
         """Script the driver, and open the source."""
         self.nvml.script("clock scripted\n" + script)
         self.source.open()
-        self._polled = self.nvml.seconds()
+        self._due = self._next_due()
         return self
+
+    def _next_due(self) -> float:
+        """Return when the worker would poll next if it began to poll now."""
+        return self.nvml.seconds() + (self.source.poll_seconds or inf)
 
     def run(self, seconds: float) -> None:
         """Let time pass."""
         end = self.nvml.seconds() + seconds
-        while (wait := self.source.poll_seconds) is not None and self._polled + wait < end:
-            self.source.wake(self._polled + wait)
-            self._polled = self.nvml.seconds()
+        while self._due < end:
+            self.source.wake(self._due)
+            self._due = self._next_due()
             self.source.poll()
         self.nvml.advance(max(0.0, end - self.nvml.seconds()))
 

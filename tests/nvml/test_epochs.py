@@ -16,15 +16,25 @@ TRACES = {
     "sine": "trace sine 240 160 1 0.13",
     "square 7 Hz": "trace square 80 400 7 0.5 0.4",
 }
+AT_ANY_PHASE = (
+    "trace square 80 400 1 0.5 {0:.3f}",
+    "trace square 100 350 0.7 0.3 {0:.3f}",
+    "trace square 60 380 3 0.5 {0:.3f}",
+    "trace sine 240 160 1 {0:.3f}",
+    "trace sine 220 150 3 {0:.3f}",
+)
 STEADY = "counter 0.1 0.03"
 JITTERY = "counter 0.1 0.03 0.1"
 WANDERING = "counter 0.1 0.03 0.1 walk"
 NO_COUNTER = "counter 0"
 
 
-def windows(rig: Rig, trace: str, counter: str, seconds: float, *, settled: bool = False, count: int = 16) -> list[Lap]:
-    rng = random.Random(7)
+def windows(rig: Rig, trace: str, counter: str, seconds: float, *, settled: bool = False) -> list[Lap]:
     rig.open(f"gpu\n{TRACES[trace]}\n{counter}")
+    return laps_of(rig, random.Random(7), seconds, settled=settled, count=16)
+
+
+def laps_of(rig: Rig, rng: random.Random, seconds: float, *, settled: bool, count: int) -> list[Lap]:
     laps = []
     for _ in range(count):
         rig.run(rng.uniform(0.0, 0.5))
@@ -106,12 +116,16 @@ def test_without_a_counter_ten_seconds_are_right(rig: Rig, trace: str):
 
 @pytest.mark.parametrize("settled", [False, True])
 def test_the_bounds_hold_the_truth_and_are_not_wide(nvml: FakeNvml, *, settled: bool):
+    rng = random.Random(11)
     laps = []
-    for trace in TRACES:
-        for counter in (STEADY, JITTERY, NO_COUNTER):
-            rig = Rig(nvml)
-            laps += windows(rig, trace, counter, 2.0, settled=settled, count=24)
-            rig.source.close()
+    for trace in (*AT_ANY_PHASE, *TRACES.values()):
+        for sensor in ("counter 0.1 {0:.4f}", "counter 0.1 {0:.4f} 0.1", "counter 0\npower 0.02 0.01 {1:.4f}"):
+            for _ in range(3):
+                rig = Rig(nvml)
+                refreshed = sensor.format(rng.uniform(0.0, 0.1), rng.uniform(0.0, 0.02))
+                rig.open(f"gpu\n{trace.format(rng.random())}\n{refreshed}")
+                laps += laps_of(rig, rng, 2.0, settled=settled, count=12)
+                rig.source.close()
     width = mean(lap.high_joules - lap.low_joules for lap in laps)
     error = mean(abs(lap.error_joules) for lap in laps)
     assert mean(lap.covers for lap in laps) >= 0.95
