@@ -128,10 +128,13 @@ class SmShare:
         if self._is_refused or now - self._looked_at < _LOOK_SECONDS:
             return
         self._looked_at = now
+        if self._gpu.reason is not None:
+            self._answered_at, self._was_lost = now, True
+            return
         try:
             percents = self._ask()
         except DriverError as error:
-            if now - self._answered_at >= _SILENT_SECONDS and self._gpu.reason is None:
+            if now - self._answered_at >= _SILENT_SECONDS:
                 self._warn(f"the driver does not tell any more who uses it ({error})")
                 with lock:
                     self._close_whole()

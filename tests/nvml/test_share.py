@@ -257,6 +257,11 @@ def test_a_driver_that_falls_silent_for_a_moment_changes_nothing(shared: Rig, ca
     assert caplog.records == []
 
 
+def test_a_driver_that_does_not_tell_at_first_is_asked_again(shared: Rig):
+    shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20\nerror {UTILIZATION} 999 -1 0.5")
+    assert measured(shared, 10.0).joules == pytest.approx(10 * (IDLE_WATTS / 2 + 160 * 60 / 80), rel=0.03)
+
+
 def test_after_a_longer_silence_the_whole_counts_until_it_tells_again(shared: Rig, caplog: pytest.LogCaptureFixture):
     shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20\nerror {UTILIZATION} 999 10 40")
     shared.run(25.0)
@@ -271,8 +276,9 @@ def test_after_a_longer_silence_the_whole_counts_until_it_tells_again(shared: Ri
     assert len(caplog.records) == 1
 
 
-def test_a_gpu_that_is_lost_keeps_its_share_and_goes_on_with_it(shared: Rig):
-    shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20\nlost 10 40")
+@pytest.mark.parametrize("lost", ["lost", "error nvmlDeviceGetTotalEnergyConsumption 15"])
+def test_a_gpu_that_is_lost_keeps_its_share_and_goes_on_with_it(shared: Rig, lost: str):
+    shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20\n{lost} 10 40\nreset 30")
     shared.run(20.0)
     before = reading_of(shared)
     assert before.reason is not None
