@@ -208,6 +208,8 @@ class SmShare:
         if stretch is not None:
             if not self._was_lost:
                 self._idle.saw(stretch)
+            if not self._is_known and stretch.joules > 0:
+                self._recent.clear()  # that the whole counted says nothing of how the share varies
             self._was_lost = False
             self._is_known = self._is_applied = True
             self._divide(stretch, stretch.own_joules(self._idle.watts))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Lap, Rig, lap
+from nvml.stand_in import Lap, Rig, ScriptedTime, lap
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources import NvmlSource
 from green_callbacks.sources._nvml_share import IdlePower, Stretch
@@ -97,6 +98,21 @@ def test_each_stretch_of_energy_is_divided_by_who_worked_meanwhile(shared: Rig):
     part = lap(first, shared.edge())
     truth = 20 * (IDLE_WATTS / 2 + 400 - IDLE_WATTS) + 20 * IDLE_WATTS / 2
     assert part.joules == pytest.approx(truth, rel=0.03)
+
+
+def test_a_lap_is_modelled_and_its_bounds_are_those_of_the_model(shared: Rig):
+    shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20")
+    meter = EnergyMeter([shared.source], ScriptedTime(shared.nvml))
+    meter.open()
+    shared.run(3.0)
+    first = meter.read()
+    shared.run(10.0)
+    device = energy_between(first, meter.read())[GPUS[0]]
+    truth = 10 * (IDLE_WATTS / 2 + 160 * 60 / 80)
+    assert (device.method, device.tolerance, device.flags) == ("modelled", 0.40, ("shared", "sm_share"))
+    assert device.joules == pytest.approx(truth, rel=0.03)
+    assert device.low_joules == pytest.approx(0.6 * truth, rel=0.05)
+    assert device.high_joules == pytest.approx(1.4 * truth, rel=0.05)
 
 
 def test_where_nobody_works_the_energy_is_divided_by_heads(shared: Rig):
