@@ -84,6 +84,7 @@ class NvmlSource(EnergySource):
         if self._is_open:
             return
         driver = Driver.open()
+        self._shares = {}
         try:
             self._gpus = self._measured(driver)
         except (DriverError, SourceUnavailableError) as error:
@@ -102,7 +103,8 @@ class NvmlSource(EnergySource):
         if not self._is_open:
             return {}
         with self._lock:
-            return of_job({gpu.name: gpu.read() for gpu in self._gpus}, self._shares)
+            shares = self._shares  # before the GPUs: closing lets go of them in the other order
+            return of_job({gpu.name: gpu.read() for gpu in self._gpus}, shares)
 
     def read_settled(self) -> Mapping[str, Reading]:
         """Wait for the next refresh of every counter; return the energy at the instant of this *call*.
@@ -111,11 +113,11 @@ class NvmlSource(EnergySource):
         """
         if not self._is_open:
             return {}
-        gpus = self._gpus
+        shares, gpus = self._shares, self._gpus
         readings = self._interleave([gpu.settle() for gpu in gpus])
         whole = {gpu.name: reading for gpu, reading in zip(gpus, readings, strict=True) if reading is not None}
         with self._lock:
-            return of_job(whole, self._shares)
+            return of_job(whole, shares)
 
     def poll(self) -> None:
         """Follow the counters, for a tenth of a second or two, or sample where there is none; divide what is shared."""
