@@ -12,6 +12,9 @@ Handle = Any
 _PASSING = frozenset({10, 27, 999})
 """Timeout, not ready, unknown: asking again may help."""
 _PATIENCE_AT_OPEN, _PATIENCE = 6, 2
+_NOT_SUPPORTED = 3
+_NOTHING_NEW = frozenset({0, 6})
+"""Not found; and success, which the binding raises where there was nothing to make room for."""
 
 
 class DriverError(Exception):
@@ -28,6 +31,16 @@ class PowerSample(NamedTuple):
     stamp: int
     """The driver's time stamp, in microseconds since 1970."""
     watts: float
+
+
+class ProcessSample(NamedTuple):
+    """How busy one process kept a GPU since it was last asked."""
+
+    stamp: int
+    """The driver's time stamp, in microseconds since 1970."""
+    pid: int
+    percent: int
+    """Part of the time in which its kernels ran: SM utilisation."""
 
 
 class Driver:
@@ -175,6 +188,28 @@ class Driver:
         """
         _, samples = self._call("nvmlDeviceGetSamples", handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
         return [PowerSample(s.timeStamp, s.sampleValue.uiVal / MILLIWATTS_PER_WATT) for s in samples]
+
+    def process_samples(self, handle: Handle, after_stamp: int) -> list[ProcessSample]:
+        """Return how busy each process kept a GPU; only those that computed, so perhaps none.
+
+        Drivers of Blackwell GPUs refuse the older of the two calls (Project-HAMi/HAMi-core).
+
+        Args:
+            handle: The GPU.
+            after_stamp: Since this time stamp.
+        """
+        refusals: list[DriverError] = []
+        for name in ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo"):
+            try:
+                return [ProcessSample(s.timeStamp, s.pid, s.smUtil) for s in self._call(name, handle, after_stamp)]
+            except DriverError as error:
+                code = getattr(error.__cause__, "value", None)
+                if code in _NOTHING_NEW:
+                    return []
+                refusals.append(error)
+                if code != _NOT_SUPPORTED:
+                    break
+        raise refusals[0]
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
         function = getattr(self._nvml, name, None)

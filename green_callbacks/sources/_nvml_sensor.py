@@ -2,7 +2,14 @@
 
 import re
 
-from green_callbacks.sources._nvml_driver import Driver, DriverError, DriverGoneError, Handle, PowerSample
+from green_callbacks.sources._nvml_driver import (
+    Driver,
+    DriverError,
+    DriverGoneError,
+    Handle,
+    PowerSample,
+    ProcessSample,
+)
 
 _POWER_AVERAGE, _POWER_INSTANT = 185, 186
 _SCOPE_GPU, _SCOPE_MODULE = 0, 1
@@ -63,6 +70,10 @@ class GpuSensor:
     def power_samples(self, after_stamp: int) -> list[PowerSample]:
         """Return the driver's own samples later than a time stamp, oldest first."""
         return self._driver.power_samples(self._handle, after_stamp)
+
+    def process_samples(self, after_stamp: int) -> list[ProcessSample]:
+        """Return how busy each process kept the GPU since a time stamp."""
+        return self._driver.process_samples(self._handle, after_stamp)
 
     def limit_watts(self) -> float | None:
         """Return the power limit in W; None if it is not told."""

@@ -16,6 +16,7 @@ from green_callbacks.sources._nvml_driver import Driver, DriverError
 from green_callbacks.sources._nvml_gpu import MeasuredGpu
 from green_callbacks.sources._nvml_select import Chosen, choose, find_gpus
 from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources._nvml_share import Share, SmShare, of_job
 from green_callbacks.sources.base import EnergySource
 
 logger = logging.getLogger(__name__)
@@ -37,19 +38,35 @@ class NvmlSource(EnergySource):
     A GPU without a counter, or whose counter stands still or contradicts its power, is sampled by :meth:`poll`. One
     that does not answer keeps what it had, and is asked again.
 
+    A GPU is measured whole, whoever uses it; where other processes compute on it too it is flagged ``shared``. With
+    ``share="sm_utilization"`` only the job's part is counted, that of this process and its descendants, and labelled
+    as modelled, ±40 %: of active power, its SM utilisation over that of all; of idle power, its processes over all
+    that computed there in the last minute. Idle power is the lowest seen, but at most 20 % of the limit. The driver is
+    asked about once a second, on the worker. Until the job was seen computing, and where the driver does not tell (or
+    tells the ids of another namespace, as in a container), the whole GPU counts, flagged ``share_unknown``. A slice of
+    MIG stays the part that it is. It is a convention, since no meter tells whose a joule is.
+
     Args:
         uuids: The GPUs, by UUID as a framework tells it; those of ``CUDA_VISIBLE_DEVICES`` unless given, read as the
             driver reads it, or all.
+        share: ``"sm_utilization"`` to count only the job's share; the whole GPUs' energy unless given.
         clock: The time; the machine's unless given.
 
     Raises:
-        ConfigurationError: ``uuids`` is not a sequence of names.
+        ConfigurationError: ``uuids`` is not a sequence of names, or an unknown way to share.
     """
 
-    def __init__(self, uuids: Sequence[str] | None = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self, uuids: Sequence[str] | None = None, *, share: Share | None = None, clock: Clock | None = None
+    ) -> None:
         if isinstance(uuids, str) or (uuids is not None and not all(isinstance(u, str) and u for u in uuids)):
             msg = f"uuids must be a list of GPU UUIDs such as ['GPU-8932f937-d72c-...'], not {uuids!r}."
             raise ConfigurationError(msg)
+        if share not in (None, "sm_utilization"):
+            msg = f"share must be 'sm_utilization', or None for the whole GPUs, not {share!r}."
+            raise ConfigurationError(msg)
+        self._share: Share | None = share
+        self._shares: dict[str, SmShare] = {}
         self._uuids = None if uuids is None else tuple(uuids)
         self._clock: Clock = clock or SystemClock()
         self._lock = ForkSafeLock()
@@ -73,6 +90,7 @@ class NvmlSource(EnergySource):
         if self._is_open:
             return
         driver = Driver.open()
+        self._shares = {}
         try:
             self._gpus = self._measured(driver)
         except (DriverError, SourceUnavailableError) as error:
@@ -91,7 +109,8 @@ class NvmlSource(EnergySource):
         if not self._is_open:
             return {}
         with self._lock:
-            return {gpu.name: gpu.read() for gpu in self._gpus}
+            shares = self._shares  # before the GPUs: closing lets go of them in the other order
+            return of_job({gpu.name: gpu.read() for gpu in self._gpus}, shares)
 
     def read_settled(self) -> Mapping[str, Reading]:
         """Wait for the next refresh of every counter; return the energy at the instant of this *call*.
@@ -100,14 +119,18 @@ class NvmlSource(EnergySource):
         """
         if not self._is_open:
             return {}
-        gpus = self._gpus
+        shares, gpus = self._shares, self._gpus
         readings = self._interleave([gpu.settle() for gpu in gpus])
-        return {gpu.name: reading for gpu, reading in zip(gpus, readings, strict=True) if reading is not None}
+        whole = {gpu.name: reading for gpu, reading in zip(gpus, readings, strict=True) if reading is not None}
+        with self._lock:
+            return of_job(whole, shares)
 
     def poll(self) -> None:
-        """Follow the counters, for a tenth of a second or two, or sample where there is none."""
+        """Follow the counters, for a tenth of a second or two, or sample where there is none; divide what is shared."""
         if not self._is_open:
             return
+        for share in list(self._shares.values()):
+            share.look(self._lock)
         now = self._clock.monotonic()
         due = [gpu for gpu in self._gpus if gpu.is_due(now)]
         if due:
@@ -122,15 +145,15 @@ class NvmlSource(EnergySource):
             self._closing.set()
             with self._lock:
                 driver.close()
-        self._gpus = []
+        self._gpus, self._shares = [], {}
 
     def __getstate__(self) -> dict[str, object]:
         """Return the options; a copy is closed."""
-        return {"_uuids": self._uuids, "_clock": self._clock}
+        return {"_uuids": self._uuids, "_share": self._share, "_clock": self._clock}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         """Take the options of another source."""
-        self.__init__(state["_uuids"], clock=state["_clock"])  # type: ignore[misc]
+        self.__init__(state["_uuids"], share=state["_share"], clock=state["_clock"])  # type: ignore[misc]
 
     @property
     def _is_open(self) -> bool:
@@ -154,13 +177,16 @@ class NvmlSource(EnergySource):
         return gpus
 
     def _measured_gpu(self, driver: Driver, chosen: Chosen) -> MeasuredGpu:
-        gpu = MeasuredGpu(chosen, GpuSensor(driver, chosen.gpu.uuid, chosen.gpu.name, chosen.gpu.handle), self._clock)
+        sensor = GpuSensor(driver, chosen.gpu.uuid, chosen.gpu.name, chosen.gpu.handle)
+        gpu = MeasuredGpu(chosen, sensor, self._clock)
         try:
             others = set(driver.process_ids(chosen.gpu.handle)) - {os.getpid()}
         except DriverError:
             others = set()
         if others:
             gpu.flag("shared")
+        if self._share is not None and chosen.mig is None:
+            self._shares[gpu.name] = SmShare(gpu, sensor, self._clock)
         return gpu
 
     def _interleave(

@@ -12,11 +12,13 @@ import os
 import platform
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
@@ -68,6 +70,35 @@ COSTS = {
 
 Told = Mapping[str, Any]
 
+_running: set[int] = set()
+"""Leaders of the groups of processes that are measuring now."""
+
+
+def end_group(leader: int) -> None:
+    """End a contender and whatever it has started: some peers sample in processes of their own, which never end."""
+    with suppress(ProcessLookupError):
+        os.killpg(leader, signal.SIGKILL)
+
+
+def in_group(command: list[str], text: str, environment: Mapping[str, str], folder: str) -> tuple[str, str]:
+    """Run a command in a session of its own, of which nothing is left; return its output and its errors."""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        cwd=folder,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        _running.add(process.pid)
+        try:
+            return process.communicate(text)
+        finally:
+            end_group(process.pid)
+            _running.discard(process.pid)
+
 
 def result_of(name: str, library: Path, **job: object) -> Told:
     """Have a contender do a job in a process of its own."""
@@ -80,16 +111,9 @@ def result_of(name: str, library: Path, **job: object) -> Told:
             "PATH": f"{folder}:{os.environ['PATH']}",
             "PYTHONWARNINGS": "ignore",
         }
-        done = subprocess.run(
-            [sys.executable, str(HERE / "contenders.py"), name],
-            input=json.dumps(job | {"library": str(library)}),
-            env=environment,
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    return json.loads(done.stdout) if done.stdout else {"error": done.stderr.strip().splitlines()[-1]}
+        text = json.dumps(job | {"library": str(library), "runner": os.getpid()})
+        output, errors = in_group([sys.executable, str(HERE / "contenders.py"), name], text, environment, folder)
+    return json.loads(output) if output else {"error": (errors.strip() or "it was killed").splitlines()[-1]}
 
 
 def scripts(traces: Mapping[str, str], seed: int) -> dict[str, str]:
@@ -111,7 +135,11 @@ def accuracies(library: Path, windows: Mapping[str, int], seed: int) -> dict[str
         return result.get("traces") or dict.fromkeys(traces, result)
 
     with ThreadPoolExecutor(len(CONTENDERS)) as threads:
-        results = dict(zip(CONTENDERS, threads.map(told, CONTENDERS), strict=True))
+        try:
+            results = dict(zip(CONTENDERS, threads.map(told, CONTENDERS), strict=True))
+        finally:  # interrupted: the threads wait for contenders, which know nothing of it
+            for leader in list(_running):
+                end_group(leader)
     fewer = {SHORT: FEW, LONG: 1}
     alone = result_of("zeus", library, trial="accuracy", traces=scripts(SAMPLED, seed), windows=fewer, seed=seed)
     results["zeus"] |= alone.get("traces") or dict.fromkeys(SAMPLED, alone)

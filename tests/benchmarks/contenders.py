@@ -8,10 +8,12 @@ Each is used as its documentation shows, with the shortest interval that it offe
 What a peer does not tell per window, it is asked by the attribute that its own report is made of.
 """
 
+import ctypes
 import importlib
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +24,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any, NamedTuple
 
 JOULES_PER_KWH = 3.6e6
+PR_SET_PDEATHSIG = 1
 
 
 class Told(NamedTuple):
@@ -219,9 +222,18 @@ def quiet(work: Callable[[], Any]) -> Any:
         return work()
 
 
+def end_with(runner: int) -> None:
+    """End this process and all that it starts when the benchmark dies, however it does."""
+    signal.signal(signal.SIGUSR1, lambda *_: os.killpg(0, signal.SIGKILL))
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGUSR1)
+    if os.getppid() != runner:
+        sys.exit("the benchmark has ended already")
+
+
 def main() -> None:
     """Do the job that comes on standard input: import the contender, then measure what is asked."""
     name, job = sys.argv[1], json.load(sys.stdin)
+    end_with(job.pop("runner"))
     answer = os.fdopen(os.dup(1), "w")
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 1)

@@ -155,6 +155,12 @@ class TestGpus:
     def test_other_processes_are_named(self, nvml):
         nvml.script("gpu\nprocess 1234567 40")
         assert "Other processes compute on it (1234567)" in gpus({})[0].text
+        assert 'NvmlSource(share="sm_utilization")' in gpus({})[0].text
+        refused = "error nvmlDeviceGetProcessUtilization 4"
+        nvml.script(f"gpu\nprocess 1234567 40\n{refused}")
+        assert "does not tell (Insufficient Permissions)" in gpus({})[0].text
+        nvml.script(f"gpu\nprocess 1234567\nmig {SLICE} 1 0 2 20480")
+        assert "share=" not in gpus({"CUDA_VISIBLE_DEVICES": SLICE})[0].text
         nvml.script("gpu\nprocess 1234567\nerror nvmlDeviceGetComputeRunningProcesses_v3 4")
         assert "Other processes" not in gpus({})[0].text
 

@@ -57,10 +57,10 @@ def powercap(folder: Path, clock: ScriptedClock, **options: str):
     return PowercapSource(tree.root, clock=clock, **options)
 
 
-def nvml(sensor: str) -> Callable[[Path, Clock], EnergySource]:
+def nvml(sensor: str, share: Literal["sm_utilization"] | None = None) -> Callable[[Path, Clock], EnergySource]:
     def make(folder: Path, clock: Clock) -> EnergySource:
         loaded().script(f"gpu\n{sensor}\ngpu\n{sensor}")  # in real time
-        return NvmlSource([name.removeprefix("gpu:") for name in GPUS[:2]])
+        return NvmlSource([name.removeprefix("gpu:") for name in GPUS[:2]], share=share)
 
     return make
 
@@ -98,6 +98,7 @@ CASES = {
     "dram model": Case(lambda folder, clock: DramModelSource(64, powercap=folder, clock=clock)),
     "cpu model": Case(lambda folder, clock: CpuModelSource(clock=clock)),
     "nvml": Case(nvml("counter 0.1"), tidy=no_driver),
+    "nvml share": Case(nvml(f"process {os.getpid()} 60\nprocess 1234567 20", "sm_utilization"), tidy=no_driver),
     "nvml sampled": Case(nvml("counter 0"), tidy=no_driver),
     "watts": Case(callable_of("watts"), hide("meter"), show("meter")),
     "joules": Case(callable_of("joules"), hide("meter"), show("meter")),

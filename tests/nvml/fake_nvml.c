@@ -29,7 +29,9 @@
  *       flaky SHARE                   so many of the calls fail with UNKNOWN
  *       slow SECONDS                  what a call takes
  *       mig UUID GI CI SLICES MEMORY_MB   a MIG device
- *       process PID [SM_PERCENT]      a compute process on the GPU
+ *       process PID [SM_PERCENT [FROM [TO]]]   a compute process, and how much of the time between these seconds its
+ *                                     kernels run; a line for each stretch
+ *       utilization PERIOD [COUNT]    the driver's buffer of such samples, 100 every sixth of a second unless given
  *
  * Struct layouts and codes follow NVIDIA's nvml.h (PyPI nvidia-nvml-dev 13.5.37).
  */
@@ -46,19 +48,20 @@
 #define MAX_STEPS 32
 #define MAX_ERRORS 16
 #define MAX_MIG 8
-#define MAX_PROCESSES 8
+#define MAX_PROCESSES 16
+#define UTILIZATION_ROOM 100 /* what drivers ask for, however many processes there are */
 #define MAX_FUNCTIONS 64
 #define MEMORY_MB 81920ULL
 
 enum { SUCCESS = 0, UNINITIALIZED = 1, INVALID_ARGUMENT = 2, NOT_SUPPORTED = 3, NOT_FOUND = 6, INSUFFICIENT_SIZE = 7,
-       FUNCTION_NOT_FOUND = 13, GPU_IS_LOST = 15, UNKNOWN = 999 };
+       FUNCTION_NOT_FOUND = 13, GPU_IS_LOST = 15, ARGUMENT_VERSION_MISMATCH = 25, UNKNOWN = 999 };
 enum { FIELD_ENERGY = 83, FIELD_POWER_AVERAGE = 185, FIELD_POWER_INSTANT = 186, FIELD_ENERGY_2 = 191 };
 enum { TYPE_UNSIGNED_INT = 1, TYPE_UNSIGNED_LONG_LONG = 3 };
 
 typedef struct { double period, window, offset; } Power;
 typedef struct { char function[64]; int code; double from, to; } Error;
 typedef struct { char uuid[96]; unsigned gi, ci, slices; unsigned long long memory_mb; int gpu; } Mig;
-typedef struct { unsigned pid, sm; } Process;
+typedef struct { unsigned pid, sm; double from, to; } Process;
 
 typedef struct {
     char uuid[96], name[96], pci[32];
@@ -74,6 +77,8 @@ typedef struct {
     Power instant, average;
     double sample_period;
     int sample_count;
+    double utilization_period;
+    int utilization_count;
     double lost_from, lost_to, reset_at, frozen_from, frozen_to, flaky, slow;
     int errors, migs, processes;
     Error error[MAX_ERRORS];
@@ -224,6 +229,8 @@ static Gpu *new_gpu(void) {
     g->origin = 1e6;
     g->gain = 1;
     g->instant = (Power){0.02, 0.01, 0};
+    g->utilization_period = 1.0 / 6;
+    g->utilization_count = 100;
     g->lost_from = g->lost_to = g->reset_at = g->frozen_from = g->frozen_to = INFINITY;
     g->random = 12345 + (unsigned long long)gpu_count++;
     return g;
@@ -305,6 +312,12 @@ static void set_gpu(Gpu *g, const char *key, char *rest) {
         Process *p = &g->process[g->processes++];
         p->pid = (unsigned)number(&rest, 0);
         p->sm = (unsigned)number(&rest, 0);
+        p->from = number(&rest, -INFINITY);
+        p->to = number(&rest, INFINITY);
+    }
+    else if (!strcmp(key, "utilization")) {
+        g->utilization_period = number(&rest, g->utilization_period);
+        g->utilization_count = (int)number(&rest, g->utilization_count);
     }
     else set_fault(g, key, rest);
 }
@@ -674,11 +687,20 @@ EXPORT int nvmlDeviceGetComputeMode(void *device, int *mode) {
 
 typedef struct { unsigned pid; unsigned long long memory; unsigned gi, ci; } ProcessInfo;
 
+/* Whether a line of the script is the first about its process. */
+static int is_first(const Gpu *g, int line) {
+    for (int i = 0; i < line; i++)
+        if (g->process[i].pid == g->process[line].pid) return 0;
+    return 1;
+}
+
 static int processes(Gpu *g, unsigned *n, ProcessInfo *infos) {
     unsigned room = *n;
-    *n = (unsigned)g->processes;
+    *n = 0;
+    for (int i = 0; i < g->processes; i++) *n += (unsigned)is_first(g, i);
     if (room < *n || (*n && !infos)) return INSUFFICIENT_SIZE;
-    for (unsigned i = 0; i < *n; i++) infos[i] = (ProcessInfo){g->process[i].pid, 1ULL << 30, ~0u, ~0u};
+    for (int i = 0; i < g->processes; i++)
+        if (is_first(g, i)) *infos++ = (ProcessInfo){g->process[i].pid, 1ULL << 30, ~0u, ~0u};
     return SUCCESS;
 }
 
@@ -696,15 +718,63 @@ EXPORT int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *n, P
 
 typedef struct { unsigned pid; unsigned long long timestamp; unsigned sm, memory, encoder, decoder; } ProcessSample;
 
+/* The utilization of a process by one sample of the buffer: the mean over the time since the sample before, in %. */
+static double sampled_sm(const Gpu *g, unsigned pid, long sample) {
+    double to = (double)sample * g->utilization_period, from = to - g->utilization_period, sum = 0;
+    for (int i = 0; i < g->processes; i++) {
+        const Process *p = &g->process[i];
+        if (p->pid == pid) sum += p->sm * fmax(0, fmin(to, p->to) - fmax(from, p->from)) / g->utilization_period;
+    }
+    return sum;
+}
+
+/* One sample for every process that did something since: the mean, in whole %, and when it was last seen at it. */
+static unsigned process_samples(const Gpu *g, unsigned long long last_seen, ProcessSample *samples) {
+    long newest = (long)floor(now() / g->utilization_period), oldest = newest - g->utilization_count + 1;
+    unsigned filled = 0;
+    for (int i = 0; i < g->processes; i++) {
+        if (!is_first(g, i)) continue;
+        double sum = 0;
+        unsigned long long stamp = 0;
+        int count = 0;
+        for (long k = oldest < 0 ? 0 : oldest; k <= newest; k++) {
+            unsigned long long at = day_microseconds((double)k * g->utilization_period);
+            if (at <= last_seen) continue;
+            double sm = sampled_sm(g, g->process[i].pid, k);
+            sum += sm;
+            count++;
+            if (sm > 0) stamp = at;
+        }
+        if (stamp) samples[filled++] = (ProcessSample){g->process[i].pid, stamp, (unsigned)lround(sum / count), 0, 0, 0};
+    }
+    return filled;
+}
+
 EXPORT int nvmlDeviceGetProcessUtilization(void *device, ProcessSample *samples, unsigned *n, unsigned long long last_seen) {
-    (void)last_seen;
     GPU_CALL;
+    if (g->migs) return NOT_SUPPORTED;
     unsigned room = *n;
-    *n = (unsigned)g->processes;
+    *n = UTILIZATION_ROOM;
     if (room < *n || !samples) return INSUFFICIENT_SIZE;
-    for (unsigned i = 0; i < *n; i++)
-        samples[i] = (ProcessSample){g->process[i].pid, day_microseconds(now()), g->process[i].sm, 0, 0, 0};
+    *n = process_samples(g, last_seen, samples);
     return *n ? SUCCESS : NOT_FOUND;
+}
+
+typedef struct { unsigned long long timestamp; unsigned pid, sm, memory, encoder, decoder, jpeg, ofa; } ProcessUtilization;
+typedef struct { unsigned version, count; unsigned long long last_seen; ProcessUtilization *array; } ProcessesUtilization;
+
+EXPORT int nvmlDeviceGetProcessesUtilizationInfo(void *device, ProcessesUtilization *info) {
+    GPU_CALL;
+    if (info->version != (sizeof *info | 1u << 24)) return ARGUMENT_VERSION_MISMATCH;
+    if (g->migs) return NOT_SUPPORTED;
+    unsigned room = info->count;
+    info->count = UTILIZATION_ROOM;
+    if (room < info->count || !info->array) return INSUFFICIENT_SIZE;
+    ProcessSample samples[MAX_PROCESSES];
+    info->count = process_samples(g, info->last_seen, samples);
+    for (unsigned i = 0; i < info->count; i++)
+        info->array[i] = (ProcessUtilization){samples[i].timestamp, samples[i].pid, samples[i].sm, 0, 0, 0, 0, 0};
+    return info->count ? SUCCESS : NOT_FOUND;
 }
 
 /* ---- MIG ---- */

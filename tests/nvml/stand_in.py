@@ -9,6 +9,7 @@ from math import hypot, inf
 from nvml.fake_driver import GPUS, SOURCE, FakeNvml
 
 from green_callbacks.records import Reading
+from green_callbacks.sources._nvml_share import Share
 from green_callbacks.sources.nvml import NvmlSource
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
@@ -30,8 +31,8 @@ class ScriptedTime:
 class ScriptedNvmlSource(NvmlSource):
     """A source that waits in scripted time, and wakes a little late as threads do."""
 
-    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None) -> None:
-        super().__init__(uuids, clock=ScriptedTime(nvml))
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: Share | None = None) -> None:
+        super().__init__(uuids, share=share, clock=ScriptedTime(nvml))
         self._nvml = nvml
         self._random = random.Random(0)
         self._burst = 1  # time is scripted: nothing can be read in the middle of a burst
@@ -78,9 +79,9 @@ class Lap:
 class Rig:
     """A source in scripted time, polled as the worker would."""
 
-    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None) -> None:
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: Share | None = None) -> None:
         self.nvml = nvml
-        self.source = ScriptedNvmlSource(nvml, uuids)
+        self.source = ScriptedNvmlSource(nvml, uuids, share)
         self._due = 0.0
 
     def open(self, script: str) -> "Rig":

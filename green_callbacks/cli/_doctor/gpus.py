@@ -100,7 +100,9 @@ def _cautions(driver: Driver, chosen: Chosen) -> Iterator[str]:
         yield "The models differ here, so its index may mean another GPU to CUDA."
     others = _others(driver, chosen.gpu)
     if others:
-        yield f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it."
+        yield f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it, flagged shared."
+        if not mig:
+            yield _share(driver, chosen.gpu)
 
 
 _SENSORS: Final = {
@@ -125,6 +127,18 @@ def _others(driver: Driver, gpu: Found) -> list[int]:
         return sorted(set(driver.process_ids(gpu.handle)) - {os.getpid()})
     except DriverError:
         return []
+
+
+def _share(driver: Driver, gpu: Found) -> str:
+    """Say how to count the job's part of a GPU, or why that cannot be done."""
+    try:
+        driver.process_samples(gpu.handle, 0)
+    except DriverError as error:
+        return f"Which of them uses how much of it, the driver does not tell ({error}), so nothing can be taken off."
+    return (
+        'NvmlSource(share="sm_utilization") counts the job\'s part, by a model; in a container that takes the ids of '
+        "the host's processes (--pid=host)."
+    )
 
 
 def _unused(found: list[Found], chosen: list[Chosen], visible: str | None) -> list[Finding]:
