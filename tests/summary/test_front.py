@@ -16,16 +16,16 @@ def learning(*values, metric="val_acc", kg=1.0):
 
 def test_the_front_is_every_new_best():
     assert front(learning(0.5, 0.8, 0.7, float("nan"), 0.9, 0.9), "val_acc", "max") == [
-        FrontPoint(0, 1.0, 0.5),
-        FrontPoint(1, 2.0, 0.8),
-        FrontPoint(4, 5.0, 0.9),
+        FrontPoint(0, 1.0, 0.5, 0),
+        FrontPoint(1, 2.0, 0.8, 1),
+        FrontPoint(4, 5.0, 0.9, 4),
     ]
     assert [point.value for point in front(learning(2.0, 3.0, 1.0), "val_acc", "min")] == [2.0, 1.0]
     assert front(learning(0.5), "another", "max") == []
 
 
 def test_a_better_value_at_no_further_cost_takes_the_place_of_the_one_before():
-    assert front(learning(0.5, 0.8, kg=0.0), "val_acc", "max") == [FrontPoint(1, 0.0, 0.8)]
+    assert front(learning(0.5, 0.8, kg=0.0), "val_acc", "max") == [FrontPoint(1, 0.0, 0.8, 1)]
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan"))), st.sampled_from(["max", "min"]))
