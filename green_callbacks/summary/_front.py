@@ -101,7 +101,7 @@ def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
     return points
 
 
-def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
+def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> FrontPoint | None:
     """Return the point from which on quality gets dear.
 
     It lies farthest above the straight line from the first point to the last, both axes scaled to their lengths
@@ -109,9 +109,10 @@ def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
 
     Args:
         points: A front.
+        among: Rows of the points of which there is a choice; all unless given.
 
     Returns:
-        The point; None if there are fewer than three, or if none lies above the line.
+        The point; None if the front has fewer than three, or if none lies above the line.
     """
     if len(points) < _KNEE_POINTS:
         return None
@@ -121,17 +122,19 @@ def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
         gained = (each.value - first.value) / (last.value - first.value)
         return gained - (each.kg - first.kg) / (last.kg - first.kg)
 
-    farthest = max(points, key=height)
+    choice = (each for each in points if among is None or each.row in among)
+    farthest = max(choice, key=height, default=first)
     return farthest if height(farthest) > 0 else None
 
 
 def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[int] | None = None) -> list[FrontPoint]:
     """Choose the points of a front that say most about it.
 
-    The best stays in any case, and the knee next to it. Of the others, the one goes first without which least is lost:
-    the area between what was to be had for any emissions with the point and without it, as in the selection of
-    SMS-EMOA (Beume et al., 2007). So points lie dense where quality rises, and apart where it does not, whatever the
-    units of the two axes; the first point, to which the others are compared, goes before any that is better.
+    The best stays in any case, and next to it the knee. Of the others, the one goes first without which least is lost:
+    the area between what was to be had for any emissions with it and without it, as in SMS-EMOA (Beume et al., 2007).
+    So points lie dense where quality rises and apart where it does not, whatever the units of the axes; the first,
+    against which the others count, goes before any that is better. To go on with five at every new point, as a run does
+    that cannot bring a file back, leaves some 98 % of the area that the five chosen best in the end would have left.
 
     Args:
         points: A front.
@@ -141,7 +144,7 @@ def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[in
     Returns:
         At most as many points, in their order.
     """
-    best, turn = points[-1:], knee(points)
+    best, turn = points[-1:], knee(points, among)
     kept = [point for point in points if among is None or point.row in among]
     while len(kept) > count:
         before = [points[0], *kept]
@@ -161,14 +164,15 @@ def bought(history: History, metric: str | None, mode: str, files: Mapping[int, 
         files: Checkpoints, by the rows of their records.
 
     Returns:
-        The knee, the best, and the points that have a checkpoint; where none has, what a half and a quarter of the
-        best's emissions bought, or the first value where that came later. With files it has a line for each point.
-        None if there is but one point.
+        The best, and the points that have a checkpoint, the knee among them, with a line for each. Where none has, the
+        best, the knee, and what a half and a quarter of the best's emissions bought, or the first value where that came
+        later. None if there is but one point.
     """
     points = front(history, metric or "", mode)
     if len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
         return None
-    turn, files = knee(points), files or {}
+    files = {point.row: files[point.row] for point in points if point.row in files} if files else {}
+    turn = knee(points, files or None)
     ends = (bisect_right(points, share * points[-1].kg, key=lambda point: point.kg) for share in _SHOWN_SHARES)
     shown = {at for at, point in enumerate(points) if point.row in files} or {max(end - 1, 0) for end in ends}
     shown |= {len(points) - 1} | ({points.index(turn)} if turn else set())
