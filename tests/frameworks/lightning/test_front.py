@@ -2,6 +2,7 @@ import copy
 import logging
 import os
 import pickle
+import re
 import resource
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,8 @@ import pytest
 import pytorch_lightning
 import torch
 from disk import largest_file
-from frameworks.lightning.tiny import EPOCH_JOULES, TinyBody, TinyModule, kg, monitor, quiet, scripted, trainer
+from frameworks.lightning.tiny import EPOCH_JOULES, WATTS, TinyBody, TinyModule, kg, monitor, quiet, scripted, trainer
+from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
@@ -23,8 +25,10 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.lightning import FrontCheckpoint
 from green_callbacks.pytorch_lightning import EmissionsMonitor as OldRootMonitor
 from green_callbacks.pytorch_lightning import FrontCheckpoint as OldRootCheckpoint
+from green_callbacks.sources import ScriptedSource
 
 SCORES = (0.1, 0.5, 0.4, 0.8, 0.85, 0.86, 0.87, 0.88)
+README = Path(__file__).parents[3] / "README.md"
 STATE = "green_callbacks.EmissionsMonitor"
 
 
@@ -131,6 +135,19 @@ def test_the_summaries_name_the_file_of_every_point(
     Path("checkpoints/front-epoch=3-val_acc=0.8-kg=0.00167.ckpt").unlink()
     assert main(["summary", ledger]) == 0
     assert "(epoch 1, the knee, checkpoints" in " ".join(capsys.readouterr().out.split()), "of those that are left"
+
+
+def test_the_readme_shows_what_a_run_says(tmp_path: Path, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    texts: list[str] = []
+    scores = [0.5] * 3 + [0.9] * 7 + [0.92] * 12 + [0.93]
+    watts = WATTS * 0.1 / kg(EPOCH_JOULES)  # for 100 g an epoch
+    callback = monitor(clock, sources=[ScriptedSource(watts, clock=clock)], sinks=[Summary(texts.append)])
+
+    fit(tmp_path, Learning(clock, scores), callback, FrontCheckpoint("val_acc", "logs", keep=3))
+
+    shown = re.findall(r"```text\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert [text for text in shown if text in texts[0]] == shown
 
 
 def test_a_run_that_was_moved_still_finds_its_files(
@@ -320,7 +337,7 @@ def test_another_run_overwrites_nothing(tmp_path: Path):
         clock = ScriptedClock()
         fit(tmp_path, Learning(clock, (0.5,)), monitor(clock), FrontCheckpoint("val_acc"))
 
-    assert [os.path.basename(path) for path in files(tmp_path)] == [
+    assert [Path(path).name for path in files(tmp_path)] == [
         "front-epoch=0-val_acc=0.5-kg=0.000417-v1.ckpt",
         "front-epoch=0-val_acc=0.5-kg=0.000417.ckpt",
     ]
@@ -389,6 +406,18 @@ def test_options_that_cannot_work_are_refused_at_once(options: dict[str, Any]):
         FrontCheckpoint(**{"monitor": "val_acc", **options})
 
 
+def test_it_can_be_written_in_yaml(tmp_path: Path):
+    jsonargparse = pytest.importorskip("jsonargparse")
+    parser = jsonargparse.ArgumentParser()
+    parser.add_argument("--callbacks", type=list[Callback])
+    options = {"monitor": "val_x", "mode": "min", "keep": 2, "dirpath": str(tmp_path)}
+
+    entry = {"class_path": "green_callbacks.lightning.FrontCheckpoint", "init_args": options}
+    (checkpoint,) = parser.instantiate(parser.parse_object({"callbacks": [entry]})).callbacks
+
+    assert (checkpoint.monitor, checkpoint.mode, str(checkpoint.dirpath)) == ("val_x", "min", str(tmp_path))
+
+
 def test_it_saves_no_more_than_weights_where_that_is_asked_for(tmp_path: Path, clock: ScriptedClock):
     checkpoint = FrontCheckpoint("val_acc", keep=1, save_weights_only=True)
 
@@ -418,7 +447,7 @@ def test_lightning_tests_the_best_and_its_loggers_are_told(tmp_path: Path, clock
 
     assert len(heard) == 7
     assert heard[-1] == checkpoint.best_model_path
-    assert checkpoint.best_model_path.startswith(os.path.join(logger.log_dir, "checkpoints"))
+    assert Path(checkpoint.best_model_path).parent == Path(logger.log_dir, "checkpoints")
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
