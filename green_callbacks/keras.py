@@ -226,7 +226,7 @@ class FrontCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         """Save the model if the metric is better than ever; the monitor has ended the epoch by now."""
         accountant = self._accountant()
         point = self._files.due(accountant) if accountant else None
-        if accountant is None or point is None:
+        if accountant is None or point is None or point.epoch != epoch:
             return
         folder = self.dirpath or Path(FOLDER, accountant.run_id, "checkpoints")
         paths = self._files.paths(folder, self._files.name(point), self._ending)
@@ -236,8 +236,9 @@ class FrontCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         self._show(accountant)
 
     def _accountant(self) -> EnergyAccountant | None:
-        accountants = (each.accountant for each in _fitting if each.model is self.model)
-        return next((accountant for accountant in accountants if accountant.is_live), None)
+        # All callbacks of a list have the same params, which those of another list have not.
+        found = (each.accountant for each in _fitting if each.params is self.params and each.model is self.model)
+        return max(found, key=lambda accountant: accountant.is_live, default=None)
 
     def _show(self, accountant: EnergyAccountant) -> None:
         self.points = self._files.points(accountant)

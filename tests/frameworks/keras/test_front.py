@@ -252,6 +252,18 @@ def test_without_a_monitor_before_it_there_is_no_fit(monitor_of, model_of, passi
     assert clock.monotonic() == before
 
 
+def test_a_monitor_of_a_fit_that_was_cut_short_is_none(learn, monitor_of, model_of, data):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    model, monitor = model_of(metrics=[mean]), monitor_of()
+    with pytest.raises(KeyboardInterrupt):
+        learn(monitor, front(), keras.callbacks.LambdaCallback(on_epoch_end=interrupt), model=model)
+
+    with pytest.raises(ConfigurationError, match="none stands before it"):
+        model.fit(*data, callbacks=[front()], verbose=0)
+
+
 @pytest.mark.parametrize("options", [{"monitor": "val_x"}, {"mode": "up"}, {"keep": 0}, {"keep": None}])
 def test_options_that_cannot_work_are_refused_at_once(options):
     with pytest.raises(ConfigurationError):
