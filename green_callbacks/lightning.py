@@ -1,12 +1,18 @@
-"""The callback for ``lightning.pytorch``."""
+"""The callbacks for ``lightning.pytorch``."""
 
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from green_callbacks._lightning import LightningHooks
+from green_callbacks._lightning_front import FrontHooks
 
 
 class EmissionsMonitor(LightningHooks, Callback):
     __doc__ = LightningHooks.__doc__
 
 
-__all__ = ["EmissionsMonitor"]
+class FrontCheckpoint(FrontHooks, ModelCheckpoint):
+    __doc__ = FrontHooks.__doc__
+
+
+__all__ = ["EmissionsMonitor", "FrontCheckpoint"]

@@ -1,12 +1,18 @@
-"""The callback for ``pytorch_lightning``."""
+"""The callbacks for ``pytorch_lightning``."""
 
 from pytorch_lightning import Callback
+from pytorch_lightning.callbacks import ModelCheckpoint
 
 from green_callbacks._lightning import LightningHooks
+from green_callbacks._lightning_front import FrontHooks
 
 
 class EmissionsMonitor(LightningHooks, Callback):
     __doc__ = LightningHooks.__doc__
 
 
-__all__ = ["EmissionsMonitor"]
+class FrontCheckpoint(FrontHooks, ModelCheckpoint):
+    __doc__ = FrontHooks.__doc__
+
+
+__all__ = ["EmissionsMonitor", "FrontCheckpoint"]

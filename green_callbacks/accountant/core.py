@@ -19,8 +19,8 @@ from green_callbacks.accountant.surroundings import Surroundings
 from green_callbacks.accountant.totals import totals
 from green_callbacks.carbon import lookup
 from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError
-from green_callbacks.records import EpochRecord, History, Plan, RunRecord
-from green_callbacks.sinks import read_ledger
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.sinks import LedgerContents, read_ledger
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class EnergyAccountant:
         self._options = options
         self._settings = Settings.check(options)
         self._history = History()
+        self._checkpoints: dict[str, Checkpoints] = {}
         self._run_id: str | None = None
         self._ledger: Path | None = None
         self._run: Run | None = None
@@ -112,6 +113,7 @@ class EnergyAccountant:
             ledger=self._ledger,
             version=__version__,
             history=self._history,
+            checkpoints=self._checkpoints,
         )
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -135,6 +137,11 @@ class EnergyAccountant:
     def history(self) -> History:
         """Every record so far; on other ranks than 0 it is empty."""
         return self._history
+
+    @property
+    def checkpoints(self) -> Mapping[str, Checkpoints]:
+        """The checkpoint files that are kept, by the metric whose front they are of."""
+        return self._checkpoints
 
     @property
     def stop_reason(self) -> str | None:
@@ -180,6 +187,29 @@ class EnergyAccountant:
         """
         if self.is_live and self._run:
             self._run.replan(_merged(self._settings.plan, plan))
+
+    def watch(self, metric: str, mode: str) -> None:
+        """Tell which metric is of interest besides those that policies watch.
+
+        Where no policy watches one, it stands for the quality of the model, in the summary and elsewhere.
+
+        Args:
+            metric: Its key.
+            mode: ``max`` or ``min``: which way it improves.
+        """
+        if self.is_live and self._run:
+            self._run.watch(metric, mode)
+
+    def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
+        """Note which checkpoint files of the front of a metric there are, in the place of those noted before.
+
+        Args:
+            metric: Its key.
+            kept: All of the files.
+        """
+        self._checkpoints[metric] = kept
+        if self.is_live and self._run:
+            self._run.keep_checkpoints(metric, kept)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
@@ -252,6 +282,7 @@ class EnergyAccountant:
             "run_id": self.run_id,
             "ledger": str(self._ledger) if self._ledger else None,
             "history": self._history.to_columns(),
+            "checkpoints": {metric: kept.encode() for metric, kept in self._checkpoints.items()},
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -273,6 +304,7 @@ class EnergyAccountant:
         self._run = self._ledger = self._stop_reason = None
         self._run_id = state["run_id"] or None
         self._history = History.from_columns(state["history"])
+        self._checkpoints = {name: Checkpoints.decode(kept) for name, kept in state.get("checkpoints", {}).items()}
         if state["ledger"] and self._settings.ledger is not False:
             self._resume_ledger(Path(state["ledger"]))
 
@@ -284,14 +316,18 @@ class EnergyAccountant:
             return
         self._ledger = path
         if len(contents.history) >= len(self._history):  # if not, its writer was killed before it had written all
-            self._history, self._stop_reason = contents.history, contents.stop_reason
+            self._take(contents)
 
     def _adopt_ledger(self, path: Path) -> None:
         contents = read_ledger(path)
         self._ledger = path.absolute()
         self._run_id = contents.run_id or None
-        self._history, self._stop_reason = contents.history, contents.stop_reason
+        self._take(contents)
         self._is_resumed = True
+
+    def _take(self, contents: LedgerContents) -> None:
+        self._history, self._stop_reason = contents.history, contents.stop_reason
+        self._checkpoints = dict(contents.checkpoints)
 
     def close(self, *, together: bool = True) -> RunRecord:
         """End the run, with an open epoch as incomplete; safe to call again. It can be started again.

@@ -22,7 +22,7 @@ from green_callbacks.accountant.weighting import energy_weighted
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, Snapshot
-from green_callbacks.records import EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sinks import Ledger, RunContext, Sink, TensorBoardSink
 from green_callbacks.sources import discover
@@ -51,6 +51,7 @@ class Run:
         ledger: The file of its records; None for none.
         version: Version of the package.
         history: The records of earlier stretches.
+        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes meanwhile.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class Run:
         ledger: Path | None,
         version: str,
         history: History,
+        checkpoints: Mapping[str, Checkpoints],
     ) -> None:
         self.history = history
+        self._checkpoints = checkpoints
         self.run_id = run_id
         self.is_closed = False
         self._closing = threading.RLock()
@@ -163,7 +166,18 @@ class Run:
             pue_source=self._settings.pue.source,
             writer=self._around.writer,
             streams_scalars=self._around.streams_scalars,
+            checkpoints=self._checkpoints,
         )
+
+    def watch(self, metric: str, mode: str) -> None:
+        """Watch a metric beside the policies."""
+        self.board.watch(metric, mode)
+        self._told.monitor, self._told.mode = self.board.monitor, self.board.mode
+
+    def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
+        """Note which checkpoint files of the front of a metric there are from now on."""
+        if self._ledger:
+            self._hand_over(self._ledger, partial(self._ledger.keep_checkpoints, metric, kept))
 
     def replan(self, plan: Plan) -> None:
         """Take a plan that became known after the start."""

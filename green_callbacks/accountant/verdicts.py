@@ -30,16 +30,24 @@ class Board:
         self._codes: dict[int, str] = {}
         self._failed: set[int] = set()
         self._monitors_missed = {name for policy in policies if (name := getattr(policy, "monitor", None))}
+        self._watched: tuple[str | None, str] = (None, "max")
+
+    def watch(self, metric: str, mode: str) -> None:
+        """Watch a metric beside the policies; it stands for the quality of the model where no policy watches one."""
+        self._watched = metric, mode
+        self._monitors_missed.add(metric)
 
     @property
     def monitor(self) -> str | None:
-        """The metric that a policy watches; None if none does."""
-        return next((monitor for policy in self._policies if (monitor := getattr(policy, "monitor", None))), None)
+        """The metric that a policy watches, or else whoever does; None if nobody does."""
+        watched, _ = self._watched
+        return next((monitor for policy in self._policies if (monitor := getattr(policy, "monitor", None))), watched)
 
     @property
     def mode(self) -> str:
         """Which way that metric improves: ``max`` or ``min``."""
-        return next((mode for policy in self._policies if (mode := getattr(policy, "mode", None))), "max")
+        _, watched = self._watched
+        return next((mode for policy in self._policies if (mode := getattr(policy, "mode", None))), watched)
 
     def announce(self) -> None:
         """Say what the policies will do."""
@@ -131,7 +139,7 @@ class Board:
         for name in sorted(self._monitors_missed):
             if record.metrics and (has_validated or not name.startswith("val")):
                 keys = ", ".join(sorted(history.metric_names))
-                logger.warning("The metric %r that a policy watches has not appeared; there are: %s.", name, keys)
+                logger.warning("The metric %r that is watched has not appeared; there are: %s.", name, keys)
                 self._monitors_missed.discard(name)
 
 

@@ -35,6 +35,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         monitor=metric.name if metric else None,
         mode=metric.mode if metric else "max",
         pue_source=run.contents.pue_source,
+        checkpoints=run.contents.checkpoints,
     )
     state = "" if run.contents.is_closed else " (killed, or still going on)"
     return f"Run {run.run_id}{state}\n\n{summarise(run.totals, context)}"

@@ -1,5 +1,6 @@
 """The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
 
+from green_callbacks.records.checkpoints import Checkpoints
 from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy, Reading
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import Column, History
@@ -9,6 +10,7 @@ from green_callbacks.records.run import RunRecord
 from green_callbacks.records.verdict import Code, Verdict
 
 __all__ = [
+    "Checkpoints",
     "Code",
     "Column",
     "DeviceEnergy",

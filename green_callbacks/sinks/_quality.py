@@ -7,7 +7,7 @@ def quality_metric(monitor: str | None, names: Iterable[str]) -> str | None:
     """Choose the metric that is shown against the emissions.
 
     Args:
-        monitor: Key that a policy watches; None if none does.
+        monitor: Key that is watched; None if none is.
         names: Keys of the metrics there are, in the order in which they were reported.
 
     Returns:

@@ -1,11 +1,12 @@
 """What every sink promises."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from green_callbacks.records import EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 
 
 @dataclass(slots=True, kw_only=True)
@@ -18,12 +19,14 @@ class RunContext:
         before: The records of earlier processes of the run, where it is being continued.
         history: All records. Grows on another thread while the run goes on: read it only in ``finish``.
         plan: What is known ahead; may become known after the start, so that only ``finish`` can rely on it.
-        monitor: Key of the metric that a policy watches; None if none does.
+        monitor: Key of the metric that is watched; None if none is. May become known after the start, like the plan.
         mode: ``max`` or ``min``: which way that metric improves.
         pue_source: Where the PUE comes from, in words.
         writer: The framework's own TensorBoard writer (an object with the methods of torch's ``SummaryWriter``);
             None where there is none.
         streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
+        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes while the run
+            goes on, like the history.
     """
 
     run_id: str
@@ -36,6 +39,7 @@ class RunContext:
     pue_source: str = "argument"
     writer: Any | None = None
     streams_scalars: bool = False
+    checkpoints: Mapping[str, Checkpoints] = field(default_factory=dict)
 
 
 class Sink(ABC):

@@ -8,7 +8,12 @@ Every line is an object with a ``type``:
   then the last that is known of a process that was killed.
 - ``rewind``: the run was resumed and does ``epoch`` and all later ones again. What was recorded of them was used all
   the same: it counts as outside epochs.
+- ``checkpoints``: which files of the front of a metric are kept, from here on; holds ``monitor``, ``mode``, and
+  ``files``, of which each has the position of its record among those that the file reads back as. Those in the
+  ledger's own folder or beside it go by a path from there, so that all of them can be moved together.
 - ``end``: the run was closed; holds ``stop_reason``.
+
+What :func:`read_ledger` does not know is passed over.
 """
 
 import json
@@ -21,7 +26,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from green_callbacks.errors import LedgerError
-from green_callbacks.records import EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode, encode
 from green_callbacks.records.plan import decode_plan, encode_plan
 from green_callbacks.sinks.base import RunContext, Sink
@@ -35,6 +40,7 @@ _NEEDED: Final = {
     "run": frozenset({"schema", "run_id", "version"}),
     "plan": frozenset({"plan"}),
     "rewind": frozenset({"epoch"}),
+    "checkpoints": frozenset({"monitor", "mode", "files"}),
     "end": frozenset({"stop_reason"}),
 }
 
@@ -63,6 +69,8 @@ class Ledger(Sink):
         lines = [{"type": "record", **encode(record)} for record in context.before[held:]]
         for line in [*lines, self._head(context)] if held else [self._head(context), *lines]:
             self._queue(line)
+        for metric, kept in list(context.checkpoints.items()):
+            self._queue(self._checkpoints_line(metric, kept))
         self._flush()
 
     def replan(self, plan: Plan) -> None:
@@ -110,6 +118,18 @@ class Ledger(Sink):
             epoch: The first of them.
         """
         self._append({"type": "rewind", "epoch": epoch})
+
+    def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
+        """Note which files of the front of a metric there are from now on.
+
+        Args:
+            metric: Its key.
+            kept: All of them.
+        """
+        self._append(self._checkpoints_line(metric, kept))
+
+    def _checkpoints_line(self, metric: str, kept: Checkpoints) -> dict[str, Any]:
+        return {"type": "checkpoints", "monitor": metric, **kept.seen_from(self.path.parent).encode()}
 
     def finish(self, run: RunRecord) -> None:
         """Note that the run was closed."""
@@ -187,9 +207,10 @@ class LedgerContents:
         stop_reason: Why a policy ended the run; None if none did, or if it was never closed.
         is_closed: Whether the run came to an end; if not, it was killed or still goes on.
         plan: What was known ahead.
-        monitor: Key of the metric that a policy watched; None if none did.
+        monitor: Key of the metric that was watched; None if none was.
         mode: ``max`` or ``min``: which way that metric improves.
         pue_source: Where the PUE came from, in words.
+        checkpoints: The checkpoint files that were kept, by the metric whose front they are of.
     """
 
     run_id: str
@@ -200,6 +221,7 @@ class LedgerContents:
     monitor: str | None
     mode: Literal["max", "min"]
     pue_source: str
+    checkpoints: Mapping[str, Checkpoints]
 
 
 def read_ledger(path: str | Path) -> LedgerContents:
@@ -219,43 +241,53 @@ def read_ledger(path: str | Path) -> LedgerContents:
         logger.warning("Line %d of %s is not whole, as if its writer had been killed; passed over.", number, path)
     if replayed.last_words is not None:
         replayed.history.append(replayed.last_words)
+    checkpoints = {name: kept.found_from(Path(path).parent) for name, kept in replayed.checkpoints.items()}
+    monitor, mode = replayed.told.get("monitor"), replayed.told.get("mode", "max")
+    if monitor is None and checkpoints:  # nobody had said yet when the head was written
+        monitor, mode = next((name, kept.mode) for name, kept in checkpoints.items())
     return LedgerContents(
         run_id=replayed.run_id,
         history=replayed.history,
         stop_reason=replayed.stop_reason,
         is_closed=replayed.is_closed,
         plan=decode_plan(replayed.told["plan"]) if "plan" in replayed.told else Plan(),
-        monitor=replayed.told.get("monitor"),
-        mode=replayed.told.get("mode", "max"),
+        monitor=monitor,
+        mode=mode,
         pue_source=replayed.told.get("pue_source", "not known"),
+        checkpoints=checkpoints,
     )
 
 
 @dataclass(slots=True)
 class _Replay:
-    """A ledger, line after line; a heartbeat counts once it is known that no record follows it."""
+    """A ledger, line after line; a heartbeat counts once it is known that its process wrote no record after it."""
 
     run_id: str = ""
     history: History = field(default_factory=History)
     stop_reason: str | None = None
     is_closed: bool = False
     told: dict[str, Any] = field(default_factory=dict)
+    checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     last_words: EpochRecord | None = None
     torn_lines: list[int] = field(default_factory=list)
 
     def take(self, line: Mapping[str, Any]) -> None:
-        kind, words = line["type"], self.last_words
-        self.last_words = line["record"] if kind == "heartbeat" else None
+        kind = line["type"]
+        if kind in _RECORDS:
+            self.last_words = line["record"] if kind == "heartbeat" else None
         if kind == "record":
             self.history.append(line["record"])
-        elif kind != "heartbeat" and words is not None:
-            self.history.append(words)
-        if kind == "run":
+        elif kind == "run":
+            if self.last_words is not None:
+                self.history.append(self.last_words)
+            self.last_words = None
             self.run_id, self.stop_reason, self.is_closed = line["run_id"], None, False
         if kind in {"run", "plan"}:
             self.told |= line
         elif kind == "rewind":
             self.history.rewind(line["epoch"])
+        elif kind == "checkpoints":
+            self.checkpoints[line["monitor"]] = line["kept"]
         elif kind == "end":
             self.stop_reason, self.is_closed = line["stop_reason"], True
 
@@ -289,6 +321,8 @@ def _fields(line: bytes) -> dict[str, Any] | None:
         missing = _NEEDED.get(fields["type"], frozenset()) - fields.keys()
         if fields["type"] in _RECORDS:
             fields = {"type": fields["type"], "record": decode(fields)}
+        elif fields["type"] == "checkpoints" and not missing:
+            fields["kept"] = Checkpoints.decode(fields)
     except (AttributeError, KeyError, TypeError, ValueError):
         return None
     return None if missing else fields

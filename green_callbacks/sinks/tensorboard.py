@@ -120,7 +120,7 @@ class _Board:
             self.stream.scalars(values, self._step(record), self._wall_seconds)
 
     def _draw_quality(self, record: EpochRecord) -> None:
-        self._metric = quality_metric(self._metric, record.metrics)
+        self._metric = quality_metric(self._context.monitor or self._metric, record.metrics)
         value = None if self._metric is None else record.metrics.get(self._metric)
         if value is not None and isfinite(value) and self._spent_kg is not None:
             spent_micrograms = round(self._spent_kg * MICROGRAMS_PER_KG)

@@ -12,7 +12,7 @@ from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary._answers import answers
-from green_callbacks.summary._front import FrontPoint, NextDoubling, bought, front, knee
+from green_callbacks.summary._front import FrontPoint, NextDoubling, bought, front, knee, worth_keeping
 from green_callbacks.summary._last_gain import LastGain, last_gain
 from green_callbacks.summary._table import table
 from green_callbacks.units import format_energy, format_mass, joules_to_kwh
@@ -28,6 +28,7 @@ __all__ = [
     "last_gain",
     "summarise",
     "table",
+    "worth_keeping",
 ]
 
 logger = logging.getLogger(__name__)
@@ -89,16 +90,25 @@ def summarise(run: RunRecord, context: RunContext) -> str:
     """
     metric = quality_metric(context.monitor, context.history.metric_names)
     mode = _mode(metric, context)
-    answered, on_the_way = answers(run, context, metric, mode), bought(context.history, metric, mode)
+    answered = answers(run, context, metric, mode)
     blocks = [
         [fill(_ending(run, context.plan), _WIDTH)],
         [_labelled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
         [_labelled(label.capitalize(), text) for label, text in answered.items()],
-        [] if on_the_way is None else [_labelled("On the way", on_the_way)],
+        [_labelled("On the way", text) for text in _on_the_way(context, metric, mode)],
         [] if run.ledger is None else [_labelled("Ledger", str(run.ledger))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def _on_the_way(context: RunContext, metric: str | None, mode: str) -> list[str]:
+    """Say what was to be had for which emissions: of one metric, and of others that have checkpoints of their own."""
+    there = {name: kept.that_exist() for name, kept in context.checkpoints.items()}
+    files = {row: path for kept in there.values() for path, row in kept.rows.items()}
+    modes = {metric: mode} | {name: kept.mode for name, kept in there.items() if kept.rows and name != metric}
+    sentences = (bought(context.history, name, mode, files) for name, mode in modes.items())
+    return [sentence for sentence in sentences if sentence is not None]
 
 
 def _mode(metric: str | None, context: RunContext) -> str:
@@ -146,11 +156,16 @@ def _how_obtained(measured_share: float | None) -> str:
 
 
 def _labelled(label: str, text: str) -> str:
-    return fill(
-        text,
-        _WIDTH,
-        initial_indent=label.ljust(_LABEL_WIDTH),
-        subsequent_indent=" " * _LABEL_WIDTH,
-        break_long_words=False,
-        break_on_hyphens=False,
+    indent = " " * _LABEL_WIDTH
+    lines = (
+        fill(
+            line,
+            _WIDTH,
+            initial_indent=indent if at else label.ljust(_LABEL_WIDTH),
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for at, line in enumerate(text.split("\n"))
     )
+    return "\n".join(lines)

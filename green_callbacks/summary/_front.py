@@ -1,7 +1,8 @@
 """What quality was to be had for which emissions, and what doubling them again would buy."""
 
+import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Self
@@ -33,11 +34,13 @@ class FrontPoint:
         epoch: The epoch; None for a row outside epochs.
         kg: Emissions so far, in kgCO2e.
         value: The metric.
+        row: Position of its record in the history.
     """
 
     epoch: int | None
     kg: float
     value: float
+    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +97,11 @@ def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
             continue
         if points and history.cumulative_kg[row] <= points[-1].kg:
             points.pop()
-        points.append(FrontPoint(history.epoch_at(row), history.cumulative_kg[row], value))
+        points.append(FrontPoint(history.epoch_at(row), history.cumulative_kg[row], value, row))
     return points
 
 
-def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
+def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> FrontPoint | None:
     """Return the point from which on quality gets dear.
 
     It lies farthest above the straight line from the first point to the last, both axes scaled to their lengths
@@ -106,9 +109,10 @@ def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
 
     Args:
         points: A front.
+        among: Rows of the points of which there is a choice; all unless given.
 
     Returns:
-        The point; None if there are fewer than three, or if none lies above the line.
+        The point; None if the front has fewer than three, or if none lies above the line.
     """
     if len(points) < _KNEE_POINTS:
         return None
@@ -118,29 +122,62 @@ def knee(points: Sequence[FrontPoint]) -> FrontPoint | None:
         gained = (each.value - first.value) / (last.value - first.value)
         return gained - (each.kg - first.kg) / (last.kg - first.kg)
 
-    farthest = max(points, key=height)
+    choice = (each for each in points if among is None or each.row in among)
+    farthest = max(choice, key=height, default=first)
     return farthest if height(farthest) > 0 else None
 
 
-def bought(history: History, metric: str | None, mode: str) -> str | None:
+def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[int] | None = None) -> list[FrontPoint]:
+    """Choose the points of a front that say most about it.
+
+    The best stays in any case, and next to it the knee. Of the others, the one goes first without which least is lost:
+    the area between what was to be had for any emissions with it and without it, as in SMS-EMOA (Beume et al., 2007).
+    So points lie dense where quality rises and apart where it does not, whatever the units of the axes; the first,
+    against which the others count, goes before any that is better. To go on with five at every new point, as a run does
+    that cannot bring a file back, leaves some 98 % of the area that the five chosen best in the end would have left.
+
+    Args:
+        points: A front.
+        count: How many to choose, at least 1.
+        among: Rows of the points of which there is a choice; all unless given.
+
+    Returns:
+        At most as many points, in their order.
+    """
+    best, turn = points[-1:], knee(points, among)
+    kept = [point for point in points if among is None or point.row in among]
+    while len(kept) > count:
+        before = [points[0], *kept]
+        after = [*kept[1:], points[-1]]
+        lost = [abs(p.value - b.value) * (a.kg - p.kg) for b, p, a in zip(before, kept, after, strict=False)]
+        del kept[min(range(len(kept)), key=lambda at: (kept[at] in best, kept[at] == turn, lost[at]))]
+    return kept
+
+
+def bought(history: History, metric: str | None, mode: str, files: Mapping[int, str] | None = None) -> str | None:
     """Say what quality was to be had for which emissions.
 
     Args:
         history: All records.
         metric: Key of the metric; None if there is none.
         mode: ``max`` or ``min``: which way it improves.
+        files: Checkpoints, by the rows of their records.
 
     Returns:
-        The knee, the best, and what a half and a quarter of the best's emissions bought, or the first value where that
-        came later; None if there is but one point.
+        The best, and the points that have a checkpoint, the knee among them, with a line for each. Where none has, the
+        best, the knee, and what a half and a quarter of the best's emissions bought, or the first value where that came
+        later. None if there is but one point.
     """
     points = front(history, metric or "", mode)
     if len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
         return None
-    turn = knee(points)
+    files = {point.row: files[point.row] for point in points if point.row in files} if files else {}
+    turn = knee(points, files or None)
     ends = (bisect_right(points, share * points[-1].kg, key=lambda point: point.kg) for share in _SHOWN_SHARES)
-    shown = {max(end - 1, 0) for end in ends} | ({points.index(turn)} if turn else set())
-    return f"{metric} {', '.join(_words(points[at], turn) for at in sorted(shown))}."
+    shown = {at for at, point in enumerate(points) if point.row in files} or {max(end - 1, 0) for end in ends}
+    shown |= {len(points) - 1} | ({points.index(turn)} if turn else set())
+    comma = ",\n" if files else ", "  # paths are long: each has a line
+    return f"{metric} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
 
 
 def doubling(history: History, metric: str, mode: str) -> str | None:
@@ -168,11 +205,20 @@ def doubling(history: History, metric: str, mode: str) -> str | None:
     return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
 
 
-def _words(each: FrontPoint, turn: FrontPoint | None) -> str:
+def _words(each: FrontPoint, turn: FrontPoint | None, files: Mapping[int, str]) -> str:
     where = [] if each.epoch is None else [f"epoch {each.epoch}"]
     where += ["the knee"] if each is turn else []
+    where += [_from_here(files[each.row])] if each.row in files else []
     noted = f" ({', '.join(where)})" if where else ""
     return f"{significant(each.value, _METRIC_DIGITS)} at {format_mass(each.kg)}{noted}"
+
+
+def _from_here(path: str) -> str:
+    """Leave out the working folder, where a file lies in it."""
+    try:
+        return path.removeprefix(os.path.join(os.getcwd(), ""))  # noqa: PTH109, PTH118  text, of URLs as well
+    except OSError:  # it was removed
+        return path
 
 
 def _is_better(value: float, than: float, mode: str) -> bool:

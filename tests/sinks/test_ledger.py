@@ -9,7 +9,7 @@ from strategies import comparable
 
 from green_callbacks import Plan, Verdict
 from green_callbacks.errors import LedgerError
-from green_callbacks.records import History
+from green_callbacks.records import Checkpoints, History
 from green_callbacks.sinks import Ledger, read_ledger
 
 HISTORY = History([record(None), record(0, metrics={"val_acc": 0.5}), record(1)])
@@ -154,6 +154,10 @@ def test_a_line_that_was_cut_is_passed_over_and_the_next_begins_anew(path, caplo
         b'{"type":"record","epoch":"three"}',
         b'{"type":"run"}',
         b'{"type":"rewind"}',
+        b'{"type":"checkpoints"}',
+        b'{"type":"checkpoints","monitor":"a","mode":"max","files":["b"]}',
+        b'{"type":"checkpoints","monitor":"a","mode":"max","files":{"b":"c"}}',
+        b'{"type":"checkpoints","monitor":"a","mode":"up","files":{}}',
         b'{"no":"type"}',
         b"{}",
     ],
@@ -265,3 +269,49 @@ def test_what_sinks_are_told_is_read_back_and_a_later_plan_replaces_the_first(pa
     ledger.finish(finished(HISTORY, None))
     assert read_ledger(path).is_closed
     ledger.close()
+
+
+def test_the_last_word_on_checkpoints_counts_for_each_metric(path):
+    ledger = opened(path)
+    assert read_ledger(path).checkpoints == {}
+    kept = Checkpoints("max", {str(path.parent / "a.ckpt"): 0})
+    for_loss = Checkpoints("min", {"/elsewhere/b.ckpt": 0, "s3://bucket/c.ckpt": 3, str(path.parents[1] / "d.ckpt"): 4})
+    ledger.keep_checkpoints("val_acc", Checkpoints("max", {"/gone.ckpt": 0}))
+    ledger.keep_checkpoints("val_acc", kept)
+    ledger.keep_checkpoints("val_loss", for_loss)
+    ledger.close()
+    assert read_ledger(path).checkpoints == {"val_acc": kept, "val_loss": for_loss}
+    assert [list(line["files"]) for line in lines(path)[-2:]] == [
+        ["a.ckpt"],
+        ["/elsewhere/b.ckpt", "s3://bucket/c.ckpt", "../d.ckpt"],
+    ]
+
+
+def test_the_metric_of_checkpoints_is_watched_where_the_head_names_none(path):
+    ledger = opened(path)
+    ledger.keep_checkpoints("val_loss", Checkpoints("min", {}))
+    ledger.close()
+    assert (read_ledger(path).monitor, read_ledger(path).mode) == ("val_loss", "min")
+    ledger.open(run_context(path.parent, monitor="val_acc"))
+    ledger.close()
+    assert (read_ledger(path).monitor, read_ledger(path).mode) == ("val_acc", "max")
+
+
+def test_a_new_file_begins_with_the_checkpoints_that_there_are(path):
+    kept = Checkpoints("max", {"/logs/a.ckpt": 2})
+    ledger = Ledger(path, "1.2.3")
+    ledger.open(run_context(path.parent, before=HISTORY, checkpoints={"val_acc": kept}))
+    ledger.close()
+    assert read_ledger(path).checkpoints == {"val_acc": kept}
+
+
+@pytest.mark.parametrize("remark", ["keep_checkpoints", "replan", "rewind"])
+def test_a_heartbeat_that_is_followed_by_a_remark_is_still_part_of_the_next_record(path, remark):
+    arguments = {"keep_checkpoints": ("val_acc", Checkpoints("max", {})), "replan": (Plan(epochs=3),), "rewind": (7,)}
+    ledger = opened(path)
+    ledger.heartbeat(record(None, gpu_joules=2.0))
+    getattr(ledger, remark)(*arguments[remark])
+    assert [r.devices["gpu:0"].joules for r in read_ledger(path).history] == [2.0], "killed"
+    ledger.write(record(0, gpu_joules=3.0))
+    ledger.close()
+    assert [r.devices["gpu:0"].joules for r in read_ledger(path).history] == [3.0]

@@ -1,11 +1,12 @@
-from math import isfinite
+from math import exp, inf, isfinite, log
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks.records import EpochRecord, History
-from green_callbacks.summary import FrontPoint, NextDoubling, front, knee
+from green_callbacks.summary import FrontPoint, NextDoubling, front, knee, worth_keeping
 from green_callbacks.summary._front import bought, doubling
 
 
@@ -16,16 +17,16 @@ def learning(*values, metric="val_acc", kg=1.0):
 
 def test_the_front_is_every_new_best():
     assert front(learning(0.5, 0.8, 0.7, float("nan"), 0.9, 0.9), "val_acc", "max") == [
-        FrontPoint(0, 1.0, 0.5),
-        FrontPoint(1, 2.0, 0.8),
-        FrontPoint(4, 5.0, 0.9),
+        FrontPoint(0, 1.0, 0.5, 0),
+        FrontPoint(1, 2.0, 0.8, 1),
+        FrontPoint(4, 5.0, 0.9, 4),
     ]
     assert [point.value for point in front(learning(2.0, 3.0, 1.0), "val_acc", "min")] == [2.0, 1.0]
     assert front(learning(0.5), "another", "max") == []
 
 
 def test_a_better_value_at_no_further_cost_takes_the_place_of_the_one_before():
-    assert front(learning(0.5, 0.8, kg=0.0), "val_acc", "max") == [FrontPoint(1, 0.0, 0.8)]
+    assert front(learning(0.5, 0.8, kg=0.0), "val_acc", "max") == [FrontPoint(1, 0.0, 0.8, 1)]
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan"))), st.sampled_from(["max", "min"]))
@@ -110,3 +111,128 @@ def test_without_two_points_there_was_no_choice(history, metric):
 
 def test_without_emissions_there_was_no_choice():
     assert bought(learning(0.5, 0.6, kg=0.0), "val_acc", "max") is None
+
+
+def fronts():
+    """Fronts of whole numbers, so that no rounding decides, with gaps of any length."""
+    steps = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=12)
+
+    def points(gaps):
+        kg, value, made = 0, 0, []
+        for row, (dearer, better) in enumerate(gaps):
+            kg, value = kg + dearer, value + better
+            made.append(FrontPoint(row, float(kg), float(value), row))
+        return made
+
+    return steps.map(points)
+
+
+@given(fronts(), st.integers(1, 8), st.data())
+def test_kept_are_the_best_the_knee_and_no_more_than_asked_for(points, count, data):
+    rows = {point.row for point in points}
+    among = data.draw(st.none() | st.sets(st.sampled_from(sorted(rows))))
+    kept = worth_keeping(points, count, among)
+    choice = [point for point in points if among is None or point.row in among]
+    assert len(kept) == min(count, len(choice))
+    assert kept == [point for point in choice if point in kept], "in the order of the front"
+    assert (points[-1] in kept) == (points[-1] in choice)
+    if count > 1 and knee(points, among):
+        assert knee(points, among) in kept
+
+
+@given(fronts(), st.integers(1, 8), st.sampled_from([0.125, 64.0]), st.sampled_from([0.5, 32.0, -1.0]))
+def test_what_is_kept_depends_on_no_unit_and_no_direction(points, count, of_kg, of_value):
+    others = [FrontPoint(p.epoch, of_kg * p.kg, of_value * p.value, p.row) for p in points]
+    rows = [point.row for point in worth_keeping(points, count)]
+    assert [point.row for point in worth_keeping(others, count)] == rows
+
+
+@given(fronts(), st.integers(2, 8))
+def test_fewer_are_kept_of_those_that_more_would_keep(points, count):
+    assert set(worth_keeping(points, count - 1)) <= set(worth_keeping(points, count))
+
+
+def test_of_a_plateau_its_beginning_and_its_end_are_kept():
+    points = front(learning(0.1, 0.8, 0.81, 0.82, 0.83, 0.9, 0.91, 0.92), "val_acc", "max")
+    assert [point.epoch for point in worth_keeping(points, 3)] == [1, 5, 7]
+    assert [point.epoch for point in worth_keeping(points, 1)] == [7]
+    assert worth_keeping([], 3) == []
+
+
+def area(points, kept):
+    """What the kept ones leave of the quality that was to be had for any emissions, above that of the first."""
+    ends = [*(point.kg for point in kept[1:]), points[-1].kg]
+    return sum((point.value - points[0].value) * (end - point.kg) for point, end in zip(kept, ends, strict=True))
+
+
+def largest_area(points, count):
+    """The same of the best choice of all, by going through the points from the last back."""
+    best = {len(points) - 1: 0.0}
+    for _ in range(count - 1):
+        longer = dict(best)
+        for at, point in enumerate(points):
+            gains = ((point.value - points[0].value) * (points[to].kg - point.kg) + best[to] for to in best if to > at)
+            longer[at] = max(longer.get(at, -inf), max(gains, default=-inf))
+        best = longer
+    return max(best.values())
+
+
+CURVES = {
+    "power": lambda n: 1 - n**-0.5,
+    "exponential": lambda n: 1 - exp(-n / 10),
+    "logarithmic": log,
+    "linear": float,
+    "late": lambda n: float(n**2),
+    "stepped": lambda n: 1 - n**-0.5 + 0.3 * (n > 60),
+}
+
+
+def kept_by_a_run(points, count):
+    """What a run keeps that chooses again at every new point, and cannot bring back what it has let go."""
+    rows = set()
+    for reached in range(1, len(points) + 1):
+        rows.add(points[reached - 1].row)
+        rows = {point.row for point in worth_keeping(points[:reached], count, rows)}
+    return [point for point in points if point.row in rows]
+
+
+def test_a_run_that_cannot_look_ahead_keeps_nearly_as_much_as_one_that_could():
+    shares = []
+    for curve in CURVES.values():
+        for seed in range(4):
+            noise = Random(seed)  # a script
+            values = [curve(n) * (1 + noise.gauss(0, 0.03)) for n in range(1, 101)]
+            points = front(learning(*values), "val_acc", "max")
+            kept = kept_by_a_run(points, 5)
+            shares.append(area(points, kept) / largest_area(points, 5))
+    assert sum(shares) / len(shares) > 0.97
+    assert min(shares) > 0.85
+
+
+FILES = {1: "/logs/front-epoch=1.ckpt", 2: "/logs/front-epoch=2.ckpt", 7: "/logs/front-epoch=7.ckpt"}
+
+
+def test_points_with_a_checkpoint_are_said_with_it_and_one_of_them_is_the_knee():
+    history = learning(0.1, 0.8, 0.85, 0.9, 0.905, 0.91, 0.915, 0.92)
+    assert bought(history, "val_acc", "max", FILES) == (
+        "val_acc 0.8000 at 2.00 kg (epoch 1, the knee, /logs/front-epoch=1.ckpt),\n"
+        "0.8500 at 3.00 kg (epoch 2, /logs/front-epoch=2.ckpt),\n"
+        "0.9200 at 8.00 kg (epoch 7, /logs/front-epoch=7.ckpt)."
+    )
+    assert bought(history, "val_acc", "max", {2: FILES[2]}) == (
+        "val_acc 0.8500 at 3.00 kg (epoch 2, the knee, /logs/front-epoch=2.ckpt),\n0.9200 at 8.00 kg (epoch 7)."
+    )
+
+
+def test_files_of_rows_that_are_not_on_the_front_are_as_if_there_were_none():
+    history = learning(0.1, 0.8, 0.7, 0.9)
+    assert bought(history, "val_acc", "max", FILES | {1: "", 2: "/gone"}) != bought(history, "val_acc", "max")
+    assert bought(history, "val_acc", "max", {2: "/logs/front-epoch=2.ckpt"}) == bought(history, "val_acc", "max")
+
+
+def test_a_file_in_the_working_folder_goes_by_its_path_from_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = bought(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "logs" / "best.ckpt"), 0: "s3://a/0.ckpt"})
+    assert said == "val_acc 0.1000 at 1.00 kg (epoch 0, s3://a/0.ckpt),\n0.8000 at 2.00 kg (epoch 1, logs/best.ckpt)."
+    tmp_path.rmdir()
+    assert str(tmp_path / "x.ckpt") in bought(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "x.ckpt")})

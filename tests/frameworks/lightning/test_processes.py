@@ -30,7 +30,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(request.param)
     done = subprocess.run(
         [sys.executable, HERE / "two_ranks.py", request.param, folder],
-        env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3]))},  # the tests, and what they test
         cwd=folder,
         check=False,
         capture_output=True,
@@ -80,6 +80,20 @@ def test_every_rank_sees_the_same_numbers(trained: Trained):
 def test_only_rank_0_keeps_the_history(trained: Trained):
     assert trained.ranks[0]["records"] >= 3
     assert trained.ranks[1]["records"] == 0
+
+
+def test_every_rank_knows_the_best_of_the_front_and_the_files_are_in_the_ledger(trained: Trained):
+    (best,) = {rank["best"] for rank in trained.ranks}
+    assert Path(best).name.startswith("front-epoch=2-val_acc=0.2-kg=")
+    kept = trained.ledger.checkpoints["val_acc"].rows
+    assert sorted(kept) == sorted(map(str, trained.folder.glob("front/*.ckpt")))
+    assert best in kept
+    assert len(kept) == 2
+
+
+def test_what_rank_0_cannot_save_holds_up_no_other(trained: Trained):
+    assert {rank["unsaved"] for rank in trained.ranks} == {""}
+    assert trained.said.count("could not be saved or removed") >= 1
 
 
 @pytest.mark.parametrize("trained", ["ddp"], indirect=True)

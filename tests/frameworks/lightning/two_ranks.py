@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger
 from green_callbacks import CarbonBudget
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import BudgetSpentError
-from green_callbacks.lightning import EmissionsMonitor
+from green_callbacks.lightning import EmissionsMonitor, FrontCheckpoint
 from green_callbacks.sources import EnergySource, ScriptedSource
 
 HOST_WATTS = 50.0
@@ -54,6 +54,8 @@ class Notes(Callback):
             "budget_left_kwh": float(trainer.callback_metrics["green/budget_left_kwh"]),
             "reason": self.callback.accountant.stop_reason,
             "records": len(self.callback.accountant.history),
+            "best": trainer.checkpoint_callbacks[1].best_model_path,
+            "unsaved": trainer.checkpoint_callbacks[2].best_model_path,
         }
         self.folder.joinpath(f"rank{trainer.global_rank}.json").write_text(json.dumps(seen), encoding="utf-8")
 
@@ -74,7 +76,10 @@ def train(strategy: str, folder: Path, checkpoint: Path | None = None) -> None:
     callback = EmissionsMonitor(**scripted(clock, sources=sources(clock), policies=policies))
     best = ModelCheckpoint(folder, monitor="green/emissions_total_kg", mode="max", filename="best")
     options = {"devices": RANKS, "strategy": strategy, "logger": CSVLogger(folder), "enable_checkpointing": True}
-    callbacks = [callback, Notes(folder, callback), best]
+    front = FrontCheckpoint("val_acc", folder / "front", keep=2)
+    folder.joinpath("file").touch()
+    in_vain = FrontCheckpoint("train_loss_epoch", folder / "file" / "no folder")
+    callbacks = [callback, Notes(folder, callback), best, front, in_vain]
     trainer = Trainer(**{**quiet(folder), "max_epochs": 9, **options}, callbacks=callbacks)
     trainer.fit(RankedModule(clock), ckpt_path=checkpoint, weights_only=checkpoint is not None or None)
 

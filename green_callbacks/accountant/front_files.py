@@ -1,0 +1,145 @@
+"""The checkpoint files of the front of emissions and quality: which one is due, and which to keep."""
+
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator
+from itertools import chain, count
+from pathlib import Path
+
+from green_callbacks.accountant.core import EnergyAccountant
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._metric_mode import Mode, direction
+from green_callbacks.records import Checkpoints
+from green_callbacks.summary import FrontPoint, front, worth_keeping
+
+logger = logging.getLogger(__name__)
+
+
+class FrontFiles:
+    """Decides which checkpoints of a run to save and to keep; an adapter writes and removes the files.
+
+    Holds options only: which files there are is noted in the account, and with it in its ledger and state.
+
+    Args:
+        monitor: Key of the metric.
+        mode: Which way it improves: ``max``, ``min``, or ``auto`` to go by its name.
+        keep: How many files to keep.
+
+    Raises:
+        ConfigurationError: An option that cannot work.
+    """
+
+    def __init__(self, monitor: str, mode: Mode, keep: int) -> None:
+        if not isinstance(monitor, str):
+            msg = f"monitor is {monitor!r}: name the metric whose best checkpoints to keep, such as 'val_acc'."
+            raise ConfigurationError(msg)
+        if not isinstance(keep, int) or keep < 1:
+            msg = f"keep is {keep!r}: keep one checkpoint at least, the best."
+            raise ConfigurationError(msg)
+        self.monitor = monitor
+        self.mode = direction(monitor, mode)
+        self.keep = keep
+        self._has_failed = False
+
+    def begin(self, accountant: EnergyAccountant) -> None:
+        """Begin a stretch of a run, or go on with one: files that are gone by now count no more.
+
+        Args:
+            accountant: What accounts the run.
+        """
+        accountant.watch(self.monitor, self.mode)
+        if self.monitor in accountant.checkpoints:
+            accountant.keep_checkpoints(self.monitor, accountant.checkpoints[self.monitor].that_exist())
+
+    def points(self, accountant: EnergyAccountant) -> dict[str, FrontPoint]:
+        """Return the points of the front that have a file, cheapest first, by the paths of the files.
+
+        Args:
+            accountant: What accounts the run.
+        """
+        paths = {row: path for path, row in self._rows(accountant).items()}
+        points = front(accountant.history, self.monitor, self.mode)
+        return {paths[point.row]: point for point in points if point.row in paths}
+
+    def due(self, accountant: EnergyAccountant) -> FrontPoint | None:
+        """Return the point that the epoch just ended has added to the front; None if it has added none.
+
+        Args:
+            accountant: What accounts the run.
+        """
+        history = accountant.history
+        last = len(history) - 1
+        if not accountant.is_live or last not in history.metric(self.monitor).rows[-1:]:
+            return None
+        newest = front(history, self.monitor, self.mode)[-1:]
+        return next((point for point in newest if point.row == last and point.epoch is not None), None)
+
+    def name(self, point: FrontPoint) -> str:
+        """Name the file of a point, without its ending, by epoch, metric and kgCO2e."""
+        metric = re.sub(r"[^\w.-]+", "_", self.monitor)
+        return f"front-epoch={point.epoch}-{metric}={point.value:.4g}-kg={point.kg:.3g}"
+
+    def paths(self, folder: str | Path, name: str, ending: str) -> Iterator[str]:
+        """Go through the paths that a file may have, for one on which no other lies.
+
+        Args:
+            folder: Its folder, or the URL of one.
+            name: Its name.
+            ending: The ending of its name.
+
+        Yields:
+            Absolute paths: the name itself, and then with a number.
+        """
+        folder = str(folder) if "://" in str(folder) else os.path.abspath(folder)  # noqa: PTH100  links stay as written
+        for version in chain([""], (f"-v{number}" for number in count(1))):
+            yield os.path.join(folder, f"{name}{version}{ending}")  # noqa: PTH118  URLs as well
+
+    def add(self, accountant: EnergyAccountant, path: str, save: Callable[[], bool]) -> list[str]:
+        """Have the file of the point that is due saved.
+
+        It is noted before it is saved, since what is saved may hold the account; and no more if it was not.
+
+        Args:
+            accountant: What accounts the run.
+            path: Where to save it.
+            save: Saves it; returns whether that went well.
+
+        Returns:
+            Files in the same folder that are not worth keeping beside it. Those of epochs that were done again after a
+            resume are not among them: the run knows no more how good they are.
+        """
+        before = self._rows(accountant)
+        rows = {**before, path: len(accountant.history) - 1}
+        kept = worth_keeping(front(accountant.history, self.monitor, self.mode), self.keep, rows.values())
+        stay = {point.row for point in kept}
+        self._note(accountant, {each: row for each, row in rows.items() if row in stay})
+        if not save():
+            self._note(accountant, before)
+            return []
+        known = set(accountant.history.metric(self.monitor).rows) - stay
+        return [each for each, row in before.items() if row in known and Path(each).parent == Path(path).parent]
+
+    def failed(self, path: str, reason: Exception) -> None:
+        """Say that a file could not be saved or removed, once.
+
+        Args:
+            path: The file.
+            reason: What was raised.
+        """
+        if not self._has_failed:
+            self._has_failed = True
+            logger.warning(
+                "The checkpoint %s could not be saved or removed (%s: %s): training goes on without that. "
+                "Free the disk, or name another folder with dirpath=….",
+                path,
+                type(reason).__name__,
+                reason,
+            )
+
+    def _rows(self, accountant: EnergyAccountant) -> dict[str, int]:
+        kept = accountant.checkpoints.get(self.monitor)
+        return dict(kept.rows) if kept else {}
+
+    def _note(self, accountant: EnergyAccountant, rows: dict[str, int]) -> None:
+        accountant.keep_checkpoints(self.monitor, Checkpoints(self.mode, rows))
