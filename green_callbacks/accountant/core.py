@@ -3,12 +3,12 @@
 import logging
 import os
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, Unpack
+from typing import Any, Final, Self, TypeVar, Unpack
 
 from green_callbacks._version import __version__
 from green_callbacks.accountant.options import AccountantOptions, Settings
@@ -25,6 +25,8 @@ from green_callbacks.sinks import LedgerContents, read_ledger
 logger = logging.getLogger(__name__)
 
 STATE_VERSION: Final = 1
+
+Batch = TypeVar("Batch")
 
 
 class EnergyAccountant:
@@ -57,7 +59,8 @@ class EnergyAccountant:
         self._run: Run | None = None
         self._finalizer: weakref.finalize[[], Self] | None = None
         self._stop_reason: str | None = None
-        self._is_resumed = False
+        self._resumed_row: int | None = None
+        """From which row on epochs may be done again, after a resume."""
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
             self._adopt_ledger(self._settings.ledger)
 
@@ -169,10 +172,10 @@ class EnergyAccountant:
             return
         if run.epoch_is_open:
             run.end_epoch(complete=False)
-        if self._is_resumed:
-            self._is_resumed = False
-            if self._history.last_epoch is not None and epoch <= self._history.last_epoch:
-                run.rewind(epoch)
+        if self._resumed_row is not None:
+            row, self._resumed_row = self._resumed_row, None
+            if self._history.holds_epoch(epoch, row):
+                run.rewind(epoch, row)
         try:
             run.begin_epoch(int(epoch))
         except BudgetSpentError:
@@ -244,17 +247,49 @@ class EnergyAccountant:
         if self.is_live and self._run:
             self._run.observe(metrics or {}, learning_rate, samples, step)
 
-    def end_epoch(self) -> EpochRecord:
-        """End the epoch: read the counters, decide, hand the record over.
+    @property
+    def decides_inside_epochs(self) -> bool:
+        """Whether ``decide_every`` was given."""
+        return self._settings.decide_every is not None
+
+    def end_step(self, count: int = 1) -> bool:
+        """Tell that optimiser steps were done; every rank calls this after the same ones.
+
+        Args:
+            count: How many since the last call.
 
         Returns:
-            The record, with the verdicts on it. If no epoch is open, an incomplete one in which nothing was measured.
+            Whether it is time, by ``decide_every``, to call :meth:`end_part`; observe what is fresh before that.
         """
-        if self._run is None or not self._run.epoch_is_open:
-            if self._run is None or self._run.is_live:
-                logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
-            return self._unmeasured()
-        return self._run.end_epoch()
+        run = self._run
+        return run is not None and run.epoch_is_open and run.count_steps(count)
+
+    def end_part(self) -> EpochRecord:
+        """End a part of the epoch, which goes on: read the counters, decide, hand the record over.
+
+        Returns:
+            The record of the part, with ``closes_epoch=False``. The records of an epoch partition it.
+        """
+        return self._run.end_part() if self._epoch_is_open() and self._run else self._unmeasured()
+
+    def end_epoch(self, *, complete: bool | None = None) -> EpochRecord:
+        """End the epoch: read the counters, decide, hand the record over.
+
+        Args:
+            complete: Whether the epoch ran to its end; unless given, if no decision inside it stopped the run.
+
+        Returns:
+            The record, with the verdicts on it: of the epoch, or of what is left of it where parts were recorded. If no
+            epoch is open, an incomplete one in which nothing was measured.
+        """
+        return self._run.end_epoch(complete=complete) if self._epoch_is_open() and self._run else self._unmeasured()
+
+    def _epoch_is_open(self) -> bool:
+        if self._run is not None and self._run.epoch_is_open:
+            return True
+        if self._run is None or self._run.is_live:
+            logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
+        return False
 
     def epochs(self, count: int) -> Iterator[int]:
         """Go through epochs, from the first that is not recorded yet, until a policy ends the run.
@@ -274,6 +309,26 @@ class EnergyAccountant:
             self.end_epoch()
             if self.stop_reason is not None:
                 return
+
+    def steps(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Go through the batches of an epoch, a step each, until there are no more or a policy ends the run.
+
+        With ``decide_every``, policies are asked inside the epoch; without it, all batches are gone through.
+
+        Args:
+            batches: What is trained on.
+
+        Yields:
+            The batches.
+        """
+        done = self._history.steps or 0
+        for number, batch in enumerate(batches, start=1):
+            yield batch
+            self.observe(step=done + number)
+            if self.end_step():
+                self.end_part()
+                if self.stop_reason is not None:
+                    return
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint must hold, as plain JSON types; asks no other rank."""
@@ -297,13 +352,14 @@ class EnergyAccountant:
         if state["version"] > STATE_VERSION:
             msg = "The checkpoint was written by a later version of green_callbacks: update to resume from it."
             raise ConfigurationError(msg)
-        self._is_resumed = True
-        if state["run_id"] == self._run_id and len(self._history) >= len(History.from_columns(state["history"])):
+        history = History.from_columns(state["history"])
+        self._resumed_row = len(history)
+        if state["run_id"] == self._run_id and len(self._history) >= len(history):
             return
         self.close()
         self._run = self._ledger = self._stop_reason = None
         self._run_id = state["run_id"] or None
-        self._history = History.from_columns(state["history"])
+        self._history = history
         self._checkpoints = {name: Checkpoints.decode(kept) for name, kept in state.get("checkpoints", {}).items()}
         if state["ledger"] and self._settings.ledger is not False:
             self._resume_ledger(Path(state["ledger"]))
@@ -323,7 +379,7 @@ class EnergyAccountant:
         self._ledger = path.absolute()
         self._run_id = contents.run_id or None
         self._take(contents)
-        self._is_resumed = True
+        self._resumed_row = 0
 
     def _take(self, contents: LedgerContents) -> None:
         self._history, self._stop_reason = contents.history, contents.stop_reason

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar
 
+from green_callbacks.accountant.parts import Interval
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, lookup, resolve_intensity, resolve_pue
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
@@ -34,6 +35,8 @@ class AccountantOptions(TypedDict, total=False):
         carbon_intensity: Carbon intensity in gCO2e/kWh, or a provider of it; goes before the location's.
         pue: Power usage effectiveness of the facility, 1 to 3.
         policies: When to stop: policies, or functions of history and plan.
+        decide_every: How often to record and decide inside an epoch, after a number of optimiser steps such as 500 or
+            ``"500 steps"``, or a time such as ``"10 min"``; at the end of epochs only unless given.
         sinks: Where records go besides the ledger; TensorBoard, if it is installed, unless given.
         ledger: File of the run's records; one in ``green_callbacks/`` of the log or working folder unless given.
             A file that exists is the run to go on with. False for none.
@@ -47,6 +50,7 @@ class AccountantOptions(TypedDict, total=False):
     carbon_intensity: float | CarbonIntensity | None
     pue: float | None
     policies: Sequence[Policy | Decision]
+    decide_every: str | int | None
     sinks: Sequence[Sink] | None
     ledger: str | Path | Literal[False] | None
     plan: Plan | None
@@ -64,6 +68,7 @@ class Settings:
     intensity: CarbonIntensity | None
     pue: Pue
     policies: tuple[Policy, ...]
+    decide_every: Interval | None
     sinks: tuple[Sink, ...] | None
     ledger: Path | Literal[False] | None
     plan: Plan
@@ -96,6 +101,7 @@ class Settings:
             intensity=resolve_intensity(location, carbon_intensity) if is_placed else None,
             pue=resolve_pue(options.get("pue"), location=location),
             policies=_policies(options.get("policies", ())),
+            decide_every=None if options.get("decide_every") is None else Interval.parse(options["decide_every"]),
             sinks=_objects("sinks", Sink, options),  # type: ignore[type-abstract]  # likewise
             ledger=_ledger(options.get("ledger")),
             plan=_one("plan", Plan, options) or Plan(),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.accountant.options import Settings
+from green_callbacks.accountant.parts import Parts
 from green_callbacks.accountant.project import with_project_spending
 from green_callbacks.accountant.ranks import PHASES, Lap, Slots
 from green_callbacks.accountant.segment import Segment
@@ -82,7 +83,8 @@ class Run:
         policies = with_project_spending(settings.policies, ledger) if around.ranks.rank == 0 else settings.policies
         self.board = Board(policies, around.plan, strict=settings.strict)
         self._outside: Segment | None = None
-        self._has_begun = False
+        self._parts = Parts(settings.decide_every, around.ranks, settings.clock)
+        self._has_begun = self._is_cut_short = False
         self._open()
 
     def _chosen_sinks(self) -> list[Sink]:
@@ -201,11 +203,11 @@ class Run:
         """Whether an epoch has begun and not ended."""
         return self.is_live and self._segment.epoch is not None
 
-    def rewind(self, epoch: int) -> None:
-        """Count what was recorded of an epoch and all later ones as outside epochs: they are done again."""
-        self.history.rewind(epoch)
+    def rewind(self, epoch: int, row: int) -> None:
+        """Count what was recorded of an epoch and all later ones, from a row on, as outside: they are done again."""
+        self.history.rewind(epoch, row)
         if self._ledger:
-            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch))
+            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch, row))
 
     def begin_epoch(self, epoch: int) -> None:
         """End what lies outside epochs, and begin an epoch."""
@@ -219,6 +221,8 @@ class Run:
                 edge = self._mark()
             self._outside = outside
             self._segment = Segment(edge, "train", epoch)
+        self._is_cut_short = False
+        self._parts.begin()
 
     def phase(self, name: str) -> str:
         """End the lap at hand and begin one in another phase; return the phase before."""
@@ -243,24 +247,52 @@ class Run:
         """Note what is fresh in the open interval."""
         self._segment.observe(metrics, learning_rate, samples, step)
 
-    def end_epoch(self, *, complete: bool = True, together: bool = True) -> EpochRecord:
-        """End the epoch, record it, decide, and begin what lies outside epochs."""
-        return self._record(self._ended(), complete=complete, together=together)
+    def count_steps(self, steps: int) -> bool:
+        """Count steps; return whether a part of the epoch is due to end."""
+        return self._parts.count(steps)
 
-    def _ended(self) -> list[Segment]:
-        """End the open interval; return it, after what lay outside before it if it is an epoch."""
+    def end_part(self) -> EpochRecord:
+        """End a part of the epoch, record it, decide, and begin the next."""
+        going_on = self.board.stop_reason is None
+        record = self._record(self._ended(goes_on=True), closes_epoch=False, complete=True, together=True)
+        self._is_cut_short |= going_on and self.board.stop_reason is not None
+        self._parts.begin()
+        return record
+
+    def end_epoch(self, *, complete: bool | None = None, together: bool = True) -> EpochRecord:
+        """End the epoch, record it, decide, and begin what lies outside epochs.
+
+        Args:
+            complete: Whether it ran to its end; unless given, if no decision inside it stopped the run.
+            together: Whether all ranks call this.
+        """
+        whole = not self._is_cut_short if complete is None else complete
+        return self._record(self._ended(), complete=whole, together=together)
+
+    def _ended(self, *, goes_on: bool = False) -> list[Segment]:
+        """End the open interval; return it, after what lay outside before it if it is an epoch.
+
+        Args:
+            goes_on: Whether only a part of the epoch has ended.
+        """
         with self._edges:
             edge = self._mark()
-            segments = [segment for segment in (self._outside, self._segment) if segment is not None]
-            self._outside, self._segment = None, Segment(edge, "other")  # recorded once, whatever raises later
+            ended = self._segment
+            segments = [segment for segment in (self._outside, ended) if segment is not None]
+            self._outside = None  # recorded once, whatever raises later
+            self._segment = Segment(edge, ended.phase, ended.epoch) if goes_on else Segment(edge, "other")
             return segments
 
-    def _record(self, segments: list[Segment], *, complete: bool, together: bool) -> EpochRecord:
+    def _record(
+        self, segments: list[Segment], *, complete: bool, together: bool, closes_epoch: bool = True
+    ) -> EpochRecord:
         """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
         laps = [segment.lap(self._slots.owned) for segment in segments]
         laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
         self._recorded_until = segments[-1].last
-        *outside, record = [self._row(*pair, complete=complete) for pair in zip(segments, laps, strict=True)]
+        *outside, record = [
+            self._row(*pair, complete=complete, closes_epoch=closes_epoch) for pair in zip(segments, laps, strict=True)
+        ]
         if self._around.ranks.rank == 0:
             for row in outside:
                 self._keep(row)
@@ -290,11 +322,12 @@ class Run:
             self._worker.drain(DRAIN_SECONDS)
             self._worker.raise_failure()
 
-    def _row(self, segment: Segment, lap: Lap, *, complete: bool) -> EpochRecord:
+    def _row(self, segment: Segment, lap: Lap, *, complete: bool, closes_epoch: bool = True) -> EpochRecord:
         return EpochRecord(
             epoch=segment.epoch,
             step=segment.step,
             complete=complete,
+            closes_epoch=closes_epoch or segment.epoch is None,
             started_at=segment.first.when,
             duration_seconds=lap.seconds,
             devices=lap.devices,

@@ -90,7 +90,8 @@ class Board:
         if self.stop_reason is None:
             self.stop_reason = next((verdict.reason for verdict in verdicts if verdict.stop), None)
             if self.stop_reason is not None:
-                logger.warning("Stopping after epoch %s. %s", record.epoch, self.stop_reason)
+                where = "after" if record.closes_epoch else "in"
+                logger.warning("Stopping %s epoch %s. %s", where, record.epoch, self.stop_reason)
         return (*verdicts, *self._foretold(history))
 
     def agree(self, ranks: Ranks) -> None:

@@ -204,21 +204,31 @@ class History(Sequence[EpochRecord]):
         """Index of the last epoch that ran to its end; None before the first."""
         return self._epoch[self._closed_rows[-1]] if self._closed_rows else None
 
-    def rewind(self, epoch: int) -> None:
+    def holds_epoch(self, epoch: int, row: int = 0) -> bool:
+        """Return whether anything is recorded of an epoch or of a later one.
+
+        Args:
+            epoch: The epoch.
+            row: The first row to look at.
+        """
+        return any(recorded >= epoch for recorded in self._epoch[row:])
+
+    def rewind(self, epoch: int, row: int = 0) -> None:
         """Make rows outside epochs of what was recorded of an epoch, and of all later ones, that are done again.
 
         Their energy was used all the same; their metrics are gone with the model that had them.
 
         Args:
             epoch: The first epoch that is done again.
+            row: The first row that may be lost: an epoch that goes on from a checkpoint inside it keeps what is older.
         """
-        lost = {row for row, recorded in enumerate(self._epoch) if recorded >= epoch}
-        for row in lost:
-            self._epoch[row] = _NONE
-            self._complete[row] = False
+        lost = {at for at, recorded in enumerate(self._epoch) if at >= row and recorded >= epoch}
+        for at in lost:
+            self._epoch[at] = _NONE
+            self._complete[at] = False
         for column in (*self._metrics.values(), self._learning_rate):
             column.drop(lost)
-        self._closed_rows = array("q", (row for row in self._closed_rows if row not in lost))
+        self._closed_rows = array("q", (at for at in self._closed_rows if at not in lost))
 
     def epoch_at(self, row: int) -> int | None:
         """Return the epoch of a record without making it; None outside epochs."""
