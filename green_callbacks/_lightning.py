@@ -26,6 +26,8 @@ class LightningHooks:
     What an epoch took appears under ``green/…`` in the trainer's own stream: progress bars, loggers,
     ``EarlyStopping`` and ``ModelCheckpoint(monitor="green/emissions_total_kg", save_on_train_epoch_end=True)`` see it.
     Where a policy ends the run, the trainer stops after the epoch, but not before its ``min_epochs`` and ``min_steps``.
+    With ``decide_every`` it stops inside the epoch, and validates and saves its checkpoints as at the end of one; a fit
+    with such a checkpoint goes on with the next epoch.
     Checkpoints hold the account: a fit with ``ckpt_path`` goes on with its totals, against the budget given now.
 
     Metrics that a policy watches count where they are fresh. One that the module logs in its own
@@ -50,6 +52,7 @@ class LightningHooks:
         self._checkpoint: dict[str, Any] | None = None
         self._seen: dict[str, Any] = {}
         self._in_epoch = False
+        self._steps = 0
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin a validation, test or predict run; a fit begins once its checkpoint is loaded."""
@@ -90,8 +93,14 @@ class LightningHooks:
         self._begin_epoch(trainer)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Count samples."""
-        self.accountant.observe(samples=batch_size(batch))
+        """Count samples and steps; end a part of the epoch if it is time, and stop if a policy says so."""
+        self.accountant.observe(samples=batch_size(batch), step=trainer.global_step)
+        steps, self._steps = trainer.global_step - self._steps, trainer.global_step
+        if steps and self.accountant.end_step(steps):
+            self._observe(trainer)
+            self._log_part(trainer, self.accountant.end_part())
+            if self.accountant.stop_reason is not None:
+                self._stop(trainer)
 
     def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin validating."""
@@ -113,10 +122,8 @@ class LightningHooks:
         if not (self._in_epoch and self.accountant.is_live):
             return  # a checkpoint that was saved in the validation leaves nothing of its epoch to do
         self._in_epoch = False
-        self.accountant.observe(
-            self._fresh_metrics(trainer), learning_rate=learning_rate(trainer), step=trainer.global_step
-        )
-        self._log(trainer, pl_module, self.accountant.end_epoch())
+        self._observe(trainer)
+        self._log(trainer, pl_module, self.accountant.end_epoch(complete=trainer.is_last_batch or None))
         if self.accountant.stop_reason is not None:
             self._stop(trainer)
 
@@ -152,7 +159,20 @@ class LightningHooks:
     def _begin_epoch(self, trainer: Any) -> None:
         if self.accountant.is_live and not self._in_epoch:
             self._in_epoch = True
+            self._steps = trainer.global_step
             self.accountant.begin_epoch(trainer.current_epoch)
+
+    def _observe(self, trainer: Any) -> None:
+        self.accountant.observe(
+            self._fresh_metrics(trainer), learning_rate=learning_rate(trainer), step=trainer.global_step
+        )
+
+    def _log_part(self, trainer: Any, record: EpochRecord) -> None:
+        """Log what a part of an epoch took; Lightning's own log would leave out what is not due by its count."""
+        if trainer.is_global_zero:
+            values = scalars(record, self.accountant.history.emissions_kg)
+            for each in trainer.loggers:
+                each.log_metrics(values, step=max(trainer.global_step - 1, 0))
 
     def _log(self, trainer: Any, pl_module: Any, record: EpochRecord) -> None:
         """Log what rank 0 knows, the same on every rank, so that each can monitor it."""

@@ -1,6 +1,7 @@
 """What a Lightning trainer, of either root, says of its run."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil, isfinite, lcm
 from typing import Any, Final
@@ -63,7 +64,10 @@ def run_plan(trainer: Any, past_seconds: float) -> Plan:
         epochs.append(ceil(plan.steps / steps_per_epoch))
     configs = trainer.lr_scheduler_configs
     schedules = [Schedule(scheduler=each.scheduler, steps_per_epoch=_pace(trainer, each)) for each in configs]
-    return schedule_plan(schedules, plan, min(epochs, default=None))
+    known = schedule_plan(schedules, plan, min(epochs, default=None))
+    if plan.steps or not (plan.epochs and steps_per_epoch):
+        return known
+    return replace(known, steps=plan.epochs * steps_per_epoch)  # how much is done inside an epoch is known by these
 
 
 def _pace(trainer: Any, config: Any) -> Fraction | int | None:

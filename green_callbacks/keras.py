@@ -46,7 +46,11 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         self._call: RunningCall | None = None
         self._is_fitting = False
         self._has_counted_samples = False
+        self._batches = 0
         self._phases = ExitStack()
+        if self.accountant.decides_inside_epochs:
+            # Only then: a callback that looks at batches has Keras wait for each of them.
+            self.on_train_batch_end = self._end_batch
 
     def __getstate__(self) -> dict[str, Any]:
         """Copy and pickle as a new run with the same options, without the model: Keras sets it at every fit."""
@@ -73,12 +77,22 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             BudgetSpentError: It is the first of the fit, and a budget has no room for it.
         """
         self._has_counted_samples = False
+        self._batches = 0
         if self.accountant.is_live:
             try:
                 self.accountant.begin_epoch(epoch)
             except BudgetSpentError:
                 self.accountant.close()
                 raise
+
+    def _end_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Count steps; end a part of the epoch if it is time, and stop if a policy says so."""
+        steps, self._batches = batch + 1 - self._batches, batch + 1
+        if self.accountant.end_step(steps):
+            self._observe(logs or {})
+            self.accountant.end_part()
+            if self.accountant.stop_reason is not None:
+                self.model.stop_training = True
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """End the epoch, add what it took to the logs, and stop if a policy says so."""

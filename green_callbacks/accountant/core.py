@@ -59,8 +59,8 @@ class EnergyAccountant:
         self._run: Run | None = None
         self._finalizer: weakref.finalize[[], Self] | None = None
         self._stop_reason: str | None = None
-        self._resumed_row: int | None = None
-        """From which row on epochs may be done again, after a resume."""
+        self._is_resumed = False
+        self._resumed_step: int | None = None
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
             self._adopt_ledger(self._settings.ledger)
 
@@ -172,10 +172,10 @@ class EnergyAccountant:
             return
         if run.epoch_is_open:
             run.end_epoch(complete=False)
-        if self._resumed_row is not None:
-            row, self._resumed_row = self._resumed_row, None
-            if self._history.holds_epoch(epoch, row):
-                run.rewind(epoch, row)
+        if self._is_resumed:
+            self._is_resumed = False
+            if self._history.lost_rows(epoch, self._resumed_step):
+                run.rewind(epoch, self._resumed_step)
         try:
             run.begin_epoch(int(epoch))
         except BudgetSpentError:
@@ -337,6 +337,7 @@ class EnergyAccountant:
             "run_id": self.run_id,
             "ledger": str(self._ledger) if self._ledger else None,
             "history": self._history.to_columns(),
+            "step": self._run.step if self._run else self._history.steps,
             "checkpoints": {metric: kept.encode() for metric, kept in self._checkpoints.items()},
         }
 
@@ -353,7 +354,7 @@ class EnergyAccountant:
             msg = "The checkpoint was written by a later version of green_callbacks: update to resume from it."
             raise ConfigurationError(msg)
         history = History.from_columns(state["history"])
-        self._resumed_row = len(history)
+        self._is_resumed, self._resumed_step = True, state.get("step")
         if state["run_id"] == self._run_id and len(self._history) >= len(history):
             return
         self.close()
@@ -379,7 +380,7 @@ class EnergyAccountant:
         self._ledger = path.absolute()
         self._run_id = contents.run_id or None
         self._take(contents)
-        self._resumed_row = 0
+        self._is_resumed = True
 
     def _take(self, contents: LedgerContents) -> None:
         self._history, self._stop_reason = contents.history, contents.stop_reason

@@ -189,6 +189,11 @@ class Run:
                 self._hand_over(self._ledger, partial(self._ledger.replan, plan))
 
     @property
+    def step(self) -> int | None:
+        """Optimiser steps so far; None if unknown."""
+        return self._segment.step if self._segment.step is not None else self.history.steps
+
+    @property
     def devices(self) -> frozenset[str]:
         """The devices that count on this rank, by their names on this host."""
         return self._slots.owned
@@ -203,11 +208,11 @@ class Run:
         """Whether an epoch has begun and not ended."""
         return self.is_live and self._segment.epoch is not None
 
-    def rewind(self, epoch: int, row: int) -> None:
-        """Count what was recorded of an epoch and all later ones, from a row on, as outside: they are done again."""
-        self.history.rewind(epoch, row)
+    def rewind(self, epoch: int, step: int | None) -> None:
+        """Count what was recorded of an epoch and later ones, beyond a step, as outside epochs: it is done again."""
+        self.history.rewind(epoch, step)
         if self._ledger:
-            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch, row))
+            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch, step))
 
     def begin_epoch(self, epoch: int) -> None:
         """End what lies outside epochs, and begin an epoch."""

@@ -1,13 +1,63 @@
-"""What the next epoch will cost, by the last ones."""
+"""What a run will cost until it can be stopped again, by what it took before."""
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 from green_callbacks.records import History, Plan
 from green_callbacks.records.plan import epochs_done
 
 _LAST: Final = 5
+_VALIDATION: Final = "validation"
+
+
+class ToCome(NamedTuple):
+    """What is spent before the next decision, and by whatever ends the run then.
+
+    Attributes:
+        cost: In kgCO2e or kWh.
+        what: In words.
+    """
+
+    cost: float
+    what: str
+
+
+def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome | None:
+    """Project what will be spent until the next decision.
+
+    Inside epochs that is a part, as dear as the dearest of the last five, and what follows a stop there: a validation,
+    as dear as the dearest so far, and what lies outside epochs after it. Otherwise it is an epoch.
+
+    Args:
+        history: All records so far.
+        plan: What is known ahead.
+        cumulative: Spend up to and with each record, in kgCO2e or kWh.
+
+    Returns:
+        The projection; None where there is nothing to project from, or nothing to come.
+    """
+    if not history.part_rows:
+        epoch = next_epoch(history, plan, cumulative)
+        return None if epoch is None else ToCome(epoch, "the next epoch")
+    if plan.epochs is not None and epochs_done(history) >= plan.epochs:
+        return None
+    parts = [
+        _cost(cumulative, row - 1, row) * (1 - history.phase_share(row, _VALIDATION))
+        for row in history.part_rows[-_LAST:]
+    ]
+    ends = history.epoch_rows[-_LAST:]
+    after = max((_cost(cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
+    cost = max(parts) + _dearest_validation(history, cumulative) + after
+    return ToCome(cost, "the next part of an epoch, and the validation and checkpoint that follow a stop,")
+
+
+def _dearest_validation(history: History, cumulative: Sequence[float]) -> float:
+    """Return what the dearest validation so far would cost now."""
+    joules, before = history.energy_joules_at(-1), len(cumulative) - 2
+    if not joules:
+        return 0.0
+    return history.dearest_phase_joules(_VALIDATION) * _cost(cumulative, before, before + 1) / joules
 
 
 def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> float | None:

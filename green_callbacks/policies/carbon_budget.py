@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import isfinite
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._spending import next_epoch, unmeasured
+from green_callbacks.policies._spending import to_come, unmeasured
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done
 from green_callbacks.units import Amount, format_energy, format_mass, parse_amount
@@ -17,7 +17,9 @@ class CarbonBudget:
 
     The next epoch is taken to cost as much as the dearest of the last five, with what follows outside epochs (a
     checkpoint). Before the first epoch has ended there is nothing to project from, and the run is stopped only once
-    the budget is spent. Energy is that of the facility, PUE included.
+    the budget is spent. With ``decide_every`` it decides inside epochs too, by the dearest of the last five parts; what
+    follows a stop there, a validation and a checkpoint, is kept in reserve, as dear as the dearest so far. Energy is
+    that of the facility, PUE included.
 
     A budget may be shared by the runs of a project: what their ledgers hold when a run starts, killed and failed runs
     included, is spent before it. Runs that go on at the same time learn of one another at their next start only, so
@@ -106,11 +108,11 @@ class CarbonBudget:
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
             )
-        to_come = next_epoch(history, plan, self._cumulative(history))
-        if self.hard and to_come is not None and spent + to_come > budget:
+        ahead = to_come(history, plan, self._cumulative(history))
+        if self.hard and ahead is not None and spent + ahead.cost > budget:
             reason = (
-                f"{self._format(budget - spent)} of {self.name} are left, and the "
-                f"next epoch would take about {self._format(to_come)}."
+                f"{self._format(budget - spent)} of {self.name} are left, and "
+                f"{ahead.what} would take about {self._format(ahead.cost)}."
             )
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
@@ -128,7 +130,7 @@ class CarbonBudget:
                 reason=f"{crossed:.0%} of the budget are spent: {left}.{said}",
                 values=values,
             )
-        if self.hard and not history.finished_epochs:
+        if self.hard and not history.finished_epochs and not history.part_rows:
             reason = f"{left}; no epoch has ended yet, so the cost of epoch 0 cannot be projected."
             return Verdict(stop=False, code="held", reason=f"{reason}{said}", values=values)
         return Verdict(stop=False, code="armed", reason=f"{left}.{said}", values=values)

@@ -169,10 +169,14 @@ class PhaseColumns:
         self.joules, self.seconds = Numbers(), Numbers()
         self.joules.pad(length)
         self.seconds.pad(length)
+        self.most_joules = 0.0
 
     def append(self, phase: PhaseEnergy | None) -> None:
-        self.joules.append(phase.joules if phase else None)
-        self.seconds.append(phase.seconds if phase else None)
+        joules, seconds = phase or (None, None)
+        self.joules.append(joules)
+        self.seconds.append(seconds)
+        if joules is not None and joules > self.most_joules:
+            self.most_joules = joules
 
     def get(self, row: int) -> PhaseEnergy | None:
         seconds = self.seconds.get(row)
@@ -186,6 +190,7 @@ class PhaseColumns:
         columns = cls(0)
         columns.joules = Numbers.unpack(packed["joules"])
         columns.seconds = Numbers.unpack(packed["seconds"])
+        columns.most_joules = max((value for value in columns.joules.values if not isnan(value)), default=0.0)
         return columns
 
 

@@ -61,6 +61,7 @@ class History(Sequence[EpochRecord]):
         self._learning_rate = Sparse()
         self._samples = Sparse()
         self._closed_rows = array("q")
+        self._part_rows = array("q")
         self._cumulative_kg = array("d")
         self._cumulative_kwh = array("d")
         self._cumulative_seconds = array("d")
@@ -102,7 +103,9 @@ class History(Sequence[EpochRecord]):
         self._add_to_sums(record)
 
     def _add_to_sums(self, record: EpochRecord) -> None:
-        if record.epoch is not None and record.closes_epoch and record.complete:
+        if record.epoch is not None and not record.closes_epoch:
+            self._part_rows.append(len(self._cumulative_kg))
+        elif record.epoch is not None and record.complete:
             self._closed_rows.append(len(self._cumulative_kg))
         joules = record.energy_joules
         kwh = 0.0 if joules is None else facility_kwh(joules, record.pue)
@@ -195,6 +198,34 @@ class History(Sequence[EpochRecord]):
         return self._closed_rows
 
     @property
+    def part_rows(self) -> Sequence[int]:
+        """Rows of parts of an epoch that did not close it; not to be changed."""
+        return self._part_rows
+
+    def energy_joules_at(self, row: int) -> float | None:
+        """Return the energy of a record in J without making it; None if nothing was measured."""
+        return self._joules.get(row)
+
+    def phase_share(self, row: int, phase: str) -> float:
+        """Return which share of the energy of a record one phase took, 0 to 1; 0 where that is not known.
+
+        Args:
+            row: Position of the record.
+            phase: The phase, e.g. ``validation``.
+        """
+        joules, columns = self._joules.get(row), self._phases.get(phase)
+        taken = columns.joules.get(row) if columns else None
+        return min(taken / joules, 1.0) if taken and joules else 0.0
+
+    def dearest_phase_joules(self, phase: str) -> float:
+        """Return the most energy that one phase took in any record, in J; 0 if it took none.
+
+        Args:
+            phase: The phase, e.g. ``validation``.
+        """
+        return self._phases[phase].most_joules if phase in self._phases else 0.0
+
+    @property
     def finished_epochs(self) -> int:
         """Number of epochs that ran to their end."""
         return len(self._closed_rows)
@@ -204,31 +235,37 @@ class History(Sequence[EpochRecord]):
         """Index of the last epoch that ran to its end; None before the first."""
         return self._epoch[self._closed_rows[-1]] if self._closed_rows else None
 
-    def holds_epoch(self, epoch: int, row: int = 0) -> bool:
-        """Return whether anything is recorded of an epoch or of a later one.
+    def lost_rows(self, epoch: int, step: int | None = None) -> set[int]:
+        """Return the rows that are worth nothing where an epoch and all later ones are done again.
 
         Args:
-            epoch: The epoch.
-            row: The first row to look at.
+            epoch: The first epoch that is done again.
+            step: Optimiser steps that were done before: what an epoch that goes on within took until then is not lost.
+                None where that is not known.
         """
-        return any(recorded >= epoch for recorded in self._epoch[row:])
+        rows = {row for row, recorded in enumerate(self._epoch) if recorded >= epoch}
+        if step is None:
+            return rows
+        kept = {row for row in rows if self._epoch[row] == epoch and _NONE != self._step[row] <= step}
+        return rows if kept.intersection(self._closed_rows) else rows - kept  # one that was whole begins again
 
-    def rewind(self, epoch: int, row: int = 0) -> None:
+    def rewind(self, epoch: int, step: int | None = None) -> None:
         """Make rows outside epochs of what was recorded of an epoch, and of all later ones, that are done again.
 
         Their energy was used all the same; their metrics are gone with the model that had them.
 
         Args:
             epoch: The first epoch that is done again.
-            row: The first row that may be lost: an epoch that goes on from a checkpoint inside it keeps what is older.
+            step: Optimiser steps that were done before; see :meth:`lost_rows`.
         """
-        lost = {at for at, recorded in enumerate(self._epoch) if at >= row and recorded >= epoch}
-        for at in lost:
-            self._epoch[at] = _NONE
-            self._complete[at] = False
+        lost = self.lost_rows(epoch, step)
+        for row in lost:
+            self._epoch[row] = _NONE
+            self._complete[row] = False
         for column in (*self._metrics.values(), self._learning_rate):
             column.drop(lost)
-        self._closed_rows = array("q", (at for at in self._closed_rows if at not in lost))
+        self._closed_rows = array("q", (row for row in self._closed_rows if row not in lost))
+        self._part_rows = array("q", (row for row in self._part_rows if row not in lost))
 
     def epoch_at(self, row: int) -> int | None:
         """Return the epoch of a record without making it; None outside epochs."""

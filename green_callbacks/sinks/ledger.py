@@ -6,8 +6,8 @@ Every line is an object with a ``type``:
 - ``record``: one record, as :func:`green_callbacks.records.codec.encode` writes it.
 - ``heartbeat``: what has been used since the last record, as a record. Counts only if no record follows it: it is
   then the last that is known of a process that was killed.
-- ``rewind``: the run was resumed and does ``epoch`` and all later ones again. What was recorded of them, from ``row``
-  on, was used all the same: it counts as outside epochs.
+- ``rewind``: the run was resumed after ``step`` and does ``epoch`` and all later ones again. What was recorded of them
+  beyond was used all the same: it counts as outside epochs.
 - ``checkpoints``: which files of the front of a metric are kept, from here on; holds ``monitor``, ``mode``, and
   ``files``, of which each has the position of its record among those that the file reads back as. Those in the
   ledger's own folder or beside it go by a path from there, so that all of them can be moved together.
@@ -111,14 +111,14 @@ class Ledger(Sink):
         """
         self._append({"type": "heartbeat", **encode(record)})
 
-    def rewind(self, epoch: int, row: int = 0) -> None:
+    def rewind(self, epoch: int, step: int | None = None) -> None:
         """Note that an epoch and all later ones are done again.
 
         Args:
             epoch: The first of them.
-            row: The first row that may be lost by that.
+            step: Optimiser steps that were done before; None if unknown.
         """
-        self._append({"type": "rewind", "epoch": epoch, "row": row})
+        self._append({"type": "rewind", "epoch": epoch, "step": step})
 
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
         """Note which files of the front of a metric there are from now on.
@@ -286,7 +286,7 @@ class _Replay:
         if kind in {"run", "plan"}:
             self.told |= line
         elif kind == "rewind":
-            self.history.rewind(line["epoch"], line.get("row", 0))
+            self.history.rewind(line["epoch"], line.get("step"))
         elif kind == "checkpoints":
             self.checkpoints[line["monitor"]] = line["kept"]
         elif kind == "end":
