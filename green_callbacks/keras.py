@@ -46,7 +46,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         self._call: RunningCall | None = None
         self._is_fitting = False
         self._has_counted_samples = False
-        self._batches = 0
+        self._batches = self._steps_before = 0
         self._phases = ExitStack()
         if self.accountant.decides_inside_epochs:
             # Only then: a callback that looks at batches has Keras wait for each of them.
@@ -78,6 +78,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """
         self._has_counted_samples = False
         self._batches = 0
+        self._steps_before = int(self._iterations() or self.accountant.history.steps or 0)
         if self.accountant.is_live:
             try:
                 self.accountant.begin_epoch(epoch)
@@ -89,7 +90,8 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """Count steps; end a part of the epoch if it is time, and stop if a policy says so."""
         steps, self._batches = batch + 1 - self._batches, batch + 1
         if self.accountant.end_step(steps):
-            self._observe(logs or {})
+            # With JAX the optimiser itself is told of its steps when the epoch ends.
+            self.accountant.observe(logs or {}, step=self._steps_before + self._batches)
             self.accountant.end_part()
             if self.accountant.stop_reason is not None:
                 self.model.stop_training = True
@@ -157,9 +159,12 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
     def _observe(self, logs: dict[str, Any]) -> None:
         optimizer = getattr(self.model, "optimizer", None)
         # One that has never stepped is not the one that trains: a train_step of the user's own has others.
-        steps = _number(getattr(optimizer, "iterations", None))
+        steps = self._iterations()
         rate = _number(getattr(optimizer, "learning_rate", None)) if steps else None
         self.accountant.observe(logs, learning_rate=rate, step=int(steps) if steps else None)
+
+    def _iterations(self) -> float | None:
+        return _number(getattr(getattr(self.model, "optimizer", None), "iterations", None))
 
     def _count_samples(self) -> None:
         """Observe how many samples the epoch has seen, before the validation resets what has counted them.

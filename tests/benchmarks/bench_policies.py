@@ -22,6 +22,10 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from scripted_parts import spend_in_parts
+
 from green_callbacks.policies import CarbonBudget, MarginalGain, Policy
 from green_callbacks.records import EpochRecord, History, Plan
 
@@ -171,6 +175,19 @@ def print_budgets(count: int = 1_000) -> None:
     print(f"|---|---|---|---|---|---|---|\n| {fmean(shares):.1f} on average | {spread} | {overspent:.1f} % of runs |")
 
 
+def print_budgets_inside(count: int = 1_000) -> None:
+    """Print the same for decisions inside epochs of twenty parts and a validation; one follows the stop as well."""
+    chance = random.Random(0)
+    runs = [spend_in_parts(chance) for _ in range(count)]
+    shares = sorted(100 * run.spent / run.budget for run in runs)
+    spread = " | ".join(f"{shares[int(q * (count - 1))]:.1f}" for q in (0, 0.05, 0.5, 0.95, 1))
+    overspent = 100 * fmean(run.excess > 0 for run in runs)
+    beyond = sum(run.excess > run.dearest_step + max(run.dearest_seen, run.last) for run in runs)
+    print("\n| % used, inside epochs | least | 5 % | median | 95 % | most | overspent by | by more than allowed |")
+    print("|---|---|---|---|---|---|---|---|")
+    print(f"| {fmean(shares):.1f} on average | {spread} | {overspent:.1f} % of runs | {beyond} runs |")
+
+
 def print_drops(count: int = 50) -> None:
     """Print what MarginalGain does in runs of 100 epochs whose learning rate drops twice."""
     chance, saved, lost = random.Random(0), [], []
@@ -197,4 +214,5 @@ if __name__ == "__main__":
         print_scores(Path(argument))
     print_timings()
     print_budgets()
+    print_budgets_inside()
     print_drops()

@@ -1,6 +1,9 @@
 import pickle
+import random
+from statistics import fmean
 
 import pytest
+from scripted_parts import part, spend_in_parts
 
 from green_callbacks.errors import ConfigurationError, UnitError
 from green_callbacks.policies import CarbonBudget, replay
@@ -164,3 +167,40 @@ def test_what_a_project_has_spent_counts():
 def test_a_project_that_cannot_be_is_refused(options):
     with pytest.raises(ConfigurationError):
         CarbonBudget("1 kg", **options)
+
+
+def test_inside_an_epoch_the_validation_after_a_stop_is_kept_in_reserve():
+    first = [part(0, 0.1), part(0, 0.1), part(0, 0.0, 0.3, closes_epoch=True)]
+    history = History([*first, part(1, 0.1)])
+    assert not CarbonBudget(0.6 + 0.1 + 0.3 + 1e-6).decide(history, Plan()).stop
+    verdict = CarbonBudget(0.6 + 0.1 + 0.3 - 1e-6).decide(history, Plan())
+    assert verdict.stop
+    assert (
+        "the next part of an epoch, and the validation and checkpoint that follow a stop, would take about 400 g"
+        in (verdict.reason)
+    )
+
+
+def test_inside_the_first_epoch_parts_are_projected_as_no_validation_is_known():
+    history = History([part(0, 0.1), part(0, 0.12)])
+    assert not CarbonBudget(0.341).decide(history, Plan()).stop
+    assert CarbonBudget(0.339).decide(history, Plan()).stop
+    assert CarbonBudget(10.0).decide(history, Plan()).code == "armed"
+
+
+def test_a_validation_within_a_part_is_not_taken_for_training():
+    history = History([part(0, 0.1), part(0, 0.1, 0.5), part(0, 0.1)])
+    assert not CarbonBudget(0.8 + 0.1 + 0.5 + 1e-6).decide(history, Plan()).stop
+    assert CarbonBudget(0.8 + 0.1 + 0.5 - 1e-6).decide(history, Plan()).stop
+
+
+def test_after_the_last_planned_epoch_nothing_is_to_come():
+    history = History([part(0, 0.1), part(0, 0.0, 0.3, closes_epoch=True)])
+    assert not CarbonBudget(0.41).decide(history, Plan(epochs=1)).stop
+
+
+def test_deciding_inside_epochs_overspends_by_a_step_and_a_validation_at_most():
+    chance = random.Random(1)
+    runs = [spend_in_parts(chance) for _ in range(150)]
+    assert all(run.excess <= run.dearest_step + max(run.dearest_seen, run.last) for run in runs)
+    assert fmean(run.spent / run.budget for run in runs) >= 0.95

@@ -22,6 +22,7 @@ STEPS = st.lists(
         st.tuples(st.just("wait"), SECONDS),
         st.tuples(st.just("begin"), st.integers(0, 3)),
         st.tuples(st.just("end"), st.none()),
+        st.tuples(st.just("step"), st.integers(1, 3)),
         st.tuples(st.just("phase"), st.sampled_from(["train", "validation", "test", "other"])),
         st.tuples(st.just("observe"), st.floats()),
         st.tuples(st.just("restart"), SECONDS),
@@ -43,9 +44,10 @@ class Play:
 
     def __init__(self, folder):
         self.clock = SteppedClock()
-        self.options = {"ledger": Path(folder, "run.jsonl"), "strict": True}
+        self.options = {"ledger": Path(folder, "run.jsonl"), "strict": True, "decide_every": 4}
         self.accountant = self.started()
         self.live_seconds = 0.0
+        self.steps = 0
 
     def started(self):
         accountant, _ = scripted(self.clock, **self.options)
@@ -60,6 +62,12 @@ class Play:
 
     def end(self, _):
         self.accountant.end_epoch()
+
+    def step(self, count):
+        self.steps += count
+        self.accountant.observe(step=self.steps)
+        if self.accountant.end_step(count):
+            self.accountant.end_part()
 
     def phase(self, name):
         self.accountant.phase(name)
