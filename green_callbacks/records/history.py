@@ -61,6 +61,7 @@ class History(Sequence[EpochRecord]):
         self._learning_rate = Sparse()
         self._samples = Sparse()
         self._closed_rows = array("q")
+        self._fit_row, self._latest_epoch = 0, _NONE
         self._cumulative_kg = array("d")
         self._cumulative_kwh = array("d")
         self._cumulative_seconds = array("d")
@@ -102,8 +103,10 @@ class History(Sequence[EpochRecord]):
         self._add_to_sums(record)
 
     def _add_to_sums(self, record: EpochRecord) -> None:
+        row = len(self._cumulative_kg)
+        self._follow_fits(row)
         if record.epoch is not None and record.closes_epoch and record.complete:
-            self._closed_rows.append(len(self._cumulative_kg))
+            self._closed_rows.append(row)
         joules = record.energy_joules
         self._joules.append(joules)
         self._low_kg.append(record.emissions_low_kg)
@@ -111,6 +114,13 @@ class History(Sequence[EpochRecord]):
         self._cumulative_kg.append(self.emissions_kg + (record.emissions_kg or 0.0))
         self._cumulative_kwh.append(self.facility_kwh + (record.facility_kwh or 0.0))
         self._cumulative_seconds.append(self.duration_seconds + record.duration_seconds)
+
+    def _follow_fits(self, row: int) -> None:
+        epoch = self._epoch[row]
+        if epoch != _NONE:
+            if epoch < self._latest_epoch:
+                self._fit_row = row
+            self._latest_epoch = epoch
 
     @overload
     def __getitem__(self, row: int) -> EpochRecord: ...
@@ -194,6 +204,15 @@ class History(Sequence[EpochRecord]):
         return self._closed_rows
 
     @property
+    def fit_row(self) -> int:
+        """First row of the present fit: where the index of the epoch fell back without a rewind; 0 if it never did.
+
+        A fit that begins again trains another model: what is learned and planned counts from here. What is spent does
+        not.
+        """
+        return self._fit_row
+
+    @property
     def finished_epochs(self) -> int:
         """Number of epochs that ran to their end."""
         return len(self._closed_rows)
@@ -218,6 +237,9 @@ class History(Sequence[EpochRecord]):
         for column in (*self._metrics.values(), self._learning_rate):
             column.drop(lost)
         self._closed_rows = array("q", (row for row in self._closed_rows if row not in lost))
+        self._fit_row, self._latest_epoch = 0, _NONE
+        for row in range(len(self)):
+            self._follow_fits(row)
 
     def epoch_at(self, row: int) -> int | None:
         """Return the epoch of a record without making it; None outside epochs."""
@@ -260,8 +282,9 @@ class History(Sequence[EpochRecord]):
 
     @property
     def steps(self) -> int | None:
-        """Optimiser steps at the last record that knows them."""
-        return next((step for step in reversed(self._step) if step != _NONE), None)
+        """Optimiser steps at the last record of the present fit that knows them."""
+        rows = range(len(self) - 1, self._fit_row - 1, -1)
+        return next((self._step[row] for row in rows if self._step[row] != _NONE), None)
 
     @property
     def energy_joules(self) -> float | None:
