@@ -1,5 +1,6 @@
 """What is known ahead of a run."""
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -70,6 +71,17 @@ def epochs_done(history: History) -> int:
     """
     closed, last = history.epoch_rows, history.last_epoch
     return 0 if last is None or closed[-1] < history.fit_row else last + 1
+
+
+def last_epochs(history: History, count: int) -> Sequence[int]:
+    """Return the rows at which the last epochs of the present fit were closed.
+
+    Args:
+        history: All records so far.
+        count: The most rows to return.
+    """
+    rows = history.epoch_rows[-count:]
+    return rows[bisect_left(rows, history.fit_row) :] if history.fit_row else rows
 
 
 def before(history: History, cumulative: Sequence[float]) -> float:

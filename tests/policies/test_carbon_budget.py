@@ -164,3 +164,10 @@ def test_what_a_project_has_spent_counts():
 def test_a_project_that_cannot_be_is_refused(options):
     with pytest.raises(ConfigurationError):
         CarbonBudget("1 kg", **options)
+
+
+def test_a_second_fit_goes_on_with_what_is_spent_and_is_projected_by_its_own_epochs():
+    history = History([*epochs(*[0.3] * 3), outside(0.02), *epochs(0.01)])
+    assert CarbonBudget("1 kg").decide(history, Plan()).values["green/budget_share"] == pytest.approx(0.93)
+    assert not CarbonBudget("1 kg").decide(history, Plan(epochs=3)).stop
+    assert CarbonBudget("935 g").decide(history, Plan(epochs=3)).stop
