@@ -27,6 +27,8 @@ from green_callbacks.policies import CarbonBudget, MarginalGain, Policy
 from green_callbacks.records import EpochRecord, History, Plan
 
 Rule = Callable[[Sequence[float], Sequence[float]], int]
+Outcomes = list[list[tuple[float, float]]]
+"""For each workload, for each run, the share of its cost that is saved and the quality that is lost."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def early_stopping(patience: int) -> Rule:
     return rule
 
 
-def score(runs: list[Run], rule: Rule, kind: str, *, every: int = 1, noise: float = 0.0) -> tuple[float, ...]:
-    """Return saved, mean loss, median loss, and the share of runs that lose more than 5 %, in percent."""
+def outcomes(runs: list[Run], rule: Rule, kind: str, *, every: int = 1, noise: float = 0.0) -> Outcomes:
+    """Return what each run of each workload saves and loses."""
     chance = random.Random(0)
     by_workload: dict[str, list[tuple[float, float]]] = {}
     for run in (run for run in runs if run.kind == kind):
@@ -92,9 +94,13 @@ def score(runs: list[Run], rule: Rule, kind: str, *, every: int = 1, noise: floa
         stop = rule([run.costs[i] for i in kept], seen)
         delivered = [run.test[kept[max(range(end + 1), key=seen.__getitem__)]] for end in (stop, len(kept) - 1)]
         by_workload.setdefault(run.workload, []).append((1 - run.costs[kept[stop]], delivered[1] - delivered[0]))
-    outcomes = list(by_workload.values())
+    return list(by_workload.values())
+
+
+def score(by_workload: Outcomes) -> tuple[float, ...]:
+    """Return saved, mean loss, median loss, and the share of runs that lose more than 5 %, in percent."""
     return tuple(
-        100 * fmean(figure(runs) for runs in outcomes)
+        100 * fmean(figure(runs) for runs in by_workload)
         for figure in (
             lambda runs: fmean(saved for saved, _ in runs),
             lambda runs: fmean(loss for _, loss in runs),
@@ -102,6 +108,14 @@ def score(runs: list[Run], rule: Rule, kind: str, *, every: int = 1, noise: floa
             lambda runs: fmean(loss > 0.05 for _, loss in runs),
         )
     )
+
+
+def drawn_again(by_workload: Outcomes, count: int = 1_000) -> list[tuple[float, float]]:
+    """Return the range of nine in ten of each figure over as many workloads, drawn with replacement."""
+    chance = random.Random(0)
+    draws = [score(chance.choices(by_workload, k=len(by_workload))) for _ in range(count)]
+    ordered = [sorted(figures) for figures in zip(*draws, strict=True)]
+    return [(figures[count // 20], figures[-count // 20]) for figures in ordered]
 
 
 def print_scores(path: Path) -> None:
@@ -128,8 +142,11 @@ def print_scores(path: Path) -> None:
     print("| rule | runs | saved | mean loss | median loss | more than 5 % lost |\n|---|---|---|---|---|---|")
     for name, rule in rules.items():
         for label, (kind, options) in rows.items():
-            figures = " | ".join(f"{figure:.1f}" for figure in score(runs, rule, kind, **options))
-            print(f"| {name} | {label} | {figures} |", flush=True)
+            found = outcomes(runs, rule, kind, **options)
+            print(f"| {name} | {label} | {' | '.join(f'{figure:.1f}' for figure in score(found))} |", flush=True)
+            if rule is next(iter(rules.values())):
+                spread = " | ".join(f"{low:.1f} to {high:.1f}" for low, high in drawn_again(found))
+                print(f"| … workloads drawn again | {label} | {spread} |", flush=True)
 
 
 def print_timings() -> None:
