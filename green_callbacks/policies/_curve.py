@@ -10,6 +10,8 @@ from green_callbacks.records import Column, History
 from green_callbacks.records.plan import before
 
 _ENOUGH: Final = 50
+_ROUNDING: Final = 1e-9
+"""Of equal epochs, one ends at exactly half of the energy; that must not depend on how sums round."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Curve:
         Args:
             kwh: Facility energy of the present fit in kWh.
         """
-        return bisect_right(self.rows, kwh, key=self.spent_until) - 1
+        return bisect_right(self.rows, kwh + _ROUNDING * self.spent_kwh, key=self.spent_until) - 1
 
     def gained_since(self, index: int) -> float:
         """Return how much better the best is now than it was at a value; at least 0.

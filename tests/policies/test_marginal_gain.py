@@ -210,9 +210,9 @@ def records(values, kg=0.01, rates=None):
 @pytest.mark.parametrize("first", [saturating(100), [0.99] * 37, saturating(5)])
 def test_a_second_fit_is_judged_like_a_first_one(first, plan):
     policy = MarginalGain("val_acc", acceptable=0.5)
-    between = [EpochRecord.scripted(emissions_kg=0.25, metrics={"test_acc": 0.9})]
-    alone, after, learned = History(), History([*records(first, kg=1 / 64), *between]), saturating(100)
-    for record in records([value if at % 3 != 1 else None for at, value in enumerate(learned)], kg=1 / 128):
+    between = [EpochRecord.scripted(emissions_kg=0.3, metrics={"test_acc": 0.9})]
+    alone, after, learned = History(), History([*records(first, kg=0.02), *between]), saturating(100)
+    for record in records([value if at % 3 != 1 else None for at, value in enumerate(learned)]):
         alone.append(record)
         after.append(record)
         one, two = policy.decide(alone, plan), policy.decide(after, plan)
