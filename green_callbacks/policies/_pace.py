@@ -30,6 +30,9 @@ _NEW_LEVEL: Final = 1.2
 STEP_EPOCHS: Final = 3
 """So many epochs in a row, all this much dearer or all this much cheaper than usual, are what is usual from now on."""
 
+_SAME_LEVEL: Final = 1.01
+"""Costs that differ by less are the same."""
+
 _Z95: Final = 1.6449
 """The 95 % quantile of the normal distribution: a two-sided range of 90 %."""
 
@@ -106,21 +109,23 @@ def _around(costs: Sequence[float], ahead: float) -> Range:
 
 
 def has_stepped(costs: Sequence[float]) -> bool:
-    """Tell whether the last epoch is the one that makes a step to a level not seen before certain.
+    """Tell whether the last epoch is the one that makes a step in the cost certain.
 
     Args:
         costs: Cost of each of the last epochs.
-
-    Returns:
-        Whether the last three epochs make a step, two or more before them are known, and no three in a row of those
-        were on the same level.
     """
-    since, earlier = costs[-STEP_EPOCHS:], costs[:-STEP_EPOCHS]
-    if len(earlier) < _SHORTEST or _since_step(costs) != STEP_EPOCHS:
-        return False
-    level = median(since)
-    alike = [cost < _NEW_LEVEL * level and level < _NEW_LEVEL * cost for cost in earlier]
-    return not any(map(all, zip(alike, alike[1:], alike[2:], strict=False)))
+    return len(costs) >= STEP_EPOCHS + _SHORTEST and _since_step(costs) == STEP_EPOCHS
+
+
+def is_new_level(costs: Sequence[float]) -> bool:
+    """Tell whether the last three epochs are on a level that those before did not know, but for a tenth of them.
+
+    Args:
+        costs: Cost of each epoch, as far back as a level is remembered.
+    """
+    since, earlier = costs[-STEP_EPOCHS:], sorted(costs[:-STEP_EPOCHS])
+    tenth = len(earlier) // 10
+    return min(since) > _SAME_LEVEL * earlier[-1 - tenth] or _SAME_LEVEL * max(since) < earlier[tenth]
 
 
 def _usual(costs: Sequence[float]) -> Sequence[float]:

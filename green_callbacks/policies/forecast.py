@@ -6,7 +6,7 @@ from itertools import pairwise
 from math import floor
 from typing import Final
 
-from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, pace
+from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done, last_epochs
@@ -25,6 +25,9 @@ _RESOLVED_SECONDS: Final = 1.0
 
 _BRIEF_SECONDS: Final = 60.0
 """What is over within this time is not worth a warning."""
+
+_REMEMBERED: Final = 500
+"""A level that the cost has had within so many epochs is not new."""
 
 _ROUNDING: Final = 1e-9
 
@@ -134,9 +137,9 @@ def _epochs_ahead(history: History, plan: Plan) -> float | None:
     return max(done / share - done, 0.0) if share else None
 
 
-def _costs(history: History, cumulative: Sequence[float]) -> list[float]:
+def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
     """Return what each of the last epochs took, with what lies outside epochs since the one before."""
-    rows = last_epochs(history, LAST + 1)
+    rows = last_epochs(history, count + 1)
     return [cumulative[row] - cumulative[before] for before, row in pairwise(rows)]
 
 
@@ -161,6 +164,8 @@ def _before_step(history: History, now: ForecastRecord) -> Range | None:
         return None
     costs, lengths = _costs(history, history.cumulative_kwh), _costs(history, seconds)
     if min(lengths[-STEP_EPOCHS:]) < _RESOLVED_SECONDS or not has_stepped(costs):
+        return None
+    if not is_new_level(_costs(history, history.cumulative_kwh, _REMEMBERED)):
         return None
     ahead = now.epochs - epochs_done(history) + STEP_EPOCHS
     return pace(costs[:-STEP_EPOCHS], ahead).after(history.cumulative_kwh[rows[-STEP_EPOCHS - 1]], ahead)
