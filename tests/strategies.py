@@ -105,6 +105,7 @@ def totals_of(history):
             list(history.cumulative_seconds),
             list(history.epoch_rows),
             history.last_epoch,
+            history.fit_row,
             history.energy_joules,
             history.epochs_joules,
             history.outside_joules,

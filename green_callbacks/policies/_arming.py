@@ -6,7 +6,8 @@ from typing import Final
 from green_callbacks.records import History, Plan
 
 _SHARE: Final = 0.2
-_VALUES: Final = 10
+ENOUGH_VALUES: Final = 10
+"""So many values say something without a plan; with fewer, a run is not given up as one that does not learn."""
 
 
 def is_armed(history: History, plan: Plan, values: int) -> bool:
@@ -18,7 +19,7 @@ def is_armed(history: History, plan: Plan, values: int) -> bool:
         values: Number of values of the metric.
     """
     done = plan.progress(history)
-    return values >= _VALUES if done is None else done >= _SHARE
+    return values >= ENOUGH_VALUES if done is None else done >= _SHARE
 
 
 def arming(history: History, plan: Plan, monitor: str) -> str:
@@ -30,7 +31,7 @@ def arming(history: History, plan: Plan, monitor: str) -> str:
         monitor: Key of the metric.
     """
     if plan.progress(history) is None:
-        return f"No plan is known, so the rule decides after {_VALUES} values of {monitor}."
+        return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
     if plan.epochs is None:
         return "The rule decides once a fifth of the plan is done."
     drops = [drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs]

@@ -1,24 +1,28 @@
 """The learning curve that a rule looks at: a metric against the energy spent."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Self
 
 from green_callbacks.records import Column, History
+from green_callbacks.records.plan import before
 
-_ENOUGH: Final = 100
+_ENOUGH: Final = 50
+_ROUNDING: Final = 1e-9
+"""Of equal epochs, one ends at exactly half of the energy; that must not depend on how sums round."""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The finite values of a metric, and the energy spent until each.
+    """The finite values of a metric in the present fit, and the energy spent until each.
 
     Attributes:
         rows: Positions in the history where the metric was fresh.
         values: As many values.
         kwh: Facility energy up to and with each row of the history, in kWh.
+        before_kwh: How much of it was spent before the present fit.
         rises: Whether more of the metric is better.
         best: The best value.
     """
@@ -26,6 +30,7 @@ class Curve:
     rows: Sequence[int]
     values: Sequence[float]
     kwh: Sequence[float]
+    before_kwh: float
     rises: bool
     best: float
 
@@ -35,14 +40,18 @@ class Curve:
 
         Args:
             history: All records so far.
-            column: The metric's fresh values, of which the last is finite.
+            column: The metric's fresh values, of which the last is of the present fit and finite.
             rises: Whether more of the metric is better.
         """
         rows, values = column
+        if history.fit_row:
+            first = bisect_left(rows, history.fit_row)
+            rows, values = rows[first:], values[first:]
         if not isfinite(sum(values)):
             known = [(row, value) for row, value in zip(rows, values, strict=True) if isfinite(value)]
             rows, values = [row for row, _ in known], [value for _, value in known]
-        return cls(rows, values, history.cumulative_kwh, rises, max(values) if rises else min(values))
+        kwh, best = history.cumulative_kwh, max(values) if rises else min(values)
+        return cls(rows, values, kwh, before(history, kwh), rises, best)
 
     def __len__(self) -> int:
         """Return the number of values."""
@@ -51,7 +60,7 @@ class Curve:
     @property
     def spent_kwh(self) -> float:
         """Energy up to the last value, in kWh."""
-        return self.kwh[self.rows[-1]]
+        return self.spent_until(self.rows[-1])
 
     @property
     def whole_gain(self) -> float:
@@ -66,13 +75,21 @@ class Curve:
         """
         return difference if self.rises else -difference
 
+    def spent_until(self, row: int) -> float:
+        """Return the energy of the present fit up to and with a row, in kWh; row -1 is before all.
+
+        Args:
+            row: Position in the history.
+        """
+        return self.kwh[row] - self.before_kwh if row >= 0 else 0.0
+
     def before(self, kwh: float) -> int:
         """Return the index of the last value that was fresh when at most this energy was spent; -1 if none was.
 
         Args:
-            kwh: Facility energy in kWh.
+            kwh: Facility energy of the present fit in kWh.
         """
-        return bisect_right(self.rows, kwh, key=self.kwh.__getitem__) - 1
+        return bisect_right(self.rows, kwh + _ROUNDING * self.spent_kwh, key=self.spent_until) - 1
 
     def gained_since(self, index: int) -> float:
         """Return how much better the best is now than it was at a value; at least 0.
@@ -94,4 +111,4 @@ class Curve:
         """
         step = 1 + (len(self) - index) // _ENOUGH
         kept = slice(index + (len(self) - 1 - index) % step, None, step)
-        return [self.kwh[row] for row in self.rows[kept]], self.values[kept]
+        return [self.kwh[row] - self.before_kwh for row in self.rows[kept]], self.values[kept]

@@ -27,14 +27,20 @@ _DEAR: Final = 1.3
 """An epoch so many times dearer than usual holds something that others do not: a validation, a checkpoint."""
 
 _NEW_LEVEL: Final = 1.2
-_NEW_LEVEL_EPOCHS: Final = 3
+STEP_EPOCHS: Final = 3
 """So many epochs in a row, all this much dearer or all this much cheaper than usual, are what is usual from now on."""
+
+_SAME_LEVEL: Final = 1.01
+"""Costs that differ by less are the same."""
 
 _Z95: Final = 1.6449
 """The 95 % quantile of the normal distribution: a two-sided range of 90 %."""
 
 _MOST_ALIKE: Final = 0.8
 """The highest correlation of neighbours that a few epochs can show."""
+
+_SHORTEST: Final = 2
+"""The fewest epochs from which anything can be said of others."""
 
 _SLOPE_EPOCHS: Final = 3
 """The fewest epochs that show a slope."""
@@ -108,13 +114,24 @@ def has_stepped(costs: Sequence[float]) -> bool:
     Args:
         costs: Cost of each of the last epochs.
     """
-    return _since_step(costs) == _NEW_LEVEL_EPOCHS
+    return len(costs) >= STEP_EPOCHS + _SHORTEST and _since_step(costs) == STEP_EPOCHS
+
+
+def is_new_level(costs: Sequence[float]) -> bool:
+    """Tell whether the last three epochs are on a level that those before did not know, but for a tenth of them.
+
+    Args:
+        costs: Cost of each epoch, as far back as a level is remembered.
+    """
+    since, earlier = costs[-STEP_EPOCHS:], sorted(costs[:-STEP_EPOCHS])
+    tenth = len(earlier) // 10
+    return min(since) > _SAME_LEVEL * earlier[-1 - tenth] or _SAME_LEVEL * max(since) < earlier[tenth]
 
 
 def _usual(costs: Sequence[float]) -> Sequence[float]:
     """Return the last epochs from the last step in their cost on."""
     count = _since_step(costs)
-    return costs[-count:] if count >= _NEW_LEVEL_EPOCHS else costs
+    return costs[-count:] if count >= STEP_EPOCHS else costs
 
 
 def _since_step(costs: Sequence[float]) -> int:
@@ -128,15 +145,13 @@ def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, f
     """Return the drift per epoch, the half-width of its 90 % range, and the scatter around it."""
     count = len(costs)
     centre, mean = (count - 1) / 2, sum(costs) / count
-    steps = [at - centre for at in range(count)]
-    squares = sum(map(mul, steps, steps))
-    rises = [cost - mean for cost in costs]
-    slope = sum(map(mul, steps, rises)) / squares
+    squares = count * (count * count - 1) / 12
+    slope = sum(map(mul, range(count), costs)) / squares - count * centre * mean / squares
     straight = slope if count >= _SLOPE_EPOCHS else 0.0
-    residual = max(sum(map(mul, rises, rises)) - straight * straight * squares, 0.0)
-    scatter = sqrt(
-        residual / max(count - 2, 1) * _persistence([y - straight * x for x, y in zip(steps, rises, strict=True)])
-    )
+    start = mean - straight * centre
+    residuals = [cost - start - straight * at for at, cost in enumerate(costs)]
+    residual = sum(map(mul, residuals, residuals))
+    scatter = sqrt(residual / max(count - 2, 1) * _persistence(residuals, residual))
     noise = scatter * scatter / squares
     prior = (_DRIFT * level / (count + 1 + ahead)) ** 2
     if count > _SLOPE_EPOCHS:
@@ -147,12 +162,11 @@ def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, f
     return slope * share, _Z95 * sqrt(share * noise), scatter
 
 
-def _persistence(residuals: Sequence[float]) -> float:
+def _persistence(residuals: Sequence[float], squares: float) -> float:
     """Return by how much the variance of a mean grows as neighbours are alike: the load of a shared machine lasts.
 
     (1 + r) / (1 - r) of a first-order autoregression with the residuals' correlation r from one epoch to the next.
     """
-    squares = sum(map(mul, residuals, residuals))
     if not squares:
         return 1.0
     correlation: float = sum(map(mul, residuals, residuals[1:])) / squares

@@ -3,14 +3,18 @@
 from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
-from math import isfinite
+from math import isfinite, log, log1p
+from typing import Final
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._curve import Curve
 from green_callbacks.records import History
 
-DEFAULT_GAIN_ON_DOUBLING = 0.03
-_SPANS = 10
+DEFAULT_GAIN_ON_DOUBLING: Final = 0.05
+AHEAD: Final = 1 / 2
+"""As a share of what is spent, the energy to come that must be worth its price."""
+
+_SPANS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +53,19 @@ class Price:
                 raise ConfigurationError(msg)
         return cls(per_kg, per_kwh, on_doubling) if named else cls(on_doubling=DEFAULT_GAIN_ON_DOUBLING)
 
-    def per_kwh_now(self, history: History, curve: Curve) -> float:
-        """Return the least gain for one kWh, at this point of a run.
+    def least_slope(self, history: History, curve: Curve) -> float:
+        """Return what the metric must gain while the energy grows e-fold, at this point of a run.
 
-        A doubling is asked for at the present pace: half of the energy so far must bring its share of the whole gain.
+        A price per energy must be paid by half as much energy again; a doubling must bring its share of the whole gain.
 
         Args:
             history: All records so far.
             curve: The metric's curve.
         """
-        if self.per_kwh is not None:
-            return self.per_kwh
-        if self.per_kg is not None:
-            return self.per_kg * cleanest_kg_per_kwh(history)
-        return (self.on_doubling or 0.0) * curve.whole_gain / (curve.spent_kwh / 2)
+        if self.on_doubling is not None:
+            return self.on_doubling * curve.whole_gain / log(2)
+        per_kwh = self.per_kwh if self.per_kg is None else self.per_kg * cleanest_kg_per_kwh(history)
+        return (per_kwh or 0.0) * AHEAD * curve.spent_kwh / log1p(AHEAD)
 
     def words(self, monitor: str) -> str:
         """Say the price as a sentence.

@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 from green_callbacks.records import History, Plan
+from green_callbacks.records.plan import epochs_done
 
 _DROP = 0.5
 """A learning rate of at most this share of the one before is a drop."""
@@ -19,36 +20,40 @@ def drop_ahead(history: History, plan: Plan) -> int | None:
         history: All records so far.
         plan: What is known ahead.
     """
-    reached = -1 if history.last_epoch is None else history.last_epoch
+    reached = epochs_done(history) - 1
     within = [drop for drop in plan.learning_rate_drops if plan.epochs is None or drop < plan.epochs]
     return within[-1] if within and within[-1] > reached else None
 
 
 def fresh_start(history: History, plan: Plan) -> int:
-    """Return the row from which on the learning rate has not dropped: 0 where it never has.
+    """Return the row of the present fit from which on the learning rate has not dropped.
 
     Args:
         history: All records so far.
         plan: What is known ahead.
     """
-    return max(_last_planned(history, plan), _last_seen(history))
+    return max(history.fit_row, _last_planned(history, plan), _last_seen(history))
 
 
 def _last_planned(history: History, plan: Plan) -> int:
-    past = [drop for drop in plan.learning_rate_drops if history.last_epoch is not None and drop <= history.last_epoch]
+    past = [drop for drop in plan.learning_rate_drops if drop < epochs_done(history)]
     if not past:
         return 0
     closed = history.epoch_rows
-    first = bisect_left(closed, past[-1], key=lambda row: history.epoch_at(row) or 0)
+    first = bisect_left(
+        closed, past[-1], bisect_left(closed, history.fit_row), key=lambda row: history.epoch_at(row) or 0
+    )
     return closed[first - 1] + 1 if first else 0
 
 
 def _last_seen(history: History) -> int:
     rows, rates = history.learning_rates
     step = 1 + len(rates) // _SPANS
-    spans = ((max(end - step, 0), end) for end in range(len(rates) - 1, 0, -step))
-    at = next((at for first, last in spans if (at := _last_drop(rates, first, last))), 0)
-    return rows[at - 1] + 1 if at else 0
+    for last in range(len(rates) - 1, 0, -step):
+        first = max(last - step, 0)
+        if rates[last] <= _DROP * rates[first] and (at := _last_drop(rates, first, last)):
+            return rows[at - 1] + 1
+    return 0
 
 
 def _last_drop(rates: Sequence[float], first: int, last: int) -> int:

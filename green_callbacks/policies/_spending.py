@@ -5,7 +5,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from green_callbacks.records import History, Plan
-from green_callbacks.records.plan import epochs_done
+from green_callbacks.records.plan import epochs_done, last_epochs
 
 _LAST: Final = 5
 _VALIDATION: Final = "validation"
@@ -70,9 +70,10 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
 
     Returns:
         The cost of the dearest of the last five epochs and of the dearest row outside epochs after one of them, in
-        the unit of the spend; None where no epoch has ended, or none is to come.
+        the unit of the spend; None where no epoch has ended, or none is to come. Those of an earlier fit count until
+        one of the present fit has ended.
     """
-    closed = history.epoch_rows[-_LAST - 1 :]
+    closed = last_epochs(history, _LAST + 1) or history.epoch_rows[-_LAST - 1 :]
     if not closed or (plan.epochs is not None and epochs_done(history) >= plan.epochs):
         return None
     if len(closed) <= _LAST:
@@ -84,7 +85,9 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
 
 def unmeasured(history: History) -> str:
     """Return a sentence, with a space before it, if the last record holds no measured energy; else nothing."""
-    if not history or history[-1].facility_kwh is not None:
+    # A record is made on demand, which takes longer than all else: only where nothing was added to the sum.
+    is_known = not history or history.facility_kwh > (history.cumulative_kwh[-2] if len(history) > 1 else 0.0)
+    if is_known or history[-1].facility_kwh is not None:
         return ""
     return " The last record's energy was not measured and is not counted."
 

@@ -1,7 +1,7 @@
 """How fast a metric rises with the energy spent, and how sure that is."""
 
 from collections.abc import Sequence
-from math import sqrt
+from math import log, sqrt
 from operator import mul
 from typing import Final, NamedTuple
 
@@ -13,10 +13,11 @@ _Z90: Final = 1.2816
 
 
 class Trend(NamedTuple):
-    """How fast a metric improves.
+    """How fast a metric improves with the logarithm of the energy, against which learning curves are nearly straight.
 
     Attributes:
-        slope: Slope of the least-squares line, in units of the metric per kWh, positive where it improves.
+        slope: Slope of the least-squares line: what the metric gains while the energy grows e-fold, positive where it
+            improves.
         upper: Upper end of its one-sided 90 % confidence interval.
     """
 
@@ -25,7 +26,7 @@ class Trend(NamedTuple):
 
 
 def fit(kwh: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend | None:
-    """Fit a straight line.
+    """Fit a straight line through the values against the logarithm of the energy.
 
     Args:
         kwh: Energy spent until each value, in kWh, not falling.
@@ -33,15 +34,18 @@ def fit(kwh: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend 
         rises: Whether more of the metric is better.
 
     Returns:
-        The trend; None where fewer than three values, or no energy between them, leave it open.
+        The trend; None where fewer than three values, or no energy before or between them, leave it open.
     """
     count = len(kwh)
-    if count < MIN_VALUES or kwh[-1] <= kwh[0]:
+    if count < MIN_VALUES or not 0 < kwh[0] < kwh[-1]:
         return None
-    middle_kwh, middle_value = sum(kwh) / count, sum(values) / count
-    dx = [x - middle_kwh for x in kwh]
+    folds = [log(energy / kwh[0]) for energy in kwh]
+    middle_fold, middle_value = sum(folds) / count, sum(values) / count
+    dx = [x - middle_fold for x in folds]
     dy = [y - middle_value for y in values]
     squares = sum(map(mul, dx, dx))
+    if not squares:
+        return None
     slope = sum(map(mul, dx, dy)) / squares
     residual = max(sum(map(mul, dy, dy)) - slope * slope * squares, 0.0)
     freedom = count - 2

@@ -1,22 +1,20 @@
 """The part of a learning curve by which more training is judged."""
 
 from dataclasses import dataclass
+from math import log
 from typing import Final, Self
 
 from green_callbacks.policies._curve import Curve
 from green_callbacks.policies._trend import MIN_VALUES, Trend, fit
 from green_callbacks.records import History
 
-_SHARE: Final = 1 / 3
-"""The share of the energy that is judged; scored on real learning curves in ``tests/benchmarks``."""
-
-_SHARE_SINCE_DROP: Final = 1 / 2
-"""The share of the energy since the learning rate dropped: what it brings at once is not judged."""
+_SHARE: Final = 1 / 2
+"""The share of the energy that is judged: its last doubling, or as much of that since the learning rate dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The last third of the energy, or the last half of that since the learning rate dropped, if that is less.
+    """The last half of the energy, or of that since the learning rate dropped: what a drop brings at once is left out.
 
     Attributes:
         curve: The whole curve.
@@ -39,10 +37,9 @@ class Window:
         Returns:
             The window; None while there are too few values to fill it.
         """
-        origin_kwh = curve.kwh[first_row - 1] if first_row else 0.0
-        judged_kwh = min(_SHARE * curve.spent_kwh, _SHARE_SINCE_DROP * (curve.spent_kwh - origin_kwh))
+        judged_kwh = _SHARE * (curve.spent_kwh - curve.spent_until(first_row - 1))
         start = min(curve.before(curve.spent_kwh - judged_kwh), len(curve) - MIN_VALUES)
-        if start < 0 or curve.rows[start] < first_row:
+        if start < 0 or curve.rows[start] < first_row or curve.spent_until(curve.rows[start]) <= 0:
             return None
         trend = fit(*curve.since(start), rises=curve.rises)
         return None if trend is None else cls(curve, start, trend)
@@ -50,17 +47,18 @@ class Window:
     @property
     def kwh(self) -> float:
         """Energy between its first and its last value, in kWh."""
-        return self.curve.spent_kwh - self.curve.kwh[self.curve.rows[self.start]]
+        return self.curve.spent_kwh - self.curve.spent_until(self.curve.rows[self.start])
 
     @property
-    def bought(self) -> str:
+    def bought(self) -> float:
         """What its energy bought by the trend, in units of the metric."""
-        return f"{self.trend.slope * self.kwh:.3g}" if self.trend.slope > 0 else "nothing"
+        return self.trend.slope * log(self.curve.spent_kwh / (self.curve.spent_kwh - self.kwh))
 
     @property
-    def at_most(self) -> str:
-        """What its energy bought at most, at 90 % confidence."""
-        return f"{max(self.trend.upper, 0.0) * self.kwh:.3g}"
+    def late_slope(self) -> float:
+        """Slope of the line through the values of its latter half alone, for a curve that has begun to rise again."""
+        late = min(self.curve.before(self.curve.spent_kwh - self.kwh / 2), len(self.curve) - MIN_VALUES)
+        return (fit(*self.curve.since(late), rises=self.curve.rises) or self.trend).slope
 
     @property
     def new_best(self) -> bool:
@@ -73,10 +71,10 @@ class Window:
         Args:
             history: All records so far.
         """
-        gains = {"green/gain_per_kwh": self.trend.slope}
+        gains = {"green/gain_per_kwh": self.bought / self.kwh}
         kg = history.cumulative_kg[self.curve.rows[-1]] - history.cumulative_kg[self.curve.rows[self.start]]
         if kg > 0:
-            gains["green/gain_per_kg"] = self.trend.slope * self.kwh / kg
+            gains["green/gain_per_kg"] = self.bought / kg
         if self.curve.whole_gain > 0:
-            gains["green/gain_on_doubling"] = self.trend.slope * self.curve.spent_kwh / 2 / self.curve.whole_gain
+            gains["green/gain_on_doubling"] = self.trend.slope * log(2) / self.curve.whole_gain
         return gains

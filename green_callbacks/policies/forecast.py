@@ -6,10 +6,10 @@ from itertools import pairwise
 from math import floor
 from typing import Final
 
-from green_callbacks.policies._pace import LAST, Range, has_stepped, pace
+from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.records.plan import epochs_done
+from green_callbacks.records.plan import epochs_done, last_epochs
 from green_callbacks.units import format_duration, format_energy, format_mass
 
 __all__ = ["Forecast", "ForecastRecord", "Range", "forecast"]
@@ -20,6 +20,15 @@ _EPOCHS: Final = 3
 _JUMP: Final = 0.2
 """A step in the cost of epochs that moves the forecast by more than this share is warned of."""
 
+_RESOLVED_SECONDS: Final = 1.0
+"""What sensors tell of one shorter epoch is not sure enough to warn of."""
+
+_BRIEF_SECONDS: Final = 60.0
+"""What is over within this time is not worth a warning."""
+
+_REMEMBERED: Final = 500
+"""A level that the cost has had within so many epochs is not new."""
+
 _ROUNDING: Final = 1e-9
 
 
@@ -28,7 +37,8 @@ class ForecastRecord:
     """What the planned run will likely come to; nine of ten runs lie within the ranges.
 
     Attributes:
-        epochs: Length of the plan in epochs; whole where it is planned in epochs.
+        epochs: Length of the plan in epochs; whole where it is planned in epochs. What was spent before them, by an
+            earlier fit for one, is in all of the ranges.
         kwh: Facility energy of the whole run, in kWh.
         kg: Emissions of the whole run, in kgCO2e, at the carbon intensities of the last epochs. How well an intensity
             itself is known is not in the range: a record holds that.
@@ -51,8 +61,10 @@ class Forecast:
 
     The epochs after the first, with what recurs between them, say what the others will cost: their median, and a
     range around it that was made to hold in nine of ten runs of steady, noisy or drifting costs. It is estimated anew
-    after every epoch, and warns when the last three epochs make a step that moves it by more than 20 %: images grew,
-    layers were unfrozen, somebody else came to the GPU. An accountant asks it without being told to.
+    after every epoch, and warns when the last three epochs make a step to a new level that moves it by more than 20 %
+    and out of the range that was stated before: images grew, layers were unfrozen, somebody else came to the GPU. Of
+    epochs shorter than a second, and within the last minute of the plan, it does not. An accountant asks it without
+    being told to.
 
     Args:
         budgets: Budgets whose end to foretell.
@@ -80,12 +92,12 @@ class Forecast:
             "green/forecast_high_kg": now.kg.high,
             "green/forecast_kwh": now.kwh.expected,
         }
-        before = _before_step(history, plan)
-        if before is not None and abs(now.kwh.expected - before.expected) > _JUMP * before.expected:
+        before = _before_step(history, now)
+        if before is not None and _jumps(before, now.kwh.expected):
             change = "more" if now.kwh.expected > before.expected else "less"
             jumped = f"Epochs now take {change} energy than before: {_between(before, format_energy)} were expected."
-            return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now)}", values=values)
-        return Verdict(stop=False, code="held", reason=_words(now), values=values)
+            return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now, history)}", values=values)
+        return Verdict(stop=False, code="held", reason=_words(now, history), values=values)
 
 
 def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ()) -> ForecastRecord | None:
@@ -100,7 +112,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         The forecast; None before three epochs have ended, where no plan is known, or where no energy was measured.
     """
     ahead = _epochs_ahead(history, plan)
-    if ahead is None or len(history.epoch_rows) < _EPOCHS or history.facility_kwh <= 0:
+    if ahead is None or len(last_epochs(history, _EPOCHS)) < _EPOCHS or history.facility_kwh <= 0:
         return None
     kwh_costs, kg_costs = _costs(history, history.cumulative_kwh), _costs(history, history.cumulative_kg)
     kwh, seconds = pace(kwh_costs, ahead), pace(_costs(history, history.cumulative_seconds), ahead)
@@ -125,9 +137,9 @@ def _epochs_ahead(history: History, plan: Plan) -> float | None:
     return max(done / share - done, 0.0) if share else None
 
 
-def _costs(history: History, cumulative: Sequence[float]) -> list[float]:
+def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
     """Return what each of the last epochs took, with what lies outside epochs since the one before."""
-    rows = history.epoch_rows[-LAST - 1 :]
+    rows = last_epochs(history, count + 1)
     return [cumulative[row] - cumulative[before] for before, row in pairwise(rows)]
 
 
@@ -145,12 +157,23 @@ def _total(history: History, cumulative: Sequence[float], cost: Range, ahead: fl
     return Range(*(max(end, cumulative[-1]) for end in total))
 
 
-def _before_step(history: History, plan: Plan) -> Range | None:
-    """Return the energy in kWh that was expected one epoch earlier; None where this one makes no step."""
-    costs, ahead = _costs(history, history.cumulative_kwh), _epochs_ahead(history, plan)
-    if ahead is None or len(costs) < _EPOCHS or not has_stepped(costs):
+def _before_step(history: History, now: ForecastRecord) -> Range | None:
+    """Return the energy in kWh that was expected before a step; None where the last record makes none to speak of."""
+    rows, seconds = history.epoch_rows, history.cumulative_seconds
+    if rows[-1] != len(history) - 1 or now.seconds.expected - seconds[-1] < _BRIEF_SECONDS:
         return None
-    return pace(costs[:-1], ahead + 1).after(history.cumulative_kwh[history.epoch_rows[-2]], ahead + 1)
+    costs, lengths = _costs(history, history.cumulative_kwh), _costs(history, seconds)
+    if min(lengths[-STEP_EPOCHS:]) < _RESOLVED_SECONDS or not has_stepped(costs):
+        return None
+    if not is_new_level(_costs(history, history.cumulative_kwh, _REMEMBERED)):
+        return None
+    ahead = now.epochs - epochs_done(history) + STEP_EPOCHS
+    return pace(costs[:-STEP_EPOCHS], ahead).after(history.cumulative_kwh[rows[-STEP_EPOCHS - 1]], ahead)
+
+
+def _jumps(before: Range, expected: float) -> bool:
+    is_out = not before.low <= expected <= before.high
+    return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
 def _end(history: History, plan: Plan, budget: CarbonBudget, cost: Range) -> Range:
@@ -160,9 +183,10 @@ def _end(history: History, plan: Plan, budget: CarbonBudget, cost: Range) -> Ran
     return Range(low, middle, high)
 
 
-def _words(now: ForecastRecord) -> str:
+def _words(now: ForecastRecord, history: History) -> str:
+    whole = "The run with its" if history.fit_row else "The"
     text = (
-        f"The {now.epochs:.0f} planned epochs will likely take {_between(now.kwh, format_energy)}, "
+        f"{whole} {now.epochs:.0f} planned epochs will likely take {_between(now.kwh, format_energy)}, "
         f"{_between(now.kg, _co2e)} and {_between(now.seconds, format_duration)}."
     )
     if now.budget is None or now.budget_end is None:

@@ -1,21 +1,21 @@
 """Stop when more training no longer buys enough."""
 
 from dataclasses import dataclass, field
-from math import isfinite
+from math import isfinite, log, log1p
 from typing import Final, Literal
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._arming import arming, is_armed
+from green_callbacks.policies._arming import ENOUGH_VALUES, arming, is_armed
 from green_callbacks.policies._curve import Curve
 from green_callbacks.policies._metric_mode import Mode, direction
-from green_callbacks.policies._price import DEFAULT_GAIN_ON_DOUBLING, Price
+from green_callbacks.policies._price import AHEAD, Price
 from green_callbacks.policies._schedule import drop_ahead, fresh_start
 from green_callbacks.policies._trend import fit
 from green_callbacks.policies._window import Window
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.units import format_energy
 
-_NOT_LEARNING: Final = DEFAULT_GAIN_ON_DOUBLING
+_NOT_LEARNING: Final = 0.03
 """A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
 
 
@@ -23,23 +23,24 @@ _NOT_LEARNING: Final = DEFAULT_GAIN_ON_DOUBLING
 class MarginalGain:
     """Stops when the energy spent last bought less of a metric than it is worth.
 
-    A straight line through the values of the last third of the energy says how fast the metric improves. The rule
-    stops where even the upper end of that slope (one-sided 90 % confidence, so that noise makes it wait) is below the
-    threshold. All shares are of the energy, not of the epochs: a run validated every fourth epoch stops at the same
-    place.
+    A straight line through the values of the last doubling of the energy, against its logarithm, says how fast the
+    metric improves; against the logarithm, learning curves are nearly straight. The rule stops where even the upper end
+    of that slope (one-sided 90 % confidence, so that noise makes it wait), and the slope of the latter half alone, are
+    below the threshold: with a price, where half as much energy again would not be worth it. All shares are of the
+    energy, not of the epochs: a run validated every fourth epoch stops at about the same place.
 
     It decides once the metric is ``acceptable`` and a fifth of the plan is done (ten values where no plan is known),
-    waits while a drop of the learning rate lies ahead and starts afresh after one (then by the last half of the energy
-    since, if that is less). A run that is not acceptable is
-    stopped when ``not_learning_after`` of the plan is done and the last doubling of the energy brought less than 3 %
-    of the way from the first value to ``acceptable``.
+    waits while a drop of the learning rate lies ahead and starts afresh after one, by the last half of the energy
+    since. A run that is not acceptable is stopped when ``not_learning_after`` of the plan is done and, by ten values or
+    more, the last doubling of the energy brought less than 3 % of the way from the first value to ``acceptable``. A
+    second fit, whose epochs count from 0 again, is judged by itself.
 
     Give one threshold at most. A threshold of 0 never stops while there is a new best in the window.
 
     Args:
         monitor: Key of the metric, e.g. ``val_acc``.
         min_gain_on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far;
-            knows no scale, neither the metric's nor the kilograms'. The default, with 0.03.
+            knows no scale, neither the metric's nor the kilograms'. The default, with 0.05.
         min_gain_per_kg: Least gain of the metric for one kgCO2e. Counted at the cleanest grid of the run, so that it
             does not stop because the grid turned dirty.
         min_gain_per_kwh: Least gain of the metric for one kWh of facility energy.
@@ -136,22 +137,24 @@ class MarginalGain:
     def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
         if not self._is_acceptable(curve):
             return self._why_not_learning(curve)
-        price = self._price.per_kwh_now(history, curve)
-        if price == 0:
+        least = self._price.least_slope(history, curve)
+        if least == 0:
             energy = format_energy(window.kwh)
             return None if window.new_best else f"{self.monitor} has found no new best in the last {energy}."
-        if window.trend.upper >= price:
+        if window.trend.upper >= least or (late := window.late_slope) >= least:
             return None
+        at_most, pays = (log1p(AHEAD) * slope for slope in (max(window.trend.upper, late, 0.0), least))
+        ahead = format_energy(AHEAD * curve.spent_kwh)
         return (
-            f"More training no longer pays: the last {format_energy(window.kwh)} bought {window.bought} of "
-            f"{self.monitor} (at most {window.at_most}), and {price * window.kwh:.3g} is the least that pays."
+            f"More training no longer pays: the {_bought(window)} of {self.monitor}, the next {ahead} would buy "
+            f"{at_most:.3g} at most, and {pays:.3g} is the least that pays."
         )
 
     def _why_not_learning(self, curve: Curve) -> str | None:
         start = curve.before(curve.spent_kwh / 2)
-        trend = None if start < 0 else fit(*curve.since(start), rises=curve.rises)
+        trend = None if start < 0 or len(curve) < ENOUGH_VALUES else fit(*curve.since(start), rises=curve.rises)
         way = curve.turned((self.acceptable or 0.0) - curve.values[0])
-        if trend is None or trend.upper * curve.spent_kwh / 2 >= _NOT_LEARNING * way:
+        if trend is None or trend.upper * log(2) >= _NOT_LEARNING * way:
             return None
         return (
             f"{self.monitor} is not learning: its best is {curve.best:.4g}, {self.acceptable:.4g} would be acceptable, "
@@ -177,7 +180,7 @@ class MarginalGain:
         unread = (
             " The learning-rate schedule cannot be read, so nothing is held for it." if plan.schedule_unreadable else ""
         )
-        return f"The last {format_energy(window.kwh)} bought {window.bought} of {self.monitor}.{unread}"
+        return f"The {_bought(window)} of {self.monitor}.{unread}"
 
     def _gives_up(self, history: History, plan: Plan) -> bool:
         done = plan.progress(history)
@@ -185,3 +188,8 @@ class MarginalGain:
 
     def _is_acceptable(self, curve: Curve) -> bool:
         return self.acceptable is None or curve.turned(curve.best - self.acceptable) >= 0
+
+
+def _bought(window: Window) -> str:
+    bought = f"{window.bought:.3g}" if window.bought > 0 else "nothing"
+    return f"last {format_energy(window.kwh)} bought {bought}"

@@ -62,6 +62,7 @@ class History(Sequence[EpochRecord]):
         self._samples = Sparse()
         self._closed_rows = array("q")
         self._part_rows = array("q")
+        self._fit_row, self._latest_epoch = 0, _NONE
         self._cumulative_kg = array("d")
         self._cumulative_kwh = array("d")
         self._cumulative_seconds = array("d")
@@ -103,10 +104,13 @@ class History(Sequence[EpochRecord]):
         self._add_to_sums(record)
 
     def _add_to_sums(self, record: EpochRecord) -> None:
-        if record.epoch is not None and not record.closes_epoch:
-            self._part_rows.append(len(self._cumulative_kg))
-        elif record.epoch is not None and record.complete:
-            self._closed_rows.append(len(self._cumulative_kg))
+        row = len(self._cumulative_kg)
+        if record.epoch is not None:
+            self._follow_fits(row)
+            if not record.closes_epoch:
+                self._part_rows.append(row)
+            elif record.complete:
+                self._closed_rows.append(row)
         joules = record.energy_joules
         kwh = 0.0 if joules is None else facility_kwh(joules, record.pue)
         self._joules.append(joules)
@@ -115,6 +119,13 @@ class History(Sequence[EpochRecord]):
         self._cumulative_kg.append(self.emissions_kg + emissions_kg(kwh, record.intensity.g_per_kwh))
         self._cumulative_kwh.append(self.facility_kwh + kwh)
         self._cumulative_seconds.append(self.duration_seconds + record.duration_seconds)
+
+    def _follow_fits(self, row: int) -> None:
+        epoch = self._epoch[row]
+        if epoch != _NONE:
+            if epoch < self._latest_epoch:
+                self._fit_row = row
+            self._latest_epoch = epoch
 
     @overload
     def __getitem__(self, row: int) -> EpochRecord: ...
@@ -226,6 +237,15 @@ class History(Sequence[EpochRecord]):
         return self._phases[phase].most_joules if phase in self._phases else 0.0
 
     @property
+    def fit_row(self) -> int:
+        """First row of the present fit: where the index of the epoch fell back without a rewind; 0 if it never did.
+
+        A fit that begins again trains another model: what is learned and planned counts from here. What is spent does
+        not.
+        """
+        return self._fit_row
+
+    @property
     def finished_epochs(self) -> int:
         """Number of epochs that ran to their end."""
         return len(self._closed_rows)
@@ -243,7 +263,7 @@ class History(Sequence[EpochRecord]):
             step: Optimiser steps that were done before: what an epoch that goes on within took until then is not lost.
                 None where that is not known.
         """
-        rows = {row for row, recorded in enumerate(self._epoch) if recorded >= epoch}
+        rows = {row for row in range(self._fit_row, len(self)) if self._epoch[row] >= epoch}
         if step is None:
             return rows
         kept = {row for row in rows if self._epoch[row] == epoch and _NONE != self._step[row] <= step}
@@ -266,6 +286,9 @@ class History(Sequence[EpochRecord]):
             column.drop(lost)
         self._closed_rows = array("q", (row for row in self._closed_rows if row not in lost))
         self._part_rows = array("q", (row for row in self._part_rows if row not in lost))
+        self._fit_row, self._latest_epoch = 0, _NONE
+        for row in range(len(self)):
+            self._follow_fits(row)
 
     def epoch_at(self, row: int) -> int | None:
         """Return the epoch of a record without making it; None outside epochs."""
@@ -308,8 +331,9 @@ class History(Sequence[EpochRecord]):
 
     @property
     def steps(self) -> int | None:
-        """Optimiser steps at the last record that knows them."""
-        return next((step for step in reversed(self._step) if step != _NONE), None)
+        """Optimiser steps at the last record of the present fit that knows them."""
+        rows = range(len(self) - 1, self._fit_row - 1, -1)
+        return next((self._step[row] for row in rows if self._step[row] != _NONE), None)
 
     @property
     def energy_joules(self) -> float | None:

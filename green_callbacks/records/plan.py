@@ -1,6 +1,7 @@
 """What is known ahead of a run."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,9 @@ class Plan:
     def progress(self, history: History) -> float | None:
         """Return the share of the plan that is done, by whichever of epochs, steps, time and emissions binds first.
 
+        A plan is one of a fit: where the index of the epoch falls back, another model is trained, and all four count
+        from there.
+
         Args:
             history: All records so far.
 
@@ -54,18 +58,40 @@ class Plan:
         if self.steps:
             yield (history.steps or 0) / self.steps
         if self.seconds:
-            yield history.duration_seconds / self.seconds
+            yield (history.duration_seconds - before(history, history.cumulative_seconds)) / self.seconds
         if self.emissions_kg:
-            yield history.emissions_kg / self.emissions_kg
+            yield (history.emissions_kg - before(history, history.cumulative_kg)) / self.emissions_kg
 
 
 def epochs_done(history: History) -> int:
-    """Return how many epochs are done, those before the first record of a resumed run included.
+    """Return how many epochs of the present fit are done, those before the first record of a resumed run included.
 
     Args:
         history: All records so far.
     """
-    return 0 if history.last_epoch is None else history.last_epoch + 1
+    closed, last = history.epoch_rows, history.last_epoch
+    return 0 if last is None or closed[-1] < history.fit_row else last + 1
+
+
+def last_epochs(history: History, count: int) -> Sequence[int]:
+    """Return the rows at which the last epochs of the present fit were closed.
+
+    Args:
+        history: All records so far.
+        count: The most rows to return.
+    """
+    rows = history.epoch_rows[-count:]
+    return rows[bisect_left(rows, history.fit_row) :] if history.fit_row else rows
+
+
+def before(history: History, cumulative: Sequence[float]) -> float:
+    """Return what was spent before the present fit.
+
+    Args:
+        history: All records so far.
+        cumulative: What was spent up to and with each record, in any unit.
+    """
+    return cumulative[history.fit_row - 1] if history.fit_row else 0.0
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:

@@ -26,11 +26,11 @@ def test_a_budget_is_replayed_to_the_figures_of_the_ledger(command, ledger):
 
 
 def test_without_a_rule_it_is_the_marginal_gain_of_the_first_validation_metric(command, ledger):
-    _, out, _ = command("replay", ledger("one", metrics=rising), "--epochs", "12")
+    _, out, _ = command("replay", ledger("one", epochs=20, metrics=rising), "--epochs", "20")
 
     assert "marginal-gain:val_acc" in fields(out)["Rule"]
     assert "You pay a doubling of the energy" in out
-    assert "of 12 epochs" in fields(out)["Stop"]
+    assert "of 20 epochs" in fields(out)["Stop"]
     assert fields(out)["Saved"]
 
 

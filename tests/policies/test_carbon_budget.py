@@ -204,3 +204,10 @@ def test_deciding_inside_epochs_overspends_by_a_step_and_a_validation_at_most():
     runs = [spend_in_parts(chance) for _ in range(150)]
     assert all(run.excess <= run.dearest_step + max(run.dearest_seen, run.last) for run in runs)
     assert fmean(run.spent / run.budget for run in runs) >= 0.95
+
+
+def test_a_second_fit_goes_on_with_what_is_spent_and_is_projected_by_its_own_epochs():
+    history = History([*epochs(*[0.3] * 3), outside(0.02), *epochs(0.01)])
+    assert CarbonBudget("1 kg").decide(history, Plan()).values["green/budget_share"] == pytest.approx(0.93)
+    assert not CarbonBudget("1 kg").decide(history, Plan(epochs=3)).stop
+    assert CarbonBudget("935 g").decide(history, Plan(epochs=3)).stop

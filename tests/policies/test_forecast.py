@@ -160,3 +160,51 @@ def test_a_fall_is_warned_of_too():
         reasons += [verdict.reason] if verdict.code == "warning" else []
     assert len(reasons) == 1
     assert "less energy" in reasons[0]
+
+
+def warnings(records, plan):
+    """The rows after which a jump was warned of."""
+    history, rows = History(), []
+    for row, record in enumerate(records):
+        history.append(record)
+        rows += [row] if Forecast().decide(history, plan).code == "warning" else []
+    return rows
+
+
+def test_each_new_level_is_warned_of_once_however_often_it_comes_back():
+    to_and_fro = epochs(*([0.1] * 8 + [0.3] * 4) * 6)
+    assert warnings(to_and_fro, Plan(epochs=200)) == [10]
+    assert warnings(epochs(*[0.1] * 10, *[0.2] * 25, *[0.4] * 25), Plan(epochs=200)) == [12, 37]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "planned"), [(0.02, 10_000), (0.9, 1000), (3.0, 30)], ids=["no sensor", "short", "nearly over"]
+)
+def test_a_jump_that_no_sensor_resolves_or_that_is_soon_over_is_not_warned_of(seconds, planned):
+    costs = [0.1] * 10 + [0.3] * 6
+    assert warnings(epochs(*costs, seconds=seconds), Plan(epochs=planned)) == []
+    assert warnings(epochs(*costs, seconds=30.0), Plan(epochs=planned)) == [12]
+
+
+@given(st.lists(st.floats(0.5, 2.0), min_size=30, max_size=30))
+def test_scatter_that_goes_both_ways_is_hardly_ever_a_jump(costs):
+    assert len(warnings(epochs(*costs), Plan(epochs=100))) <= 3
+
+
+def test_parts_of_an_epoch_do_not_repeat_a_warning():
+    parts = []
+    for record in epochs(*[0.1] * 10, *[0.3] * 6):
+        half = EpochRecord.scripted(epoch=record.epoch, emissions_kg=record.emissions_kg / 2, duration_seconds=5.0)
+        parts += [replace(half, closes_epoch=False)] * 2 + [replace(half, devices={}, duration_seconds=0.0)]
+    assert warnings(parts, Plan(epochs=100)) == [3 * 12 + 2]
+
+
+def test_a_second_fit_is_forecast_by_its_own_epochs_on_top_of_what_was_spent():
+    history = History([*epochs(*[5.0] * 10), outside(1.0), *epochs(0.5, 0.1)])
+    assert forecast(history, Plan(epochs=10)) is None
+    history.append(EpochRecord.scripted(epoch=2, emissions_kg=0.1, duration_seconds=10.0))
+    made = forecast(history, Plan(epochs=10), [CarbonBudget("51.85 kg")])
+    assert made.epochs == 10
+    assert made.kg.expected == pytest.approx(51 + 0.5 + 9 * 0.1)
+    assert made.budget_end.expected == 4
+    assert "The run with its 10 planned epochs" in Forecast().decide(history, Plan(epochs=10)).reason

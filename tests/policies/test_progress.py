@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from green_callbacks.records import EpochRecord, History, Plan
@@ -26,6 +28,26 @@ def test_progress_is_by_whichever_binds_first(plan, share):
 def test_without_a_plan_there_is_no_progress():
     assert Plan().progress(HISTORY) is None
     assert Plan(epochs=10).progress(History()) == 0.0
+
+
+def second_fit(*, closed):
+    last = EpochRecord.scripted(epoch=0, emissions_kg=0.1, duration_seconds=10.0, step=50)
+    between = EpochRecord.scripted(emissions_kg=5.0, duration_seconds=1e3)
+    return History([*HISTORY, between, replace(last, closes_epoch=closed)])
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [Plan(epochs=8), Plan(steps=400), Plan(seconds=80.0), Plan(emissions_kg=0.8)],
+    ids=["epochs", "steps", "s", "kg"],
+)
+def test_a_second_fit_has_its_plan_before_it(plan):
+    assert plan.progress(second_fit(closed=True)) == pytest.approx(1 / 8)
+
+
+def test_an_open_first_epoch_of_a_second_fit_is_not_done():
+    assert epochs_done(second_fit(closed=False)) == 0
+    assert epochs_done(second_fit(closed=True)) == 1
 
 
 def test_epochs_before_a_resumed_history_count():

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import comparable, records, totals_of
 
-from green_callbacks.records import History
+from green_callbacks.records import EpochRecord, History
 from green_callbacks.records.codec import decode, encode
 
 HISTORIES = st.lists(records(), max_size=5)
@@ -56,14 +57,32 @@ def test_totals_are_the_sums_of_the_records(given_records):
 @given(HISTORIES, st.integers(0, 10**6))
 def test_epochs_and_what_lies_outside_are_the_run_also_after_a_rewind(given_records, epoch):
     history = History(given_records)
-    before = history.energy_joules
+    before, first = history.energy_joules, history.fit_row
     for _ in range(2):
         parts = [part for part in (history.epochs_joules, history.outside_joules) if part is not None]
         assert history.energy_joules == (pytest.approx(sum(parts)) if parts else None)
         history.rewind(epoch)
     assert history.energy_joules == before
-    assert history.last_epoch is None or history.last_epoch < epoch
-    assert all(record.epoch is None or record.epoch < epoch for record in history)
+    assert all(record.epoch is None or record.epoch < epoch for record in history[first:])
+
+
+def test_an_earlier_fit_is_not_done_again():
+    history = History(EpochRecord.scripted(epoch=epoch) for epoch in (0, 1, 2, 0, 1))
+    history.rewind(1)
+    assert [record.epoch for record in history] == [0, 1, 2, 0, None]
+
+
+def test_an_epoch_that_goes_on_keeps_what_was_done_before():
+    parts = [(0, 2, False), (0, 4, False), (0, 6, True), (1, 8, False), (1, 10, False)]
+    history = History(record_of(*part) for part in parts)
+    history.rewind(1, 8)
+    assert [record.epoch for record in history] == [0, 0, 0, 1, None]
+    history.rewind(0, 6)
+    assert [record.epoch for record in history] == [None] * 5, "an epoch that was whole begins again"
+
+
+def record_of(epoch, step, closes_epoch):
+    return replace(EpochRecord.scripted(epoch=epoch, step=step), closes_epoch=closes_epoch)
 
 
 @given(HISTORIES)

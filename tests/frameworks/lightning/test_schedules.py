@@ -7,9 +7,12 @@ import torch
 from frameworks.lightning.tiny import BATCHES, TinyModule, monitor, trainer
 from hypothesis import given
 from hypothesis import strategies as st
+from lightning.pytorch import LightningModule
+from sklearn.datasets import load_digits
 from torch.optim import lr_scheduler as lrs
+from torch.utils.data import DataLoader, TensorDataset
 
-from green_callbacks import History, Plan
+from green_callbacks import History, MarginalGain, Plan
 from green_callbacks._torch_schedules import Schedule, schedule_plan
 from green_callbacks.clock import ScriptedClock
 
@@ -152,3 +155,47 @@ def test_the_trainers_schedules_reach_the_policies(
 
     assert plans[0].learning_rate_drops == dropped
     assert not plans[0].schedule_unreadable
+
+
+class Digits(LightningModule):
+    """A small network on handwritten digits, whose learning rate drops twice; a batch takes a scripted second."""
+
+    def __init__(self, clock: ScriptedClock, milestones: list[int]) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.clock, self.milestones = clock, milestones
+        self.network = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
+        images, labels = (torch.tensor(each) for each in load_digits(return_X_y=True))
+        self.images, self.labels = images.float() / 16, labels
+
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        self.clock.advance(1.0)
+        images, labels = batch
+        noisy = images + 0.4 * torch.randn_like(images)
+        return torch.nn.functional.cross_entropy(self.network(noisy), labels)
+
+    def validation_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
+        images, labels = batch
+        self.log("val_acc", (self.network(images).argmax(1) == labels).float().mean())
+
+    def configure_optimizers(self) -> Any:
+        opt = torch.optim.SGD(self.parameters(), lr=0.15, momentum=0.9)
+        return [opt], [lrs.MultiStepLR(opt, self.milestones)]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(TensorDataset(self.images[:600], self.labels[:600]), batch_size=60, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(TensorDataset(self.images[600:], self.labels[600:]), batch_size=1197)
+
+
+def test_a_run_with_two_drops_is_stopped_after_the_last_and_before_the_end(tmp_path: Path, clock: ScriptedClock):
+    callback = monitor(clock, policies=[MarginalGain("val_acc")])
+
+    trainer(tmp_path, callback, max_epochs=60).fit(Digits(clock, [20, 40]))
+
+    stopped = callback.accountant.close()
+    assert 40 < stopped.epochs <= 51, "after the last drop, with 15 % saved"
+    assert "no longer pays" in (stopped.stop_reason or "")
+    values = callback.accountant.history.metric("val_acc").values
+    assert max(values) > max(values[:20]), "it did gain by the drops"

@@ -36,6 +36,19 @@ def test_a_gain_that_no_longer_pays_stops_the_run(tmp_path: Path, clock: Scripte
     assert "val_acc" in (stopped.stop_reason or "")
 
 
+def test_a_second_fit_of_another_model_is_judged_by_its_own_curve(tmp_path: Path, clock: ScriptedClock):
+    scores = [1 - 0.5**epoch for epoch in range(40)]
+    callback = monitor(clock, policies=[MarginalGain("val_acc")])
+
+    trainer(tmp_path, callback, max_epochs=40).fit(TinyModule(clock, scores))
+    first = callback.accountant.close()
+    trainer(tmp_path, callback, max_epochs=40).fit(TinyModule(clock, scores))
+    both = callback.accountant.close()
+
+    assert both.epochs == 2 * first.epochs
+    assert both.energy_joules == pytest.approx(2 * first.energy_joules)
+
+
 def test_only_fresh_values_are_judged(tmp_path: Path, clock: ScriptedClock):
     """Every stale value would look like an epoch that bought nothing."""
     judged: list[int] = []
