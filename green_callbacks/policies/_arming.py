@@ -32,7 +32,7 @@ def arming(history: History, plan: Plan, monitor: str) -> str:
     """
     if plan.progress(history) is None:
         return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
-    if plan.epochs is None:
+    if plan.epochs is None or plan.epochs == 1:
         return "The rule decides once a fifth of the plan is done."
     drops = [drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs]
     return f"The rule decides from epoch {max(ceil(_SHARE * plan.epochs), *drops, 1)} of {plan.epochs} on."

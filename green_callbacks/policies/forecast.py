@@ -1,10 +1,11 @@
 """What the planned run will come to, from its first epochs on."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import floor
-from typing import Final
+from typing import Final, Self
 
 from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies.carbon_budget import CarbonBudget
@@ -38,20 +39,23 @@ class ForecastRecord:
 
     Attributes:
         epochs: Length of the plan in epochs; whole where it is planned in epochs. What was spent before them, by an
-            earlier fit for one, is in all of the ranges.
+            earlier fit for one, is in all of the ranges. None where so few epochs have ended that their parts tell.
         kwh: Facility energy of the whole run, in kWh.
         kg: Emissions of the whole run, in kgCO2e, at the carbon intensities of the last epochs. How well an intensity
             itself is known is not in the range: a record holds that.
         seconds: Time of the whole run, in s.
-        budget_end: Number of the epochs after which the first budget is spent; None where all of them last.
+        budget_end: Number of the epochs, or parts of them, after which the first budget is spent; None where all of
+            them last.
+        budget_end_share: The share of the plan that will be done then.
         budget: That budget.
     """
 
-    epochs: float
+    epochs: float | None
     kwh: Range
     kg: Range
     seconds: Range
     budget_end: Range | None = None
+    budget_end_share: float | None = None
     budget: CarbonBudget | None = None
 
 
@@ -59,7 +63,8 @@ class ForecastRecord:
 class Forecast:
     """Says after every epoch what the planned run will come to; never stops it.
 
-    The epochs after the first, with what recurs between them, say what the others will cost: their median, and a
+    The epochs after the first (in a long first one its parts, where it decides inside epochs), with what recurs between
+    them, say what the others will cost: their median, and a
     range around it that was made to hold in nine of ten runs of steady, noisy or drifting costs. It is estimated anew
     after every epoch, and warns when the last three epochs make a step to a new level that moves it by more than 20 %
     and out of the range that was stated before: images grew, layers were unfrozen, somebody else came to the GPU. Of
@@ -109,38 +114,72 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         budgets: Budgets whose end to foretell.
 
     Returns:
-        The forecast; None before three epochs have ended, where no plan is known, or where no energy was measured.
+        The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, or where no
+        energy was measured.
     """
-    ahead = _epochs_ahead(history, plan)
-    if ahead is None or len(last_epochs(history, _EPOCHS)) < _EPOCHS or history.facility_kwh <= 0:
+    laps = _Laps.of(history, plan)
+    if laps is None or history.facility_kwh <= 0:
         return None
-    kwh_costs, kg_costs = _costs(history, history.cumulative_kwh), _costs(history, history.cumulative_kg)
-    kwh, seconds = pace(kwh_costs, ahead), pace(_costs(history, history.cumulative_seconds), ahead)
+    ahead = laps.ahead
+    kwh_costs, kg_costs = laps.costs(history.cumulative_kwh), laps.costs(history.cumulative_kg)
+    kwh, seconds = pace(kwh_costs, ahead), pace(laps.costs(history.cumulative_seconds), ahead)
     kg = _at_one_intensity(kwh, kwh_costs, kg_costs) or pace(kg_costs, ahead)
-    ends = {budget: _end(history, plan, budget, kg if budget.counts_emissions else kwh) for budget in budgets}
+    ends = {budget: _end(laps, history, plan, budget, kg if budget.counts_emissions else kwh) for budget in budgets}
     first = min(ends, key=lambda budget: ends[budget].expected, default=None)
-    planned = epochs_done(history) + ahead
+    planned = laps.done + ahead
     if first is not None and ends[first].low >= planned:
         first = None
     return ForecastRecord(
-        epochs=planned,
-        kwh=_total(history, history.cumulative_kwh, kwh, ahead),
-        kg=_total(history, history.cumulative_kg, kg, ahead),
-        seconds=_total(history, history.cumulative_seconds, seconds, ahead),
+        epochs=planned if laps.are_epochs else None,
+        kwh=laps.total(history.cumulative_kwh, kwh),
+        kg=laps.total(history.cumulative_kg, kg),
+        seconds=laps.total(history.cumulative_seconds, seconds),
         budget_end=None if first is None else ends[first],
+        budget_end_share=None if first is None else ends[first].expected / planned,
         budget=first,
     )
 
 
-def _epochs_ahead(history: History, plan: Plan) -> float | None:
-    done, share = epochs_done(history), plan.progress(history)
-    return max(done / share - done, 0.0) if share else None
+@dataclass(frozen=True, slots=True)
+class _Laps:
+    """What costs are counted by: epochs, or their parts as long as too few epochs have ended.
 
+    Attributes:
+        rows: Rows at which the last of them ended, one more than are counted.
+        done: How many were done.
+        ahead: How many are to come.
+        are_epochs: Whether they are epochs.
+    """
 
-def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
-    """Return what each of the last epochs took, with what lies outside epochs since the one before."""
-    rows = last_epochs(history, count + 1)
-    return [cumulative[row] - cumulative[before] for before, row in pairwise(rows)]
+    rows: Sequence[int]
+    done: int
+    ahead: float
+    are_epochs: bool
+
+    @classmethod
+    def of(cls, history: History, plan: Plan) -> Self | None:
+        """Take the epochs, or else the parts, that have ended; None where there are too few, or no plan."""
+        epochs = last_epochs(history, LAST + 1)
+        if len(epochs) >= _EPOCHS:
+            return cls._planned(history, plan, epochs, epochs_done(history), are_epochs=True)
+        parts = history.part_rows[bisect_left(history.part_rows, history.fit_row) :]
+        if len(parts) < _EPOCHS:
+            return None
+        return cls._planned(history, plan, parts[-LAST - 1 :], len(parts), are_epochs=False)
+
+    @classmethod
+    def _planned(cls, history: History, plan: Plan, rows: Sequence[int], done: int, *, are_epochs: bool) -> Self | None:
+        share = plan.progress(history, rows[-1])
+        return cls(rows, done, max(done / share - done, 0.0), are_epochs) if share else None
+
+    def costs(self, cumulative: Sequence[float]) -> list[float]:
+        """Return what each of the last took, with what lies outside epochs since the one before."""
+        return [cumulative[row] - cumulative[before] for before, row in pairwise(self.rows)]
+
+    def total(self, cumulative: Sequence[float], cost: Range) -> Range:
+        """Count from the last that has ended; what came after it is the beginning of what is ahead."""
+        total = cost.after(cumulative[self.rows[-1]], self.ahead)
+        return Range(*(max(end, cumulative[-1]) for end in total))
 
 
 def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence[float]) -> Range | None:
@@ -151,16 +190,10 @@ def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence
     return Range(*(kg_per_kwh * end for end in kwh))
 
 
-def _total(history: History, cumulative: Sequence[float], cost: Range, ahead: float) -> Range:
-    """Count from the last epoch that has ended; what came after it is the beginning of what is ahead."""
-    total = cost.after(cumulative[history.epoch_rows[-1]], ahead)
-    return Range(*(max(end, cumulative[-1]) for end in total))
-
-
 def _before_step(history: History, now: ForecastRecord) -> Range | None:
     """Return the energy in kWh that was expected before a step; None where the last record makes none to speak of."""
     rows, seconds = history.epoch_rows, history.cumulative_seconds
-    if rows[-1] != len(history) - 1 or now.seconds.expected - seconds[-1] < _BRIEF_SECONDS:
+    if now.epochs is None or rows[-1] != len(history) - 1 or now.seconds.expected - seconds[-1] < _BRIEF_SECONDS:
         return None
     costs, lengths = _costs(history, history.cumulative_kwh), _costs(history, seconds)
     if min(lengths[-STEP_EPOCHS:]) < _RESOLVED_SECONDS or not has_stepped(costs):
@@ -171,29 +204,42 @@ def _before_step(history: History, now: ForecastRecord) -> Range | None:
     return pace(costs[:-STEP_EPOCHS], ahead).after(history.cumulative_kwh[rows[-STEP_EPOCHS - 1]], ahead)
 
 
+def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
+    """Return what each of the last epochs took, with what lies outside epochs since the one before."""
+    rows = last_epochs(history, count + 1)
+    return [cumulative[row] - cumulative[before] for before, row in pairwise(rows)]
+
+
 def _jumps(before: Range, expected: float) -> bool:
     is_out = not before.low <= expected <= before.high
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
-def _end(history: History, plan: Plan, budget: CarbonBudget, cost: Range) -> Range:
-    """Return after how many epochs a budget is spent; the dearer they are, the earlier."""
-    left, done = max(budget.amount.value - budget.spent(history, plan), 0.0), epochs_done(history)
-    low, middle, high = (done + (floor(left / each) if each > 0 else float("inf")) for each in reversed(cost))
+def _end(laps: _Laps, history: History, plan: Plan, budget: CarbonBudget, cost: Range) -> Range:
+    """Return after how many epochs or parts a budget is spent; the dearer they are, the earlier."""
+    left = max(budget.amount.value - budget.spent(history, plan), 0.0)
+    low, middle, high = (laps.done + (floor(left / each) if each > 0 else float("inf")) for each in reversed(cost))
     return Range(low, middle, high)
 
 
 def _words(now: ForecastRecord, history: History) -> str:
     whole = "The run with its" if history.fit_row else "The"
+    what = "The planned run" if now.epochs is None else f"{whole} {now.epochs:.0f} planned epochs"
     text = (
-        f"{whole} {now.epochs:.0f} planned epochs will likely take {_between(now.kwh, format_energy)}, "
+        f"{what} will likely take {_between(now.kwh, format_energy)}, "
         f"{_between(now.kg, _co2e)} and {_between(now.seconds, format_duration)}."
     )
     if now.budget is None or now.budget_end is None:
         return text
+    return f"{text} {_capitalised(now.budget.name)} would be spent after {_until(now)}."
+
+
+def _until(now: ForecastRecord) -> str:
+    if now.epochs is None or now.budget_end is None:
+        return f"{min(now.budget_end_share or 0.0, 1.0):.0%} of it"
     earliest, middle, latest = (_epoch_number(end, now.epochs) for end in now.budget_end)
     around = f" (after {earliest} to {latest})" if earliest != latest else ""
-    return f"{text} {_capitalised(now.budget.name)} would be spent after {middle} epochs{around}."
+    return f"{middle} epochs{around}"
 
 
 def _between(span: Range, write: Callable[[float], str]) -> str:

@@ -332,8 +332,16 @@ class History(Sequence[EpochRecord]):
     @property
     def steps(self) -> int | None:
         """Optimiser steps at the last record of the present fit that knows them."""
-        rows = range(len(self) - 1, self._fit_row - 1, -1)
-        return next((self._step[row] for row in rows if self._step[row] != _NONE), None)
+        return self.steps_at(len(self) - 1)
+
+    def steps_at(self, row: int) -> int | None:
+        """Return the optimiser steps at a record of the present fit, or at the last before it that knows them.
+
+        Args:
+            row: Position of the record.
+        """
+        rows = range(row, self._fit_row - 1, -1)
+        return next((self._step[at] for at in rows if self._step[at] != _NONE), None)
 
     @property
     def energy_joules(self) -> float | None:

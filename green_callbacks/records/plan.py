@@ -38,7 +38,7 @@ class Plan:
     spent_before_kg: float = 0.0
     spent_before_kwh: float = 0.0
 
-    def progress(self, history: History) -> float | None:
+    def progress(self, history: History, row: int | None = None) -> float | None:
         """Return the share of the plan that is done, by whichever of epochs, steps, time and emissions binds first.
 
         A plan is one of a fit: where the index of the epoch falls back, another model is trained, and all four count
@@ -46,21 +46,26 @@ class Plan:
 
         Args:
             history: All records so far.
+            row: The record up to which to count, not before the last epoch ended; the last unless given.
 
         Returns:
             A share from 0, beyond 1 where the plan is overrun; None where nothing is planned.
         """
-        return max(self._shares(history), default=None)
+        return max(self._shares(history, len(history) - 1 if row is None else row), default=None)
 
-    def _shares(self, history: History) -> Iterator[float]:
+    def _shares(self, history: History, row: int) -> Iterator[float]:
         if self.epochs:
             yield epochs_done(history) / self.epochs
         if self.steps:
-            yield (history.steps or 0) / self.steps
+            yield (history.steps_at(row) or 0) / self.steps
         if self.seconds:
-            yield (history.duration_seconds - before(history, history.cumulative_seconds)) / self.seconds
+            yield _spent(history, history.cumulative_seconds, row) / self.seconds
         if self.emissions_kg:
-            yield (history.emissions_kg - before(history, history.cumulative_kg)) / self.emissions_kg
+            yield _spent(history, history.cumulative_kg, row) / self.emissions_kg
+
+
+def _spent(history: History, cumulative: Sequence[float], row: int) -> float:
+    return cumulative[row] - before(history, cumulative) if row >= history.fit_row else 0.0
 
 
 def epochs_done(history: History) -> int:

@@ -208,3 +208,31 @@ def test_a_second_fit_is_forecast_by_its_own_epochs_on_top_of_what_was_spent():
     assert made.kg.expected == pytest.approx(51 + 0.5 + 9 * 0.1)
     assert made.budget_end.expected == 4
     assert "The run with its 10 planned epochs" in Forecast().decide(history, Plan(epochs=10)).reason
+
+
+def parts_of_one_epoch(count, kg=0.1):
+    records = (EpochRecord.scripted(epoch=0, step=10 * at, emissions_kg=kg) for at in range(1, count + 1))
+    return History(replace(record, closes_epoch=False) for record in records)
+
+
+def test_a_run_of_one_epoch_is_forecast_by_its_parts():
+    history, plan = parts_of_one_epoch(5), Plan(epochs=1, steps=200)
+    made = forecast(history, plan, [CarbonBudget("1.05 kg")])
+    assert made.epochs is None
+    assert made.kg.low < made.kg.expected < made.kg.high
+    assert made.kg.expected == pytest.approx(2.0)
+    assert made.seconds.expected == pytest.approx(20.0)
+    assert made.budget_end_share == pytest.approx(0.5)
+    reason = Forecast((CarbonBudget("1.05 kg"),)).decide(history, plan).reason
+    assert reason.startswith("The planned run will likely take 2.00 kWh")
+    assert reason.endswith("The budget of 1.05 kg would be spent after 50% of it.")
+    assert forecast(parts_of_one_epoch(2), plan) is None
+    assert forecast(history, Plan(epochs=1)) is None, "how far it is inside the epoch is not known"
+
+
+def test_inside_an_epoch_the_forecast_stays_that_of_the_epochs_that_have_ended():
+    plan = Plan(epochs=10, steps=100)
+    history = History(EpochRecord.scripted(epoch=at, step=10 * (at + 1), emissions_kg=0.1) for at in range(4))
+    before = forecast(history, plan)
+    history.append(replace(EpochRecord.scripted(epoch=4, step=45, emissions_kg=0.05), closes_epoch=False))
+    assert forecast(history, plan) == before
