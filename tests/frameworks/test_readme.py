@@ -46,7 +46,7 @@ def keras_names():
 
 def loop_names():
     values = iter(1 - 0.5**epoch for epoch in range(1000))
-    return {"train_one_epoch": lambda: next(values)}
+    return {"train_one_epoch": lambda: next(values), "train_loader": range(20), "train_step": lambda batch: batch}
 
 
 def names_for(snippet):
@@ -56,7 +56,7 @@ def names_for(snippet):
 
 
 @pytest.mark.filterwarnings("ignore")  # the frameworks', on how small these models are
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop", "front"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop", "front", "inside"])
 def test_a_snippet_runs_and_leaves_a_ledger(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
