@@ -10,13 +10,11 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
 
 _TEXT: Final = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]+)\s*")
+_STEPS: Final = ("step", "steps")
 _SECONDS: Final = {
-    "s": 1.0,
-    "seconds": 1.0,
-    "min": SECONDS_PER_MINUTE,
-    "minutes": SECONDS_PER_MINUTE,
-    "h": SECONDS_PER_HOUR,
-    "hours": SECONDS_PER_HOUR,
+    **dict.fromkeys(("s", "second", "seconds"), 1.0),
+    **dict.fromkeys(("min", "minute", "minutes"), SECONDS_PER_MINUTE),
+    **dict.fromkeys(("h", "hour", "hours"), SECONDS_PER_HOUR),
 }
 
 
@@ -46,9 +44,7 @@ class Interval(NamedTuple):
         """
         match = _TEXT.fullmatch(f"{value} steps" if isinstance(value, int) else str(value))
         number, unit = (float(match[1]), match[2]) if match else (0.0, "")
-        singular = {f"{each[:-1]}": each for each in ("steps", "seconds", "minutes", "hours")}
-        unit = singular.get(unit, unit)
-        if unit == "steps" and number >= 1 and number.is_integer():
+        if unit in _STEPS and number >= 1 and number.is_integer():
             return cls(int(number), None)
         if unit in _SECONDS and number > 0 and isfinite(number):
             return cls(None, number * _SECONDS[unit])
