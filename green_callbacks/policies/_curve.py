@@ -23,6 +23,7 @@ class Curve:
         values: As many values.
         kwh: Facility energy up to and with each row of the history, in kWh.
         before_kwh: How much of it was spent before the present fit.
+        spent_kwh: Energy of the present fit up to the last value, in kWh.
         rises: Whether more of the metric is better.
         best: The best value.
     """
@@ -31,6 +32,7 @@ class Curve:
     values: Sequence[float]
     kwh: Sequence[float]
     before_kwh: float
+    spent_kwh: float
     rises: bool
     best: float
 
@@ -51,16 +53,12 @@ class Curve:
             known = [(row, value) for row, value in zip(rows, values, strict=True) if isfinite(value)]
             rows, values = [row for row, _ in known], [value for _, value in known]
         kwh, best = history.cumulative_kwh, max(values) if rises else min(values)
-        return cls(rows, values, kwh, before(history, kwh), rises, best)
+        earlier_kwh = before(history, kwh)
+        return cls(rows, values, kwh, earlier_kwh, kwh[rows[-1]] - earlier_kwh, rises, best)
 
     def __len__(self) -> int:
         """Return the number of values."""
         return len(self.rows)
-
-    @property
-    def spent_kwh(self) -> float:
-        """Energy up to the last value, in kWh."""
-        return self.spent_until(self.rows[-1])
 
     @property
     def whole_gain(self) -> float:
@@ -89,7 +87,8 @@ class Curve:
         Args:
             kwh: Facility energy of the present fit in kWh.
         """
-        return bisect_right(self.rows, kwh + _ROUNDING * self.spent_kwh, key=self.spent_until) - 1
+        most_kwh = kwh + _ROUNDING * self.spent_kwh + self.before_kwh
+        return bisect_right(self.rows, most_kwh, key=self.kwh.__getitem__) - 1
 
     def gained_since(self, index: int) -> float:
         """Return how much better the best is now than it was at a value; at least 0.
