@@ -27,7 +27,7 @@ class LightningHooks:
     ``EarlyStopping`` and ``ModelCheckpoint(monitor="green/emissions_total_kg", save_on_train_epoch_end=True)`` see it.
     Where a policy ends the run, the trainer stops after the epoch, but not before its ``min_epochs`` and ``min_steps``.
     With ``decide_every`` it stops inside the epoch, and validates and saves its checkpoints as at the end of one; a fit
-    with such a checkpoint goes on with the next epoch.
+    with such a checkpoint goes on.
     Checkpoints hold the account: a fit with ``ckpt_path`` goes on with its totals, against the budget given now.
 
     Metrics that a policy watches count where they are fresh. One that the module logs in its own

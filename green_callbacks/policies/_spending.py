@@ -53,11 +53,13 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
 
 
 def _dearest_validation(history: History, cumulative: Sequence[float]) -> float:
-    """Return what the dearest validation so far would cost now."""
-    joules, before = history.energy_joules_at(-1), len(cumulative) - 2
-    if not joules:
-        return 0.0
-    return history.dearest_phase_joules(_VALIDATION) * _cost(cumulative, before, before + 1) / joules
+    """Return what the dearest validation so far would cost now: at what a joule cost when one was measured last."""
+    dearest_joules = history.dearest_phase_joules(_VALIDATION)
+    for row in range(len(history) - 1, -1, -1):
+        joules = history.energy_joules_at(row)
+        if joules:
+            return dearest_joules * _cost(cumulative, row - 1, row) / joules
+    return 0.0
 
 
 def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> float | None:

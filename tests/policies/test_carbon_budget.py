@@ -1,5 +1,6 @@
 import pickle
 import random
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -211,3 +212,10 @@ def test_a_second_fit_goes_on_with_what_is_spent_and_is_projected_by_its_own_epo
     assert CarbonBudget("1 kg").decide(history, Plan()).values["green/budget_share"] == pytest.approx(0.93)
     assert not CarbonBudget("1 kg").decide(history, Plan(epochs=3)).stop
     assert CarbonBudget("935 g").decide(history, Plan(epochs=3)).stop
+
+
+def test_the_reserve_stays_where_the_last_part_was_not_measured():
+    history = History([part(0, 0.1), part(0, 0.0, 0.3, closes_epoch=True), part(1, 0.1)])
+    history.append(replace(part(1, 0.1), devices={}, phases={}))
+    assert CarbonBudget(0.5 + 0.1 + 0.3 - 1e-6).decide(history, Plan()).stop
+    assert not CarbonBudget(0.5 + 0.1 + 0.3 + 1e-6).decide(history, Plan()).stop
