@@ -83,16 +83,16 @@ class Board:
         Returns:
             The verdicts, in the order of the policies; then the forecast, where there is one.
         """
-        self._look_for_monitors(history, record)
-        verdicts = tuple(self._ask(at, policy, history) for at, policy in enumerate(self._policies))
+        if self._monitors_missed:
+            self._look_for_monitors(history, record)
+        verdicts = tuple([self._ask(at, policy, history) for at, policy in enumerate(self._policies)])
         for at, verdict in enumerate(verdicts):
             self._tell(at, verdict)
-        if self.stop_reason is None:
-            self.stop_reason = next((verdict.reason for verdict in verdicts if verdict.stop), None)
-            if self.stop_reason is not None:
+            if verdict.stop and self.stop_reason is None:
+                self.stop_reason = verdict.reason
                 where = "after" if record.closes_epoch else "in"
                 logger.warning("Stopping %s epoch %s. %s", where, record.epoch, self.stop_reason)
-        return (*verdicts, *self._foretold(history))
+        return verdicts + self._foretold(history) if self.plan.has_end else verdicts
 
     def agree(self, ranks: Ranks) -> None:
         """Let rank 0's decision reach all ranks.
@@ -133,8 +133,6 @@ class Board:
 
     def _look_for_monitors(self, history: History, record: EpochRecord) -> None:
         """Name a monitor that is not there, with the keys that are, once there has been a validation."""
-        if not self._monitors_missed:
-            return
         self._monitors_missed.difference_update(history.metric_names)
         has_validated = any(name.startswith("val") for name in record.metrics)
         for name in sorted(self._monitors_missed):

@@ -40,10 +40,6 @@ def energy_weighted(provider: CarbonIntensity, pieces: Sequence[Piece]) -> Inten
     return replace(
         mean,
         g_per_kwh=sum(each.g_per_kwh * share for each, share in means),
-        low_g_per_kwh=sum(_known(each.low_g_per_kwh, each) * share for each, share in means),
-        high_g_per_kwh=sum(_known(each.high_g_per_kwh, each) * share for each, share in means),
+        low_g_per_kwh=sum(each.lowest_g_per_kwh * share for each, share in means),
+        high_g_per_kwh=sum(each.highest_g_per_kwh * share for each, share in means),
     )
-
-
-def _known(bound_g_per_kwh: float | None, intensity: Intensity) -> float:
-    return intensity.g_per_kwh if bound_g_per_kwh is None else bound_g_per_kwh

@@ -117,8 +117,8 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, or where no
         energy was measured.
     """
-    laps = _Laps.of(history, plan)
-    if laps is None or history.facility_kwh <= 0:
+    laps = _Laps.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
+    if laps is None:
         return None
     ahead = laps.ahead
     kwh_costs, kg_costs = laps.costs(history.cumulative_kwh), laps.costs(history.cumulative_kg)

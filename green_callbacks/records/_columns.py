@@ -2,9 +2,9 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from math import isnan, nan
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 
@@ -13,33 +13,10 @@ T = TypeVar("T", bound=Hashable)
 Packed = Any
 """What a column looks like in a checkpoint: plain JSON types, a constant column as one value and a length."""
 
+Kind = tuple[str, str, float, tuple[str, ...]]
+"""What rarely changes about a device: component, method, tolerance, flags."""
 
-class Numbers:
-    """A dense column of numbers in which None may stand; ``NaN`` marks it."""
-
-    def __init__(self) -> None:
-        self.values = array("d")
-
-    def append(self, value: float | None) -> None:
-        self.values.append(nan if value is None else value)
-
-    def pad(self, length: int) -> None:
-        missing = length - len(self.values)
-        if missing > 0:
-            self.values.extend([nan] * missing)
-
-    def get(self, row: int) -> float | None:
-        value = self.values[row]
-        return None if isnan(value) else value
-
-    def pack(self) -> Packed:
-        return pack([None if isnan(value) else value for value in self.values])
-
-    @classmethod
-    def unpack(cls, packed: Packed) -> Self:
-        column = cls()
-        column.values = array("d", (nan if value is None else value for value in unpack(packed)))
-        return column
+_DIRECTNESS: Final = ("counter", "sampled", "modelled")
 
 
 class Sparse:
@@ -81,72 +58,92 @@ class Shared(Generic[T]):
         self.distinct: list[T] = []
         self.index = array("q")
         self._known: dict[T, int] = {}
+        self._last: T | None = None
+        self._at = -1
 
     def append(self, value: T) -> None:
-        if self.index and value is self.distinct[self.index[-1]]:  # most are: no need to hash them
-            self.index.append(self.index[-1])
-            return
-        at = self._known.setdefault(value, len(self.distinct))
-        if at == len(self.distinct):
-            self.distinct.append(value)
-        self.index.append(at)
+        if self._at < 0 or (value is not self._last and value != self._last):  # most are the same: no need to hash them
+            self._at = self._known.setdefault(value, len(self.distinct))
+            if self._at == len(self.distinct):
+                self.distinct.append(value)
+            self._last = value
+        self.index.append(self._at)
 
     def get(self, row: int) -> T:
         return self.distinct[self.index[row]]
 
 
-Kind = tuple[str, str, float, tuple[str, ...]]
-"""What rarely changes about a device: component, method, tolerance, flags."""
-
-
 class DeviceColumns:
-    """The rows of one device; a row in which it is absent has no kind."""
+    """The rows of one device; a row in which it is absent has no kind, one that was not measured has ``NaN``."""
 
     def __init__(self, length: int) -> None:
-        self.kinds: Shared[Kind | None] = Shared()
-        self.joules, self.low, self.high = Numbers(), Numbers(), Numbers()
-        self.gaps = Sparse()
+        self._kinds: Shared[Kind | None] = Shared()
+        self._joules, self._low, self._high = array("d"), array("d"), array("d")
+        self._gaps = Sparse()
         for _ in range(length):
             self.append(None)
 
     def append(self, device: DeviceEnergy | None) -> None:
         if device is None:
-            self.kinds.append(None)
+            self._kinds.append(None)
             joules = low = high = None
         else:
-            self.kinds.append((device.component, device.method, device.tolerance, device.flags))
-            joules, low, high = device.joules, device.low_joules, device.high_joules
-            self.gaps.put(len(self.joules.values), device.gap_seconds or None)
-        self.joules.append(joules)
-        self.low.append(low)
-        self.high.append(high)
+            joules, component, method, _, low, high, gap_seconds, tolerance, flags = device
+            self._kinds.append((component, method, tolerance, flags))
+            if gap_seconds:
+                self._gaps.put(len(self._joules), gap_seconds)
+        self._joules.append(nan if joules is None else joules)
+        self._low.append(nan if low is None else low)
+        self._high.append(nan if high is None else high)
 
     def get(self, row: int, duration_seconds: float) -> DeviceEnergy | None:
-        kind = self.kinds.get(row)
+        kind = self._kinds.get(row)
         if kind is None:
             return None
         component, method, tolerance, flags = kind
         return DeviceEnergy(
-            joules=self.joules.get(row),
-            low_joules=self.low.get(row),
-            high_joules=self.high.get(row),
+            joules=known(self._joules[row]),
+            low_joules=known(self._low[row]),
+            high_joules=known(self._high[row]),
             component=component,
             method=method,  # type: ignore[arg-type]  # what goes in comes out
             duration_seconds=duration_seconds,
-            gap_seconds=self.gaps.get(row) or 0.0,
+            gap_seconds=self._gaps.get(row) or 0.0,
             tolerance=tolerance,
             flags=flags,
         )
 
+    def total(self, duration_seconds: float) -> DeviceEnergy:
+        """Return all rows together, labelled with the least direct method."""
+        kinds = [kind for kind in self._kinds.distinct if kind is not None]
+        component, method, tolerance, _ = max(kinds, key=lambda kind: _DIRECTNESS.index(kind[1]))
+        return DeviceEnergy(
+            joules=total(self._joules),
+            low_joules=total(self._low),
+            high_joules=total(self._high),
+            component=component,
+            method=method,  # type: ignore[arg-type]  # what goes in comes out
+            duration_seconds=duration_seconds,
+            gap_seconds=sum(self._gaps.values),
+            tolerance=tolerance,
+            flags=tuple(sorted({flag for kind in kinds for flag in kind[3]})),
+        )
+
+    def measured_joules(self) -> float:
+        """Return the energy of the rows that are not modelled, in J."""
+        measured = {at for at, kind in enumerate(self._kinds.distinct) if kind and kind[1] != "modelled"}
+        pairs = zip(self._joules, self._kinds.index, strict=True)
+        return total(joules for joules, kind in pairs if kind in measured) or 0.0
+
     def pack(self) -> Packed:
-        exact = self.low.values == self.joules.values == self.high.values
+        exact = self._low == self._joules == self._high
         return {
-            "kinds": [kind and [*kind[:3], list(kind[3])] for kind in self.kinds.distinct],
-            "kind": pack(list(self.kinds.index)),
-            "joules": self.joules.pack(),
-            "low": None if exact else self.low.pack(),
-            "high": None if exact else self.high.pack(),
-            "gaps": self.gaps.pack(),
+            "kinds": [kind and [*kind[:3], list(kind[3])] for kind in self._kinds.distinct],
+            "kind": pack(self._kinds.index),
+            "joules": pack_numbers(self._joules),
+            "low": None if exact else pack_numbers(self._low),
+            "high": None if exact else pack_numbers(self._high),
+            "gaps": self._gaps.pack(),
         }
 
     @classmethod
@@ -154,51 +151,74 @@ class DeviceColumns:
         columns = cls(0)
         kinds = [kind and (kind[0], kind[1], kind[2], tuple(kind[3])) for kind in packed["kinds"]]
         for index in unpack(packed["kind"]):
-            columns.kinds.append(kinds[index])
-        columns.joules = Numbers.unpack(packed["joules"])
-        columns.low = Numbers.unpack(packed["joules"] if packed["low"] is None else packed["low"])
-        columns.high = Numbers.unpack(packed["joules"] if packed["high"] is None else packed["high"])
-        columns.gaps = Sparse.unpack(packed["gaps"])
+            columns._kinds.append(kinds[index])
+        columns._joules = unpack_numbers(packed["joules"])
+        columns._low = unpack_numbers(packed["joules"] if packed["low"] is None else packed["low"])
+        columns._high = unpack_numbers(packed["joules"] if packed["high"] is None else packed["high"])
+        columns._gaps = Sparse.unpack(packed["gaps"])
         return columns
 
 
 class PhaseColumns:
-    """The rows of one phase; a row without it has no seconds."""
+    """The rows of one phase; a row without it has ``NaN`` seconds."""
 
     def __init__(self, length: int) -> None:
-        self.joules, self.seconds = Numbers(), Numbers()
-        self.joules.pad(length)
-        self.seconds.pad(length)
+        self._joules, self._seconds = array("d", [nan] * length), array("d", [nan] * length)
         self.most_joules = 0.0
 
     def append(self, phase: PhaseEnergy | None) -> None:
-        joules, seconds = phase or (None, None)
-        self.joules.append(joules)
-        self.seconds.append(seconds)
+        joules, seconds = phase or (None, nan)
+        self._seconds.append(seconds)
+        self._joules.append(nan if joules is None else joules)
         if joules is not None and joules > self.most_joules:
             self.most_joules = joules
 
+    def joules(self, row: int) -> float | None:
+        return known(self._joules[row])
+
     def get(self, row: int) -> PhaseEnergy | None:
-        seconds = self.seconds.get(row)
-        return None if seconds is None else PhaseEnergy(self.joules.get(row), seconds)
+        seconds = known(self._seconds[row])
+        return None if seconds is None else PhaseEnergy(self.joules(row), seconds)
 
     def pack(self) -> Packed:
-        return {"joules": self.joules.pack(), "seconds": self.seconds.pack()}
+        return {"joules": pack_numbers(self._joules), "seconds": pack_numbers(self._seconds)}
 
     @classmethod
     def unpack(cls, packed: Mapping[str, Packed]) -> Self:
         columns = cls(0)
-        columns.joules = Numbers.unpack(packed["joules"])
-        columns.seconds = Numbers.unpack(packed["seconds"])
-        columns.most_joules = max((value for value in columns.joules.values if not isnan(value)), default=0.0)
+        columns._joules = unpack_numbers(packed["joules"])
+        columns._seconds = unpack_numbers(packed["seconds"])
+        columns.most_joules = max((value for value in columns._joules if not isnan(value)), default=0.0)
         return columns
 
 
-def pack(values: list[Any]) -> Packed:
+def known(value: float) -> float | None:
+    """Return a value of a column in which ``NaN`` stands for None."""
+    return None if isnan(value) else value
+
+
+def total(values: Iterable[float]) -> float | None:
+    """Return the sum of those values of such a column that are known; None if none is."""
+    numbers = [value for value in values if not isnan(value)]
+    return sum(numbers) if numbers else None
+
+
+def pack_numbers(values: Iterable[float]) -> Packed:
+    """Write such a column as plain JSON types."""
+    return pack([known(value) for value in values])
+
+
+def unpack_numbers(packed: Packed) -> "array[float]":
+    """Read what :func:`pack_numbers` wrote."""
+    return array("d", (nan if value is None else value for value in unpack(packed)))
+
+
+def pack(values: Iterable[Any]) -> Packed:
     """Write a column as plain JSON types; one that is constant takes no room."""
-    if len(values) > 1 and all(value == values[0] for value in values):
-        return {"all": values[0], "n": len(values)}
-    return values
+    listed = list(values)
+    if len(listed) > 1 and all(value == listed[0] for value in listed):
+        return {"all": listed[0], "n": len(listed)}
+    return listed
 
 
 def unpack(packed: Packed) -> list[Any]:

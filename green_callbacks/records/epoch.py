@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import fsum
-from typing import Self
+from typing import NamedTuple, Self
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
@@ -99,17 +99,17 @@ class EpochRecord:
     @property
     def energy_joules(self) -> float | None:
         """Energy of all devices at the IT equipment, in J; None if no device was measured."""
-        return _total([device.joules for device in self.devices.values()])
+        return total_energy(self.devices).joules
 
     @property
     def energy_low_joules(self) -> float | None:
         """Lower bound of the energy in J, with the tolerance of every sensor and model."""
-        return _total([_bound(device, device.low_joules, -1) for device in self.devices.values()])
+        return total_energy(self.devices).low_joules
 
     @property
     def energy_high_joules(self) -> float | None:
         """Upper bound of the energy in J, with the tolerance of every sensor and model."""
-        return _total([_bound(device, device.high_joules, +1) for device in self.devices.values()])
+        return total_energy(self.devices).high_joules
 
     @property
     def energy_kwh(self) -> float | None:
@@ -131,12 +131,12 @@ class EpochRecord:
     @property
     def emissions_low_kg(self) -> float | None:
         """Lower bound of the emissions in kgCO2e, from the energy's and the intensity's."""
-        return self._emissions_kg(self.energy_low_joules, self.intensity.low_g_per_kwh)
+        return self._emissions_kg(self.energy_low_joules, self.intensity.lowest_g_per_kwh)
 
     @property
     def emissions_high_kg(self) -> float | None:
         """Upper bound of the emissions in kgCO2e, from the energy's and the intensity's."""
-        return self._emissions_kg(self.energy_high_joules, self.intensity.high_g_per_kwh)
+        return self._emissions_kg(self.energy_high_joules, self.intensity.highest_g_per_kwh)
 
     @property
     def mean_watts(self) -> float | None:
@@ -161,11 +161,8 @@ class EpochRecord:
                 totals[device.component] = totals.get(device.component, 0.0) + device.joules
         return totals
 
-    def _emissions_kg(self, joules: float | None, g_per_kwh: float | None) -> float | None:
-        if joules is None:
-            return None
-        intensity = self.intensity.g_per_kwh if g_per_kwh is None else g_per_kwh
-        return emissions_kg(facility_kwh(joules, self.pue), intensity)
+    def _emissions_kg(self, joules: float | None, g_per_kwh: float) -> float | None:
+        return None if joules is None else emissions_kg(facility_kwh(joules, self.pue), g_per_kwh)
 
 
 def facility_kwh(joules: float, pue: float) -> float:
@@ -188,14 +185,28 @@ def emissions_kg(kwh: float, g_per_kwh: float) -> float:
     return kwh * g_per_kwh / GRAMS_PER_KG
 
 
-def _bound(device: DeviceEnergy, bound_joules: float | None, sign: int) -> float | None:
-    """Widen a device's bound by its sensor's gain; a model's tolerance is in its low and high already."""
-    joules = device.joules if bound_joules is None else bound_joules
-    if joules is None or device.method == "modelled":
-        return joules
-    return joules * (1 + sign * device.tolerance)
+class TotalEnergy(NamedTuple):
+    """The energy of several devices, and what it may be at least and at most, in J; None where nothing is known."""
+
+    joules: float | None
+    low_joules: float | None
+    high_joules: float | None
 
 
-def _total(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fsum(known) if known else None  # the same in any order: devices may come in another one from a file
+def total_energy(devices: Mapping[str, DeviceEnergy]) -> TotalEnergy:
+    """Return the energy of all devices, with the tolerance of every sensor and model in its bounds.
+
+    Args:
+        devices: Energy by device.
+    """
+    all_joules, lows, highs = [], [], []
+    for joules, _, method, _, low, high, _, tolerance, _ in devices.values():
+        if joules is not None:
+            gain = 0.0 if method == "modelled" else tolerance  # a model's tolerance is in its low and high already
+            all_joules.append(joules)
+            lows.append((joules if low is None else low) * (1 - gain))
+            highs.append((joules if high is None else high) * (1 + gain))
+    if not all_joules:
+        return TotalEnergy(None, None, None)
+    # An exact sum is the same in any order: devices may come in another one from a file.
+    return TotalEnergy(fsum(all_joules), fsum(lows), fsum(highs))

@@ -47,3 +47,13 @@ class Intensity:
     licence: str | None = None
     found_by: FoundBy
     flags: tuple[str, ...] = ()
+
+    @property
+    def lowest_g_per_kwh(self) -> float:
+        """Lower bound in gCO2e/kWh; the intensity itself where nothing is known of it."""
+        return self.g_per_kwh if self.low_g_per_kwh is None else self.low_g_per_kwh
+
+    @property
+    def highest_g_per_kwh(self) -> float:
+        """Upper bound in gCO2e/kWh; the intensity itself where nothing is known of it."""
+        return self.g_per_kwh if self.high_g_per_kwh is None else self.high_g_per_kwh

@@ -38,6 +38,11 @@ class Plan:
     spent_before_kg: float = 0.0
     spent_before_kwh: float = 0.0
 
+    @property
+    def has_end(self) -> bool:
+        """Whether anything says how long the run is meant to last."""
+        return bool(self.epochs or self.steps or self.seconds or self.emissions_kg)
+
     def progress(self, history: History, row: int | None = None) -> float | None:
         """Return the share of the plan that is done, by whichever of epochs, steps, time and emissions binds first.
 

@@ -84,15 +84,21 @@ class BetweenRefreshes:
             look: The look.
             watts: The power then, in W; None if it could not be read.
         """
-        present = self.power.mean_watts if watts is None else watts
-        elapsed, period = self._elapsed(look), self.phase.period_seconds
+        power, period = self.power, self.phase.period_seconds
+        present = power.mean_watts if watts is None else watts
+        elapsed = self._elapsed(look)
         if elapsed is None or period is None:
             half = present * (period or _USUAL_PERIOD_SECONDS) / 2
             return Edge(look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half)
-        seconds, other = self._resolved(look, elapsed, period)
-        level = self._level_watts(look, elapsed.refreshes, period) if self.power.is_stepwise else None
+        seconds, spread, refreshes = elapsed
+        other = seconds
+        if not spread <= seconds <= period - spread:
+            seconds, other = self._resolved(look, elapsed, period)
+        level = self._level_watts(look, refreshes, period) if power.is_stepwise else None
         expected, missed = self._since_refresh(present, level, seconds / period)
-        half = sqrt((missed * seconds) ** 2 + (expected * elapsed.spread_seconds) ** 2)
+        half = sqrt((missed * seconds) ** 2 + (expected * spread) ** 2)
+        if other == seconds:
+            return Edge(look.joules + expected * seconds, half, half)
         below, above = max(half, (seconds - other) * expected), max(half, (other - seconds) * expected)
         return Edge(look.joules + expected * seconds, below, above)
 
@@ -164,11 +170,13 @@ class BetweenRefreshes:
 
     def _elapsed(self, look: Look) -> Elapsed | None:
         """Return how long ago the counter was refreshed: as it was seen, if it still shows that, else as it was due."""
-        seconds, period = look.seconds, self.phase.period_seconds
-        since = seconds - self._anchor_seconds
-        if period is not None and look.joules == self._anchor_joules and since < period:
-            return Elapsed(since, min(self._anchor_spread_seconds, since), 0)
-        return self.phase.elapsed(seconds)
+        joules, before, after = look
+        now, phase = (before + after) / 2, self.phase
+        if joules == self._anchor_joules and phase.period_seconds is not None:
+            since = now - self._anchor_seconds
+            if since < phase.period_seconds:
+                return Elapsed(since, min(self._anchor_spread_seconds, since), 0)
+        return phase.elapsed(now)
 
     def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:
         """Return the time since the refresh that the counter shows, where it may just have come, or not yet.
@@ -179,15 +187,13 @@ class BetweenRefreshes:
         Returns:
             The time in s, and the other possible one; the same again where there is no doubt.
         """
-        seconds, spread = elapsed.seconds, elapsed.spread_seconds
-        if spread <= seconds <= period - spread:
-            return seconds, seconds
+        seconds, spread, counted = elapsed
         if seconds < spread:
-            other, odds, refreshes = seconds + period, (spread - seconds) / (spread + seconds), elapsed.refreshes - 1
+            other, odds, refreshes = seconds + period, (spread - seconds) / (spread + seconds), counted - 1
         else:
             early = period - seconds
-            other, odds, refreshes = 0.0, (spread - early) / (spread + early), elapsed.refreshes + 1
-        unlikelier = self._surprise(look, refreshes, period) - self._surprise(look, elapsed.refreshes, period)
+            other, odds, refreshes = 0.0, (spread - early) / (spread + early), counted + 1
+        unlikelier = self._surprise(look, refreshes, period) - self._surprise(look, counted, period)
         odds *= exp(min(_CERTAIN, max(-_CERTAIN, -unlikelier / 2)))
         likely, unlikely = (other, seconds) if odds > 1 else (seconds, other)
         return likely, unlikely if _POSSIBLE < odds < 1 / _POSSIBLE else likely

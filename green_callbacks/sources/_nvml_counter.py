@@ -173,13 +173,14 @@ class CounterGauge:
         return False
 
     def _look(self) -> Look:
-        before = self._clock.monotonic()
+        latest, monotonic = self._latest, self._clock.monotonic
+        before = monotonic()
         joules = self._sensor.energy_joules() + self._restarted_joules
-        look = Look(joules, before, self._clock.monotonic())
-        if joules < self._latest.joules:
+        look = Look(joules, before, monotonic())
+        if joules < latest.joules:
             look = self._restart(look)
         if look.joules > self._risen.joules:
-            self._risen, self._before_risen = look, self._latest
+            self._risen, self._before_risen = look, latest
         self._latest = look
         return look
 

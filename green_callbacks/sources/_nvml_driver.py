@@ -12,7 +12,7 @@ Handle = Any
 _PASSING = frozenset({10, 27, 999})
 """Timeout, not ready, unknown: asking again may help."""
 _PATIENCE_AT_OPEN, _PATIENCE = 6, 2
-_NOT_SUPPORTED = 3
+_UNINITIALISED, _NOT_SUPPORTED = 1, 3
 _NOTHING_NEW = frozenset({0, 6})
 """Not found; and success, which the binding raises where there was nothing to make room for."""
 
@@ -56,6 +56,9 @@ class Driver:
         self.patience = _PATIENCE_AT_OPEN
         """How often a call is tried whose failure may pass."""
         self._nvml = nvml
+        # A name is missing where another distribution has put its own pynvml in the place of NVIDIA's. The others: a
+        # library that cannot be loaded, a text that is no UTF-8.
+        self._failures = (getattr(nvml, "NVMLError", OSError), AttributeError, OSError, ValueError)
 
     def hurry(self) -> None:
         """From now on try a call twice at most: training waits for some of them."""
@@ -156,11 +159,11 @@ class Driver:
 
     def energy_joules(self, handle: Handle) -> float:
         """Return the energy counter: J since the driver was loaded."""
-        return int(self._call("nvmlDeviceGetTotalEnergyConsumption", handle)) / MILLIJOULES_PER_JOULE
+        return self._call("nvmlDeviceGetTotalEnergyConsumption", handle) / MILLIJOULES_PER_JOULE  # type: ignore[no-any-return]
 
     def power_watts(self, handle: Handle) -> float:
         """Return the power in W: of the last second on Ampere (but for GA100) and newer, of this instant before."""
-        return int(self._call("nvmlDeviceGetPowerUsage", handle)) / MILLIWATTS_PER_WATT
+        return self._call("nvmlDeviceGetPowerUsage", handle) / MILLIWATTS_PER_WATT  # type: ignore[no-any-return]
 
     def field_watts(self, handle: Handle, field: int, scope: int) -> float:
         """Return a power that is a field value, in W.
@@ -212,19 +215,18 @@ class Driver:
         raise refusals[0]
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
-        function = getattr(self._nvml, name, None)
-        if function is None:  # another distribution has put its own pynvml in the place of NVIDIA's
-            msg = f"{name} is missing from the module pynvml"
-            raise DriverError(msg)
-        tries_left = self.patience
-        while True:
-            tries_left -= 1
+        try:
+            return getattr(self._nvml, name)(*arguments)
+        except self._failures as failure:
+            return self._call_again(failure, name, arguments)
+
+    def _call_again(self, failure: Exception, name: str, arguments: tuple[object, ...]) -> Any:  # noqa: ANN401
+        for _ in range(self.patience - 1):
+            if getattr(failure, "value", None) not in _PASSING:
+                break
             try:
-                return function(*arguments)
-            except self._nvml.NVMLError as error:
-                if error.value in _PASSING and tries_left > 0:
-                    continue
-                kind = DriverGoneError if error.value == self._nvml.NVML_ERROR_UNINITIALIZED else DriverError
-                raise kind(str(error)) from error
-            except (OSError, ValueError) as error:  # a library that cannot be loaded, a name that is no UTF-8
-                raise DriverError(str(error)) from error
+                return getattr(self._nvml, name)(*arguments)
+            except self._failures as error:
+                failure = error
+        kind = DriverGoneError if getattr(failure, "value", None) == _UNINITIALISED else DriverError
+        raise kind(str(failure)) from failure

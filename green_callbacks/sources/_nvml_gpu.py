@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Generator
+from itertools import count
 from typing import NamedTuple
 
 from green_callbacks.clock import Clock
@@ -63,9 +64,8 @@ class MeasuredGpu:
         """How often :meth:`work` wants to be begun, in s."""
         if not isinstance(self._gauge, SampledGauge):
             return _COUNTER_POLL_SECONDS
-        seconds = self._gauge.poll_seconds
-        # On a grid, so that delays do not add up: jumps up and down that come evenly then make up for one another.
-        return 1.5 * seconds - (self._clock.monotonic() + seconds / 2) % seconds
+        now = self._clock.monotonic()
+        return _next_on_grid(now, self._gauge.poll_seconds) - now
 
     @property
     def reason(self) -> str | None:
@@ -118,15 +118,17 @@ class MeasuredGpu:
         Args:
             times: How often; on and on unless given.
         """
-        taken = 0
-        while taken != times and isinstance(self._gauge, SampledGauge) and not self._gauge.has_buffer:
+        gauge = self._gauge
+        if not isinstance(gauge, SampledGauge) or gauge.has_buffer:
+            return
+        seconds = gauge.poll_seconds
+        for _ in count() if times is None else range(times):
             if self._known.reason is None:
                 try:
-                    self._gauge.sample()
+                    gauge.sample()
                 except DriverError as error:
                     self._lose(error)
-            taken += 1
-            yield self._clock.monotonic() + self.poll_seconds
+            yield _next_on_grid(self._clock.monotonic(), seconds)
 
     def work(self) -> Steps:
         """Do what is due now and then: follow the counter, or sample."""
@@ -200,10 +202,11 @@ class MeasuredGpu:
         """Keep an answer; one below the last is an estimate too high then, and is waited for."""
         joules, below, above = edge
         joules += self._base_joules
-        excess = (self._known.joules or 0.0) - joules
-        if excess > 0:
-            joules, below, above = joules + excess, below + excess, max(0.0, above - excess)
-        self._known = Known(self._known.silent_since, joules, min(below, joules), above)  # never less than nothing
+        silent_since, last_joules, *_ = self._known
+        if last_joules is not None and last_joules > joules:
+            excess = last_joules - joules
+            joules, below, above = last_joules, below + excess, max(0.0, above - excess)
+        self._known = Known(silent_since, joules, min(below, joules), above)  # never less than nothing
 
     def _keep(self, last: Look) -> None:
         """Keep what was known when it was known last, be it from an edge or from what is looked at in between."""
@@ -218,19 +221,25 @@ class MeasuredGpu:
         self._known = self._known._replace(reason=str(error))
 
     def _reading(self) -> Reading:
-        known, gauge, share = self._known, self._gauge, self._share
-        measured: Method = "counter" if gauge is None else gauge.method
-        gap_seconds = self._base_gap_seconds + (gauge.gap_seconds if gauge else 0.0)
-        if known.reason is not None:
-            gap_seconds += self._clock.monotonic() - known.silent_since
-        return Reading(
-            joules=None if known.joules is None else known.joules * share,
-            component="gpu",
-            method="modelled" if self._is_slice else measured,
-            below_joules=known.below_joules * share,
-            above_joules=known.above_joules * share,
-            tolerance=_MIG_TOLERANCE if self._is_slice else SENSOR_TOLERANCE,
-            gap_seconds=gap_seconds,
-            flags=self._flags + gauge.flags if gauge else self._flags,
-            reason=known.reason,
-        )
+        silent_since, joules, below_joules, above_joules, reason = self._known
+        gauge, gap_seconds = self._gauge, self._base_gap_seconds
+        method: Method = "counter"
+        flags, tolerance = self._flags, SENSOR_TOLERANCE
+        if gauge is not None:
+            method, flags = gauge.method, flags + gauge.flags
+            gap_seconds += gauge.gap_seconds
+        if reason is not None:
+            gap_seconds += self._clock.monotonic() - silent_since
+        if self._is_slice:
+            method, tolerance, share = "modelled", _MIG_TOLERANCE, self._share
+            joules, below_joules, above_joules = joules and joules * share, below_joules * share, above_joules * share
+        # By place: by name, it would take twice as long to make.
+        return Reading(joules, "gpu", method, below_joules, above_joules, tolerance, gap_seconds, flags, reason)
+
+
+def _next_on_grid(now_seconds: float, step_seconds: float) -> float:
+    """Return the next instant of a grid, not too soon.
+
+    On a grid delays do not add up, and jumps up and down that come evenly make up for one another.
+    """
+    return now_seconds + 1.5 * step_seconds - (now_seconds + step_seconds / 2) % step_seconds

@@ -20,6 +20,8 @@ AVERAGE_SECONDS: Final = 0.1
 BUFFER_SECONDS: Final = 0.9
 """Time between two reads of the driver's buffer of samples, in s; the shortest known holds some seconds."""
 
+_TOGETHER = 50
+"""Samples that are integrated at once: after a while asleep, code that was not run for long costs more than it does."""
 _LONGEST_STEP_SECONDS = 1.0
 _BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
@@ -117,12 +119,14 @@ class SampledGauge:
         self._sensor = sensor
         self._clock = clock
         self._integral = Integral()
+        self._fresh: list[tuple[float, float]] = []
         self._recent = Integral()
         self._trail: deque[tuple[float, float]] = deque()
         self._stamp = 0
         self._read_variance = 0.0
         self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
+        self._is_sampled_often = not self.has_buffer and not sensor.averages
         self.read()
 
     @property
@@ -135,58 +139,66 @@ class SampledGauge:
     @property
     def gap_seconds(self) -> float:
         """Seconds in which nothing was measured."""
-        return self._integral.gap_seconds
+        return self._integrate().gap_seconds
 
     @property
     def last(self) -> Look:
         """The last sample, and the energy up to it."""
-        return Look(self._integral.joules, self._sampled_seconds, self._sampled_seconds)
+        return Look(self._integrate().joules, self._sampled_seconds, self._sampled_seconds)
 
     def sample(self) -> None:
         """Go on to now."""
-        self._take_samples()
-        self._sampled_seconds = self._clock.monotonic()
+        if self._is_sampled_often:
+            watts = self._sensor.present_watts()
+            self._sampled_seconds = self._clock.monotonic()
+            self._fresh.append((self._sampled_seconds, watts))
+            if len(self._fresh) >= _TOGETHER:
+                self._integrate()
+        else:
+            self._take_samples()
+            self._sampled_seconds = self._clock.monotonic()
+
+    def _integrate(self) -> Integral:
+        """Return the integral up to the last sample."""
+        for seconds, watts in self._fresh:
+            self._integral.add(seconds, watts)
+        self._fresh.clear()
+        return self._integral
 
     def _take_samples(self) -> None:
         if self.has_buffer:
             self._take_buffer()
-        elif self._sensor.averages:
+        else:
             now = self._clock.monotonic()
             self._integral.add(now, self._sensor.average_watts())
             self._recent.add(now, self._sensor.present_watts())
             self._trail.append((now, self._recent.joules))
             while self._trail[0][0] < now - _AVERAGED_OVER_SECONDS / 2:
                 self._trail.popleft()
-        else:
-            watts = self._sensor.present_watts()
-            self._integral.add(self._clock.monotonic(), watts)
 
     def read(self) -> Edge:
         """Return the energy now."""
         if self._is_sampled_often and self._clock.monotonic() - self._sampled_seconds < _LATE_SAMPLES * SAMPLE_SECONDS:
             # Not a sample: it would be older or younger than the others, and that would stay in the integral.
             watts = self._sensor.present_watts()
-            joules = self._integral.joules_at(self._clock.monotonic(), watts) + watts * _READING_AGE_SECONDS
+            joules = self._integrate().joules_at(self._clock.monotonic(), watts) + watts * _READING_AGE_SECONDS
         else:
             self.sample()
-            watts = self._integral.last_watts or 0.0
-            joules = self._integral.joules + self._since_last(watts)
+            integral = self._integrate()
+            watts = integral.last_watts or 0.0
+            joules = integral.joules + self._since_last(watts)
         half = self._half_width_joules(watts)
         return Edge(joules, half, half)
 
     def _half_width_joules(self, watts: float) -> float:
+        integral = self._integral
         # On a grid jumps up and down make up for one another: what a few of them may miss is hardly exceeded.
-        most_variance = _JUMPS * self._integral.jump_variance
-        since_variance = min(most_variance, self._integral.variance - self._read_variance)
-        self._read_variance = self._integral.variance
+        since_variance = min(_JUMPS * integral.jump_variance, integral.variance - self._read_variance)
+        self._read_variance = integral.variance
         # How old samples are is the same for all of them: it counts where a window ends at another power than it began.
         age_seconds = _AGE_SPREAD_SECONDS if self._is_sampled_often else 0.0
-        age_variance = (age_seconds * (watts - self._integral.mean_watts)) ** 2
+        age_variance = (age_seconds * (watts - integral.mean_watts)) ** 2
         return _ALMOST_ALL * sqrt(since_variance + age_variance + (_UNSHARP_SECONDS * watts) ** 2)
-
-    @property
-    def _is_sampled_often(self) -> bool:
-        return not self.has_buffer and not self._sensor.averages
 
     def _since_last(self, watts: float) -> float:
         """Return the energy up to now that the integral does not hold yet, in J."""

@@ -86,9 +86,10 @@ class CounterPhase:
         """
         if self._refresh_seconds is None or self.period_seconds is None:
             return None
-        refreshes, seconds = divmod(now_seconds - self._refresh_seconds, self.period_seconds)
+        period = self.period_seconds
+        refreshes, seconds = divmod(now_seconds - self._refresh_seconds, period)
         spread = _ALMOST_ALL * sqrt(self._variance_after(abs(refreshes)) + self._jitter_variance)
-        if spread > _STEADY_WITHIN * self.period_seconds:
+        if spread > _STEADY_WITHIN * period:
             return None
         return Elapsed(seconds, spread, int(refreshes))
 

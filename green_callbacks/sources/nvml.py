@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 _SHORT_SECONDS = 0.03
-_BURST = 5
+_BURST = 10
 """Samples in one call of the worker: going to it and back costs as much as a sample."""
 
 

@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -21,6 +21,7 @@ Window = tuple[float, float, float | None, float | None]
 
 PAUSE_SECONDS, EXTRA_SECONDS = 0.3, 0.2
 SETTLE_SECONDS, EDGES_SECONDS = 4.0, 2.0
+WATCHES = 3
 SHORTEST_WINDOW_SECONDS = 0.0015
 
 
@@ -96,13 +97,7 @@ def cost(contender: Any, library: str, script: str, gpus: int, edges: int, secon
     contender.begin()
     started = time.perf_counter() - began
     time.sleep(SETTLE_SECONDS)
-    calls, cpu, start = fake.calls(), _cpu_seconds(), time.monotonic()
-    time.sleep(seconds)
-    passed = time.monotonic() - start
-    background = {
-        "cpu_share": (_cpu_seconds() - cpu) / passed,
-        "calls_a_second": (fake.calls() - calls) / passed / gpus,
-    }
+    background = [_background(fake, seconds) for _ in range(WATCHES)]
     contender.end()
     begins, ends = _edges(contender, edges)
     return {
@@ -110,8 +105,19 @@ def cost(contender: Any, library: str, script: str, gpus: int, edges: int, secon
         "begin_seconds": median(begins) if begins else None,
         "end_seconds": median(ends) if ends else None,
         "resident_bytes": _resident_bytes(),
-        **background,
+        "cpu_share": median(cpu_share for cpu_share, _ in background),
+        "calls_a_second": fmean(calls for _, calls in background) / gpus,
     }
+
+
+def _background(fake: FakeNvml, seconds: float) -> tuple[float, float]:
+    """Return what goes on while nothing is asked for: the share of a core, and calls of the driver a second."""
+    others, calls = _cpu_seconds_of_children(), fake.calls()  # to look for children costs: not in what is watched
+    own, start = time.process_time(), time.monotonic()
+    time.sleep(seconds)
+    own, passed = time.process_time() - own, time.monotonic() - start
+    others, calls = _cpu_seconds_of_children() - others, fake.calls() - calls
+    return (own + others) / passed, calls / passed
 
 
 def _edges(contender: Any, count: int) -> tuple[Sequence[float], Sequence[float]]:
@@ -138,8 +144,8 @@ def _resident_bytes() -> int:
     return sum(process.memory_info().rss for process in [me, *me.children(recursive=True)])
 
 
-def _cpu_seconds() -> float:
+def _cpu_seconds_of_children() -> float:
     import psutil
 
     children = psutil.Process().children(recursive=True)
-    return time.process_time() + sum(sum(child.cpu_times()[:2]) for child in children)
+    return sum(sum(child.cpu_times()[:2]) for child in children)
