@@ -1,6 +1,6 @@
 """Runs of random costs whose epochs are recorded in parts, as a budget sees them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from green_callbacks.policies import CarbonBudget
 from green_callbacks.records import EpochRecord, History, PhaseEnergy, Plan
@@ -13,7 +13,7 @@ def part(epoch, train_kg, validation_kg=0.0, *, closes_epoch=False):
     if validation_kg:
         phases["validation"] = PhaseEnergy(kwh_to_joules(validation_kg), 1.0)
     record = EpochRecord.scripted(epoch=epoch, emissions_kg=train_kg + validation_kg)
-    return replace(record, phases=phases, closes_epoch=closes_epoch)
+    return record._replace(phases=phases, closes_epoch=closes_epoch)
 
 
 @dataclass(frozen=True)

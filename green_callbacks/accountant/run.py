@@ -6,7 +6,6 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -312,7 +311,7 @@ class Run:
         self.history.append(record)
         if record.epoch is not None:
             verdicts = self.board.decide(self.history, record)
-            record = replace(record, verdicts=verdicts) if verdicts else record
+            record = record._replace(verdicts=verdicts) if verdicts else record
         for sink in self._sinks:
             self._hand_over(sink, partial(sink.write, record))
         self._raise_failure()

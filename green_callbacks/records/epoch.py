@@ -1,22 +1,24 @@
 """One row of the account: an epoch, a part of one, or what lies outside epochs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from math import fsum
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.verdict import Verdict
 from green_callbacks.units import GRAMS_PER_KG, joules_to_kwh, kwh_to_joules
 
+_NO_PHASES: Final[Mapping[str, PhaseEnergy]] = {}
+_NO_METRICS: Final[Mapping[str, float]] = {}
 _SCRIPTED_INTENSITY = Intensity(g_per_kwh=1000.0, source="scripted", found_by="scripted")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EpochRecord:
+class EpochRecord(NamedTuple):
     """What was measured, looked up and declared for one interval; the rest is derived from it.
+
+    A named tuple: name the fields when you make one, and use ``_replace()`` for one that differs.
 
     Attributes:
         epoch: Index of the epoch, from 0; None for what lies outside epochs.
@@ -44,8 +46,8 @@ class EpochRecord:
     step: int | None = None
     closes_epoch: bool = True
     complete: bool = True
-    phases: Mapping[str, PhaseEnergy] = field(default_factory=dict)
-    metrics: Mapping[str, float] = field(default_factory=dict)
+    phases: Mapping[str, PhaseEnergy] = _NO_PHASES
+    metrics: Mapping[str, float] = _NO_METRICS
     learning_rate: float | None = None
     samples: int | None = None
     verdicts: tuple[Verdict, ...] = ()

@@ -262,6 +262,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--windows", type=int, default=12, help="windows per trace and length (12)")
     parser.add_argument("--seed", type=int, help="phases of the traces, and when windows begin; random unless given")
-    parser.add_argument("--seconds", type=float, default=2.0, help="how long the background is watched, three times (2 s)")
+    parser.add_argument(
+        "--seconds", type=float, default=2.0, help="how long the background is watched, three times (2 s)"
+    )
     parser.add_argument("--cost-only", action="store_true", help="the cost only: about a minute and a half")
     main(parser.parse_args())

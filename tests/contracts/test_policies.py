@@ -2,7 +2,7 @@
 
 import math
 import pickle
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, fields
 
 import pytest
 
@@ -47,11 +47,11 @@ def epochs(values, kg=0.05, rate=None):
 
 
 def unmeasured(record):
-    return replace(record, devices={})
+    return record._replace(devices={})
 
 
 def parts(record):
-    return [replace(record, closes_epoch=False, metrics={}), record]
+    return [record._replace(closes_epoch=False, metrics={}), record]
 
 
 PLAIN = epochs([0.1 * at for at in range(12)], rate=0.1)
@@ -69,7 +69,7 @@ HISTORIES = {
     "not measured": [unmeasured(record) for record in PLAIN],
     "measured at first": PLAIN[:6] + [unmeasured(record) for record in PLAIN[6:]],
     "parts": [part for record in PLAIN for part in parts(record)],
-    "cut short": [*PLAIN[:-1], replace(PLAIN[-1], complete=False)],
+    "cut short": [*PLAIN[:-1], PLAIN[-1]._replace(complete=False)],
     "checkpoints between": [row for record in PLAIN for row in (record, EpochRecord.scripted(emissions_kg=0.01))],
     "resumed without its beginning": PLAIN[6:],
     "rates of zero": epochs([0.5] * 12, rate=0.0),

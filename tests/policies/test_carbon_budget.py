@@ -1,6 +1,5 @@
 import pickle
 import random
-from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -216,6 +215,6 @@ def test_a_second_fit_goes_on_with_what_is_spent_and_is_projected_by_its_own_epo
 
 def test_the_reserve_stays_where_the_last_part_was_not_measured():
     history = History([part(0, 0.1), part(0, 0.0, 0.3, closes_epoch=True), part(1, 0.1)])
-    history.append(replace(part(1, 0.1), devices={}, phases={}))
+    history.append(part(1, 0.1)._replace(devices={}, phases={}))
     assert CarbonBudget(0.5 + 0.1 + 0.3 - 1e-6).decide(history, Plan()).stop
     assert not CarbonBudget(0.5 + 0.1 + 0.3 + 1e-6).decide(history, Plan()).stop

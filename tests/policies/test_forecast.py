@@ -35,7 +35,7 @@ def test_the_rest_of_the_plan_costs_what_the_epochs_after_the_first_did():
         (epochs(0.1, 0.1), Plan(epochs=10)),
         (epochs(0.1, 0.1, 0.1), Plan()),
         (epochs(0.0, 0.0, 0.0), Plan(epochs=10)),
-        (History(replace(record, step=None) for record in epochs(0.1, 0.1, 0.1)), Plan(steps=1000)),
+        (History(record._replace(step=None) for record in epochs(0.1, 0.1, 0.1)), Plan(steps=1000)),
     ],
     ids=["empty", "two epochs", "no plan", "nothing measured", "steps unknown"],
 )
@@ -68,7 +68,7 @@ def test_at_the_end_of_the_plan_it_is_what_was_spent():
 
 def test_parts_of_an_epoch_are_not_counted_twice():
     history = epochs(*[0.1] * 4)
-    history.append(replace(EpochRecord.scripted(epoch=4, emissions_kg=0.04), closes_epoch=False))
+    history.append(EpochRecord.scripted(epoch=4, emissions_kg=0.04)._replace(closes_epoch=False))
     assert forecast(history, Plan(epochs=10)).kg.expected == pytest.approx(1.0)
 
 
@@ -99,7 +99,7 @@ def test_a_budget_that_lasts_is_not_mentioned():
 
 def test_a_budget_of_emissions_lasts_where_nothing_is_emitted():
     clean = History(
-        replace(record, intensity=replace(record.intensity, g_per_kwh=0.0)) for record in epochs(*[0.1] * 5)
+        record._replace(intensity=replace(record.intensity, g_per_kwh=0.0)) for record in epochs(*[0.1] * 5)
     )
     made = forecast(clean, Plan(epochs=20), [CarbonBudget("1 g")])
     assert made.kg == (0, 0, 0)
@@ -108,7 +108,7 @@ def test_a_budget_of_emissions_lasts_where_nothing_is_emitted():
 
 def test_emissions_follow_the_intensity_of_each_epoch():
     greener = [
-        replace(record, intensity=replace(record.intensity, g_per_kwh=100.0 * (10 - at)))
+        record._replace(intensity=replace(record.intensity, g_per_kwh=100.0 * (10 - at)))
         for at, record in enumerate(epochs(*[0.1] * 5))
     ]
     made = forecast(History(greener), Plan(epochs=10))
@@ -195,7 +195,7 @@ def test_parts_of_an_epoch_do_not_repeat_a_warning():
     parts = []
     for record in epochs(*[0.1] * 10, *[0.3] * 6):
         half = EpochRecord.scripted(epoch=record.epoch, emissions_kg=record.emissions_kg / 2, duration_seconds=5.0)
-        parts += [replace(half, closes_epoch=False)] * 2 + [replace(half, devices={}, duration_seconds=0.0)]
+        parts += [half._replace(closes_epoch=False)] * 2 + [half._replace(devices={}, duration_seconds=0.0)]
     assert warnings(parts, Plan(epochs=100)) == [3 * 12 + 2]
 
 
@@ -212,7 +212,7 @@ def test_a_second_fit_is_forecast_by_its_own_epochs_on_top_of_what_was_spent():
 
 def parts_of_one_epoch(count, kg=0.1):
     records = (EpochRecord.scripted(epoch=0, step=10 * at, emissions_kg=kg) for at in range(1, count + 1))
-    return History(replace(record, closes_epoch=False) for record in records)
+    return History(record._replace(closes_epoch=False) for record in records)
 
 
 def test_a_run_of_one_epoch_is_forecast_by_its_parts():
@@ -234,5 +234,5 @@ def test_inside_an_epoch_the_forecast_stays_that_of_the_epochs_that_have_ended()
     plan = Plan(epochs=10, steps=100)
     history = History(EpochRecord.scripted(epoch=at, step=10 * (at + 1), emissions_kg=0.1) for at in range(4))
     before = forecast(history, plan)
-    history.append(replace(EpochRecord.scripted(epoch=4, step=45, emissions_kg=0.05), closes_epoch=False))
+    history.append(EpochRecord.scripted(epoch=4, step=45, emissions_kg=0.05)._replace(closes_epoch=False))
     assert forecast(history, plan) == before

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 import pickle
 import random
@@ -234,9 +233,7 @@ def test_parts_of_epochs_are_judged_like_epochs():
     policy = MarginalGain("val_acc", min_gain_per_kg=0.5)
     parts = History()
     for record in records(saturating(100)):
-        parts.append(
-            dataclasses.replace(EpochRecord.scripted(epoch=record.epoch, emissions_kg=0.0), closes_epoch=False)
-        )
+        parts.append(EpochRecord.scripted(epoch=record.epoch, emissions_kg=0.0)._replace(closes_epoch=False))
         assert policy.decide(parts, PLAN).code == "held"
         parts.append(record)
     assert parts.fit_row == 0
@@ -281,7 +278,7 @@ def on_grids(values, grams):
     for at, (value, g_per_kwh) in enumerate(zip(values, grams, strict=True)):
         record = EpochRecord.scripted(epoch=at, emissions_kg=1.0, metrics={"val_acc": value})
         intensity = Intensity(g_per_kwh=g_per_kwh, source="scripted", found_by="scripted")
-        history.append(dataclasses.replace(record, intensity=intensity))
+        history.append(record._replace(intensity=intensity))
     return history
 
 

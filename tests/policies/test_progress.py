@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from green_callbacks.records import EpochRecord, History, Plan
@@ -33,7 +31,7 @@ def test_without_a_plan_there_is_no_progress():
 def second_fit(*, closed):
     last = EpochRecord.scripted(epoch=0, emissions_kg=0.1, duration_seconds=10.0, step=50)
     between = EpochRecord.scripted(emissions_kg=5.0, duration_seconds=1e3)
-    return History([*HISTORY, between, replace(last, closes_epoch=closed)])
+    return History([*HISTORY, between, last._replace(closes_epoch=closed)])
 
 
 @pytest.mark.parametrize(

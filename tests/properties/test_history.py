@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 from itertools import accumulate
 
 import pytest
@@ -82,7 +81,7 @@ def test_an_epoch_that_goes_on_keeps_what_was_done_before():
 
 
 def record_of(epoch, step, closes_epoch):
-    return replace(EpochRecord.scripted(epoch=epoch, step=step), closes_epoch=closes_epoch)
+    return EpochRecord.scripted(epoch=epoch, step=step)._replace(closes_epoch=closes_epoch)
 
 
 @given(HISTORIES)
