@@ -4,19 +4,14 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Mapping
 from math import isnan, nan
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
-from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
+from green_callbacks.records.device import PhaseEnergy
 
 T = TypeVar("T", bound=Hashable)
 
 Packed = Any
 """What a column looks like in a checkpoint: plain JSON types, a constant column as one value and a length."""
-
-Kind = tuple[str, str, float, tuple[str, ...]]
-"""What rarely changes about a device: component, method, tolerance, flags."""
-
-_DIRECTNESS: Final = ("counter", "sampled", "modelled")
 
 
 class Sparse:
@@ -71,92 +66,6 @@ class Shared(Generic[T]):
 
     def get(self, row: int) -> T:
         return self.distinct[self.index[row]]
-
-
-class DeviceColumns:
-    """The rows of one device; a row in which it is absent has no kind, one that was not measured has ``NaN``."""
-
-    def __init__(self, length: int) -> None:
-        self._kinds: Shared[Kind | None] = Shared()
-        self._joules, self._low, self._high = array("d"), array("d"), array("d")
-        self._gaps = Sparse()
-        for _ in range(length):
-            self.append(None)
-
-    def append(self, device: DeviceEnergy | None) -> None:
-        if device is None:
-            self._kinds.append(None)
-            joules = low = high = None
-        else:
-            joules, component, method, _, low, high, gap_seconds, tolerance, flags = device
-            self._kinds.append((component, method, tolerance, flags))
-            if gap_seconds:
-                self._gaps.put(len(self._joules), gap_seconds)
-        self._joules.append(nan if joules is None else joules)
-        self._low.append(nan if low is None else low)
-        self._high.append(nan if high is None else high)
-
-    def get(self, row: int, duration_seconds: float) -> DeviceEnergy | None:
-        kind = self._kinds.get(row)
-        if kind is None:
-            return None
-        component, method, tolerance, flags = kind
-        return DeviceEnergy(
-            joules=known(self._joules[row]),
-            low_joules=known(self._low[row]),
-            high_joules=known(self._high[row]),
-            component=component,
-            method=method,  # type: ignore[arg-type]  # what goes in comes out
-            duration_seconds=duration_seconds,
-            gap_seconds=self._gaps.get(row) or 0.0,
-            tolerance=tolerance,
-            flags=flags,
-        )
-
-    def total(self, duration_seconds: float) -> DeviceEnergy:
-        """Return all rows together, labelled with the least direct method."""
-        kinds = [kind for kind in self._kinds.distinct if kind is not None]
-        component, method, tolerance, _ = max(kinds, key=lambda kind: _DIRECTNESS.index(kind[1]))
-        return DeviceEnergy(
-            joules=total(self._joules),
-            low_joules=total(self._low),
-            high_joules=total(self._high),
-            component=component,
-            method=method,  # type: ignore[arg-type]  # what goes in comes out
-            duration_seconds=duration_seconds,
-            gap_seconds=sum(self._gaps.values),
-            tolerance=tolerance,
-            flags=tuple(sorted({flag for kind in kinds for flag in kind[3]})),
-        )
-
-    def measured_joules(self) -> float:
-        """Return the energy of the rows that are not modelled, in J."""
-        measured = {at for at, kind in enumerate(self._kinds.distinct) if kind and kind[1] != "modelled"}
-        pairs = zip(self._joules, self._kinds.index, strict=True)
-        return total(joules for joules, kind in pairs if kind in measured) or 0.0
-
-    def pack(self) -> Packed:
-        exact = self._low == self._joules == self._high
-        return {
-            "kinds": [kind and [*kind[:3], list(kind[3])] for kind in self._kinds.distinct],
-            "kind": pack(self._kinds.index),
-            "joules": pack_numbers(self._joules),
-            "low": None if exact else pack_numbers(self._low),
-            "high": None if exact else pack_numbers(self._high),
-            "gaps": self._gaps.pack(),
-        }
-
-    @classmethod
-    def unpack(cls, packed: Mapping[str, Packed]) -> Self:
-        columns = cls(0)
-        kinds = [kind and (kind[0], kind[1], kind[2], tuple(kind[3])) for kind in packed["kinds"]]
-        for index in unpack(packed["kind"]):
-            columns._kinds.append(kinds[index])
-        columns._joules = unpack_numbers(packed["joules"])
-        columns._low = unpack_numbers(packed["joules"] if packed["low"] is None else packed["low"])
-        columns._high = unpack_numbers(packed["joules"] if packed["high"] is None else packed["high"])
-        columns._gaps = Sparse.unpack(packed["gaps"])
-        return columns
 
 
 class PhaseColumns:

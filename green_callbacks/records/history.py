@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self, overload
 
 from green_callbacks.records._columns import (
-    DeviceColumns,
     Packed,
     PhaseColumns,
     Shared,
@@ -17,6 +16,7 @@ from green_callbacks.records._columns import (
     total,
     unpack,
 )
+from green_callbacks.records._device_table import DeviceTable
 from green_callbacks.records._places import Places
 from green_callbacks.records._sums import Sums
 from green_callbacks.records.codec import decode_intensity, encode_intensity
@@ -54,7 +54,7 @@ class History(Sequence[EpochRecord]):
         self._duration = array("d")
         self._pue: Shared[float] = Shared()
         self._intensity: Shared[Intensity] = Shared()
-        self._devices: dict[str, DeviceColumns] = {}
+        self._devices = DeviceTable()
         self._phases: dict[str, PhaseColumns] = {}
         self._metrics: dict[str, Sparse] = {}
         self._learning_rate = Sparse()
@@ -68,21 +68,17 @@ class History(Sequence[EpochRecord]):
         Args:
             record: The record; its verdicts are not kept.
         """
-        row, devices, phases = len(self._duration), record.devices, record.phases
-        for name in devices:
-            if name not in self._devices:
-                self._devices[name] = DeviceColumns(row)
+        row, phases = len(self._duration), record.phases
         for name in phases:
             if name not in self._phases:
                 self._phases[name] = PhaseColumns(row)
-        for name, device in self._devices.items():
-            device.append(devices.get(name))
         for name, phase in self._phases.items():
             phase.append(phases.get(name))
         for name, value in record.metrics.items():
             self._metrics.setdefault(name, Sparse()).put(row, value)
         self._learning_rate.put(row, record.learning_rate)
         self._samples.put(row, record.samples)
+        self._devices.append(record.devices)
         self._started.append(record.started_at.timestamp())
         self._duration.append(record.duration_seconds)
         self._pue.append(record.pue)
@@ -116,7 +112,6 @@ class History(Sequence[EpochRecord]):
 
     def _record(self, row: int) -> EpochRecord:
         duration = self._duration[row]
-        devices = {name: columns.get(row, duration) for name, columns in self._devices.items()}
         phases = {name: columns.get(row) for name, columns in self._phases.items()}
         metrics = {name: column.get(row) for name, column in self._metrics.items()}
         samples = self._samples.get(row)
@@ -127,7 +122,7 @@ class History(Sequence[EpochRecord]):
             complete=bool(self._places.complete[row]),
             started_at=datetime.fromtimestamp(self._started[row], UTC),
             duration_seconds=duration,
-            devices={name: device for name, device in devices.items() if device},
+            devices=self._devices.get(row, duration),
             phases={name: phase for name, phase in phases.items() if phase},
             intensity=self._intensity.get(row),
             pue=self._pue.get(row),
@@ -330,7 +325,7 @@ class History(Sequence[EpochRecord]):
 
     def device_totals(self) -> dict[str, DeviceEnergy]:
         """Return the energy of every device over the whole run, labelled with its least direct method."""
-        return {name: columns.total(self.duration_seconds) for name, columns in self._devices.items()}
+        return self._devices.totals(self.duration_seconds)
 
     @property
     def measured_share(self) -> float | None:
@@ -338,7 +333,7 @@ class History(Sequence[EpochRecord]):
         joules = self.energy_joules
         if not joules:
             return None
-        return sum(columns.measured_joules() for columns in self._devices.values()) / joules
+        return self._devices.measured_joules() / joules
 
     def to_columns(self) -> dict[str, Any]:
         """Return the whole history as columns of plain JSON types, for a checkpoint."""
@@ -350,7 +345,7 @@ class History(Sequence[EpochRecord]):
             "pue": pack(self._pue.index),
             "intensities": [encode_intensity(intensity) for intensity in self._intensity.distinct],
             "intensity": pack(self._intensity.index),
-            "devices": {name: columns.pack() for name, columns in self._devices.items()},
+            "devices": self._devices.pack(),
             "phases": {name: columns.pack() for name, columns in self._phases.items()},
             "metrics": {name: column.pack() for name, column in self._metrics.items()},
             "learning_rate": self._learning_rate.pack(),
@@ -376,7 +371,7 @@ class History(Sequence[EpochRecord]):
         intensities = [decode_intensity(fields) for fields in columns["intensities"]]
         for at in unpack(columns["intensity"]):
             history._intensity.append(intensities[at])
-        history._devices = {name: DeviceColumns.unpack(packed) for name, packed in columns["devices"].items()}
+        history._devices = DeviceTable.unpack(columns["devices"])
         history._phases = {name: PhaseColumns.unpack(packed) for name, packed in columns["phases"].items()}
         history._metrics = {name: Sparse.unpack(packed) for name, packed in columns["metrics"].items()}
         history._learning_rate = Sparse.unpack(columns["learning_rate"])
