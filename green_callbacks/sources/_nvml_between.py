@@ -89,7 +89,7 @@ class BetweenRefreshes:
         elapsed = self._elapsed(look)
         if elapsed is None or period is None:
             half = present * (period or _USUAL_PERIOD_SECONDS) / 2
-            return Edge(look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half)
+            return look.joules + half, _ALMOST_ALL * half, _ALMOST_ALL * half
         seconds, spread, refreshes = elapsed
         other = seconds
         if not spread <= seconds <= period - spread:
@@ -98,9 +98,9 @@ class BetweenRefreshes:
         expected, missed = self._since_refresh(present, level, seconds / period)
         half = sqrt((missed * seconds) ** 2 + (expected * spread) ** 2)
         if other == seconds:
-            return Edge(look.joules + expected * seconds, half, half)
+            return look.joules + expected * seconds, half, half
         below, above = max(half, (seconds - other) * expected), max(half, (other - seconds) * expected)
-        return Edge(look.joules + expected * seconds, below, above)
+        return look.joules + expected * seconds, below, above
 
     def _since_refresh(self, present: float, level: float | None, part: float) -> tuple[float, float]:
         """Return the mean power to expect since the last refresh, and by how much it may be missed, in W.
@@ -151,7 +151,7 @@ class BetweenRefreshes:
         missed = _INTERPOLATED_MISSES * self.power.miss_watts(remaining / period) * remaining * passed / period
         unsharp = risen / period * _UNSHARP * (look.after_seconds - last.before_seconds) / 2
         half = sqrt(unsharp**2 + (run_up - linear) ** 2 + missed**2)
-        return Edge(look.joules - run_up, half, half)
+        return look.joules - run_up, half, half
 
     @staticmethod
     def _run_up(
@@ -175,7 +175,7 @@ class BetweenRefreshes:
         if joules == self._anchor_joules and phase.period_seconds is not None:
             since = now - self._anchor_seconds
             if since < phase.period_seconds:
-                return Elapsed(since, min(self._anchor_spread_seconds, since), 0)
+                return since, min(self._anchor_spread_seconds, since), 0
         return phase.elapsed(now)
 
     def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:

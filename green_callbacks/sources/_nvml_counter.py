@@ -145,8 +145,9 @@ class CounterGauge:
     def _bracket(self, now: float, elapsed: Elapsed) -> Generator[float, None, bool]:
         """Look before and after the next refresh, and on until it has come; return whether it was seen."""
         period = self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS
-        guard = min(max(_LEAST_GUARD_SECONDS, elapsed.spread_seconds), period / 3)
-        due = now + period - elapsed.seconds
+        seconds, spread, _ = elapsed
+        guard = min(max(_LEAST_GUARD_SECONDS, spread), period / 3)
+        due = now + period - seconds
         due += period if due - period + guard < now else 0.0
         # Edges come at any time within a refresh, and so does the power that is practised on.
         self._turn = self._random.random()
@@ -205,7 +206,7 @@ class CounterGauge:
 
     def _refreshed(self, look: Look) -> float:
         elapsed = self._between.phase.elapsed(look.seconds)
-        return look.seconds - (elapsed.seconds if elapsed else 0.0)
+        return look.seconds - (elapsed[0] if elapsed else 0.0)
 
     def _check(self) -> None:
         """Notice a counter that stands still while the GPU draws power, or that contradicts the power."""

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Generator
 from math import exp, sqrt
-from typing import NamedTuple
 
 _MEAN_OVER_SECONDS = 5.0
 _FORGETTING = 0.93
@@ -23,12 +22,8 @@ Steps = Generator[float, None, None]
 """Work that says, in monotonic s, when it wants to go on."""
 
 
-class Edge(NamedTuple):
-    """The energy at one instant, and how much less or more it may be, in J."""
-
-    joules: float
-    below_joules: float
-    above_joules: float
+Edge = tuple[float, float, float]
+"""The energy at one instant, and how much less and how much more it may be, in J."""
 
 
 class EdgePower:

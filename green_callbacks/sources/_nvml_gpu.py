@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Generator
 from itertools import count
-from typing import NamedTuple
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method, Reading
@@ -23,17 +22,6 @@ _MIG_TOLERANCE = 0.4
 _COUNTER_POLL_SECONDS = 0.37
 _RETRY_SECONDS = 0.1
 _ALMOST = 0.9
-
-
-class Known(NamedTuple):
-    """What is known of a GPU as of its last answer: its energy in J, and how much less or more it may be."""
-
-    silent_since: float
-    """Since when it did not answer, when it did not last, in monotonic s."""
-    joules: float | None = None
-    below_joules: float = 0.0
-    above_joules: float = 0.0
-    reason: str | None = None
 
 
 class MeasuredGpu:
@@ -56,7 +44,10 @@ class MeasuredGpu:
         self._base_joules = 0.0
         self._base_gap_seconds = 0.0
         self._due_seconds = 0.0
-        self._known = Known(clock.monotonic())
+        self._joules: float | None = None
+        self._below_joules = self._above_joules = 0.0
+        self._reason: str | None = None
+        self._silent_since = clock.monotonic()
         self._begin()
 
     @property
@@ -70,7 +61,7 @@ class MeasuredGpu:
     @property
     def reason(self) -> str | None:
         """Why the GPU does not answer; None while it does."""
-        return self._known.reason
+        return self._reason
 
     def flag(self, word: str) -> None:
         """Add a word that a reader of the energy must know."""
@@ -105,7 +96,7 @@ class MeasuredGpu:
         Args:
             now_seconds: Monotonic time in s.
         """
-        if self._known.reason is None and self._gauge is not None:
+        if self._reason is None and self._gauge is not None:
             if isinstance(self._gauge, CounterGauge):
                 return self._gauge.is_due(now_seconds)
             if not self._gauge.has_buffer:
@@ -123,7 +114,7 @@ class MeasuredGpu:
             return
         seconds = gauge.poll_seconds
         for _ in count() if times is None else range(times):
-            if self._known.reason is None:
+            if self._reason is None:
                 try:
                     gauge.sample()
                 except DriverError as error:
@@ -135,7 +126,7 @@ class MeasuredGpu:
         now = self._clock.monotonic()
         self._due_seconds = now + _ALMOST * self.poll_seconds
         try:
-            if self._known.reason is not None:
+            if self._reason is not None:
                 self._due_seconds = max(self._due_seconds, now + _RETRY_SECONDS)
                 self._sensor.renew()
             if isinstance(self._gauge, SampledGauge):
@@ -178,9 +169,9 @@ class MeasuredGpu:
                 self._lose(error)
                 return
         edge = self._gauge.read()
-        self._base_joules = -edge.joules
-        if self._known.reason is not None:
-            self._base_gap_seconds = self._clock.monotonic() - self._known.silent_since
+        self._base_joules = -edge[0]
+        if self._reason is not None:
+            self._base_gap_seconds = self._clock.monotonic() - self._silent_since
         self._take(edge)
 
     def _distrust(self, doubt: CounterUntrustworthyError) -> None:
@@ -194,7 +185,7 @@ class MeasuredGpu:
             self._lose(error)
             return
         self._keep(doubt.last)
-        self._base_joules = (self._known.joules or 0.0) - edge.joules
+        self._base_joules = (self._joules or 0.0) - edge[0]
         self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.last.after_seconds)
         self._gauge = sampled
 
@@ -202,34 +193,37 @@ class MeasuredGpu:
         """Keep an answer; one below the last is an estimate too high then, and is waited for."""
         joules, below, above = edge
         joules += self._base_joules
-        silent_since, last_joules, *_ = self._known
+        last_joules = self._joules
         if last_joules is not None and last_joules > joules:
             excess = last_joules - joules
             joules, below, above = last_joules, below + excess, max(0.0, above - excess)
-        self._known = Known(silent_since, joules, min(below, joules), above)  # never less than nothing
+        self._joules, self._below_joules, self._above_joules = joules, min(below, joules), above
+        self._reason = None
 
     def _keep(self, last: Look) -> None:
         """Keep what was known when it was known last, be it from an edge or from what is looked at in between."""
-        joules = max(self._known.joules or 0.0, self._base_joules + last.joules)
-        self._known = Known(max(self._known.silent_since, last.after_seconds), joules)
+        self._joules = max(self._joules or 0.0, self._base_joules + last.joules)
+        self._below_joules = self._above_joules = 0.0
+        self._silent_since = max(self._silent_since, last.after_seconds)
+        self._reason = None
 
     def _lose(self, error: DriverError) -> None:
-        if self._known.reason is None:
+        if self._reason is None:
             logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
             if self._gauge is not None:
                 self._keep(self._gauge.last)
-        self._known = self._known._replace(reason=str(error))
+        self._reason = str(error)
 
     def _reading(self) -> Reading:
-        silent_since, joules, below_joules, above_joules, reason = self._known
-        gauge, gap_seconds = self._gauge, self._base_gap_seconds
+        joules, below_joules, above_joules = self._joules, self._below_joules, self._above_joules
+        gauge, gap_seconds, reason = self._gauge, self._base_gap_seconds, self._reason
         method: Method = "counter"
         flags, tolerance = self._flags, SENSOR_TOLERANCE
         if gauge is not None:
             method, flags = gauge.method, flags + gauge.flags
             gap_seconds += gauge.gap_seconds
         if reason is not None:
-            gap_seconds += self._clock.monotonic() - silent_since
+            gap_seconds += self._clock.monotonic() - self._silent_since
         if self._is_slice:
             method, tolerance, share = "modelled", _MIG_TOLERANCE, self._share
             joules, below_joules, above_joules = joules and joules * share, below_joules * share, above_joules * share

@@ -188,7 +188,7 @@ class SampledGauge:
             watts = integral.last_watts or 0.0
             joules = integral.joules + self._since_last(watts)
         half = self._half_width_joules(watts)
-        return Edge(joules, half, half)
+        return joules, half, half
 
     def _half_width_joules(self, watts: float) -> float:
         integral = self._integral

@@ -1,7 +1,7 @@
 """When a counter that refreshes now and then refreshes: its period, and where in it we are."""
 
 from math import sqrt
-from typing import Final, NamedTuple
+from typing import Final
 
 TYPICAL_PERIODS_SECONDS: Final = (0.01, 0.02, 0.05, 0.1)
 """Refresh periods seen on NVIDIA GPUs; a first, coarse measurement is rounded to one of these."""
@@ -17,15 +17,9 @@ _LEARNING = 14
 _ALMOST_ALL = 2.1
 
 
-class Elapsed(NamedTuple):
-    """How long ago a counter was refreshed."""
-
-    seconds: float
-    """Time since the last refresh that was due, in s; less than a period."""
-    spread_seconds: float
-    """How much earlier or later that refresh may have been, in s (95 %)."""
-    refreshes: int
-    """Refreshes due since the last one that was observed."""
+Elapsed = tuple[float, float, int]
+"""How long ago a counter was refreshed: time since the last refresh that was due, in s, less than a period; how much
+earlier or later that may have been, in s (95 %); and refreshes due since the last that was observed."""
 
 
 class CounterPhase:
@@ -57,7 +51,7 @@ class CounterPhase:
             now_seconds: Monotonic time in s.
         """
         elapsed = self.elapsed(now_seconds)
-        return elapsed is not None and elapsed.spread_seconds <= _SHARP_SECONDS
+        return elapsed is not None and elapsed[1] <= _SHARP_SECONDS
 
     def observe(self, after_seconds: float, until_seconds: float) -> None:
         """Learn that exactly one refresh happened in an interval.
@@ -91,7 +85,7 @@ class CounterPhase:
         spread = _ALMOST_ALL * sqrt(self._variance_after(abs(refreshes)) + self._jitter_variance)
         if spread > _STEADY_WITHIN * period:
             return None
-        return Elapsed(seconds, spread, int(refreshes))
+        return seconds, spread, int(refreshes)
 
     def doubt(self) -> None:
         """Learn that no refresh came when one was due: what is known of the phase is worth less."""
