@@ -107,7 +107,7 @@ class EnergyMeter:
                 for name, reading in readings.items():
                     if self._readers.get(name) is source or self._counts(source, name):
                         self._tallies[name] = _tally(self._tallies.get(name), reading)
-            return Snapshot(seconds, when, dict(self._tallies))
+            return Snapshot(seconds, when, self._tallies.copy())
 
     def _counts(self, source: EnergySource, name: str) -> bool:
         """Return whether a source is the one that counts for a device: the first that had it."""
@@ -195,26 +195,20 @@ def energy_between(first: Snapshot, last: Snapshot, counted: Collection[str] | N
 
 
 def _device(first: Tally | None, last: Tally, seconds: float) -> DeviceEnergy:
-    end_joules, component, method, _, _, tolerance, end_gap_seconds, flags, _ = last.reading
-    # By place: by name, a tuple takes twice as long to make, and this is done for every device at every edge.
-    if first is None or end_joules is None:
+    """Return what a device used between two tallies; by place, which takes half the time of names.
+
+    What two edges may be off is independent, and so adds up in squares; what a model may be off is added.
+    """
+    last_joules, (read, component, method, below, above, tolerance, last_gap, flags, _), last_resets = last
+    if first is None or read is None:
         return DeviceEnergy(None, component, method, seconds, None, None, seconds, tolerance, flags)
-    gap_seconds = min(seconds, max(0.0, end_gap_seconds - first.reading.gap_seconds))
-    if last.resets > first.resets:
+    first_joules, (_, _, _, first_below, first_above, _, first_gap, _, _), first_resets = first
+    joules, gap_seconds = last_joules - first_joules, min(seconds, max(0.0, last_gap - first_gap))
+    if last_resets > first_resets:
         flags = (*flags, "reset")
-    joules = last.joules - first.joules
     if not joules and gap_seconds > 0 and gap_seconds >= seconds * _UNMEASURED_SHARE:
         return DeviceEnergy(None, component, method, seconds, None, None, gap_seconds, tolerance, flags)
-    low, high = _bounds(first.reading, last.reading, joules)
-    return DeviceEnergy(joules, component, method, seconds, low, high, gap_seconds, tolerance, flags)
-
-
-def _bounds(first: Reading, last: Reading, joules: float) -> tuple[float, float]:
-    """Return how low and how high the energy between two readings may be: their edges, and the model if it is one.
-
-    What two edges may be off is independent, and so adds up in squares.
-    """
-    _, _, method, last_below, last_above, tolerance, *_ = last
     model = tolerance * joules if method == "modelled" else 0.0
-    low = joules - hypot(last_below, first.above_joules) - model
-    return max(0.0, low), joules + hypot(last_above, first.below_joules) + model
+    low = max(0.0, joules - hypot(below, first_above) - model)
+    high = joules + hypot(above, first_below) + model
+    return DeviceEnergy(joules, component, method, seconds, low, high, gap_seconds, tolerance, flags)

@@ -82,16 +82,17 @@ class Segment:
         Args:
             owned: The devices that count on this rank.
         """
-        whole = energy_between(self.first, self.last, owned)
+        before, last, edges = self.first, self.last, self._edges
+        whole = energy_between(before, last, owned)
         phases: dict[str, PhaseEnergy] = {}
         pieces: list[Piece] = []
-        before = self.first
-        for phase, edge in self._edges:
-            joules = _joules(whole if len(self._edges) == 1 else energy_between(before, edge, owned))
+        for phase, edge in edges:
+            joules = _joules(whole if len(edges) == 1 else energy_between(before, edge, owned))
             phases[phase] = _added(phases.get(phase), joules, edge.seconds - before.seconds)
             pieces.append(Piece(before.when, edge.when, joules or 0.0))
             before = edge
-        return Lap(self.seconds, whole, phases, self.samples, pieces or [Piece(before.when, before.when, 0.0)])
+        pieces = pieces or [Piece(before.when, before.when, 0.0)]
+        return Lap(last.seconds - self.first.seconds, whole, phases, self.samples, pieces)
 
 
 def _added(before: PhaseEnergy | None, joules: float | None, seconds: float) -> PhaseEnergy:

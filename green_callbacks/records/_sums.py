@@ -19,10 +19,9 @@ class Sums:
         self.high_kg: float | None = None
 
     def append(self, record: EpochRecord) -> None:
-        joules, low_joules, high_joules = total_energy(record.devices)
-        if joules is None or low_joules is None or high_joules is None:
-            joules = nan
-        else:
+        energy, joules = total_energy(record.devices), nan
+        if energy is not None:
+            joules, low_joules, high_joules = energy
             pue, intensity = record.pue, record.intensity
             kwh = facility_kwh(joules, pue)
             low_kg = emissions_kg(facility_kwh(low_joules, pue), intensity.lowest_g_per_kwh)

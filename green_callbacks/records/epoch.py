@@ -101,17 +101,20 @@ class EpochRecord(NamedTuple):
     @property
     def energy_joules(self) -> float | None:
         """Energy of all devices at the IT equipment, in J; None if no device was measured."""
-        return total_energy(self.devices).joules
+        energy = total_energy(self.devices)
+        return energy and energy[0]
 
     @property
     def energy_low_joules(self) -> float | None:
         """Lower bound of the energy in J, with the tolerance of every sensor and model."""
-        return total_energy(self.devices).low_joules
+        energy = total_energy(self.devices)
+        return energy and energy[1]
 
     @property
     def energy_high_joules(self) -> float | None:
         """Upper bound of the energy in J, with the tolerance of every sensor and model."""
-        return total_energy(self.devices).high_joules
+        energy = total_energy(self.devices)
+        return energy and energy[2]
 
     @property
     def energy_kwh(self) -> float | None:
@@ -187,19 +190,14 @@ def emissions_kg(kwh: float, g_per_kwh: float) -> float:
     return kwh * g_per_kwh / GRAMS_PER_KG
 
 
-class TotalEnergy(NamedTuple):
-    """The energy of several devices, and what it may be at least and at most, in J; None where nothing is known."""
-
-    joules: float | None
-    low_joules: float | None
-    high_joules: float | None
-
-
-def total_energy(devices: Mapping[str, DeviceEnergy]) -> TotalEnergy:
+def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, float] | None:
     """Return the energy of all devices, with the tolerance of every sensor and model in its bounds.
 
     Args:
         devices: Energy by device.
+
+    Returns:
+        The energy, and what it may be at least and at most, in J; None if no device was measured.
     """
     all_joules, lows, highs = [], [], []
     for joules, _, method, _, low, high, _, tolerance, _ in devices.values():
@@ -209,6 +207,6 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> TotalEnergy:
             lows.append((joules if low is None else low) * (1 - gain))
             highs.append((joules if high is None else high) * (1 + gain))
     if not all_joules:
-        return TotalEnergy(None, None, None)
+        return None
     # An exact sum is the same in any order: devices may come in another one from a file.
-    return TotalEnergy(fsum(all_joules), fsum(lows), fsum(highs))
+    return fsum(all_joules), fsum(lows), fsum(highs)

@@ -159,11 +159,11 @@ class Driver:
 
     def energy_joules(self, handle: Handle) -> float:
         """Return the energy counter: J since the driver was loaded."""
-        return self._call("nvmlDeviceGetTotalEnergyConsumption", handle) / MILLIJOULES_PER_JOULE  # type: ignore[no-any-return]
+        return float(self._call("nvmlDeviceGetTotalEnergyConsumption", handle)) / MILLIJOULES_PER_JOULE
 
     def power_watts(self, handle: Handle) -> float:
         """Return the power in W: of the last second on Ampere (but for GA100) and newer, of this instant before."""
-        return self._call("nvmlDeviceGetPowerUsage", handle) / MILLIWATTS_PER_WATT  # type: ignore[no-any-return]
+        return float(self._call("nvmlDeviceGetPowerUsage", handle)) / MILLIWATTS_PER_WATT
 
     def field_watts(self, handle: Handle, field: int, scope: int) -> float:
         """Return a power that is a field value, in W.
