@@ -2,7 +2,6 @@
 
 import atexit
 import logging
-import os
 import threading
 import weakref
 from collections.abc import Callable, Collection, Mapping
@@ -22,6 +21,7 @@ from green_callbacks.accountant.weighting import energy_weighted
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, Snapshot
+from green_callbacks.process import process_id
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sinks import Ledger, RunContext, Sink, TensorBoardSink
@@ -73,7 +73,7 @@ class Run:
         self._edges = threading.RLock()
         self._settings = settings
         self._around = around
-        self._pid = os.getpid()
+        self._pid = process_id()
         self._worker = Worker()
         self._ledger = Ledger(ledger, version) if ledger and around.ranks.rank == 0 else None
         self._sinks = self._chosen_sinks()
@@ -200,7 +200,7 @@ class Run:
     @property
     def is_live(self) -> bool:
         """Whether the run goes on, in this process: a fork of it is not the run."""
-        return not self.is_closed and self._pid == os.getpid()
+        return not self.is_closed and self._pid == process_id()
 
     @property
     def epoch_is_open(self) -> bool:
@@ -361,7 +361,7 @@ class Run:
         who closes the run waits for the worker.
         """
         patience_seconds = 0.0 if self._worker.is_current else DRAIN_SECONDS
-        if self._pid == os.getpid() and self._closing.acquire(timeout=patience_seconds):
+        if self._pid == process_id() and self._closing.acquire(timeout=patience_seconds):
             try:
                 self._close(together=together)
             finally:

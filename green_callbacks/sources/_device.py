@@ -1,7 +1,6 @@
 """What sources share: being open or closed, a lock that survives a fork, and the account of one device."""
 
 import logging
-import os
 import threading
 from abc import abstractmethod
 from dataclasses import dataclass, replace
@@ -11,6 +10,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.process import process_id
 from green_callbacks.sources.base import EnergySource
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
@@ -31,10 +31,10 @@ class ForkSafeLock:
 
     def _renew(self) -> None:
         self._lock = threading.Lock()
-        self._process = os.getpid()
+        self._process = process_id()
 
     def __enter__(self) -> Self:
-        if self._process != os.getpid():
+        if self._process != process_id():
             self._renew()
         self._lock.acquire()
         return self

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.process import process_id
 from green_callbacks.records import Reading
 from green_callbacks.sources._device import ForkSafeLock
 from green_callbacks.sources._nvml_driver import Driver, DriverError
@@ -101,7 +102,7 @@ class NvmlSource(EnergySource):
             raise SourceUnavailableError(msg) from error
         driver.hurry()
         self._closing = threading.Event()
-        self._driver, self._process = driver, os.getpid()
+        self._driver, self._process = driver, process_id()
         self._interleave([gpu.find() for gpu in self._gpus])
 
     def read(self) -> Mapping[str, Reading]:
@@ -141,7 +142,7 @@ class NvmlSource(EnergySource):
     def close(self) -> None:
         """Let go of the driver; safe to call again."""
         driver, self._driver = self._driver, None
-        if driver is not None and self._process == os.getpid():
+        if driver is not None and self._process == process_id():
             self._closing.set()
             with self._lock:
                 driver.close()
@@ -158,7 +159,7 @@ class NvmlSource(EnergySource):
     @property
     def _is_open(self) -> bool:
         """Whether the driver is open in this process: what a fork inherits of it must not be used."""
-        return self._driver is not None and self._process == os.getpid()
+        return self._driver is not None and self._process == process_id()
 
     def _measured(self, driver: Driver) -> list[MeasuredGpu]:
         chosen = choose(find_gpus(driver), self._uuids, os.environ)
@@ -180,7 +181,7 @@ class NvmlSource(EnergySource):
         sensor = GpuSensor(driver, chosen.gpu.uuid, chosen.gpu.name, chosen.gpu.handle)
         gpu = MeasuredGpu(chosen, sensor, self._clock)
         try:
-            others = set(driver.process_ids(chosen.gpu.handle)) - {os.getpid()}
+            others = set(driver.process_ids(chosen.gpu.handle)) - {process_id()}
         except DriverError:
             others = set()
         if others:
