@@ -281,8 +281,8 @@ class Run:
         """
         with self._edges:
             edge = self._mark()
-            ended = self._segment
-            segments = [segment for segment in (self._outside, ended) if segment is not None]
+            ended, outside = self._segment, self._outside
+            segments = [ended] if outside is None else [outside, ended]
             self._outside = None  # recorded once, whatever raises later
             self._segment = Segment(edge, ended.phase, ended.epoch) if goes_on else Segment(edge, "other")
             return segments

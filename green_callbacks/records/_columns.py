@@ -2,11 +2,9 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from math import isnan, nan
 from typing import Any, Generic, Self, TypeVar
-
-from green_callbacks.records.device import PhaseEnergy
 
 T = TypeVar("T", bound=Hashable)
 
@@ -66,39 +64,6 @@ class Shared(Generic[T]):
 
     def get(self, row: int) -> T:
         return self.distinct[self.index[row]]
-
-
-class PhaseColumns:
-    """The rows of one phase; a row without it has ``NaN`` seconds."""
-
-    def __init__(self, length: int) -> None:
-        self._joules, self._seconds = array("d", [nan] * length), array("d", [nan] * length)
-        self.most_joules = 0.0
-
-    def append(self, phase: PhaseEnergy | None) -> None:
-        joules, seconds = phase or (None, nan)
-        self._seconds.append(seconds)
-        self._joules.append(nan if joules is None else joules)
-        if joules is not None and joules > self.most_joules:
-            self.most_joules = joules
-
-    def joules(self, row: int) -> float | None:
-        return known(self._joules[row])
-
-    def get(self, row: int) -> PhaseEnergy | None:
-        seconds = known(self._seconds[row])
-        return None if seconds is None else PhaseEnergy(self.joules(row), seconds)
-
-    def pack(self) -> Packed:
-        return {"joules": pack_numbers(self._joules), "seconds": pack_numbers(self._seconds)}
-
-    @classmethod
-    def unpack(cls, packed: Mapping[str, Packed]) -> Self:
-        columns = cls(0)
-        columns._joules = unpack_numbers(packed["joules"])
-        columns._seconds = unpack_numbers(packed["seconds"])
-        columns.most_joules = max((value for value in columns._joules if not isnan(value)), default=0.0)
-        return columns
 
 
 def known(value: float) -> float | None:

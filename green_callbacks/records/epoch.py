@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.verdict import Verdict
-from green_callbacks.units import GRAMS_PER_KG, joules_to_kwh, kwh_to_joules
+from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH, joules_to_kwh, kwh_to_joules
 
 _NO_PHASES: Final[Mapping[str, PhaseEnergy]] = {}
 _NO_METRICS: Final[Mapping[str, float]] = {}
@@ -177,7 +177,7 @@ def facility_kwh(joules: float, pue: float) -> float:
         joules: The energy, in J.
         pue: Power usage effectiveness of the facility.
     """
-    return joules_to_kwh(joules) * pue
+    return joules / JOULES_PER_KWH * pue
 
 
 def emissions_kg(kwh: float, g_per_kwh: float) -> float:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self, overload
 
 from green_callbacks.records._columns import (
     Packed,
-    PhaseColumns,
     Shared,
     Sparse,
     known,
@@ -16,9 +15,9 @@ from green_callbacks.records._columns import (
     total,
     unpack,
 )
-from green_callbacks.records._device_table import DeviceTable
 from green_callbacks.records._places import Places
 from green_callbacks.records._sums import Sums
+from green_callbacks.records._tables import DeviceTable, PhaseTable
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import EpochRecord
@@ -55,7 +54,7 @@ class History(Sequence[EpochRecord]):
         self._pue: Shared[float] = Shared()
         self._intensity: Shared[Intensity] = Shared()
         self._devices = DeviceTable()
-        self._phases: dict[str, PhaseColumns] = {}
+        self._phases = PhaseTable()
         self._metrics: dict[str, Sparse] = {}
         self._learning_rate = Sparse()
         self._samples = Sparse()
@@ -68,17 +67,15 @@ class History(Sequence[EpochRecord]):
         Args:
             record: The record; its verdicts are not kept.
         """
-        row, phases = len(self._duration), record.phases
-        for name in phases:
-            if name not in self._phases:
-                self._phases[name] = PhaseColumns(row)
-        for name, phase in self._phases.items():
-            phase.append(phases.get(name))
+        row = len(self._duration)
         for name, value in record.metrics.items():
             self._metrics.setdefault(name, Sparse()).put(row, value)
-        self._learning_rate.put(row, record.learning_rate)
-        self._samples.put(row, record.samples)
+        if record.learning_rate is not None:
+            self._learning_rate.put(row, record.learning_rate)
+        if record.samples is not None:
+            self._samples.put(row, record.samples)
         self._devices.append(record.devices)
+        self._phases.append(record.phases)
         self._started.append(record.started_at.timestamp())
         self._duration.append(record.duration_seconds)
         self._pue.append(record.pue)
@@ -112,7 +109,6 @@ class History(Sequence[EpochRecord]):
 
     def _record(self, row: int) -> EpochRecord:
         duration = self._duration[row]
-        phases = {name: columns.get(row) for name, columns in self._phases.items()}
         metrics = {name: column.get(row) for name, column in self._metrics.items()}
         samples = self._samples.get(row)
         return EpochRecord(
@@ -123,7 +119,7 @@ class History(Sequence[EpochRecord]):
             started_at=datetime.fromtimestamp(self._started[row], UTC),
             duration_seconds=duration,
             devices=self._devices.get(row, duration),
-            phases={name: phase for name, phase in phases.items() if phase},
+            phases=self._phases.get(row),
             intensity=self._intensity.get(row),
             pue=self._pue.get(row),
             metrics={name: value for name, value in metrics.items() if value is not None},
@@ -182,8 +178,8 @@ class History(Sequence[EpochRecord]):
             row: Position of the record.
             phase: The phase, e.g. ``validation``.
         """
-        joules, columns = self.energy_joules_at(row), self._phases.get(phase)
-        taken = columns.joules(row) if columns else None
+        joules, phases = self.energy_joules_at(row), self._phases.get(row)
+        taken = phases[phase].joules if phase in phases else None
         return min(taken / joules, 1.0) if taken and joules else 0.0
 
     def dearest_phase_joules(self, phase: str) -> float:
@@ -192,7 +188,7 @@ class History(Sequence[EpochRecord]):
         Args:
             phase: The phase, e.g. ``validation``.
         """
-        return self._phases[phase].most_joules if phase in self._phases else 0.0
+        return self._phases.most_joules.get(phase, 0.0)
 
     @property
     def fit_row(self) -> int:
@@ -346,7 +342,7 @@ class History(Sequence[EpochRecord]):
             "intensities": [encode_intensity(intensity) for intensity in self._intensity.distinct],
             "intensity": pack(self._intensity.index),
             "devices": self._devices.pack(),
-            "phases": {name: columns.pack() for name, columns in self._phases.items()},
+            "phases": self._phases.pack(),
             "metrics": {name: column.pack() for name, column in self._metrics.items()},
             "learning_rate": self._learning_rate.pack(),
             "samples": self._samples.pack(),
@@ -371,8 +367,8 @@ class History(Sequence[EpochRecord]):
         intensities = [decode_intensity(fields) for fields in columns["intensities"]]
         for at in unpack(columns["intensity"]):
             history._intensity.append(intensities[at])
-        history._devices = DeviceTable.unpack(columns["devices"])
-        history._phases = {name: PhaseColumns.unpack(packed) for name, packed in columns["phases"].items()}
+        history._devices.fill(columns["devices"])
+        history._phases.fill(columns["phases"])
         history._metrics = {name: Sparse.unpack(packed) for name, packed in columns["metrics"].items()}
         history._learning_rate = Sparse.unpack(columns["learning_rate"])
         history._samples = Sparse.unpack(columns["samples"])

@@ -111,7 +111,8 @@ class NvmlSource(EnergySource):
             return {}
         with self._lock:
             shares = self._shares  # before the GPUs: closing lets go of them in the other order
-            return of_job({gpu.name: gpu.read() for gpu in self._gpus}, shares)
+            whole = {gpu.name: gpu.read() for gpu in self._gpus}
+            return of_job(whole, shares) if shares else whole
 
     def read_settled(self) -> Mapping[str, Reading]:
         """Wait for the next refresh of every counter; return the energy at the instant of this *call*.
