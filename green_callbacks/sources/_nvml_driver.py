@@ -4,7 +4,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.units import MILLIJOULES_PER_JOULE, MILLIWATTS_PER_WATT
+from green_callbacks.units import MILLIWATTS_PER_WATT
 
 Handle = Any
 """What the driver calls a device: an opaque pointer."""
@@ -89,81 +89,73 @@ class Driver:
 
     def initialise(self) -> None:
         """Initialise the library; it counts how often."""
-        self._call("nvmlInit")
+        self.call("nvmlInit")
 
     def close(self) -> None:
         """Undo one initialisation; a driver that refuses is gone already."""
         try:
-            self._call("nvmlShutdown")
+            self.call("nvmlShutdown")
         except DriverError:
             return
 
     def device_count(self) -> int:
         """Return how many GPUs the driver sees."""
-        return int(self._call("nvmlDeviceGetCount"))
+        return int(self.call("nvmlDeviceGetCount"))
 
     def handle_by_index(self, index: int) -> Handle:
         """Return a GPU by its place on the PCI bus."""
-        return self._call("nvmlDeviceGetHandleByIndex", index)
+        return self.call("nvmlDeviceGetHandleByIndex", index)
 
     def handle_by_uuid(self, uuid: str) -> Handle:
         """Return a GPU or a MIG device by its full UUID."""
-        return self._call("nvmlDeviceGetHandleByUUID", uuid)
+        return self.call("nvmlDeviceGetHandleByUUID", uuid)
 
     def uuid(self, handle: Handle) -> str:
         """Return the UUID of a GPU or a MIG device."""
-        return str(self._call("nvmlDeviceGetUUID", handle))
+        return str(self.call("nvmlDeviceGetUUID", handle))
 
     def name(self, handle: Handle) -> str:
         """Return the product name."""
-        return str(self._call("nvmlDeviceGetName", handle))
+        return str(self.call("nvmlDeviceGetName", handle))
 
     def architecture(self, handle: Handle) -> int:
         """Return the architecture: 5 is Volta, 7 Ampere, 9 Hopper."""
-        return int(self._call("nvmlDeviceGetArchitecture", handle))
+        return int(self.call("nvmlDeviceGetArchitecture", handle))
 
     def mig_handles(self, handle: Handle) -> list[Handle]:
         """Return the MIG devices of a GPU; none where there are none."""
         try:
-            most = int(self._call("nvmlDeviceGetMaxMigDeviceCount", handle))
+            most = int(self.call("nvmlDeviceGetMaxMigDeviceCount", handle))
         except DriverError:
             return []
         found = []
         for index in range(most):
             try:
-                found.append(self._call("nvmlDeviceGetMigDeviceHandleByIndex", handle, index))
+                found.append(self.call("nvmlDeviceGetMigDeviceHandleByIndex", handle, index))
             except DriverError:
                 continue
         return found
 
     def mig_slices(self, handle: Handle) -> int:
         """Return how many GPU slices a MIG device has."""
-        return int(self._call("nvmlDeviceGetAttributes_v2", handle).gpuInstanceSliceCount)
+        return int(self.call("nvmlDeviceGetAttributes_v2", handle).gpuInstanceSliceCount)
 
     def mig_instance(self, handle: Handle) -> tuple[int, int]:
         """Return the ids of the GPU instance and of the compute instance of a MIG device."""
-        gpu_instance = int(self._call("nvmlDeviceGetGpuInstanceId", handle))
-        return gpu_instance, int(self._call("nvmlDeviceGetComputeInstanceId", handle))
+        gpu_instance = int(self.call("nvmlDeviceGetGpuInstanceId", handle))
+        return gpu_instance, int(self.call("nvmlDeviceGetComputeInstanceId", handle))
 
     def most_slices(self, handle: Handle) -> int:
         """Return into how many slices MIG can cut a GPU."""
-        return int(self._call("nvmlDeviceGetMaxMigDeviceCount", handle))
+        return int(self.call("nvmlDeviceGetMaxMigDeviceCount", handle))
 
     def process_ids(self, handle: Handle) -> list[int]:
         """Return the processes that compute on a GPU. Slow (milliseconds on some drivers): ask once."""
-        return [int(process.pid) for process in self._call("nvmlDeviceGetComputeRunningProcesses", handle)]
+        return [int(process.pid) for process in self.call("nvmlDeviceGetComputeRunningProcesses", handle)]
 
     def limit_watts(self, handle: Handle) -> float:
         """Return the power limit that is enforced, in W."""
-        return int(self._call("nvmlDeviceGetEnforcedPowerLimit", handle)) / MILLIWATTS_PER_WATT
-
-    def energy_joules(self, handle: Handle) -> float:
-        """Return the energy counter: J since the driver was loaded."""
-        return float(self._call("nvmlDeviceGetTotalEnergyConsumption", handle)) / MILLIJOULES_PER_JOULE
-
-    def power_watts(self, handle: Handle) -> float:
-        """Return the power in W: of the last second on Ampere (but for GA100) and newer, of this instant before."""
-        return float(self._call("nvmlDeviceGetPowerUsage", handle)) / MILLIWATTS_PER_WATT
+        return int(self.call("nvmlDeviceGetEnforcedPowerLimit", handle)) / MILLIWATTS_PER_WATT
 
     def field_watts(self, handle: Handle, field: int, scope: int) -> float:
         """Return a power that is a field value, in W.
@@ -174,7 +166,7 @@ class Driver:
             scope: ``NVML_POWER_SCOPE_GPU`` or ``NVML_POWER_SCOPE_MODULE``.
         """
         for _ in range(self.patience):
-            value = self._call("nvmlDeviceGetFieldValues", handle, [(field, scope)])[0]
+            value = self.call("nvmlDeviceGetFieldValues", handle, [(field, scope)])[0]
             if value.nvmlReturn == 0:
                 return int(value.value.uiVal) / MILLIWATTS_PER_WATT
             if value.nvmlReturn not in _PASSING:
@@ -189,7 +181,7 @@ class Driver:
             handle: The GPU.
             after_stamp: Only those later than this time stamp.
         """
-        _, samples = self._call("nvmlDeviceGetSamples", handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
+        _, samples = self.call("nvmlDeviceGetSamples", handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
         return [PowerSample(s.timeStamp, s.sampleValue.uiVal / MILLIWATTS_PER_WATT) for s in samples]
 
     def process_samples(self, handle: Handle, after_stamp: int) -> list[ProcessSample]:
@@ -204,7 +196,7 @@ class Driver:
         refusals: list[DriverError] = []
         for name in ("nvmlDeviceGetProcessUtilization", "nvmlDeviceGetProcessesUtilizationInfo"):
             try:
-                return [ProcessSample(s.timeStamp, s.pid, s.smUtil) for s in self._call(name, handle, after_stamp)]
+                return [ProcessSample(s.timeStamp, s.pid, s.smUtil) for s in self.call(name, handle, after_stamp)]
             except DriverError as error:
                 code = getattr(error.__cause__, "value", None)
                 if code in _NOTHING_NEW:
@@ -214,7 +206,13 @@ class Driver:
                     break
         raise refusals[0]
 
-    def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
+    def call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
+        """Call a function of the driver, again if its failure may pass.
+
+        Args:
+            name: The function, as the binding calls it.
+            arguments: Its arguments.
+        """
         try:
             return getattr(self._nvml, name)(*arguments)
         except self._failures as failure:

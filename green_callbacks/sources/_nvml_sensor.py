@@ -10,6 +10,7 @@ from green_callbacks.sources._nvml_driver import (
     PowerSample,
     ProcessSample,
 )
+from green_callbacks.units import MILLIJOULES_PER_JOULE, MILLIWATTS_PER_WATT
 
 _POWER_AVERAGE, _POWER_INSTANT = 185, 186
 _SCOPE_GPU, _SCOPE_MODULE = 0, 1
@@ -52,19 +53,19 @@ class GpuSensor:
         return bool(_SUPERCHIP.search(self.name))
 
     def energy_joules(self) -> float:
-        """Return the energy counter in J."""
-        return self._driver.energy_joules(self._handle)
+        """Return the energy counter: J since the driver was loaded."""
+        return float(self._driver.call("nvmlDeviceGetTotalEnergyConsumption", self._handle)) / MILLIJOULES_PER_JOULE
 
     def present_watts(self) -> float:
         """Return the power of this instant in W, or the nearest to it that the GPU reports."""
         if self._instant_scope is None:
-            return self._driver.power_watts(self._handle)
+            return self._plain_watts()
         return self._driver.field_watts(self._handle, _POWER_INSTANT, self._instant_scope)
 
     def average_watts(self) -> float:
         """Return the power of the last second in W, where :attr:`averages`."""
         if self._average_scope is None:
-            return self._driver.power_watts(self._handle)
+            return self._plain_watts()
         return self._driver.field_watts(self._handle, _POWER_AVERAGE, self._average_scope)
 
     def power_samples(self, after_stamp: int) -> list[PowerSample]:
@@ -90,9 +91,13 @@ class GpuSensor:
             self._driver.initialise()
             self._handle = self._driver.handle_by_uuid(self.uuid)
 
+    def _plain_watts(self) -> float:
+        """Return the power in W: of the last second on Ampere (but for GA100) and newer, of this instant before."""
+        return float(self._driver.call("nvmlDeviceGetPowerUsage", self._handle)) / MILLIWATTS_PER_WATT
+
     def _tells_plain_power(self) -> bool:
         try:
-            self._driver.power_watts(self._handle)
+            self._plain_watts()
         except DriverError:
             return False
         return True

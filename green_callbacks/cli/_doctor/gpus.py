@@ -9,6 +9,7 @@ from green_callbacks.cli._doctor.finding import Finding, State
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources._nvml_driver import Driver, DriverError
 from green_callbacks.sources._nvml_select import Chosen, Found, choose, find_gpus
+from green_callbacks.sources._nvml_sensor import GpuSensor
 
 _TOPIC: Final = "NVIDIA GPU"
 _PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
@@ -113,9 +114,10 @@ _SENSORS: Final = {
 
 
 def _sensor(driver: Driver, gpu: Found) -> str:
-    for name, read in (("counter", driver.energy_joules), ("sampled", driver.power_watts)):
+    sensor = GpuSensor(driver, gpu.uuid, gpu.name, gpu.handle)
+    for name, read in (("counter", sensor.energy_joules), ("sampled", sensor.present_watts)):
         try:
-            read(gpu.handle)
+            read()
         except DriverError:
             continue
         return name
