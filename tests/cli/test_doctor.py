@@ -110,7 +110,8 @@ class TestExamination:
 
 class TestGpus:
     def test_each_gpu_says_how_it_is_measured(self, nvml):
-        silent = "error nvmlDeviceGetTotalEnergyConsumption 3\nerror nvmlDeviceGetPowerUsage 3"
+        refused = ("TotalEnergyConsumption", "PowerUsage", "FieldValues")
+        silent = "\n".join(f"error nvmlDeviceGet{call} 3" for call in refused)
         nvml.script(f"{TWO}\ncounter 0\npower 0.02 0.02\ngpu\n{silent}")
 
         first, second, third = gpus({})
