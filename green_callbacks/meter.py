@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from math import hypot
+from math import hypot, sqrt
 from typing import NamedTuple
 
 from green_callbacks.clock import Clock, SystemClock
@@ -199,16 +199,18 @@ def _device(first: Tally | None, last: Tally, seconds: float) -> DeviceEnergy:
 
     What two edges may be off is independent, and so adds up in squares; what a model may be off is added.
     """
-    last_joules, (read, component, method, below, above, tolerance, last_gap, flags, _), last_resets = last
+    last_joules, (read, component, method, below, above, tolerance, last_gap, flags, _, lag, walk), resets = last
     if first is None or read is None:
         return DeviceEnergy(None, component, method, seconds, None, None, seconds, tolerance, flags)
-    first_joules, (_, _, _, first_below, first_above, _, first_gap, _, _), first_resets = first
+    first_joules, (_, _, _, first_below, first_above, _, first_gap, _, _, first_lag, first_walk), first_resets = first
     joules, gap_seconds = last_joules - first_joules, min(seconds, max(0.0, last_gap - first_gap))
-    if last_resets > first_resets:
+    if resets > first_resets:
         flags = (*flags, "reset")
     if not joules and gap_seconds > 0 and gap_seconds >= seconds * _UNMEASURED_SHARE:
         return DeviceEnergy(None, component, method, seconds, None, None, gap_seconds, tolerance, flags)
     model = tolerance * joules if method == "modelled" else 0.0
-    low = max(0.0, joules - hypot(below, first_above) - model)
-    high = joules + hypot(above, first_below) + model
+    walked = sqrt(walk - first_walk) if walk > first_walk else 0.0
+    low = max(0.0, joules - hypot(below, first_above, lag - first_lag, walked) - model)
+    high = joules + hypot(above, first_below, lag - first_lag, walked) + model
     return DeviceEnergy(joules, component, method, seconds, low, high, gap_seconds, tolerance, flags)
+

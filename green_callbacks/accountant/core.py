@@ -170,7 +170,7 @@ class EnergyAccountant:
         run = self._run
         if run is None or not run.is_live:
             return
-        if run.epoch_is_open:
+        if run.is_in_epoch:
             run.end_epoch(complete=False)
         if self._is_resumed:
             self._is_resumed = False

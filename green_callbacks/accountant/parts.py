@@ -72,9 +72,9 @@ class Parts:
 
     def begin(self) -> None:
         """Begin a part."""
-        self._steps = 0
-        self._ask_at = 1
-        self._began_seconds = self._clock.monotonic()
+        if self._interval is not None:
+            self._steps, self._ask_at = 0, 1
+            self._began_seconds = self._clock.monotonic()
 
     def count(self, steps: int) -> bool:
         """Count steps that were done; every rank calls this.

@@ -204,8 +204,13 @@ class Run:
 
     @property
     def epoch_is_open(self) -> bool:
-        """Whether an epoch has begun and not ended."""
-        return self.is_live and self._segment.epoch is not None
+        """Whether an epoch has begun and not ended, in a run that goes on."""
+        return self._segment.epoch is not None and self.is_live
+
+    @property
+    def is_in_epoch(self) -> bool:
+        """Whether the open interval is an epoch, or a part of one."""
+        return self._segment.epoch is not None
 
     def rewind(self, epoch: int, step: int | None) -> None:
         """Count what was recorded of an epoch and later ones, beyond a step, as outside epochs: it is done again."""
@@ -314,7 +319,8 @@ class Run:
             record = record._replace(verdicts=verdicts) if verdicts else record
         for sink in self._sinks:
             self._hand_over(sink, partial(sink.write, record))
-        self._raise_failure()
+        if self._settings.strict:
+            self._raise_failure()
         return record
 
     def _hand_over(self, sink: Sink, task: Task) -> None:
@@ -322,9 +328,8 @@ class Run:
         self._worker.submit(task, first=sink is self._ledger)
 
     def _raise_failure(self) -> None:
-        if self._settings.strict:
-            self._worker.drain(DRAIN_SECONDS)
-            self._worker.raise_failure()
+        self._worker.drain(DRAIN_SECONDS)
+        self._worker.raise_failure()
 
     def _row(self, segment: Segment, lap: Lap, *, complete: bool, closes_epoch: bool = True) -> EpochRecord:
         return EpochRecord(
@@ -378,7 +383,8 @@ class Run:
         finally:
             self.is_closed = True
             self._shut_down()
-        self._raise_failure()
+        if self._settings.strict:
+            self._raise_failure()
 
     def _close_unless(self, is_running: Callable[[], bool]) -> None:
         """Close a run whose training has ended without a word."""

@@ -45,7 +45,8 @@ class Segment:
             phase: Phase of the new one; the same unless given.
         """
         self._edges.append((self.phase, snapshot))
-        self.phase = phase or self.phase
+        if phase is not None:
+            self.phase = phase
 
     def observe(
         self, metrics: Mapping[str, Any], learning_rate: float | None, samples: int | None, step: int | None

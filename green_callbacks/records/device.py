@@ -24,6 +24,10 @@ class Reading(NamedTuple):
             back had gone on counting.
         flags: Short words about this device that a reader of its energy must know, e.g. ``shared``.
         reason: Why the device does not answer now; None while it does.
+        lag_joules: What else it may be off, in J, by something that stays the same, such as how old a power is when it
+            is read: the energy between two readings may be off by the difference.
+        walk_square_joules: What has gone unseen between samples since the origin, in J²: a square that never falls. The
+            energy between two readings may be off by the root of the difference.
     """
 
     joules: float | None
@@ -35,6 +39,8 @@ class Reading(NamedTuple):
     gap_seconds: float = 0.0
     flags: tuple[str, ...] = ()
     reason: str | None = None
+    lag_joules: float = 0.0
+    walk_square_joules: float = 0.0
 
 
 class DeviceEnergy(NamedTuple):

@@ -1,5 +1,6 @@
 """The energy between two refreshes of a counter: from when they come, and from the power."""
 
+from collections import deque
 from math import exp, sqrt
 from typing import NamedTuple
 
@@ -9,12 +10,13 @@ from green_callbacks.sources._phase import CounterPhase, Elapsed
 _USUAL_PERIOD_SECONDS = 0.1
 _ALMOST_ALL = 0.95
 _UNSHARP = 1.2
-_MISSES = 1.35
-_INTERPOLATED_MISSES = 2.0
+_MISSES = 1.2
+_INTERPOLATED_MISSES = 1.5
 _CERTAIN, _POSSIBLE = 20.0, 0.1
 _LEAST_SPREAD, _RESOLUTION_JOULES = 0.005, 0.1
 _SAME_POWER, _SAME_ENERGY = 0.03, 0.25
-_SAME_LEVEL = 0.01
+_MIXED, _ONE_STEP = 1.2, 1.5
+_SAME_LEVEL, _LEVELS = 0.01, 8
 
 
 class Look(NamedTuple):
@@ -30,6 +32,13 @@ class Look(NamedTuple):
         return (self.before_seconds + self.after_seconds) / 2
 
 
+class Level(NamedTuple):
+    """The mean power of some refreshes, in W, and how many they are."""
+
+    watts: float
+    refreshes: int
+
+
 class BetweenRefreshes:
     """What is known of a counter's phase and of the power, and what follows for the energy at an instant.
 
@@ -41,7 +50,9 @@ class BetweenRefreshes:
         self.phase = CounterPhase()
         self.power = EdgePower(watts)
         self._anchor_joules = self._anchor_seconds = self._anchor_spread_seconds = 0.0
-        self._anchor_watts: float | None = None
+        self._base_joules, self._base_refreshes = 0.0, 0
+        self._base_watts: float | None = None
+        self._levels: deque[float] = deque(maxlen=_LEVELS)
 
     def forget_phase(self) -> None:
         """Begin to look for the phase anew."""
@@ -55,7 +66,8 @@ class BetweenRefreshes:
             look: The first after it.
         """
         self.phase.observe(last.before_seconds, look.after_seconds)
-        self._anchor_joules = look.joules
+        self._anchor_joules = self._base_joules = look.joules
+        self._base_refreshes = 0
         self._anchor_seconds = (last.before_seconds + look.after_seconds) / 2
         self._anchor_spread_seconds = _UNSHARP * (look.after_seconds - last.before_seconds) / 2
 
@@ -67,12 +79,26 @@ class BetweenRefreshes:
             risen_joules: By how much the counter rose.
         """
         if watts is not None and self.phase.period_seconds is not None:
-            self._anchor_watts = risen_joules / self.phase.period_seconds
-            self.power.practise(watts, self._anchor_watts)
+            self._base_watts = risen_joules / self.phase.period_seconds
+            if not self._is_seen(watts):
+                self._levels.append(watts)
+            self.power.practise(watts, self._base_watts)
 
-    def anchor(self, joules: float) -> None:
+    def glanced(self, look: Look) -> None:
+        """Take in a look at any time: it tells the energy up to the refresh before it, if it is clear which that is."""
+        elapsed, period = self.phase.elapsed(look.seconds), self.phase.period_seconds
+        if elapsed is not None and period is not None:
+            seconds, spread, refreshes = elapsed
+            if spread <= seconds <= period - spread and refreshes > self._base_refreshes:
+                self._base_watts = (look.joules - self._base_joules) / ((refreshes - self._base_refreshes) * period)
+                self._base_joules, self._base_refreshes = look.joules, refreshes
+
+    def anchor(self, look: Look) -> None:
         """Note what the counter shows, where that does not follow from what it showed before."""
-        self._anchor_joules, self._anchor_seconds, self._anchor_watts = joules, 0.0, None
+        elapsed = self.phase.elapsed(look.seconds)
+        self._anchor_joules, self._anchor_seconds = look.joules, 0.0
+        self._base_joules, self._base_refreshes = look.joules, elapsed[2] if elapsed else 0
+        self._base_watts = None
         self.phase.doubt()
 
     def edge(self, look: Look, watts: float | None) -> Edge:
@@ -93,8 +119,8 @@ class BetweenRefreshes:
         seconds, spread, refreshes = elapsed
         other = seconds
         if not spread <= seconds <= period - spread:
-            seconds, other = self._resolved(look, elapsed, period)
-        level = self._level_watts(look, refreshes, period) if power.is_stepwise else None
+            seconds, other, refreshes = self._resolved(look, elapsed, period)
+        level = self._level(look, refreshes, period) if power.is_stepwise else None
         expected, missed = self._since_refresh(present, level, seconds / period)
         half = sqrt((missed * seconds) ** 2 + (expected * spread) ** 2)
         if other == seconds:
@@ -102,30 +128,43 @@ class BetweenRefreshes:
         below, above = max(half, (seconds - other) * expected), max(half, (other - seconds) * expected)
         return look.joules + expected * seconds, below, above
 
-    def _since_refresh(self, present: float, level: float | None, part: float) -> tuple[float, float]:
+    def _since_refresh(self, present: float, level: Level | None, part: float) -> tuple[float, float]:
         """Return the mean power to expect since the last refresh, and by how much it may be missed, in W.
 
-        Where the power changes in steps, two cases are clear: it is now what it was on average since a refresh was
-        seen, so that nothing has changed; or it was the same in all of those refreshes and is another now, so that the
-        step came since the last of them.
+        Where the power changes in steps, the mean power of the last refreshes says when: if it is the power of now,
+        nothing has changed; if it is another that was seen, the step came since the last of them. If it is none, the
+        one step in so few refreshes came before that, or the power rises or falls slowly: what is taken lies between.
 
         Args:
             present: The power now, in W.
-            level: The mean power of the refreshes since one was seen, in W; None if it says nothing.
-            part: Time since the refresh, in periods.
+            level: The last refreshes; None if they say nothing.
+            part: Time since the last of them, in periods.
         """
         if level is not None:
-            if abs(present - level) <= _SAME_LEVEL * level:
-                return present, abs(present - level)
-            if self._anchor_watts is not None and abs(level - self._anchor_watts) <= _SAME_LEVEL * level:
-                return (present + level) / 2, _ALMOST_ALL * abs(present - level) / 2
+            watts, refreshes = level
+            change = present - watts
+            if abs(change) <= _SAME_LEVEL * watts:
+                return present, abs(change)
+            if self._is_seen(watts):
+                return present - change / 2, _ALMOST_ALL * abs(change) / 2
+            if refreshes * self.power.step_share <= _ONE_STEP:
+                in_between = change * part / (2 * part + refreshes) / 2
+                return present if self._is_seen(present) else present - in_between, _MIXED * abs(in_between)
         return self.power.expected_watts(present, part), _MISSES * self.power.miss_watts(part)
 
-    def _level_watts(self, look: Look, refreshes: int, period: float) -> float | None:
-        """Return the mean power of the refreshes that the counter has made since one was seen, or of that one, in W."""
-        if refreshes <= 0:
-            return self._anchor_watts
-        return (look.joules - self._anchor_joules) / (refreshes * period)
+    def _is_seen(self, watts: float) -> bool:
+        """Return whether a power is one of the levels between which it steps."""
+        for seen in self._levels:  # noqa: SIM110  any() takes twice as long, and this is asked at every edge
+            if abs(watts - seen) <= _SAME_LEVEL * watts:
+                return True
+        return False
+
+    def _level(self, look: Look, refreshes: int, period: float) -> Level | None:
+        """Return the refreshes since the last look, or the one before it where there was none."""
+        since = refreshes - self._base_refreshes
+        if since > 0:
+            return Level((look.joules - self._base_joules) / (since * period), since)
+        return None if self._base_watts is None else Level(self._base_watts, 1)
 
     def interpolated(self, first: Look, last: Look, look: Look, powers: tuple[float | None, float | None]) -> Edge:
         """Return the energy at the instant of a look, in the light of the next refresh.
@@ -150,7 +189,8 @@ class BetweenRefreshes:
         run_up = linear if run_up is None else run_up
         missed = _INTERPOLATED_MISSES * self.power.miss_watts(remaining / period) * remaining * passed / period
         unsharp = risen / period * _UNSHARP * (look.after_seconds - last.before_seconds) / 2
-        half = sqrt(unsharp**2 + (run_up - linear) ** 2 + missed**2)
+        uneven = linear / period * self.phase.jitter_seconds
+        half = sqrt(unsharp**2 + uneven**2 + (run_up - linear) ** 2 + missed**2)
         return look.joules - run_up, half, half
 
     @staticmethod
@@ -178,14 +218,14 @@ class BetweenRefreshes:
                 return since, min(self._anchor_spread_seconds, since), 0
         return phase.elapsed(now)
 
-    def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float]:
+    def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float, int]:
         """Return the time since the refresh that the counter shows, where it may just have come, or not yet.
 
         The refreshes that the counter has counted since the last one observed are weighed: by when they are due, and
         by the energy that they would have had on average.
 
         Returns:
-            The time in s, and the other possible one; the same again where there is no doubt.
+            The time in s, the other possible one, the same again where there is no doubt, and the refreshes counted.
         """
         seconds, spread, counted = elapsed
         if seconds < spread:
@@ -195,14 +235,15 @@ class BetweenRefreshes:
             other, odds, refreshes = 0.0, (spread - early) / (spread + early), counted + 1
         unlikelier = self._surprise(look, refreshes, period) - self._surprise(look, counted, period)
         odds *= exp(min(_CERTAIN, max(-_CERTAIN, -unlikelier / 2)))
-        likely, unlikely = (other, seconds) if odds > 1 else (seconds, other)
-        return likely, unlikely if _POSSIBLE < odds < 1 / _POSSIBLE else likely
+        likely, unlikely, counted = (other, seconds, refreshes) if odds > 1 else (seconds, other, counted)
+        return likely, unlikely if _POSSIBLE < odds < 1 / _POSSIBLE else likely, counted
 
     def _surprise(self, look: Look, refreshes: int, period: float) -> float:
         """Return by how many standard deviations, squared, the energy of so many refreshes is off the mean."""
         watts = self.power.mean_watts
         spread_watts = max(self.power.spread_watts, _LEAST_SPREAD * watts)
-        deviation = spread_watts * period * max(1, refreshes) + _RESOLUTION_JOULES
+        since = refreshes - self._base_refreshes
+        deviation = spread_watts * period * max(1, since) + _RESOLUTION_JOULES
         if deviation > watts * period / 2:  # the power changes too much to count refreshes by their energy
             return 0.0
-        return ((look.joules - self._anchor_joules - refreshes * watts * period) / deviation) ** 2
+        return ((look.joules - self._base_joules - since * watts * period) / deviation) ** 2

@@ -52,6 +52,8 @@ class CounterGauge:
     """
 
     method: ClassVar[Method] = "counter"
+    lag_joules: ClassVar[float] = 0.0
+    walk_square_joules: ClassVar[float] = 0.0
 
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor
@@ -76,6 +78,10 @@ class CounterGauge:
         """Return the energy now, without waiting: two calls of the driver."""
         look = self._look()
         return self._between.edge(look, self._present_watts())
+
+    def glance(self) -> None:
+        """Look once, to know better what has run up since: one call of the driver."""
+        self._between.glanced(self._look())
 
     def find(self) -> Steps:
         """Find phase and period by looking often, until two refreshes have come."""
@@ -200,7 +206,7 @@ class CounterGauge:
         self._restarted_joules += joules - look.joules
         self.flags = ("reset",)
         self._risen = self._meant = look._replace(joules=joules)
-        self._between.anchor(joules)
+        self._between.anchor(self._risen)
         self._plausibility.restart()
         return self._risen
 

@@ -15,7 +15,7 @@ _TINY = 1e-3
 _SHORTEST_MEMORY, _LONGEST_MEMORY, _BISECTIONS = 0.05, 1000.0, 20
 _TYPICAL_PART = 0.5
 _DOUBT, _DOUBT_WEIGHT = 0.05, 0.3
-_STEADY, _TELLING = 0.02, 4
+_STEADY, _TELLING, _SELDOM = 0.02, 4, 0.5
 
 
 Steps = Generator[float, None, None]
@@ -45,8 +45,8 @@ class EdgePower:
         self._present_variance = 0.0
         self._memory = self._least_memory = self._fitted_memory()
         self._miss_variance = self._fitted_miss_variance()
-        self.is_stepwise = False
-        """Whether the power is the same throughout most refreshes."""
+        self.step_share = 1.0
+        """The share of refreshes in which the power is not the same throughout: it changed in them."""
 
     @property
     def spread_watts(self) -> float:
@@ -121,7 +121,12 @@ class EdgePower:
         self._least_memory = max(_LEAST_MEMORY, min(self._memory, self._averaged_memory()))
         self._miss_variance = self._fitted_miss_variance()
         self._steady.append(abs(tick_watts - present_watts) <= _STEADY * tick_watts)
-        self.is_stepwise = len(self._steady) >= _TELLING and sum(self._steady) >= len(self._steady) / 2
+        self.step_share = 1 - sum(self._steady) / len(self._steady) if len(self._steady) >= _TELLING else 1.0
+
+    @property
+    def is_stepwise(self) -> bool:
+        """Whether the power is the same throughout most refreshes."""
+        return self.step_share <= _SELDOM
 
 
 def _mean_correlation(spans: float) -> float:

@@ -59,6 +59,11 @@ class MeasuredGpu:
         return _next_on_grid(now, self._gauge.poll_seconds) - now
 
     @property
+    def gap_seconds(self) -> float:
+        """Seconds in which nothing was measured, those since it was lost not included."""
+        return self._base_gap_seconds + (self._gauge.gap_seconds if self._gauge else 0.0)
+
+    @property
     def reason(self) -> str | None:
         """Why the GPU does not answer; None while it does."""
         return self._reason
@@ -104,12 +109,17 @@ class MeasuredGpu:
         return now_seconds >= self._due_seconds
 
     def sample(self, times: int | None = None) -> Steps:
-        """Sample, if that is how this GPU is measured at short intervals.
+        """Sample, if that is how this GPU is measured at short intervals; else glance at its counter.
 
         Args:
             times: How often; on and on unless given.
         """
         gauge = self._gauge
+        if isinstance(gauge, CounterGauge) and self._reason is None:
+            try:
+                gauge.glance()
+            except DriverError as error:
+                self._lose(error)
         if not isinstance(gauge, SampledGauge) or gauge.has_buffer:
             return
         seconds = gauge.poll_seconds
@@ -219,16 +229,31 @@ class MeasuredGpu:
         gauge, gap_seconds, reason = self._gauge, self._base_gap_seconds, self._reason
         method: Method = "counter"
         flags, tolerance = self._flags, SENSOR_TOLERANCE
+        lag_joules = walk_square_joules = 0.0
         if gauge is not None:
             method, flags = gauge.method, flags + gauge.flags
+            lag_joules, walk_square_joules = gauge.lag_joules, gauge.walk_square_joules
             gap_seconds += gauge.gap_seconds
         if reason is not None:
             gap_seconds += self._clock.monotonic() - self._silent_since
         if self._is_slice:
             method, tolerance, share = "modelled", _MIG_TOLERANCE, self._share
             joules, below_joules, above_joules = joules and joules * share, below_joules * share, above_joules * share
+            lag_joules, walk_square_joules = lag_joules * share, walk_square_joules * share**2
         # By place: by name, it would take twice as long to make.
-        return Reading(joules, "gpu", method, below_joules, above_joules, tolerance, gap_seconds, flags, reason)
+        return Reading(
+            joules,
+            "gpu",
+            method,
+            below_joules,
+            above_joules,
+            tolerance,
+            gap_seconds,
+            flags,
+            reason,
+            lag_joules,
+            walk_square_joules,
+        )
 
 
 def _next_on_grid(now_seconds: float, step_seconds: float) -> float:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from datetime import datetime
-from math import sqrt
+from math import hypot
 from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
@@ -26,7 +26,7 @@ _LONGEST_STEP_SECONDS = 1.0
 _BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
 _MICROSECONDS_PER_SECOND = 1e6
-_ALMOST_ALL = 2.1
+_ALMOST_ALL = 1.85
 _UNSHARP_SECONDS = 0.0005
 _BENDS = 80.0
 _BENT, _JUMPS, _FADING = 3, 2.0, 0.999
@@ -34,6 +34,7 @@ _MEAN_OVER_SECONDS = 5.0
 _READING_AGE_SECONDS, _AGE_SPREAD_SECONDS = 0.015, 0.02 / 12**0.5
 _BUFFERED_AGE_SECONDS = 0.0075
 _LATE_SAMPLES = 2.0
+_TURNED_SECONDS = 0.008
 
 
 class Integral:
@@ -51,6 +52,12 @@ class Integral:
     def last_watts(self) -> float | None:
         """The last power, in W."""
         return self._last and self._last[1]
+
+    @property
+    def before_last_watts(self) -> float:
+        """The power before the last, in W."""
+        recent = self._recent_watts
+        return recent[max(0, len(recent) - 2)] if recent else 0.0
 
     def add(self, seconds: float, watts: float) -> None:
         """Go on to a later instant.
@@ -124,6 +131,7 @@ class SampledGauge:
         self._trail: deque[tuple[float, float]] = deque()
         self._stamp = 0
         self._read_variance = 0.0
+        self.lag_joules = self.walk_square_joules = 0.0
         self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
         self._is_sampled_often = not self.has_buffer and not sensor.averages
@@ -187,18 +195,19 @@ class SampledGauge:
             integral = self._integrate()
             watts = integral.last_watts or 0.0
             joules = integral.joules + self._since_last(watts)
-        half = self._half_width_joules(watts)
+        self._learn_errors(watts)
+        changed = abs(watts - self._integral.before_last_watts)
+        half = hypot(_ALMOST_ALL * _UNSHARP_SECONDS * watts, _TURNED_SECONDS * changed)
         return joules, half, half
 
-    def _half_width_joules(self, watts: float) -> float:
+    def _learn_errors(self, watts: float) -> None:
         integral = self._integral
         # On a grid jumps up and down make up for one another: what a few of them may miss is hardly exceeded.
         since_variance = min(_JUMPS * integral.jump_variance, integral.variance - self._read_variance)
         self._read_variance = integral.variance
-        # How old samples are is the same for all of them: it counts where a window ends at another power than it began.
-        age_seconds = _AGE_SPREAD_SECONDS if self._is_sampled_often else 0.0
-        age_variance = (age_seconds * (watts - integral.mean_watts)) ** 2
-        return _ALMOST_ALL * sqrt(since_variance + age_variance + (_UNSHARP_SECONDS * watts) ** 2)
+        self.walk_square_joules += _ALMOST_ALL**2 * since_variance
+        if self._is_sampled_often:
+            self.lag_joules = _ALMOST_ALL * _AGE_SPREAD_SECONDS * watts
 
     def _since_last(self, watts: float) -> float:
         """Return the energy up to now that the integral does not hold yet, in J."""

@@ -38,6 +38,7 @@ class Stretch(NamedTuple):
 
     joules: float
     seconds: float
+    """How long it was measured, in s: without gaps."""
     own_percent: float
     """SM utilisation by the job."""
     all_percent: float
@@ -109,7 +110,7 @@ class SmShare:
         self._stamp = 0
         self._looked_at = self._closed_at = self._answered_at = clock.monotonic()
         self._whole_joules = self._own_joules = gpu.so_far() or 0.0
-        self._told_joules = 0.0
+        self._told_joules = self._gap_seconds = 0.0
         self._recent: deque[float] = deque([1.0], maxlen=_SWING)
         self._seen_at: dict[int, float] = {}
         self._own: frozenset[int] = frozenset()
@@ -165,6 +166,7 @@ class SmShare:
             tolerance=SHARE_TOLERANCE,
             below_joules=min(below, self._told_joules),
             above_joules=max(0.0, above),
+            lag_joules=part * reading.lag_joules,
             flags=(*reading.flags, flag),
         )
 
@@ -233,18 +235,14 @@ class SmShare:
         if joules is None or self._gpu.reason is not None:
             self._was_lost = True
             return None
-        return Stretch(
-            max(0.0, joules - self._whole_joules),
-            self._clock.monotonic() - self._closed_at,
-            own_percent,
-            all_percent,
-            held,
-        )
+        now, gap_seconds = self._clock.monotonic(), self._gpu.gap_seconds
+        seconds = max(0.0, now - self._closed_at - (gap_seconds - self._gap_seconds))
+        self._closed_at, self._gap_seconds = now, gap_seconds
+        return Stretch(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, held)
 
     def _divide(self, stretch: Stretch, own_joules: float) -> None:
         self._whole_joules += stretch.joules
         self._own_joules += own_joules
-        self._closed_at += stretch.seconds
         if stretch.joules > 0:
             self._recent.append(own_joules / stretch.joules)
 

@@ -53,6 +53,11 @@ class CounterPhase:
         elapsed = self.elapsed(now_seconds)
         return elapsed is not None and elapsed[1] <= _SHARP_SECONDS
 
+    @property
+    def jitter_seconds(self) -> float:
+        """How much earlier or later than even a refresh comes, in s (95 %)."""
+        return _ALMOST_ALL * sqrt(self._jitter_variance)
+
     def observe(self, after_seconds: float, until_seconds: float) -> None:
         """Learn that exactly one refresh happened in an interval.
 

@@ -51,6 +51,7 @@ SAMPLED = {
     "no counter: sine": f"trace sine 240 160 1 {{phase}}\n{NO_COUNTER}",
 }
 SHORT, LONG = "2", "10"
+SHORT_PER_LONG = 2
 FEW = 4
 ONE, EIGHT, SAMPLING = "1 GPU", "8 GPUs", "1 GPU, no counter"
 COST_SCRIPTS = {
@@ -244,11 +245,13 @@ def main(arguments: argparse.Namespace) -> None:
     print(
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {os.cpu_count()} x {cpu_name()}; Python {platform.python_version()};"
     )
-    print(f"load {os.getloadavg()[0]:.1f} before the start; {arguments.windows} windows a trace; --seed {seed}")
+    windows = {SHORT: arguments.windows, LONG: max(1, arguments.windows // SHORT_PER_LONG)}
+    counts = " and ".join(f"{count} windows of {length} s" for length, count in windows.items())
+    print(f"load {os.getloadavg()[0]:.1f} before the start; {counts} a trace; --seed {seed}")
     with tempfile.TemporaryDirectory() as folder:
         library = build(compiler, Path(folder))
         if not arguments.cost_only:
-            results = accuracies(library, dict.fromkeys((SHORT, LONG), arguments.windows), seed)
+            results = accuracies(library, windows, seed)
             notes: list[str] = []
             print_accuracy(results, SHORT, list(CONTENDERS), notes)
             print_accuracy(results, LONG, [name for name in CONTENDERS if name != "measure()"], notes)
@@ -260,7 +263,7 @@ def main(arguments: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--windows", type=int, default=12, help="windows per trace and length (12)")
+    parser.add_argument("--windows", type=int, default=36, help="windows of 2 s per trace; half as many of 10 s (36)")
     parser.add_argument("--seed", type=int, help="phases of the traces, and when windows begin; random unless given")
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="how long the background is watched, three times (2 s)"

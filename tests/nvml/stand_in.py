@@ -4,15 +4,18 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from math import hypot, inf
+from math import inf
 
 from nvml.fake_driver import GPUS, SOURCE, FakeNvml
 
+from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources._nvml_share import Share
 from green_callbacks.sources.nvml import NvmlSource
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
+
+_NOW = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 class ScriptedTime:
@@ -125,16 +128,19 @@ class Rig:
 
 
 def lap(first: Edge, last: Edge, name: str = GPUS[0]) -> Lap:
-    """Return the energy of a GPU between two edges, whose uncertainties are independent."""
-    before, after = first.readings[name], last.readings[name]
-    assert before.joules is not None
-    assert after.joules is not None
-    joules = after.joules - before.joules
+    """Return the energy of a GPU between two edges, as a meter tells it."""
+    joules = [edge.readings[name].joules for edge in (first, last)]
+    assert None not in joules
+    snapshots = [
+        Snapshot(edge.seconds, _NOW, {name: Tally(energy, edge.readings[name], 0)})
+        for edge, energy in zip((first, last), joules, strict=True)
+    ]
+    device = energy_between(*snapshots)[name]
     number = list(last.readings).index(name)
     return Lap(
-        joules=joules,
+        joules=device.joules,
         true_joules=last.true_joules[number] - first.true_joules[number],
-        low_joules=joules - hypot(after.below_joules, before.above_joules),
-        high_joules=joules + hypot(after.above_joules, before.below_joules),
-        gap_seconds=after.gap_seconds - before.gap_seconds,
+        low_joules=device.low_joules,
+        high_joules=device.high_joules,
+        gap_seconds=last.readings[name].gap_seconds - first.readings[name].gap_seconds,
     )
