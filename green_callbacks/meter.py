@@ -213,4 +213,3 @@ def _device(first: Tally | None, last: Tally, seconds: float) -> DeviceEnergy:
     low = max(0.0, joules - hypot(below, first_above, lag - first_lag, walked) - model)
     high = joules + hypot(above, first_below, lag - first_lag, walked) + model
     return DeviceEnergy(joules, component, method, seconds, low, high, gap_seconds, tolerance, flags)
-

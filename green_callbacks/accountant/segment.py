@@ -105,8 +105,11 @@ def _added(before: PhaseEnergy | None, joules: float | None, seconds: float) -> 
 
 
 def _joules(devices: Mapping[str, DeviceEnergy]) -> float | None:
-    known = [device.joules for device in devices.values() if device.joules is not None]
-    return sum(known) if known else None
+    total = None
+    for joules, *_ in devices.values():
+        if joules is not None:
+            total = joules if total is None else total + joules
+    return total
 
 
 def _numbers(metrics: Mapping[str, Any]) -> dict[str, float]:

@@ -72,6 +72,4 @@ def mean_intensity(provider: CarbonIntensity, start: datetime, end: datetime) ->
         start: Beginning, aware.
         end: End, aware.
     """
-    if is_varying(provider):
-        return provider.over(start, end)
-    return provider.at(start + (end - start) / 2)
+    return provider.over(start, end) if is_varying(provider) else provider.at(start + (end - start) / 2)

@@ -3,7 +3,7 @@
 from array import array
 from math import nan
 
-from green_callbacks.records.epoch import EpochRecord, emissions_kg, facility_kwh, total_energy
+from green_callbacks.records.epoch import EpochRecord, energy_to_kg, facility_kwh, total_energy
 
 
 class Sums:
@@ -23,11 +23,10 @@ class Sums:
         if energy is not None:
             joules, low_joules, high_joules = energy
             pue, intensity = record.pue, record.intensity
-            kwh = facility_kwh(joules, pue)
-            low_kg = emissions_kg(facility_kwh(low_joules, pue), intensity.lowest_g_per_kwh)
-            high_kg = emissions_kg(facility_kwh(high_joules, pue), intensity.highest_g_per_kwh)
-            self.kwh += kwh
-            self.kg += emissions_kg(kwh, intensity.g_per_kwh)
+            low_kg = energy_to_kg(low_joules, pue, intensity.lowest_g_per_kwh)
+            high_kg = energy_to_kg(high_joules, pue, intensity.highest_g_per_kwh)
+            self.kwh += facility_kwh(joules, pue)
+            self.kg += energy_to_kg(joules, pue, intensity.g_per_kwh)
             self.low_kg, self.high_kg = (self.low_kg or 0.0) + low_kg, (self.high_kg or 0.0) + high_kg
         self.seconds += record.duration_seconds
         self.joules.append(joules)

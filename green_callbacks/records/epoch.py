@@ -167,7 +167,7 @@ class EpochRecord(NamedTuple):
         return totals
 
     def _emissions_kg(self, joules: float | None, g_per_kwh: float) -> float | None:
-        return None if joules is None else emissions_kg(facility_kwh(joules, self.pue), g_per_kwh)
+        return None if joules is None else energy_to_kg(joules, self.pue, g_per_kwh)
 
 
 def facility_kwh(joules: float, pue: float) -> float:
@@ -180,14 +180,15 @@ def facility_kwh(joules: float, pue: float) -> float:
     return joules / JOULES_PER_KWH * pue
 
 
-def emissions_kg(kwh: float, g_per_kwh: float) -> float:
-    """Return the emissions of facility energy, in kgCO2e.
+def energy_to_kg(joules: float, pue: float, g_per_kwh: float) -> float:
+    """Return the emissions of energy at the IT equipment, in kgCO2e.
 
     Args:
-        kwh: The energy, in kWh.
+        joules: The energy, in J.
+        pue: Power usage effectiveness of the facility.
         g_per_kwh: Carbon intensity, in gCO2e/kWh.
     """
-    return kwh * g_per_kwh / GRAMS_PER_KG
+    return joules / JOULES_PER_KWH * pue * g_per_kwh / GRAMS_PER_KG
 
 
 def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, float] | None:

@@ -32,11 +32,8 @@ class Look(NamedTuple):
         return (self.before_seconds + self.after_seconds) / 2
 
 
-class Level(NamedTuple):
-    """The mean power of some refreshes, in W, and how many they are."""
-
-    watts: float
-    refreshes: int
+Level = tuple[float, int]
+"""The mean power of some refreshes, in W, and how many they are."""
 
 
 class BetweenRefreshes:
@@ -163,8 +160,8 @@ class BetweenRefreshes:
         """Return the refreshes since the last look, or the one before it where there was none."""
         since = refreshes - self._base_refreshes
         if since > 0:
-            return Level((look.joules - self._base_joules) / (since * period), since)
-        return None if self._base_watts is None else Level(self._base_watts, 1)
+            return (look.joules - self._base_joules) / (since * period), since
+        return None if self._base_watts is None else (self._base_watts, 1)
 
     def interpolated(self, first: Look, last: Look, look: Look, powers: tuple[float | None, float | None]) -> Edge:
         """Return the energy at the instant of a look, in the light of the next refresh.
