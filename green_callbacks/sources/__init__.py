@@ -5,6 +5,7 @@ from green_callbacks.sources.callable import CallableSource
 from green_callbacks.sources.cpu_model import CpuAssumptions, CpuModelSource
 from green_callbacks.sources.discovery import discover
 from green_callbacks.sources.dram_model import DramModelSource
+from green_callbacks.sources.intel_gpu import IntelGpuSource
 from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.platform import PlatformSource
 from green_callbacks.sources.powercap import PowercapSource
@@ -16,6 +17,7 @@ __all__ = [
     "CpuModelSource",
     "DramModelSource",
     "EnergySource",
+    "IntelGpuSource",
     "NvmlSource",
     "PlatformSource",
     "PowerSteps",
