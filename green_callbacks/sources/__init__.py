@@ -1,5 +1,6 @@
 """Where joules come from: one file for each kind of sensor."""
 
+from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.callable import CallableSource
 from green_callbacks.sources.cpu_model import CpuAssumptions, CpuModelSource
@@ -12,6 +13,7 @@ from green_callbacks.sources.powercap import PowercapSource
 from green_callbacks.sources.scripted import PowerSteps, ScriptedSource
 
 __all__ = [
+    "AppleSiliconSource",
     "CallableSource",
     "CpuAssumptions",
     "CpuModelSource",
