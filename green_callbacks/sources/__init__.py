@@ -1,5 +1,6 @@
 """Where joules come from: one file for each kind of sensor."""
 
+from green_callbacks.sources.amd import AmdSmiSource
 from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.callable import CallableSource
@@ -13,6 +14,7 @@ from green_callbacks.sources.powercap import PowercapSource
 from green_callbacks.sources.scripted import PowerSteps, ScriptedSource
 
 __all__ = [
+    "AmdSmiSource",
     "AppleSiliconSource",
     "CallableSource",
     "CpuAssumptions",

@@ -1,13 +1,12 @@
 """The calls that are made to AMD's driver, in SI units, with one kind of failure and no noise."""
 
-import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
-from typing import Any, Final, TextIO
+from typing import Any, Final
 
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources._quiet import quiet
 from green_callbacks.units import MICROJOULES_PER_JOULE, MICROWATTS_PER_WATT
 
 Handle = Any
@@ -165,8 +164,8 @@ def _is_number(value: object) -> bool:
 
 def _loaded() -> ModuleType:
     try:
-        with _quiet():
-            import amdsmi
+        with quiet():
+            return import_module("amdsmi")
     except ModuleNotFoundError as error:
         msg = 'AMD GPUs are not measured: amdsmi is missing; run `pip install "green-callbacks[amd]"`.'
         raise SourceUnavailableError(msg) from error
@@ -177,38 +176,3 @@ def _loaded() -> ModuleType:
             "install ROCm's package amd-smi-lib, and the amdsmi of the same version."
         )
         raise SourceUnavailableError(msg) from error
-    return amdsmi  # type: ignore[no-any-return]
-
-
-class _Without:
-    """A stream that lets through what other threads write, and nothing of one thread.
-
-    Args:
-        stream: The stream.
-        thread: The thread that is not heard.
-    """
-
-    def __init__(self, stream: TextIO, thread: int) -> None:
-        self._stream = stream
-        self._thread = thread
-
-    def write(self, text: str) -> int:
-        """Write a text, unless it is the thread's."""
-        return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
-        return getattr(self._stream, name)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep what this thread prints from the user: the import of amdsmi prints why it fails, which we say ourselves."""
-    stream = sys.stdout
-    if stream is None:  # as under pythonw
-        yield
-        return
-    sys.stdout = _Without(stream, threading.get_ident())  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        sys.stdout = stream
