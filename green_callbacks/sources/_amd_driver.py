@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources._quiet import quiet
@@ -91,8 +91,8 @@ class AmdDriver:
             handle: The GPU.
         """
         try:
-            return dict(self._call(f"amdsmi_get_gpu_{name}", handle))
-        except (AmdDriverError, TypeError, ValueError):
+            return self._table(f"amdsmi_get_gpu_{name}", handle)
+        except AmdDriverError:
             return {}
 
     def process_ids(self, handle: Handle) -> list[int]:
@@ -104,7 +104,7 @@ class AmdDriver:
 
     def energy_joules(self, handle: Handle) -> float:
         """Return the energy counter, in J since the driver was loaded."""
-        told = self._call("amdsmi_get_energy_count", handle)
+        told = self._table("amdsmi_get_energy_count", handle)
         count = next((told[name] for name in _ENERGIES if _is_number(told.get(name))), None)
         microjoules = told.get("counter_resolution")
         if count is None or count >= _NO_COUNT or not _is_number(microjoules) or microjoules <= 0:
@@ -114,7 +114,7 @@ class AmdDriver:
 
     def power_watts(self, handle: Handle) -> float:
         """Return the power in W: of the instant or an average, whichever the GPU tells."""
-        told = self._call("amdsmi_get_power_info", handle)
+        told = self._table("amdsmi_get_power_info", handle)
         for name in _POWERS:
             watts = told.get(name)
             if _is_number(watts) and 0 <= watts < _NOT_TOLD:
@@ -125,12 +125,19 @@ class AmdDriver:
     def limit_watts(self, handle: Handle) -> float | None:
         """Return the power limit in W; None if it is not told."""
         try:
-            limit = self._call("amdsmi_get_power_cap_info", handle).get("power_cap")
+            limit = self._table("amdsmi_get_power_cap_info", handle).get("power_cap")
         except AmdDriverError:
             return None
         if not _is_number(limit) or limit <= 0:
             return None
         return float(limit / MICROWATTS_PER_WATT if limit > _LARGEST_WATTS else limit)
+
+    def _table(self, name: str, handle: Handle) -> dict[str, Any]:
+        told = self._call(name, handle)
+        if not isinstance(told, dict):
+            msg = f"{name} returns {type(told).__name__}, no table"
+            raise AmdDriverError(msg)
+        return told
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
         function = getattr(self._smi, name, None)
@@ -157,7 +164,7 @@ def _answer(function: Callable[..., Any], *arguments: object) -> Any:  # noqa: A
         raise AmdDriverError(text or type(error).__name__) from error
 
 
-def _is_number(value: object) -> bool:
+def _is_number(value: object) -> TypeGuard[float]:
     """Return whether a value is one: what is not told is the text N/A."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 

@@ -1,7 +1,6 @@
 """Macs with Apple Silicon, by the energy that macOS tells of the parts of the chip."""
 
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -88,6 +87,8 @@ class AppleSiliconSource(LiveSource[_Chip]):
 
 def is_apple_silicon() -> bool:
     """Return whether this is a Mac with Apple Silicon, and a Python made for it."""
+    import platform
+
     return platform.system() == "Darwin" and platform.machine() == "arm64"
 
 

@@ -14,9 +14,11 @@ from green_callbacks.sources._file_counter import EnergyFile, FileCounter
 
 DRM: Final = Path("/sys/class/drm")
 _CARD: Final = re.compile(r"card\d+")
+"""``card0-HDMI-A-1`` and the like are its connectors."""
+_MONITOR: Final = re.compile(r"hwmon\d+")
 _DRIVERS: Final = ("i915", "xe")
 """Monitors of whole cards; ``i915_gt0`` and the like are those of their tiles."""
-_COUNTERS: Final = ("energy1_input", "energy2_input")
+_COUNTER: Final = re.compile(r"energy[12]_input")
 """The card and, inside it, its package (kernel, ``sysfs-driver-intel-xe-hwmon``); not every card has both."""
 _WRAP_SECONDS: Final = 262.0
 """The driver adds up a register of 32 bits in units of 61 µJ, but only when it is read: 262 kJ, at 1 kW."""
@@ -106,12 +108,10 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
     Yields:
         PCI address and counter of each card.
     """
-    for card in sorted(root.glob("card*")):
-        if not _CARD.fullmatch(card.name):
-            continue  # card0-HDMI-A-1 and the like are its connectors
+    for card in _children(root, _CARD):
         counter = _counter(card / "device")
         if counter is not None:
-            address = (card / "device").resolve().name
+            address = os.path.basename(os.path.realpath(card / "device"))  # noqa: PTH119  raises nothing
             yield (
                 address,
                 EnergyFile(
@@ -126,11 +126,19 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
 
 def _counter(device: Path) -> Path | None:
     """Return the counter of the whole card if there is one, else that of its package: never both."""
-    monitors = [each for each in sorted(device.glob("hwmon/hwmon*")) if _text(each / "name") in _DRIVERS]
-    files = [monitor / name for monitor in monitors for name in _COUNTERS if (monitor / name).exists()]
+    monitors = [each for each in _children(device / "hwmon", _MONITOR) if _text(each / "name") in _DRIVERS]
+    files = [file for monitor in monitors for file in _children(monitor, _COUNTER)]
     # Which channel is which is told by its label; i915, which has but one, has no label.
     cards = [file for file in files if _text(file.with_name(file.name.replace("input", "label"))) in ("card", "")]
     return next(iter([*cards, *files]), None)
+
+
+def _children(folder: Path, names: re.Pattern[str]) -> list[Path]:
+    """Return what is in a folder under such names; nothing where it is hidden, as in some containers."""
+    try:
+        return sorted(child for child in folder.iterdir() if names.fullmatch(child.name))
+    except OSError:
+        return []
 
 
 def _text(file: Path) -> str:

@@ -156,6 +156,15 @@ def test_a_refused_permission_says_the_command():
             IntelGpuSource(root=tree.root).open()
 
 
+def test_a_tree_that_is_hidden_holds_no_card(tmp_path: Path):
+    tree = DrmTree(tmp_path / "drm")
+    tree.add("card0", FIRST)
+    tree.root.chmod(0)
+    with as_nobody(), pytest.raises(SourceUnavailableError, match="No Intel graphics card"):
+        IntelGpuSource(root=tree.root).open()
+    tree.root.chmod(0o755)
+
+
 def test_a_counter_that_is_no_number_says_where_to_look(tree: DrmTree, clock: ScriptedClock):
     tree.add("card0", FIRST)
     tree.counter("card0").write_text("", encoding="ascii")
