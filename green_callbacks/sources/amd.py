@@ -10,8 +10,9 @@ from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
 from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
+from green_callbacks.sources._amd_find import AmdGpu, find_gpus
 from green_callbacks.sources._amd_gpu import LOOK_SECONDS, SAMPLE_SECONDS, MeasuredAmdGpu
-from green_callbacks.sources._amd_select import AmdGpu, choose, find_gpus, metered
+from green_callbacks.sources._amd_select import choose, metered
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 
 SIGNS: Final = (Path("/sys/class/kfd/kfd/topology"), Path("/sys/module/amdgpu"))

@@ -220,7 +220,7 @@ class TestDistrust:
         gpu.counter = lambda joules: 73_000.0
         run(source, clock, 30)
         reading = only(source)
-        assert "stood still" in reading.reason
+        assert "stands still" in reading.reason
         assert reading.gap_seconds == pytest.approx(30, abs=2)
         gpu.counter = lambda joules: joules
         run(source, clock, 2)
