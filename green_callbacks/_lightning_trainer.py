@@ -108,8 +108,10 @@ def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
 
     Returns:
         Its UUID as that of a GPU and as that of a slice of one, since torch does not say which it is; nothing where
-        training takes place elsewhere; None if torch does not know it.
+        training takes place elsewhere; None if torch does not know it, as of Intel's.
     """
+    if device.type == "xpu":
+        return None
     if device.type != "cuda":
         return ()
     uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)

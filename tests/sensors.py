@@ -68,3 +68,39 @@ def as_nobody() -> Iterator[None]:
         yield
     finally:
         os.seteuid(0)
+
+
+class DrmTree:
+    """Graphics cards as Linux lists them, with their hardware monitors."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._folders: dict[str, Path] = {}
+
+    def add(
+        self, card: str, address: str, driver: str = "xe", *, labels: tuple[str | None, ...] = ("card", "pkg")
+    ) -> None:
+        """Add a monitor with as many counters as labels, to a new card or one that is there; None for no label."""
+        device = self.root / "devices" / address
+        monitor = device / "hwmon" / f"hwmon{len(self._folders)}"
+        monitor.mkdir(parents=True)
+        self._folders[f"{card} {driver}"] = monitor
+        if not (self.root / card).exists():
+            (self.root / card).mkdir()
+            (self.root / card / "device").symlink_to(device)
+        (monitor / "name").write_text(f"{driver}\n", encoding="ascii")
+        for number, label in enumerate(labels, start=1):
+            self.show(card, 1_000_000 * number, driver, number)
+            if label is not None:
+                (monitor / f"energy{number}_label").write_text(f"{label}\n", encoding="ascii")
+
+    def counter(self, card: str, driver: str = "xe", number: int = 1) -> Path:
+        return self._folders[f"{card} {driver}"] / f"energy{number}_input"
+
+    def show(self, card: str, microjoules: int, driver: str = "xe", number: int = 1) -> None:
+        self.counter(card, driver, number).write_text(f"{microjoules}\n", encoding="ascii")
+
+    def use(self, card: str, joules: float, driver: str = "xe", number: int = 1) -> None:
+        """Let a counter move on by some joules."""
+        before = int(self.counter(card, driver, number).read_text(encoding="ascii"))
+        self.show(card, before + round(joules * 1e6), driver, number)

@@ -10,7 +10,7 @@ from green_callbacks.units import format_mass
 
 _DIGITS: Final = 3
 _METHODS: Final = {"counter": "energy counter", "sampled": "sampled power", "modelled": "model"}
-_COMPONENTS: Final = {"gpu": "GPU", "cpu": "CPU", "dram": "memory"}
+_COMPONENTS: Final = {"gpu": "GPU", "cpu": "CPU", "dram": "memory", "ane": "neural engine"}
 _ARGUMENT: Final = "argument"
 _GIVEN: Final = "given by the user"
 _GUESSES: Final = {

@@ -9,9 +9,9 @@ from green_callbacks.records import Method
 from green_callbacks.sources._nvml_between import BetweenRefreshes, Look
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge, Steps
-from green_callbacks.sources._nvml_plausible import Plausibility, stands_still
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._phase import Elapsed
+from green_callbacks.sources._plausible import Plausibility, stands_still
 
 _LONGEST_PERIOD_SECONDS = 0.25
 _SETTLING_PERIODS = 2.5

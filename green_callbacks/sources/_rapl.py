@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.sources._file_counter import EnergyFile
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
 POWERCAP: Final = Path("/sys/class/powercap")
@@ -23,53 +24,17 @@ _TICKS_SECONDS: Final = 0.005
 """A few refreshes of a RAPL counter, which comes about once a millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Zone:
-    """One energy counter.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Zone(EnergyFile):
+    """One energy counter of the tree.
 
     Attributes:
-        name: Name of the device, e.g. ``cpu:package-0``.
-        component: ``cpu`` or ``dram``.
         socket: Number of the package.
         control: Name of the interface, e.g. ``intel-rapl`` or ``intel-rapl-mmio``.
-        counter: The file that holds the energy, in µJ.
-        range_joules: Where the counter wraps, in J; None if that cannot be read.
     """
 
-    name: str
-    component: str
     socket: int
     control: str
-    counter: Path
-    range_joules: float | None
-
-    @property
-    def wrap_seconds(self) -> float:
-        """Time in which the counter may wrap at the soonest, in s."""
-        return (self.range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS
-
-    def read_joules(self) -> float:
-        """Return what the counter shows, in J.
-
-        Raises:
-            OSError: The file cannot be read.
-            ValueError: It does not hold a number.
-        """
-        # Opened each time: a file kept open would not notice a driver that was loaded again.
-        return int(self.counter.read_bytes()) / MICROJOULES_PER_JOULE
-
-    def rise_joules(self, before: float, now: float) -> float | None:
-        """Return the energy between two values of the counter, less whole laps; None if it cannot be told.
-
-        Args:
-            before: The earlier value in J.
-            now: The later value in J.
-        """
-        if now >= before:
-            return now - before
-        if self.range_joules is None or before > self.range_joules:
-            return None
-        return now - before + self.range_joules
 
 
 def find_zones(root: Path) -> list[Zone]:
@@ -97,19 +62,6 @@ def find_zones(root: Path) -> list[Zone]:
         elif known.control == zone.control:
             found[node] = replace(zone, name=f"{zone.name}@{node}")
     return _without_mirrors(list(found.values()))
-
-
-def refusal(zone: Zone) -> OSError | ValueError | None:
-    """Return why a counter cannot be read now; None if it can.
-
-    Args:
-        zone: The counter.
-    """
-    try:
-        zone.read_joules()
-    except (OSError, ValueError) as reason:
-        return reason
-    return None
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -150,6 +102,7 @@ def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
         control=node.partition(":")[0],
         counter=folders[node] / "energy_uj",
         range_joules=range_joules or None,
+        wrap_seconds=(range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS,
     )
 
 

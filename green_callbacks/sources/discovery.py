@@ -4,8 +4,11 @@ import logging
 from collections.abc import Iterable, Sequence
 
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources.amd import AmdSmiSource, has_amd_gpu
+from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.intel_gpu import IntelGpuSource
 from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.powercap import PowercapSource
 
@@ -13,12 +16,14 @@ logger = logging.getLogger(__name__)
 
 
 def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
-    """Open every source that works here: NVIDIA GPUs, and the processors by counter or else by model.
+    """Open every source that works here: GPUs of any maker, and the processors by counter or else by model.
 
+    On a Mac with Apple Silicon what macOS tells of the chip comes in the place of both, if its library is installed.
     Memory counts where a counter measures it, and is never modelled unasked (see :class:`DramModelSource`).
 
     Args:
-        gpu_uuids: The GPUs that count, by UUID; those that ``CUDA_VISIBLE_DEVICES`` leaves unless given.
+        gpu_uuids: The GPUs of NVIDIA and AMD that count, by UUID, and no others; unless given, those that
+            ``CUDA_VISIBLE_DEVICES`` and the like leave, and all of Intel's.
         cpu_tdp_watts: Design power of all processors together, in W, for the model; a table's unless given.
 
     Returns:
@@ -30,7 +35,12 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
     model = CpuModelSource(tdp_watts=cpu_tdp_watts)
     sources: list[EnergySource] = []
     _try(NvmlSource(uuids=gpu_uuids), sources)
-    if not _hold_processors(sources):
+    if (gpu_uuids is None or gpu_uuids) and has_amd_gpu():
+        _try(AmdSmiSource(uuids=gpu_uuids), sources)
+    if gpu_uuids is None:
+        _try(IntelGpuSource(), sources)
+    has_chip = _try(AppleSiliconSource(), sources) is None
+    if not has_chip and not _hold_processors(sources):
         refusal = _try(PowercapSource(), sources)
         if refusal is not None:
             if isinstance(refusal.__cause__, PermissionError):
@@ -43,7 +53,7 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
 
 
 def _hold_processors(sources: Iterable[EnergySource]) -> bool:
-    """Return whether a GPU is metered with its whole module, as on Grace Hopper: its CPU would count twice."""
+    """Return whether a GPU is metered with its CPU, as on Grace Hopper and MI300A: that would count twice."""
     return any("module" in reading.flags for source in sources for reading in source.read().values())
 
 

@@ -12,7 +12,7 @@ from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import Reading
 from green_callbacks.sources._allotment import job_gigabytes
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
-from green_callbacks.sources._rapl import POWERCAP, find_zones, refusal
+from green_callbacks.sources._rapl import POWERCAP, find_zones
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class DramModelSource(LiveSource[_Memory]):
         self._clock = clock
 
     def _begin(self) -> _Memory:
-        if any(zone.component == "dram" and refusal(zone) is None for zone in find_zones(self._powercap)):
+        if any(zone.component == "dram" and zone.refusal() is None for zone in find_zones(self._powercap)):
             msg = f"The memory is measured here, by a counter in {self._powercap}: use PowercapSource for it, no model."
             raise SourceUnavailableError(msg)
         gigabytes = self._found_gigabytes() if self._gigabytes is None else self._gigabytes

@@ -12,15 +12,13 @@ from green_callbacks.records import Reading
 from green_callbacks.sources._allotment import allotment
 from green_callbacks.sources._cpu_share import CpuShare
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
-from green_callbacks.sources._rapl import POWERCAP, Zone, find_zones, refusal
+from green_callbacks.sources._file_counter import LONGEST_POLL_SECONDS, FileCounter
+from green_callbacks.sources._rapl import POWERCAP, Zone, find_zones
 
 Share = Literal["cpu_time"]
 
 _SHARE_TOLERANCE: Final = 0.40
 """A convention: as wide as the model of the processors, whose line between idle and busy power the share follows."""
-_LONGEST_POLL_SECONDS: Final = 60.0
-_SHORTEST_POLL_SECONDS: Final = 0.1
-_POLLS_PER_WRAP: Final = 3
 _LOOK_SECONDS: Final = 5.0
 """How often the processor times are looked at for a share: listing all processes takes some ms."""
 _ASLEEP_SECONDS: Final = 10.0
@@ -28,19 +26,10 @@ _ASLEEP_SECONDS: Final = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Counter:
-    """A zone as of its last answer: what its counter showed, and what that came to."""
-
-    zone: Zone
-    account: Account
-    shown_joules: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Counters:
     """All zones, whose they are, and how far the time of day was ahead of the monotonic clock when they were read."""
 
-    by_name: Mapping[str, _Counter]
+    by_name: Mapping[str, FileCounter]
     is_shared: bool
     share: CpuShare | None
     clocks_apart_seconds: float
@@ -86,18 +75,17 @@ class PowercapSource(LiveSource[_Counters]):
         self._root = Path(root)
         self._by_cpu_time = share is not None
         self._clock = clock
-        self.poll_seconds = _LONGEST_POLL_SECONDS
+        self.poll_seconds = LONGEST_POLL_SECONDS
 
     def _begin(self) -> _Counters:
         zones = find_zones(self._root)
         self._check_readable(zones)
-        third = min(zone.wrap_seconds for zone in zones) / _POLLS_PER_WRAP
-        longest = _LOOK_SECONDS if self._by_cpu_time else _LONGEST_POLL_SECONDS
-        self.poll_seconds = max(_SHORTEST_POLL_SECONDS, min(longest, third))
+        longest = _LOOK_SECONDS if self._by_cpu_time else LONGEST_POLL_SECONDS
+        self.poll_seconds = min(longest, *(zone.poll_seconds for zone in zones))
         now = self._clock.monotonic()
         share = self._first_share(now) if self._by_cpu_time else None
         is_shared = share is not None or _is_shared_host()
-        counters = {zone.name: _Counter(zone, Account(answered_at=now)) for zone in zones}
+        counters = {zone.name: FileCounter(zone, Account(answered_at=now)) for zone in zones}
         return self._read_on(_Counters(counters, is_shared, share, self._clocks_apart_seconds(now)), now)
 
     @staticmethod
@@ -115,7 +103,7 @@ class PowercapSource(LiveSource[_Counters]):
                 "(`modprobe intel_rapl_msr`), and neither a virtual machine nor a container that hides it."
             )
             raise SourceUnavailableError(msg)
-        refusals = [reason for zone in zones if (reason := refusal(zone)) is not None]
+        refusals = [reason for zone in zones if (reason := zone.refusal()) is not None]
         if len(refusals) < len(zones):
             return
         if isinstance(refusals[0], PermissionError):
@@ -154,7 +142,7 @@ class PowercapSource(LiveSource[_Counters]):
         clocks_apart_seconds = self._clocks_apart_seconds(now)
         slept = clocks_apart_seconds - counters.clocks_apart_seconds > _ASLEEP_SECONDS
         ours = counters.share.share if counters.share else 1.0
-        by_name = {name: _advanced(counter, now, ours, slept=slept) for name, counter in counters.by_name.items()}
+        by_name = {name: counter.advanced(now, share=ours, slept=slept) for name, counter in counters.by_name.items()}
         return replace(counters, by_name=by_name, clocks_apart_seconds=clocks_apart_seconds)
 
     def _clocks_apart_seconds(self, now: float) -> float:
@@ -168,33 +156,12 @@ def _is_shared_host() -> bool:
         return False
 
 
-def _advanced(counter: _Counter, now: float, ours: float, *, slept: bool) -> _Counter:
-    """Read a counter and carry its account on, by our share of its rise."""
-    zone, account, before = counter.zone, counter.account, counter.shown_joules
-    try:
-        shown = zone.read_joules()
-    except (OSError, ValueError) as error:
-        return replace(counter, account=account.lose(f"{zone.counter} cannot be read: {error}"))
-    # Suspended to memory, a package loses power and its counter begins anew.
-    rise = None if before is None or (slept and shown < before) else zone.rise_joules(before, shown)
-    wraps_unseen = now - account.answered_at > max(zone.wrap_seconds, _LONGEST_POLL_SECONDS)
-    if rise is None:
-        account = account.skip(now, *(() if before is None else ("reset",)))
-    elif not wraps_unseen:
-        account = account.add(rise * ours, now)
-    elif account.reason is None:
-        account = account.add(rise * ours, now, "wraps_unseen")
-    else:
-        account = account.skip(now)
-    return _Counter(zone, account, shown)
-
-
-def _reading(counter: _Counter, counters: _Counters, now: float) -> Reading:
+def _reading(counter: FileCounter, counters: _Counters, now: float) -> Reading:
     account = counter.account
     modelled = counters.share is not None
     return Reading(
         joules=account.joules,
-        component=counter.zone.component,
+        component=counter.file.component,
         method="modelled" if modelled else "counter",
         tolerance=_SHARE_TOLERANCE if modelled else 0.0,
         gap_seconds=account.gap_seconds_at(now),

@@ -13,17 +13,22 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal, get_args
 
+import fake_amdsmi
+import fake_apple
 import pytest
 from nvml.fake_driver import GPUS, loaded
-from sensors import FileMeter, RaplTree
+from sensors import DrmTree, FileMeter, RaplTree
 
 from green_callbacks.clock import Clock, ScriptedClock
 from green_callbacks.records import Method
 from green_callbacks.sources import (
+    AmdSmiSource,
+    AppleSiliconSource,
     CallableSource,
     CpuModelSource,
     DramModelSource,
     EnergySource,
+    IntelGpuSource,
     NvmlSource,
     PlatformSource,
     PowercapSource,
@@ -69,6 +74,56 @@ def no_driver():
     loaded().script("init 9")
 
 
+class Stage:
+    """A library that stands in for the machine's while a source is tested."""
+
+    def __init__(self) -> None:
+        self.installed: list[fake_amdsmi.Installed | fake_apple.Installed] = []
+        self.gpus: list[fake_amdsmi.FakeGpu] = []
+        self.chip: fake_apple.FakeApple | None = None
+
+    def amd(self, *, counter: bool) -> Callable[[Path, Clock], EnergySource]:
+        def make(folder: Path, clock: Clock) -> EnergySource:
+            follow = (lambda joules: joules) if counter else None
+            self.gpus = [fake_amdsmi.FakeGpu(serial, 300.0, counter=follow) for serial in (0xA1, 0xB2)]
+            self.installed.append(fake_amdsmi.Installed(fake_amdsmi.FakeAmdSmi(clock, *self.gpus)))
+            return AmdSmiSource([f"GPU-{gpu.serial:016x}" for gpu in self.gpus], clock=clock)
+
+        return make
+
+    def apple(self, folder: Path, clock: Clock) -> EnergySource:
+        self.chip = fake_apple.FakeApple(clock)
+        self.installed.append(fake_apple.Installed(self.chip))
+        return AppleSiliconSource(clock=clock)
+
+    def hide(self, folder: Path) -> None:
+        self._lose(lost=True)
+
+    def show(self, folder: Path) -> None:
+        self._lose(lost=False)
+
+    def _lose(self, *, lost: bool) -> None:
+        for gpu in self.gpus:
+            gpu.lost = lost
+        if self.chip is not None:
+            self.chip.failure = RuntimeError("no sample") if lost else None
+
+    def clear(self) -> None:
+        while self.installed:
+            self.installed.pop().remove()
+        self.gpus, self.chip = [], None
+
+
+STAGE = Stage()
+
+
+def intel(folder: Path, clock: Clock):
+    tree = DrmTree(folder / "drm")
+    tree.add("card0", "0000:03:00.0")
+    tree.add("card1", "0000:a3:00.0", "i915", labels=(None,))
+    return IntelGpuSource(root=tree.root, clock=clock)
+
+
 def callable_of(unit: Literal["watts", "joules"]) -> Callable[[Path, Clock], EnergySource]:
     def make(folder: Path, clock: Clock) -> EnergySource:
         (folder / "meter").write_text("100", encoding="ascii")
@@ -100,6 +155,10 @@ CASES = {
     "nvml": Case(nvml("counter 0.1"), tidy=no_driver),
     "nvml share": Case(nvml(f"process {os.getpid()} 60\nprocess 1234567 20", "sm_utilization"), tidy=no_driver),
     "nvml sampled": Case(nvml("counter 0"), tidy=no_driver),
+    "amd": Case(STAGE.amd(counter=True), STAGE.hide, STAGE.show, STAGE.clear),
+    "amd sampled": Case(STAGE.amd(counter=False), STAGE.hide, STAGE.show, STAGE.clear),
+    "intel gpu": Case(intel, hide("drm"), show("drm")),
+    "apple": Case(STAGE.apple, STAGE.hide, STAGE.show, STAGE.clear),
     "watts": Case(callable_of("watts"), hide("meter"), show("meter")),
     "joules": Case(callable_of("joules"), hide("meter"), show("meter")),
 }
@@ -323,9 +382,10 @@ def test_a_lost_device_says_why_keeps_what_it_had_and_comes_back(lost: str, tmp_
     assert all(reading.reason is None for reading in after.values())
     assert all(reading.joules >= before[name] for name, reading in after.items())
     source.close()
+    case.tidy()
 
 
-@pytest.mark.parametrize("lost", ["powercap", "watts", "joules"])
+@pytest.mark.parametrize("lost", ["powercap", "amd", "amd sampled", "intel gpu", "apple", "watts", "joules"])
 def test_a_loss_is_one_warning(lost: str, tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture):
     case = LOSABLE[lost]
     source = case.make(tmp_path, clock)
@@ -342,3 +402,4 @@ def test_a_loss_is_one_warning(lost: str, tmp_path: Path, clock: ScriptedClock, 
     assert sorted({record.args[0] for record in caplog.records}) == sorted(source.read())
     assert len(caplog.records) == len(source.read())
     source.close()
+    case.tidy()

@@ -2,15 +2,29 @@ import functools
 import logging
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import fake_amdsmi
+import fake_apple
 import pytest
-from sensors import RaplTree, as_nobody
+from fake_amdsmi import FakeAmdSmi, FakeGpu
+from fake_apple import FakeApple
+from sensors import DrmTree, RaplTree, as_nobody
 
+from green_callbacks.clock import SystemClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Reading
-from green_callbacks.sources import CpuModelSource, EnergySource, PowercapSource, ScriptedSource, discover, discovery
+from green_callbacks.sources import (
+    CpuModelSource,
+    EnergySource,
+    IntelGpuSource,
+    PowercapSource,
+    ScriptedSource,
+    discover,
+    discovery,
+)
+from green_callbacks.sources.amd import has_amd_gpu
 
 
 @pytest.fixture
@@ -79,3 +93,93 @@ def test_the_processor_of_a_superchip_does_not_count_twice(tree: RaplTree, monke
 def test_an_impossible_design_power_is_refused():
     with pytest.raises(ConfigurationError):
         discover(cpu_tdp_watts=-5)
+
+
+class TestOtherMakers:
+    """GPUs that are not NVIDIA's, and the chips of Macs."""
+
+    @pytest.fixture(autouse=True)
+    def elsewhere(self, tree: RaplTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+        """A machine with processors that are metered, and nothing else yet."""
+        tree.add("intel-rapl:0", "package-0")
+        monkeypatch.setattr(discovery, "has_amd_gpu", lambda: False)
+        monkeypatch.setattr(discovery, "IntelGpuSource", functools.partial(IntelGpuSource, root=tmp_path / "drm"))
+        for variable in ("ROCR_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES"):
+            monkeypatch.delenv(variable, raising=False)
+
+    @pytest.fixture
+    def amd(self, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(discovery, "has_amd_gpu", lambda: True)
+        smi = FakeAmdSmi(SystemClock(), FakeGpu(0xA1), FakeGpu(0xB2))
+        installed = fake_amdsmi.Installed(smi)
+        yield smi
+        installed.remove()
+
+    @pytest.fixture
+    def names(self):
+        """What is discovered, by name."""
+
+        def discovered(**options: list[str]) -> list[str]:
+            sources = discover(**options)
+            found = [name for source in sources for name in source.read()]
+            for source in sources:
+                source.close()
+            return found
+
+        return discovered
+
+    def test_gpus_of_all_makers_may_stand_side_by_side(self, amd: FakeAmdSmi, names: Callable, tmp_path: Path):
+        DrmTree(tmp_path / "drm").add("card0", "0000:03:00.0")
+        found = names()
+        assert [name for name in found if not name.startswith("gpu:GPU-8")] == [
+            "gpu:GPU-00000000000000a1",
+            "gpu:GPU-00000000000000b2",
+            "gpu:0000:03:00.0",
+            "cpu:package-0",
+        ]
+
+    def test_only_the_gpus_of_the_framework_count_if_it_says_which(
+        self, amd: FakeAmdSmi, names: Callable, tmp_path: Path
+    ):
+        DrmTree(tmp_path / "drm").add("card0", "0000:03:00.0")
+        assert names(gpu_uuids=["GPU-00000000000000b2"]) == ["gpu:GPU-00000000000000b2", "cpu:package-0"]
+        amd.calls.clear()
+        assert names(gpu_uuids=[]) == ["cpu:package-0"]
+        assert amd.calls == []
+
+    def test_where_no_such_driver_is_loaded_its_library_is_not_touched(
+        self, names: Callable, monkeypatch: pytest.MonkeyPatch
+    ):
+        loaded = []
+        monkeypatch.setattr(discovery.AmdSmiSource, "open", loaded.append)
+        names()
+        assert loaded == []
+
+    def test_a_driver_without_its_library_is_silent(
+        self, names: Callable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ):
+        monkeypatch.setattr(discovery, "has_amd_gpu", lambda: True)
+        monkeypatch.setitem(sys.modules, "amdsmi", None)
+        assert names() == ["cpu:package-0"]
+        assert not [record for record in caplog.records if record.levelno > logging.INFO]
+
+    def test_the_processor_beside_an_mi300a_does_not_count_twice(self, amd: FakeAmdSmi, names: Callable):
+        amd.gpus[0].name = "AMD Instinct MI300A"
+        assert names() == ["gpu:GPU-00000000000000a1", "gpu:GPU-00000000000000b2"]
+
+    def test_the_chip_of_a_mac_comes_in_the_place_of_the_processors(self, names: Callable):
+        mac = fake_apple.Installed(FakeApple(SystemClock()))
+        assert names() == ["cpu:apple", "gpu:apple", "dram:apple", "ane:apple"]
+        mac.remove()
+
+    def test_a_mac_without_the_library_models_its_processors(self, tree: RaplTree, names: Callable):
+        mac = fake_apple.Installed(FakeApple(SystemClock()), library=False)
+        tree.counter("intel-rapl:0").unlink()
+        assert names() == ["cpu:model"]
+        mac.remove()
+
+
+def test_the_driver_of_amd_is_told_by_what_it_leaves_in_the_system(tmp_path: Path):
+    assert not has_amd_gpu([tmp_path / "kfd", tmp_path / "amdgpu"])
+    (tmp_path / "amdgpu").mkdir()
+    assert has_amd_gpu([tmp_path / "kfd", tmp_path / "amdgpu"])

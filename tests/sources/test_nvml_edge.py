@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks.sources._nvml_edge import EdgePower
-from green_callbacks.sources._nvml_plausible import Plausibility, stands_still
+from green_callbacks.sources._plausible import Plausibility, stands_still
 
 
 def test_a_power_that_lasts_is_taken_as_it_is():

@@ -12,6 +12,7 @@ from green_callbacks._version import __version__
 from green_callbacks.cli._doctor.account import account
 from green_callbacks.cli._doctor.finding import Finding
 from green_callbacks.cli._doctor.gpus import gpus
+from green_callbacks.cli._doctor.other_gpus import amd, apple, intel
 from green_callbacks.cli._doctor.processors import processors
 from green_callbacks.cli._doctor.software import software
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
@@ -84,7 +85,10 @@ def examine(seconds: float, sources: Sequence[EnergySource] | None = None) -> Re
         The report.
     """
     with _quiet():  # what would be logged is in the report
-        findings = [*gpus(), *processors(), *software(), *account()]
+        chip = apple()
+        # What macOS tells of the chip holds the processors.
+        parts = chip if any(finding.state == "modelled" for finding in chip) else [*chip, *processors()]
+        findings = [*gpus(), *amd(), *intel(), *parts, *software(), *account()]
         return Report(findings, _measured(seconds, sources))
 
 

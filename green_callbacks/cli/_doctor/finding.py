@@ -1,11 +1,16 @@
 """One thing that was found out about a machine."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
 State = Literal["measured", "modelled", "missing", "known", "guessed", "attention"]
 """Energy that is measured, that is modelled, or cannot be had; a fact, a guess, or what a user should look at."""
+
+
+COMMAND: Final = re.compile(r"`([^`]+)`")
+"""How a sentence marks what to type."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,13 +12,13 @@ from green_callbacks.sources._nvml_select import Chosen, Found, choose, find_gpu
 from green_callbacks.sources._nvml_sensor import GpuSensor
 
 _TOPIC: Final = "NVIDIA GPU"
-_PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
+PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
 _NVIDIA: Final = "0x10de"
 _DISPLAY: Final = "0x03"
 """Class of display controllers, those without a connector included (PCI Code and ID Assignment Specification)."""
 
 
-def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = _PCI_DEVICES) -> list[Finding]:
+def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = PCI_DEVICES) -> list[Finding]:
     """Find the GPUs, how their energy is obtained, and which of them count.
 
     Args:
@@ -46,18 +46,27 @@ def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = _PCI_DEVIC
 def _without_driver(refusal: SourceUnavailableError, pci_devices: Path) -> Finding:
     if isinstance(refusal.__cause__, ImportError):
         return Finding(topic=_TOPIC, state="missing", text=str(refusal), command="pip install nvidia-ml-py")
-    if not _on_bus(pci_devices):
+    if not any(graphics(pci_devices, _NVIDIA)):
         text = "None: no such device is on the PCI bus, and there is no driver for one."
         return Finding(topic=_TOPIC, state="missing", text=text)
     text = f"There is one on the PCI bus. {refusal}"
     return Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")
 
 
-def _on_bus(pci_devices: Path) -> bool:
-    return any(
-        _text(device / "vendor") == _NVIDIA and _text(device / "class").startswith(_DISPLAY)
-        for device in pci_devices.glob("*")
-    )
+def graphics(pci_devices: Path, vendor: str) -> Iterator[str]:
+    """Yield the PCI addresses of a maker's graphics devices.
+
+    Args:
+        pci_devices: Where Linux lists the devices of the PCI bus.
+        vendor: The maker's number, e.g. ``0x10de``.
+    """
+    try:
+        devices = sorted(pci_devices.iterdir())
+    except OSError:
+        return
+    for device in devices:
+        if _text(device / "vendor") == vendor and _text(device / "class").startswith(_DISPLAY):
+            yield device.name
 
 
 def _text(file: Path) -> str:

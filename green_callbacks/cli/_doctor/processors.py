@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.cli._doctor.finding import Finding
+from green_callbacks.cli._doctor.finding import COMMAND, Finding
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources import CpuModelSource, PowercapSource
 from green_callbacks.sources._allotment import allotment
@@ -15,7 +15,6 @@ from green_callbacks.sources._allotment import allotment
 _COUNTERS: Final = "CPU and DRAM"
 _POWERCAP: Final = Path("/sys/class/powercap")
 _CPUINFO: Final = Path("/proc/cpuinfo")
-_COMMAND: Final = re.compile(r"`([^`]+)`")
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
 """What Docker and Podman put into every container."""
 
@@ -67,7 +66,7 @@ def processors(
 
 def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_marks: Sequence[Path]) -> Finding:
     is_there = refusal.__cause__ is not None  # but may not be read
-    text, match = str(refusal), _COMMAND.search(str(refusal))
+    text, match = str(refusal), COMMAND.search(str(refusal))
     command = _as_root(match[1]) if match else None
     if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", _text(cpuinfo), re.MULTILINE):
         text = "This is a virtual machine, and its host passes no energy counter of the processors on to it."

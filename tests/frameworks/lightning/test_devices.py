@@ -34,6 +34,10 @@ def test_where_torch_does_not_say_the_environment_decides(monkeypatch: pytest.Mo
     assert gpu_uuids(torch.device("cuda", 0)) is None
 
 
+def test_torch_does_not_say_which_graphics_card_of_intel_it_is():
+    assert gpu_uuids(torch.device("xpu", 0)) is None
+
+
 def test_without_an_optimizer_there_is_no_learning_rate():
     assert learning_rate(SimpleNamespace(optimizers=[])) is None
 

@@ -1,0 +1,93 @@
+"""The energy counter of an AMD GPU: what its values mean, and what speaks against them."""
+
+from typing import Final, NamedTuple
+
+from green_callbacks.sources._plausible import Plausibility, stands_still
+
+_LATE_SECONDS: Final = 0.1
+"""How late the counter may be: AMD does not say how often it refreshes; others' do so ten times a second."""
+_SURELY_STILL_SECONDS: Final = 10.0
+"""After which a counter that does not rise is taken for dead even where no power is told beside it."""
+_LEAST_MEAN_SECONDS: Final = 0.4
+
+
+class Doubt(NamedTuple):
+    """What speaks against a counter: one word, and a clause."""
+
+    flag: str
+    text: str
+
+
+class AmdCounter:
+    """A counter as of its last rise.
+
+    Args:
+        joules: What it shows, in J.
+        now: Monotonic time in s.
+        limit_watts: The power limit of the GPU in W; None if it is not known.
+    """
+
+    def __init__(self, joules: float, now: float, limit_watts: float | None) -> None:
+        self._plausibility = Plausibility(limit_watts)
+        self._joules = self._compared_joules = joules
+        self._risen_at = self._compared_at = now
+        self._mean_watts = 0.0
+
+    def take(self, joules: float, now: float, *, was_lost: bool) -> float | None:
+        """Take a value, and return by how much the energy rose, in J; None if the counter began anew.
+
+        A value that is a little lower is an older one told late (ROCm/amdsmi#115): it is waited for, as for one that
+        stands still, and is no rise.
+
+        Args:
+            joules: What the counter shows, in J.
+            now: Monotonic time in s.
+            was_lost: Whether the GPU did not answer before this: it may have been reset meanwhile.
+        """
+        rise = joules - self._joules
+        if rise <= 0 and not self._began_anew(joules, was_lost=was_lost):
+            return 0.0
+        self._joules, self._risen_at = joules, now
+        if rise > 0:
+            return rise
+        self._compared_joules, self._compared_at = joules, now
+        self._plausibility.restart()
+        return None
+
+    def _began_anew(self, joules: float, *, was_lost: bool) -> bool:
+        return joules < self._joules / 2 or (was_lost and joules < self._joules)
+
+    def is_dead(self, now: float) -> bool:
+        """Return whether the counter has not risen for so long that it cannot be an idle GPU's.
+
+        Args:
+            now: Monotonic time in s.
+        """
+        return now - self._risen_at > _SURELY_STILL_SECONDS
+
+    def doubt(self, watts: float, now: float) -> Doubt | None:
+        """Compare the counter with the power; return what speaks against it, None if nothing does.
+
+        Args:
+            watts: The power now, in W.
+            now: Monotonic time in s.
+        """
+        still = stands_still(now - self._risen_at, watts)
+        if still is not None:
+            return Doubt("counter_frozen", still)
+        seconds = now - self._compared_at
+        if seconds < _LEAST_MEAN_SECONDS:
+            return None
+        self._mean_watts = (self._joules - self._compared_joules) / seconds
+        self._compared_joules, self._compared_at = self._joules, now
+        self._plausibility.compare(self._mean_watts, watts)
+        contradiction = self._plausibility.doubt(self._mean_watts)
+        return None if contradiction is None else Doubt("counter_implausible", contradiction)
+
+    def late_joules(self, now: float) -> float:
+        """Return how much energy the counter may not show yet, in J.
+
+        Args:
+            now: Monotonic time in s.
+        """
+        return max(_LATE_SECONDS, now - self._risen_at) * self._mean_watts

@@ -1,0 +1,131 @@
+"""AMD GPUs, by the energy counter of the driver or, where there is none to be trusted, by sampled power."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.clock import Clock
+from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.records import Reading
+from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
+from green_callbacks.sources._amd_find import AmdGpu, find_gpus
+from green_callbacks.sources._amd_gpu import LOOK_SECONDS, SAMPLE_SECONDS, MeasuredAmdGpu
+from green_callbacks.sources._amd_select import choose, metered
+from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
+
+SIGNS: Final = (Path("/sys/class/kfd/kfd/topology"), Path("/sys/module/amdgpu"))
+"""What is there where the driver of AMD's GPUs is loaded."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Gpus:
+    """The GPUs, and the process that opened them: what a fork inherits of the driver must not be used."""
+
+    measured: Sequence[MeasuredAmdGpu]
+    process: int
+
+
+class AmdSmiSource(LiveSource[_Gpus]):
+    """The AMD GPUs that this process uses, whole, on Linux with ROCm.
+
+    A GPU without an energy counter, or whose counter stands still or contradicts its power or its limit (as was seen
+    of MI100 and MI210: ROCm/amdsmi#22, #38), is sampled by :meth:`poll`, 20 times a second. One that does not answer
+    keeps what it had, and is looked up again. Where other processes use a GPU too it is flagged ``shared``.
+
+    The two dies of an MI250, and the partitions of a GPU that is cut into several, have one meter: their package
+    counts, once, under the name of its first part, and is flagged ``whole_package`` where this process does not use
+    all of it. The meter of an MI300A holds its processor too: it is flagged ``module``. Graphics inside other
+    processors do not count here: their sensors are those of the processor, which :class:`PowercapSource` measures.
+
+    It takes ``amdsmi`` (``pip install "green-callbacks[amd]"``, or ROCm's own). Tested on fakes only: no such GPU was
+    at hand.
+
+    Args:
+        uuids: The GPUs, by UUID as ``rocminfo`` or a framework tells it; unless given, those that
+            ``ROCR_VISIBLE_DEVICES`` leaves and then ``HIP_VISIBLE_DEVICES`` or else ``CUDA_VISIBLE_DEVICES``, or all.
+        clock: The time.
+
+    Raises:
+        ConfigurationError: ``uuids`` is not a sequence of names.
+    """
+
+    def __init__(self, uuids: Sequence[str] | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
+        super().__init__()
+        if isinstance(uuids, str) or not all(isinstance(each, str) and each for each in uuids or ()):
+            msg = f"uuids must be a list of GPU UUIDs such as ['GPU-95d34ad09d5b6fa6'], not {uuids!r}."
+            raise ConfigurationError(msg)
+        self._uuids = None if uuids is None else tuple(uuids)
+        self._clock = clock
+        self.poll_seconds = LOOK_SECONDS
+
+    def _begin(self) -> _Gpus:
+        driver = AmdDriver.open()
+        try:
+            gpus = find_gpus(driver)
+        except AmdDriverError as error:
+            msg = f"No AMD GPU can be measured: the driver says '{error}'; see `amd-smi list`."
+            raise SourceUnavailableError(msg) from error
+        opened = [MeasuredAmdGpu(gpu, driver, self._clock) for gpu in self._used(driver, gpus)]
+        if all(gpu.reason is not None for gpu in opened):
+            msg = f"The AMD GPUs here tell neither energy nor power ({opened[0].reason}); a virtual GPU cannot."
+            raise SourceUnavailableError(msg)
+        self._set_pace(opened)
+        return _Gpus(opened, os.getpid())
+
+    def read(self) -> Mapping[str, Reading]:
+        """Read every GPU, now: one call of the driver each, and no waiting.
+
+        Returns:
+            A reading for each package; nothing while the source is closed, or in a forked process.
+        """
+        with self._lock:
+            if self._live is None or self._live.process != os.getpid():
+                return {}
+            readings = {gpu.name: gpu.read() for gpu in self._live.measured}
+            for name, reading in readings.items():
+                self._warn_of_loss(name, reading.reason)
+        return readings
+
+    def poll(self) -> None:
+        """Sample where there is no counter; look now and then whether the counters can be trusted."""
+        with self._lock:
+            if self._live is None or self._live.process != os.getpid():
+                return
+            for gpu in self._live.measured:
+                gpu.poll()
+                self._warn_of_loss(gpu.name, gpu.reason)
+            self._set_pace(self._live.measured)
+
+    def _set_pace(self, gpus: Sequence[MeasuredAmdGpu]) -> None:
+        # Half the mean time of a look, as each GPU decides by itself when one is due.
+        self.poll_seconds = SAMPLE_SECONDS if any(gpu.is_sampled for gpu in gpus) else LOOK_SECONDS / 2
+
+    def _used(self, driver: AmdDriver, gpus: Sequence[AmdGpu]) -> list[AmdGpu]:
+        chosen = choose(gpus, self._uuids, os.environ)
+        used = [gpu for gpu in metered(gpus, chosen) if not gpu.in_processor]
+        if not used:
+            asked = f"uuids={list(self._uuids)}" if self._uuids is not None else "the *_VISIBLE_DEVICES variables"
+            what = "graphics inside a processor, which count with the processor" if chosen else "none that is here"
+            msg = f"This process uses no AMD GPU: {asked} leave {what}; `amd-smi list` lists them."
+            raise SourceUnavailableError(msg)
+        return [_flagged(driver, gpu) for gpu in used]
+
+
+def _flagged(driver: AmdDriver, gpu: AmdGpu) -> AmdGpu:
+    """Flag a GPU that other processes use too."""
+    try:
+        others = set(driver.process_ids(gpu.handle)) - {os.getpid()}
+    except AmdDriverError:
+        return gpu
+    return replace(gpu, flags=(*gpu.flags, "shared")) if others else gpu
+
+
+def has_amd_gpu(signs: Sequence[Path] = SIGNS) -> bool:
+    """Return whether the driver of AMD's GPUs is loaded: only then is its library worth loading.
+
+    Args:
+        signs: What is there if so.
+    """
+    return any(os.path.exists(sign) for sign in signs)  # noqa: PTH110  raises nothing where they are hidden
