@@ -2,7 +2,6 @@
 
 import logging
 from dataclasses import replace
-from math import sqrt
 from random import Random
 from typing import Final
 
@@ -12,7 +11,7 @@ from green_callbacks.sources._amd_counter import AmdCounter, Doubt
 from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
 from green_callbacks.sources._amd_find import AmdGpu
 from green_callbacks.sources._device import Account
-from green_callbacks.sources._nvml_sampled import Integral
+from green_callbacks.sources._integral import Integral
 
 logger = logging.getLogger(__name__)
 
@@ -24,9 +23,6 @@ _TOLERANCE: Final = 0.05
 """A convention, as wide as the sensors of NVIDIA's boards differ: AMD states no accuracy."""
 _SILENT_LOOKS: Final = 3
 """After so many looks at which the power was told, but not the counter, it is taken to be gone."""
-_ALMOST_ALL: Final = 2.1
-"""So many standard deviations hold 95 %, and a little more."""
-_JUMPS: Final = 2.0
 
 
 class MeasuredAmdGpu:
@@ -79,6 +75,7 @@ class MeasuredAmdGpu:
             gap_seconds=account.gap_seconds_at(now),
             flags=account.flags,
             reason=account.reason,
+            walk_square_joules=0.0 if self._integral is None else self._integral.walk_square_joules(),
         )
 
     def poll(self) -> None:
@@ -179,7 +176,4 @@ class MeasuredAmdGpu:
         """Return how much less and how much more than it is told the energy may be now, in J."""
         if self._account.reason is not None:
             return 0.0, 0.0
-        if self._integral is not None:
-            half = _ALMOST_ALL * sqrt(_JUMPS * self._integral.jump_variance)
-            return half, half
         return 0.0, self._counter.late_joules(self._clock.monotonic()) if self._counter is not None else 0.0

@@ -7,6 +7,7 @@ from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
+from green_callbacks.sources._integral import ALMOST_ALL, LONGEST_STEP_SECONDS, Integral
 from green_callbacks.sources._nvml_between import Look
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge
@@ -22,86 +23,14 @@ BUFFER_SECONDS: Final = 0.9
 
 _TOGETHER = 50
 """Samples that are integrated at once: after a while asleep, code that was not run for long costs more than it does."""
-_LONGEST_STEP_SECONDS = 1.0
 _BUFFER_HOLDS_SECONDS = 2.0
 _AVERAGED_OVER_SECONDS = 1.0
 _MICROSECONDS_PER_SECOND = 1e6
-_ALMOST_ALL = 1.85
 _UNSHARP_SECONDS = 0.0005
-_BENDS = 80.0
-_BENT, _JUMPS, _FADING = 3, 2.0, 0.999
-_MEAN_OVER_SECONDS = 5.0
 _READING_AGE_SECONDS, _AGE_SPREAD_SECONDS = 0.015, 0.02 / 12**0.5
 _BUFFERED_AGE_SECONDS = 0.0075
 _LATE_SAMPLES = 2.0
 _TURNED_SECONDS = 0.008
-
-
-class Integral:
-    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy."""
-
-    def __init__(self) -> None:
-        self.joules = 0.0
-        self.gap_seconds = 0.0
-        self.variance = self.jump_variance = 0.0
-        self.mean_watts = 0.0
-        self._last: tuple[float, float] | None = None
-        self._recent_watts: deque[float] = deque(maxlen=_BENT)
-
-    @property
-    def last_watts(self) -> float | None:
-        """The last power, in W."""
-        return self._last and self._last[1]
-
-    @property
-    def before_last_watts(self) -> float:
-        """The power before the last, in W."""
-        recent = self._recent_watts
-        return recent[max(0, len(recent) - 2)] if recent else 0.0
-
-    def add(self, seconds: float, watts: float) -> None:
-        """Go on to a later instant.
-
-        Args:
-            seconds: The instant, in s; one that is not later is left out.
-            watts: The power then, in W.
-        """
-        if self._last is None:
-            self.mean_watts = watts
-        else:
-            step = seconds - self._last[0]
-            if step <= 0:
-                return
-            if step > _LONGEST_STEP_SECONDS:
-                self.gap_seconds += step
-            else:
-                self.joules += step * (watts + self._last[1]) / 2
-                self.mean_watts += (watts - self.mean_watts) * step / _MEAN_OVER_SECONDS
-                self._learn_variance(step, watts)
-        self._last = (seconds, watts)
-        self._recent_watts.append(watts)
-
-    def joules_at(self, seconds: float, watts: float) -> float:
-        """Return the integral up to an instant shortly after the last, without going on to it.
-
-        Args:
-            seconds: The instant, in s.
-            watts: The power then, in W.
-        """
-        last_seconds, last_watts = self._last or (seconds, watts)
-        return self.joules + max(0.0, seconds - last_seconds) * (watts + last_watts) / 2
-
-    def _learn_variance(self, step: float, watts: float) -> None:
-        """Learn how far off a step may be: it is not known when in it the power jumps.
-
-        A jump bends the curve twice, a slope never. The bend is taken over four readings, as one may show the power
-        averaged over a jump.
-        """
-        recent = self._recent_watts
-        if len(recent) == _BENT:
-            variance = (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
-            self.variance += variance
-            self.jump_variance = max(2 * variance, _FADING * self.jump_variance)
 
 
 class SampledGauge:
@@ -130,7 +59,6 @@ class SampledGauge:
         self._recent = Integral()
         self._trail: deque[tuple[float, float]] = deque()
         self._stamp = 0
-        self._read_variance = 0.0
         self.lag_joules = self.walk_square_joules = 0.0
         self._sampled_seconds = clock.monotonic()
         self.has_buffer = self._fill_buffer()
@@ -197,17 +125,13 @@ class SampledGauge:
             joules = integral.joules + self._since_last(watts)
         self._learn_errors(watts)
         changed = abs(watts - self._integral.before_last_watts)
-        half = hypot(_ALMOST_ALL * _UNSHARP_SECONDS * watts, _TURNED_SECONDS * changed)
+        half = hypot(ALMOST_ALL * _UNSHARP_SECONDS * watts, _TURNED_SECONDS * changed)
         return joules, half, half
 
     def _learn_errors(self, watts: float) -> None:
-        integral = self._integral
-        # On a grid jumps up and down make up for one another: what a few of them may miss is hardly exceeded.
-        since_variance = min(_JUMPS * integral.jump_variance, integral.variance - self._read_variance)
-        self._read_variance = integral.variance
-        self.walk_square_joules += _ALMOST_ALL**2 * since_variance
+        self.walk_square_joules = self._integral.walk_square_joules()
         if self._is_sampled_often:
-            self.lag_joules = _ALMOST_ALL * _AGE_SPREAD_SECONDS * watts
+            self.lag_joules = ALMOST_ALL * _AGE_SPREAD_SECONDS * watts
 
     def _since_last(self, watts: float) -> float:
         """Return the energy up to now that the integral does not hold yet, in J."""
@@ -228,7 +152,7 @@ class SampledGauge:
         except DriverError:
             return False
         age = (self._stamp_now() - samples[-1].stamp) / _MICROSECONDS_PER_SECOND if samples else None
-        if age is None or not -_LONGEST_STEP_SECONDS < age < _LONGEST_STEP_SECONDS or not samples[-1].watts:
+        if age is None or not -LONGEST_STEP_SECONDS < age < LONGEST_STEP_SECONDS or not samples[-1].watts:
             return False
         self._stamp = samples[-1].stamp
         self._integral.add(self._stamp / _MICROSECONDS_PER_SECOND, samples[-1].watts)

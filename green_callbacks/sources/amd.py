@@ -8,6 +8,7 @@ from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.process import process_id
 from green_callbacks.records import Reading
 from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
 from green_callbacks.sources._amd_find import AmdGpu, find_gpus
@@ -72,7 +73,7 @@ class AmdSmiSource(LiveSource[_Gpus]):
             msg = f"The AMD GPUs here tell neither energy nor power ({opened[0].reason}); a virtual GPU cannot."
             raise SourceUnavailableError(msg)
         self._set_pace(opened)
-        return _Gpus(opened, os.getpid())
+        return _Gpus(opened, process_id())
 
     def read(self) -> Mapping[str, Reading]:
         """Read every GPU, now: one call of the driver each, and no waiting.
@@ -81,7 +82,7 @@ class AmdSmiSource(LiveSource[_Gpus]):
             A reading for each package; nothing while the source is closed, or in a forked process.
         """
         with self._lock:
-            if self._live is None or self._live.process != os.getpid():
+            if self._live is None or self._live.process != process_id():
                 return {}
             readings = {gpu.name: gpu.read() for gpu in self._live.measured}
             for name, reading in readings.items():
@@ -91,7 +92,7 @@ class AmdSmiSource(LiveSource[_Gpus]):
     def poll(self) -> None:
         """Sample where there is no counter; look now and then whether the counters can be trusted."""
         with self._lock:
-            if self._live is None or self._live.process != os.getpid():
+            if self._live is None or self._live.process != process_id():
                 return
             for gpu in self._live.measured:
                 gpu.poll()
@@ -116,7 +117,7 @@ class AmdSmiSource(LiveSource[_Gpus]):
 def _flagged(driver: AmdDriver, gpu: AmdGpu) -> AmdGpu:
     """Flag a GPU that other processes use too."""
     try:
-        others = set(driver.process_ids(gpu.handle)) - {os.getpid()}
+        others = set(driver.process_ids(gpu.handle)) - {process_id()}
     except AmdDriverError:
         return gpu
     return replace(gpu, flags=(*gpu.flags, "shared")) if others else gpu

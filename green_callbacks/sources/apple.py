@@ -1,12 +1,12 @@
 """Macs with Apple Silicon, by the energy that macOS tells of the parts of the chip."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.process import process_id
 from green_callbacks.records import Reading
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
 from green_callbacks.units import MILLIJOULES_PER_JOULE
@@ -64,7 +64,7 @@ class AppleSiliconSource(LiveSource[_Chip]):
             msg = f"macOS does not tell the energy of this chip ({reason}): try a later zeus-apple-silicon."
             raise SourceUnavailableError(msg)
         account = Account(self._clock.monotonic(), joules=0.0)
-        return _Chip(monitor, os.getpid(), {name: _Part(account, joules) for name, joules in told.items()})
+        return _Chip(monitor, process_id(), {name: _Part(account, joules) for name, joules in told.items()})
 
     def read(self) -> Mapping[str, Reading]:
         """Read every part.
@@ -75,7 +75,7 @@ class AppleSiliconSource(LiveSource[_Chip]):
         with self._lock:
             chip = self._live
             # Apple's frameworks do not live through a fork.
-            if chip is None or chip.process != os.getpid():
+            if chip is None or chip.process != process_id():
                 return {}
             told, now = _told(chip.monitor), self._clock.monotonic()
             parts = {name: _carried_on(name, part, told, now) for name, part in chip.parts.items()}
