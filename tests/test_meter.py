@@ -1,5 +1,6 @@
 import logging
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from sensors import RaplTree
@@ -66,6 +67,34 @@ def test_the_machines_clock_is_the_default():
     first, second = EnergyMeter([]).read(), EnergyMeter([]).read()
     assert second.seconds >= first.seconds
     assert abs(first.when - datetime.now(UTC)) < timedelta(minutes=1)
+
+
+def test_what_is_off_at_both_edges_alike_does_not_widen_the_bounds(clock):
+    source = Told(lag_joules=50.0)
+    meter = metered(clock, source)
+    first = meter.read()
+    source.joules = 1000.0
+    even = energy_between(first, meter.read())["gpu:0"]
+    assert (even.low_joules, even.high_joules) == (1000.0, 1000.0)
+    source.fields["lag_joules"] = 30.0
+    uneven = energy_between(first, meter.read())["gpu:0"]
+    assert (uneven.low_joules, uneven.high_joules) == (980.0, 1020.0)
+
+
+def test_what_went_unseen_between_samples_counts_where_it_did(clock):
+    source = Told(method="sampled")
+    meter = metered(clock, source)
+    snapshots = []
+    for joules, square in ((0.0, 7.0), (1000.0, 7.0), (2000.0, 16.0), (3000.0, 32.0)):
+        source.joules, source.fields["walk_square_joules"] = joules, square
+        snapshots.append(meter.read())
+    widths = [
+        (device := energy_between(first, last)["gpu:0"]).high_joules - device.low_joules
+        for first, last in pairwise(snapshots)
+    ]
+    assert widths == pytest.approx([0.0, 6.0, 8.0])
+    whole = energy_between(snapshots[0], snapshots[-1])["gpu:0"]
+    assert whole.high_joules - whole.low_joules == pytest.approx(10.0)
 
 
 def test_edges_widen_the_bounds_and_models_their_tolerance(clock):

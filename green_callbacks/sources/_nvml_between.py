@@ -116,7 +116,7 @@ class BetweenRefreshes:
         seconds, spread, refreshes = elapsed
         other = seconds
         if not spread <= seconds <= period - spread:
-            seconds, other, refreshes = self._resolved(look, elapsed, period)
+            seconds, other, refreshes = self._resolved(look, elapsed, period, present)
         level = self._level(look, refreshes, period) if power.is_stepwise else None
         expected, missed = self._since_refresh(present, level, seconds / period)
         half = sqrt((missed * seconds) ** 2 + (expected * spread) ** 2)
@@ -215,11 +215,11 @@ class BetweenRefreshes:
                 return since, min(self._anchor_spread_seconds, since), 0
         return phase.elapsed(now)
 
-    def _resolved(self, look: Look, elapsed: Elapsed, period: float) -> tuple[float, float, int]:
+    def _resolved(self, look: Look, elapsed: Elapsed, period: float, present: float) -> tuple[float, float, int]:
         """Return the time since the refresh that the counter shows, where it may just have come, or not yet.
 
         The refreshes that the counter has counted since the last one observed are weighed: by when they are due, and
-        by the energy that they would have had on average.
+        by the energy that they would have had.
 
         Returns:
             The time in s, the other possible one, the same again where there is no doubt, and the refreshes counted.
@@ -230,12 +230,13 @@ class BetweenRefreshes:
         else:
             early = period - seconds
             other, odds, refreshes = 0.0, (spread - early) / (spread + early), counted + 1
-        unlikelier = self._surprise(look, refreshes, period) - self._surprise(look, counted, period)
+        surprise = self._surprise_by_level if self.power.is_stepwise else self._surprise_by_mean
+        unlikelier = surprise(look, refreshes, period, present) - surprise(look, counted, period, present)
         odds *= exp(min(_CERTAIN, max(-_CERTAIN, -unlikelier / 2)))
         likely, unlikely, counted = (other, seconds, refreshes) if odds > 1 else (seconds, other, counted)
         return likely, unlikely if _POSSIBLE < odds < 1 / _POSSIBLE else likely, counted
 
-    def _surprise(self, look: Look, refreshes: int, period: float) -> float:
+    def _surprise_by_mean(self, look: Look, refreshes: int, period: float, _: float) -> float:
         """Return by how many standard deviations, squared, the energy of so many refreshes is off the mean."""
         watts = self.power.mean_watts
         spread_watts = max(self.power.spread_watts, _LEAST_SPREAD * watts)
@@ -244,3 +245,12 @@ class BetweenRefreshes:
         if deviation > watts * period / 2:  # the power changes too much to count refreshes by their energy
             return 0.0
         return ((look.joules - self._base_joules - since * watts * period) / deviation) ** 2
+
+    def _surprise_by_level(self, look: Look, refreshes: int, period: float, present: float) -> float:
+        """Return the same where the power changes in steps: as if it had not since the last look.
+
+        If it has, neither number of refreshes fits, and one is as surprising as the other.
+        """
+        since = refreshes - self._base_refreshes
+        deviation = _SAME_LEVEL * present * period * max(1, since) + _RESOLUTION_JOULES
+        return min(2 * _CERTAIN, ((look.joules - self._base_joules - since * present * period) / deviation) ** 2)
