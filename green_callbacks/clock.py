@@ -20,7 +20,9 @@ class Clock(Protocol):
 class SystemClock:
     """The clocks of the machine."""
 
-    monotonic = staticmethod(time.monotonic)  # as it is: it is asked several times at every edge
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return time.monotonic()
 
     def now(self) -> datetime:
         """Return the machine's time of day in UTC."""
