@@ -24,7 +24,7 @@ from green_callbacks.sinks import LedgerContents, read_ledger
 
 logger = logging.getLogger(__name__)
 
-STATE_VERSION: Final = 1
+STATE_VERSION: Final = 2
 
 Batch = TypeVar("Batch")
 
@@ -348,10 +348,11 @@ class EnergyAccountant:
             state: What :meth:`state_dict` returned.
 
         Raises:
-            ConfigurationError: The state is of a later version.
+            ConfigurationError: The state is of another version.
         """
-        if state["version"] > STATE_VERSION:
-            msg = "The checkpoint was written by a later version of green_callbacks: update to resume from it."
+        if state["version"] != STATE_VERSION:
+            remedy = "update" if state["version"] > STATE_VERSION else "install that one"
+            msg = f"The checkpoint was written by another version of green_callbacks: {remedy} to resume from it."
             raise ConfigurationError(msg)
         history = History.from_columns(state["history"])
         self._is_resumed, self._resumed_step = True, state.get("step")

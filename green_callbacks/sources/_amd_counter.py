@@ -31,7 +31,7 @@ class AmdCounter:
         self._plausibility = Plausibility(limit_watts)
         self._joules = self._compared_joules = joules
         self._risen_at = self._compared_at = now
-        self._mean_watts = 0.0
+        self._mean_watts = limit_watts or 0.0  # until it is known
 
     def take(self, joules: float, now: float, *, was_lost: bool) -> float | None:
         """Take a value, and return by how much the energy rose, in J; None if the counter began anew.

@@ -21,7 +21,7 @@ _LEAST_GUARD_SECONDS = 0.001
 _SCAN = 6
 _ATTEMPTS = 4
 _OFTEN_SECONDS, _SELDOM_SECONDS, _RARELY_SECONDS = 0.3, 1.5, 12.0
-_BRIDGED_SECONDS = 3.0
+_BRIDGED_SECONDS, _BRIDGE_TOLERANCE = 3.0, 0.05
 _LEAST_MEAN_SECONDS = 0.9
 
 
@@ -53,7 +53,6 @@ class CounterGauge:
 
     method: ClassVar[Method] = "counter"
     lag_joules: ClassVar[float] = 0.0
-    walk_square_joules: ClassVar[float] = 0.0
 
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor
@@ -62,7 +61,7 @@ class CounterGauge:
         self._tracked_watts: float | None = None
         self._plausibility = Plausibility(sensor.limit_watts())
         self.flags: tuple[str, ...] = ()
-        self.gap_seconds = 0.0
+        self.gap_seconds = self.walk_square_joules = 0.0
         self._restarted_joules = self._turn = 0.0
         self._tracked_seconds = self._found_seconds = 0.0
         joules, now = sensor.energy_joules(), clock.monotonic()
@@ -73,6 +72,11 @@ class CounterGauge:
     def last(self) -> Look:
         """The last look at the counter, by whatever reading."""
         return self._latest
+
+    @property
+    def unseen_joules(self) -> float:
+        """How much more than the last look shows may have run up until then, in J."""
+        return self._between.power.mean_watts * (self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS)
 
     def read(self) -> Edge:
         """Return the energy now, without waiting: two calls of the driver."""
@@ -202,6 +206,9 @@ class CounterGauge:
         lost = min(max(0.0, silent), max(0.0, silent - since_joules / watts)) if watts else silent
         bridged = silent <= _BRIDGED_SECONDS
         self.gap_seconds += 0.0 if bridged else lost
+        if bridged:
+            unsure_watts = max(_BRIDGE_TOLERANCE * watts, 2 * self._between.power.spread_watts)
+            self.walk_square_joules += (unsure_watts * lost) ** 2
         joules = self._latest.joules + since_joules + (watts * lost if bridged else 0.0)
         self._restarted_joules += joules - look.joules
         self.flags = ("reset",)

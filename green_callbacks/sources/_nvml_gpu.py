@@ -141,6 +141,7 @@ class MeasuredGpu:
                 self._sensor.renew()
             if isinstance(self._gauge, SampledGauge):
                 self._gauge.sample()
+                self._reason = None
             elif self._gauge is None:
                 self._begin()
         except DriverError as error:
@@ -167,6 +168,8 @@ class MeasuredGpu:
             self._distrust(doubt)
         except DriverError as error:
             self._lose(error)
+        else:
+            self._reason = None
 
     def _begin(self) -> None:
         """Take the counter if it answers, else the power."""
@@ -178,11 +181,12 @@ class MeasuredGpu:
             except DriverError as error:
                 self._lose(error)
                 return
-        edge = self._gauge.read()
-        self._base_joules = -edge[0]
+        _, below, above = self._gauge.read()
+        shown = self._gauge.last.joules  # and no estimate of what has run up: one too high would have to be waited for
+        self._base_joules = -shown
         if self._reason is not None:
             self._base_gap_seconds = self._clock.monotonic() - self._silent_since
-        self._take(edge)
+        self._take((shown, below, above))
 
     def _distrust(self, doubt: CounterUntrustworthyError) -> None:
         """Go on by sampling from where the counter could still be trusted."""
@@ -207,7 +211,7 @@ class MeasuredGpu:
         if last_joules is not None and last_joules > joules:
             excess = last_joules - joules
             joules, below, above = last_joules, below + excess, max(0.0, above - excess)
-        self._joules, self._below_joules, self._above_joules = joules, min(below, joules), above
+        self._joules, self._below_joules, self._above_joules = joules, below, above
         self._reason = None
 
     def _keep(self, last: Look) -> None:
@@ -222,6 +226,7 @@ class MeasuredGpu:
             logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
             if self._gauge is not None:
                 self._keep(self._gauge.last)
+                self._above_joules = self._gauge.unseen_joules
         self._reason = str(error)
 
     def _reading(self) -> Reading:

@@ -80,7 +80,13 @@ class SampledGauge:
     @property
     def last(self) -> Look:
         """The last sample, and the energy up to it."""
-        return Look(self._integrate().joules, self._sampled_seconds, self._sampled_seconds)
+        behind = self._recent.joules - self._trail[0][1] if self._trail else 0.0
+        return Look(self._integrate().joules + behind, self._sampled_seconds, self._sampled_seconds)
+
+    @property
+    def unseen_joules(self) -> float:
+        """How much more than the last sample shows may have run up until then, in J."""
+        return (self._integral.last_watts or 0.0) * self.poll_seconds
 
     def sample(self) -> None:
         """Go on to now."""

@@ -256,3 +256,29 @@ def test_of_several_gpus_asked_for_the_missing_one_is_named(nvml: FakeNvml, capl
     assert list(source.read()) == [GPUS[0]]
     assert "GPU-nowhere" in caplog.text
     source.close()
+
+
+@pytest.mark.parametrize("period", [0.02, 0.1])
+def test_the_first_window_is_whole_whenever_it_begins(rig: Rig, period: float):
+    rig.open(f"gpu\ntrace constant 300\ncounter {period} {0.6 * period}")
+    first = rig.edge()
+    rig.run(0.1)
+    assert lap(first, rig.edge()).covers
+
+
+@pytest.mark.parametrize("counter", ["", "counter 0"])
+def test_a_failure_that_passes_costs_nothing_afterwards(rig: Rig, counter: str):
+    rig.open(f"gpu\ntrace constant 300\n{counter}\nlost 4 4.6")
+    rig.run(8.0)
+    assert rig.source._gpus[0].reason is None
+    before = rig.nvml.calls("nvmlDeviceGetHandleByUUID")
+    rig.run(10.0)
+    assert rig.nvml.calls("nvmlDeviceGetHandleByUUID") == before
+
+
+def test_what_was_bridged_over_a_reset_is_in_the_bounds(rig: Rig):
+    rig.open("gpu\ntrace steps 6 100 6 400\ncounter 0.1 0.03\nreset 6.9")
+    rig.run(5.0)
+    first = rig.edge()
+    rig.run(3.0)
+    assert lap(first, rig.edge()).covers
