@@ -235,14 +235,14 @@ class SmShare:
         if joules is None or self._gpu.reason is not None:
             self._was_lost = True
             return None
-        now, gap_seconds = self._clock.monotonic(), self._gpu.gap_seconds
-        seconds = max(0.0, now - self._closed_at - (gap_seconds - self._gap_seconds))
-        self._closed_at, self._gap_seconds = now, gap_seconds
+        lost_seconds = self._gpu.gap_seconds - self._gap_seconds
+        seconds = max(0.0, self._clock.monotonic() - self._closed_at - lost_seconds)
         return Stretch(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, held)
 
     def _divide(self, stretch: Stretch, own_joules: float) -> None:
         self._whole_joules += stretch.joules
         self._own_joules += own_joules
+        self._closed_at, self._gap_seconds = self._clock.monotonic(), self._gpu.gap_seconds
         if stretch.joules > 0:
             self._recent.append(own_joules / stretch.joules)
 

@@ -128,7 +128,10 @@ class NvmlSource(EnergySource):
             return of_job(whole, shares)
 
     def poll(self) -> None:
-        """Follow the counters, for a tenth of a second or two, or sample where there is none; divide what is shared."""
+        """Follow the counters, for a tenth of a second or two, or glance at them; sample where there is none.
+
+        What is shared with others is divided about once a second.
+        """
         if not self._is_open:
             return
         for share in list(self._shares.values()):

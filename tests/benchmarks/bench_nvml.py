@@ -268,5 +268,5 @@ if __name__ == "__main__":
     parser.add_argument(
         "--seconds", type=float, default=2.0, help="how long the background is watched, three times (2 s)"
     )
-    parser.add_argument("--cost-only", action="store_true", help="the cost only: about a minute and a half")
+    parser.add_argument("--cost-only", action="store_true", help="the cost only: about four minutes")
     main(parser.parse_args())

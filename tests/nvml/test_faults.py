@@ -276,6 +276,14 @@ def test_a_failure_that_passes_costs_nothing_afterwards(rig: Rig, counter: str):
     assert rig.nvml.calls("nvmlDeviceGetHandleByUUID") == before
 
 
+@pytest.mark.parametrize("counter", ["counter 0.1", "counter 0.1 0 0.1", "counter 0"])
+def test_a_gpu_that_stays_lost_is_warned_of_once(rig: Rig, caplog: pytest.LogCaptureFixture, counter: str):
+    rig.open(f"gpu\ntrace square 80 400 1\n{counter}\nlost 90 2000")
+    rig.run(600.0)
+    assert rig.source._gpus[0].reason is not None
+    assert len(caplog.records) == 1
+
+
 def test_what_was_bridged_over_a_reset_is_in_the_bounds(rig: Rig):
     rig.open("gpu\ntrace steps 6 100 6 400\ncounter 0.1 0.03\nreset 6.9")
     rig.run(5.0)

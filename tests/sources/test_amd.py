@@ -162,28 +162,21 @@ class TestDistrust:
         assert (reading.method, reading.flags) == ("sampled", ("counter_frozen",))
         assert reading.joules == pytest.approx(300 * (60 - reading.gap_seconds), rel=1e-3)
 
-    def test_a_counter_beyond_the_limit_is_replaced_by_the_power(
-        self, machine: Machine, opened: Opened, clock: ScriptedClock
+    # What the counter told until it was found out stands: of 60 s, under two looks.
+    @pytest.mark.parametrize(
+        ("times", "seconds", "off"),
+        [(4, 60, 0.2), (0.5, 600, 0.05)],
+        ids=["beyond the limit", "contradicting the power"],
+    )
+    def test_a_counter_that_is_wrong_is_replaced_by_the_power(
+        self, machine: Machine, opened: Opened, clock: ScriptedClock, times: float, seconds: float, off: float
     ):
-        gpu = FakeGpu(A, 300, counter=lambda joules: 4 * joules)
-        machine(gpu)
+        machine(FakeGpu(A, 300, counter=lambda joules: times * joules))
         source = opened()
-        run(source, clock, 60)
+        run(source, clock, seconds)
         reading = only(source)
         assert (reading.method, reading.flags) == ("sampled", ("counter_implausible",))
-        # What the counter told until it was found out stands: under two looks of 60 s.
-        assert reading.joules == pytest.approx(300 * 60, rel=0.2)
-
-    def test_a_counter_that_contradicts_the_power_is_replaced_by_it(
-        self, machine: Machine, opened: Opened, clock: ScriptedClock
-    ):
-        gpu = FakeGpu(A, 300, counter=lambda joules: 0.5 * joules)
-        machine(gpu)
-        source = opened()
-        run(source, clock, 600)
-        reading = only(source)
-        assert (reading.method, reading.flags) == ("sampled", ("counter_implausible",))
-        assert reading.joules == pytest.approx(300 * 600, rel=0.05)
+        assert reading.joules == pytest.approx(300 * seconds, rel=off)
 
     def test_a_counter_of_a_load_that_jumps_is_believed(self, machine: Machine, opened: Opened, clock: ScriptedClock):
         gpu = FakeGpu(A, 700)
