@@ -1,7 +1,7 @@
 """The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
 
 from green_callbacks.records.checkpoints import Checkpoints
-from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy, Reading
+from green_callbacks.records.device import DeviceEnergy, DeviceInfo, Method, PhaseEnergy, Reading
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import Column, History
 from green_callbacks.records.intensity import Intensity
@@ -14,6 +14,7 @@ __all__ = [
     "Code",
     "Column",
     "DeviceEnergy",
+    "DeviceInfo",
     "EpochRecord",
     "History",
     "Intensity",

@@ -43,6 +43,20 @@ class Reading(NamedTuple):
     walk_square_joules: float = 0.0
 
 
+class DeviceInfo(NamedTuple):
+    """What is known of a device besides its energy.
+
+    Attributes:
+        uuid: Its unique name, e.g. ``GPU-8932f937-d72c-4106-c12f-20bd9faed9f6``; None if it has none.
+        product: Its product name, e.g. ``NVIDIA A100-SXM4-40GB``; None if it is not told.
+        default_limit_watts: The power limit that the maker gave it, in W; None if it is not told.
+    """
+
+    uuid: str | None = None
+    product: str | None = None
+    default_limit_watts: float | None = None
+
+
 class DeviceEnergy(NamedTuple):
     """The energy that one device used during one record.
 

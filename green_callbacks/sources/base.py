@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
 
 
 class EnergySource(ABC):
@@ -16,6 +16,10 @@ class EnergySource(ABC):
 
     poll_seconds: float | None = None
     """How often :meth:`poll` wants to be called on the worker, in s; None for never. May be set per object."""
+
+    is_instant: bool = False
+    """Whether :meth:`read` only looks at memory of this process. Every other source asks a driver or a file, which may
+    be slow or never answer, so it is read on a thread that training need not wait for."""
 
     def open(self) -> None:
         """Find the devices.
@@ -47,6 +51,14 @@ class EnergySource(ABC):
 
     def poll(self) -> None:
         """Do what must be done now and then, on the worker's thread: sample, keep a phase, look for wraps."""
+
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return what is known of the devices besides their energy, by the names that :meth:`read` uses.
+
+        Returns:
+            What is known; a device of which nothing is known may be left out. Empty while the source is closed.
+        """
+        return {}
 
     def close(self) -> None:
         """Let go of everything live; safe to call again."""

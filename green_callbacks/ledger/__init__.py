@@ -1,0 +1,1 @@
+"""The file of a run: its format, its writer and its readers."""
