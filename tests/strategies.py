@@ -112,6 +112,8 @@ def totals_of(history):
             history.emissions_low_kg,
             history.emissions_high_kg,
             history.samples,
+            history.tokens,
+            history.flops,
             history.steps,
             history.measured_share,
             sorted(history.device_totals().items()),

@@ -38,5 +38,7 @@ def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str 
         intensity=effective_intensity(history),
         pue=effective_pue(history) or 1.0,
         samples=history.samples,
+        tokens=history.tokens,
+        flops=history.flops,
         stop_reason=stop_reason,
     )

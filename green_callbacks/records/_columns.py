@@ -1,69 +1,139 @@
-"""Storage of a history: typed columns, some 40 times smaller than a list of records."""
+"""Storage of a history: typed columns, some 40 times smaller than a list of records.
+
+Columns only ever grow. Whoever reads them says how many rows count: what lies beyond is of a record that is being added
+now, or of one whose addition was interrupted.
+"""
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Hashable, Iterable
-from math import isnan, nan
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Collection, Hashable, Iterable, Sequence
+from math import isnan
+from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 T = TypeVar("T", bound=Hashable)
 
-Packed = Any
-"""What a column looks like in a checkpoint: plain JSON types, a constant column as one value and a length."""
+Numbers = Any
+"""An array of numbers of any type code; the types of the standard library have no name for that."""
+
+
+class Column(NamedTuple):
+    """The rows that have a value, and their values, both in order.
+
+    Attributes:
+        rows: Positions in the history.
+        values: As many values.
+    """
+
+    rows: Sequence[int]
+    values: Sequence[float]
 
 
 class Sparse:
-    """A column that few rows have: the rows and their values, both in order."""
+    """A column that few rows have: the rows and their values, both in order.
 
-    def __init__(self) -> None:
-        self.rows = array("q")
-        self.values = array("d")
+    Args:
+        code: Type code of the values: ``d`` for floating-point numbers, ``q`` for whole ones. Defaults to ``d``.
+    """
 
-    def put(self, row: int, value: float | None) -> None:
-        if value is not None:
-            self.rows.append(row)
-            self.values.append(value)
+    __slots__ = ("rows", "values")
 
-    def drop(self, rows: set[int]) -> None:
-        kept = [(row, value) for row, value in zip(self.rows, self.values, strict=True) if row not in rows]
-        self.rows = array("q", (row for row, _ in kept))
-        self.values = array("d", (value for _, value in kept))
+    def __init__(self, code: str = "d") -> None:
+        self.rows = array("i")
+        self.values: Numbers = array(code)
 
-    def get(self, row: int) -> float | None:
+    def put(self, row: int, value: float) -> None:
+        """Add a value after the last one."""
+        self.rows.append(row)
+        self.values.append(value)
+
+    def until(self, length: int) -> Column:
+        """Return what the first rows have, without a copy unless something lies beyond them.
+
+        Args:
+            length: How many rows count.
+        """
+        rows, values = self.rows, self.values
+        if (not rows or rows[-1] < length) and len(rows) == len(values):
+            return Column(rows, values)
+        end = bisect_left(rows, length)
+        return Column(rows[:end], values[:end])
+
+    def get(self, row: int) -> Any:  # noqa: ANN401  int or float, as the type code says
+        """Return the value of a row; None if it has none."""
         at = bisect_left(self.rows, row)
         return self.values[at] if at < len(self.rows) and self.rows[at] == row else None
 
-    def pack(self) -> Packed:
-        return {"rows": list(self.rows), "values": [str(v) if v - v != 0 else v for v in self.values]}
+    def latest(self, row: int, first: int = 0) -> Any:  # noqa: ANN401  likewise
+        """Return the value of a row, or of the last before it that has one; None if none has.
 
-    @classmethod
-    def unpack(cls, packed: Packed) -> Self:
-        column = cls()
-        column.rows = array("q", packed["rows"])
-        column.values = array("d", (float(value) for value in packed["values"]))
-        return column
+        Args:
+            row: The row.
+            first: The row before which not to look. Defaults to 0.
+        """
+        at = bisect_left(self.rows, row + 1) - 1
+        return self.values[at] if at >= 0 and self.rows[at] >= first else None
+
+    def between(self, first: int, end: int) -> Sequence[float]:
+        """Return the values of the rows from one on, before another."""
+        values: Sequence[float] = self.values[bisect_left(self.rows, first) : bisect_left(self.rows, end)]
+        return values
+
+    def copy(self, length: int, without: Collection[int] = ()) -> Self:
+        """Return a copy of what the first rows have.
+
+        Args:
+            length: How many rows count.
+            without: Rows whose values to leave out. Defaults to none.
+        """
+        rows, values = self.until(length)
+        copied = type(self)(self.values.typecode)
+        if without:
+            kept = [at for at, row in enumerate(rows) if row not in without]
+            copied.rows = array("i", (rows[at] for at in kept))
+            copied.values = array(self.values.typecode, (values[at] for at in kept))
+        else:
+            copied.rows, copied.values = array("i", rows), array(self.values.typecode, values)
+        return copied
 
 
 class Shared(Generic[T]):
     """A column of values that repeat: each distinct one is kept once."""
 
+    __slots__ = ("_at", "_known", "_last", "distinct", "index")
+
     def __init__(self) -> None:
         self.distinct: list[T] = []
-        self.index = array("q")
+        self.index = array("i")
         self._known: dict[T, int] = {}
         self._last: T | None = None
         self._at = -1
 
-    def append(self, value: T) -> None:
-        if self._at < 0 or (value is not self._last and value != self._last):  # most are the same: no need to hash them
+    def append(self, value: T) -> int:
+        """Add a value after the last one; return its place among the distinct ones."""
+        if value is not self._last and (self._at < 0 or value != self._last):  # most are the same: no need to hash them
             self._at = self._known.setdefault(value, len(self.distinct))
             if self._at == len(self.distinct):
                 self.distinct.append(value)
             self._last = value
         self.index.append(self._at)
+        return self._at
 
     def get(self, row: int) -> T:
+        """Return the value of a row."""
         return self.distinct[self.index[row]]
+
+    def used(self, length: int) -> list[T]:
+        """Return the distinct values of the first rows, in the order of their first use."""
+        index = self.index if len(self.index) == length else self.index[:length]
+        return self.distinct[: max(index, default=-1) + 1]
+
+    def copy(self, length: int) -> Self:
+        """Return a copy of the first rows."""
+        copied = type(self)()
+        copied.distinct = self.used(length)
+        copied.index = self.index[:length]
+        copied._known = {value: at for at, value in enumerate(copied.distinct)}  # noqa: SLF001  of its own kind
+        return copied
 
 
 def known(value: float) -> float | None:
@@ -75,26 +145,3 @@ def total(values: Iterable[float]) -> float | None:
     """Return the sum of those values of such a column that are known; None if none is."""
     numbers = [value for value in values if not isnan(value)]
     return sum(numbers) if numbers else None
-
-
-def pack_numbers(values: Iterable[float]) -> Packed:
-    """Write such a column as plain JSON types."""
-    return pack([known(value) for value in values])
-
-
-def unpack_numbers(packed: Packed) -> "array[float]":
-    """Read what :func:`pack_numbers` wrote."""
-    return array("d", (nan if value is None else value for value in unpack(packed)))
-
-
-def pack(values: Iterable[Any]) -> Packed:
-    """Write a column as plain JSON types; one that is constant takes no room."""
-    listed = list(values)
-    if len(listed) > 1 and all(value == listed[0] for value in listed):
-        return {"all": listed[0], "n": len(listed)}
-    return listed
-
-
-def unpack(packed: Packed) -> list[Any]:
-    """Read what :func:`pack` wrote."""
-    return [packed["all"]] * packed["n"] if isinstance(packed, dict) else list(packed)

@@ -1,102 +1,75 @@
-"""Records as plain JSON types, and back."""
+"""Records as plain JSON types, and back: the parts that more than one file format needs."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from math import isfinite
-from typing import Any
+from typing import Any, Final, cast, get_args
 
-from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
-from green_callbacks.records.epoch import EpochRecord
-from green_callbacks.records.intensity import Intensity
-from green_callbacks.records.verdict import Verdict
+from green_callbacks.records.checked import (
+    MAX_FLAGS,
+    MAX_G_PER_KWH,
+    MAX_YEAR,
+    amount,
+    flags,
+    mapping,
+    one_of,
+    optional_amount,
+    optional_count,
+    optional_text,
+    short,
+    text,
+)
+from green_callbacks.records.intensity import FoundBy, Intensity
 
-
-def encode(record: EpochRecord) -> dict[str, Any]:
-    """Write a record as plain JSON types.
-
-    Args:
-        record: The record.
-
-    Returns:
-        Its stored fields; numbers that JSON does not know (NaN, infinities) as strings.
-    """
-    return {
-        "epoch": record.epoch,
-        "step": record.step,
-        "closes_epoch": record.closes_epoch,
-        "complete": record.complete,
-        "started_at": record.started_at.isoformat(),
-        "duration_seconds": record.duration_seconds,
-        "devices": {name: device._asdict() for name, device in record.devices.items()},
-        "phases": {name: phase._asdict() for name, phase in record.phases.items()},
-        "intensity": encode_intensity(record.intensity),
-        "pue": record.pue,
-        "metrics": _numbers(record.metrics),
-        "learning_rate": None if record.learning_rate is None else _number(record.learning_rate),
-        "samples": record.samples,
-        "verdicts": [
-            {"stop": bool(v.stop), "code": v.code, "reason": str(v.reason), "values": _numbers(v.values)}
-            for v in record.verdicts
-        ],
-    }
-
-
-def decode(fields: Mapping[str, Any]) -> EpochRecord:
-    """Read what :func:`encode` wrote.
-
-    Args:
-        fields: The fields; unknown ones are passed over.
-
-    Returns:
-        The record.
-
-    Raises:
-        KeyError: A field is missing.
-        TypeError: A field is of the wrong type.
-        ValueError: A field has a value that cannot be.
-    """
-    return EpochRecord(
-        epoch=fields["epoch"],
-        step=fields["step"],
-        closes_epoch=fields["closes_epoch"],
-        complete=fields["complete"],
-        started_at=datetime.fromisoformat(fields["started_at"]),
-        duration_seconds=fields["duration_seconds"],
-        devices={name: _device(device) for name, device in fields["devices"].items()},
-        phases={name: PhaseEnergy(phase["joules"], phase["seconds"]) for name, phase in fields["phases"].items()},
-        intensity=decode_intensity(fields["intensity"]),
-        pue=fields["pue"],
-        metrics={name: float(value) for name, value in fields["metrics"].items()},
-        learning_rate=None if fields["learning_rate"] is None else float(fields["learning_rate"]),
-        samples=fields["samples"],
-        verdicts=tuple(_verdict(verdict) for verdict in fields["verdicts"]),
-    )
+_FOUND_BY: Final = frozenset(get_args(FoundBy))
+_MAX_FIELDS: Final = 100
+"""Most fields of an intensity: twelve are known, and later versions may know more."""
 
 
 def encode_intensity(intensity: Intensity) -> dict[str, Any]:
-    """Write an intensity as plain JSON types."""
+    """Write an intensity as plain JSON types.
+
+    Args:
+        intensity: The intensity.
+
+    Returns:
+        All its fields, names of more than 300 characters shortened.
+    """
     fields = {name: getattr(intensity, name) for name in intensity.__slots__}
-    return {**fields, "flags": list(intensity.flags)}
+    shortened = {name: short(value) if isinstance(value, str) else value for name, value in fields.items()}
+    return {**shortened, "flags": [short(flag) for flag in intensity.flags[:MAX_FLAGS]]}
 
 
-def decode_intensity(fields: Mapping[str, Any]) -> Intensity:
-    """Read what :func:`encode_intensity` wrote."""
-    return Intensity(**{**fields, "flags": tuple(fields["flags"])})
+def decode_intensity(fields: object) -> Intensity:
+    """Read what :func:`encode_intensity` wrote.
+
+    Args:
+        fields: The fields; unknown ones are passed over, absent ones are not known.
+
+    Returns:
+        The intensity.
+
+    Raises:
+        ValueError: A field is missing, or has a type or a value that cannot be; the message says which.
+    """
+    found: Mapping[str, Any] = mapping(fields, _MAX_FIELDS)
+    try:
+        return _intensity(found)
+    except ValueError as reason:
+        msg = f"This is no carbon intensity: {reason}."
+        raise ValueError(msg) from reason
 
 
-def _device(fields: Mapping[str, Any]) -> DeviceEnergy:
-    return DeviceEnergy(**{**fields, "flags": tuple(fields["flags"])})
-
-
-def _verdict(fields: Mapping[str, Any]) -> Verdict:
-    values = {name: float(value) for name, value in fields["values"].items()}
-    return Verdict(fields["stop"], fields["code"], fields["reason"], values)
-
-
-def _numbers(values: Mapping[str, float]) -> dict[str, float | str]:
-    return {name: _number(value) for name, value in values.items()}
-
-
-def _number(value: float) -> float | str:
-    """Write a number of any library as one that JSON knows, or as text."""
-    return float(value) if isfinite(value) else str(float(value))
+def _intensity(found: Mapping[str, Any]) -> Intensity:
+    return Intensity(
+        g_per_kwh=amount(found.get("g_per_kwh"), MAX_G_PER_KWH),
+        low_g_per_kwh=optional_amount(found.get("low_g_per_kwh"), MAX_G_PER_KWH),
+        high_g_per_kwh=optional_amount(found.get("high_g_per_kwh"), MAX_G_PER_KWH),
+        zone=optional_text(found.get("zone")),
+        name=optional_text(found.get("name")),
+        year=optional_count(found.get("year"), MAX_YEAR),
+        scope=optional_text(found.get("scope")),
+        basis=optional_text(found.get("basis")),
+        source=text(found.get("source")),
+        licence=optional_text(found.get("licence")),
+        found_by=cast("FoundBy", one_of(found.get("found_by"), _FOUND_BY)),
+        flags=flags(found.get("flags", [])),
+    )

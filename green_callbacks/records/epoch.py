@@ -1,11 +1,11 @@
 """One row of the account: an epoch, a part of one, or what lies outside epochs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from math import fsum
 from typing import Final, NamedTuple, Self
 
-from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
+from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.verdict import Verdict
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH, joules_to_kwh, kwh_to_joules
@@ -34,6 +34,8 @@ class EpochRecord(NamedTuple):
         metrics: The metrics that were fresh in this interval.
         learning_rate: Learning rate at the end; None if unknown.
         samples: Training samples seen; None if unknown.
+        tokens: Training tokens seen; None if unknown.
+        flops: Floating-point operations done in training; None if unknown.
         verdicts: What each policy said after this record, in the order of the policies.
     """
 
@@ -50,6 +52,8 @@ class EpochRecord(NamedTuple):
     metrics: Mapping[str, float] = _NO_METRICS
     learning_rate: float | None = None
     samples: int | None = None
+    tokens: int | None = None
+    flops: float | None = None
     verdicts: tuple[Verdict, ...] = ()
 
     @classmethod
@@ -203,7 +207,7 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, flo
     all_joules, lows, highs = [], [], []
     for joules, _, method, _, low, high, _, tolerance, _ in devices.values():
         if joules is not None:
-            gain = 0.0 if method == "modelled" else tolerance  # a model's tolerance is in its low and high already
+            gain = 0.0 if method == "modelled" else tolerance  # as sensor_gains() says
             all_joules.append(joules)
             lows.append((joules if low is None else low) * (1 - gain))
             highs.append((joules if high is None else high) * (1 + gain))
@@ -211,3 +215,17 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, flo
         return None
     # An exact sum is the same in any order: devices may come in another one from a file.
     return fsum(all_joules), fsum(lows), fsum(highs)
+
+
+def sensor_gains(methods: Sequence[Method], tolerances: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return by which factors sensors may read too high and too low, of which a device's own bounds say nothing.
+
+    Args:
+        methods: How the energy of each device was obtained.
+        tolerances: Systematic relative error of each device.
+
+    Returns:
+        The lower and the upper factor of each device, 1 for modelled ones: the bounds of those hold their tolerance.
+    """
+    gains = [0.0 if method == "modelled" else gain for method, gain in zip(methods, tolerances, strict=True)]
+    return tuple(1 - gain for gain in gains), tuple(1 + gain for gain in gains)

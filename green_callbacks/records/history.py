@@ -1,39 +1,25 @@
 """Every record of a run, in order: the only state that decisions are made from."""
 
-from array import array
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, NamedTuple, Self, overload
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from math import isnan
+from typing import Any, Self, TypeVar, overload
 
-from green_callbacks.records._columns import (
-    Packed,
-    Shared,
-    Sparse,
-    known,
-    pack,
-    total,
-    unpack,
-)
-from green_callbacks.records._places import Places
-from green_callbacks.records._sums import Sums
-from green_callbacks.records._tables import DeviceTable, PhaseTable
-from green_callbacks.records.codec import decode_intensity, encode_intensity
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records._columns import Column, known, total
+from green_callbacks.records._packing import DamagedError
+from green_callbacks.records._reading import joules_where, lost_rows, phases_of, record_at
+from green_callbacks.records._rows import COMPLETE, NONE, Rows, until
+from green_callbacks.records._thinning import decode, encode
+from green_callbacks.records._totals import device_totals, measured_joules
+from green_callbacks.records._valid import what_cannot_be_kept
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.intensity import Intensity
 
+__all__ = ["Column", "History"]
 
-class Column(NamedTuple):
-    """The rows that have a value, and their values, both in order.
-
-    Attributes:
-        rows: Positions in the history.
-        values: As many values.
-    """
-
-    rows: Sequence[int]
-    values: Sequence[float]
+T = TypeVar("T")
 
 
 class History(Sequence[EpochRecord]):
@@ -42,46 +28,51 @@ class History(Sequence[EpochRecord]):
     Reads as a sequence of records, made on demand. Their verdicts are not kept: they are functions of the history,
     and travel with the record to sinks and ledger.
 
+    A record is added whole or not at all. An exception within :meth:`append`, :meth:`extend` or :meth:`rewind`, such as
+    a KeyboardInterrupt, leaves the history as it was before or as it is after. A signal handler may read it, and add to
+    it, at any moment.
+
     Args:
         records: Records to begin with.
     """
 
     def __init__(self, records: Iterable[EpochRecord] = ()) -> None:
-        self._places = Places()
-        self._sums = Sums()
-        self._started = array("d")
-        self._duration = array("d")
-        self._pue: Shared[float] = Shared()
-        self._intensity: Shared[Intensity] = Shared()
-        self._devices = DeviceTable()
-        self._phases = PhaseTable()
-        self._metrics: dict[str, Sparse] = {}
-        self._learning_rate = Sparse()
-        self._samples = Sparse()
-        for record in records:
-            self.append(record)
+        self._rows = Rows()
+        self.extend(records)
 
     def append(self, record: EpochRecord) -> None:
         """Add a record at the end.
 
         Args:
             record: The record; its verdicts are not kept.
+
+        Raises:
+            ConfigurationError: The record holds what no record can, such as a duration that is not finite.
         """
-        row = len(self._duration)
-        for name, value in record.metrics.items():
-            self._metrics.setdefault(name, Sparse()).put(row, value)
-        if record.learning_rate is not None:
-            self._learning_rate.put(row, record.learning_rate)
-        if record.samples is not None:
-            self._samples.put(row, record.samples)
-        self._devices.append(record.devices)
-        self._phases.append(record.phases)
-        self._started.append(record.started_at.timestamp())
-        self._duration.append(record.duration_seconds)
-        self._pue.append(record.pue)
-        self._intensity.append(record.intensity)
-        self._places.append(record)
-        self._sums.append(record)
+        self.extend((record,))
+
+    def extend(self, records: Iterable[EpochRecord]) -> None:
+        """Add records at the end, all at once: no reader sees some of them without the others.
+
+        Args:
+            records: The records; their verdicts are not kept.
+
+        Raises:
+            ConfigurationError: One of them holds what no record can; none of them is added.
+        """
+        records, is_added = tuple(records), False
+        while not is_added:
+            rows = self._rows
+            if rows.length != rows.intended:  # an addition was interrupted, maybe by the signal handler that calls this
+                rows = self._rows = rows.copy()
+            try:
+                rows.add(records)
+            except (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError) as reason:
+                message = next(filter(None, map(what_cannot_be_kept, records)), None)
+                if message is None:  # it is not of the records: a signal handler raised it
+                    raise
+                raise ConfigurationError(message) from reason
+            is_added = self._rows is rows  # if not, a signal handler has added records to a copy meanwhile
 
     @overload
     def __getitem__(self, row: int) -> EpochRecord: ...
@@ -91,85 +82,101 @@ class History(Sequence[EpochRecord]):
 
     def __getitem__(self, row: int | slice) -> EpochRecord | list[EpochRecord]:
         """Return one record, or a list of them for a slice."""
+        rows, length = self._rows, len(self)
         if isinstance(row, slice):
-            return [self._record(i) for i in range(*row.indices(len(self)))]
-        position = row + len(self) if row < 0 else row
-        if not 0 <= position < len(self):
-            msg = f"The history holds {len(self)} records; there is none at {row}."
+            return [record_at(rows, at) for at in range(*row.indices(length))]
+        position = row + length if row < 0 else row
+        if not 0 <= position < length:
+            msg = f"The history holds {length} records; there is none at {row}."
             raise IndexError(msg)
-        return self._record(position)
+        return record_at(rows, position)
 
     def __len__(self) -> int:
         """Return the number of records."""
-        return len(self._duration)
+        return self._rows.length
 
     def __iter__(self) -> Iterator[EpochRecord]:
         """Make the records one by one."""
-        return (self._record(row) for row in range(len(self)))
+        rows = self._rows
+        return (record_at(rows, row) for row in range(rows.length))
 
-    def _record(self, row: int) -> EpochRecord:
-        duration = self._duration[row]
-        metrics = {name: column.get(row) for name, column in self._metrics.items()}
-        samples = self._samples.get(row)
-        return EpochRecord(
-            epoch=self._places.epoch_at(row),
-            step=self._places.step_at(row),
-            closes_epoch=bool(self._places.closes[row]),
-            complete=bool(self._places.complete[row]),
-            started_at=datetime.fromtimestamp(self._started[row], UTC),
-            duration_seconds=duration,
-            devices=self._devices.get(row, duration),
-            phases=self._phases.get(row),
-            intensity=self._intensity.get(row),
-            pue=self._pue.get(row),
-            metrics={name: value for name, value in metrics.items() if value is not None},
-            learning_rate=self._learning_rate.get(row),
-            samples=None if samples is None else int(samples),
-        )
+    def copy(self) -> Self:
+        """Return a history of the same records, which goes its own way from here."""
+        copied = type(self)()
+        copied._rows = self._rows.copy()  # noqa: SLF001  of its own kind
+        return copied
+
+    @property
+    def is_thinned(self) -> bool:
+        """Whether it was read from a checkpoint that held merged records; the ledger holds all of them."""
+        return self._rows.unseen > 0
+
+    @property
+    def recorded_rows(self) -> int:
+        """How many records it stands for: those that it holds, and those that were merged into them."""
+        return self._rows.length + self._rows.unseen
 
     @property
     def emissions_kg(self) -> float:
         """Emissions of all records together, in kgCO2e; what was not measured is not in it."""
-        return self._sums.kg
+        return self._sum("kg")
 
     @property
     def facility_kwh(self) -> float:
         """Facility energy of all records together, in kWh."""
-        return self._sums.kwh
+        return self._sum("kwh")
 
     @property
     def duration_seconds(self) -> float:
         """Accounted time of all records together, in s."""
-        return self._sums.seconds
+        return self._sum("seconds")
+
+    def _sum(self, name: str) -> float:
+        rows = self._rows
+        last: float = getattr(rows, name)[rows.length - 1] if rows.length else 0.0
+        return last
 
     @property
     def cumulative_kg(self) -> Sequence[float]:
         """Emissions up to and with each record, in kgCO2e; not to be changed."""
-        return self._sums.cumulative_kg
+        return self._cumulative("kg")
 
     @property
     def cumulative_kwh(self) -> Sequence[float]:
         """Facility energy up to and with each record, in kWh; not to be changed."""
-        return self._sums.cumulative_kwh
+        return self._cumulative("kwh")
 
     @property
     def cumulative_seconds(self) -> Sequence[float]:
         """Accounted time up to and with each record, in s; not to be changed."""
-        return self._sums.cumulative_seconds
+        return self._cumulative("seconds")
+
+    def _cumulative(self, name: str) -> Sequence[float]:
+        sums: Sequence[float] = self._rows.dense(name)
+        return sums
 
     @property
     def epoch_rows(self) -> Sequence[int]:
         """Rows at which a whole epoch was closed; not to be changed."""
-        return self._places.closed_rows
+        rows = self._rows
+        return until(rows.closed_rows, rows.length)
 
     @property
     def part_rows(self) -> Sequence[int]:
         """Rows of parts of an epoch that did not close it; not to be changed."""
-        return self._places.part_rows
+        rows = self._rows
+        return until(rows.part_rows, rows.length)
+
+    @property
+    def finished_parts(self) -> int:
+        """Number of parts of epochs in the present fit that did not close them, merged ones included."""
+        rows = self._rows
+        parts, first = until(rows.part_rows, rows.length), rows.fit_row(rows.length)
+        return len(parts) - bisect_left(parts, first) + rows.merged_since("merged_parts", first)
 
     def energy_joules_at(self, row: int) -> float | None:
         """Return the energy of a record in J without making it; None if nothing was measured."""
-        return known(self._sums.joules[row])
+        return known(self._rows.joules[row])
 
     def phase_share(self, row: int, phase: str) -> float:
         """Return which share of the energy of a record one phase took, 0 to 1; 0 where that is not known.
@@ -178,7 +185,7 @@ class History(Sequence[EpochRecord]):
             row: Position of the record.
             phase: The phase, e.g. ``validation``.
         """
-        joules, phases = self.energy_joules_at(row), self._phases.get(row)
+        joules, phases = self.energy_joules_at(row), phases_of(self._rows, row)
         taken = phases[phase].joules if phase in phases else None
         return min(taken / joules, 1.0) if taken and joules else 0.0
 
@@ -188,7 +195,8 @@ class History(Sequence[EpochRecord]):
         Args:
             phase: The phase, e.g. ``validation``.
         """
-        return self._phases.most_joules.get(phase, 0.0)
+        rows = self._rows
+        return rows.most_joules[phase].latest(rows.length - 1) or 0.0 if phase in rows.most_joules else 0.0
 
     @property
     def fit_row(self) -> int:
@@ -197,45 +205,79 @@ class History(Sequence[EpochRecord]):
         A fit that begins again trains another model: what is learned and planned counts from here. What is spent does
         not.
         """
-        return self._places.fit_row
+        rows = self._rows
+        return rows.fit_row(rows.length)
 
     @property
     def finished_epochs(self) -> int:
         """Number of epochs that ran to their end."""
-        return len(self._places.closed_rows)
+        return len(self.epoch_rows) + self._rows.merged_since("merged_epochs", 0)
 
     @property
     def last_epoch(self) -> int | None:
         """Index of the last epoch that ran to its end; None before the first."""
-        return self._places.epoch[self._places.closed_rows[-1]] if self._places.closed_rows else None
+        closed = self.epoch_rows
+        return self._rows.epoch[closed[-1]] if closed else None
 
     def lost_rows(self, epoch: int, step: int | None = None) -> set[int]:
         """Return the rows that are worth nothing where an epoch and all later ones are done again.
 
         Args:
             epoch: The first epoch that is done again.
-            step: Optimiser steps that were done before: what an epoch that goes on within took until then is not lost.
+            step: Optimizer steps that were done before: what an epoch that goes on within took until then is not lost.
                 None where that is not known.
         """
-        return self._places.lost_rows(epoch, step)
+        return lost_rows(self._rows, epoch, step)
 
     def rewind(self, epoch: int, step: int | None = None) -> None:
-        """Make rows outside epochs of what was recorded of an epoch, and of all later ones, that are done again.
+        """Move what was recorded of an epoch that is done again, and of all later ones, outside epochs.
 
         Their energy was used all the same; their metrics are gone with the model that had them.
 
         Args:
             epoch: The first epoch that is done again.
-            step: Optimiser steps that were done before; see :meth:`lost_rows`.
+            step: Optimizer steps that were done before; see :meth:`lost_rows`.
         """
-        lost = self.lost_rows(epoch, step)
-        self._places.put_outside(lost)
-        for column in (*self._metrics.values(), self._learning_rate):
-            column.drop(lost)
+        while True:
+            rows = self._rows
+            lost = lost_rows(rows, epoch, step)
+            if not lost:
+                return
+            changed = rows.rewound(lost)
+            if self._rows is rows and rows.length == changed.length:  # if not, a signal handler has added records
+                self._rows = changed
+                return
+
+    def memo(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is kept under a key, made the first time.
+
+        For what is derived from this history alone and takes long to derive anew, such as running sums of a metric. It
+        is in no state and no copy. A :meth:`rewind` drops it, and so may an addition that follows an interrupted one.
+        Other additions leave it: whoever keeps something here notes up to which row it holds, and goes on from there.
+
+        Args:
+            key: Names it; a tuple that begins with the name of the module keeps clear of others.
+            make: Makes it where it is not there.
+        """
+        memos = self._rows.memos
+        if key not in memos:
+            memos[key] = make()
+        kept: T = memos[key]
+        return kept
 
     def epoch_at(self, row: int) -> int | None:
         """Return the epoch of a record without making it; None outside epochs."""
-        return self._places.epoch_at(row)
+        epoch = self._rows.epoch[row]
+        return None if epoch == NONE else epoch
+
+    def was_lost(self, row: int) -> bool:
+        """Tell whether a record was of an epoch that is done again, or of what was cut short outside epochs.
+
+        Args:
+            row: Position of the record.
+        """
+        rows = self._rows
+        return rows.epoch[row] == NONE and not rows.marks[row] & COMPLETE
 
     def rows_until_spend(self, kg: float) -> int:
         """Return how many of the first records had been written when at most this much was spent.
@@ -243,10 +285,11 @@ class History(Sequence[EpochRecord]):
         Args:
             kg: Emissions in kgCO2e.
         """
-        return bisect_right(self._sums.cumulative_kg, kg)
+        rows = self._rows
+        return bisect_right(rows.kg, kg, 0, rows.length)
 
     def metric(self, name: str) -> Column:
-        """Return the fresh values of a metric.
+        """Return the fresh values of a metric, without a copy.
 
         Args:
             name: Its key, e.g. ``val_acc``.
@@ -254,124 +297,131 @@ class History(Sequence[EpochRecord]):
         Returns:
             The rows where it was fresh and its values; empty if it never was.
         """
-        column = self._metrics.get(name, Sparse())
-        return Column(column.rows, column.values)
+        rows = self._rows
+        return rows.metrics[name].until(rows.length) if name in rows.metrics else Column((), ())
 
     @property
     def metric_names(self) -> tuple[str, ...]:
         """Keys of all metrics seen."""
-        return tuple(self._metrics)
+        rows = self._rows
+        return tuple(name for name, column in list(rows.metrics.items()) if column.until(rows.length).rows)
 
     @property
     def learning_rates(self) -> Column:
         """The learning rates known."""
-        return Column(self._learning_rate.rows, self._learning_rate.values)
+        rows = self._rows
+        return rows.rates.until(rows.length)
 
     @property
     def samples(self) -> int | None:
         """Training samples seen in all records together; None if unknown."""
-        return int(sum(self._samples.values)) if self._samples.values else None
+        return self._count("samples")
+
+    @property
+    def tokens(self) -> int | None:
+        """Training tokens seen in all records together; None if unknown."""
+        return self._count("tokens")
+
+    def _count(self, name: str) -> int | None:
+        rows = self._rows
+        values = getattr(rows, name).until(rows.length).values
+        return int(sum(values)) if values else None
+
+    @property
+    def flops(self) -> float | None:
+        """Floating-point operations of all records together; None if unknown."""
+        rows = self._rows
+        values = rows.flops.until(rows.length).values
+        return sum(values) if values else None
 
     @property
     def steps(self) -> int | None:
-        """Optimiser steps at the last record of the present fit that knows them."""
+        """Optimizer steps at the last record of the present fit that knows them."""
         return self.steps_at(len(self) - 1)
 
     def steps_at(self, row: int) -> int | None:
-        """Return the optimiser steps at a record of the present fit, or at the last before it that knows them.
+        """Return the optimizer steps at a record of the present fit, or at the last before it that knows them.
 
         Args:
             row: Position of the record.
         """
-        return self._places.last_step(row)
+        rows = self._rows
+        steps: int | None = rows.steps.latest(row, rows.fit_row(rows.length))
+        return steps
 
     @property
     def energy_joules(self) -> float | None:
         """Energy of all records together, in J; None if nothing was measured."""
-        return total(self._sums.joules)
+        return total(self._rows.dense("joules"))
 
     @property
     def epochs_joules(self) -> float | None:
         """Energy of the records inside epochs, in J."""
-        return total(self._places.inside(self._sums.joules))
+        return joules_where(self._rows, outside=False)
 
     @property
     def outside_joules(self) -> float | None:
         """Energy of the records outside epochs, in J."""
-        return total(self._places.outside(self._sums.joules))
+        return joules_where(self._rows, outside=True)
 
     @property
     def emissions_low_kg(self) -> float | None:
         """Lower bound of the emissions in kgCO2e, summed from the records'."""
-        return self._sums.low_kg
+        return self._sum("low_kg") if self._has_energy else None
 
     @property
     def emissions_high_kg(self) -> float | None:
         """Upper bound of the emissions in kgCO2e, summed from the records'."""
-        return self._sums.high_kg
+        return self._sum("high_kg") if self._has_energy else None
+
+    @property
+    def _has_energy(self) -> bool:
+        return any(not isnan(joules) for joules in self._rows.dense("joules"))
 
     def facility_kwh_by_intensity(self) -> dict[Intensity, float]:
         """Return the facility energy in kWh that was used at each carbon intensity, in order of their first use."""
-        energies = dict.fromkeys(self._intensity.distinct, 0.0)
-        before_kwh = 0.0
-        for row, kwh in enumerate(self._sums.cumulative_kwh):
-            energies[self._intensity.get(row)] += kwh - before_kwh
+        rows, before_kwh = self._rows, 0.0
+        distinct = rows.intensity.used(rows.length)
+        energies = [0.0] * len(distinct)
+        for index, kwh in zip(rows.intensity.index, rows.dense("kwh"), strict=False):
+            energies[index] += kwh - before_kwh
             before_kwh = kwh
-        return energies
+        return dict(zip(distinct, energies, strict=True))
 
     def device_totals(self) -> dict[str, DeviceEnergy]:
-        """Return the energy of every device over the whole run, labelled with its least direct method."""
-        return self._devices.totals(self.duration_seconds)
+        """Return the energy of every device over the whole run, labeled with its least direct method."""
+        return device_totals(self._rows, self.duration_seconds)
 
     @property
     def measured_share(self) -> float | None:
         """Share of the energy that came from a counter or from sampled power, 0 to 1."""
         joules = self.energy_joules
-        if not joules:
-            return None
-        return self._devices.measured_joules() / joules
+        return measured_joules(self._rows) / joules if joules else None
 
     def to_columns(self) -> dict[str, Any]:
-        """Return the whole history as columns of plain JSON types, for a checkpoint."""
-        return {
-            **self._places.pack(),
-            "started_at": pack(self._started),
-            "duration_seconds": pack(self._duration),
-            "pues": self._pue.distinct,
-            "pue": pack(self._pue.index),
-            "intensities": [encode_intensity(intensity) for intensity in self._intensity.distinct],
-            "intensity": pack(self._intensity.index),
-            "devices": self._devices.pack(),
-            "phases": self._phases.pack(),
-            "metrics": {name: column.pack() for name, column in self._metrics.items()},
-            "learning_rate": self._learning_rate.pack(),
-            "samples": self._samples.pack(),
-        }
+        """Return the history as plain JSON types, for a checkpoint.
+
+        See :mod:`green_callbacks.records._thinning` for what is merged in a long one, and what stays exact.
+        """
+        return encode(self._rows)
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Packed]) -> Self:
+    def from_columns(cls, columns: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_columns` wrote.
 
         Args:
             columns: The columns.
 
         Returns:
-            A history equal to the one that was written, but for verdicts.
+            A history equal to the one that was written, but for verdicts and for what was merged.
+
+        Raises:
+            ConfigurationError: The columns are damaged.
         """
         history = cls()
-        history._places = Places.unpack(columns)
-        history._started = array("d", unpack(columns["started_at"]))
-        history._duration = array("d", unpack(columns["duration_seconds"]))
-        for at in unpack(columns["pue"]):
-            history._pue.append(columns["pues"][at])
-        intensities = [decode_intensity(fields) for fields in columns["intensities"]]
-        for at in unpack(columns["intensity"]):
-            history._intensity.append(intensities[at])
-        history._devices.fill(columns["devices"])
-        history._phases.fill(columns["phases"])
-        history._metrics = {name: Sparse.unpack(packed) for name, packed in columns["metrics"].items()}
-        history._learning_rate = Sparse.unpack(columns["learning_rate"])
-        history._samples = Sparse.unpack(columns["samples"])
-        for record in history:
-            history._sums.append(record)
+        try:
+            history._rows = decode(columns)
+        except DamagedError as reason:
+            msg = f"The account in the checkpoint is damaged: {reason}. Resume without it, or from another checkpoint."
+            raise ConfigurationError(msg) from reason
         return history

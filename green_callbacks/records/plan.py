@@ -1,11 +1,16 @@
 """What is known ahead of a run."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from green_callbacks.records import _checks as checks
+from green_callbacks.records._packing import DamagedError
 from green_callbacks.records.history import History
+
+_MOST_COUNT: Final = 2**63 - 1
+"""The largest number of epochs or steps that can be planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +115,50 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
     return {**fields, "learning_rate_drops": list(plan.learning_rate_drops)}
 
 
-def decode_plan(fields: Mapping[str, Any]) -> Plan:
-    """Read what :func:`encode_plan` wrote; fields of later versions are passed over."""
-    known = {name: value for name, value in fields.items() if name in Plan.__slots__}
-    return Plan(**{**known, "learning_rate_drops": tuple(known.get("learning_rate_drops", ()))})
+def decode_plan(fields: object) -> Plan:
+    """Read what :func:`encode_plan` wrote; fields of later versions are passed over.
+
+    Args:
+        fields: The fields.
+
+    Returns:
+        The plan; what is missing in the fields is not planned.
+
+    Raises:
+        ValueError: A field is of the wrong type, or out of range. The message is one sentence.
+    """
+    try:
+        given = checks.mapping(fields, "its fields")
+        known = {name: _CHECKS[name](given[name], f"its {name}") for name in Plan.__slots__ if name in given}
+    except DamagedError as reason:
+        msg = f"The plan is damaged, because {reason}."
+        raise ValueError(msg) from None
+    return Plan(**known)
+
+
+def _count(value: object, what: str) -> int | None:
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value  # some frameworks count in floats
+    return None if whole is None else checks.whole(whole, what, _MOST_COUNT, -_MOST_COUNT)
+
+
+def _amount(value: object, what: str) -> float | None:
+    return None if value is None else checks.finite(value, what)
+
+
+def _drops(value: object, what: str) -> tuple[int, ...]:
+    return tuple(checks.whole(each, what, _MOST_COUNT, -_MOST_COUNT) for each in checks.listed(value, what))
+
+
+_CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
+    "epochs": _count,
+    "min_epochs": _count,
+    "steps": _count,
+    "seconds": _amount,
+    "emissions_kg": _amount,
+    "learning_rate_drops": _drops,
+    "anneals": checks.boolean,
+    "schedule_unreadable": checks.boolean,
+    "spent_before_kg": checks.finite,
+    "spent_before_kwh": checks.finite,
+}
+"""How each field of a plan is checked."""

@@ -30,6 +30,8 @@ class RunRecord:
         intensity: The carbon intensity, its mean by energy if it changed; None if nothing was recorded.
         pue: The PUE, its mean by energy if it changed.
         samples: Training samples seen; None if unknown.
+        tokens: Training tokens seen; None if unknown.
+        flops: Floating-point operations done in training; None if unknown.
         stop_reason: Why a policy ended the run; None if none did.
     """
 
@@ -50,4 +52,6 @@ class RunRecord:
     intensity: Intensity | None
     pue: float
     samples: int | None
+    tokens: int | None
+    flops: float | None
     stop_reason: str | None

@@ -7,16 +7,8 @@ from hypothesis import strategies as st
 from strategies import comparable, records, totals_of
 
 from green_callbacks.records import EpochRecord, History
-from green_callbacks.records.codec import decode, encode
 
 HISTORIES = st.lists(records(), max_size=5)
-
-
-@given(records())
-def test_a_record_comes_back_from_json(record):
-    back = decode(json.loads(json.dumps(encode(record), allow_nan=False)))
-    assert comparable(back) == comparable(record)
-    assert repr(back.verdicts) == repr(record.verdicts)
 
 
 @given(HISTORIES)

@@ -5,7 +5,6 @@ from scripted_run import device, record
 
 from green_callbacks import EpochRecord
 from green_callbacks.records import Intensity
-from green_callbacks.records.codec import decode, encode
 
 
 def test_everything_is_derived_from_what_was_measured():
@@ -73,16 +72,3 @@ def test_a_record_can_be_made_by_hand():
     assert each.emissions_kg == each.emissions_low_kg == each.emissions_high_kg == pytest.approx(0.2)
     assert each.facility_kwh == pytest.approx(0.2)
     assert each.started_at == datetime(2025, 1, 1, tzinfo=UTC)
-
-
-def test_fields_of_a_later_version_are_passed_over():
-    each = record(0)
-    assert decode({**encode(each), "water_litres": 3.0}) == each
-
-
-@pytest.mark.parametrize("missing", ["epoch", "devices", "intensity", "metrics", "verdicts"])
-def test_a_record_that_lacks_a_field_is_no_record(missing):
-    fields = encode(record(0))
-    del fields[missing]
-    with pytest.raises(KeyError, match=missing):
-        decode(fields)

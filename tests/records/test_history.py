@@ -1,3 +1,5 @@
+import json
+
 import pytest
 from scripted_run import device, record
 
@@ -119,12 +121,36 @@ def test_phases_come_and_go():
     assert [r.phases for r in history] == phases
 
 
-def test_the_columns_of_a_constant_take_no_room():
-    history = History([record(epoch) for epoch in range(1000)])
+def test_the_columns_of_a_constant_take_little_room():
+    history = History([record(0) for _ in range(1000)])
     columns = history.to_columns()
-    assert columns["pue"] == {"all": 0, "n": 1000}
-    [[gpu, *_]] = columns["devices"]["numbers"]
-    assert gpu == {"joules": {"all": 3000.0, "n": 1000}}
+    assert len(json.dumps(columns)) < 25_000, "25 bytes a row, of the running sums"
     back = History.from_columns(columns)
     assert list(back) == list(history)
     assert isinstance(back[0].devices["gpu:0"], DeviceEnergy)
+
+
+def test_tokens_and_operations_are_summed_where_they_are_known():
+    history = History([record(0, tokens=2**40, flops=1e21), record(1), record(2, tokens=7)])
+    assert [(r.tokens, r.flops) for r in history] == [(2**40, 1e21), (None, None), (7, None)]
+    assert (history.tokens, history.flops) == (2**40 + 7, 1e21)
+    back = History.from_columns(history.to_columns())
+    assert (list(back), back.tokens, back.flops) == (list(history), history.tokens, history.flops)
+    assert (History().tokens, History().flops) == (None, None)
+
+
+def test_what_is_derived_from_a_history_is_made_once_and_dropped_by_a_rewind(history):
+    made = []
+    for _ in range(2):
+        assert history.memo(("here", 1), lambda: made.append(1) or made) is made
+    history.append(record(2))
+    assert history.memo(("here", 1), list) is made
+    history.rewind(2)
+    assert history.memo(("here", 1), list) == []
+
+
+def test_what_was_of_an_epoch_and_is_not_is_lost():
+    history = History([EpochRecord.scripted(epoch=0), EpochRecord.scripted(), EpochRecord.scripted(epoch=1)])
+    assert [history.was_lost(row) for row in range(3)] == [False, False, False]
+    history.rewind(1)
+    assert [history.was_lost(row) for row in range(3)] == [False, False, True]
