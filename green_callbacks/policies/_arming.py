@@ -3,6 +3,7 @@
 from math import ceil
 from typing import Final
 
+from green_callbacks.policies._schedule import last_drop
 from green_callbacks.records import History, Plan
 
 _SHARE: Final = 0.2
@@ -34,5 +35,6 @@ def arming(history: History, plan: Plan, monitor: str) -> str:
         return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
     if plan.epochs is None or plan.epochs == 1:
         return "The rule decides once a fifth of the plan is done."
-    drops = [drop + 1 for drop in plan.learning_rate_drops if drop < plan.epochs]
-    return f"The rule decides from epoch {max(ceil(_SHARE * plan.epochs), *drops, 1)} of {plan.epochs} on."
+    drop = last_drop(plan)
+    first = max(ceil(_SHARE * plan.epochs), 1 if drop is None else drop + 1)
+    return f"The rule decides from epoch {first} of {plan.epochs} on."

@@ -1,15 +1,17 @@
 """The learning curve that a rule looks at: a metric against the energy spent."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, log
 from typing import Final, Self
 
-from green_callbacks.records import Column, History
-from green_callbacks.records.plan import before
+from green_callbacks.policies._values import Values
+from green_callbacks.records import History
 
 _ENOUGH: Final = 50
+"""The most values through which a line is laid: a decision must cost the same in a run of 100,000 epochs."""
+
 _ROUNDING: Final = 1e-9
 """Of equal epochs, one ends at exactly half of the energy; that must not depend on how sums round."""
 
@@ -21,44 +23,61 @@ class Curve:
     Attributes:
         rows: Positions in the history where the metric was fresh.
         values: As many values.
+        bests: The best value up to and with each.
+        count: How many of them are of this curve; the columns may be longer.
+        folds: Natural logarithm of the facility energy of the present fit up to and with each, in kWh.
         kwh: Facility energy up to and with each row of the history, in kWh.
         before_kwh: How much of it was spent before the present fit.
         spent_kwh: Energy of the present fit up to the last value, in kWh.
         rises: Whether more of the metric is better.
-        best: The best value.
     """
 
     rows: Sequence[int]
     values: Sequence[float]
+    bests: Sequence[float]
+    folds: Sequence[float]
+    count: int
     kwh: Sequence[float]
     before_kwh: float
     spent_kwh: float
     rises: bool
-    best: float
 
     @classmethod
-    def of(cls, history: History, column: Column, *, rises: bool) -> Self:
+    def of(cls, history: History, metric: str, *, rises: bool) -> Self:
         """Take the curve of a metric from a history.
 
         Args:
             history: All records so far.
-            column: The metric's fresh values, of which the last is of the present fit and finite.
+            metric: Key of the metric, of which the last value is of the present fit and finite.
             rises: Whether more of the metric is better.
         """
-        rows, values = column
-        if history.fit_row:
-            first = bisect_left(rows, history.fit_row)
-            rows, values = rows[first:], values[first:]
-        if not isfinite(sum(values)):
-            known = [(row, value) for row, value in zip(rows, values, strict=True) if isfinite(value)]
-            rows, values = [row for row, _ in known], [value for _, value in known]
-        kwh, best = history.cumulative_kwh, max(values) if rises else min(values)
-        earlier_kwh = before(history, kwh)
-        return cls(rows, values, kwh, earlier_kwh, kwh[rows[-1]] - earlier_kwh, rises, best)
+        known, count = Values.of(history, metric, rises=rises)
+        kwh, before_kwh = history.cumulative_kwh, known.before_kwh
+        return cls(
+            rows=known.rows,
+            values=known.values,
+            bests=known.bests,
+            folds=known.folds,
+            count=count,
+            kwh=kwh,
+            before_kwh=before_kwh,
+            spent_kwh=kwh[known.rows[count - 1]] - before_kwh,
+            rises=rises,
+        )
 
     def __len__(self) -> int:
         """Return the number of values."""
-        return len(self.rows)
+        return self.count
+
+    @property
+    def last_row(self) -> int:
+        """Row of the last value."""
+        return self.rows[self.count - 1]
+
+    @property
+    def best(self) -> float:
+        """The best value."""
+        return self.bests[self.count - 1]
 
     @property
     def whole_gain(self) -> float:
@@ -87,8 +106,8 @@ class Curve:
         Args:
             kwh: Facility energy of the present fit in kWh.
         """
-        most_kwh = kwh + _ROUNDING * self.spent_kwh + self.before_kwh
-        return bisect_right(self.rows, most_kwh, key=self.kwh.__getitem__) - 1
+        most_kwh = kwh + _ROUNDING * self.spent_kwh
+        return bisect_right(self.folds, log(most_kwh) if most_kwh > 0 else -inf, 0, self.count) - 1
 
     def gained_since(self, index: int) -> float:
         """Return how much better the best is now than it was at a value; at least 0.
@@ -96,18 +115,17 @@ class Curve:
         Args:
             index: Index of the value.
         """
-        until = self.values[: index + 1]
-        return self.turned(self.best - (max(until) if self.rises else min(until)))
+        return self.turned(self.best - self.bests[index])
 
     def since(self, index: int) -> tuple[Sequence[float], Sequence[float]]:
-        """Return energies, in kWh, and values from an index to the end.
+        """Return logarithms of the energy, and values, from an index to the end.
 
         Args:
             index: Index of the first value.
 
         Returns:
-            All of them, or so many in equal steps that a decision costs the same in a run of ten thousand epochs.
+            All of them, or so many in equal steps that a decision costs the same in a run of 100,000 epochs.
         """
-        step = 1 + (len(self) - index) // _ENOUGH
-        kept = slice(index + (len(self) - 1 - index) % step, None, step)
-        return [self.kwh[row] - self.before_kwh for row in self.rows[kept]], self.values[kept]
+        step = 1 + (self.count - index) // _ENOUGH
+        kept = slice(index + (self.count - 1 - index) % step, self.count, step)
+        return self.folds[kept], self.values[kept]

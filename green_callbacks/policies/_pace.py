@@ -7,6 +7,8 @@ from operator import mul
 from statistics import median
 from typing import Final, NamedTuple, Self
 
+from green_callbacks.policies._scale import power_of, times_two_to
+
 LAST: Final = 20
 """Epochs further back than this are not looked at: costs drift, and a decision must cost the same in a long run."""
 
@@ -46,6 +48,11 @@ _SLOPE_EPOCHS: Final = 3
 """The fewest epochs that show a slope."""
 
 
+_LEAST: Final = 1e-100
+_MOST: Final = 1e100
+"""Costs beyond these, in any unit, are brought to another size: their squares may lose digits or overflow."""
+
+
 class Range(NamedTuple):
     """A likely range: nine of ten lie within.
 
@@ -82,6 +89,11 @@ def pace(costs: Sequence[float], ahead: float) -> Range:
         costs: Cost of each of the last epochs, the first of the run left out; two or more.
         ahead: How many epochs are to come.
     """
+    dearest = max(costs)
+    if dearest > 0 and not _LEAST < dearest < _MOST:
+        power = power_of(costs)
+        scaled = pace([times_two_to(-power, cost) for cost in costs], ahead)
+        return Range(*(times_two_to(power, end) for end in scaled))
     since = _usual(costs)
     settled = _around(since, ahead)
     if len(since) == len(costs):
@@ -153,7 +165,8 @@ def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, f
     residual = sum(map(mul, residuals, residuals))
     scatter = sqrt(residual / max(count - 2, 1) * _persistence(residuals, residual))
     noise = scatter * scatter / squares
-    prior = (_DRIFT * level / (count + 1 + ahead)) ** 2
+    expected_drift = _DRIFT * level / (count + 1 + ahead)
+    prior = expected_drift * expected_drift
     if count > _SLOPE_EPOCHS:
         prior += max(slope * slope - _CLEAR * noise, 0.0)
     if not prior:

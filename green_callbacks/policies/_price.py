@@ -4,6 +4,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 from itertools import pairwise
 from math import isfinite, log, log1p
+from sys import float_info
 from typing import Final
 
 from green_callbacks.errors import ConfigurationError
@@ -63,9 +64,11 @@ class Price:
             curve: The metric's curve.
         """
         if self.on_doubling is not None:
-            return self.on_doubling * curve.whole_gain / log(2)
-        per_kwh = self.per_kwh if self.per_kg is None else self.per_kg * cleanest_kg_per_kwh(history)
-        return (per_kwh or 0.0) * AHEAD * curve.spent_kwh / log1p(AHEAD)
+            least = self.on_doubling * curve.whole_gain / log(2)
+        else:
+            per_kwh = self.per_kg * cleanest_kg_per_kwh(history) if self.per_kg else self.per_kwh or 0.0
+            least = per_kwh * AHEAD * curve.spent_kwh / log1p(AHEAD)
+        return min(least, float_info.max)  # a price may be too high for a number
 
     def words(self, monitor: str) -> str:
         """Say the price as a sentence.

@@ -1,16 +1,14 @@
 """What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from typing import Final, NamedTuple
 
+from green_callbacks.policies._values import whole
 from green_callbacks.records import History, Plan
 from green_callbacks.records.plan import epochs_done
 
-_DROP = 0.5
+_DROP: Final = 0.5
 """A learning rate of at most this share of the one before is a drop."""
-
-_SPANS = 64
-"""Learning rates are looked through in so many spans; a warm-up and a drop within one of them go unnoticed."""
 
 
 def drop_ahead(history: History, plan: Plan) -> int | None:
@@ -20,9 +18,19 @@ def drop_ahead(history: History, plan: Plan) -> int | None:
         history: All records so far.
         plan: What is known ahead.
     """
-    reached = epochs_done(history) - 1
-    within = [drop for drop in plan.learning_rate_drops if plan.epochs is None or drop < plan.epochs]
-    return within[-1] if within and within[-1] > reached else None
+    last = last_drop(plan)
+    return last if last is not None and last >= epochs_done(history) else None
+
+
+def last_drop(plan: Plan) -> int | None:
+    """Return the last epoch of a plan before which its schedule lowers the learning rate; None if there is none.
+
+    Args:
+        plan: What is known ahead.
+    """
+    drops = plan.learning_rate_drops
+    within = len(drops) if plan.epochs is None else bisect_left(drops, plan.epochs)
+    return drops[within - 1] if within else None
 
 
 def fresh_start(history: History, plan: Plan) -> int:
@@ -36,34 +44,35 @@ def fresh_start(history: History, plan: Plan) -> int:
 
 
 def _last_planned(history: History, plan: Plan) -> int:
-    past = [drop for drop in plan.learning_rate_drops if drop < epochs_done(history)]
+    past = bisect_left(plan.learning_rate_drops, epochs_done(history))
     if not past:
         return 0
-    closed = history.epoch_rows
-    first = bisect_left(
-        closed, past[-1], bisect_left(closed, history.fit_row), key=lambda row: history.epoch_at(row) or 0
-    )
+    closed, drop = history.epoch_rows, plan.learning_rate_drops[past - 1]
+    first = bisect_left(closed, drop, bisect_left(closed, history.fit_row), key=lambda row: history.epoch_at(row) or 0)
     return closed[first - 1] + 1 if first else 0
 
 
 def _last_seen(history: History) -> int:
+    """Return the row after which the learning rate was last seen to have dropped; 0 if it never has."""
     rows, rates = history.learning_rates
-    step = 1 + len(rates) // _SPANS
-    for last in range(len(rates) - 1, 0, -step):
-        first = max(last - step, 0)
-        if rates[last] <= _DROP * rates[first] and (at := _last_drop(rates, first, last)):
-            return rows[at - 1] + 1
-    return 0
+    kept = history.memo((__name__,), lambda: [_Seen(1, 0)])
+    seen, start = kept[0]
+    end = whole(rows, len(history))
+    if seen < end:
+        for at in range(seen, end):
+            if rates[at] <= _DROP * rates[at - 1] and rates[at - 1]:
+                start = rows[at - 1] + 1
+        kept[0] = _Seen(end, start)
+    return start
 
 
-def _last_drop(rates: Sequence[float], first: int, last: int) -> int:
-    """Return the index of the last rate that is at most half of the one before; 0 if there is none.
+class _Seen(NamedTuple):
+    """What the learning rates looked at so far say.
 
-    A span that does not end at half of its first rate or below is taken to hold no drop.
+    Attributes:
+        rates: How many were looked at.
+        start: Row from which on they have not dropped.
     """
-    if first >= last or rates[last] > _DROP * rates[first] or not rates[first]:
-        return 0
-    if last - first == 1:
-        return last
-    middle = (first + last) // 2
-    return _last_drop(rates, middle, last) or _last_drop(rates, first, middle)
+
+    rates: int
+    start: int

@@ -1,14 +1,17 @@
 """What a run will cost until it can be stopped again, by what it took before."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final, NamedTuple
 
+from green_callbacks.policies._lost import cost, costs, lost_rows
 from green_callbacks.records import History, Plan
 from green_callbacks.records.plan import epochs_done, last_epochs
 
 _LAST: Final = 5
 _VALIDATION: Final = "validation"
+
+_ENDS_KEPT: Final = 8 * _LAST
+"""So many epochs are remembered with the rows that follow them; only the last are asked for."""
 
 
 class ToCome(NamedTuple):
@@ -42,24 +45,36 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
         return None if epoch is None else ToCome(epoch, "the next epoch")
     if plan.epochs is not None and epochs_done(history) >= plan.epochs:
         return None
+    lost = lost_rows(history)
     parts = [
-        _cost(cumulative, row - 1, row) * (1 - history.phase_share(row, _VALIDATION))
+        cost(lost, cumulative, row - 1, row) * (1 - history.phase_share(row, _VALIDATION))
         for row in history.part_rows[-_LAST:]
     ]
     ends = history.epoch_rows[-_LAST:]
-    after = max((_cost(cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
-    cost = max(parts) + _dearest_validation(history, cumulative) + after
-    return ToCome(cost, "the next part of an epoch, and the validation and checkpoint that follow a stop,")
+    after = max((cost(lost, cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
+    most = max(parts) + _dearest_validation(history, cumulative) + after
+    return ToCome(most, "the next part of an epoch, and the validation and checkpoint that follow a stop,")
 
 
 def _dearest_validation(history: History, cumulative: Sequence[float]) -> float:
     """Return what the dearest validation so far would cost now: at what a joule cost when one was measured last."""
     dearest_joules = history.dearest_phase_joules(_VALIDATION)
-    for row in range(len(history) - 1, -1, -1):
-        joules = history.energy_joules_at(row)
-        if joules:
-            return dearest_joules * _cost(cumulative, row - 1, row) / joules
-    return 0.0
+    row = _last_measured(history)
+    joules = None if row is None else history.energy_joules_at(row)
+    if row is None or not joules:
+        return 0.0
+    spent = cumulative[row] - (cumulative[row - 1] if row else 0.0)
+    return dearest_joules * (spent / joules)
+
+
+def _last_measured(history: History) -> int | None:
+    """Return the last row with energy, looking at no row twice as the history grows."""
+    kept: list[tuple[int, int | None]] = history.memo((__name__, "measured"), lambda: [(0, None)])
+    seen, found = kept[0]
+    new = range(len(history) - 1, seen - 1, -1)
+    found = next((row for row in new if history.energy_joules_at(row)), found)
+    kept[0] = len(history), found
+    return found
 
 
 def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> float | None:
@@ -80,9 +95,9 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
         return None
     if len(closed) <= _LAST:
         closed = [_row_before(history, closed[0]), *closed]
-    epochs = [_cost(cumulative, before, row) for before, row in pairwise(closed)]
-    after = [_cost(cumulative, row, _outside_until(history, row)) for row in closed[1:]]
-    return max(epochs) + max(after)
+    lost = lost_rows(history)
+    after = [cost(lost, cumulative, row, _outside_until(history, row)) for row in closed[1:]]
+    return max(costs(lost, cumulative, closed)) + max(after)
 
 
 def unmeasured(history: History) -> str:
@@ -94,10 +109,6 @@ def unmeasured(history: History) -> str:
     return " The last record's energy was not measured and is not counted."
 
 
-def _cost(cumulative: Sequence[float], before: int, row: int) -> float:
-    return cumulative[row] - (cumulative[before] if before >= 0 else 0.0)
-
-
 def _row_before(history: History, row: int) -> int:
     """Return the last row before the epoch that a row closes; -1 if it was the first."""
     epoch = history.epoch_at(row)
@@ -107,7 +118,12 @@ def _row_before(history: History, row: int) -> int:
 
 
 def _outside_until(history: History, row: int) -> int:
-    """Return the last of the rows outside epochs that follow a row without a gap."""
-    while row + 1 < len(history) and history.epoch_at(row + 1) is None:
-        row += 1
-    return row
+    """Return the last of the rows outside epochs that follow a row without a gap, going on from where it was found."""
+    found: dict[int, int] = history.memo((__name__, "outside"), dict)
+    end = found.get(row, row)
+    while end + 1 < len(history) and history.epoch_at(end + 1) is None:
+        end += 1
+    if len(found) > _ENDS_KEPT:
+        found.clear()
+    found[row] = end
+    return end

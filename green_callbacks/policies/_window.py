@@ -1,11 +1,11 @@
 """The part of a learning curve by which more training is judged."""
 
 from dataclasses import dataclass
-from math import log
+from math import isfinite, log
 from typing import Final, Self
 
 from green_callbacks.policies._curve import Curve
-from green_callbacks.policies._trend import MIN_VALUES, Trend, fit
+from green_callbacks.policies._trend import MIN_VALUES, Trend, fit, slope_of
 from green_callbacks.records import History
 
 _SHARE: Final = 1 / 2
@@ -52,13 +52,28 @@ class Window:
     @property
     def bought(self) -> float:
         """What its energy bought by the trend, in units of the metric."""
-        return self.trend.slope * log(self.curve.spent_kwh / (self.curve.spent_kwh - self.kwh))
+        return self.trend.slope * (self.curve.folds[len(self.curve) - 1] - self.curve.folds[self.start])
+
+    @property
+    def doubling(self) -> Trend | None:
+        """The line through the values of the last doubling of the energy, wherever the window begins; None if open."""
+        start = self.curve.before(self.curve.spent_kwh / 2)
+        if start == self.start:
+            return self.trend
+        return None if start < 0 else fit(*self.curve.since(start), rises=self.curve.rises)
 
     @property
     def late_slope(self) -> float:
         """Slope of the line through the values of its latter half alone, for a curve that has begun to rise again."""
         late = min(self.curve.before(self.curve.spent_kwh - self.kwh / 2), len(self.curve) - MIN_VALUES)
-        return (fit(*self.curve.since(late), rises=self.curve.rises) or self.trend).slope
+        slope = slope_of(*self.curve.since(late), rises=self.curve.rises)
+        return self.trend.slope if slope is None else slope
+
+    @property
+    def can_be_judged(self) -> bool:
+        """Whether all that is calculated from its values is a number: differences of values near 1e308 may not be."""
+        calculated = (self.trend.upper, self.bought, self.curve.whole_gain, self.curve.spent_kwh)
+        return all(map(isfinite, calculated))
 
     @property
     def new_best(self) -> bool:
@@ -66,15 +81,15 @@ class Window:
         return self.curve.gained_since(self.start) > 0
 
     def gains(self, history: History) -> dict[str, float]:
-        """Return the marginal gain under the metric keys of the package.
+        """Return the marginal gain under the metric keys of the package, as far as it is a number.
 
         Args:
             history: All records so far.
         """
         gains = {"green/gain_per_kwh": self.bought / self.kwh}
-        kg = history.cumulative_kg[self.curve.rows[-1]] - history.cumulative_kg[self.curve.rows[self.start]]
+        kg = history.cumulative_kg[self.curve.last_row] - history.cumulative_kg[self.curve.rows[self.start]]
         if kg > 0:
             gains["green/gain_per_kg"] = self.bought / kg
         if self.curve.whole_gain > 0:
             gains["green/gain_on_doubling"] = self.trend.slope * log(2) / self.curve.whole_gain
-        return gains
+        return {name: gain for name, gain in gains.items() if isfinite(gain)}

@@ -1,10 +1,13 @@
 """Stop before a budget of emissions or energy is overspent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
+from sys import float_info
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._options import number
 from green_callbacks.policies._spending import to_come, unmeasured
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done
@@ -48,14 +51,15 @@ class CarbonBudget:
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
-        object.__setattr__(self, "warn_at", tuple(sorted(self.warn_at)))
+        shares = self.warn_at if isinstance(self.warn_at, Iterable) else (self.warn_at,)
+        object.__setattr__(self, "warn_at", tuple(sorted(number("warn_at", share) for share in shares)))
+        object.__setattr__(self, "spent_before", number("spent_before", self.spent_before))
         if not (isfinite(self.amount.value) and self.amount.value > 0):
             msg = f"A budget of {self.budget!r} cannot be kept: it must be above 0."
             raise ConfigurationError(msg)
         if not all(0 < share < 1 for share in self.warn_at):
             msg = f"warn_at is {self.warn_at}: these are shares of the budget, above 0 and below 1."
             raise ConfigurationError(msg)
-
         if not (isfinite(self.spent_before) and self.spent_before >= 0):
             msg = f"spent_before is {self.spent_before}: it must be 0 or more, in kgCO2e or kWh as the budget."
             raise ConfigurationError(msg)
@@ -63,17 +67,19 @@ class CarbonBudget:
             msg = "project is empty: name the folder of its ledgers, or leave it out for a budget of one run."
             raise ConfigurationError(msg)
 
-    @property
+    @cached_property
     def amount(self) -> Amount:
-        """The budget in kgCO2e or in kWh."""
-        return parse_amount(self.budget) if isinstance(self.budget, str) else Amount(self.budget, "emissions_kg")
+        """The budget in kgCO2e or in kWh; its text is parsed once, at construction."""
+        if isinstance(self.budget, str):
+            return parse_amount(self.budget)
+        return Amount(number("budget", self.budget), "emissions_kg")
 
     @property
     def counts_emissions(self) -> bool:
         """Whether it is a budget of emissions, in kgCO2e; if not, one of facility energy, in kWh."""
         return self.amount.quantity == "emissions_kg"
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What to call it in a sentence, e.g. ``the budget of 500 g``."""
         whose = "" if self.project is None else f" for {self.project}"
@@ -108,8 +114,8 @@ class CarbonBudget:
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
             )
-        ahead = to_come(history, plan, self._cumulative(history))
-        if self.hard and ahead is not None and spent + ahead.cost > budget:
+        ahead = to_come(history, plan, self._cumulative(history)) if self.hard else None
+        if ahead is not None and spent + ahead.cost > budget:
             reason = (
                 f"{self._format(budget - spent)} of {self.name} are left, and "
                 f"{ahead.what} would take about {self._format(ahead.cost)}."
@@ -117,12 +123,11 @@ class CarbonBudget:
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
             )
-        return self._going_on(history, plan, values, said)
+        return self._going_on(history, spent, values, said)
 
-    def _going_on(self, history: History, plan: Plan, values: dict[str, float], said: str) -> Verdict:
-        budget, spent = self.amount.value, self.spent(history, plan)
-        left = f"{self._format(budget - spent)} of {self.name} are left"
-        crossed = self._crossed(history, plan)
+    def _going_on(self, history: History, spent: float, values: dict[str, float], said: str) -> Verdict:
+        left = f"{self._format(self.amount.value - spent)} of {self.name} are left"
+        crossed = self._crossed(history, spent)
         if crossed is not None:
             return Verdict(
                 stop=False,
@@ -135,9 +140,9 @@ class CarbonBudget:
             return Verdict(stop=False, code="held", reason=f"{reason}{said}", values=values)
         return Verdict(stop=False, code="armed", reason=f"{left}.{said}", values=values)
 
-    def _crossed(self, history: History, plan: Plan) -> float | None:
+    def _crossed(self, history: History, spent: float) -> float | None:
         """Return the highest share that the last record crossed."""
-        budget, spent, cumulative = self.amount.value, self.spent(history, plan), self._cumulative(history)
+        budget, cumulative = self.amount.value, self._cumulative(history)
         before = spent - cumulative[-1] + cumulative[-2] if len(cumulative) > 1 else 0.0
         return max((share for share in self.warn_at if before < share * budget <= spent), default=None)
 
@@ -160,7 +165,7 @@ class CarbonBudget:
 
     def _values(self, budget: float, spent: float) -> dict[str, float]:
         unit = "kg" if self.counts_emissions else "kwh"
-        return {f"green/budget_left_{unit}": budget - spent, "green/budget_share": spent / budget}
+        return {f"green/budget_left_{unit}": budget - spent, "green/budget_share": min(spent / budget, float_info.max)}
 
     def _format(self, value: float) -> str:
         return format_mass(value) if self.counts_emissions else format_energy(value)

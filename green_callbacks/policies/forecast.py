@@ -3,10 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import floor
+from math import floor, inf, isfinite
 from typing import Final, Self
 
+from green_callbacks.policies._lost import cost, costs, lost_rows
 from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.records import History, Plan, Verdict
@@ -114,8 +114,8 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         budgets: Budgets whose end to foretell.
 
     Returns:
-        The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, or where no
-        energy was measured.
+        The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, where no
+        energy was measured, or where it is too large for a number.
     """
     laps = _Laps.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
     if laps is None:
@@ -129,7 +129,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
     planned = laps.done + ahead
     if first is not None and ends[first].low >= planned:
         first = None
-    return ForecastRecord(
+    record = ForecastRecord(
         epochs=planned if laps.are_epochs else None,
         kwh=laps.total(history.cumulative_kwh, kwh),
         kg=laps.total(history.cumulative_kg, kg),
@@ -138,6 +138,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         budget_end_share=None if first is None else ends[first].expected / planned,
         budget=first,
     )
+    return record if all(map(isfinite, (planned, *record.kwh, *record.kg, *record.seconds))) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +146,16 @@ class _Laps:
     """What costs are counted by: epochs, or their parts as long as too few epochs have ended.
 
     Attributes:
+        lost: Rows of epochs that are done again.
+        end: The last row of the history.
         rows: Rows at which the last of them ended, one more than are counted.
         done: How many were done.
         ahead: How many are to come.
         are_epochs: Whether they are epochs.
     """
 
+    lost: Sequence[int]
+    end: int
     rows: Sequence[int]
     done: int
     ahead: float
@@ -162,23 +167,28 @@ class _Laps:
         epochs = last_epochs(history, LAST + 1)
         if len(epochs) >= _EPOCHS:
             return cls._planned(history, plan, epochs, epochs_done(history), are_epochs=True)
-        parts = history.part_rows[bisect_left(history.part_rows, history.fit_row) :]
-        if len(parts) < _EPOCHS:
+        parts = history.part_rows
+        first = max(bisect_left(parts, history.fit_row), len(parts) - LAST - 1)
+        if len(parts) - first < _EPOCHS:
             return None
-        return cls._planned(history, plan, parts[-LAST - 1 :], len(parts), are_epochs=False)
+        return cls._planned(history, plan, parts[first:], history.finished_parts, are_epochs=False)
 
     @classmethod
     def _planned(cls, history: History, plan: Plan, rows: Sequence[int], done: int, *, are_epochs: bool) -> Self | None:
         share = plan.progress(history, rows[-1])
-        return cls(rows, done, max(done / share - done, 0.0), are_epochs) if share else None
+        if not share:
+            return None
+        return cls(lost_rows(history), len(history) - 1, rows, done, max(done / share - done, 0.0), are_epochs)
 
     def costs(self, cumulative: Sequence[float]) -> list[float]:
         """Return what each of the last took, with what lies outside epochs since the one before."""
-        return [cumulative[row] - cumulative[before] for before, row in pairwise(self.rows)]
+        return costs(self.lost, cumulative, self.rows)
 
-    def total(self, cumulative: Sequence[float], cost: Range) -> Range:
-        """Count from the last that has ended; what came after it is the beginning of what is ahead."""
-        total = cost.after(cumulative[self.rows[-1]], self.ahead)
+    def total(self, cumulative: Sequence[float], each: Range) -> Range:
+        """Count from the last that has ended; what came after it and is not lost begins what is ahead."""
+        last = self.rows[-1]
+        begun = cost(self.lost, cumulative, last, self.end)
+        total = each.after(cumulative[self.end] - begun, self.ahead)
         return Range(*(max(end, cumulative[-1]) for end in total))
 
 
@@ -206,8 +216,7 @@ def _before_step(history: History, now: ForecastRecord) -> Range | None:
 
 def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
     """Return what each of the last epochs took, with what lies outside epochs since the one before."""
-    rows = last_epochs(history, count + 1)
-    return [cumulative[row] - cumulative[before] for before, row in pairwise(rows)]
+    return costs(lost_rows(history), cumulative, last_epochs(history, count + 1))
 
 
 def _jumps(before: Range, expected: float) -> bool:
@@ -215,11 +224,15 @@ def _jumps(before: Range, expected: float) -> bool:
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
-def _end(laps: _Laps, history: History, plan: Plan, budget: CarbonBudget, cost: Range) -> Range:
+def _end(laps: _Laps, history: History, plan: Plan, budget: CarbonBudget, lap: Range) -> Range:
     """Return after how many epochs or parts a budget is spent; the dearer they are, the earlier."""
     left = max(budget.amount.value - budget.spent(history, plan), 0.0)
-    low, middle, high = (laps.done + (floor(left / each) if each > 0 else float("inf")) for each in reversed(cost))
+    low, middle, high = (laps.done + _whole(left / each if each > 0 else inf) for each in reversed(lap))
     return Range(low, middle, high)
+
+
+def _whole(count: float) -> float:
+    return float(floor(count)) if isfinite(count) else inf
 
 
 def _words(now: ForecastRecord, history: History) -> str:

@@ -1,6 +1,7 @@
 """Stop when more training no longer buys enough."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite, log, log1p
 from typing import Final, Literal
 
@@ -8,15 +9,18 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._arming import ENOUGH_VALUES, arming, is_armed
 from green_callbacks.policies._curve import Curve
 from green_callbacks.policies._metric_mode import Mode, direction
+from green_callbacks.policies._options import number
 from green_callbacks.policies._price import AHEAD, Price
 from green_callbacks.policies._schedule import drop_ahead, fresh_start
-from green_callbacks.policies._trend import fit
 from green_callbacks.policies._window import Window
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.units import format_energy
 
 _NOT_LEARNING: Final = 0.03
 """A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
+
+_NUMBERS: Final = ("min_gain_on_doubling", "min_gain_per_kg", "min_gain_per_kwh", "acceptable", "not_learning_after")
+"""Options that are numbers, or None."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,12 @@ class MarginalGain:
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
+        if not isinstance(self.monitor, str):
+            msg = f"monitor is {self.monitor!r}: name the metric to watch, such as 'val_acc'."
+            raise ConfigurationError(msg)
+        for name in _NUMBERS:
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, number(name, getattr(self, name)))
         self._price  # noqa: B018  refuses
         object.__setattr__(self, "mode", direction(self.monitor, self.mode))
         if self.acceptable is not None and not isfinite(self.acceptable):
@@ -80,7 +90,7 @@ class MarginalGain:
             msg = f"on_annealing is {self.on_annealing!r}: write 'hold' or 'stop'."
             raise ConfigurationError(msg)
 
-    @property
+    @cached_property
     def _price(self) -> Price:
         return Price.chosen(self.min_gain_per_kg, self.min_gain_per_kwh, self.min_gain_on_doubling)
 
@@ -99,19 +109,16 @@ class MarginalGain:
             ``held`` while it cannot or must not decide, ``armed`` while training pays, ``stopping`` where it no longer
             does (``warning`` where it only reports), with the gain per kg, per kWh and by a doubling in ``values``.
         """
-        unknown = self._unknown(history)
-        if unknown:
-            return Verdict(stop=False, code="held", reason=f"{unknown} {arming(history, plan, self.monitor)}")
-        curve = Curve.of(history, history.metric(self.monitor), rises=self.mode == "max")
-        window = Window.of(curve, fresh_start(history, plan))
-        if window is None:
-            reason = f"There are too few values of {self.monitor} to judge by. {arming(history, plan, self.monitor)}"
-            return Verdict(stop=False, code="held", reason=reason)
-        values = window.gains(history)
-        why_stop = self._why_stop(history, curve, window)
-        why_wait = self._why_wait(history, plan, curve, why_stop)
+        window = self._window(history, plan)
+        if isinstance(window, str):
+            return Verdict(stop=False, code="held", reason=window)
+        curve, values = window.curve, window.gains(history)
+        why_wait = self._why_wait(history, plan, curve)
         if why_wait:
             return Verdict(stop=False, code="held", reason=why_wait, values=values)
+        why_stop = self._why_stop(history, curve, window)
+        if plan.anneals and self.on_annealing == "hold":
+            return Verdict(stop=False, code="held", reason=_annealed(why_stop), values=values)
         if not why_stop:
             return Verdict(stop=False, code="armed", reason=self._why_go_on(plan, window), values=values)
         if self.report_only:
@@ -119,6 +126,18 @@ class MarginalGain:
                 stop=False, code="warning", reason=f"It would stop here, but only reports. {why_stop}", values=values
             )
         return Verdict(stop=True, code="stopping", reason=why_stop, values=values)
+
+    def _window(self, history: History, plan: Plan) -> Window | str:
+        """Take the window by which to judge, or say why there is none."""
+        unknown = self._unknown(history)
+        if unknown:
+            return f"{unknown} {arming(history, plan, self.monitor)}"
+        window = Window.of(Curve.of(history, self.monitor, rises=self.mode == "max"), fresh_start(history, plan))
+        if window is None:
+            return f"There are too few values of {self.monitor} to judge by. {arming(history, plan, self.monitor)}"
+        if not window.can_be_judged:
+            return f"The values of {self.monitor} lie too far apart to calculate with."
+        return window
 
     def _unknown(self, history: History) -> str | None:
         rows, values = history.metric(self.monitor)
@@ -136,7 +155,7 @@ class MarginalGain:
 
     def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
         if not self._is_acceptable(curve):
-            return self._why_not_learning(curve)
+            return self._why_not_learning(curve, window)
         least = self._price.least_slope(history, curve)
         if least == 0:
             energy = format_energy(window.kwh)
@@ -150,9 +169,8 @@ class MarginalGain:
             f"{at_most:.3g} at most, and {pays:.3g} is the least that pays."
         )
 
-    def _why_not_learning(self, curve: Curve) -> str | None:
-        start = curve.before(curve.spent_kwh / 2)
-        trend = None if start < 0 or len(curve) < ENOUGH_VALUES else fit(*curve.since(start), rises=curve.rises)
+    def _why_not_learning(self, curve: Curve, window: Window) -> str | None:
+        trend = window.doubling if len(curve) >= ENOUGH_VALUES else None
         way = curve.turned((self.acceptable or 0.0) - curve.values[0])
         if trend is None or trend.upper * log(2) >= _NOT_LEARNING * way:
             return None
@@ -161,7 +179,7 @@ class MarginalGain:
             f"and the last doubling of the energy brought less than {_NOT_LEARNING:.0%} of the way."
         )
 
-    def _why_wait(self, history: History, plan: Plan, curve: Curve, why_stop: str | None) -> str | None:
+    def _why_wait(self, history: History, plan: Plan, curve: Curve) -> str | None:
         drop = drop_ahead(history, plan)
         if drop is not None:
             return f"The learning rate drops at epoch {drop}, and the metric often gains by that."
@@ -169,11 +187,6 @@ class MarginalGain:
             return f"Too little of the run is done. {arming(history, plan, self.monitor)}"
         if not self._is_acceptable(curve) and not self._gives_up(history, plan):
             return f"{self.monitor} is at {curve.best:.4g} and {self.acceptable:.4g} would be acceptable."
-        if plan.anneals and self.on_annealing == "hold":
-            advice = (
-                f" Without that it would stop here ({why_stop[:-1]}); next time, plan fewer epochs." if why_stop else ""
-            )
-            return f"The learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
         return None
 
     def _why_go_on(self, plan: Plan, window: Window) -> str:
@@ -188,6 +201,11 @@ class MarginalGain:
 
     def _is_acceptable(self, curve: Curve) -> bool:
         return self.acceptable is None or curve.turned(curve.best - self.acceptable) >= 0
+
+
+def _annealed(why_stop: str | None) -> str:
+    advice = f" Without that it would stop here ({why_stop[:-1]}); next time, plan fewer epochs." if why_stop else ""
+    return f"The learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
 
 
 def _bought(window: Window) -> str:

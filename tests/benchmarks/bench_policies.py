@@ -1,7 +1,7 @@
-"""What MarginalGain saves and loses on real learning curves, beside EarlyStopping, and what a decision costs.
+"""What MarginalGain saves and loses on real learning curves, beside EarlyStopping; for its cost see bench_decisions.py.
 
 Run it with the path of a table of curves (CSV, may be gzipped: workload, run, kind, cost, val, test), or without one
-for the timings alone::
+for the budgets and the scripted curves alone::
 
     python tests/benchmarks/bench_policies.py curves.csv.gz
 
@@ -15,11 +15,9 @@ import gzip
 import math
 import random
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
 
@@ -153,28 +151,6 @@ def print_scores(path: Path) -> None:
                 print(f"| … workloads drawn again | {label} | {spread} |", flush=True)
 
 
-def print_timings() -> None:
-    """Print what a decision costs at 1,000 and 10,000 records."""
-    policies = {
-        "MarginalGain, per kg": MarginalGain("loss", min_gain_per_kg=0.1),
-        "MarginalGain, doubling": MarginalGain("loss"),
-        "CarbonBudget": CarbonBudget("1 t"),
-    }
-    print("\n| policy | records | µs per decision (median, least of 3) |\n|---|---|---|")
-    for count in (1_000, 10_000):
-        history = History(
-            EpochRecord.scripted(epoch=i, emissions_kg=0.01, metrics={"loss": 1 / (1 + i)}, learning_rate=0.99**i)
-            for i in range(count)
-        )
-        for name, policy in policies.items():
-            times = [time.perf_counter()]
-            for _ in range(60):
-                policy.decide(history, Plan(epochs=2 * count))
-                times.append(time.perf_counter())
-            spans = sorted(after - before for before, after in pairwise(times))
-            print(f"| {name} | {count} | {median(spans) * 1e6:.0f}, {fmean(spans[:3]) * 1e6:.0f} |")
-
-
 def print_budgets(count: int = 1_000) -> None:
     """Print how much of a hard budget runs of random costs use: drift, noise, and one expensive validation."""
     chance, shares = random.Random(0), []
@@ -277,7 +253,6 @@ def _accuracy(at: int, first: int, second: int) -> float:
 if __name__ == "__main__":
     for argument in sys.argv[1:]:
         print_scores(Path(argument))
-    print_timings()
     print_budgets()
     print_budgets_inside()
     print_drops()

@@ -1,5 +1,9 @@
+import copy
 import pickle
 import random
+from dataclasses import fields, replace
+from decimal import Decimal
+from fractions import Fraction
 from statistics import fmean
 
 import pytest
@@ -218,3 +222,87 @@ def test_the_reserve_stays_where_the_last_part_was_not_measured():
     history.append(part(1, 0.1)._replace(devices={}, phases={}))
     assert CarbonBudget(0.5 + 0.1 + 0.3 - 1e-6).decide(history, Plan()).stop
     assert not CarbonBudget(0.5 + 0.1 + 0.3 + 1e-6).decide(history, Plan()).stop
+
+
+def test_the_text_of_a_budget_is_read_once(monkeypatch):
+    budget = CarbonBudget("500 g")
+    monkeypatch.setattr("green_callbacks.policies.carbon_budget.parse_amount", pytest.fail)
+    assert budget.amount.value == 0.5
+    assert budget.decide(History([EpochRecord.scripted(epoch=0, emissions_kg=0.1)]), Plan()).code == "armed"
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each)), replace])
+def test_a_copy_of_a_budget_is_the_same_budget(copied):
+    budget = CarbonBudget("500 g", warn_at=(0.5,))
+    twin = copied(budget)
+    assert (twin, hash(twin), repr(twin), twin.amount, twin.name) == (
+        budget,
+        hash(budget),
+        repr(budget),
+        budget.amount,
+        budget.name,
+    )
+    assert [each.name for each in fields(twin)] == ["budget", "project", "spent_before", "hard", "warn_at"]
+
+
+def test_a_budget_changed_in_a_copy_is_read_anew():
+    assert replace(CarbonBudget("500 g"), budget="2 kWh").amount.value == 2
+    assert replace(CarbonBudget("500 g", project="logs"), project=None).name == "the budget of 500 g"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"budget": None},
+        {"budget": [1]},
+        {"budget": 10**400},
+        {"budget": 1, "warn_at": ("half",)},
+        {"budget": 1, "warn_at": 2},
+        {"budget": 1, "spent_before": "much"},
+        {"budget": 1, "spent_before": None},
+    ],
+)
+def test_an_option_that_is_no_number_is_refused_at_construction(options):
+    with pytest.raises(ConfigurationError):
+        CarbonBudget(**options)
+
+
+def test_numbers_of_other_kinds_are_taken():
+    budget = CarbonBudget(Decimal("0.5"), warn_at=[Fraction(1, 2)], spent_before=Decimal("0.1"))
+    verdict = budget.decide(History([EpochRecord.scripted(epoch=0, emissions_kg=0.2)]), Plan())
+    assert verdict.values["green/budget_left_kg"] == pytest.approx(0.2)
+    assert verdict.code == "warning"
+
+
+def test_rows_outside_epochs_after_an_epoch_are_counted_as_they_come():
+    history, budget = epochs(0.1, 0.1), CarbonBudget("1 kg")
+    for _ in range(4):
+        assert not budget.decide(history, Plan()).stop
+        history.append(outside(0.1))
+    assert "the next epoch would take about 500 g" in budget.decide(history, Plan()).reason
+
+
+def test_a_budget_near_the_ends_of_the_floats_is_decided_on():
+    assert CarbonBudget(5e-324).decide(epochs(1.0), Plan()).values["green/budget_share"] > 1e308
+    assert CarbonBudget(1.7e308).decide(epochs(1.0), Plan()).code == "armed"
+
+
+def test_epochs_that_are_done_again_after_a_resume_are_spent_but_not_expected_again():
+    history = History(row for record in epochs(*[0.1] * 100) for row in (record, outside(0.01)))
+    history.rewind(50)
+    budget = CarbonBudget("12.05 kg")
+    resumed = budget.decide(history, Plan(epochs=100))
+    assert resumed.code == "armed"
+    assert resumed.values["green/budget_left_kg"] == pytest.approx(1.05)
+    for at in range(50, 60):
+        verdict = budget.decide(history, Plan(epochs=100))
+        assert verdict.stop == (at >= 59)
+        history.append(EpochRecord.scripted(epoch=at, emissions_kg=0.1))
+        history.append(outside(0.01))
+    assert "the next epoch would take about 120 g" in verdict.reason
+
+
+def test_an_epoch_that_a_kill_cut_short_is_not_expected_again():
+    cut_short = outside(0.5)._replace(complete=False)
+    history = History([*epochs(0.1, 0.1), cut_short, *list(epochs(0.1, 0.1, 0.1))[2:]])
+    assert CarbonBudget("1.2 kg").decide(history, Plan()).code == "armed"

@@ -236,3 +236,30 @@ def test_inside_an_epoch_the_forecast_stays_that_of_the_epochs_that_have_ended()
     before = forecast(history, plan)
     history.append(EpochRecord.scripted(epoch=4, step=45, emissions_kg=0.05)._replace(closes_epoch=False))
     assert forecast(history, plan) == before
+
+
+def test_a_forecast_of_any_size_is_that_of_another_size():
+    costs = [1.0, 1.0, 1.1, 0.9, 1.0, 1.2]
+    usual = forecast(epochs(*costs), Plan(epochs=10))
+    for size in (2.0**-900, 2.0**900):
+        sized = forecast(epochs(*(size * cost for cost in costs)), Plan(epochs=10))
+        assert [end / size for end in sized.kwh] == pytest.approx(usual.kwh)
+
+
+def test_a_forecast_too_large_for_a_number_is_none():
+    verdict = Forecast().decide(epochs(*[1e290] * 6), Plan(epochs=2**900))
+    assert (verdict.code, dict(verdict.values)) == ("held", {})
+
+
+def test_a_budget_that_lasts_for_ever_is_not_said_to_end():
+    history = epochs(*[1e-300] * 6)
+    assert forecast(history, Plan(epochs=10), (CarbonBudget(1.7e308),)).budget_end is None
+
+
+def test_epochs_that_are_done_again_are_in_the_total_and_not_in_the_cost_of_others():
+    history = epochs(*[0.1] * 100)
+    history.rewind(50)
+    for at in range(50, 53):
+        found = forecast(history, Plan(epochs=100))
+        assert found.kwh == pytest.approx((15.0, 15.0, 15.0), rel=0.03)
+        history.append(EpochRecord.scripted(epoch=at, emissions_kg=0.1, duration_seconds=10.0))

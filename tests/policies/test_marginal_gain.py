@@ -352,6 +352,9 @@ def test_the_price_is_said_in_words():
         ({"acceptable": math.inf}, "can reach"),
         ({"not_learning_after": 0.0}, "share of the plan"),
         ({"on_annealing": "warn"}, "'hold' or 'stop'"),
+        ({"min_gain_per_kg": "cheap"}, "write a number"),
+        ({"acceptable": [0.9]}, "write a number"),
+        ({"min_gain_per_kwh": 10**400}, "write a number"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_construction(options, complaint):
@@ -369,3 +372,45 @@ def test_a_long_run_is_judged_like_its_thinned_self():
     policy = MarginalGain("val_acc", min_gain_per_kwh=1.0)
     dense = stop_epoch(saturating(2000, 200), policy, Plan(epochs=2000), kg=0.001)
     assert dense == pytest.approx(200 * math.log(1 / 0.2) + 150, rel=0.5)
+
+
+def test_a_drop_within_a_long_run_is_found_though_the_rate_rose_again():
+    rates = [0.1] * 700 + [0.01] * 3 + [0.1] * 297
+    policy, plan = MarginalGain("val_acc"), Plan(epochs=1000)
+    values = saturating(700, 50) + [1.0 + 0.2 * value for value in saturating(300, 5)]
+    assert not policy.decide(run(values[:704], rates=rates[:704]), plan).stop
+    assert policy.decide(run(values[:704], rates=[0.1] * 704), plan).stop
+
+
+def test_a_metric_must_be_named():
+    with pytest.raises(ConfigurationError, match="name the metric"):
+        MarginalGain(None)
+
+
+def test_a_first_epoch_that_took_next_to_nothing_is_survived():
+    history = History(
+        EpochRecord.scripted(epoch=at, emissions_kg=kg, metrics={"val_acc": 0.1 * at})
+        for at, kg in enumerate([1e-30, 0.5, 0.5])
+    )
+    verdict = MarginalGain("val_acc").decide(history, PLAN)
+    assert verdict.values["green/gain_per_kg"] > 0
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_a_metric_of_any_size_is_stopped_where_any_other_is(size):
+    values = [size * value for value in saturating(100)]
+    for policy in (MarginalGain("val_acc"), MarginalGain("val_acc", min_gain_on_doubling=0.2)):
+        assert stop_epoch(values, policy) == stop_epoch(saturating(100), policy)
+
+
+def test_values_too_far_apart_for_a_number_are_said_and_decide_nothing():
+    verdict = MarginalGain("val_acc").decide(run([-1.7e308, 1.7e308] * 20), PLAN)
+    assert verdict.code == "held"
+    assert "too far apart" in verdict.reason
+
+
+def test_a_price_too_high_for_a_number_is_a_price():
+    history = run([1e-3 * value for value in saturating(60)], kg=1e3)
+    verdict = MarginalGain("val_acc", min_gain_per_kwh=1e308).decide(history, PLAN)
+    assert verdict.stop
+    assert "e+307 is the least that pays" in verdict.reason

@@ -1,10 +1,17 @@
+import functools
 import math
+import random
+import re
 
+import direct_rule
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from random_history import RandomRun
 
-from green_callbacks.policies import CarbonBudget, MarginalGain
+from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain
 from green_callbacks.records import EpochRecord, History, Plan
+from green_callbacks.summary import Front
 
 costs = st.lists(st.floats(0, 0.3, allow_subnormal=False), max_size=25)
 metrics = st.lists(st.one_of(st.none(), st.floats(width=32)), max_size=25)
@@ -57,3 +64,105 @@ def test_the_doubling_form_knows_no_scale(values, metric_scale, cost_scale):
     plain = policy.decide(run(values), Plan(epochs=25))
     scaled = policy.decide(run([metric_scale * v for v in values], kg=0.05 * cost_scale), Plan(epochs=25))
     assert plain.stop == scaled.stop
+
+
+POLICIES = [
+    MarginalGain("val_acc"),
+    MarginalGain("val_loss", min_gain_per_kg=0.2, acceptable=0.4),
+    MarginalGain("val_acc", min_gain_on_doubling=0.0, report_only=True, acceptable=0.99),
+    CarbonBudget("3 kg"),
+    CarbonBudget("50 kWh", hard=False),
+    Forecast((CarbonBudget("3 kg"), CarbonBudget("1 kWh"))),
+]
+PLANS = [
+    Plan(),
+    Plan(epochs=60),
+    Plan(epochs=80, learning_rate_drops=(20, 40, 90)),
+    Plan(steps=900),
+    Plan(seconds=99.0),
+]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32), st.sampled_from(PLANS))
+def test_what_is_kept_with_a_history_changes_no_decision(seed, plan):
+    made, chance = RandomRun(seed), random.Random(seed)
+    for _ in range(120):
+        made.go_on()
+        if not len(made.history) or chance.random() < 0.3:
+            continue
+        anew = History.from_columns(made.history.to_columns())
+        assert [each.decide(made.history, plan) for each in POLICIES] == [each.decide(anew, plan) for each in POLICIES]
+        assert list(Front(made.history, "val_acc", "max")) == list(Front(anew, "val_acc", "max"))
+        assert [(p.row, p.value) for p in Front(anew, "val_loss", "min")] == direct_rule.front(anew, "val_loss", "min")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32), st.booleans(), st.booleans(), st.sampled_from(PLANS))
+def test_a_window_is_what_the_whole_history_says(seed, calm, rises, plan):
+    made, metric, judged = RandomRun(seed, calm=calm), "val_acc" if rises else "val_loss", 0
+    for _ in range(350 if calm else 120):
+        made.go_on()
+        window = MarginalGain(metric)._window(made.history, plan)
+        if not len(made.history) or MarginalGain(metric)._unknown(made.history):
+            assert isinstance(window, str)
+            continue
+        expected = direct_rule.judged(made.history, plan, metric, rises=rises)
+        assert isinstance(window, str) == (expected is None)
+        if expected is not None:
+            _assert_alike(window, expected)
+            judged += 1
+    assert judged or not calm
+
+
+def _assert_alike(window, expected):
+    curve, size = window.curve, abs(expected.best) + expected.whole_gain + 1e-300
+    alike = functools.partial(pytest.approx, rel=1e-9, abs=1e-12 * size)
+    assert (curve.best, len(curve), curve.spent_kwh, window.kwh) == (
+        expected.best,
+        expected.count,
+        expected.spent_kwh,
+        expected.kwh,
+    )
+    assert (curve.whole_gain, curve.gained_since(window.start)) == (expected.whole_gain, expected.gained)
+    assert window.trend == alike((expected.slope, expected.upper))
+    if len(curve) >= 10:
+        assert (window.doubling and window.doubling.upper) == (expected.learns and alike(expected.learns))
+    assert (window.bought, window.late_slope) == alike((expected.bought, expected.late_slope))
+
+
+NUMBERS = st.floats() | st.sampled_from(
+    [1.7e308, -1.7e308, 1e308, 5e-324, -5e-324, 1e-310, 0.0, -0.0, 1.0, math.nan, math.inf, -math.inf]
+)
+COSTS = st.floats(0, 1e290) | st.sampled_from([0.0, 5e-324, 1e-310, 1e-20, 0.01, 0.01, 1.0, 1e150, 1e280])
+EXTREME = [
+    *POLICIES,
+    MarginalGain("val_acc", min_gain_per_kg=1e308),
+    MarginalGain("val_acc", min_gain_per_kwh=5e-324, acceptable=-1.7e308),
+    MarginalGain("val_acc", min_gain_on_doubling=1e308, acceptable=1.7e308),
+    MarginalGain("val_acc", min_gain_per_kg=0.0, mode="min"),
+    CarbonBudget(5e-324),
+    CarbonBudget(1.7e308, spent_before=1e300),
+    Forecast((CarbonBudget(5e-324), CarbonBudget(1.7e308))),
+]
+FEW = st.lists(NUMBERS, min_size=1, max_size=3)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    FEW | st.lists(NUMBERS, max_size=30),
+    FEW.map(lambda few: [abs(each) if math.isfinite(each) else 0.0 for each in few]) | st.lists(COSTS, min_size=1),
+    st.sampled_from([*PLANS, Plan(seconds=1e-300), Plan(emissions_kg=5e-324), Plan(epochs=2**63, anneals=True)]),
+    st.sampled_from([0.1, 1e3, 1e300]),
+)
+def test_numbers_of_any_size_are_decided_on(values, costs, plan, seconds):
+    history = History()
+    for at in range(30):
+        value, cost = values[at % len(values)] if values else None, min(costs[at % len(costs)], 1e290)
+        metrics = {} if value is None else {"val_acc": value, "val_loss": value}
+        history.append(EpochRecord.scripted(epoch=at, emissions_kg=cost, metrics=metrics, duration_seconds=seconds))
+        for policy in EXTREME:
+            verdict = policy.decide(history, plan)
+            said = verdict.reason.replace(f"is {value}, which says nothing", "")
+            assert not re.search(r"\b(nan|inf)\b", said), (policy, verdict.reason)
+            assert all(map(math.isfinite, verdict.values.values())), (policy, verdict.values)
