@@ -17,17 +17,19 @@ from green_callbacks._version import __version__
 
 if TYPE_CHECKING:
     from green_callbacks.accountant import AccountantOptions, EnergyAccountant
+    from green_callbacks.ledger import read_ledger
     from green_callbacks.policies import CarbonBudget, MarginalGain, Policy, Replay, replay
     from green_callbacks.records import EpochRecord, History, Plan, RunRecord, Verdict
-    from green_callbacks.sinks import Sink, TensorBoardSink, read_ledger
+    from green_callbacks.sinks import Sink, TensorBoardSink
     from green_callbacks.summary import Summary
     from green_callbacks.window import Window, measure
 
 _ROOMS = {
     "accountant": ("AccountantOptions", "EnergyAccountant"),
+    "ledger": ("read_ledger",),
     "policies": ("CarbonBudget", "MarginalGain", "Policy", "Replay", "replay"),
     "records": ("EpochRecord", "History", "Plan", "RunRecord", "Verdict"),
-    "sinks": ("Sink", "TensorBoardSink", "read_ledger"),
+    "sinks": ("Sink", "TensorBoardSink"),
     "summary": ("Summary",),
     "window": ("Window", "measure"),
 }

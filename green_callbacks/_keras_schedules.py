@@ -1,9 +1,11 @@
-"""What a learning-rate schedule of Keras still holds."""
+"""What a model of Keras tells: what its learning-rate schedule still holds, and numbers."""
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final
+from math import isfinite
+from typing import Any, Final
 
+from keras import ops
 from keras.optimizers import schedules
 
 from green_callbacks.records import Plan
@@ -13,6 +15,46 @@ _DROP: Final = 0.5
 
 _ABOUT_ZERO: Final = 0.1
 """A learning rate that ends at this share of its highest or less has been annealed."""
+
+
+def model_plan(model: Any, plan: Plan, steps_per_epoch: int | None) -> Plan:  # noqa: ANN401  keras is not typed
+    """Add to a plan what the schedule of a model's optimiser will do.
+
+    Args:
+        model: The model.
+        plan: What else is known.
+        steps_per_epoch: Number of batches of an epoch; None if unknown.
+
+    Raises:
+        Exception: Whatever a schedule of the user's own raises.
+    """
+    optimizer = getattr(model, "optimizer", None)
+    rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    return schedule_plan(rate, plan, steps_per_epoch)
+
+
+def number(tensor: object) -> float | None:
+    """Return what a tensor or a variable of any backend holds; None for None.
+
+    Args:
+        tensor: It, or a number.
+
+    Raises:
+        Exception: It holds no number.
+    """
+    if tensor is None:
+        return None
+    # What a variable of Keras holds may itself be spread over devices: only NumPy takes either.
+    return float(ops.convert_to_numpy(ops.convert_to_tensor(tensor)))
+
+
+def whole(count: float | None) -> int | None:
+    """Return a count as an integer; None if it is not finite, or None.
+
+    Args:
+        count: The count.
+    """
+    return None if count is None or not isfinite(count) else int(count)
 
 
 def schedule_plan(schedule: object, plan: Plan, steps_per_epoch: int | None) -> Plan:

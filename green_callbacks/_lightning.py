@@ -1,6 +1,6 @@
 """The body of the Lightning callback, the same for both import roots."""
 
-import logging
+from functools import partial
 from typing import Any, Final, Unpack
 
 from green_callbacks._lightning_trainer import (
@@ -8,14 +8,17 @@ from green_callbacks._lightning_trainer import (
     batch_size,
     gpu_uuids,
     learning_rate,
+    log_folder,
     run_plan,
     tensorboard_writer,
 )
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant, OneRank, Ranks
-from green_callbacks.records import EpochRecord
+from green_callbacks.accountant.guarded import Guarded
+from green_callbacks.records import EpochRecord, Plan
 from green_callbacks.sinks import scalars
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _IN_PROGRESS_BAR: Final = "green/emissions_total_kg"
 
@@ -51,11 +54,14 @@ class LightningHooks:
         self.accountant = accountant or EnergyAccountant(**options)
         self._checkpoint: dict[str, Any] | None = None
         self._seen: dict[str, Any] = {}
-        self._in_epoch = False
+        self._in_epoch = self._has_started = False
         self._steps = 0
+        self._guarded = Guarded()
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin a validation, test or predict run; a fit begins once its checkpoint is loaded."""
+        if self._has_started:  # what another callback raised kept Lightning from telling of the end of the one before
+            self._close(together=False)
         if stage != "fit" and not trainer.fast_dev_run:
             self._start(trainer)
             self.accountant.phase({"validate": "validation"}.get(stage, stage))
@@ -63,12 +69,12 @@ class LightningHooks:
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """End whatever ran; Lightning closes its loggers after this."""
         self._checkpoint = None
-        self.accountant.close()
+        self._close(together=True)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """End whatever ran; the other ranks may be anywhere."""
         self._checkpoint = None
-        self.accountant.close(together=False)
+        self._close(together=False)
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin, unless the strategy loads its checkpoint later."""
@@ -82,7 +88,7 @@ class LightningHooks:
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin where there was no sanity check either; the number of batches is known from here on."""
         self._start_fit(trainer)
-        self.accountant.expect(run_plan(trainer, self.accountant.history.duration_seconds))
+        self.accountant.expect(self._plan(trainer))
 
     def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin an epoch."""
@@ -94,7 +100,8 @@ class LightningHooks:
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count samples and steps; end a part of the epoch if it is time, and stop if a policy says so."""
-        self.accountant.observe(samples=batch_size(batch), step=trainer.global_step)
+        samples = self._guarded.ask("The size of a batch", partial(batch_size, batch), None)
+        self.accountant.observe(samples=samples, step=trainer.global_step)
         steps, self._steps = trainer.global_step - self._steps, trainer.global_step
         if steps and self.accountant.end_step(steps):
             self._observe(trainer)
@@ -145,16 +152,24 @@ class LightningHooks:
         self._start(trainer)
 
     def _start(self, trainer: Any) -> None:
-        writer = tensorboard_writer(trainer)
+        self._has_started = True
+        writer = tensorboard_writer(trainer, self._guarded)
         ranks: Ranks = LightningRanks(trainer) if trainer.world_size > 1 else OneRank()
         self.accountant.start(
-            folder=trainer.log_dir or trainer.default_root_dir,
+            folder=log_folder(trainer, self._guarded),
             ranks=ranks,
-            plan=run_plan(trainer, self.accountant.history.duration_seconds),
+            plan=self._plan(trainer),
             writer=writer,
             streams_scalars=writer is not None,
-            gpu_uuids=gpu_uuids(trainer.strategy.root_device),
+            gpu_uuids=self._guarded.ask("The device", lambda: gpu_uuids(trainer.strategy.root_device), None),
         )
+
+    def _close(self, *, together: bool) -> None:
+        self._has_started = False
+        self.accountant.close(together=together)
+
+    def _plan(self, trainer: Any) -> Plan:
+        return run_plan(trainer, self.accountant.history.duration_seconds, self._guarded)
 
     def _begin_epoch(self, trainer: Any) -> None:
         if self.accountant.is_live and not self._in_epoch:
@@ -163,16 +178,16 @@ class LightningHooks:
             self.accountant.begin_epoch(trainer.current_epoch)
 
     def _observe(self, trainer: Any) -> None:
-        self.accountant.observe(
-            self._fresh_metrics(trainer), learning_rate=learning_rate(trainer), step=trainer.global_step
-        )
+        rate = self._guarded.ask("The learning rate", partial(learning_rate, trainer), None)
+        self.accountant.observe(self._fresh_metrics(trainer), learning_rate=rate, step=trainer.global_step)
 
     def _log_part(self, trainer: Any, record: EpochRecord) -> None:
         """Log what a part of an epoch took; Lightning's own log would leave out what is not due by its count."""
         if trainer.is_global_zero:
             values = scalars(record, self.accountant.history.emissions_kg)
             for each in trainer.loggers:
-                each.log_metrics(values, step=max(trainer.global_step - 1, 0))
+                log = partial(each.log_metrics, values, step=max(trainer.global_step - 1, 0))
+                self._guarded.tell(f"Logging to {type(each).__name__}", log)
 
     def _log(self, trainer: Any, pl_module: Any, record: EpochRecord) -> None:
         """Log what rank 0 knows, the same on every rank, so that each can monitor it."""
@@ -181,8 +196,10 @@ class LightningHooks:
         if trainer.barebones:
             return
         for key, value in values.items():
+            in_bar = key == _IN_PROGRESS_BAR
             # Both flags together: it is agreed upon already, so nothing to reduce, and nothing to be warned of.
-            pl_module.log(key, value, prog_bar=key == _IN_PROGRESS_BAR, sync_dist=True, rank_zero_only=True)
+            log = partial(pl_module.log, key, value, prog_bar=in_bar, sync_dist=True, rank_zero_only=True)
+            self._guarded.tell("Logging with the module's self.log", log)
 
     def _stop(self, trainer: Any) -> None:
         too_few_epochs = trainer.current_epoch + 1 < (trainer.min_epochs or 0)
@@ -197,7 +214,11 @@ class LightningHooks:
 
         It makes a new tensor whenever it computes a metric, and hands out the same one as long as it does not.
         """
-        metrics = {name: value for name, value in trainer.callback_metrics.items() if not name.startswith("green/")}
-        fresh = {name: float(value) for name, value in metrics.items() if self._seen.get(name) is not value}
+        metrics = {
+            name: value
+            for name, value in trainer.callback_metrics.items()
+            if not (isinstance(name, str) and name.startswith("green/"))
+        }
+        fresh = {name: value for name, value in metrics.items() if self._seen.get(name) is not value}
         self._seen = metrics
-        return fresh
+        return self._guarded.numbers(fresh)

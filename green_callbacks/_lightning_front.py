@@ -1,6 +1,5 @@
 """The body of the Lightning callback that keeps the checkpoints of a front, the same for both import roots."""
 
-import logging
 import os
 from functools import partial
 from pathlib import Path
@@ -10,11 +9,13 @@ import torch
 
 from green_callbacks._lightning import LightningHooks
 from green_callbacks.accountant import EnergyAccountant, FrontFiles
+from green_callbacks.accountant.guarded import Guarded
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._metric_mode import Mode
 from green_callbacks.summary import FrontPoint
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class FrontHooks:
@@ -61,6 +62,7 @@ class FrontHooks:
         self.points: dict[str, FrontPoint] = {}
         self._weights_only = save_weights_only
         self._is_warned = False
+        self._guarded = Guarded()
         super().__init__(  # type: ignore[call-arg]  # of ModelCheckpoint, which comes next
             dirpath=dirpath,
             monitor=monitor,
@@ -95,7 +97,9 @@ class FrontHooks:
         self._show(trainer)
         if trainer.is_global_zero and path in self.points:
             for each in trainer.loggers:
-                each.after_save_checkpoint(self)
+                self._guarded.tell(
+                    f"Showing {type(each).__name__} a checkpoint", partial(each.after_save_checkpoint, self)
+                )
 
     def state_dict(self) -> dict[str, Any]:
         """Return nothing: what it must know after a resume is in the account."""
@@ -106,7 +110,8 @@ class FrontHooks:
         point = self._files.due(_accountant(trainer))
         if point is None:
             return None
-        if float(trainer.callback_metrics.get(self._files.monitor, point.value)) == point.value:
+        shown = {self._files.monitor: trainer.callback_metrics.get(self._files.monitor)}
+        if self._guarded.numbers(shown).get(self._files.monitor, point.value) == point.value:
             return self._files.name(point)
         if not self._is_warned:
             self._is_warned = True

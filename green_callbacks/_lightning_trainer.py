@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 from math import ceil, isfinite, lcm
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import torch
 
 from green_callbacks._torch_schedules import Schedule, schedule_plan
+from green_callbacks.accountant.guarded import Guarded, as_number
+from green_callbacks.accountant.project import FOLDER
 from green_callbacks.records import Plan
 
 _DEFAULT_MAX_EPOCHS: Final = 1000
@@ -39,25 +45,40 @@ class LightningRanks:
         return total
 
 
-def run_plan(trainer: Any, past_seconds: float) -> Plan:
+def run_plan(trainer: Any, past_seconds: float, guarded: Guarded) -> Plan:
     """Return what a trainer knows ahead.
 
     Args:
         trainer: The trainer. How often schedules step in an epoch is known from ``on_train_start`` on.
         past_seconds: Time that the run has taken so far, in s.
+        guarded: Asks the trainer, and the user's callbacks and schedules.
 
     Returns:
         Its limits and what its learning-rate schedules will do.
     """
+    limits = guarded.ask("The horizon of the trainer", partial(_limits, trainer), Plan())
+    remaining = guarded.ask("The time that a callback leaves", partial(_remaining_seconds, trainer), None)
+    plan = limits if remaining is None else replace(limits, seconds=past_seconds + remaining)
+    unreadable = replace(plan, schedule_unreadable=True)
+    return guarded.ask("The trainer's learning-rate schedules", partial(_with_schedules, trainer, plan), unreadable)
+
+
+def _limits(trainer: Any) -> Plan:
     has_default_horizon = trainer.max_epochs == _DEFAULT_MAX_EPOCHS and trainer.max_steps == -1
-    timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
-    remaining = [seconds for timer in timers if (seconds := timer.time_remaining()) is not None]
-    plan = Plan(
+    return Plan(
         epochs=None if has_default_horizon else _positive(trainer.max_epochs),
-        min_epochs=trainer.min_epochs or None,
+        min_epochs=_positive(trainer.min_epochs),
         steps=_positive(trainer.max_steps),
-        seconds=past_seconds + min(remaining) if remaining else None,
     )
+
+
+def _remaining_seconds(trainer: Any) -> float | None:
+    timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
+    remaining = [float(seconds) for timer in timers if (seconds := timer.time_remaining()) is not None]
+    return min(filter(isfinite, remaining), default=None)
+
+
+def _with_schedules(trainer: Any, plan: Plan) -> Plan:
     epochs = [plan.epochs] if plan.epochs else []
     steps_per_epoch = _steps_per_epoch(trainer, frequency=1)
     if plan.steps and steps_per_epoch:
@@ -87,16 +108,48 @@ def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
 
 
 def _positive(limit: int | None) -> int | None:
-    return limit if limit and limit > 0 else None
+    return int(limit) if limit and isfinite(limit) and limit > 0 else None
 
 
-def tensorboard_writer(trainer: Any) -> Any | None:
+def log_folder(trainer: Any, guarded: Guarded) -> str | Path | None:
+    """Return the folder of a trainer's logs.
+
+    Args:
+        trainer: The trainer.
+        guarded: Asks the trainer, and through it the user's loggers.
+
+    Returns:
+        A folder of this machine: that of the first logger, else the trainer's own; None, for the working folder, where
+        there is none.
+    """
+    found = guarded.ask("The log folder of the trainer", lambda: trainer.log_dir, None)
+    found = found or guarded.ask("The default folder of the trainer", lambda: trainer.default_root_dir, None)
+    if not isinstance(found, str | Path) or not str(found).startswith("file://"):
+        return _of_this_machine(found, guarded)
+    return url2pathname(urlsplit(str(found)).path)
+
+
+def _of_this_machine(found: object, guarded: Guarded) -> str | Path | None:
+    if isinstance(found, Path) or (isinstance(found, str) and "://" not in found):
+        return found
+    if found:
+        guarded.say_once(
+            "remote folder",
+            "The log folder %s is not on this machine. The ledger goes to the folder %s in the working folder. "
+            "Name a file with ledger=… to have it elsewhere.",
+            found,
+            FOLDER,
+        )
+    return None
+
+
+def tensorboard_writer(trainer: Any, guarded: Guarded) -> Any | None:
     """Return the writer of a trainer's first TensorBoardLogger; None on ranks but 0, where it is a dummy."""
     if not trainer.is_global_zero:
         return None
     for each in trainer.loggers:
         if any(kind.__name__ == "TensorBoardLogger" for kind in type(each).__mro__):
-            return each.experiment
+            return guarded.ask("The writer of TensorBoardLogger", partial(getattr, each, "experiment"), None)
     return None
 
 
@@ -119,13 +172,21 @@ def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
 
 
 def learning_rate(trainer: Any) -> float | None:
-    """Return the learning rate of a trainer's first parameters; None where it has no optimiser."""
+    """Return the learning rate of a trainer's first parameters; None where it has no optimiser.
+
+    Raises:
+        Exception: Whatever an optimiser of the user's own raises.
+    """
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
-    return float(groups[0]["lr"]) if groups else None
+    return as_number(groups[0]["lr"]) if groups else None
 
 
 def batch_size(batch: Any) -> int | None:
-    """Return the length of the first tensor in a batch; None if there is none."""
+    """Return the length of the first tensor in a batch; None if there is none.
+
+    Raises:
+        Exception: Whatever a batch of the user's own raises.
+    """
     if isinstance(batch, torch.Tensor):
         return batch.shape[0] if batch.ndim else 1
     parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()

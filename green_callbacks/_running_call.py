@@ -36,8 +36,8 @@ class RunningCall:
         """
         frame = inspect.currentframe()
         while frame is not None:
-            module: str = frame.f_globals.get("__name__") or ""
-            if frame.f_code.co_name in names and module.split(".", 1)[0] == package:
+            module = frame.f_globals.get("__name__")  # anything, where code is run by exec()
+            if frame.f_code.co_name in names and isinstance(module, str) and module.split(".", 1)[0] == package:
                 return cls(frame)
             frame = frame.f_back
         return None

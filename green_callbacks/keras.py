@@ -3,21 +3,24 @@
 import os
 import weakref
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 import keras
 
-from green_callbacks._keras_schedules import schedule_plan
+from green_callbacks._keras_schedules import model_plan, number, whole
 from green_callbacks._running_call import RunningCall
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant, FrontFiles
+from green_callbacks.accountant.guarded import Guarded
 from green_callbacks.accountant.project import FOLDER
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.policies._metric_mode import Mode
 from green_callbacks.records import Plan
 from green_callbacks.sinks import scalars
 from green_callbacks.summary import FrontPoint
+from green_callbacks.text import plain_name
 
 _fitting: "weakref.WeakSet[EmissionsMonitor]" = weakref.WeakSet()  # no callback of Keras knows any other
 
@@ -48,6 +51,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         self._has_counted_samples = False
         self._batches = self._steps_before = 0
         self._phases = ExitStack()
+        self._guarded = Guarded()
         if self.accountant.decides_inside_epochs:
             # Only then: a callback that looks at batches has Keras wait for each of them.
             self.on_train_batch_end = self._end_batch
@@ -78,7 +82,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """
         self._has_counted_samples = False
         self._batches = 0
-        self._steps_before = int(self._iterations() or self.accountant.history.steps or 0)
+        self._steps_before = self._iterations() or self.accountant.history.steps or 0
         if self.accountant.is_live:
             try:
                 self.accountant.begin_epoch(epoch)
@@ -91,7 +95,7 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         steps, self._batches = batch + 1 - self._batches, batch + 1
         if self.accountant.end_step(steps):
             # With JAX the optimiser itself is told of its steps when the epoch ends.
-            self.accountant.observe(logs or {}, step=self._steps_before + self._batches)
+            self.accountant.observe(self._guarded.numbers(logs or {}), step=self._steps_before + self._batches)
             self.accountant.end_part()
             if self.accountant.stop_reason is not None:
                 self.model.stop_training = True
@@ -104,7 +108,8 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         self._count_samples()
         self._observe(logs)
         record = self.accountant.end_epoch()
-        logs.update(scalars(record, self.accountant.history.emissions_kg))
+        values = scalars(record, self.accountant.history.emissions_kg)
+        self._guarded.tell("Adding to the logs of Keras", lambda: logs.update(values))
         if self.accountant.stop_reason is not None:
             self.model.stop_training = True
 
@@ -149,22 +154,21 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
             self.accountant.close()
 
     def _plan(self) -> Plan:
-        params = self.params or {}
-        epochs = params.get("epochs") or 1
-        plan = Plan(epochs=epochs if epochs > 1 else None)  # 1 is what Keras takes when nothing was asked for
-        optimizer = getattr(self.model, "optimizer", None)
-        rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
-        return schedule_plan(rate, plan, params.get("steps"))
+        epochs = (self.params or {}).get("epochs")
+        plan = Plan(
+            epochs=epochs if isinstance(epochs, int) and epochs > 1 else None
+        )  # 1 is what Keras takes when nothing was asked for
+        ask = partial(model_plan, self.model, plan, (self.params or {}).get("steps"))
+        return self._guarded.ask("The learning-rate schedule", ask, replace(plan, schedule_unreadable=True))
 
     def _observe(self, logs: dict[str, Any]) -> None:
-        optimizer = getattr(self.model, "optimizer", None)
         # One that has never stepped is not the one that trains: a train_step of the user's own has others.
         steps = self._iterations()
-        rate = _number(getattr(optimizer, "learning_rate", None)) if steps else None
-        self.accountant.observe(logs, learning_rate=rate, step=int(steps) if steps else None)
+        rate = self._number("The optimizer's learning rate", "optimizer", "learning_rate") if steps else None
+        self.accountant.observe(self._guarded.numbers(logs), learning_rate=rate, step=steps or None)
 
-    def _iterations(self) -> float | None:
-        return _number(getattr(getattr(self.model, "optimizer", None), "iterations", None))
+    def _iterations(self) -> int | None:
+        return whole(self._number("The optimizer's steps", "optimizer", "iterations"))
 
     def _count_samples(self) -> None:
         """Observe how many samples the epoch has seen, before the validation resets what has counted them.
@@ -174,8 +178,12 @@ class EmissionsMonitor(keras.callbacks.Callback):  # type: ignore[misc]  # keras
         """
         if not self._has_counted_samples:
             self._has_counted_samples = True
-            samples = _number(getattr(getattr(self.model, "_loss_tracker", None), "count", None))
-            self.accountant.observe(samples=int(samples) if samples else None)
+            counted = self._number("The number of samples", "_loss_tracker", "count")
+            self.accountant.observe(samples=whole(counted) or None)
+
+    def _number(self, what: str, owner: str, name: str) -> float | None:
+        """Ask a part of the model for a number; None where it has no such part."""
+        return self._guarded.ask(what, lambda: number(getattr(getattr(self.model, owner, None), name, None)), None)
 
 
 class FrontCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
@@ -247,7 +255,7 @@ class FrontCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
         point = self._files.due(accountant) if accountant else None
         if accountant is None or point is None or point.epoch != epoch:
             return
-        folder = self.dirpath or Path(FOLDER, accountant.run_id, "checkpoints")
+        folder = self.dirpath or Path(FOLDER, plain_name(accountant.run_id), "checkpoints")
         paths = self._files.paths(folder, self._files.name(point), self._ending)
         path = next(path for path in paths if not os.path.exists(path))  # noqa: PTH110  never raises
         for each in self._files.add(accountant, path, partial(self._save, path)):
@@ -287,13 +295,6 @@ class FrontCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]  # keras 
             Path(path).unlink(missing_ok=True)
         except OSError as reason:
             self._files.failed(path, reason)
-
-
-def _number(tensor: object) -> float | None:
-    if tensor is None:
-        return None
-    # What a variable of Keras holds may itself be spread over devices: only NumPy takes either.
-    return float(keras.ops.convert_to_numpy(keras.ops.convert_to_tensor(tensor)))
 
 
 __all__ = ["EmissionsMonitor", "FrontCheckpoint"]

@@ -1,9 +1,9 @@
 """The checkpoint files of the front of emissions and quality: which one is due, and which to keep."""
 
-import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
 
@@ -11,9 +11,14 @@ from green_callbacks.accountant.core import EnergyAccountant
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._metric_mode import Mode, direction
 from green_callbacks.records import Checkpoints
-from green_callbacks.summary import FrontPoint, front, worth_keeping
+from green_callbacks.summary import Front, FrontPoint, chosen, worth_keeping
+from green_callbacks.text.log import get_logger
+from green_callbacks.text.names import shortened
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
+
+_LONGEST_METRIC_BYTES = 120
+"""Bytes of a metric in the name of a file: with the numbers, a version and an ending it stays below 255."""
 
 
 class FrontFiles:
@@ -59,8 +64,8 @@ class FrontFiles:
             accountant: What accounts the run.
         """
         paths = {row: path for path, row in self._rows(accountant).items()}
-        points = front(accountant.history, self.monitor, self.mode)
-        return {paths[point.row]: point for point in points if point.row in paths}
+        points = chosen(Front(accountant.history, self.monitor, self.mode), paths)
+        return {paths[point.row]: point for point in points}
 
     def due(self, accountant: EnergyAccountant) -> FrontPoint | None:
         """Return the point that the epoch just ended has added to the front; None if it has added none.
@@ -72,12 +77,12 @@ class FrontFiles:
         last = len(history) - 1
         if not accountant.is_live or last not in history.metric(self.monitor).rows[-1:]:
             return None
-        newest = front(history, self.monitor, self.mode)[-1:]
+        newest = Front(history, self.monitor, self.mode)[-1:]
         return next((point for point in newest if point.row == last and point.epoch is not None), None)
 
     def name(self, point: FrontPoint) -> str:
         """Name the file of a point, without its ending, by epoch, metric and kgCO2e."""
-        metric = re.sub(r"[^\w.-]+", "_", self.monitor)
+        metric = shortened(re.sub(r"[^\w.-]+", "_", self.monitor), _LONGEST_METRIC_BYTES)
         return f"front-epoch={point.epoch}-{metric}={point.value:.4g}-kg={point.kg:.3g}"
 
     def paths(self, folder: str | Path, name: str, ending: str) -> Iterator[str]:
@@ -111,14 +116,20 @@ class FrontFiles:
         """
         before = self._rows(accountant)
         rows = {**before, path: len(accountant.history) - 1}
-        kept = worth_keeping(front(accountant.history, self.monitor, self.mode), self.keep, rows.values())
+        kept = worth_keeping(Front(accountant.history, self.monitor, self.mode), self.keep, rows.values())
         stay = {point.row for point in kept}
         self._note(accountant, {each: row for each, row in rows.items() if row in stay})
-        if not save():
-            self._note(accountant, before)
+        saved = False
+        try:
+            saved = save()
+        finally:  # an interrupt leaves no whole file either
+            if not saved:
+                self._note(accountant, before)
+        if not saved:
             return []
-        known = set(accountant.history.metric(self.monitor).rows) - stay
-        return [each for each, row in before.items() if row in known and Path(each).parent == Path(path).parent]
+        measured = accountant.history.metric(self.monitor).rows
+        gone = {each: row for each, row in before.items() if row not in stay and _holds(measured, row)}
+        return [each for each in gone if Path(each).parent == Path(path).parent]
 
     def failed(self, path: str, reason: Exception) -> None:
         """Say that a file could not be saved or removed, once.
@@ -143,3 +154,8 @@ class FrontFiles:
 
     def _note(self, accountant: EnergyAccountant, rows: dict[str, int]) -> None:
         accountant.keep_checkpoints(self.monitor, Checkpoints(self.mode, rows))
+
+
+def _holds(rows: Sequence[int], row: int) -> bool:
+    at = bisect_left(rows, row)
+    return at < len(rows) and rows[at] == row

@@ -9,6 +9,7 @@ from green_callbacks.cli._runs import LedgerRun
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.records import Intensity
 from green_callbacks.sinks._wording import intensity_range, place, significant
+from green_callbacks.text import for_terminal
 from green_callbacks.units import format_energy, format_mass
 
 _LABEL_WIDTH: Final = 12
@@ -147,5 +148,5 @@ def notes(spent: Spent, there: Sequence[Intensity], missing: Sequence[str]) -> s
     if not all(map(spent.counted_alike, there)):
         lines.append(_UNLIKE)
     if missing:
-        lines.append(f"No figure for that year: {', '.join(missing)}.")
+        lines.append(f"No figure for that year: {for_terminal(', '.join(missing))}.")
     return "\n".join(lines)

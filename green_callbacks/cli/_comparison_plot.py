@@ -1,14 +1,18 @@
 """The same run elsewhere, as a picture."""
 
+import warnings
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from green_callbacks.cli._comparison import counts, factor
 from green_callbacks.cli._elsewhere import Spent
+from green_callbacks.cli._output import write_whole
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.sinks._wording import place, significant
+from green_callbacks.text import for_terminal
 from green_callbacks.units import kg_to_grams
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ _UNLIKE: Final = "* not counted like the run's own figure"
 _WIDTH_INCHES: Final = 10.0
 _BAR_INCHES: Final = 0.32
 _MARGIN_INCHES: Final = 1.5
+_LONGEST_NAME: Final = 60
+"""Characters of a name that leave room for its bar."""
 
 
 def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> None:
@@ -37,19 +43,25 @@ def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> N
         ConfigurationError: ``matplotlib`` is missing, or the picture cannot be written.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure  # of no backend: pyplot would keep a state of its own
     except ModuleNotFoundError as error:
         msg = "A plot takes matplotlib: pip install 'green-callbacks[plot]'."
         raise ConfigurationError(msg) from error
     bars = sorted([spent.intensity, *there], key=lambda each: -each.g_per_kwh)
-    figure = Figure(figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _BAR_INCHES * len(bars)), layout="constrained")
-    axes = figure.add_subplot(title=f"The run {run_id} elsewhere")
-    _draw(axes, spent, bars)
-    try:
-        figure.savefig(path, dpi=150)
-    except (OSError, ValueError) as error:
-        msg = f"The picture {path} cannot be written ({error}). Name a file that ends in .png, .svg or .pdf."
-        raise ConfigurationError(msg) from error
+    picture = BytesIO()
+    # Names are names: a dollar in one begins no formula, and none is handed to TeX.
+    with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box stands for it
+        figure = Figure(figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _BAR_INCHES * len(bars)), layout="constrained")
+        axes = figure.add_subplot(title=f"The run {for_terminal(run_id, limit=_LONGEST_NAME)} elsewhere")
+        _draw(axes, spent, bars)
+        try:
+            figure.savefig(picture, dpi=150, format=path.suffix.removeprefix(".") or None)
+        except ValueError as error:
+            msg = f"The picture {path} cannot be written ({error}). Name a file that ends in .png, .svg or .pdf."
+            raise ConfigurationError(msg) from error
+    write_whole(path, picture.getvalue())
 
 
 def _draw(axes: "Axes", spent: Spent, bars: Sequence[Intensity]) -> None:
@@ -71,4 +83,5 @@ def _draw(axes: "Axes", spent: Spent, bars: Sequence[Intensity]) -> None:
 
 def _label(spent: Spent, each: Intensity) -> str:
     counted = counts(spent, each)
-    return f"{place(each)}, {counted}" if counted.endswith("*") else place(each)
+    named = for_terminal(place(each), limit=_LONGEST_NAME)
+    return f"{named}, {for_terminal(counted, limit=_LONGEST_NAME)}" if counted.endswith("*") else named

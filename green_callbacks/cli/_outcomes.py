@@ -10,7 +10,7 @@ from green_callbacks.cli._runs import LedgerRun, Metric
 from green_callbacks.cli._sums import spent
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.policies import MarginalGain, replay
-from green_callbacks.records import History, Plan
+from green_callbacks.records import EpochRecord, History, Plan
 from green_callbacks.sinks._wording import duration, percent, significant
 from green_callbacks.units import format_energy, format_mass
 
@@ -78,7 +78,7 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
     if isinstance(policy, MarginalGain):
         metric = Metric(policy.monitor, "min" if policy.mode == "min" else "max")
     found = replay(trained, policy, plan)
-    row = len(trained) - 1 if found is None else trained.index(found.record)
+    row = len(trained) - 1 if found is None else _row_of(found.record, trained)
     columns = (trained.cumulative_kg, trained.cumulative_kwh, trained.cumulative_seconds)
     saved_kg, saved_kwh, saved_seconds = (column[-1] - column[row] if trained else 0.0 for column in columns)
     return Outcome(
@@ -94,6 +94,13 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
         reached=metric.best(trained, row + 1) if metric else None,
         best=metric.best(trained) if metric else None,
     )
+
+
+def _row_of(record: EpochRecord, history: History) -> int:
+    """Find a record by its place in time: with a metric that is not a number, it does not equal itself."""
+    key = (record.started_at, record.epoch, record.step, record.duration_seconds)
+    places = enumerate((each.started_at, each.epoch, each.step, each.duration_seconds) for each in history)
+    return next(row for row, place in places if place == key)
 
 
 def _trained(history: History) -> History:

@@ -10,11 +10,15 @@ from typing import Final
 from green_callbacks.accountant.totals import totals
 from green_callbacks.cli._text import UNKNOWN
 from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.ledger import LedgerContents, read_ledger, shown
+from green_callbacks.ledger.project import matches
 from green_callbacks.policies._metric_mode import Direction, direction
 from green_callbacks.records import History, RunRecord
-from green_callbacks.sinks import LedgerContents, read_ledger
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import significant
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
 
 _METRIC_DIGITS: Final = 4
 
@@ -113,22 +117,28 @@ def read_runs(paths: Iterable[Path]) -> list[LedgerRun]:
         paths: Files, or folders of them.
 
     Returns:
-        The runs, in the order of the paths; those of a folder by the names of their files.
+        The runs, in the order of the paths; those of a folder by the names of their files. What is no ledger in a
+        folder is passed over, with one warning for each folder.
 
     Raises:
-        LedgerError: A file is missing or is not a ledger, or a folder holds none.
+        LedgerError: A file that was named is missing or is not a ledger, or a folder holds none.
     """
-    return [_read(file) for path in paths for file in _files(path)]
+    return [run for path in paths for run in (_folder(path) if path.is_dir() else [_read(path)])]
 
 
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    files = sorted(path.glob("*.jsonl"))
-    if not files:
-        msg = f"There is no ledger (*.jsonl) in {path}. Name a file that a run has written."
+def _folder(path: Path) -> list[LedgerRun]:
+    runs, unread = [], []
+    for file in sorted(matches(path, "*.jsonl")):
+        try:
+            runs.append(_read(file))
+        except LedgerError as reason:
+            unread.append(str(reason))
+    if unread:
+        logger.warning("%d files of %s are passed over. %s", len(unread), shown(path), unread[0])
+    if not runs:
+        msg = f"There is no ledger (*.jsonl) in {shown(path)}. Name a file that a run has written."
         raise LedgerError(msg)
-    return files
+    return runs
 
 
 def _read(path: Path) -> LedgerRun:

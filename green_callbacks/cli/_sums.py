@@ -9,6 +9,7 @@ from green_callbacks.records import History
 from green_callbacks.sinks import RunContext
 from green_callbacks.sinks._wording import duration, place, significant
 from green_callbacks.summary import summarise
+from green_callbacks.text import for_terminal
 from green_callbacks.units import kg_to_grams
 
 _HEAD: Final = ("run", "epochs", "time", "kWh", "g CO2e", "place", "best")
@@ -38,7 +39,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         checkpoints=run.contents.checkpoints,
     )
     state = "" if run.contents.is_closed else " (killed, or still going on)"
-    return f"Run {run.run_id}{state}\n\n{summarise(run.totals, context)}"
+    return f"Run {for_terminal(run.run_id)}{state}\n\n{summarise(run.totals, context)}"
 
 
 def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:

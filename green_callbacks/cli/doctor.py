@@ -1,7 +1,11 @@
 """``green-callbacks doctor``: what this machine can measure, what it cannot, and what would change that."""
 
 import argparse
+from collections.abc import Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
+
+from green_callbacks.cli._printing import say, say_data
 
 if TYPE_CHECKING:
     from green_callbacks.cli._doctor import Report
@@ -46,7 +50,10 @@ def run(arguments: argparse.Namespace) -> int:
     from green_callbacks.cli._doctor import examine
 
     report = examine(arguments.seconds)
-    print(_as_json(report) if arguments.json else report.as_text())
+    if arguments.json:
+        say_data(_as_json(report))
+    else:
+        say(report.as_text())
     return _MEASURED if report.measures else _ONLY_MODELLED
 
 
@@ -54,11 +61,30 @@ def _as_json(report: "Report") -> str:
     import json
 
     document: dict[str, Any] = report.as_document()
-    return json.dumps(document, indent=2, allow_nan=False)
+    return json.dumps(_plain(document), indent=2, allow_nan=False)
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401  any of JSON's types
+    """Make any value one that JSON knows, in any program that reads it."""
+    if isinstance(value, Mapping):
+        return {_encodable(str(name)): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(each) for each in value]
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    return value if value is None or isinstance(value, int) else _encodable(str(value))
+
+
+def _encodable(text: str) -> str:
+    """Write out lone surrogates, as names of files that are no UTF-8 have: strict readers of JSON refuse them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _positive(text: str) -> float:
-    seconds = float(text)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
     if not 0 < seconds <= 3600:  # noqa: PLR2004  # an hour is no examination any more
         msg = f"{text} s: measure for more than 0 s and at most an hour"
         raise argparse.ArgumentTypeError(msg)

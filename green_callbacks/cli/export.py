@@ -1,10 +1,10 @@
 """``green-callbacks export``: runs in the formats that others read."""
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from green_callbacks.cli._printing import complain, say, say_data
 from green_callbacks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigurationError: An option is of another format, there are several runs where one is wanted, nothing was
             measured, or a file cannot be written.
     """
+    from green_callbacks.cli._output import refuse_ledgers, write_whole
     from green_callbacks.cli._runs import read_runs
 
     for option, owner in _ONLY_FOR.items():
@@ -69,12 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
     runs = read_runs(arguments.ledgers)
     for each in runs:
         if not each.contents.is_closed:
-            print(f"The run {each.run_id} was killed, or still goes on: taken up to its last record.", file=sys.stderr)
+            complain(f"The run {each.run_id} was killed, or still goes on. It is taken up to its last record.")
+    for target in filter(None, (arguments.output, arguments.card)):
+        refuse_ledgers(target, runs)
     text = _text(runs, arguments)
     if arguments.output:
-        _write(arguments.output, text, runs)
+        write_whole(arguments.output, f"{text}\n".encode())
+    elif arguments.card:
+        say(text)
     else:
-        print(text)
+        say_data(text)
     return 0
 
 
@@ -98,14 +103,3 @@ def _text(runs: list["LedgerRun"], arguments: argparse.Namespace) -> str:
         return exports.front_matter(entry)
     exports.write_card(arguments.card, entry)
     return f"Wrote co2_eq_emissions of the run {one.run_id} into {arguments.card}."
-
-
-def _write(output: Path, text: str, runs: list["LedgerRun"]) -> None:
-    if any(output.exists() and output.samefile(each.path) for each in runs):
-        msg = f"{output} is the ledger itself, from which all else can be made again: name another file."
-        raise ConfigurationError(msg)
-    try:
-        output.write_text(f"{text}\n", encoding="utf-8")
-    except OSError as error:
-        msg = f"{output} cannot be written ({error.strerror}). Name a file in a folder that is there."
-        raise ConfigurationError(msg) from error

@@ -4,7 +4,8 @@ import argparse
 from dataclasses import replace
 from typing import Final
 
-from green_callbacks.cli._arguments import add_ledgers
+from green_callbacks.cli._arguments import add_ledgers, count
+from green_callbacks.cli._printing import say
 
 _DESCRIPTION: Final = """\
 Shows finished runs to a rule, record by record: where it would have stopped them, what that would have saved, and what
@@ -36,7 +37,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     parser.add_argument(
         "--epochs",
-        type=_count,
+        type=count,
         metavar="N",
         help="how many epochs were planned, as a rule waits for a share of them; what the ledger knows unless given",
     )
@@ -73,13 +74,5 @@ def run(arguments: argparse.Namespace) -> int:
         for run in read_runs(arguments.ledgers)
         for rule in rules
     ]
-    print(in_words(outcomes[0]) if len(outcomes) == 1 else side_by_side(outcomes))
+    say(in_words(outcomes[0]) if len(outcomes) == 1 else side_by_side(outcomes))
     return 0
-
-
-def _count(text: str) -> int:
-    count = int(text)
-    if count < 1:
-        msg = f"{text}: at least 1"
-        raise argparse.ArgumentTypeError(msg)
-    return count

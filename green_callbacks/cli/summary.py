@@ -4,6 +4,7 @@ import argparse
 from typing import Final
 
 from green_callbacks.cli._arguments import add_ledgers
+from green_callbacks.cli._printing import say
 
 _DESCRIPTION: Final = """\
 Of one ledger, writes the summary of its run: why it ended, what it came to, a table of its epochs, and what would have
@@ -44,5 +45,5 @@ def run(arguments: argparse.Namespace) -> int:
     from green_callbacks.cli._sums import alone, side_by_side
 
     runs = [(run, run.metric(arguments.monitor, arguments.mode)) for run in read_runs(arguments.ledgers)]
-    print(alone(*runs[0]) if len(runs) == 1 else side_by_side(runs))
+    say(alone(*runs[0]) if len(runs) == 1 else side_by_side(runs))
     return 0

@@ -4,6 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.cli._arguments import count
+from green_callbacks.cli._printing import say
+
 _NOTHING_MEASURED: Final = 1
 _DESCRIPTION: Final = """\
 Puts a run that is over into other places, other years and facilities of other efficiency: the same energy of the
@@ -33,7 +36,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="Z",
         help="places in place of the usual ones: DE, US-CA, aws:eu-north-1, ...",
     )
-    parser.add_argument("--year", type=int, metavar="Y", help="year of their figures; that of the run unless given")
+    parser.add_argument("--year", type=count, metavar="Y", help="year of their figures; that of the run unless given")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw it; takes the extra 'plot'")
     parser.set_defaults(run=run)
 
@@ -58,16 +61,18 @@ def run(arguments: argparse.Namespace) -> int:
     read = read_run(arguments.ledger)
     energy = spent(read)
     if energy is None:
-        print(f"Run {read.run_id}: nothing was measured, so that what it would have emitted elsewhere is not known.")
+        say(f"Run {read.run_id}: nothing was measured, so that what it would have emitted elsewhere is not known.")
         return _NOTHING_MEASURED
     there, missing = places(energy.intensity, arguments.zones, arguments.year)
     then = [] if arguments.year else years(energy.intensity)
     if arguments.plot:
         from green_callbacks.cli._comparison_plot import plot
+        from green_callbacks.cli._output import refuse_ledgers
 
+        refuse_ledgers(arguments.plot, [read])
         plot(arguments.plot, read.run_id, energy, there)
     blocks = [_comparison.overview(read, energy, there), _comparison.comparison(energy, there)]
     if then:
         blocks.append(f"In other years\n\n{_comparison.comparison(energy, then)}")
-    print("\n\n".join([*blocks, _comparison.notes(energy, [*there, *then], missing)]))
+    say("\n\n".join([*blocks, _comparison.notes(energy, [*there, *then], missing)]))
     return 0

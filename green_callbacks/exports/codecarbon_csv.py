@@ -10,6 +10,7 @@ from green_callbacks.carbon.tables import country_of, read_table, tables
 from green_callbacks.exports._writing import TOOL, gpu_count
 from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.records import History, Intensity, RunRecord
+from green_callbacks.text import for_csv_cell
 from green_callbacks.units import joules_to_kwh, kwh_to_joules
 
 COLUMNS: Final = (
@@ -44,13 +45,14 @@ def codecarbon_csv(runs: Iterable[tuple[RunRecord, History]], *, project: str = 
         project: Name under which CodeCarbon's dashboard groups them.
 
     Returns:
-        A header and rows, with CodeCarbon's 38 columns.
+        A header and rows, with CodeCarbon's 38 columns. Texts are on one line, and none of them is a formula.
     """
     text = StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     for run, history in runs:
-        writer.writerow({"project_name": project, **_row(run, history)})
+        cells = {"project_name": project, **_row(run, history)}
+        writer.writerow({column: for_csv_cell(cell) for column, cell in cells.items()})
     return text.getvalue()
 
 
@@ -76,7 +78,11 @@ def _end(history: History) -> str | None:
     if not history:
         return None
     last = history[-1]
-    return (last.started_at + timedelta(seconds=last.duration_seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    try:
+        end = last.started_at + timedelta(seconds=last.duration_seconds)
+    except OverflowError:  # beyond the year 9999: a clock went wrong
+        return None
+    return end.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _components(history: History, seconds: float) -> dict[str, _Cell]:

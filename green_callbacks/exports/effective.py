@@ -55,9 +55,9 @@ def effective_pue(history: History) -> float | None:
     Returns:
         The ratio; that of the last record if no energy was used, None without records.
     """
-    joules = history.energy_joules
-    if joules:
-        return round(history.facility_kwh / joules_to_kwh(joules), _PUE_DECIMALS)
+    energy_kwh = joules_to_kwh(history.energy_joules or 0.0)
+    if energy_kwh:
+        return round(history.facility_kwh / energy_kwh, _PUE_DECIMALS)
     return history[-1].pue if history else None
 
 

@@ -6,6 +6,7 @@ from green_callbacks.exports._writing import TOOL, plain
 from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.records import DeviceEnergy, History, Intensity, RunRecord
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
+from green_callbacks.text import for_markdown
 from green_callbacks.units import format_mass
 
 _DIGITS: Final = 3
@@ -29,13 +30,13 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
 
     Returns:
         A paragraph: energy in kWh, PUE, how much was measured, carbon intensity with place, year and source, emissions
-        with low and high, and the tool. What is not known says so.
+        with low and high, and the tool. What is not known says so. Nothing of the run's own texts is markup or HTML.
     """
     sentences = [
         _energy(run, effective_pue(history), pue_source),
         _measured(run),
         *_emissions(run, effective_intensity(history)),
-        f"Accounted with {TOOL} (run {run.run_id}).",
+        f"Accounted with {TOOL} (run {for_markdown(run.run_id)}).",
     ]
     return " ".join(filter(None, sentences))
 
@@ -44,7 +45,7 @@ def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
     took = f"Training took {duration(run.duration_seconds)} for {run.epochs} epoch{'' if run.epochs == 1 else 's'}"
     if run.energy_kwh is None or run.facility_kwh is None or pue is None:
         return f"{took}; its energy is not known, as nothing was measured."
-    source = f"; source: {_GIVEN if pue_source == _ARGUMENT else pue_source}" if pue_source else ""
+    source = f"; source: {_GIVEN if pue_source == _ARGUMENT else for_markdown(pue_source)}" if pue_source else ""
     return (
         f"{took} and used {plain(run.energy_kwh, _DIGITS)} kWh of electricity at the computers, "
         f"{plain(run.facility_kwh, _DIGITS)} kWh at the facility "
@@ -61,16 +62,16 @@ def _measured(run: RunRecord) -> str:
 
 
 def _way(device: DeviceEnergy) -> str:
-    component = _COMPONENTS.get(device.component, device.component)
+    component = _COMPONENTS.get(device.component) or for_markdown(device.component)
     return f"{component}: {'nothing' if device.joules is None else _METHODS[device.method]}"
 
 
 def _emissions(run: RunRecord, intensity: Intensity | None) -> list[str]:
     if intensity is None:
         return ["The carbon intensity is not known."]
-    counts = ", ".join(filter(None, (intensity.scope, intensity.basis))) or "what it counts is not known"
-    found = f"The carbon intensity is that of {place(intensity)}: {intensity_range(intensity)} ({counts}; source: "
-    sentences = [f"{found}{intensity.source})."]
+    counts = for_markdown(", ".join(filter(None, (intensity.scope, intensity.basis)))) or "what it counts is not known"
+    found = f"The carbon intensity is that of {for_markdown(place(intensity))}: {intensity_range(intensity)}"
+    sentences = [f"{found} ({counts}; source: {for_markdown(intensity.source)})."]
     if "guessed" in intensity.flags:
         sentences.append(_GUESSES.get(intensity.found_by, "The place was guessed."))
     if run.emissions_kg is None:

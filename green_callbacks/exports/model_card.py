@@ -1,6 +1,5 @@
 """The ``co2_eq_emissions`` of a Hugging Face model card."""
 
-import json
 from pathlib import Path
 from typing import Final, Literal
 
@@ -9,6 +8,7 @@ from green_callbacks.exports._writing import TOOL, gpu_count, plain, where
 from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.records import History, Intensity, RunRecord
 from green_callbacks.sinks._wording import percent, significant
+from green_callbacks.text import for_terminal, for_yaml
 from green_callbacks.units import kg_to_grams
 
 TrainingType = Literal["pre-training", "fine-tuning"]
@@ -52,7 +52,12 @@ def co2_eq_emissions(
         "geographical_location": where(intensity),
         "hardware_used": hardware or (f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else None),
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    # Cards are shown by the Hub and by editors, and copied between them.
+    return {
+        name: for_terminal(value) if isinstance(value, str) else value
+        for name, value in fields.items()
+        if value is not None
+    }
 
 
 def _grams(emissions_kg: float) -> float | str:
@@ -78,10 +83,7 @@ def front_matter(entry: Metadata) -> str:
     Returns:
         Lines of YAML.
     """
-    # A string of JSON is one of YAML too.
-    return "\n".join(
-        [f"{_KEY}:", *(f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in entry.items())]
-    )
+    return "\n".join([f"{_KEY}:", *(f"  {name}: {for_yaml(value)}" for name, value in entry.items())])
 
 
 def write_card(card: Path, entry: Metadata) -> None:
@@ -102,6 +104,7 @@ def write_card(card: Path, entry: Metadata) -> None:
     import yaml  # huggingface_hub depends on it
 
     try:
+        _refuse_pipe(card)
         metadata = (metadata_load(card) if card.exists() else None) or {}
         metadata_save(card, {**metadata, _KEY: entry})
     except (OSError, ValueError, yaml.YAMLError) as error:
@@ -109,3 +112,10 @@ def write_card(card: Path, entry: Metadata) -> None:
             f"The model card {card} cannot be written ({error}). Name a file in Markdown with metadata in YAML, if any."
         )
         raise ConfigurationError(msg) from error
+
+
+def _refuse_pipe(card: Path) -> None:
+    """Refuse what would be read for ever."""
+    if card.exists() and not (card.is_file() or card.is_dir()):
+        msg = "it is no file"
+        raise ValueError(msg)

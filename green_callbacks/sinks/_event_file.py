@@ -27,6 +27,7 @@ from typing import Final
 
 from green_callbacks.sinks._event_proto import layout_event, scalars_event, text_event, version_event
 from green_callbacks.sinks._layout import Layout
+from green_callbacks.text import plain_name
 
 _CRC32C_POLYNOMIAL: Final = 0x82F63B78
 _MASK_DELTA: Final = 0xA282EAD8
@@ -129,4 +130,5 @@ def _file_name() -> str:
     import socket  # slower to import than all of the sinks
 
     seconds, nanoseconds = divmod(time.time_ns(), _NANOSECONDS_PER_SECOND)
-    return f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{socket.gethostname()}.{os.getpid()}"
+    host = plain_name(socket.gethostname() or "host")
+    return f"events.out.tfevents.{seconds:010d}.{nanoseconds:09d}.{host}.{os.getpid()}"

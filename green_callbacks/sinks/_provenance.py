@@ -7,6 +7,7 @@ from green_callbacks._version import __version__
 from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, RunRecord
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext
+from green_callbacks.text import for_markdown
 from green_callbacks.units import format_energy, format_mass
 
 _VERSION: Final = f"green_callbacks {__version__}"
@@ -107,8 +108,8 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a text from ending its cell or its row."""
-    return " ".join(text.replace("|", r"\|").split())
+    """Keep a text from ending its cell or its row, and from being markup."""
+    return " ".join(for_markdown(text).split())
 
 
 def _known(value: float | None, write: Callable[[float], str]) -> str:

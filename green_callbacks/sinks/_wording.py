@@ -3,14 +3,24 @@
 from math import isfinite
 
 from green_callbacks.records import Intensity
+from green_callbacks.text import for_terminal
 from green_callbacks.units import format_duration
 
 __all__ = ["duration", "intensity_range", "percent", "place", "significant"]
 
-duration = format_duration
-
 _LARGEST_FRACTIONAL = 999.5
 _SMALLEST_DECIMAL = 1e-3
+_LONGEST_PLACE = 200
+"""Characters of a place that are shown: twice the longest in our tables, so that a table stays one."""
+
+
+def duration(seconds: float) -> str:
+    """Write a time in the two units in which it reads best.
+
+    Args:
+        seconds: Time in s; one that is not finite, as a sum of absurd times may be, is not known.
+    """
+    return format_duration(seconds) if isfinite(seconds) else "not known"
 
 
 def significant(value: float, digits: int = 3) -> str:
@@ -49,13 +59,13 @@ def place(intensity: Intensity) -> str:
         intensity: The carbon intensity.
 
     Returns:
-        For example ``Germany (DE), 2025``; for a number that was given, ``a place that was not named``.
+        For example ``Germany (DE), 2025``; for a number that was given, ``a place that was not named``. Safe to print.
     """
     named = intensity.name or intensity.zone
     if named is None:
         return "a place that was not named"
     coded = f"{named} ({intensity.zone})" if intensity.zone and intensity.zone != named else named
-    return coded if intensity.year is None else f"{coded}, {intensity.year}"
+    return for_terminal(coded if intensity.year is None else f"{coded}, {intensity.year}", limit=_LONGEST_PLACE)
 
 
 def intensity_range(intensity: Intensity) -> str:

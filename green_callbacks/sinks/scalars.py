@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from math import isfinite
 
-from green_callbacks.records import EpochRecord
+from green_callbacks.records import EpochRecord, Verdict
+from green_callbacks.text import for_terminal
 from green_callbacks.units import joules_to_kwh
 
 
@@ -31,8 +32,20 @@ def scalars(record: EpochRecord, emissions_total_kg: float | None) -> dict[str, 
     for component, joules in record.component_joules().items():
         values[f"green/{component}_energy_kwh"] = joules_to_kwh(joules)
     for verdict in record.verdicts:
-        values |= verdict.values
-    return {key: value for key, value in values.items() if value is not None and isfinite(value)}
+        values |= _told(verdict)
+    # Frameworks print the keys: those of parts and verdicts may be anybody's.
+    return {for_terminal(key): value for key, value in values.items() if value is not None and isfinite(value)}
+
+
+def _told(verdict: Verdict) -> dict[str, float | None]:
+    """Return what a policy tells in numbers. It may be a user's, and tell anything."""
+    told: dict[str, float | None] = {}
+    for key, value in verdict.values.items():
+        try:
+            told[str(key)] = None if value is None else float(value)
+        except (TypeError, ValueError, OverflowError):  # no number: nothing to draw
+            continue
+    return told
 
 
 def _sums(pairs: Iterable[tuple[str, float | None]]) -> dict[str, float]:

@@ -12,9 +12,15 @@ from green_callbacks.sinks._provenance import final_page, provenance
 from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.sinks.scalars import scalars
+from green_callbacks.text import for_terminal, is_plain_name, plain_name
+from green_callbacks.text.log import get_logger
 from green_callbacks.units import MICROGRAMS_PER_KG
 
+logger = get_logger(__name__)
+
 _PAGE: Final = "green/provenance"
+_LONGEST_TAG: Final = 200
+"""Characters of a metric's name in a tag."""
 
 
 class TensorBoardSink(Sink):
@@ -54,7 +60,7 @@ class TensorBoardSink(Sink):
             OSError: The event file cannot be made.
         """
         self.close()
-        folder = self._folder or context.folder / context.run_id
+        folder = self._folder or context.folder / _plain_name(context.run_id)
         stream = EventFile(folder) if context.writer is None else FrameworkStream(context.writer)
         self._board = _Board(stream, context)
 
@@ -124,7 +130,7 @@ class _Board:
         value = None if self._metric is None else record.metrics.get(self._metric)
         if value is not None and isfinite(value) and self._spent_kg is not None:
             spent_micrograms = round(self._spent_kg * MICROGRAMS_PER_KG)
-            tag = f"green/{self._metric}{QUALITY_SUFFIX}"
+            tag = f"green/{for_terminal(self._metric, limit=_LONGEST_TAG)}{QUALITY_SUFFIX}"
             self._tags.add(tag)
             self.stream.scalars({tag: value}, spent_micrograms, self._wall_seconds)
 
@@ -138,3 +144,12 @@ class _Board:
         if page != self._page:
             self._page = page
             self.stream.text(_PAGE, page, self._wall_seconds)
+
+
+def _plain_name(run_id: str) -> str:
+    """Name the folder of a run; a checkpoint or a ledger may have called the run anything."""
+    if is_plain_name(run_id):
+        return run_id
+    name = plain_name(run_id)
+    logger.warning("The run id %r cannot be the name of a folder. TensorBoard's files go to %s.", run_id, name)
+    return name

@@ -1,6 +1,5 @@
 """The end of a run in words: why it ended, what it came to, and what would have made it cheaper. Plain text."""
 
-import logging
 from collections.abc import Callable
 from textwrap import fill
 from typing import Any, Final
@@ -12,17 +11,22 @@ from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary._answers import answers
-from green_callbacks.summary._front import FrontPoint, NextDoubling, bought, front, knee, worth_keeping
+from green_callbacks.summary._front import NextDoubling, bought, front, knee, worth_keeping
 from green_callbacks.summary._last_gain import LastGain, last_gain
+from green_callbacks.summary._points import Front, FrontPoint, chosen
 from green_callbacks.summary._table import table
+from green_callbacks.text import for_terminal
+from green_callbacks.text.log import Lines, get_logger
 from green_callbacks.units import format_energy, format_mass, joules_to_kwh
 
 __all__ = [
+    "Front",
     "FrontPoint",
     "LastGain",
     "NextDoubling",
     "Summary",
     "answers",
+    "chosen",
     "front",
     "knee",
     "last_gain",
@@ -31,10 +35,12 @@ __all__ = [
     "worth_keeping",
 ]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _WIDTH: Final = 100
 _LABEL_WIDTH: Final = 11
+_LONGEST: Final = 4000
+"""Characters of one paragraph that are shown: the path of a file may have as many."""
 
 
 class Summary(Sink):
@@ -68,7 +74,7 @@ class Summary(Sink):
             return
         text = summarise(run, self._context)
         if self._write is None:
-            logger.info("%s", text)
+            logger.info("%s", Lines(text))
         else:
             self._write(text)
 
@@ -86,17 +92,17 @@ def summarise(run: RunRecord, context: RunContext) -> str:
 
     Returns:
         Lines of plain text: why it ended, totals, a table of the epochs, what would have made it cheaper, and what
-        quality was to be had on the way.
+        quality was to be had on the way. Safe to print, whatever metrics, places and files are called.
     """
     metric = quality_metric(context.monitor, context.history.metric_names)
     mode = _mode(metric, context)
     answered = answers(run, context, metric, mode)
     blocks = [
-        [fill(_ending(run, context.plan), _WIDTH)],
+        [fill(for_terminal(_ending(run, context.plan), limit=_LONGEST), _WIDTH)],
         [_labelled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
         [_labelled(label.capitalize(), text) for label, text in answered.items()],
-        [_labelled("On the way", text) for text in _on_the_way(context, metric, mode)],
+        [_labelled("On the way", *text.split("\n")) for text in _on_the_way(context, metric, mode)],
         [] if run.ledger is None else [_labelled("Ledger", str(run.ledger))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
@@ -155,17 +161,17 @@ def _how_obtained(measured_share: float | None) -> str:
     return f"; {percent(measured_share)} of it measured{rest}"
 
 
-def _labelled(label: str, text: str) -> str:
+def _labelled(label: str, *lines: str) -> str:
     indent = " " * _LABEL_WIDTH
-    lines = (
+    filled = (
         fill(
-            line,
+            for_terminal(line, limit=_LONGEST),
             _WIDTH,
             initial_indent=indent if at else label.ljust(_LABEL_WIDTH),
             subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
         )
-        for at, line in enumerate(text.split("\n"))
+        for at, line in enumerate(lines)
     )
-    return "\n".join(lines)
+    return "\n".join(filled)

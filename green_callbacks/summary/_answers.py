@@ -8,6 +8,7 @@ from green_callbacks.sinks._wording import intensity_range, percent, place, sign
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.summary._front import doubling
 from green_callbacks.summary._last_gain import last_gain
+from green_callbacks.text import for_terminal
 from green_callbacks.units import format_mass
 
 _EFFICIENT_PUE: Final = 1.1
@@ -53,7 +54,7 @@ def _place(run: RunRecord) -> str:
 
 
 def _facility(run: RunRecord, pue_source: str) -> str:
-    stated = f"PUE {significant(run.pue)} ({pue_source})."
+    stated = f"PUE {significant(run.pue)} ({for_terminal(pue_source)})."
     if run.emissions_kg is None:
         return f"{stated} What another would save is not known: nothing was measured."
     share = _EFFICIENT_PUE / run.pue
@@ -69,16 +70,16 @@ def _against(emissions_kg: float, share: float) -> str:
 
 
 def _time(history: History, metric: str | None, mode: str) -> str:
-    total_kg = history.emissions_kg
+    total_kg, named = history.emissions_kg, for_terminal(metric or "")
     if total_kg <= 0:
         return "Not known: no emissions were measured."
     if metric is None or len(history.metric(metric).rows) < 2:  # noqa: PLR2004  # a gain takes two
-        return f"Not known: it takes two values of {metric or 'a validation metric'}."
+        return f"Not known: it takes two values of {named or 'a validation metric'}."
     last = last_gain(history, metric, mode)
     if last is None:
-        return f"{metric} never got better than its first value."
+        return f"{named} never got better than its first value."
     cost = (
-        f"The last {last.what} {metric} ({significant(last.start, 4)} to {significant(last.best, 4)}) cost "
+        f"The last {last.what} {named} ({significant(last.start, 4)} to {significant(last.best, 4)}) cost "
         f"{percent(last.cost_kg / total_kg)} of the emissions, {format_mass(last.cost_kg)}."
     )
     sentences = [cost]

@@ -10,6 +10,8 @@ from typing import Final, Self
 from green_callbacks.records import History
 from green_callbacks.sinks._wording import significant
 from green_callbacks.summary._last_gain import point
+from green_callbacks.summary._points import Front, FrontPoint, chosen
+from green_callbacks.text import for_terminal
 from green_callbacks.units import format_mass
 
 _SHOWN_SHARES: Final = (1 / 4, 1 / 2, 1.0)
@@ -24,23 +26,6 @@ Measured on the published learning curves of MLCommons AlgoPerf (median 0.66) an
 
 _KNEE_POINTS: Final = 3
 _METRIC_DIGITS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class FrontPoint:
-    """A new best of a metric, and what had been emitted until then.
-
-    Attributes:
-        epoch: The epoch; None for a row outside epochs.
-        kg: Emissions so far, in kgCO2e.
-        value: The metric.
-        row: Position of its record in the history.
-    """
-
-    epoch: int | None
-    kg: float
-    value: float
-    row: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +76,7 @@ def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
     Returns:
         The points, each dearer and better than the one before; empty if the metric was never seen.
     """
-    points: list[FrontPoint] = []
-    for row, value in zip(*history.metric(metric), strict=True):
-        if not isfinite(value) or (points and not _is_better(value, points[-1].value, mode)):
-            continue
-        if points and history.cumulative_kg[row] <= points[-1].kg:
-            points.pop()
-        points.append(FrontPoint(history.epoch_at(row), history.cumulative_kg[row], value, row))
-    return points
+    return list(Front(history, metric, mode))
 
 
 def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> FrontPoint | None:
@@ -122,8 +100,7 @@ def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> 
         gained = (each.value - first.value) / (last.value - first.value)
         return gained - (each.kg - first.kg) / (last.kg - first.kg)
 
-    choice = (each for each in points if among is None or each.row in among)
-    farthest = max(choice, key=height, default=first)
+    farthest = max(chosen(points, among), key=height, default=first)
     return farthest if height(farthest) > 0 else None
 
 
@@ -145,7 +122,7 @@ def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[in
         At most as many points, in their order.
     """
     best, turn = points[-1:], knee(points, among)
-    kept = [point for point in points if among is None or point.row in among]
+    kept = list(chosen(points, among))
     while len(kept) > count:
         before = [points[0], *kept]
         after = [*kept[1:], points[-1]]
@@ -177,7 +154,7 @@ def bought(history: History, metric: str | None, mode: str, files: Mapping[int, 
     shown = {at for at, point in enumerate(points) if point.row in files} or {max(end - 1, 0) for end in ends}
     shown |= {len(points) - 1} | ({points.index(turn)} if turn else set())
     comma = ",\n" if files else ", "  # paths are long: each has a line
-    return f"{metric} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
+    return f"{for_terminal(metric)} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
 
 
 def doubling(history: History, metric: str, mode: str) -> str | None:
@@ -201,14 +178,14 @@ def doubling(history: History, metric: str, mode: str) -> str | None:
     low, expected, high = (
         significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)
     )
-    unit = f"points of {metric}" if scale else f"of {metric}"
+    unit = f"points of {for_terminal(metric)}" if scale else f"of {for_terminal(metric)}"
     return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
 
 
 def _words(each: FrontPoint, turn: FrontPoint | None, files: Mapping[int, str]) -> str:
     where = [] if each.epoch is None else [f"epoch {each.epoch}"]
     where += ["the knee"] if each is turn else []
-    where += [_from_here(files[each.row])] if each.row in files else []
+    where += [for_terminal(_from_here(files[each.row]))] if each.row in files else []
     noted = f" ({', '.join(where)})" if where else ""
     return f"{significant(each.value, _METRIC_DIGITS)} at {format_mass(each.kg)}{noted}"
 
@@ -219,10 +196,6 @@ def _from_here(path: str) -> str:
         return path.removeprefix(os.path.join(os.getcwd(), ""))  # noqa: PTH109, PTH118  text, of URLs as well
     except OSError:  # it was removed
         return path
-
-
-def _is_better(value: float, than: float, mode: str) -> bool:
-    return value > than if mode == "max" else value < than
 
 
 def _room(values: Sequence[float], best: float, mode: str) -> float:

@@ -6,12 +6,15 @@ from typing import Final
 
 from green_callbacks.records import EpochRecord, History
 from green_callbacks.sinks._wording import significant
+from green_callbacks.text import for_terminal
 from green_callbacks.units import format_energy, format_mass, joules_to_kwh
 
 _SHOWN_AT_EACH_END: Final = 5
 _UNKNOWN: Final = "-"
 _METRIC_DIGITS: Final = 4
 _HEADER_LINES: Final = 2
+_LONGEST_CELL: Final = 80
+"""Characters of a cell: most of the width of a page, for names of metrics and components."""
 _DIRECTNESS: Final = ("counter", "sampled", "modelled")
 
 
@@ -114,6 +117,7 @@ def _cells(label: str, interval: _Interval, components: Sequence[str]) -> list[s
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    lines = [[for_terminal(cell, limit=_LONGEST_CELL) for cell in line] for line in lines]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     rule = "-" * max(map(len, rows))

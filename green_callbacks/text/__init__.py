@@ -1,5 +1,15 @@
 """What people read: names, words and amounts, and how text of others is made safe to show."""
 
-from green_callbacks.text.names import is_plain_name
+from green_callbacks.text.escape import for_csv_cell, for_html, for_log, for_markdown, for_terminal, for_yaml
+from green_callbacks.text.names import is_plain_name, plain_name
 
-__all__ = ["is_plain_name"]
+__all__ = [
+    "for_csv_cell",
+    "for_html",
+    "for_log",
+    "for_markdown",
+    "for_terminal",
+    "for_yaml",
+    "is_plain_name",
+    "plain_name",
+]

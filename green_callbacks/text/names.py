@@ -3,8 +3,15 @@
 import re
 from typing import Final
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_LONGEST: Final = 100
 """At most 100 characters, so that an ending can follow within the 255 bytes that file systems allow."""
+
+_PLAIN: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}")
+_RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE | re.ASCII)
+"""Names that are devices in Windows, with any ending, and names that Windows shortens: those with a dot at the end."""
+
+_STEM: Final = 60
+"""Characters of an unfit name that stay in the plain one, so that a person knows it again."""
 
 
 def is_plain_name(name: object) -> bool:
@@ -15,10 +22,45 @@ def is_plain_name(name: object) -> bool:
 
     Returns:
         Whether it is a text of 1 to 100 letters, digits, dots, dashes and underscores that begins with a letter or a
-        digit.
+        digit, does not end with a dot, and is no device of Windows.
 
     Example:
         >>> is_plain_name("20250101T120000-a1b2c3"), is_plain_name("../other")
         (True, False)
     """
-    return isinstance(name, str) and _PLAIN.fullmatch(name) is not None
+    return isinstance(name, str) and _PLAIN.fullmatch(name) is not None and _RESERVED.fullmatch(name) is None
+
+
+def plain_name(name: str) -> str:
+    """Return a name that can stand for a file: the same if it can, else one made of it.
+
+    Args:
+        name: The name.
+
+    Returns:
+        A plain name. Different names have different plain names, and a name always the same.
+
+    Example:
+        >>> plain_name("run-1"), plain_name("../../etc")
+        ('run-1', 'etc-74ccf3c5')
+    """
+    if is_plain_name(name):
+        return name
+    import hashlib  # slow to import, and seldom needed
+
+    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    stem = re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:_STEM].strip("_-")
+    return f"{stem or 'name'}-{digest}"
+
+
+def shortened(name: str, longest_bytes: int) -> str:
+    """Return the beginning of a name that fits into a file name beside other parts.
+
+    Args:
+        name: The name.
+        longest_bytes: The most bytes that it may take in UTF-8.
+
+    Returns:
+        The name; if it is too long, its beginning, with no letter cut into two.
+    """
+    return name.encode("utf-8", "replace")[:longest_bytes].decode("utf-8", "ignore")

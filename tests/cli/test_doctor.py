@@ -404,7 +404,7 @@ class TestAccount:
         finding = only(account({}, tmp_path, tmp_path), "Ledger")
 
         assert finding.state == "attention"
-        assert finding.command == f"chmod u+rwx '{tmp_path}'"
+        assert finding.command == f"chmod u+rwx {tmp_path}"
         assert finding.details["is_writable"] is False
 
     def test_a_file_in_the_place_of_the_folder_is_too(self, tmp_path):

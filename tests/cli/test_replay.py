@@ -165,3 +165,10 @@ def test_a_run_without_a_validation_metric_is_asked_for_one(command, ledger):
 def test_a_plan_of_no_epochs_is_refused(command, ledger, epochs):
     with pytest.raises(SystemExit):
         command("replay", ledger("one"), "--epochs", epochs)
+
+
+def test_a_stop_at_a_metric_that_is_not_a_number_is_found(ledger, command):
+    path = ledger("nan", metrics=lambda epoch: {"val_acc": float("nan") if epoch == 3 else 0.5})
+    status, out, err = command("replay", path, "--policy", "budget=20 g")
+    assert (status, err) == (0, "")
+    assert "After 4 of 12 epochs" in out

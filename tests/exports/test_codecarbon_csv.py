@@ -1,5 +1,6 @@
 import csv
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from scripted_run import GERMANY, device, finished, record
@@ -86,6 +87,33 @@ def test_a_cloud_region_is_one(zone, letters, region):
     assert f"{row['cloud_provider']}:{row['cloud_region']}" == zone
 
 
+FORMULAS = ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "=cmd|' /C calc'!A0", " =1"]
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_no_text_is_a_formula(formula):
+    history = History([record(0)])
+    text = codecarbon_csv([(replace(finished(history), run_id=formula), history)], project=formula)
+    [row] = csv.DictReader(text.splitlines())
+    assert row["run_id"].startswith("'")
+    assert row["project_name"].startswith("'")
+
+
+def test_a_name_with_breaks_of_lines_stays_in_its_cell():
+    history = History([record(0)])
+    run_id = 'a\rb\nc\x1b[1m\u2028,"d"\udcff'
+    text = codecarbon_csv([(replace(finished(history), run_id=run_id), history)])
+    text.encode()
+    head, row, end = text.split("\n")
+    assert (len(head.split(",")), end) == (38, "")
+    assert next(csv.DictReader([head, row]))["run_id"] == r'a\rb\nc\x1b[1m\u2028,"d"\udcff'
+
+
 def test_runs_are_rows_of_one_project():
     history = History([record(0)])
     assert [row["project_name"] for row in rows(history, history, project='a "b", c')] == ['a "b", c'] * 2
+
+
+def test_an_end_beyond_all_calendars_is_not_known():
+    [row] = rows(History([record(0, started_at=datetime(9999, 12, 31, tzinfo=UTC), seconds=10.0**6)]))
+    assert (row["timestamp"], row["duration"]) == ("", "1000000.0")

@@ -66,3 +66,7 @@ def test_facility_energy_times_the_mean_is_what_the_records_emitted(parts):
 
     assert run.facility_kwh * effective_intensity(history).g_per_kwh / 1000 == pytest.approx(run.emissions_kg)
     assert run.energy_kwh * effective_pue(history) == pytest.approx(run.facility_kwh)
+
+
+def test_energy_too_small_for_a_ratio_has_the_pue_of_its_record():
+    assert effective_pue(History([record(0, gpu_joules=5e-324, cpu_joules=None)])) == 1.25

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 
 import pytest
@@ -65,3 +66,14 @@ def test_a_number_without_provenance_says_so():
     )
     text = of(History([record(0, intensity=given)]))
     assert "a place that was not named: 360 gCO2e/kWh (what it counts is not known; source: given by the user)" in text
+
+
+def test_no_name_is_markup_or_html_or_a_line_of_its_own():
+    evil = "<script>alert(1)</script> [x](y) `z` |\n# head\x1b[1m"
+    place = replace(GERMANY, name=evil, zone=evil, source=evil, scope=evil, basis=evil)
+    history = History([record(0, intensity=place, devices={"a": device(5.0, evil)})])
+    text = methods(replace(finished(history), run_id=evil), history, pue_source=evil)
+    assert "<" not in text
+    assert not re.search(r"(?<!\\)[`|\[]", text)
+    assert len(text.splitlines()) == 1
+    assert text.isprintable()

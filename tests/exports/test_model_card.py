@@ -1,3 +1,4 @@
+import os
 import re
 import sys
 from dataclasses import replace
@@ -84,6 +85,16 @@ def test_the_front_matter_is_yaml():
     assert text == 'co2_eq_emissions:\n  emissions: 1.5\n  source: "a \\"table\\": of Côte d\'Ivoire"'
 
 
+def test_texts_of_others_stay_on_their_lines_and_can_be_written():
+    evil = "x\u2028\x9b31m\n---\nemissions: 0\udcff"
+    intensity = replace(GERMANY, name=evil, source=evil)
+    entry = of(History([record(0, intensity=intensity)]), hardware=evil)
+    text = front_matter(entry)
+    text.encode()
+    assert len(text.splitlines()) == 1 + len(entry)
+    assert all(value.isprintable() for value in entry.values() if isinstance(value, str))
+
+
 def test_writing_a_card_without_its_library_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.setitem(sys.modules, "huggingface_hub.repocard", None)
@@ -91,3 +102,11 @@ def test_writing_a_card_without_its_library_says_what_to_install(tmp_path, monke
     with pytest.raises(ConfigurationError, match=r"pip install 'green-callbacks\[export\]'"):
         write_card(tmp_path / "README.md", {"emissions": 1.0})
     assert not (tmp_path / "README.md").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_a_card_that_is_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    pytest.importorskip("huggingface_hub")
+    os.mkfifo(tmp_path / "card.md")
+    with pytest.raises(ConfigurationError, match="it is no file"):
+        write_card(tmp_path / "card.md", {"emissions": 1.0})

@@ -7,17 +7,18 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_run import finished, record, run_context
+from scripted_run import GERMANY, device, finished, record, run_context
 from tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History, Intensity, RunRecord, Verdict
-from green_callbacks.sinks import TensorBoardSink
+from green_callbacks.sinks import TensorBoardSink, scalars
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 OUTSIDE_KG = EPOCH_KG / 4
@@ -289,7 +290,7 @@ def test_a_killed_run_leaves_every_finished_epoch_readable(tmp_path: Path):
 import os, signal, sys
 from pathlib import Path
 from scripted_run import record, run_context
-from green_callbacks.sinks import TensorBoardSink
+from green_callbacks.sinks import TensorBoardSink, scalars
 sink = TensorBoardSink(sys.argv[1])
 sink.open(run_context(Path(sys.argv[1])))
 for epoch in range(5):
@@ -345,3 +346,79 @@ def test_an_open_sink_copies_as_its_options(tmp_path: Path, copied: Callable[[Te
     twin.write(record(0))
     twin.close()
     assert read_events(tmp_path / "a").points("green/watts") == [(0, near(400))]
+
+
+@pytest.mark.parametrize("run_id", ["../../pwned", "/tmp/pwned", "..", "a/b", "x" * 300, "nul", "a\x1bb", "C:\\x"])
+def test_a_run_id_that_leads_elsewhere_gets_a_folder_of_ours_and_a_warning(
+    tmp_path: Path, run_id: str, caplog: pytest.LogCaptureFixture
+):
+    folder = tmp_path / "a" / "b"
+    sink = TensorBoardSink()
+    sink.open(run_context(folder, run_id=run_id))
+    sink.close()
+
+    [made] = folder.iterdir()
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == set(made.iterdir())
+    [warning] = caplog.messages
+    assert made.name in warning
+    assert warning.isprintable()
+
+
+def test_the_same_run_id_goes_on_in_the_same_folder(tmp_path: Path):
+    for _ in range(2):
+        sink = TensorBoardSink()
+        sink.open(run_context(tmp_path, run_id="../x"))
+        sink.close()
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_page_holds_no_markup_of_others(tmp_path: Path):
+    evil = "<script>x</script>|`y`\n| forged | row |\x1b[1m"
+    place = replace(GERMANY, name=evil, source=evil)
+    history = History([record(0, intensity=place)])
+    run = replace(finished(history, evil), run_id=evil)
+    page = show(tmp_path, *history, run=run, run_id=evil, pue_source=evil).pages[-1]
+    assert "<" not in page
+    assert "\x1b" not in page
+    assert not any(line.startswith("| forged") for line in page.splitlines())
+
+
+def test_a_value_that_is_no_number_costs_no_record(tmp_path: Path):
+    odd = Verdict(stop=False, code="x", reason="", values={"a": "text", "b": [1], "c": 10**400, "green/d": 2.0})  # type: ignore[dict-item]
+    events = show(tmp_path, record(0, verdicts=(odd,)), record(1))
+    assert events.points("green/d") == [(0, 2.0)]
+    assert len(events.points("green/watts")) == 2
+
+
+def test_a_record_that_cannot_be_drawn_costs_none_of_the_others(tmp_path: Path):
+    class Moody:
+        refuses, drawn = True, 0
+
+        def add_scalar(self, *_: object) -> None:
+            if self.refuses:
+                raise OverflowError
+            self.drawn += 1
+
+        def __getattr__(self, name: str) -> Callable[..., None]:
+            return lambda *_: None
+
+    sink, writer = TensorBoardSink(), Moody()
+    sink.open(run_context(tmp_path, writer=writer))
+    with pytest.raises(OverflowError):
+        sink.write(record(0))
+    writer.refuses = False
+    sink.write(record(1))
+    sink.close()
+    assert writer.drawn > 5
+
+
+def test_a_metric_of_any_name_has_a_tag_on_one_line(tmp_path: Path):
+    events = show(tmp_path, record(0, metrics={"val\nacc\x1b": 0.5}), monitor="val\nacc\x1b")
+    assert r"green/val\nacc\x1b_by_ug_co2e" in events.scalars
+
+
+def test_no_key_that_a_framework_prints_holds_what_a_terminal_obeys():
+    odd = Verdict(stop=False, code="x", reason="", values={"green/\x1b[2J": 1.0})
+    keys = scalars(record(0, devices={"a": device(1.0, "gp\nu")}, verdicts=(odd,)), None)
+    assert r"green/gp\nu_watts" in keys
+    assert all(key.isprintable() for key in keys)

@@ -74,3 +74,12 @@ def test_the_monitored_metric_stands_for_quality_or_else_a_validated_one(
     monitor: str | None, names: list[str], chosen: str | None
 ):
     assert quality_metric(monitor, names) == chosen
+
+
+@pytest.mark.parametrize("seconds", [math.inf, math.nan])
+def test_a_time_that_is_not_finite_is_not_known(seconds):
+    assert duration(seconds) == "not known"
+
+
+def test_a_place_is_safe_to_print():
+    assert place(Intensity(g_per_kwh=1.0, zone="\x1b[2J", source="x", found_by="argument")) == r"\x1b[2J"

@@ -1,12 +1,13 @@
 from math import exp, inf, isfinite, log
 from random import Random
 
+import direct_rule
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks.records import EpochRecord, History
-from green_callbacks.summary import FrontPoint, NextDoubling, front, knee, worth_keeping
+from green_callbacks.summary import Front, FrontPoint, NextDoubling, chosen, front, knee, worth_keeping
 from green_callbacks.summary._front import bought, doubling
 
 
@@ -236,3 +237,22 @@ def test_a_file_in_the_working_folder_goes_by_its_path_from_there(tmp_path, monk
     assert said == "val_acc 0.1000 at 1.00 kg (epoch 0, s3://a/0.ckpt),\n0.8000 at 2.00 kg (epoch 1, logs/best.ckpt)."
     tmp_path.rmdir()
     assert str(tmp_path / "x.ckpt") in bought(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "x.ckpt")})
+
+
+@given(st.lists(st.tuples(st.floats(), st.sampled_from([0.0, 0.5, 1.0])), max_size=30), st.sampled_from(["max", "min"]))
+def test_a_front_that_grows_with_its_history_is_the_front(rows, mode):
+    history = History()
+    for at, (value, kg) in enumerate(rows):
+        history.append(EpochRecord.scripted(epoch=at, emissions_kg=kg, metrics={"val_acc": value}))
+        grown = Front(history, "val_acc", mode)
+        assert [(point.row, point.value) for point in grown] == direct_rule.front(history, "val_acc", mode)
+        assert list(grown) == front(History(history), "val_acc", mode) == grown[:]
+        assert grown[-2:] == list(grown)[-2:]
+
+
+def test_points_are_chosen_by_their_rows():
+    points = Front(learning(0.1, 0.05, 0.2, 0.3), "val_acc", "max")
+    assert chosen(points, None) is points
+    assert [point.row for point in chosen(points, [3, 1, 0, 9, 3])] == [0, 3]
+    with pytest.raises(IndexError):
+        points[3]

@@ -1,6 +1,8 @@
 """What a run started here would account with: place, facility, ledger, and the variables that have a say in it."""
 
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +24,7 @@ _VARIABLES: Final = {
     DISABLE_VARIABLE: "nothing is measured and nothing stopped, unless it is empty or 0",
 }
 _PREFIX: Final = "GREEN_CALLBACKS_"
+_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 
 
 def account(environ: Mapping[str, str] = os.environ, folder: Path = Path(), etc: Path = Path("/etc")) -> list[Finding]:
@@ -67,9 +70,14 @@ def _pue(environ: Mapping[str, str]) -> Finding:
 
 
 def _ledger(folder: Path) -> Finding:
-    target = (folder / FOLDER).absolute()
-    nearest = next((each for each in (target, *target.parents) if each.exists()), target)
-    details = {"folder": str(target)}
+    try:
+        target = (folder / FOLDER).absolute()
+    except OSError:
+        text = "The working folder was removed, so a run started here would be accounted in memory only."
+        nowhere = {"folder": None, "is_writable": False}
+        return Finding(topic="Ledger", state="attention", text=text, command="cd ~", details=nowhere)
+    nearest = next((each for each in (target, *target.parents) if os.path.lexists(each)), target)
+    details: dict[str, object] = {"folder": str(target)}
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
         text = f"{target / '<run id>.jsonl'}, unless the framework has a log folder of its own."
         return Finding(topic="Ledger", state="known", text=text, details={**details, "is_writable": True})
@@ -77,7 +85,7 @@ def _ledger(folder: Path) -> Finding:
         f"{nearest} cannot be written, so a run started here would be accounted in memory only. Start it in another "
         "folder, or name a file with ledger=…"
     )
-    command = f"chmod u+rwx '{nearest}'" if nearest.is_dir() else None
+    command = f"chmod u+rwx {shlex.quote(str(nearest))}" if nearest.is_dir() else None
     return Finding(
         topic="Ledger", state="attention", text=text, command=command, details={**details, "is_writable": False}
     )
@@ -90,7 +98,8 @@ def _variables(environ: Mapping[str, str]) -> list[Finding]:
 def _variable(name: str, value: str) -> Finding:
     if name not in _VARIABLES:  # its value may be a secret
         text = f"{name} is set, but there is no such variable; there are {', '.join(_VARIABLES)}."
-        return Finding(topic="Environment", state="attention", text=text, command=f"unset {name}")
+        command = f"unset {name}" if _NAME.fullmatch(name) else None  # another one is nothing to paste into a shell
+        return Finding(topic="Environment", state="attention", text=text, command=command)
     disables = name == DISABLE_VARIABLE and value not in {"", "0"}
     return Finding(
         topic="Environment",

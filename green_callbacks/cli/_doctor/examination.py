@@ -19,6 +19,7 @@ from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sinks._wording import significant
 from green_callbacks.sources import EnergySource
+from green_callbacks.text import for_terminal
 from green_callbacks.window import Window, measure
 
 _LABEL_WIDTH: Final = 15
@@ -112,7 +113,7 @@ def _quiet() -> Iterator[None]:
 def _lines(finding: Finding) -> str:
     text = labelled(finding.topic, finding.text, _LABEL_WIDTH)
     # Not wrapped: it is there to be copied.
-    return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {finding.command}"
+    return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {for_terminal(finding.command)}"
 
 
 def _row(name: str, device: DeviceEnergy) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from green_callbacks.cli._doctor.finding import Finding, State
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.sources._files import read_text
 from green_callbacks.sources._nvml_driver import Driver, DriverError
 from green_callbacks.sources._nvml_select import Chosen, Found, choose, find_gpus
 from green_callbacks.sources._nvml_sensor import GpuSensor
@@ -65,15 +66,8 @@ def graphics(pci_devices: Path, vendor: str) -> Iterator[str]:
     except OSError:
         return
     for device in devices:
-        if _text(device / "vendor") == vendor and _text(device / "class").startswith(_DISPLAY):
+        if read_text(device / "vendor") == vendor and read_text(device / "class").startswith(_DISPLAY):
             yield device.name
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _used(driver: Driver, chosen: Chosen) -> Finding:

@@ -11,6 +11,7 @@ from green_callbacks.cli._doctor.finding import COMMAND, Finding
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources import CpuModelSource, PowercapSource
 from green_callbacks.sources._allotment import allotment
+from green_callbacks.sources._files import LARGE_BYTES, read_text
 
 _COUNTERS: Final = "CPU and DRAM"
 _POWERCAP: Final = Path("/sys/class/powercap")
@@ -68,10 +69,10 @@ def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_
     is_there = refusal.__cause__ is not None  # but may not be read
     text, match = str(refusal), COMMAND.search(str(refusal))
     command = _as_root(match[1]) if match else None
-    if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", _text(cpuinfo), re.MULTILINE):
+    if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", read_text(cpuinfo, LARGE_BYTES), re.MULTILINE):
         text = "This is a virtual machine, and its host passes no energy counter of the processors on to it."
         command = None
-    elif not is_there and any(mark.exists() for mark in container_marks):
+    elif not is_there and any(os.path.exists(mark) for mark in container_marks):  # noqa: PTH110  raises nothing
         text = "This is a container, and containers are not shown the energy counters of the processors unless told so."
         command = "docker run --security-opt systempaths=unconfined ..."
     return Finding(topic=_COUNTERS, state="missing", text=text, command=command)
@@ -93,18 +94,8 @@ def _model(cpuinfo: Path) -> Finding:
     return Finding(topic="CPU", state="modelled", text=text, details=asdict(assumptions))
 
 
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
-
-
 def _shared(environ: Mapping[str, str]) -> list[Finding]:
-    try:
-        part = allotment(environ)
-    except (ImportError, OSError, RuntimeError):
-        return []
+    part = allotment(environ)
     if not part.is_shared:
         return []
     text = (

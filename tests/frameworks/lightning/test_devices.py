@@ -6,6 +6,7 @@ import torch
 from lightning.pytorch import Trainer
 
 from green_callbacks._lightning_trainer import LightningRanks, batch_size, gpu_uuids, learning_rate, tensorboard_writer
+from green_callbacks.accountant.guarded import Guarded
 
 UUID = "8932f937-d72c-4106-c12f-20bd9faed9f6"
 
@@ -51,7 +52,7 @@ def test_sums_over_ranks_keep_64_bits_and_leave_what_was_summed_alone():
 
 
 def test_only_rank_0_writes_to_tensorboard():
-    assert tensorboard_writer(SimpleNamespace(is_global_zero=False)) is None
+    assert tensorboard_writer(SimpleNamespace(is_global_zero=False), Guarded()) is None
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from green_callbacks import CarbonBudget, MarginalGain, Summary, read_ledger
+from green_callbacks import CarbonBudget, History, MarginalGain, Summary, read_ledger
 from green_callbacks.cli import main
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
@@ -108,7 +108,7 @@ def test_every_file_holds_the_metric_that_it_claims_and_the_account_of_its_epoch
         (found,) = trainer(tmp_path).validate(module, verbose=False)
         assert found["val_acc"] == pytest.approx(point.value)
         account = saved["callbacks"][STATE]
-        assert account["history"]["epoch"][-1] == point.epoch == saved["epoch"]
+        assert History.from_columns(account["history"])[-1].epoch == point.epoch == saved["epoch"]
         assert path in account["checkpoints"]["val_acc"]["files"], "what is resumed from it knows its file"
         assert point.kg == pytest.approx(kg(((point.epoch or 0) + 1) * EPOCH_JOULES))
 

@@ -11,7 +11,7 @@ from frameworks.lightning.tiny import WATTS, epochs, kg
 from frameworks.lightning.two_ranks import BUDGET_JOULES, EPOCH_JOULES, EPOCH_SECONDS, HOST_WATTS
 
 from green_callbacks import read_ledger
-from green_callbacks.sinks import LedgerContents
+from green_callbacks.ledger import LedgerContents
 
 HERE = Path(__file__).parent
 

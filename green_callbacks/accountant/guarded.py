@@ -1,0 +1,101 @@
+"""Questions to other people's code: what it cannot answer is not known, and that is said once."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeVar
+
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
+
+_Answer = TypeVar("_Answer")
+
+_MOST_SAID: Final = 200
+"""What was said already is remembered up to here: metrics may get new names for ever."""
+
+
+class Guarded:
+    """Asks users' objects, and a framework's, on behalf of an adapter; training goes on whatever they raise.
+
+    An interrupt and an exit pass through.
+    """
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def ask(self, what: str, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
+        """Return an answer.
+
+        Args:
+            what: What is asked for, with its owner, as the subject of a sentence.
+            call: Asks.
+            otherwise: The answer where that raises.
+        """
+        try:
+            return call()
+        # Whatever other people's code raises: what it would have told is not worth a training.
+        except Exception as reason:  # noqa: BLE001
+            self.say_once(
+                what, "%s cannot be read (%s: %s). It counts as not known.", what, type(reason).__name__, reason
+            )
+            return otherwise
+
+    def tell(self, what: str, call: Callable[[], object]) -> None:
+        """Tell something to an object that may refuse it.
+
+        Args:
+            what: What is done, as the subject of a sentence.
+            call: Tells.
+        """
+        try:
+            call()
+        except Exception as reason:  # noqa: BLE001  as above
+            self.say_once(what, "%s failed (%s: %s). Training goes on without it.", what, type(reason).__name__, reason)
+
+    def numbers(self, metrics: Mapping[Any, Any]) -> dict[str, float]:
+        """Return the metrics that are numbers.
+
+        Args:
+            metrics: Values of any kind by name. None is no value yet, and passed over.
+        """
+        known: dict[str, float] = {}
+        for name, value in metrics.items():
+            if value is None:
+                continue
+            try:
+                known[str(name)] = as_number(value)
+            # What a framework's logs hold is of any kind, and converting it runs other people's code.
+            except Exception:  # noqa: BLE001
+                kind = type(value).__name__
+                message = "The metric %r is no number but of type %s. It is not recorded. Log a scalar in its place."
+                self.say_once(name if isinstance(name, str) else kind, message, name, kind)
+        return known
+
+    def say_once(self, key: str, message: str, *arguments: object) -> None:
+        """Log a warning, unless one of that key was logged."""
+        if key not in self._said and len(self._said) < _MOST_SAID:
+            self._said.add(key)
+            logger.warning(message, *arguments)
+
+
+def as_number(value: Any) -> float:  # noqa: ANN401  that is the question
+    """Return a scalar of any library as a number.
+
+    Args:
+        value: A number of Python, :mod:`decimal` or NumPy, or an array or tensor of one element on any device.
+
+    Returns:
+        The number; not finite where it is not.
+
+    Raises:
+        TypeError: It is a text, or complex, which are no measures of quality.
+        Exception: Whatever the value raises.
+    """
+    if isinstance(value, float | int):
+        return float(value)
+    if hasattr(value, "shape"):  # an array, whose one element Python takes without a word of deprecation
+        value = value.detach() if hasattr(value, "detach") else value
+        value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, str | bytes | bytearray | complex):
+        msg = f"a {type(value).__name__} is no number"
+        raise TypeError(msg)
+    return float(value)
