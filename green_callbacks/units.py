@@ -2,7 +2,8 @@
 
 import re
 from dataclasses import dataclass
-from typing import Final, Literal
+from math import isfinite
+from typing import Any, Final, Literal
 
 from green_callbacks.errors import UnitError
 
@@ -32,6 +33,8 @@ _UNITS: Final[dict[str, tuple[Quantity, float]]] = {
     "kWh": ("facility_kwh", 1.0),
     "MWh": ("facility_kwh", 1e3),
 }
+_LONGEST_REPR: Final = 60
+"""How many characters of a value are shown in a message."""
 _AMOUNT: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+)\s*")
 
 
@@ -153,3 +156,52 @@ def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
 def _three_digits(value: float) -> str:
     decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0  # noqa: PLR2004
     return f"{value:.{decimals}f}"
+
+
+def finite_number(value: object) -> float:
+    """Return a number that others made as a float.
+
+    Numbers are those of Python, ``decimal`` and ``fractions``, and scalars and arrays of one element of NumPy, PyTorch
+    and their kind. Texts, truth values and complex numbers are none.
+
+    Args:
+        value: What was given.
+
+    Raises:
+        ValueError: It is no finite real number; the message says what it is.
+    """
+    if type(value) is float and isfinite(value):
+        return value
+    kind = getattr(getattr(value, "dtype", None), "kind", "f")
+    # NumPy's kinds of whole and floating numbers; V is what it calls the short floats that others add to it.
+    plain = _plain(value) if kind in "iufV" else None
+    if plain is None or isinstance(plain, bool | str | bytes | bytearray | complex):
+        msg = f"{_shortened(value)} is no number"
+        raise ValueError(msg)
+    try:
+        number = float(plain)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        msg = f"{_shortened(value)} is no number"
+        raise ValueError(msg) from error
+    if not isfinite(number):
+        msg = f"{_shortened(value)} is not finite"
+        raise ValueError(msg)
+    return number
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401  whatever others call a number
+    """Return the one element of an array or a tensor as a number of Python; anything else as it is."""
+    if not hasattr(value, "item"):
+        return value
+    try:
+        return value.item()
+    except (TypeError, ValueError, RuntimeError) as error:  # several elements, or a tensor without data
+        msg = f"{_shortened(value)} is no number"
+        raise ValueError(msg) from error
+
+
+def _shortened(value: object) -> str:
+    """Return what a value is in a few words: what others made may be as large as they like."""
+    if value is None or isinstance(value, bool | float | str):
+        return repr(value)[:_LONGEST_REPR]
+    return f"a value of type {type(value).__name__}"

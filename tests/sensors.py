@@ -1,13 +1,31 @@
 """Sensors made of files, for tests: a power capping tree that moves when told, and a meter that reads a file."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from green_callbacks.clock import ScriptedClock
+
 INTEL_RANGE_MICROJOULES = 262_143_328_850
 AMD_RANGE_MICROJOULES = 65_532_610_987
+
+
+class LiveClock(ScriptedClock):
+    """A clock whose time moves counters: as it advances, every device uses energy."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users: list[Callable[[float], None]] = []
+
+    def __getstate__(self) -> dict[str, object]:
+        return self.__dict__ | {"users": []}
+
+    def advance(self, seconds: float) -> None:
+        super().advance(seconds)
+        for use in self.users:
+            use(seconds)
 
 
 class RaplTree:

@@ -11,6 +11,7 @@ from green_callbacks.carbon.base import (
     CarbonIntensity,
     PolledIntensity,
     VaryingIntensity,
+    checked_intensity,
     is_varying,
     mean_intensity,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "TraceIntensity",
     "UkCarbonIntensity",
     "VaryingIntensity",
+    "checked_intensity",
     "cleanest_comparable",
     "equivalences",
     "equivalent_km",

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from green_callbacks.carbon._payload import g_per_kwh, mapping, number, sequence, timely
+from green_callbacks.carbon._files import read_text
+from green_callbacks.carbon._payload import g_per_kwh, is_short_text, lasts_sensibly, mapping, number, sequence, timely
 from green_callbacks.carbon._steps import Point
 
 _SCHEMA: Final = 1
 _MAX_BYTES: Final = 1 << 20
+_MOST_FLAGS: Final = 10
 CLAIM_SECONDS: Final = 30.0
 """How long one process at most asks for all others: many times a request, as hundreds may start on one machine."""
 
@@ -63,14 +65,16 @@ class Answer:
             return None
         failure = fields.get("failure")
         valid = tuple(point for point in points if point is not None)
-        return cls(valid, next_at, int(failures), failure if isinstance(failure, str) else None)
+        return cls(valid, next_at, max(0, int(failures)), failure if is_short_text(failure) else None)
 
 
 def _point(value: object) -> Point | None:
     match value:
         case [start, end, level, [*flags]]:
             begins, ends, found = timely(start), timely(end), g_per_kwh(level)
-            if begins is not None and ends is not None and found is not None and begins < ends:
+            if begins is None or ends is None or found is None or not lasts_sensibly(begins, ends):
+                return None
+            if len(flags) <= _MOST_FLAGS and all(map(is_short_text, flags)):
                 return Point(begins, ends, found, tuple(map(str, flags)))
     return None
 
@@ -155,8 +159,7 @@ class SharedAnswers:
 
     def _read(self, key: str) -> Answer | None:
         try:
-            with (self._folder / f"{key}.json").open(encoding="utf-8") as file:
-                return Answer.from_json(file.read(_MAX_BYTES))
+            return Answer.from_json(read_text(self._folder / f"{key}.json", _MAX_BYTES))
         except (OSError, UnicodeDecodeError):
             return None
 

@@ -1,18 +1,18 @@
 """Reading and checking of the source files that the table of zones is rebuilt from."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from green_callbacks.carbon.constant import MAX_G_PER_KWH
+from green_callbacks.carbon.base import MAX_G_PER_KWH
 from green_callbacks.carbon.tables import read_csv, read_table
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.text.log import get_logger
 
 _PARTS_FACTOR = 1.6  # lb/MWh read as g/kWh would be 2.2 times too large
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass

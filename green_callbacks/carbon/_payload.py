@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeGuard
 
-from green_callbacks.carbon.constant import MAX_G_PER_KWH
+from green_callbacks.carbon.base import MAX_G_PER_KWH
 
 _NOTHING: Final[Mapping[str, object]] = {}
+_LONGEST_STEP_SECONDS: Final = 86_400.0
+"""No service tells a value for longer than a day, in s."""
+_LONGEST_TEXT: Final = 200
 _LAST_SECONDS: Final = 4_102_444_800.0  # the year 2100
 
 
@@ -51,3 +54,18 @@ def timely(value: object) -> float | None:
     """Return POSIX seconds from 1970 to 2100; None for anything else."""
     found = number(value)
     return found if found is not None and 0 <= found <= _LAST_SECONDS else None
+
+
+def lasts_sensibly(start: float, end: float) -> bool:
+    """Return whether a value holds for some time, and no longer than a day.
+
+    Args:
+        start: Beginning in POSIX seconds.
+        end: End in POSIX seconds.
+    """
+    return 0 < end - start <= _LONGEST_STEP_SECONDS
+
+
+def is_short_text(value: object) -> TypeGuard[str]:
+    """Return whether a value is a text that may stand in a record or a log: short, and without control characters."""
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable()

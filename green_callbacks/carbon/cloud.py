@@ -1,18 +1,20 @@
 """Which cloud, and which region of it, a machine stands in."""
 
-import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
+from green_callbacks.carbon._files import read_text
 from green_callbacks.carbon._metadata import ADDRESS, MetadataError, ask_region
+from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.carbon.zones import lookup
 from green_callbacks.errors import UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
+from green_callbacks.text.log import get_logger
 
 CLOUD: Final = "cloud"
 """The location that lets the cloud's own metadata service be asked for the region."""
@@ -29,7 +31,7 @@ _VARIABLES: Final = {
 _ATTEMPTS: Final = 3
 _REMEDY: Final = 'pass location="aws:eu-north-1", say'
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def detect_cloud(dmi: Path = DMI) -> str | None:
@@ -50,7 +52,7 @@ def detect_cloud(dmi: Path = DMI) -> str | None:
 
 def _firmware(dmi: Path, name: str) -> str:
     with suppress(OSError, UnicodeDecodeError):
-        return (dmi / name).read_text(encoding="utf-8").strip()
+        return read_text(dmi / name).strip()
     return ""
 
 
@@ -92,6 +94,8 @@ class CloudIntensity:
         address: Host and port of the metadata service.
     """
 
+    is_instant: ClassVar[bool] = True
+
     poll_seconds = 60.0
     """Time between two calls of :meth:`poll`, in s."""
 
@@ -105,7 +109,7 @@ class CloudIntensity:
     ) -> None:
         self._address = address
         self._cloud = detect_cloud(dmi)
-        self._intensity = replace(stand_in, flags=(*stand_in.flags, "unconfirmed"))
+        self._intensity = checked_intensity(replace(stand_in, flags=(*stand_in.flags, "unconfirmed")))
         is_disabled = environ.get("AWS_EC2_METADATA_DISABLED", "").strip().lower() == "true"
         self._attempts_left = 0 if self._cloud is None or (self._cloud == "aws" and is_disabled) else _ATTEMPTS
         if self._cloud is None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.carbon._files import read_text
 from green_callbacks.errors import ConfigurationError
 
 _KEYS: Final[dict[str, tuple[type, ...]]] = {"location": (str,), "carbon_intensity": (int, float), "pue": (int, float)}
@@ -66,7 +67,7 @@ def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration
     """
     path = configuration_path(environ)
     try:
-        text = path.read_text(encoding="utf-8") if path else ""
+        text = read_text(path) if path else ""
     except OSError:
         return Configuration()
     except UnicodeDecodeError as failure:
@@ -79,7 +80,7 @@ def _parse(text: str, path: Path | None) -> Configuration:
 
     try:
         fields = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as failure:
+    except (tomllib.TOMLDecodeError, RecursionError) as failure:
         raise _wrong(path, f"it is not TOML: {failure}") from failure
     for name, value in fields.items():
         if name not in _KEYS:

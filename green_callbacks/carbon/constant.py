@@ -1,18 +1,17 @@
 """A carbon intensity that does not change."""
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Self
+from typing import ClassVar, Self
 
+from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
+from green_callbacks.text.log import get_logger
+from green_callbacks.units import finite_number
 
-MAX_G_PER_KWH = 1_500.0
-"""No grid emits as much: the dirtiest of the tables stay below 1,310 gCO2e/kWh."""
-
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,18 +22,15 @@ class ConstantIntensity:
         intensity: The intensity; at least 0 and less than 1,500 gCO2e/kWh. 0 is for a machine off the grid.
 
     Raises:
-        ConfigurationError: The intensity is out of range.
+        ConfigurationError: The intensity is out of range, or holds what is no number or no text.
     """
+
+    is_instant: ClassVar[bool] = True
 
     intensity: Intensity
 
     def __post_init__(self) -> None:
-        if not 0 <= self.intensity.g_per_kwh < MAX_G_PER_KWH:
-            msg = (
-                f"A carbon intensity is a number of gCO2e/kWh from 0 to {MAX_G_PER_KWH:.0f}, "
-                f"not {self.intensity.g_per_kwh:g}."
-            )
-            raise ConfigurationError(msg)
+        object.__setattr__(self, "intensity", checked_intensity(self.intensity))
 
     @classmethod
     def given(
@@ -57,8 +53,8 @@ class ConstantIntensity:
             ConfigurationError: It is no number, or out of range.
         """
         try:
-            value = float(g_per_kwh)
-        except (TypeError, ValueError):
+            value = float(g_per_kwh) if isinstance(g_per_kwh, str | float) else finite_number(g_per_kwh)
+        except ValueError:
             msg = f"A carbon intensity is a number of gCO2e/kWh, for example 380, not {g_per_kwh!r}."
             raise ConfigurationError(msg) from None
         if 0 < value < 1:

@@ -1,23 +1,24 @@
 """What the providers that ask a web service have in common: polite, bounded, and never without an answer."""
 
 import hashlib
-import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final, TypedDict, Unpack
+from typing import ClassVar, Final, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from green_callbacks.carbon._cache import MAX_SECONDS, Answer, SharedAnswers
 from green_callbacks.carbon._http import TIMEOUT_SECONDS, Reply, Request, ServiceError, fetch
 from green_callbacks.carbon._steps import Level, Point, Steps
+from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
+from green_callbacks.text.log import get_logger
 
 ASK_SECONDS: Final = 900.0
 """No service is asked more often, in s: the grids' own figures are of five minutes to an hour."""
@@ -32,7 +33,7 @@ _KEPT_POINTS: Final = 2_000
 _LIBRARIES: Final = ("httpx2", "tenacity", "platformdirs")
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class LiveOptions(TypedDict, total=False):
@@ -71,6 +72,8 @@ class LiveIntensity(ABC):
         ConfigurationError: The extra ``live`` is not installed, or the address is none.
     """
 
+    is_instant: ClassVar[bool] = True
+
     poll_seconds = 60.0
     """Time between two calls of :meth:`poll`, in s; few of them ask."""
 
@@ -82,8 +85,8 @@ class LiveIntensity(ABC):
         self._base_url = _valid(options.get("base_url", home))
         self._cache = options.get("cache")
         self._clock = options.get("clock") or SystemClock()
-        self._label = label
-        self._static = replace(static, found_by="provider", flags=(*static.flags, "static"))
+        self._label = checked_intensity(label)
+        self._static = checked_intensity(replace(static, found_by="provider", flags=(*static.flags, "static")))
         self._answer: Answer | None = None
         self._seen: dict[float, Point] = {}
         self._steps: Steps | None = None

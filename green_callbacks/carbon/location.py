@@ -1,6 +1,5 @@
 """The carbon intensity to account with: what the user says, else what the machine knows, else the world's average."""
 
-import logging
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,9 +13,10 @@ from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.time_zone import country_of_time_zone
 from green_callbacks.carbon.zones import WORLD, lookup
-from green_callbacks.errors import UnknownZoneError
+from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
+from green_callbacks.text.log import get_logger
 
 LOCATION_VARIABLE = "GREEN_CALLBACKS_LOCATION"
 INTENSITY_VARIABLE = "GREEN_CALLBACKS_INTENSITY"
@@ -24,7 +24,7 @@ INTENSITY_VARIABLE = "GREEN_CALLBACKS_INTENSITY"
 _CONFIGURATION: Final[FoundBy] = "configuration"
 _HINT: Final[FoundBy] = "cloud hint"
 _REMEDY: Final = f'pass location="DE", say, or set {LOCATION_VARIABLE}'
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def resolve_intensity(
@@ -60,6 +60,11 @@ def resolve_intensity(
     """
     if isinstance(carbon_intensity, CarbonIntensity):
         return carbon_intensity
+    if location is not None and not isinstance(location, str):
+        msg = (
+            f"location is a text, for example 'DE' or 'aws:eu-north-1', not a value of type {type(location).__name__}."
+        )
+        raise ConfigurationError(msg)
     location, number, found_by = _said(location, carbon_intensity, environ)
     if number is None and location is not None and location.strip().lower() == CLOUD:
         stand_in, _ = _guess(environ, etc, dmi)

@@ -10,6 +10,7 @@ from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.location import LOCATION_VARIABLE
 from green_callbacks.carbon.tables import read_table
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.units import finite_number
 
 PUE_VARIABLE = "GREEN_CALLBACKS_PUE"
 MAX_PUE = 3.0
@@ -88,8 +89,8 @@ def resolve_pue(
 
 def _valid(pue: float | str, option: str) -> float:
     try:
-        value = float(pue)
-    except (TypeError, ValueError):
+        value = float(pue) if isinstance(pue, str) else finite_number(pue)
+    except ValueError:
         value = 0.0
     if not 1 <= value <= MAX_PUE:
         msg = f"{option} is the facility's energy over its computers', from 1 to {MAX_PUE:.0f}, not {pue!r}."

@@ -24,8 +24,9 @@ from pathlib import Path
 from green_callbacks.carbon._figures import Figures, check, read_figures
 from green_callbacks.carbon._time_zones import read_time_zones
 from green_callbacks.carbon.tables import DATA, key, read_table
+from green_callbacks.text.log import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def rebuild(source: Path, target: Path = DATA) -> None:

@@ -103,13 +103,21 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a file of comma-separated values with a header, in UTF-8."""
+    """Read a file of comma-separated values with a header, in UTF-8.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It holds something else.
+    """
     import csv
 
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        reader = csv.reader(lines)
-        header = next(reader, [])
-        return [dict(zip(header, row, strict=True)) for row in reader if row]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines)
+            header = next(reader, [])
+            return [dict(zip(header, row, strict=True)) for row in reader if row]
+    except csv.Error as error:  # which is no ValueError
+        raise ValueError(error) from error
 
 
 @cache

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from green_callbacks.carbon._files import read_text
 from green_callbacks.carbon.tables import read_table
 
 
@@ -35,7 +36,7 @@ def _countries() -> dict[str, str]:
 def _time_zones(environ: Mapping[str, str], etc: Path) -> Iterator[str]:
     yield _name(environ.get("TZ", ""))
     with suppress(OSError, UnicodeDecodeError):
-        yield _name((etc / "timezone").read_text(encoding="utf-8"))
+        yield _name(read_text(etc / "timezone"))
     with suppress(OSError):
         # One step only: the files of some zones are themselves links, to other countries.
         yield _name(str((etc / "localtime").readlink()))

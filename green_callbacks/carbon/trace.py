@@ -1,19 +1,24 @@
 """A carbon intensity that was recorded, or foretold, as a series over time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from math import isnan
+from math import isnan, nan
 from os import PathLike
 from pathlib import Path
+from typing import ClassVar, Final, SupportsFloat
 
+from green_callbacks.carbon._files import check_regular
 from green_callbacks.carbon._steps import Level, Point, Steps
-from green_callbacks.carbon.constant import MAX_G_PER_KWH
+from green_callbacks.carbon.base import MAX_G_PER_KWH, checked_intensity
 from green_callbacks.carbon.tables import read_csv
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
-from green_callbacks.units import SECONDS_PER_HOUR
+from green_callbacks.units import SECONDS_PER_HOUR, finite_number
+
+_MOST_BYTES: Final = 1 << 26
+"""More than a century of hours needs, in bytes."""
 
 Series = Iterable[tuple[datetime, float | None]]
 """Times, aware, and the gCO2e/kWh from then on; None or NaN where nothing is known from then on."""
@@ -43,6 +48,8 @@ class TraceIntensity:
             zone, or a time twice.
     """
 
+    is_instant: ClassVar[bool] = True
+
     def __init__(
         self,
         series: str | PathLike[str] | Series,
@@ -59,15 +66,17 @@ class TraceIntensity:
             source = source or f"trace {Path(series).name}"
             series = _read(Path(series))
         self._steps = Steps(_points(series, step_seconds))
-        self._label = Intensity(
-            g_per_kwh=self._steps.points[0].g_per_kwh,
-            zone=zone,
-            name=name,
-            scope=scope,
-            basis=basis,
-            source=source or "trace given by the user",
-            licence=licence,
-            found_by="provider",
+        self._label = checked_intensity(
+            Intensity(
+                g_per_kwh=self._steps.points[0].g_per_kwh,
+                zone=zone,
+                name=name,
+                scope=scope,
+                basis=basis,
+                source=source or "trace given by the user",
+                licence=licence,
+                found_by="provider",
+            )
         )
 
     @property
@@ -110,6 +119,7 @@ class TraceIntensity:
 
 def _read(path: Path) -> Series:
     try:
+        check_regular(path, _MOST_BYTES)
         return [(_utc(row["utc"]), float(row["g_per_kwh"] or "nan")) for row in read_csv(path)]
     except (OSError, ValueError, KeyError) as failure:
         msg = f"Cannot read {path} as a CSV file with the columns utc (ISO 8601) and g_per_kwh: {failure}."
@@ -122,7 +132,7 @@ def _utc(text: str) -> datetime:
 
 
 def _points(series: Series, step_seconds: float | None) -> list[Point]:
-    if step_seconds is not None and not step_seconds > 0:
+    if step_seconds is not None and not (isinstance(step_seconds, int | float) and step_seconds > 0):
         msg = f"step_seconds is how long a value holds at most, more than 0 s, not {step_seconds!r}."
         raise ConfigurationError(msg)
     ordered = sorted((_seconds(when), value) for when, value in _pairs(series))
@@ -144,15 +154,43 @@ def _points(series: Series, step_seconds: float | None) -> list[Point]:
 
 
 def _pairs(series: Series) -> Iterable[tuple[datetime, float]]:
-    for when, value in series:
-        number = float("nan") if value is None else float(value)
+    for when, value in _unpacked(series):
+        number = nan if _is_unknown(value) else _number(value, when)
         if not isnan(number) and not 0 <= number < MAX_G_PER_KWH:
             msg = f"A carbon intensity is a number of gCO2e/kWh from 0 to {MAX_G_PER_KWH:.0f}, not {value} ({when})."
             raise ConfigurationError(msg)
         yield when, number
 
 
+def _unpacked(series: Series) -> Iterator[tuple[datetime, float | None]]:
+    try:
+        for pair in series:
+            when, value = pair
+            yield when, value
+    except (TypeError, ValueError) as error:
+        msg = f"A trace is a path, or pairs of an aware time and a number of gCO2e/kWh: {error}."
+        raise ConfigurationError(msg) from error
+
+
+def _is_unknown(value: object) -> bool:
+    """Return whether a value stands for a gap: None, or what any kind of number calls NaN."""
+    if value is None or isinstance(value, float):
+        return value is None or isnan(value)
+    return isinstance(value, SupportsFloat) and type(value).__name__.startswith("float") and isnan(float(value))
+
+
+def _number(value: object, when: object) -> float:
+    try:
+        return value if isinstance(value, float) else finite_number(value)
+    except ValueError as error:
+        msg = f"A trace holds numbers of gCO2e/kWh, or None where nothing is known: {error} ({when})."
+        raise ConfigurationError(msg) from error
+
+
 def _seconds(when: datetime) -> float:
+    if not isinstance(when, datetime):
+        msg = f"The times of a trace are datetimes, unlike {when!r}."
+        raise ConfigurationError(msg)
     if when.tzinfo is None:
         msg = f"The times of a trace need a time zone, for example datetime(2025, 1, 1, tzinfo=UTC), unlike {when}."
         raise ConfigurationError(msg)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, Unpack
 
 from green_callbacks.carbon._http import Request, ServiceError
-from green_callbacks.carbon._payload import g_per_kwh, mapping, posix_seconds, sequence
+from green_callbacks.carbon._payload import g_per_kwh, lasts_sensibly, mapping, posix_seconds, sequence
 from green_callbacks.carbon._steps import Point
 from green_callbacks.carbon.live import LiveIntensity, LiveOptions
 from green_callbacks.carbon.zones import lookup
@@ -78,7 +78,7 @@ class UkCarbonIntensity(LiveIntensity):
             intensity = mapping(row.get("intensity"))
             actual, forecast = g_per_kwh(intensity.get("actual")), g_per_kwh(intensity.get("forecast"))
             value = forecast if actual is None else actual
-            if start is not None and end is not None and start < end and value is not None:
+            if start is not None and end is not None and value is not None and lasts_sensibly(start, end):
                 yield Point(start, end, value, ("forecast",) if actual is None else ())
 
 

@@ -2,11 +2,12 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from green_callbacks.sources._cgroup import Quota, memory_limit_bytes, quota
+from green_callbacks.sources._system import cpu_count, told
 
 _BUSY: Final = ("user", "nice", "system", "irq", "softirq")
 _BYTES_PER_GIGABYTE: Final = 2**30
@@ -60,19 +61,18 @@ class Allotment:
 def allotment(environ: Mapping[str, str] = os.environ) -> Allotment:
     """Find out which processors this job has.
 
+    What the operating system does not tell is taken from Python, with one warning.
+
     Args:
         environ: Environment variables.
-
-    Raises:
-        ImportError: psutil cannot be imported.
-        OSError: The operating system does not tell.
     """
-    import psutil
-
-    host_cpus = psutil.cpu_count() or 1
+    host_cpus = told(_host_cpus, cpu_count(), "psutil does not count the processors. Python's count stands in.")
     return Allotment(
         host_cpus=host_cpus,
-        host_cores=psutil.cpu_count(logical=False) or host_cpus,
+        host_cores=told(
+            _host_cores, None, "psutil does not count the cores. Every logical processor is taken for a core."
+        )
+        or host_cpus,
         affinity=_affinity(host_cpus),
         quota=quota(),
         slurm_cpus=_slurm_cpus(environ),
@@ -91,7 +91,7 @@ def job_gigabytes(environ: Mapping[str, str] = os.environ) -> float | None:
 
     Raises:
         ImportError: psutil cannot be imported.
-        OSError: The operating system does not tell.
+        OSError: The operating system does not tell; or another of ``system_errors()``.
     """
     import psutil
 
@@ -106,6 +106,19 @@ def job_gigabytes(environ: Mapping[str, str] = os.environ) -> float | None:
     return None if allotment(environ).is_shared else host_gigabytes
 
 
+def _host_cpus() -> int:
+    import psutil
+
+    return int(psutil.cpu_count() or cpu_count())
+
+
+def _host_cores() -> int | None:
+    import psutil
+
+    cores: int | None = psutil.cpu_count(logical=False)
+    return cores
+
+
 def busy_seconds(times: Any) -> float:  # noqa: ANN401  its fields differ from system to system
     """Return the cumulative time in which processors were busy, in s, from psutil's ``cpu_times``."""
     return float(sum(getattr(times, field, 0.0) for field in _BUSY))
@@ -113,16 +126,22 @@ def busy_seconds(times: Any) -> float:  # noqa: ANN401  its fields differ from s
 
 def _affinity(host_cpus: int) -> tuple[int, ...] | None:
     """Return the processors to which this process is bound; None if it may use all, or where that is not known."""
+    allowed = told(
+        _allowed,
+        None,
+        "psutil does not tell to which processors this process is bound. It is taken to use all of them.",
+    )
+    return tuple(sorted(allowed)) if allowed is not None and len(allowed) < host_cpus else None
+
+
+def _allowed() -> Collection[int] | None:
     import psutil
 
     process = psutil.Process()
     if not hasattr(process, "cpu_affinity"):  # macOS
         return None
-    try:
-        allowed = process.cpu_affinity()
-    except (psutil.Error, OSError):
-        return None
-    return tuple(sorted(allowed)) if len(allowed) < host_cpus else None
+    allowed: Collection[int] = process.cpu_affinity()
+    return allowed
 
 
 def _slurm_cpus(environ: Mapping[str, str]) -> int | None:
@@ -138,7 +157,7 @@ def _slurm_cpus(environ: Mapping[str, str]) -> int | None:
 def _per_node(text: str) -> Iterator[int]:
     """Spell out Slurm's short form of one number per node: ``72(x2),36`` is 72, 72, 36."""
     for part in text.split(","):
-        match = re.fullmatch(r"([1-9]\d*)(?:\(x(\d+)\))?", part)
+        match = re.fullmatch(r"([1-9]\d{0,8})(?:\(x(\d{1,6})\))?", part, re.ASCII)
         if match:
             yield from [int(match[1])] * int(match[2] or 1)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from math import inf
 from types import ModuleType
 from typing import Any, Final, TypeGuard
 
@@ -107,7 +108,7 @@ class AmdDriver:
         told = self._table("amdsmi_get_energy_count", handle)
         count = next((told[name] for name in _ENERGIES if _is_number(told.get(name))), None)
         microjoules = told.get("counter_resolution")
-        if count is None or count >= _NO_COUNT or not _is_number(microjoules) or microjoules <= 0:
+        if count is None or not 0 <= count < _NO_COUNT or not _is_number(microjoules) or not 0 < microjoules < inf:
             msg = "no energy counter"
             raise AmdDriverError(msg)
         return float(count * microjoules / MICROJOULES_PER_JOULE)
@@ -122,13 +123,18 @@ class AmdDriver:
         msg = "no power is told"
         raise AmdDriverError(msg)
 
-    def limit_watts(self, handle: Handle) -> float | None:
-        """Return the power limit in W; None if it is not told."""
+    def limit_watts(self, handle: Handle, name: str = "power_cap") -> float | None:
+        """Return a power limit in W; None if it is not told.
+
+        Args:
+            handle: The GPU.
+            name: Which limit: ``power_cap`` for that of now, ``default_power_cap`` for the maker's.
+        """
         try:
-            limit = self._table("amdsmi_get_power_cap_info", handle).get("power_cap")
+            limit = self._table("amdsmi_get_power_cap_info", handle).get(name)
         except AmdDriverError:
             return None
-        if not _is_number(limit) or limit <= 0:
+        if not _is_number(limit) or not 0 < limit < inf:
             return None
         return float(limit / MICROWATTS_PER_WATT if limit > _LARGEST_WATTS else limit)
 

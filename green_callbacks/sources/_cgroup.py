@@ -3,16 +3,20 @@
 Versions 1 and 2, as described in the kernel's ``Documentation/admin-guide/cgroup-v2.rst`` and ``cgroup-v1/``.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from green_callbacks.sources._files import LARGE_BYTES, read_bytes, read_text
+
 OWN_GROUPS: Final = Path("/proc/self/cgroup")
 MOUNT: Final = Path("/sys/fs/cgroup")
 _MICROSECONDS_PER_SECOND: Final = 1_000_000
 _NANOSECONDS_PER_SECOND: Final = 1_000_000_000
+_COUNT: Final = re.compile(r"[0-9]{1,20}")
 _SLURM_JOB: Final = re.compile(r"job_\d+")
 
 
@@ -48,14 +52,21 @@ def used_seconds(usage: Path) -> float:
         OSError: The file cannot be read.
         ValueError: The time is not in it.
     """
-    line = usage.read_text(encoding="ascii").partition("\n")[0]
+    line = read_bytes(usage).decode("ascii").partition("\n")[0].strip()
     if usage.name == "cpuacct.usage":
-        return int(line) / _NANOSECONDS_PER_SECOND
+        return _count(line, usage) / _NANOSECONDS_PER_SECOND
     name, _, used = line.partition(" ")
     if name != "usage_usec":
         msg = f"{usage} does not begin with usage_usec"
         raise ValueError(msg)
-    return int(used) / _MICROSECONDS_PER_SECOND
+    return _count(used, usage) / _MICROSECONDS_PER_SECOND
+
+
+def _count(text: str, usage: Path) -> int:
+    if not _COUNT.fullmatch(text):
+        msg = f"{usage} does not count the time used"
+        raise ValueError(msg)
+    return int(text)
 
 
 def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
@@ -92,7 +103,7 @@ def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | Non
         *(group / "memory.max" for group in _upwards("", own, mount)),
         *(group / "memory.limit_in_bytes" for group in _upwards("memory", own, mount)),
     ]
-    return min((int(limit) for file in files if (limit := _text(file)).isdecimal()), default=None)
+    return min((int(limit) for file in files if _COUNT.fullmatch(limit := read_text(file))), default=None)
 
 
 def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
@@ -107,7 +118,7 @@ def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
         none but the root, which holds everything that runs.
     """
     for controller, name in (("", "cpu.stat"), ("cpuacct", "cpuacct.usage")):
-        groups = [group for group in _upwards(controller, own, mount) if (group / name).is_file()]
+        groups = [group for group in _upwards(controller, own, mount) if _is_file(group / name)]
         if groups and not _is_root(controller, groups[0], own):
             return next((group for group in groups if _SLURM_JOB.fullmatch(group.name)), groups[0]) / name
     return None
@@ -118,7 +129,11 @@ def _is_root(controller: str, group: Path, own: Path) -> bool:
 
     The root of version 2 is the one without a type; that of version 1 is known by its path only.
     """
-    return _own_path(controller, own) == "/" if controller else not (group / "cgroup.type").exists()
+    return _own_path(controller, own) == "/" if controller else not _is_file(group / "cgroup.type")
+
+
+def _is_file(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113  raises nothing where folders are hidden, unlike Path.is_file()
 
 
 def _upwards(controller: str, own: Path, mount: Path) -> Iterator[Path]:
@@ -133,7 +148,7 @@ def _upwards(controller: str, own: Path, mount: Path) -> Iterator[Path]:
 
 
 def _own_path(controller: str, own: Path) -> str | None:
-    for line in _text(own).splitlines():
+    for line in read_text(own, LARGE_BYTES).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controller in controllers.split(","):
@@ -143,18 +158,12 @@ def _own_path(controller: str, own: Path) -> str | None:
 
 def _granted(group: Path) -> float | None:
     """Read a limit such as ``200000 100000``: µs of processor time in every so many; ``max`` is none."""
-    match = re.fullmatch(r"(\d+) ([1-9]\d*)", _text(group / "cpu.max"))
+    match = re.fullmatch(r"([0-9]{1,20}) ([1-9][0-9]{0,19})", read_text(group / "cpu.max"))
     return int(match[1]) / int(match[2]) if match else None
 
 
 def _granted_v1(group: Path) -> float | None:
     """Read the two files of version 1, where -1 is no limit."""
-    granted, period = _text(group / "cpu.cfs_quota_us"), _text(group / "cpu.cfs_period_us")
-    return int(granted) / int(period) if granted.isdecimal() and period.isdecimal() and int(period) else None
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
+    granted, period = read_text(group / "cpu.cfs_quota_us"), read_text(group / "cpu.cfs_period_us")
+    told = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
+    return int(granted) / int(period) if told and int(period) else None

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from green_callbacks.sources._allotment import Allotment, busy_seconds
 from green_callbacks.sources._cgroup import job_usage, used_seconds
 from green_callbacks.sources._design_power import IDLE_SHARE
+from green_callbacks.sources._system import system_errors
 
 _SHORTEST_SECONDS: Final = 1.0
 """Over less, times that the system counts in steps of some 10 ms say little of a share."""
@@ -81,7 +82,7 @@ class CpuShare:
             return self
         try:
             own_seconds, host_seconds = _own_seconds(self.usage), _host_seconds()
-        except (OSError, ValueError):
+        except system_errors():
             return self
         cpus = self.part.host_cpus
         host_busy = _clipped((host_seconds - self.host_seconds) / (elapsed_seconds * cpus), 1.0)
@@ -109,11 +110,7 @@ def _family_seconds() -> Iterator[float]:
     import psutil
 
     process = psutil.Process()
-    try:
-        family = (process, *process.children(recursive=True))
-    except psutil.Error as error:
-        msg = f"its processes cannot be listed: {error}"
-        raise OSError(msg) from error
+    family = (process, *process.children(recursive=True))
     for member in family:
         try:
             times: Any = member.cpu_times()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from green_callbacks.sources._files import LARGE_BYTES, read_text
+
 _SPECIFIED: Final[Mapping[str, tuple[float, int]]] = {
     "EPYC 7302": (155, 16),
     "EPYC 7402": (180, 24),
@@ -64,6 +66,7 @@ in 2026 against copies of both exports of 2025; Ryzen and Threadripper against a
 _MEDIAN_WATTS_PER_CORE: Final = sorted(watts / cores for watts, cores in _SPECIFIED.values())[len(_SPECIFIED) // 2]
 IDLE_SHARE: Final = 0.2
 """Power when idle over power when busy: Cloud Carbon Footprint's means over SPECpower results, 0.74 W of 3.5 W."""
+_CORES: Final = re.compile(r"[1-9][0-9]{0,5}")
 CPUINFO: Final = Path("/proc/cpuinfo")
 
 Origin = Literal["argument", "specification", "median"]
@@ -96,10 +99,7 @@ def core_design(cpuinfo: Path = CPUINFO) -> CoreDesign:
     Returns:
         The maker's design power, if the model is a common one, else the median of the common ones.
     """
-    try:
-        text = cpuinfo.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        text = ""
+    text = read_text(cpuinfo, LARGE_BYTES)  # all that is looked for is told of the first processor
     model = _field(text, "model name")
     specified = _specified_watts_per_core(model)
     return CoreDesign(
@@ -121,7 +121,8 @@ def _specified_watts_per_core(model: str) -> float | None:
 
 def _threads_per_core(text: str) -> float:
     siblings, cores = _field(text, "siblings"), _field(text, "cpu cores")
-    return int(siblings) / int(cores) if siblings.isdecimal() and cores.isdecimal() and int(cores) else 1.0
+    told = _CORES.fullmatch(siblings) and _CORES.fullmatch(cores)
+    return int(siblings) / int(cores) if told else 1.0
 
 
 def _field(text: str, name: str) -> str:

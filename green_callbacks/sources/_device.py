@@ -1,10 +1,8 @@
 """What sources share: being open or closed, a lock that survives a fork, and the account of one device."""
 
-import logging
 import threading
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from math import isfinite
 from types import TracebackType
 from typing import Any, Final, Generic, Self, TypeVar
 
@@ -12,10 +10,12 @@ from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.process import process_id
 from green_callbacks.sources.base import EnergySource
+from green_callbacks.text.log import get_logger
+from green_callbacks.units import finite_number
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Live = TypeVar("Live")
 
@@ -77,10 +77,12 @@ class LiveSource(EnergySource, Generic[Live]):
             self._live = self._begin()
 
     def close(self) -> None:
-        """Let go of everything live; safe to call again. A closed source reads no devices."""
-        with self._lock:
-            self._live = None
-            self._warned.clear()
+        """Let go of everything live; safe to call again. A closed source reads no devices.
+
+        Waits for no lock: a call that hangs may hold it, and a signal handler may come at any instruction.
+        """
+        self._live = None
+        self._warned.clear()
 
     def _warn_of_loss(self, name: str, reason: str | None) -> None:
         """Say that a device does not answer, once while the source is open."""
@@ -152,7 +154,11 @@ def checked_at_least_zero(value: float, what: str) -> float:
     Raises:
         ConfigurationError: It is negative or not finite.
     """
-    if not isfinite(value) or value < 0:
+    try:
+        number = finite_number(value)
+    except ValueError:
+        number = -1.0
+    if number < 0:
         msg = f"{what} must be a finite number of at least 0, not {value!r}."
         raise ConfigurationError(msg)
-    return float(value)
+    return number

@@ -3,6 +3,8 @@
 import os
 from collections.abc import Collection
 
+from green_callbacks.sources._system import system_errors
+
 
 class Family:
     """This process and its descendants, asked for by id.
@@ -30,9 +32,7 @@ def _is_ours(pid: int) -> bool:
         return True
     try:
         import psutil
-    except ImportError:
-        return False
-    try:
+
         return any(ancestor.pid == own for ancestor in psutil.Process(pid).parents())
-    except (psutil.Error, OSError, ValueError):  # it is not there, or has ended just now
+    except system_errors():  # it is not there, or has ended just now
         return False

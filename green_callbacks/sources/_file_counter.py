@@ -1,16 +1,24 @@
-"""A cumulative energy counter that Linux shows as a file, in µJ: read as it stands, and carried on as an account."""
+"""A cumulative energy counter that Linux shows as a file, in µJ."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.sources._counted import CountedEnergy, CounterLimits
 from green_callbacks.sources._device import Account
+from green_callbacks.sources._files import read_bytes
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
-LONGEST_POLL_SECONDS: Final = 60.0
-"""The longest that a counter is left alone, in s, however late it wraps."""
+LONGEST_SILENCE_SECONDS: Final = 60.0
+"""Within this time without a reading, in s, no counter is taken to have wrapped unseen."""
+LONGEST_POLL_SECONDS: Final = 0.5
+"""The longest that a counter is left alone, in s: one that stands still is noticed at the second poll."""
 _SHORTEST_POLL_SECONDS: Final = 0.1
 _POLLS_PER_WRAP: Final = 3
+_LARGEST_COUNT: Final = 2**64 - 1
+"""Linux counts µJ in 64 bits."""
+_SHOWN_BYTES: Final = 40
+"""How much of what is no number is shown in a message, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +31,8 @@ class EnergyFile:
         counter: The file that holds the energy, in µJ.
         range_joules: Where the counter wraps, in J; None if that cannot be read, or does not happen.
         wrap_seconds: Time in which the counter, or what the driver adds up for it, may wrap at the soonest, in s.
+        largest_watts: The largest power that the device can draw, in W.
+        still_seconds: How long the counter may stand still while the device is on, in s.
     """
 
     name: str
@@ -30,34 +40,42 @@ class EnergyFile:
     counter: Path
     range_joules: float | None
     wrap_seconds: float
+    largest_watts: float
+    still_seconds: float
 
     @property
     def poll_seconds(self) -> float:
-        """How often the counter must be read so that no wrap is missed, in s."""
+        """How often the counter must be read so that nothing is missed, in s."""
         return max(_SHORTEST_POLL_SECONDS, min(LONGEST_POLL_SECONDS, self.wrap_seconds / _POLLS_PER_WRAP))
+
+    @property
+    def limits(self) -> CounterLimits:
+        """What the counter cannot do."""
+        return CounterLimits(
+            largest_watts=self.largest_watts,
+            still_seconds=self.still_seconds,
+            range_joules=self.range_joules,
+            wrap_seconds=max(self.wrap_seconds, LONGEST_SILENCE_SECONDS),
+        )
 
     def read_joules(self) -> float:
         """Return what the counter shows, in J.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: It does not hold a number.
+            ValueError: It does not hold a number, or one that the counter cannot reach.
         """
         # Opened each time: a file kept open would not notice a driver that was loaded again.
-        return int(self.counter.read_bytes()) / MICROJOULES_PER_JOULE
-
-    def rise_joules(self, before: float, now: float) -> float | None:
-        """Return the energy between two values of the counter, less whole laps; None if it cannot be told.
-
-        Args:
-            before: The earlier value in J.
-            now: The later value in J.
-        """
-        if now >= before:
-            return now - before
-        if self.range_joules is None or before > self.range_joules:
-            return None
-        return now - before + self.range_joules
+        text = read_bytes(self.counter).strip()
+        if not text.isdigit():
+            msg = f"it holds {text[:_SHOWN_BYTES]!r}, which is no number of µJ"
+            raise ValueError(msg)
+        count = int(text) if len(text) <= _SHOWN_BYTES else _LARGEST_COUNT + 1
+        joules = count / MICROJOULES_PER_JOULE
+        if count > _LARGEST_COUNT or (self.range_joules is not None and joules > self.range_joules):
+            msg = f"it holds {joules:.3g} J, which is beyond its range"
+            raise ValueError(msg)
+        return joules
 
     def refusal(self) -> OSError | ValueError | None:
         """Return why the counter cannot be read; None if it can."""
@@ -74,39 +92,35 @@ class FileCounter:
 
     Attributes:
         file: The counter.
-        account: The energy so far.
-        shown_joules: What the counter showed, in J; None before its first answer.
+        counted: The energy so far.
     """
 
     file: EnergyFile
-    account: Account
-    shown_joules: float | None = None
+    counted: CountedEnergy
+
+    @classmethod
+    def begin(cls, file: EnergyFile, now: float) -> "FileCounter":
+        """Begin at an origin, without an answer.
+
+        Args:
+            file: The counter.
+            now: Monotonic time in s.
+        """
+        return cls(file, CountedEnergy(file.limits, Account(answered_at=now)))
 
     def advanced(self, now: float, *, share: float = 1.0, slept: bool = False) -> "FileCounter":
         """Read the counter and carry its account on.
 
         Args:
             now: Monotonic time in s.
-            share: Which part of its rise counts, 0 to 1.
+            share: Which part of its rise counts, 0 to 1. Defaults to all of it.
             slept: Whether the machine was suspended since.
 
         Returns:
             The counter as of now; as it was, and why, if it does not answer.
         """
-        file, account, before = self.file, self.account, self.shown_joules
         try:
-            shown = file.read_joules()
+            shown = self.file.read_joules()
         except (OSError, ValueError) as error:
-            return replace(self, account=account.lose(f"{file.counter} cannot be read: {error}"))
-        # Suspended to memory, a device loses power and its counter begins anew.
-        rise = None if before is None or (slept and shown < before) else file.rise_joules(before, shown)
-        wraps_unseen = now - account.answered_at > max(file.wrap_seconds, LONGEST_POLL_SECONDS)
-        if rise is None:
-            account = account.skip(now, *(() if before is None else ("reset",)))
-        elif not wraps_unseen:
-            account = account.add(rise * share, now)
-        elif account.reason is None:
-            account = account.add(rise * share, now, "wraps_unseen")
-        else:
-            account = account.skip(now)
-        return FileCounter(file, account, shown)
+            return replace(self, counted=self.counted.lost(f"{self.file.counter} cannot be read: {error}"))
+        return replace(self, counted=self.counted.taken(shown, now, share=share, slept=slept))

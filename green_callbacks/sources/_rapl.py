@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.sources._file_counter import EnergyFile
+from green_callbacks.sources._files import read_text
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
 POWERCAP: Final = Path("/sys/class/powercap")
-_NODE: Final = re.compile(r"([a-z-]*rapl[a-z-]*)((?::\d+)*)")
-_PACKAGE: Final = re.compile(r"package-(\d+)(-die-\d+)?")
-_LARGEST_WATTS: Final = 1_000.0
-"""More than any processor package draws: the hottest of 2025 are sold with 500 W."""
+_NODE: Final = re.compile(r"([a-z-]*rapl[a-z-]*)((?::\d{1,9})*)", re.ASCII)
+_COUNT: Final = re.compile(r"[0-9]{1,20}")
+_PACKAGE: Final = re.compile(r"package-(\d{1,4})(-die-\d{1,4})?", re.ASCII)
+_LARGEST_WATTS: Final = {"cpu": 1_000.0, "dram": 500.0}
+"""More than any processor package and its memory draw, in W: the hottest packages of 2025 are sold with 500 W, and 24
+modules of 15 W come to 360 W."""
+_STILL_SECONDS: Final = {"cpu": 0.4, "dram": 5.0}
+"""How long a counter may stand still, in s. A package draws power even in its deepest sleep, and its counter refreshes
+once a millisecond. Memory in self-refresh may need seconds for a step of an old, coarse counter."""
 _SMALLEST_RANGE_JOULES: Final = 65_532.0
 """The range of AMD's 32-bit counters in units of 15.3 µJ; no known counter has a smaller one."""
 _TICKS_SECONDS: Final = 0.005
@@ -82,10 +88,10 @@ def _order(node: str) -> tuple[int, str, list[int]]:
 
 
 def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
-    label = _text(folders[node] / "name")
+    label = read_text(folders[node] / "name")
     if label == "dram":
         parent = node.rpartition(":")[0]
-        package = _text(folders[parent] / "name") if parent in folders else ""
+        package = read_text(folders[parent] / "name") if parent in folders else ""
         component = "dram"
     else:
         package = label
@@ -93,8 +99,8 @@ def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
     match = _PACKAGE.fullmatch(package)
     if match is None:
         return None
-    range_text = _text(folders[node] / "max_energy_range_uj")
-    range_joules = int(range_text) / MICROJOULES_PER_JOULE if range_text.isdecimal() else 0.0
+    range_text = read_text(folders[node] / "max_energy_range_uj")
+    range_joules = int(range_text) / MICROJOULES_PER_JOULE if _COUNT.fullmatch(range_text) else 0.0
     return Zone(
         name=f"{component}:{package}",
         component=component,
@@ -102,15 +108,10 @@ def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
         control=node.partition(":")[0],
         counter=folders[node] / "energy_uj",
         range_joules=range_joules or None,
-        wrap_seconds=(range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS,
+        wrap_seconds=(range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS[component],
+        largest_watts=_LARGEST_WATTS[component],
+        still_seconds=_STILL_SECONDS[component],
     )
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _without_mirrors(zones: Sequence[Zone]) -> list[Zone]:

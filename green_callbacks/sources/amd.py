@@ -2,38 +2,54 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.process import process_id
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
 from green_callbacks.sources._amd_find import AmdGpu, find_gpus
 from green_callbacks.sources._amd_gpu import LOOK_SECONDS, SAMPLE_SECONDS, MeasuredAmdGpu
 from green_callbacks.sources._amd_select import choose, metered
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
+from green_callbacks.sources._family import Family
+from green_callbacks.sources._guarded import Guarded
 
 SIGNS: Final = (Path("/sys/class/kfd/kfd/topology"), Path("/sys/module/amdgpu"))
 """What is there where the driver of AMD's GPUs is loaded."""
 
 
+_SHARE_SECONDS: Final = 30.0
+"""How often the processes on every GPU are listed, in s: a list takes the driver some ms."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Gpus:
-    """The GPUs, and the process that opened them: what a fork inherits of the driver must not be used."""
+    """The GPUs, and the process that opened them: what a fork inherits of the driver must not be used.
+
+    Attributes:
+        measured: The GPUs that count.
+        driver: The driver.
+        process: Id of the process.
+        family: Which processes are this one's.
+    """
 
     measured: Sequence[MeasuredAmdGpu]
+    driver: AmdDriver
     process: int
+    family: Family = field(default_factory=Family)
 
 
-class AmdSmiSource(LiveSource[_Gpus]):
+class AmdSmiSource(LiveSource[Guarded[_Gpus]]):
     """The AMD GPUs that this process uses, whole, on Linux with ROCm.
 
     A GPU without an energy counter, or whose counter stands still or contradicts its power or its limit (as was seen
     of MI100 and MI210: ROCm/amdsmi#22, #38), is sampled by :meth:`poll`, 20 times a second. One that does not answer
-    keeps what it had, and is looked up again. Where other processes use a GPU too it is flagged ``shared``.
+    keeps what it had, and is looked up again. Where other processes use a GPU too it is flagged ``shared``. The driver
+    is asked for them at the opening, and every 30 s by :meth:`poll`.
 
     The two dies of an MI250, and the partitions of a GPU that is cut into several, have one meter: their package
     counts, once, under the name of its first part, and is flagged ``whole_package`` where this process does not use
@@ -59,21 +75,24 @@ class AmdSmiSource(LiveSource[_Gpus]):
             raise ConfigurationError(msg)
         self._uuids = None if uuids is None else tuple(uuids)
         self._clock = clock
+        self._share_due_at = 0.0
         self.poll_seconds = LOOK_SECONDS
 
-    def _begin(self) -> _Gpus:
+    def _begin(self) -> Guarded[_Gpus]:
         driver = AmdDriver.open()
         try:
-            gpus = find_gpus(driver)
+            found = find_gpus(driver)
         except AmdDriverError as error:
             msg = f"No AMD GPU can be measured: the driver says '{error}'; see `amd-smi list`."
             raise SourceUnavailableError(msg) from error
-        opened = [MeasuredAmdGpu(gpu, driver, self._clock) for gpu in self._used(driver, gpus)]
+        opened = [MeasuredAmdGpu(gpu, driver, self._clock) for gpu in self._used(found)]
         if all(gpu.reason is not None for gpu in opened):
             msg = f"The AMD GPUs here tell neither energy nor power ({opened[0].reason}); a virtual GPU cannot."
             raise SourceUnavailableError(msg)
         self._set_pace(opened)
-        return _Gpus(opened, process_id())
+        gpus = Guarded(_Gpus(opened, driver, process_id()))
+        self._flag_shared(gpus)
+        return gpus
 
     def read(self) -> Mapping[str, Reading]:
         """Read every GPU, now: one call of the driver each, and no waiting.
@@ -81,29 +100,54 @@ class AmdSmiSource(LiveSource[_Gpus]):
         Returns:
             A reading for each package; nothing while the source is closed, or in a forked process.
         """
-        with self._lock:
-            if self._live is None or self._live.process != process_id():
-                return {}
-            readings = {gpu.name: gpu.read() for gpu in self._live.measured}
-            for name, reading in readings.items():
-                self._warn_of_loss(name, reading.reason)
+        live = self._live
+        if live is None or live.state.process != process_id():
+            return {}
+        with live.lock:
+            readings = {gpu.name: gpu.read() for gpu in live.state.measured}
+        if self._live is live:
+            for gpu in live.state.measured:
+                self._warn_of_loss(gpu.name, gpu.loss)
         return readings
 
     def poll(self) -> None:
-        """Sample where there is no counter; look now and then whether the counters can be trusted."""
-        with self._lock:
-            if self._live is None or self._live.process != process_id():
-                return
-            for gpu in self._live.measured:
+        """Sample where there is no counter; look now and then whether the counters can be trusted, and who is there."""
+        live = self._live
+        if live is None or live.state.process != process_id():
+            return
+        for gpu in live.state.measured:
+            with live.lock:  # for one GPU at a time, as a reader waits for it
                 gpu.poll()
-                self._warn_of_loss(gpu.name, gpu.reason)
-            self._set_pace(self._live.measured)
+        if self._live is live:
+            for gpu in live.state.measured:
+                self._warn_of_loss(gpu.name, gpu.loss)
+            self._set_pace(live.state.measured)
+        if self._clock.monotonic() >= self._share_due_at:
+            self._flag_shared(live)
+
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return the UUID, the product name and the power limit of every GPU."""
+        live = self._live
+        return {} if live is None else {gpu.name: gpu.info for gpu in live.state.measured}
+
+    def _flag_shared(self, live: Guarded[_Gpus]) -> None:
+        """Flag every GPU that other processes use too. Those of the family are ours."""
+        self._share_due_at = self._clock.monotonic() + _SHARE_SECONDS
+        gpus = live.state
+        for gpu in gpus.measured:
+            try:
+                users = set(gpus.driver.process_ids(gpu.handle))
+            except AmdDriverError:
+                continue
+            if users - {process_id()} - gpus.family.among(users):
+                with live.lock:
+                    gpu.flag("shared")
 
     def _set_pace(self, gpus: Sequence[MeasuredAmdGpu]) -> None:
         # Half the mean time of a look, as each GPU decides by itself when one is due.
         self.poll_seconds = SAMPLE_SECONDS if any(gpu.is_sampled for gpu in gpus) else LOOK_SECONDS / 2
 
-    def _used(self, driver: AmdDriver, gpus: Sequence[AmdGpu]) -> list[AmdGpu]:
+    def _used(self, gpus: Sequence[AmdGpu]) -> list[AmdGpu]:
         chosen = choose(gpus, self._uuids, os.environ)
         used = [gpu for gpu in metered(gpus, chosen) if not gpu.in_processor]
         if not used:
@@ -111,16 +155,7 @@ class AmdSmiSource(LiveSource[_Gpus]):
             what = "graphics inside a processor, which count with the processor" if chosen else "none that is here"
             msg = f"This process uses no AMD GPU: {asked} leave {what}; `amd-smi list` lists them."
             raise SourceUnavailableError(msg)
-        return [_flagged(driver, gpu) for gpu in used]
-
-
-def _flagged(driver: AmdDriver, gpu: AmdGpu) -> AmdGpu:
-    """Flag a GPU that other processes use too."""
-    try:
-        others = set(driver.process_ids(gpu.handle)) - {process_id()}
-    except AmdDriverError:
-        return gpu
-    return replace(gpu, flags=(*gpu.flags, "shared")) if others else gpu
+        return used
 
 
 def has_amd_gpu(signs: Sequence[Path] = SIGNS) -> bool:

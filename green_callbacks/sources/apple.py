@@ -1,15 +1,18 @@
 """Macs with Apple Silicon, by the energy that macOS tells of the parts of the chip."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.process import process_id
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.sources._counted import CountedEnergy, CounterLimits
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
-from green_callbacks.units import MILLIJOULES_PER_JOULE
+from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._warnings import warn_if_still
+from green_callbacks.units import MILLIJOULES_PER_JOULE, finite_number
 
 _FIELDS: Final = {"cpu": "cpu_total_mj", "gpu": "gpu_mj", "dram": "dram_mj", "ane": "ane_mj"}
 """Totals of ``zeus_apple_silicon.AppleEnergyMetrics`` by component, none of which contains another. Left out is the
@@ -20,24 +23,34 @@ _TOLERANCE: Final = 0.40
 """A convention, as wide as for our own model of processors: Apple states no accuracy, and calls it estimated."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of the chip as of its last answer: what was told of it, and what that came to."""
-
-    account: Account
-    told_joules: float
+_LARGEST_WATTS: Final = 500.0
+"""More than any part of a chip draws, in W: a whole Mac Studio is sold with a power supply of 480 W."""
+_STILL_SECONDS: Final = {"cpu": 0.8, "gpu": None, "dram": 5.0, "ane": None}
+"""How long a counter may stand still, in s; None for the parts that the chip switches off. The processor runs whoever
+asks, and memory refreshes itself."""
+_POLL_SECONDS: Final = 1.0
+"""How often the counters are read, in s, to notice one that stands still."""
+_REMEDY: Final = "Try a later zeus-apple-silicon, or use CpuModelSource()."
 
 
 @dataclass(frozen=True, slots=True)
 class _Chip:
-    """The monitor, its process, and the parts that are metered."""
+    """The chip.
+
+    Attributes:
+        monitor: What tells of it.
+        process: Id of the process that opened it.
+        parts: Counter of each part that is metered.
+        read_at: When they were read, in monotonic s.
+    """
 
     monitor: Any
     process: int
-    parts: Mapping[str, _Part]
+    parts: Mapping[str, CountedEnergy]
+    read_at: float
 
 
-class AppleSiliconSource(LiveSource[_Chip]):
+class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
     """The processors, graphics, memory and neural engine of a Mac with Apple Silicon.
 
     It needs no root. macOS estimates these energies from what the parts do, rather than measuring them (``man
@@ -55,16 +68,18 @@ class AppleSiliconSource(LiveSource[_Chip]):
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__()
         self._clock = clock
+        self.poll_seconds = _POLL_SECONDS
 
-    def _begin(self) -> _Chip:
+    def _begin(self) -> Guarded[_Chip]:
         monitor = _monitor()
         told = _told(monitor)
         if isinstance(told, str) or not told:
             reason = told or "nothing is told"
             msg = f"macOS does not tell the energy of this chip ({reason}): try a later zeus-apple-silicon."
             raise SourceUnavailableError(msg)
-        account = Account(self._clock.monotonic(), joules=0.0)
-        return _Chip(monitor, process_id(), {name: _Part(account, joules) for name, joules in told.items()})
+        now = self._clock.monotonic()
+        parts = {name: CountedEnergy(_limits(name), Account(now)).taken(joules, now) for name, joules in told.items()}
+        return Guarded(_Chip(monitor, process_id(), parts, now))
 
     def read(self) -> Mapping[str, Reading]:
         """Read every part.
@@ -72,17 +87,42 @@ class AppleSiliconSource(LiveSource[_Chip]):
         Returns:
             A reading for each part of the chip that is metered; nothing while the source is closed.
         """
-        with self._lock:
-            chip = self._live
-            # Apple's frameworks do not live through a fork.
-            if chip is None or chip.process != process_id():
-                return {}
-            told, now = _told(chip.monitor), self._clock.monotonic()
-            parts = {name: _carried_on(name, part, told, now) for name, part in chip.parts.items()}
-            self._live = replace(chip, parts=parts)
-            for name, part in parts.items():
+        live = self._live
+        # Apple's frameworks do not live through a fork.
+        if live is None or live.state.process != process_id():
+            return {}
+        chip = live.carry_on(self._read_on)
+        if self._live is live:
+            self._warn(chip)
+        return {
+            f"{name}:apple": part.reading(chip.read_at, name, "modelled", tolerance=_TOLERANCE)
+            for name, part in chip.parts.items()
+        }
+
+    def poll(self) -> None:
+        """Read every part, so that a counter that stands still is noticed."""
+        self.read()
+
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return the product of every part; macOS tells no other name of it here."""
+        live = self._live
+        return (
+            {} if live is None else {f"{name}:apple": DeviceInfo(product="Apple Silicon") for name in live.state.parts}
+        )
+
+    def _read_on(self, chip: _Chip) -> _Chip:
+        told, now = _told(chip.monitor), self._clock.monotonic()
+        parts = {name: _carried_on(name, part, told, now) for name, part in chip.parts.items()}
+        return _Chip(chip.monitor, chip.process, parts, now)
+
+    def _warn(self, chip: _Chip) -> None:
+        for name, part in chip.parts.items():
+            if not warn_if_still(f"{name}:apple", part, chip.read_at, _REMEDY, self._warned):
                 self._warn_of_loss(f"{name}:apple", part.account.reason)
-        return {f"{name}:apple": _reading(name, part.account, now) for name, part in parts.items()}
+
+
+def _limits(name: str) -> CounterLimits:
+    return CounterLimits(largest_watts=_LARGEST_WATTS, still_seconds=_STILL_SECONDS[name])
 
 
 def is_apple_silicon() -> bool:
@@ -116,35 +156,20 @@ def _told(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding 
     """Return the energy of each part that is metered, in J; or why nothing is told."""
     try:
         metrics = monitor.get_cumulative_energy()
-        millijoules = {name: getattr(metrics, field, None) for name, field in _FIELDS.items()}
+        fields = {name: getattr(metrics, field, None) for name, field in _FIELDS.items()}
+        millijoules = {name: finite_number(value) for name, value in fields.items() if value is not None}
         return {
-            name: float(value) / MILLIJOULES_PER_JOULE
+            name: value / MILLIJOULES_PER_JOULE
             for name, value in millijoules.items()
-            if value is not None and (value > 0 or name == _MAY_BE_UNUSED)
+            if value > 0 or (value == 0 and name == _MAY_BE_UNUSED)
         }
     # As above. Nothing is hidden: the reason is logged and stands in the reading.
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"
 
 
-def _carried_on(name: str, part: _Part, told: Mapping[str, float] | str, now: float) -> _Part:
+def _carried_on(name: str, part: CountedEnergy, told: Mapping[str, float] | str, now: float) -> CountedEnergy:
     if isinstance(told, str):
-        return replace(part, account=part.account.lose(told))
+        return part.lost(told)
     joules = told.get(name)
-    if joules is None:
-        return replace(part, account=part.account.lose("macOS no longer tells its energy"))
-    if joules < part.told_joules:
-        return _Part(part.account.skip(now, "reset"), joules)
-    return _Part(part.account.add(joules - part.told_joules, now), joules)
-
-
-def _reading(component: str, account: Account, now: float) -> Reading:
-    return Reading(
-        joules=account.joules,
-        component=component,
-        method="modelled",
-        tolerance=_TOLERANCE,
-        gap_seconds=account.gap_seconds_at(now),
-        flags=account.flags,
-        reason=account.reason,
-    )
+    return part.lost("macOS no longer tells its energy") if joules is None else part.taken(joules, now)

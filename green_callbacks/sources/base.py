@@ -21,6 +21,10 @@ class EnergySource(ABC):
     """Whether :meth:`read` only looks at memory of this process. Every other source asks a driver or a file, which may
     be slow or never answer, so it is read on a thread that training need not wait for."""
 
+    lively_seconds: float = 0.0
+    """How long after an answer the next :meth:`read` is trusted not to hang, in s, and needs no thread of its own. 0
+    for a source of which nothing is known."""
+
     def open(self) -> None:
         """Find the devices.
 

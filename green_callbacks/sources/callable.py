@@ -1,32 +1,50 @@
 """A meter of the user's own, as a function that returns watts or joules."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from math import isfinite
-from typing import Final, Literal, get_args
+from typing import Final, get_args
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
+from green_callbacks.sources._counted import FROZEN
+from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources._metered import Metered, MeterLimits, Unit
+from green_callbacks.units import finite_number
 
-Unit = Literal["watts", "joules"]
-
-_MISSED_SAMPLES: Final = 3
-"""After how many polls without an answer the last power no longer speaks for the present."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Meter:
-    """A meter as of its last answer: what it said, the power then, and what was last told of it."""
-
-    account: Account
-    answer: float
-    watts: float = 0.0
-    told_joules: float = 0.0
+_MOST_TOLD: Final = 256
+"""How many readings are kept at most, to know the highest; any number above that of the threads that read at once."""
+_DROPPED: Final = 32
 
 
-class CallableSource(LiveSource[_Meter]):
+class _Session:
+    """A meter while its source is open, without a lock.
+
+    A signal handler may interrupt a reading at any instruction and read itself, so nothing here may be held. Whoever
+    takes an answer replaces the state as a whole. Two who do so at once lose a sample in between, and no energy.
+
+    Args:
+        metered: The meter as of its first answer.
+    """
+
+    def __init__(self, metered: Metered) -> None:
+        self.metered = metered
+        self._told = [0.0]
+
+    @property
+    def told_joules(self) -> float:
+        """The most that was told so far, in J."""
+        return max(self._told)
+
+    def tell(self, joules: float) -> float:
+        """Note what is told, and return that or, if it is more, the most that was told so far, in J."""
+        highest = max(joules, self.told_joules)
+        self._told.append(highest)
+        if len(self._told) > _MOST_TOLD:
+            del self._told[:_DROPPED]  # the highest are at the end
+        return highest
+
+
+class CallableSource(LiveSource[_Session]):
     """A meter of the user's own: a function that returns watts or joules.
 
     The function is only ever called where waiting harms nobody: once when the source is opened, then on the worker,
@@ -35,6 +53,14 @@ class CallableSource(LiveSource[_Meter]):
     times of the answers; take a shorter ``poll_seconds``, down to 0.1, for a meter that is fast and a load that is
     not steady. Joules are a cumulative counter; one that falls was reset.
 
+    A counter that stands still for three polls, 1 s, or two refreshes, whichever is longest, is not taken to use
+    nothing: the time is a gap, which closes if the counter turns out to have gone on. A steady load may well answer the
+    same watts again and again. So watts that stand still are a gap only where ``refresh_seconds`` says how often the
+    meter has a new value. Then a reading also says by how much an answer of that age may be off.
+
+    A number may be of any kind: Python's, ``decimal``'s, NumPy's or PyTorch's. Anything else, a negative number, and a
+    power above ``max_watts`` are no answer.
+
     Args:
         read: Returns the present power in W, or the energy so far in J. May be slow, and may raise whatever it likes.
         unit: Which of the two.
@@ -42,94 +68,107 @@ class CallableSource(LiveSource[_Meter]):
         component: What is metered. Mind that everything is added up: a wall meter includes GPUs and CPUs.
         tolerance: Relative error of the meter, e.g. 0.02 for ±2 %.
         poll_seconds: Time between two calls, in s.
+        refresh_seconds: How often the meter itself has a new value, in s, e.g. 60 for many smart plugs. Defaults to
+            None: not known.
+        max_watts: The largest power that the meter can see, in W, e.g. 3,680 for a plug of 16 A at 230 V. A rise of a
+            counter above it is a gap and no energy. Defaults to None: not known.
         clock: The time.
 
     Raises:
-        ConfigurationError: An unknown unit, or a tolerance or interval that cannot be.
+        ConfigurationError: An unknown unit, or a tolerance, interval or power that cannot be.
     """
+
+    is_instant = True
 
     def __init__(
         self,
-        read: Callable[[], float],
+        read: Callable[[], object],
         *,
         unit: Unit = "watts",
         name: str = "platform",
         component: str = "platform",
         tolerance: float = 0.0,
         poll_seconds: float = 1.0,
+        refresh_seconds: float | None = None,
+        max_watts: float | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
         if unit not in get_args(Unit):
             msg = f"unit must be 'watts' or 'joules', not {unit!r}."
             raise ConfigurationError(msg)
-        if not poll_seconds > 0:
-            msg = f"poll_seconds must be above 0, not {poll_seconds!r}."
-            raise ConfigurationError(msg)
-        self.poll_seconds = self._interval_seconds = checked_at_least_zero(poll_seconds, "poll_seconds")
+        self.poll_seconds = _above_zero(poll_seconds, "poll_seconds")
+        self._limits = MeterLimits(
+            unit=unit,
+            poll_seconds=self.poll_seconds,
+            refresh_seconds=None if refresh_seconds is None else _above_zero(refresh_seconds, "refresh_seconds"),
+            max_watts=None if max_watts is None else _above_zero(max_watts, "max_watts"),
+        )
         self._read = read
-        self._unit: Unit = unit
         self._name = name
         self._component = component
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
-        self._hold_seconds = _MISSED_SAMPLES * poll_seconds
 
-    def _begin(self) -> _Meter:
+    def _begin(self) -> _Session:
         answer = self._ask()
         if isinstance(answer, str):
-            msg = f"The meter {self._name!r} gives no {self._unit}: {answer}; check the function that reads it."
+            msg = f"The meter {self._name!r} gives no {self._limits.unit}: {answer}; check the function that reads it."
             raise SourceUnavailableError(msg)
-        watts = answer if self._unit == "watts" else 0.0
-        return _Meter(Account(self._clock.monotonic(), joules=0.0), answer, watts)
+        return _Session(Metered.begin(self._limits, answer, self._clock.monotonic()))
 
     def poll(self) -> None:
         """Ask the meter, and count what was used since it last answered."""
-        if self._live is None:
+        session = self._live
+        if session is None:
             return
-        # The meter may take its time: the lock, for which the training thread waits, is not held meanwhile.
         answer = self._ask()
-        with self._lock:
-            meter = self._live
-            if meter is None:
-                return
-            if isinstance(answer, str):
-                self._warn_of_loss(self._name, answer)
-                self._live = replace(meter, account=meter.account.lose(answer))
-            else:
-                self._live = self._counted(meter, answer, self._clock.monotonic())
+        metered = session.metered
+        if isinstance(answer, str):
+            session.metered = metered.lost(answer)
+        else:
+            session.metered = metered.taken(answer, self._clock.monotonic(), session.told_joules)
+        if self._live is session:  # it may have been closed meanwhile
+            self._warn_of_loss(self._name, session.metered.account.reason)
 
     def read(self) -> Mapping[str, Reading]:
-        """Return what is known of the meter, without asking it.
+        """Return what is known of the meter, without asking it and without a lock.
 
         Returns:
             The one device; nothing while the source is closed.
         """
-        with self._lock:
-            meter = self._live
-            if meter is None:
-                return {}
-            now = self._clock.monotonic()
-            account = meter.account
-            held_seconds = now - account.answered_at
-            if account.reason is None and held_seconds > self._hold_seconds:
-                account = account.lose(f"no answer for {held_seconds:.0f} s")
-            held_joules = meter.watts * held_seconds if account.reason is None else 0.0
-            known_joules = account.joules or 0.0
-            told_joules = max(meter.told_joules, known_joules + held_joules)
-            self._live = replace(meter, told_joules=told_joules)
-        reading = Reading(
+        session = self._live
+        if session is None:
+            return {}
+        while True:
+            metered = session.metered
+            reading = self._reading(metered, session)
+            # An answer that came meanwhile was taken without knowing what this reading tells.
+            if metered is session.metered:
+                return {self._name: reading}
+
+    def _reading(self, metered: Metered, session: _Session) -> Reading:
+        limits, account, now = metered.limits, metered.account, self._clock.monotonic()
+        unheard_seconds = now - metered.heard_at
+        if account.reason is None and unheard_seconds > limits.hold_seconds:
+            account = account.lose(f"no answer for {unheard_seconds:.0f} s")
+        answers = account.reason is None
+        held_joules = metered.watts * metered.held_seconds_at(now) if answers else 0.0
+        known_joules = account.joules or 0.0
+        told_joules = session.tell(known_joules + held_joules)
+        stale_seconds = limits.stale_seconds if answers else 0.0
+        overstated_joules = metered.watts * stale_seconds if limits.unit == "watts" else 0.0
+        return Reading(
             joules=told_joules,
             component=self._component,
-            method="sampled" if self._unit == "watts" else "counter",
-            below_joules=told_joules - known_joules,
-            above_joules=held_joules,
+            method="sampled" if limits.unit == "watts" else "counter",
+            below_joules=min(told_joules, told_joules - known_joules + overstated_joules),
+            above_joules=held_joules + metered.top_watts * stale_seconds,
             tolerance=self._tolerance,
             gap_seconds=account.gap_seconds_at(now),
-            flags=account.flags,
+            flags=(*account.flags, FROZEN) if metered.is_still and FROZEN not in account.flags else account.flags,
             reason=account.reason,
         )
-        return {self._name: reading}
 
     def read_settled(self) -> Mapping[str, Reading]:
         """Ask the meter now, and return what it says.
@@ -143,34 +182,26 @@ class CallableSource(LiveSource[_Meter]):
     def _ask(self) -> float | str:
         """Return the answer of the meter, or why there is none."""
         try:
-            answer = float(self._read())
+            answer = self._read()
         # Foreign code: which exceptions a driver, a serial port or a web client raises cannot be known here, and
         # none of them may end a training run. Nothing is hidden: the reason is logged and stands in the reading.
         except Exception as error:  # noqa: BLE001
             return f"{type(error).__name__}: {error}"
-        return answer if isfinite(answer) and answer >= 0 else f"it answered {answer}"
+        try:
+            number = finite_number(answer)
+        except ValueError as error:
+            return f"it answered what it should not: {error}"
+        if number < 0:
+            return f"it answered {number:g}, which is below 0"
+        limit_watts = self._limits.max_watts
+        if self._limits.unit == "watts" and limit_watts is not None and number > limit_watts:
+            return f"it answered {number:g} W, above max_watts={limit_watts:g}"
+        return number
 
-    def _counted(self, meter: _Meter, answer: float, now: float) -> _Meter:
-        account = meter.account
-        elapsed_seconds = now - account.answered_at
-        if self._unit == "watts":
-            joules = (meter.watts + answer) / 2 * elapsed_seconds
-            watts = answer
-            unseen = elapsed_seconds > self._hold_seconds
-            account = self._after_gap(meter, now) if unseen else account.add(joules, now)
-        elif answer < meter.answer:
-            watts = 0.0
-            account = self._after_gap(meter, now, "reset")
-        else:
-            joules = answer - meter.answer
-            # Over a shorter time the steps of a coarse counter would look like a power.
-            steady = elapsed_seconds >= self._interval_seconds / 2
-            watts = joules / elapsed_seconds if steady else meter.watts
-            account = account.add(joules, now)
-        return replace(meter, account=account, answer=answer, watts=watts)
 
-    @staticmethod
-    def _after_gap(meter: _Meter, now: float, *flags: str) -> Account:
-        """Begin anew after a gap; what was told of its beginning, by holding the last power, stands."""
-        account = meter.account
-        return replace(account, joules=max(account.joules or 0.0, meter.told_joules)).skip(now, *flags)
+def _above_zero(value: float, what: str) -> float:
+    number = checked_at_least_zero(value, what)
+    if number == 0:
+        msg = f"{what} must be above 0, not {value!r}."
+        raise ConfigurationError(msg)
+    return number

@@ -3,20 +3,28 @@
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import Path
+from time import process_time
 from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._allotment import Allotment, allotment, busy_seconds
 from green_callbacks.sources._cgroup import Quota
 from green_callbacks.sources._design_power import CPUINFO, IDLE_SHARE, Origin, core_design
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
+from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._system import system_errors
 
 _TOLERANCE: Final = 0.40
 """Fischer, "Ground-Truthing AI Energy Consumption" (arXiv:2509.22092): models off by up to 40 % of a wall meter."""
 _NAME: Final = "cpu:model"
+_MOST_OWN_SECONDS: Final = 0.5
+"""How much processor time this process can use while the system counts none, in s: it counts in steps of 10 ms, and
+some virtual machines only once in a while."""
+_STILL: Final = "the processor times of the operating system stand still"
 _ORIGINS: Final[Mapping[Origin, str]] = {
     "argument": "as given",
     "specification": "from its maker's specification",
@@ -62,22 +70,38 @@ class CpuAssumptions:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The processors that count, their account, and how much of their busy time it holds."""
+    """The processors that count, and their account.
+
+    Attributes:
+        assumptions: What the model stands on.
+        quota: The control group that counts their time; None to ask for all processors.
+        affinity: The processors that count; None for all.
+        account: The energy so far.
+        busy_seconds: How much of the busy time the account holds, in s.
+        told_seconds: Busy time as it was told last, in s.
+        own_seconds: Processor time of this process when the busy time rose last, in s.
+        read_at: When it was read, in monotonic s.
+    """
 
     assumptions: CpuAssumptions
     quota: Quota | None
     affinity: Sequence[int] | None
     account: Account
     busy_seconds: float
+    told_seconds: float
+    own_seconds: float
+    read_at: float
 
 
-class CpuModelSource(LiveSource[_State]):
+class CpuModelSource(LiveSource[Guarded[_State]]):
     """Processor power modelled between idle and design power by how busy the processors are.
 
     Integrated from the cumulative times of the operating system, so nothing is sampled and nothing is missed: the
     energy is that of the mean utilisation, since the model is linear in it. Counted is the share of the machine that
     this process may use: as much as the quota of its container, else the processors it is bound to, else all,
     whoever keeps them busy. Memory is not included.
+
+    Times that stand still while this process itself works, as some sandboxes show them, are a gap.
 
     Args:
         tdp_watts: Design power of all processors of the machine together, in W. Unless given it is the one of the
@@ -114,20 +138,26 @@ class CpuModelSource(LiveSource[_State]):
         Raises:
             SourceUnavailableError: The operating system tells too little for a model.
         """
-        state = self._live
-        return self._begin().assumptions if state is None else state.assumptions
+        return (self._live or self._begin()).state.assumptions
 
-    def _begin(self) -> _State:
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return the model of the processors."""
+        live = self._live
+        return {} if live is None else {_NAME: DeviceInfo(product=live.state.assumptions.model)}
+
+    def _begin(self) -> Guarded[_State]:
         try:
             part = allotment()
             quota, affinity = _limits(part)
             busy = _busy_seconds(quota, affinity)
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
+        except system_errors() as error:
             msg = (
                 f"The operating system does not tell how busy its processors are ({error}): check that psutil imports."
             )
             raise SourceUnavailableError(msg) from error
-        return _State(self._assumptions(part), quota, affinity, Account(self._clock.monotonic(), joules=0.0), busy)
+        now, own = self._clock.monotonic(), process_time()
+        account = Account(now, joules=0.0)
+        return Guarded(_State(self._assumptions(part), quota, affinity, account, busy, busy, own, now))
 
     def _assumptions(self, part: Allotment) -> CpuAssumptions:
         cores = core_design(self._cpuinfo)
@@ -147,18 +177,18 @@ class CpuModelSource(LiveSource[_State]):
         Returns:
             One reading for all processors; nothing while the source is closed.
         """
-        with self._lock:
-            if self._live is None:
-                return {}
-            now = self._clock.monotonic()
-            self._live = state = _advanced(self._live, now)
+        live = self._live
+        if live is None:
+            return {}
+        state = live.carry_on(lambda before: _advanced(before, self._clock.monotonic()))
+        if self._live is live:
             self._warn_of_loss(_NAME, state.account.reason)
         reading = Reading(
             joules=state.account.joules,
             component="cpu",
             method="modelled",
             tolerance=state.assumptions.tolerance,
-            gap_seconds=state.account.gap_seconds_at(now),
+            gap_seconds=state.account.gap_seconds_at(state.read_at),
             reason=state.account.reason,
         )
         return {_NAME: reading}
@@ -167,8 +197,11 @@ class CpuModelSource(LiveSource[_State]):
 def _advanced(state: _State, now: float) -> _State:
     try:
         busy = _busy_seconds(state.quota, state.affinity)
-    except (OSError, RuntimeError, ValueError) as error:
-        return replace(state, account=state.account.lose(f"utilisation cannot be read: {error}"))
+    except system_errors() as error:
+        return replace(state, account=state.account.lose(f"utilization cannot be read: {error}"), read_at=now)
+    own = process_time()
+    if busy == state.told_seconds and own - state.own_seconds > _MOST_OWN_SECONDS:
+        return replace(state, account=state.account.lose(_STILL), read_at=now)
     counted_until = min(state.busy_seconds, busy)  # less where counted anew, after a migration to another machine
     elapsed_seconds = now - state.account.answered_at
     basis = state.assumptions
@@ -176,7 +209,14 @@ def _advanced(state: _State, now: float) -> _State:
     counted_seconds = min(elapsed_seconds * basis.cpus, busy - counted_until)
     idle_watts = basis.idle_share * basis.share_watts
     joules = idle_watts * elapsed_seconds + (basis.share_watts - idle_watts) * counted_seconds / basis.cpus
-    return replace(state, account=state.account.add(joules, now), busy_seconds=counted_until + counted_seconds)
+    return replace(
+        state,
+        account=state.account.add(joules, now),
+        busy_seconds=counted_until + counted_seconds,
+        told_seconds=busy,
+        own_seconds=state.own_seconds if busy == state.told_seconds else own,
+        read_at=now,
+    )
 
 
 def _limits(part: Allotment) -> tuple[Quota | None, Sequence[int] | None]:
@@ -187,10 +227,16 @@ def _limits(part: Allotment) -> tuple[Quota | None, Sequence[int] | None]:
 
 def _busy_seconds(quota: Quota | None, affinity: Sequence[int] | None) -> float:
     """Return the cumulative time in which the processors that count were busy, in s, summed over them."""
+    busy = quota.used_seconds() if quota is not None else _system_seconds(affinity)
+    if not isfinite(busy) or busy < 0:
+        msg = f"the processors were busy for {busy} s"
+        raise ValueError(msg)
+    return busy
+
+
+def _system_seconds(affinity: Sequence[int] | None) -> float:
     import psutil
 
-    if quota is not None:
-        return quota.used_seconds()
     if affinity is None:
         return busy_seconds(psutil.cpu_times())
     times = psutil.cpu_times(percpu=True)

@@ -1,6 +1,5 @@
 """What this machine can measure."""
 
-import logging
 from collections.abc import Iterable, Sequence
 
 from green_callbacks.errors import SourceUnavailableError
@@ -11,8 +10,9 @@ from green_callbacks.sources.cpu_model import CpuModelSource
 from green_callbacks.sources.intel_gpu import IntelGpuSource
 from green_callbacks.sources.nvml import NvmlSource
 from green_callbacks.sources.powercap import PowercapSource
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
@@ -45,8 +45,11 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
         if refusal is not None:
             if isinstance(refusal.__cause__, PermissionError):
                 logger.warning("%s Until then the energy of the processors is modelled.", refusal)
-            if _try(model, sources) is None:
+            unmodelled = _try(model, sources)
+            if unmodelled is None:
                 logger.info("The processors are modelled: %s.", model.assumptions())
+            else:
+                logger.warning("The energy of the processors is missing. %s", unmodelled)
     for source in sources:
         logger.info("%s measures %s.", type(source).__name__, ", ".join(source.read()))
     return sources

@@ -1,6 +1,5 @@
 """Memory by a model of its power, for those who ask for it."""
 
-import logging
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +12,10 @@ from green_callbacks.records import Reading
 from green_callbacks.sources._allotment import job_gigabytes
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
 from green_callbacks.sources._rapl import POWERCAP, find_zones
+from green_callbacks.sources._system import system_errors
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _WATTS_PER_GIGABYTE: Final = 0.392
 """Cloud Carbon Footprint's methodology: the mean of Crucial's rule of thumb (3 W for 8 GB of DDR3 or DDR4) and of
@@ -64,6 +65,8 @@ class DramModelSource(LiveSource[_Memory]):
         self._powercap = Path(powercap)
         self._clock = clock
 
+    is_instant = True
+
     def _begin(self) -> _Memory:
         if any(zone.component == "dram" and zone.refusal() is None for zone in find_zones(self._powercap)):
             msg = f"The memory is measured here, by a counter in {self._powercap}: use PowercapSource for it, no model."
@@ -76,7 +79,7 @@ class DramModelSource(LiveSource[_Memory]):
     def _found_gigabytes() -> float:
         try:
             found = job_gigabytes()
-        except (ImportError, OSError, RuntimeError) as error:
+        except system_errors() as error:
             msg = f"The operating system does not tell how much memory there is ({error}): use gigabytes=…."
             raise SourceUnavailableError(msg) from error
         if found is None:

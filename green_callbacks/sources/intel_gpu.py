@@ -3,16 +3,21 @@
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
+from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources._file_counter import EnergyFile, FileCounter
+from green_callbacks.sources._files import read_text
+from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._warnings import warn_if_still
 
 DRM: Final = Path("/sys/class/drm")
+_REMEDY: Final = "See `dmesg` for what its driver says."
 _CARD: Final = re.compile(r"card\d+")
 """``card0-HDMI-A-1`` and the like are its connectors."""
 _MONITOR: Final = re.compile(r"hwmon\d+")
@@ -22,11 +27,23 @@ _COUNTER: Final = re.compile(r"energy[12]_input")
 """The card and, inside it, its package (kernel, ``sysfs-driver-intel-xe-hwmon``); not every card has both."""
 _WRAP_SECONDS: Final = 262.0
 """The driver adds up a register of 32 bits in units of 61 µJ, but only when it is read: 262 kJ, at 1 kW."""
+_LARGEST_WATTS: Final = 1_000.0
+"""More than any card draws, in W: the largest of 2025, Max 1550, is sold with 600 W."""
+_STILL_SECONDS: Final = 0.6
+"""How long a counter may stand still, in s. A card that answers draws power, and refreshes ten times a second."""
 _TOLERANCE: Final = 0.05
 """A convention, as wide as the sensors of NVIDIA's boards differ: Intel states no accuracy."""
 
 
-class IntelGpuSource(LiveSource[Mapping[str, FileCounter]]):
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """All cards, and when they were read, in monotonic s."""
+
+    by_name: Mapping[str, FileCounter]
+    read_at: float
+
+
+class IntelGpuSource(LiveSource[Guarded[_Cards]]):
     """Intel's graphics cards: Arc, Flex and Max, on Linux 6.2 (driver i915) or 6.8 (xe) and later.
 
     The energy is that of the card where it is metered, else that of its package, which the card contains. Graphics
@@ -62,7 +79,7 @@ class IntelGpuSource(LiveSource[Mapping[str, FileCounter]]):
         self._root = Path(root)
         self._clock = clock
 
-    def _begin(self) -> Mapping[str, FileCounter]:
+    def _begin(self) -> Guarded[_Cards]:
         files = [file for address, file in find_cards(self._root) if self._counts(address)]
         if not files:
             asked = "" if self._addresses is None else f" among {sorted(self._addresses)}"
@@ -74,7 +91,7 @@ class IntelGpuSource(LiveSource[Mapping[str, FileCounter]]):
         _check_readable(files)
         self.poll_seconds = min(file.poll_seconds for file in files)
         now = self._clock.monotonic()
-        return {file.name: FileCounter(file, Account(answered_at=now)).advanced(now) for file in files}
+        return Guarded(_Cards({file.name: FileCounter.begin(file, now).advanced(now) for file in files}, now))
 
     def read(self) -> Mapping[str, Reading]:
         """Read every card.
@@ -82,18 +99,34 @@ class IntelGpuSource(LiveSource[Mapping[str, FileCounter]]):
         Returns:
             A reading for each card; nothing while the source is closed.
         """
-        with self._lock:
-            if self._live is None:
-                return {}
-            now = self._clock.monotonic()
-            self._live = counters = {name: counter.advanced(now) for name, counter in self._live.items()}
-            for name, counter in counters.items():
-                self._warn_of_loss(name, counter.account.reason)
-        return {name: _reading(counter.account, now) for name, counter in counters.items()}
+        live = self._live
+        if live is None:
+            return {}
+        cards = live.carry_on(self._read_on)
+        if self._live is live:
+            self._warn(cards)
+        return {
+            name: counter.counted.reading(cards.read_at, "gpu", "counter", tolerance=_TOLERANCE)
+            for name, counter in cards.by_name.items()
+        }
 
     def poll(self) -> None:
-        """Read every counter before the register behind it can wrap twice."""
+        """Read every counter, so that one that stands still or wraps is noticed."""
         self.read()
+
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return the PCI identity of every card, which stands for its product."""
+        live = self._live
+        return {} if live is None else {name: _info(counter) for name, counter in live.state.by_name.items()}
+
+    def _read_on(self, cards: _Cards) -> _Cards:
+        now = self._clock.monotonic()
+        return _Cards({name: counter.advanced(now) for name, counter in cards.by_name.items()}, now)
+
+    def _warn(self, cards: _Cards) -> None:
+        for name, counter in cards.by_name.items():
+            if not warn_if_still(name, counter.counted, cards.read_at, _REMEDY, self._warned):
+                self._warn_of_loss(name, counter.counted.account.reason)
 
     def _counts(self, address: str) -> bool:
         return self._addresses is None or address.lower() in self._addresses
@@ -120,16 +153,18 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
                     counter=counter,
                     range_joules=None,
                     wrap_seconds=_WRAP_SECONDS,
+                    largest_watts=_LARGEST_WATTS,
+                    still_seconds=_STILL_SECONDS,
                 ),
             )
 
 
 def _counter(device: Path) -> Path | None:
     """Return the counter of the whole card if there is one, else that of its package: never both."""
-    monitors = [each for each in _children(device / "hwmon", _MONITOR) if _text(each / "name") in _DRIVERS]
+    monitors = [each for each in _children(device / "hwmon", _MONITOR) if read_text(each / "name") in _DRIVERS]
     files = [file for monitor in monitors for file in _children(monitor, _COUNTER)]
     # Which channel is which is told by its label; i915, which has but one, has no label.
-    cards = [file for file in files if _text(file.with_name(file.name.replace("input", "label"))) in ("card", "")]
+    cards = [file for file in files if read_text(file.with_name(file.name.replace("input", "label"))) in ("card", "")]
     return next(iter([*cards, *files]), None)
 
 
@@ -139,13 +174,6 @@ def _children(folder: Path, names: re.Pattern[str]) -> list[Path]:
         return sorted(child for child in folder.iterdir() if names.fullmatch(child.name))
     except OSError:
         return []
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def _check_readable(files: Sequence[EnergyFile]) -> None:
@@ -163,13 +191,8 @@ def _check_readable(files: Sequence[EnergyFile]) -> None:
     raise SourceUnavailableError(msg) from refusals[0]
 
 
-def _reading(account: Account, now: float) -> Reading:
-    return Reading(
-        joules=account.joules,
-        component="gpu",
-        method="counter",
-        tolerance=_TOLERANCE,
-        gap_seconds=account.gap_seconds_at(now),
-        flags=account.flags,
-        reason=account.reason,
-    )
+def _info(counter: FileCounter) -> DeviceInfo:
+    # …/device/hwmon/hwmon3/energy1_input: the PCI device is three levels up.
+    device = counter.file.counter.parent.parent.parent
+    vendor, model = read_text(device / "vendor"), read_text(device / "device")
+    return DeviceInfo(product=f"Intel graphics {vendor}:{model}" if vendor and model else None)

@@ -40,6 +40,8 @@ class PlatformSource(LiveSource[float]):
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
 
+    is_instant = True
+
     def _begin(self) -> float:
         return self._clock.monotonic()
 

@@ -8,17 +8,22 @@ from typing import Final, Literal
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._allotment import allotment
 from green_callbacks.sources._cpu_share import CpuShare
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
+from green_callbacks.sources._design_power import core_design
+from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources._file_counter import LONGEST_POLL_SECONDS, FileCounter
+from green_callbacks.sources._guarded import Guarded
 from green_callbacks.sources._rapl import POWERCAP, Zone, find_zones
+from green_callbacks.sources._system import system_errors
+from green_callbacks.sources._warnings import warn_if_still
 
 Share = Literal["cpu_time"]
 
 _SHARE_TOLERANCE: Final = 0.40
 """A convention: as wide as the model of the processors, whose line between idle and busy power the share follows."""
+_REMEDY: Final = "A hypervisor may show such a counter: use CpuModelSource() in the place of PowercapSource()."
 _LOOK_SECONDS: Final = 5.0
 """How often the processor times are looked at for a share: listing all processes takes some ms."""
 _ASLEEP_SECONDS: Final = 10.0
@@ -27,20 +32,34 @@ _ASLEEP_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """All zones, whose they are, and how far the time of day was ahead of the monotonic clock when they were read."""
+    """All zones, and whose they are.
+
+    Attributes:
+        by_name: Counter by device.
+        read_at: When they were read, in monotonic s.
+        is_shared: Whether others use the host too.
+        share: The job's share, if it is asked for.
+        clocks_apart_seconds: How far the time of day was ahead of the monotonic clock then, in s.
+    """
 
     by_name: Mapping[str, FileCounter]
+    read_at: float
     is_shared: bool
     share: CpuShare | None
     clocks_apart_seconds: float
 
 
-class PowercapSource(LiveSource[_Counters]):
+class PowercapSource(LiveSource[Guarded[_Counters]]):
     """Linux' RAPL counters of Intel and AMD processors, and of their memory where they meter it.
 
-    A counter wraps after some minutes to hours; :meth:`poll` looks often enough to notice every wrap, so a lap may be
-    as long as it likes. Where polls were missed for so long that a wrap may have been too, the counter's advance is
-    counted as it stands and the device flagged ``wraps_unseen``.
+    A counter wraps after some minutes to hours. :meth:`poll` reads twice a second and so notices every wrap. If polls
+    were missed for so long that a wrap may have been missed too, the counter's rise is counted as it stands. The device
+    is then flagged ``wraps_unseen``.
+
+    A rise above 1,000 W of a package, or 500 W of its memory, is no energy. The time is a gap, flagged
+    ``counter_implausible``, or ``reset`` where the counter fell and a wrap would be such a rise. A package draws power
+    even when it sleeps. If its counter stands still for 0.4 s, or that of its memory for 5 s, the time is a gap,
+    flagged ``counter_frozen``. The gap closes if the counter turns out to have gone on.
 
     A counter measures the whole host, whoever uses it. Where the job owns only some of the processors (by affinity,
     control group or Slurm), its devices are flagged ``shared_host``; with ``share="cpu_time"`` only the job's share is
@@ -77,22 +96,21 @@ class PowercapSource(LiveSource[_Counters]):
         self._clock = clock
         self.poll_seconds = LONGEST_POLL_SECONDS
 
-    def _begin(self) -> _Counters:
+    def _begin(self) -> Guarded[_Counters]:
         zones = find_zones(self._root)
         self._check_readable(zones)
-        longest = _LOOK_SECONDS if self._by_cpu_time else LONGEST_POLL_SECONDS
-        self.poll_seconds = min(longest, *(zone.poll_seconds for zone in zones))
+        self.poll_seconds = min(zone.poll_seconds for zone in zones)
         now = self._clock.monotonic()
         share = self._first_share(now) if self._by_cpu_time else None
         is_shared = share is not None or _is_shared_host()
-        counters = {zone.name: FileCounter(zone, Account(answered_at=now)) for zone in zones}
-        return self._read_on(_Counters(counters, is_shared, share, self._clocks_apart_seconds(now)), now)
+        counters = {zone.name: FileCounter.begin(zone, now) for zone in zones}
+        return Guarded(self._read_on(_Counters(counters, now, is_shared, share, self._clocks_apart_seconds(now))))
 
     @staticmethod
     def _first_share(now: float) -> CpuShare:
         try:
             return CpuShare.begin(allotment(), now)
-        except (ImportError, OSError, RuntimeError, ValueError) as error:
+        except system_errors() as error:
             msg = f"The operating system does not tell who uses the processors ({error}): leave share= out."
             raise SourceUnavailableError(msg) from error
 
@@ -119,31 +137,46 @@ class PowercapSource(LiveSource[_Counters]):
         Returns:
             A reading for each package and each memory; nothing while the source is closed.
         """
-        with self._lock:
-            if self._live is None:
-                return {}
-            now = self._clock.monotonic()
-            self._live = counters = self._read_on(self._live, now)
-            for name, counter in counters.by_name.items():
-                self._warn_of_loss(name, counter.account.reason)
-        return {name: _reading(counter, counters, now) for name, counter in counters.by_name.items()}
+        live = self._live
+        if live is None:
+            return {}
+        counters = live.carry_on(self._read_on)
+        if self._live is live:
+            self._warn(counters)
+        return {name: _reading(counter, counters) for name, counter in counters.by_name.items()}
 
     def poll(self) -> None:
-        """Look at every counter before it can wrap twice, and at the job's share if it is asked for."""
+        """Look at every counter, so that no wrap and no standstill is missed, and at the job's share if asked for."""
         live = self._live
-        if live is not None and live.share is not None:
-            # Takes its time: the lock, for which the training thread waits, is not held meanwhile.
-            share = live.share.advanced(self._clock.monotonic())
-            with self._lock:
-                self._live = None if self._live is None else replace(self._live, share=share)
+        if live is None:
+            return
+        share, now = live.state.share, self._clock.monotonic()
+        if share is not None and now - share.at >= _LOOK_SECONDS:
+            # Takes its time: the lock, for which a reader waits, is not held meanwhile.
+            later = share.advanced(now)
+            live.carry_on(lambda counters: replace(counters, share=later))
         self.read()
 
-    def _read_on(self, counters: _Counters, now: float) -> _Counters:
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return the model of the processors, which is that of every package."""
+        live = self._live
+        if live is None:
+            return {}
+        info = DeviceInfo(product=core_design().model)
+        return {name: info for name, counter in live.state.by_name.items() if counter.file.component == "cpu"}
+
+    def _warn(self, counters: _Counters) -> None:
+        for name, counter in counters.by_name.items():
+            if not warn_if_still(name, counter.counted, counters.read_at, _REMEDY, self._warned):
+                self._warn_of_loss(name, counter.counted.account.reason)
+
+    def _read_on(self, counters: _Counters) -> _Counters:
+        now = self._clock.monotonic()
         clocks_apart_seconds = self._clocks_apart_seconds(now)
         slept = clocks_apart_seconds - counters.clocks_apart_seconds > _ASLEEP_SECONDS
         ours = counters.share.share if counters.share else 1.0
         by_name = {name: counter.advanced(now, share=ours, slept=slept) for name, counter in counters.by_name.items()}
-        return replace(counters, by_name=by_name, clocks_apart_seconds=clocks_apart_seconds)
+        return replace(counters, by_name=by_name, read_at=now, clocks_apart_seconds=clocks_apart_seconds)
 
     def _clocks_apart_seconds(self, now: float) -> float:
         return self._clock.now().timestamp() - now
@@ -152,19 +185,17 @@ class PowercapSource(LiveSource[_Counters]):
 def _is_shared_host() -> bool:
     try:
         return allotment().is_shared
-    except (ImportError, OSError, RuntimeError):
+    except system_errors():
         return False
 
 
-def _reading(counter: FileCounter, counters: _Counters, now: float) -> Reading:
-    account = counter.account
+def _reading(counter: FileCounter, counters: _Counters) -> Reading:
     modelled = counters.share is not None
-    return Reading(
-        joules=account.joules,
-        component=counter.file.component,
-        method="modelled" if modelled else "counter",
+    return counter.counted.reading(
+        counters.read_at,
+        counter.file.component,
+        "modelled" if modelled else "counter",
         tolerance=_SHARE_TOLERANCE if modelled else 0.0,
-        gap_seconds=account.gap_seconds_at(now),
-        flags=("shared_host", *account.flags) if counters.is_shared else account.flags,
-        reason=account.reason,
+        share=counters.share.share if counters.share else 1.0,
+        flags=("shared_host",) if counters.is_shared else (),
     )

@@ -3,11 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import nan
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Method, Reading
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.units import finite_number
 
 Energy = Callable[[float], float]
 """Joules used by a time, by seconds since the source was opened."""
@@ -80,6 +82,8 @@ class ScriptedSource(LiveSource[float]):
         ConfigurationError: A power, tolerance or time that cannot be.
     """
 
+    is_instant = True
+
     def __init__(
         self,
         power_watts: float | Energy | Mapping[str, float | Energy] = 300.0,
@@ -125,7 +129,7 @@ class ScriptedSource(LiveSource[float]):
         seen_until = now if lost_at is None else lost_at
         return {
             name: Reading(
-                joules=None if lost_at == 0 else energy(seen_until) - energy(self._last_reset(seen_until)),
+                joules=None if lost_at == 0 else _used(energy, self._last_reset(seen_until), seen_until),
                 component=self._component,
                 method=self._method,
                 tolerance=self._tolerance,
@@ -144,3 +148,11 @@ class ScriptedSource(LiveSource[float]):
             (start, [at for at in self._resets if start < at <= end]) for start, end in self._lost if end <= until
         )
         return sum(max(within) - start for start, within in resets if within)
+
+
+def _used(energy: Energy, start: float, end: float) -> float:
+    """Return the joules between two times, of any kind of number; NaN, which no meter believes, for anything else."""
+    try:
+        return finite_number(energy(end)) - finite_number(energy(start))
+    except ValueError:
+        return nan

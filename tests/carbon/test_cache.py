@@ -156,3 +156,23 @@ def test_what_is_written_is_read():
 def test_other_bytes_are_none(tmp_path: Path):
     (tmp_path / "key.json").write_bytes(b"\xff\xfe")
     assert SharedAnswers(tmp_path).get("key", NOW, Service(), 0) == ANSWER
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        [0.0, 1e9, 300.0, []],
+        [0.0, 3600.0, 300.0, ["x" * 1000]],
+        [0.0, 3600.0, 300.0, ["\x1b[2J"]],
+        [0.0, 3600.0, 300.0, [5]],
+        [0.0, 3600.0, 300.0, ["a"] * 1000],
+        [3600.0, 0.0, 300.0, []],
+    ],
+    ids=range(6),
+)
+def test_a_point_that_no_service_would_tell_is_left_out(point: list[object]):
+    good = [0.0, 3600.0, 300.0, ["estimated"]]
+    text = json.dumps({"schema": 1, "points": [point, good], "next_at": 1.0, "failures": -5, "failure": "a\nb"})
+    answer = Answer.from_json(text)
+    assert [point.flags for point in answer.points] == [("estimated",)]
+    assert (answer.failures, answer.failure) == (0, None)

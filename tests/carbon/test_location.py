@@ -114,3 +114,9 @@ def test_nowhere_is_the_average_of_the_world(time_zone: str, etc: Path, caplog: 
 
 def test_this_machine_resolves():
     assert 0 < resolve_intensity().at(NOON).g_per_kwh < 1500
+
+
+@pytest.mark.parametrize("location", [5, b"DE", ["DE"], True], ids=str)
+def test_a_location_that_is_no_text_is_refused_in_a_sentence(location: object):
+    with pytest.raises(ConfigurationError, match="location is a text"):
+        resolve_intensity(location)

@@ -1,5 +1,6 @@
 """What every source promises, whatever it reads."""
 
+import contextlib
 import copy
 import functools
 import gc
@@ -17,7 +18,7 @@ import fake_amdsmi
 import fake_apple
 import pytest
 from nvml.fake_driver import GPUS, loaded
-from sensors import DrmTree, FileMeter, RaplTree
+from sensors import DrmTree, FileMeter, LiveClock, RaplTree
 
 from green_callbacks.clock import Clock, ScriptedClock
 from green_callbacks.records import Method
@@ -54,11 +55,37 @@ class Case:
     tidy: Callable[[], None] = lambda: None
 
 
-def powercap(folder: Path, clock: ScriptedClock, **options: str):
+def feeding(file: Path, watts: float) -> Callable[[float], None]:
+    """Let a counter of µJ move as time passes, wherever its folder is."""
+    shown = int(file.read_text(encoding="ascii"))
+
+    def use(seconds: float) -> None:
+        nonlocal shown
+        shown += round(watts * seconds * 1e6)
+        for place in (file, HIDDEN.get(file, file)):
+            if place.parent.is_dir():
+                place.write_text(f"{shown}\n", encoding="ascii")
+
+    return use
+
+
+HIDDEN: dict[Path, Path] = {}
+"""Where a counter is while its folder is hidden."""
+
+
+def feed(folder: Path, name: str, clock: Clock, counters: list[Path], watts: float) -> None:
+    for counter in counters:
+        HIDDEN[counter] = folder / "hidden" / counter.relative_to(folder / name)
+        if isinstance(clock, LiveClock):
+            clock.users.append(feeding(counter, watts))
+
+
+def powercap(folder: Path, clock: Clock, **options: str):
     tree = RaplTree(folder / "powercap")
     for socket in "01":
         tree.add(f"intel-rapl:{socket}", f"package-{socket}")
         tree.add(f"intel-rapl:{socket}:0", "dram")
+    feed(folder, "powercap", clock, sorted(tree.root.rglob("energy_uj")), 60.0)
     return PowercapSource(tree.root, clock=clock, **options)
 
 
@@ -121,12 +148,23 @@ def intel(folder: Path, clock: Clock):
     tree = DrmTree(folder / "drm")
     tree.add("card0", "0000:03:00.0")
     tree.add("card1", "0000:a3:00.0", "i915", labels=(None,))
+    feed(folder, "drm", clock, [tree.counter("card0"), tree.counter("card1", "i915")], 90.0)
     return IntelGpuSource(root=tree.root, clock=clock)
 
 
 def callable_of(unit: Literal["watts", "joules"]) -> Callable[[Path, Clock], EnergySource]:
     def make(folder: Path, clock: Clock) -> EnergySource:
-        (folder / "meter").write_text("100", encoding="ascii")
+        meter, hidden = folder / "meter", folder / "hidden"
+        meter.write_text("100", encoding="ascii")
+        if unit == "joules" and isinstance(clock, LiveClock):
+            used = 100.0
+
+            def use(seconds: float) -> None:
+                nonlocal used
+                used += 100.0 * seconds
+                (meter if meter.exists() else hidden).write_text(str(used), encoding="ascii")
+
+            clock.users.append(use)
         return CallableSource(FileMeter(folder / "meter"), unit=unit, clock=clock)
 
     return make
@@ -175,7 +213,7 @@ def case(request: pytest.FixtureRequest):
 
 @pytest.fixture
 def clock():
-    return ScriptedClock()
+    return LiveClock()
 
 
 @pytest.fixture
@@ -403,3 +441,73 @@ def test_a_loss_is_one_warning(lost: str, tmp_path: Path, clock: ScriptedClock, 
     assert len(caplog.records) == len(source.read())
     source.close()
     case.tidy()
+
+
+def test_says_whether_reading_it_only_looks_at_memory(opened: EnergySource, clock: ScriptedClock):
+    """Whoever says so is read on the training thread, and so from signal handlers: no file, no driver, no lock."""
+    assert opened.is_instant == isinstance(opened, CallableSource | ScriptedSource | PlatformSource | DramModelSource)
+
+
+def test_an_instant_source_reads_while_its_lock_is_held(opened: EnergySource, clock: ScriptedClock):
+    if not opened.is_instant:
+        pytest.skip("It asks a file or a driver.")
+    clock.advance(1.0)
+    readings = []
+    with opened._lock:  # as a call that was interrupted, or hangs, would hold it
+        reader = threading.Thread(target=lambda: readings.append(opened.read()), daemon=True)
+        reader.start()
+        reader.join(10)
+    assert readings
+
+
+def test_what_it_describes_are_devices_that_it_reads(opened: EnergySource):
+    assert opened.describe().keys() <= opened.read().keys()
+    opened.close()
+    assert opened.describe() == {}
+
+
+SENSORS = {
+    "powercap": "green_callbacks.sources._file_counter.read_bytes",
+    "intel gpu": "green_callbacks.sources._file_counter.read_bytes",
+    "cpu model": "green_callbacks.sources.cpu_model._busy_seconds",
+    "amd": "green_callbacks.sources._amd_driver._answer",
+    "amd sampled": "green_callbacks.sources._amd_driver._answer",
+    "apple": "green_callbacks.sources.apple._told",
+    "watts": "sensors.FileMeter.__call__",
+}
+"""What each source asks, by the name that a test can replace."""
+
+
+@pytest.mark.parametrize("kind", list(SENSORS))
+def test_closes_at_once_while_its_sensor_hangs(
+    kind: str, tmp_path: Path, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+):
+    source = CASES[kind].make(tmp_path, clock)
+    source.open()
+    clock.advance(1.0)
+    hangs, answers = threading.Event(), threading.Event()
+
+    def hang(*arguments: object) -> float:
+        hangs.set()
+        answers.wait(30)
+        return 0.0
+
+    monkeypatch.setattr(SENSORS[kind], hang)
+    poll = source.read if source.poll_seconds is None else source.poll
+
+    def ask() -> None:
+        with contextlib.suppress(AttributeError, TypeError):  # what it answers in the end is nonsense
+            poll()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert hangs.wait(30)
+    closing = threading.Thread(target=source.close, daemon=True)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert source.read() == {}
+    answers.set()
+    thread.join(30)
+    assert source.read() == {}
+    CASES[kind].tidy()

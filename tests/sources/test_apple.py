@@ -128,3 +128,50 @@ def test_a_chip_that_is_not_known_yet_is_refused_in_a_sentence(mac: Callable[...
     chip.watts.clear()
     with pytest.raises(SourceUnavailableError, match="nothing is told"):
         AppleSiliconSource().open()
+
+
+def test_a_leap_that_no_chip_could_use_is_a_gap(source: AppleSiliconSource, chip: FakeApple, clock: ScriptedClock):
+    clock.advance(10)
+    source.read()
+    chip.start_mj["gpu_mj"] += 10**9
+    clock.advance(1)
+    reading = source.read()["gpu:apple"]
+    assert (reading.joules, reading.gap_seconds, reading.flags) == (pytest.approx(300), 1, ("counter_implausible",))
+
+
+def test_processors_that_stand_still_are_a_gap_and_graphics_may_be_off(
+    source: AppleSiliconSource, chip: FakeApple, clock: ScriptedClock, caplog: pytest.LogCaptureFixture
+):
+    clock.advance(10)
+    source.read()
+    for part in ("cpu", "gpu"):
+        field = {"cpu": "cpu_total_mj", "gpu": "gpu_mj"}[part]
+        chip.start_mj[field] += int(chip.watts[field] * clock.monotonic() * 1000)
+        chip.watts[field] = 0
+    for _ in range(3):
+        clock.advance(source.poll_seconds)
+        source.poll()
+    readings = source.read()
+    assert (readings["cpu:apple"].gap_seconds, readings["cpu:apple"].flags) == (3, ("counter_frozen",))
+    assert (readings["gpu:apple"].gap_seconds, readings["gpu:apple"].reason) == (0, None)
+    (warning,) = caplog.records
+    assert "cpu:apple: its energy counter stands still" in warning.getMessage()
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "many", True, -5.0])
+def test_what_is_no_energy_is_a_gap(source: AppleSiliconSource, chip: FakeApple, clock: ScriptedClock, value: object):
+    clock.advance(10)
+    before = source.read()["gpu:apple"].joules
+    monitor = source._live.state.monitor
+    whole = monitor.get_cumulative_energy
+
+    def odd():
+        told = whole()
+        told.gpu_mj = value
+        return told
+
+    monitor.get_cumulative_energy = odd
+    clock.advance(5)
+    reading = source.read()["gpu:apple"]
+    assert (reading.joules, reading.gap_seconds) == (before, 5)
+    assert reading.reason

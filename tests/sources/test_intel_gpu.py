@@ -113,6 +113,7 @@ def test_is_read_before_the_register_wraps_twice_and_says_so_if_not(tree: DrmTre
     source.poll()
     assert only(source).flags == ()
     clock.advance(1000)
+    tree.use("card0", 5000)
     assert only(source).flags == ("wraps_unseen",)
 
 

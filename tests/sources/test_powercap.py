@@ -156,12 +156,12 @@ def test_a_lap_of_many_wraps_is_exact_when_polled(tree: RaplTree, clock: Scripte
     ("range_microjoules", "largest_watts"),
     [(AMD_RANGE_MICROJOULES, 1000), (INTEL_RANGE_MICROJOULES, 1400), (None, 1000)],
 )
-def test_polls_at_least_three_times_per_wrap_and_once_a_minute(
+def test_polls_at_least_three_times_per_wrap_and_twice_a_second(
     tree: RaplTree, clock: ScriptedClock, range_microjoules: int | None, largest_watts: float
 ):
     tree.add(PACKAGE, "package-0", range_microjoules=range_microjoules)
     wrap_seconds = (range_microjoules or AMD_RANGE_MICROJOULES) / 1e6 / largest_watts
-    assert 1 <= opened(tree, clock).poll_seconds <= min(60, wrap_seconds / 3)
+    assert 0.1 <= opened(tree, clock).poll_seconds <= min(0.5, wrap_seconds / 3)
 
 
 def test_a_fall_without_a_known_range_is_a_reset_not_a_wrap(tree: RaplTree, clock: ScriptedClock):
@@ -179,11 +179,10 @@ def test_a_fall_without_a_known_range_is_a_reset_not_a_wrap(tree: RaplTree, cloc
     assert source.read()["cpu:package-0"].joules == pytest.approx(52.0)
 
 
-def test_a_counter_beyond_its_range_is_not_guessed_at(tree: RaplTree, clock: ScriptedClock):
+def test_a_counter_beyond_its_range_is_refused(tree: RaplTree, clock: ScriptedClock):
     tree.add(PACKAGE, "package-0", microjoules=9_000_000, range_microjoules=5_000_000)
-    source = opened(tree, clock)
-    tree.show(PACKAGE, 1_000_000)
-    assert source.read()["cpu:package-0"].flags == ("reset",)
+    with pytest.raises(SourceUnavailableError, match="beyond its range"):
+        opened(tree, clock)
 
 
 def test_a_machine_that_slept_began_anew(one_socket: RaplTree):
@@ -328,8 +327,9 @@ def test_a_share_by_cpu_time_is_modelled_flagged_and_ours(
     clock.advance(10)
     usage.write_text("5000000000", encoding="ascii")
     host_seconds = 20.0
-    tree.use("intel-rapl:0", 100)
-    tree.use("intel-rapl:0:2", 10)
+    for socket in "01":
+        tree.use(f"intel-rapl:{socket}", 100)
+        tree.use(f"intel-rapl:{socket}:2", 10)
     source.poll()
     readings = source.read()
     share = (0.2 * 1 / 4 + 0.8 * 5 / 40) / (0.2 + 0.8 * 20 / 40)

@@ -1,4 +1,6 @@
 import pickle
+from decimal import Decimal
+from math import isnan
 from typing import Any
 
 import pytest
@@ -129,3 +131,15 @@ def test_keeps_its_script_when_it_is_pickled_and_when_it_is_opened_again(clock: 
         source._clock.advance(10.5)
         assert only(source).joules == 10.0
         source.close()
+
+
+def test_a_script_may_give_numbers_of_any_kind(clock: ScriptedClock):
+    source = opened(clock, lambda seconds: Decimal(300) * int(seconds))
+    clock.advance(2.0)
+    assert only(source).joules == 600.0
+    assert type(only(source).joules) is float
+
+
+@pytest.mark.parametrize("answer", ["many", None, 1j, float("inf")], ids=str)
+def test_what_is_no_number_is_never_energy(clock: ScriptedClock, answer: object):
+    assert isnan(only(opened(clock, lambda seconds: answer)).joules)

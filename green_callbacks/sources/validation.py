@@ -1,0 +1,110 @@
+"""What a source says, checked where it comes in: whatever is wrong with a reading goes no further."""
+
+from collections.abc import Mapping
+from math import isfinite
+from typing import Any, Final, get_args
+
+from green_callbacks.records import Method, Reading
+
+_METHODS: Final = frozenset(get_args(Method))
+_MOST: Final = 1e18
+"""No device has used more joules, nor been unmeasured for more seconds."""
+
+
+def checked_readings(readings: object) -> Mapping[str, Reading]:
+    """Check what a source returned.
+
+    Args:
+        readings: Its answer, of any kind.
+
+    Returns:
+        The readings by device. A reading whose numbers cannot be is kept as one that has no energy and says why.
+
+    Raises:
+        TypeError: It is no mapping of names to readings.
+    """
+    if not isinstance(readings, Mapping):
+        msg = f"read() returned {type(readings).__name__}: return a mapping of device names to Reading."
+        raise TypeError(msg)
+    for name, reading in readings.items():
+        if not _is_sound(name, reading):
+            return {str(each): _checked(str(each), said) for each, said in readings.items()}
+    return readings
+
+
+def _is_sound(name: object, reading: object) -> bool:
+    """Tell whether nothing need be changed: the way of every reading of ours, in a microsecond."""
+    if type(name) is not str or type(reading) is not Reading:
+        return False
+    joules, component, method, below, above, tolerance, gap, flags, reason, lag, walk = reading
+    try:
+        total = (0.0 if joules is None else abs(joules)) + below + above + tolerance + gap + lag + walk
+        return (
+            type(below)
+            is type(above)
+            is type(tolerance)
+            is type(gap)
+            is type(lag)
+            is type(walk)
+            is type(total)
+            is float
+            and total < _MOST
+            and below >= 0.0
+            and above >= 0.0
+            and tolerance >= 0.0
+            and gap >= 0.0
+            and lag >= 0.0
+            and walk >= 0.0
+            and method in _METHODS
+            and type(component) is str
+            and type(flags) is tuple
+            and (joules is None or type(joules) is float)
+            and (reason is None or type(reason) is str)
+        )
+    except (TypeError, ValueError, OverflowError):  # a number of another library's, or none
+        return False
+
+
+def _checked(name: str, reading: object) -> Reading:
+    if not isinstance(reading, Reading):
+        msg = f"read() returned {type(reading).__name__} for {name}: return a Reading."
+        raise TypeError(msg)
+    wrong = [field for field in ("component", "method") if not isinstance(getattr(reading, field), str)]
+    numbers = {
+        field: _number(getattr(reading, field))
+        for field in ("below_joules", "above_joules", "tolerance", "gap_seconds", "lag_joules", "walk_square_joules")
+    }
+    wrong += [field for field, value in numbers.items() if value is None or value < 0]
+    joules = None if reading.joules is None else _number(reading.joules)
+    if joules is None and reading.joules is not None:
+        wrong.append("joules")
+    if reading.method not in _METHODS:
+        wrong.append("method")
+    reason = None if reading.reason is None else str(reading.reason)
+    if wrong:
+        said = f"{wrong[0]} is {_shown(getattr(reading, wrong[0]))}"[:200]
+        component, method = str(reading.component), reading.method if reading.method in _METHODS else "modelled"
+        return Reading(
+            joules=None, component=component, method=method, reason=reason or f"its reading cannot be: {said}"
+        )
+    below, above, tolerance, gap, lag, walk = (value or 0.0 for value in numbers.values())
+    flags = tuple(map(str, reading.flags))
+    return Reading(joules, reading.component, reading.method, below, above, tolerance, gap, flags, reason, lag, walk)
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    # Showing runs other people's code too.
+    except Exception:  # noqa: BLE001
+        return f"a {type(value).__name__}"
+
+
+def _number(value: Any) -> float | None:  # noqa: ANN401  of any library, or none
+    """Return a number of any library as a float; None if it is none that is finite."""
+    try:
+        number = float(value)
+    # Converting runs other people's code, which may raise anything; whatever it raises, this is no number.
+    except Exception:  # noqa: BLE001
+        return None
+    return number if isfinite(number) and abs(number) < _MOST else None
