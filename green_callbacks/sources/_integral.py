@@ -8,13 +8,21 @@ LONGEST_STEP_SECONDS: Final = 1.0
 ALMOST_ALL: Final = 1.85
 """So many standard deviations hold 95 % of what sampling misses: less than of a bell curve, as it has an end."""
 _BENDS = 80.0
+_UNEVEN = 0.25
+"""By how much a sample may be late, as a share of the time between two, before jumps do not make up any more."""
 _BENT, _JUMPS, _FADING = 3, 2.0, 0.999
 
 
 class Integral:
-    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy."""
+    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy.
 
-    def __init__(self) -> None:
+    Args:
+        even_seconds: The time between two samples that are in time, in s; unless given, all are taken to be.
+    """
+
+    def __init__(self, even_seconds: float | None = None) -> None:
+        self._even_seconds = even_seconds
+        self._uneven_variance = 0.0
         self.joules = 0.0
         self.gap_seconds = 0.0
         self._variance = self._told_variance = self._jump_variance = self._walk_square_joules = 0.0
@@ -51,6 +59,17 @@ class Integral:
         self._last = (seconds, watts)
         self._recent_watts.append(watts)
 
+    def begin_anew(self, seconds: float, watts: float) -> None:
+        """Go on from an instant, with no energy for the time before it.
+
+        Args:
+            seconds: The instant, in s.
+            watts: The power then, in W.
+        """
+        self._last = (seconds, watts)
+        self._recent_watts.clear()
+        self._recent_watts.append(watts)
+
     def joules_at(self, seconds: float, watts: float) -> float:
         """Return the integral up to an instant shortly after the last, without going on to it.
 
@@ -68,7 +87,8 @@ class Integral:
         that what a few of them may miss is hardly exceeded in between.
         """
         since_variance = min(_JUMPS * self._jump_variance, self._variance - self._told_variance)
-        self._told_variance = self._variance
+        since_variance += self._uneven_variance
+        self._told_variance, self._uneven_variance = self._variance, 0.0
         self._walk_square_joules += ALMOST_ALL**2 * since_variance
         return self._walk_square_joules
 
@@ -81,5 +101,8 @@ class Integral:
         recent = self._recent_watts
         if len(recent) == _BENT:
             variance = (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
-            self._variance += variance
+            if self._even_seconds is not None and abs(step - self._even_seconds) > _UNEVEN * self._even_seconds:
+                self._uneven_variance += variance
+            else:
+                self._variance += variance
             self._jump_variance = max(2 * variance, _FADING * self._jump_variance)

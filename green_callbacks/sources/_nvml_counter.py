@@ -7,13 +7,14 @@ from typing import ClassVar
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
 from green_callbacks.sources._nvml_between import BetweenRefreshes, Look
+from green_callbacks.sources._nvml_doubt import UntrustworthyError
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge, Steps
+from green_callbacks.sources._nvml_looks import LONGEST_PERIOD_SECONDS, Looks
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._phase import Elapsed
-from green_callbacks.sources._plausible import Plausibility, stands_still
+from green_callbacks.sources._plausible import FROZEN_SECONDS, Plausibility, stands_still
 
-_LONGEST_PERIOD_SECONDS = 0.25
 _SETTLING_PERIODS = 2.5
 _FINE_SECONDS, _COARSE_SECONDS, _SETTLING_SECONDS = 0.004, 0.012, 0.002
 _FINE_STEPS = 6
@@ -21,23 +22,15 @@ _LEAST_GUARD_SECONDS = 0.001
 _SCAN = 6
 _ATTEMPTS = 4
 _OFTEN_SECONDS, _SELDOM_SECONDS, _RARELY_SECONDS = 0.3, 1.5, 12.0
-_BRIDGED_SECONDS, _BRIDGE_TOLERANCE = 3.0, 0.05
 _LEAST_MEAN_SECONDS = 0.9
-
-
-class CounterUntrustworthyError(Exception):
-    """The counter stands still or contradicts the power.
-
-    Args:
-        flag: One word for it.
-        why: What was seen.
-        last: The last look that can be trusted.
-    """
-
-    def __init__(self, flag: str, why: str, last: Look) -> None:
-        super().__init__(why)
-        self.flag = flag
-        self.last = last
+_SUSPECT_SECONDS = 0.3
+"""A counter that has not risen for so long, in s, should have been refreshed: it is looked at more often."""
+_LATE_SECONDS = 0.12
+"""A counter that was seen to rise since then, in s, is not looked into: the longest usual period, and a little."""
+_LATE_PERIODS = 2.5
+"""After so many periods without a refresh, what may have run up since is added to the upper bound."""
+_MOST_LEAPS = 3
+"""After so many leaps a counter is not trusted any more."""
 
 
 class CounterGauge:
@@ -59,33 +52,83 @@ class CounterGauge:
         self._clock = clock
         self._random = Random(sensor.uuid)  # noqa: S311  no secret
         self._tracked_watts: float | None = None
-        self._plausibility = Plausibility(sensor.limit_watts())
-        self.flags: tuple[str, ...] = ()
-        self.gap_seconds = self.walk_square_joules = 0.0
-        self._restarted_joules = self._turn = 0.0
+        self._plausibility = Plausibility(sensor.limit_watts)
+        self._turn = 0.0
+        self._restarts = 0
         self._tracked_seconds = self._found_seconds = 0.0
-        joules, now = sensor.energy_joules(), clock.monotonic()
-        self._latest = self._risen = self._before_risen = self._meant = Look(joules, now, now)
         self._between = BetweenRefreshes(self._present_watts() or 0.0)
+        self._looks = Looks(sensor, clock, self._between)
+        self._meant = self._looks.latest
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """Short words that a reader of the energy must know."""
+        return ("reset",) if self._restarts else ()
+
+    @property
+    def gap_seconds(self) -> float:
+        """Seconds in which nothing was measured."""
+        return self._looks.gap_seconds
+
+    @property
+    def walk_square_joules(self) -> float:
+        """How far off what was bridged may be, in J²: it never falls."""
+        return self._looks.walk_square_joules
 
     @property
     def last(self) -> Look:
         """The last look at the counter, by whatever reading."""
-        return self._latest
+        return self._looks.latest
 
     @property
     def unseen_joules(self) -> float:
         """How much more than the last look shows may have run up until then, in J."""
-        return self._between.power.mean_watts * (self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS)
+        return self._between.power.mean_watts * (self._between.phase.period_seconds or LONGEST_PERIOD_SECONDS)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether the counter has not risen for longer than it should."""
+        return self._looks.still_seconds(self._looks.latest) > _SUSPECT_SECONDS
 
     def read(self) -> Edge:
-        """Return the energy now, without waiting: two calls of the driver."""
-        look = self._look()
-        return self._between.edge(look, self._present_watts())
+        """Return the energy now, without waiting: two calls of the driver.
+
+        Raises:
+            UntrustworthyError: The counter stands still.
+        """
+        look, watts = self._look(), self._present_watts()
+        edge = self._between.edge(look, watts)
+        is_late = look.after_seconds - self._looks.risen.after_seconds > _LATE_SECONDS
+        return self._standing(look, watts, edge) if is_late else edge
 
     def glance(self) -> None:
-        """Look once, to know better what has run up since: one call of the driver."""
-        self._between.glanced(self._look())
+        """Look once, to know better what has run up since: one call of the driver.
+
+        Raises:
+            UntrustworthyError: The counter stands still.
+        """
+        look = self._look()
+        if (
+            look.after_seconds - self._looks.risen.after_seconds > 0
+            and self._looks.still_seconds(look) > _SUSPECT_SECONDS
+        ):
+            self._tracked_watts = self._present_watts()
+            self._check_stands(look, self._tracked_watts)
+        self._between.glanced(look)
+
+    def _standing(self, look: Look, watts: float | None, edge: Edge) -> Edge:
+        """Return an edge of a counter that has not risen since the last look; it may have stopped."""
+        self._check_stands(look, watts)
+        still = self._looks.still_seconds(look)
+        if still <= _LATE_PERIODS * (self._between.phase.period_seconds or _SUSPECT_SECONDS / _LATE_PERIODS):
+            return edge
+        joules, below, above = edge
+        return joules, below, above + still * (self._between.power.mean_watts if watts is None else watts)
+
+    def _check_stands(self, look: Look, watts: float | None) -> None:
+        still = stands_still(self._looks.still_seconds(look), watts)
+        if still is not None:
+            raise UntrustworthyError(flag="counter_frozen", why=still, last=self._looks.stopped())
 
     def find(self) -> Steps:
         """Find phase and period by looking often, until two refreshes have come."""
@@ -93,7 +136,9 @@ class CounterGauge:
         self._between.forget_phase()
         start = last = refreshed = self._look()
         steps = found = 0
-        while last.after_seconds - start.before_seconds < 2 * _LONGEST_PERIOD_SECONDS and found < 2:  # noqa: PLR2004
+        while last.after_seconds - start.before_seconds < 2 * LONGEST_PERIOD_SECONDS and found < 2:  # noqa: PLR2004
+            if self._sensor.is_slow:
+                return
             pause = _FINE_SECONDS if not found or steps < _FINE_STEPS else _COARSE_SECONDS
             yield last.after_seconds + pause
             look = self._look()
@@ -121,18 +166,31 @@ class CounterGauge:
         """Look shortly before and after the next refresh: three or four calls of the driver.
 
         Raises:
-            CounterUntrustworthyError: The counter stands still or contradicts the power.
+            UntrustworthyError: The counter stands still or contradicts the power.
         """
         phase = self._between.phase
         for _ in range(_ATTEMPTS):
             now = self._clock.monotonic()
+            if self._sensor.is_slow:  # what is seen of a refresh would be as unsharp as a call is long
+                self.glance()
+                self._tracked_watts = self._present_watts()
+                break
             elapsed = phase.elapsed(now)
+            if self.is_suspect:
+                self.glance()
+                break
             if elapsed is None:
                 if now - self._found_seconds > _RARELY_SECONDS or phase.is_learning:
                     yield from self.find()
                 self._tracked_watts = self._present_watts()
                 break
             seen = yield from self._bracket(now, elapsed)
+            if not seen and self.is_suspect:
+                yield self._looks.latest.after_seconds + max(
+                    0.0, FROZEN_SECONDS - self._looks.still_seconds(self._looks.latest)
+                )
+                self.glance()
+                break
             if seen and (not phase.is_learning or phase.is_sharp(self._clock.monotonic())):
                 break
         self._tracked_seconds = self._clock.monotonic()
@@ -142,19 +200,19 @@ class CounterGauge:
         """Wait for the next refresh, and return the energy at the instant of the call."""
         first = last = self._look()
         watts = self._present_watts()
-        period = self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS
-        while last.after_seconds - first.seconds < _SETTLING_PERIODS * period:
+        period = self._between.phase.period_seconds or LONGEST_PERIOD_SECONDS
+        while last.after_seconds - first.seconds < _SETTLING_PERIODS * period and not self._sensor.is_slow:
             yield last.after_seconds + _SETTLING_SECONDS
             look = self._look()
             if look.joules > last.joules:
                 self._between.saw(last, look)
                 return self._between.interpolated(first, last, look, (watts, self._present_watts()))
             last = look
-        return self._between.edge(first, watts)
+        return self._standing(last, watts, self._between.edge(first, watts))
 
     def _bracket(self, now: float, elapsed: Elapsed) -> Generator[float, None, bool]:
         """Look before and after the next refresh, and on until it has come; return whether it was seen."""
-        period = self._between.phase.period_seconds or _LONGEST_PERIOD_SECONDS
+        period = self._between.phase.period_seconds or LONGEST_PERIOD_SECONDS
         seconds, spread, _ = elapsed
         guard = min(max(_LEAST_GUARD_SECONDS, spread), period / 3)
         due = now + period - seconds
@@ -184,49 +242,19 @@ class CounterGauge:
         return False
 
     def _look(self) -> Look:
-        latest, monotonic = self._latest, self._clock.monotonic
-        before = monotonic()
-        joules = self._sensor.energy_joules() + self._restarted_joules
-        look = Look(joules, before, monotonic())
-        if joules < latest.joules:
-            look = self._restart(look)
-        if look.joules > self._risen.joules:
-            self._risen, self._before_risen = look, latest
-        self._latest = look
+        look = self._looks.look()
+        if self._looks.restarts != self._restarts:
+            self._restarts, self._meant = self._looks.restarts, look
+            self._plausibility.restart()
         return look
-
-    def _restart(self, look: Look) -> Look:
-        """Go on after the counter began anew: it shows the energy since; what was lost before that is bridged.
-
-        After a short silence the lost time is taken at the mean power; after a long one it is a gap.
-        """
-        since_joules = look.joules - self._restarted_joules
-        watts = self._between.power.mean_watts
-        silent = self._refreshed(look) - self._refreshed(self._latest)
-        lost = min(max(0.0, silent), max(0.0, silent - since_joules / watts)) if watts else silent
-        bridged = silent <= _BRIDGED_SECONDS
-        self.gap_seconds += 0.0 if bridged else lost
-        if bridged:
-            unsure_watts = max(_BRIDGE_TOLERANCE * watts, 2 * self._between.power.spread_watts)
-            self.walk_square_joules += (unsure_watts * lost) ** 2
-        joules = self._latest.joules + since_joules + (watts * lost if bridged else 0.0)
-        self._restarted_joules += joules - look.joules
-        self.flags = ("reset",)
-        self._risen = self._meant = look._replace(joules=joules)
-        self._between.anchor(self._risen)
-        self._plausibility.restart()
-        return self._risen
-
-    def _refreshed(self, look: Look) -> float:
-        elapsed = self._between.phase.elapsed(look.seconds)
-        return look.seconds - (elapsed[0] if elapsed else 0.0)
 
     def _check(self) -> None:
         """Notice a counter that stands still while the GPU draws power, or that contradicts the power."""
-        look = self._latest
-        still = stands_still(look.after_seconds - self._risen.after_seconds, self._tracked_watts)
-        if still is not None:
-            raise CounterUntrustworthyError(flag="counter_frozen", why=still, last=self._stopped())
+        look = self._looks.latest
+        self._check_stands(look, self._tracked_watts)
+        if self._looks.leaps >= _MOST_LEAPS:
+            leaps = f"its energy counter has leaped {self._looks.leaps} times"
+            raise UntrustworthyError(flag="counter_implausible", why=leaps, last=look)
         seconds = look.after_seconds - self._meant.after_seconds
         if seconds < _LEAST_MEAN_SECONDS:
             return
@@ -236,17 +264,9 @@ class CounterGauge:
             self._plausibility.compare(watts, average_watts)
         contradiction = self._plausibility.doubt(watts)
         if contradiction is not None:
-            raise CounterUntrustworthyError(flag="counter_implausible", why=contradiction, last=look)
+            raise UntrustworthyError(flag="counter_implausible", why=contradiction, last=look)
         self._between.power.learn_mean(watts, seconds)
         self._meant = look
-
-    def _stopped(self) -> Look:
-        """Return what a counter shows that stands still, at the time when it came to that at the mean power."""
-        before, risen = self._before_risen, self._risen
-        watts = self._between.power.mean_watts
-        seconds = before.seconds + (risen.joules - before.joules) / watts if watts else risen.seconds
-        seconds = min(seconds, risen.seconds)
-        return Look(risen.joules, seconds, seconds)
 
     def _average_watts(self) -> float | None:
         """Return the power of the last second in W; None where the GPU does not tell it."""

@@ -1,26 +1,29 @@
 """One GPU as it is measured: by its counter while that can be trusted, else by its power."""
 
-import logging
-from collections.abc import Generator
-from itertools import count
+from collections.abc import Callable, Generator
+from math import inf
 
 from green_callbacks.clock import Clock
-from green_callbacks.records import Method, Reading
+from green_callbacks.records import DeviceInfo, Method, Reading
+from green_callbacks.sources._nvml_averaged import AveragedGauge
 from green_callbacks.sources._nvml_between import Look
-from green_callbacks.sources._nvml_counter import CounterGauge, CounterUntrustworthyError
+from green_callbacks.sources._nvml_counter import CounterGauge
+from green_callbacks.sources._nvml_doubt import UntrustworthyError
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge, Steps
-from green_callbacks.sources._nvml_sampled import SampledGauge
+from green_callbacks.sources._nvml_power import PowerGauge, power_gauge
 from green_callbacks.sources._nvml_select import Chosen
 from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources._nvml_telling import Silence, part_of
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 SENSOR_TOLERANCE = 0.05
 """Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
-_MIG_TOLERANCE = 0.4
-_COUNTER_POLL_SECONDS = 0.37
-_RETRY_SECONDS = 0.1
+_COUNTER_POLL_SECONDS, _SUSPECT_POLL_SECONDS, _RETRY_SECONDS = 0.37, 0.25, 0.1
+_SLOW_POLL_SECONDS, _SLOW_SHARE = 1.0, 8.0
+"""A slow driver is asked once a second at most, and an eighth of the time at most."""
 _ALMOST = 0.9
 
 
@@ -40,23 +43,26 @@ class MeasuredGpu:
         self._flags = (*chosen.flags, "module") if sensor.is_superchip else tuple(chosen.flags)
         self._sensor = sensor
         self._clock = clock
-        self._gauge: CounterGauge | SampledGauge | None = None
+        self._gauge: CounterGauge | PowerGauge | None = None
         self._base_joules = 0.0
-        self._base_gap_seconds = 0.0
-        self._due_seconds = 0.0
+        self._base_gap_seconds = self._base_walk_square_joules = 0.0
+        self._due_seconds = self._next_sample_seconds = 0.0
         self._joules: float | None = None
         self._below_joules = self._above_joules = 0.0
         self._reason: str | None = None
         self._silent_since = clock.monotonic()
+        self._silence = Silence(self.name, clock)
         self._begin()
 
     @property
     def poll_seconds(self) -> float:
         """How often :meth:`work` wants to be begun, in s."""
-        if not isinstance(self._gauge, SampledGauge):
-            return _COUNTER_POLL_SECONDS
-        now = self._clock.monotonic()
-        return _next_on_grid(now, self._gauge.poll_seconds) - now
+        if self._sensor.is_slow:
+            return max(_SLOW_POLL_SECONDS, _SLOW_SHARE * self._sensor.call_seconds)
+        if self._gauge is None or isinstance(self._gauge, CounterGauge):
+            is_suspect = self._gauge is not None and self._gauge.is_suspect
+            return _SUSPECT_POLL_SECONDS if is_suspect else _COUNTER_POLL_SECONDS
+        return self._gauge.poll_seconds
 
     @property
     def gap_seconds(self) -> float:
@@ -67,6 +73,11 @@ class MeasuredGpu:
     def reason(self) -> str | None:
         """Why the GPU does not answer; None while it does."""
         return self._reason
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes were seen on the GPU."""
+        return "shared" in self._flags
 
     def flag(self, word: str) -> None:
         """Add a word that a reader of the energy must know."""
@@ -80,19 +91,27 @@ class MeasuredGpu:
                 self._begin()
             else:
                 self._take(self._gauge.read())
+        except UntrustworthyError as doubt:
+            self._distrust(doubt)
         except DriverError as error:
             self._lose(error)
         return self._reading()
 
+    def describe(self) -> DeviceInfo:
+        """Return what is known of the GPU besides its energy; a slice of MIG has no power limit of its own."""
+        if self._is_slice:
+            return DeviceInfo(self.name.removeprefix("gpu:"), self._sensor.name or None)
+        return self._sensor.describe()
+
     def so_far(self) -> float | None:
         """Return the energy in J for a look between two edges: unlike :meth:`read`, it begins no bound anew."""
-        if not isinstance(self._gauge, SampledGauge):
+        if self._gauge is None or isinstance(self._gauge, CounterGauge):
             return self.read().joules
         return self._base_joules + self._gauge.last.joules
 
     def find(self) -> Steps:
-        """Find the phase of the counter, if there is one."""
-        if isinstance(self._gauge, CounterGauge):
+        """Find out when the counter refreshes, or the average of the power."""
+        if isinstance(self._gauge, CounterGauge | AveragedGauge):
             yield from self._watch(self._gauge.find())
 
     def is_due(self, now_seconds: float) -> bool:
@@ -108,46 +127,58 @@ class MeasuredGpu:
                 return False
         return now_seconds >= self._due_seconds
 
-    def sample(self, times: int | None = None) -> Steps:
+    def sample(self, seconds: float | None = None) -> Steps:
         """Sample, if that is how this GPU is measured at short intervals; else glance at its counter.
 
         Args:
-            times: How often; on and on unless given.
+            seconds: For how long at most, in s; on and on unless given.
         """
         gauge = self._gauge
-        if isinstance(gauge, CounterGauge) and self._reason is None:
-            try:
-                gauge.glance()
-            except DriverError as error:
-                self._lose(error)
-        if not isinstance(gauge, SampledGauge) or gauge.has_buffer:
-            return
-        seconds = gauge.poll_seconds
-        for _ in count() if times is None else range(times):
+        if isinstance(gauge, CounterGauge):
             if self._reason is None:
-                try:
-                    gauge.sample()
-                except DriverError as error:
-                    self._lose(error)
-            yield _next_on_grid(self._clock.monotonic(), seconds)
+                self._try(gauge.glance)
+            return
+        if gauge is None or gauge.has_buffer:
+            return
+        now = self._clock.monotonic()
+        end = inf if seconds is None else now + seconds
+        # A worker that was told before the last burst when to come again comes too soon.
+        now = max(now, self._next_sample_seconds)
+        while now <= end:
+            if now > self._clock.monotonic():
+                yield now
+            if self._reason is None:
+                self._try(gauge.sample)
+            if self._gauge is not gauge or self._sensor.is_slow:
+                return
+            now = self._next_sample_seconds = gauge.next_seconds(self._clock.monotonic())
 
     def work(self) -> Steps:
         """Do what is due now and then: follow the counter, or sample."""
         now = self._clock.monotonic()
         self._due_seconds = now + _ALMOST * self.poll_seconds
-        try:
-            if self._reason is not None:
-                self._due_seconds = max(self._due_seconds, now + _RETRY_SECONDS)
-                self._sensor.renew()
-            if isinstance(self._gauge, SampledGauge):
-                self._gauge.sample()
-                self._reason = None
-            elif self._gauge is None:
-                self._begin()
-        except DriverError as error:
-            self._lose(error)
+        if self._reason is not None:
+            self._due_seconds = max(self._due_seconds, now + _RETRY_SECONDS)
+        self._try(self._work)
         if isinstance(self._gauge, CounterGauge):
             yield from self._watch(self._gauge.track())
+
+    def _work(self) -> None:
+        if self._reason is not None:
+            self._sensor.renew()
+        if self._gauge is None:
+            self._begin()
+        elif not isinstance(self._gauge, CounterGauge):
+            self._gauge.sample()
+            self._reason = None
+
+    def _try(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except UntrustworthyError as doubt:
+            self._distrust(doubt)
+        except DriverError as error:
+            self._lose(error)
 
     def settle(self) -> Generator[float, None, Reading]:
         """Wait for a refresh of the counter, and return the energy at the instant of the call."""
@@ -155,6 +186,8 @@ class MeasuredGpu:
             return self.read()
         try:
             edge = yield from self._gauge.settle()
+        except UntrustworthyError as doubt:
+            self._distrust(doubt)
         except DriverError as error:
             self._lose(error)
         else:
@@ -164,7 +197,7 @@ class MeasuredGpu:
     def _watch(self, steps: Steps) -> Steps:
         try:
             yield from steps
-        except CounterUntrustworthyError as doubt:
+        except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
             self._lose(error)
@@ -177,7 +210,7 @@ class MeasuredGpu:
             self._gauge = CounterGauge(self._sensor, self._clock)
         except DriverError:
             try:
-                self._gauge = SampledGauge(self._sensor, self._clock)
+                self._gauge = power_gauge(self._sensor, self._clock)
             except DriverError as error:
                 self._lose(error)
                 return
@@ -188,19 +221,26 @@ class MeasuredGpu:
             self._base_gap_seconds = self._clock.monotonic() - self._silent_since
         self._take((shown, below, above))
 
-    def _distrust(self, doubt: CounterUntrustworthyError) -> None:
+    def _distrust(self, doubt: UntrustworthyError) -> None:
         """Go on by sampling from where the counter could still be trusted."""
-        logger.warning("%s: %s; its power is sampled instead.", self.name, doubt)
+        if doubt.flag not in self._flags:
+            logger.warning("%s: %s; its power is sampled instead.", self.name, doubt)
         self.flag(doubt.flag)
+        before = self._gauge
         try:
-            sampled = SampledGauge(self._sensor, self._clock)
+            sampled = power_gauge(self._sensor, self._clock, use_buffer=not (before and before.method == "sampled"))
             edge = sampled.read()
         except DriverError as error:
-            self._lose(error)
+            self._lose(error, doubt.last)
             return
         self._keep(doubt.last)
-        self._base_joules = (self._joules or 0.0) - edge[0]
+        joules, self._below_joules, self._above_joules = edge
+        self._base_joules = (self._joules or 0.0) - joules
         self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.last.after_seconds)
+        if before is not None:
+            self._base_gap_seconds += before.gap_seconds
+            self._base_walk_square_joules += before.walk_square_joules
+            self._flags += tuple(flag for flag in before.flags if flag not in self._flags)
         self._gauge = sampled
 
     def _take(self, edge: Edge) -> None:
@@ -221,11 +261,12 @@ class MeasuredGpu:
         self._silent_since = max(self._silent_since, last.after_seconds)
         self._reason = None
 
-    def _lose(self, error: DriverError) -> None:
+    def _lose(self, error: DriverError, last: Look | None = None) -> None:
+        """Note that the GPU does not answer; what is kept is the last look that can be trusted."""
         if self._reason is None:
-            logger.warning("%s does not answer: %s. Its energy is not counted until it does.", self.name, error)
+            self._silence.warn(error)
             if self._gauge is not None:
-                self._keep(self._gauge.last)
+                self._keep(last or self._gauge.last)
                 self._above_joules = self._gauge.unseen_joules
         self._reason = str(error)
 
@@ -233,37 +274,27 @@ class MeasuredGpu:
         joules, below_joules, above_joules = self._joules, self._below_joules, self._above_joules
         gauge, gap_seconds, reason = self._gauge, self._base_gap_seconds, self._reason
         method: Method = "counter"
-        flags, tolerance = self._flags, SENSOR_TOLERANCE
+        flags = self._flags
         lag_joules = walk_square_joules = 0.0
         if gauge is not None:
             method, flags = gauge.method, flags + gauge.flags
             lag_joules, walk_square_joules = gauge.lag_joules, gauge.walk_square_joules
             gap_seconds += gauge.gap_seconds
+            walk_square_joules += self._base_walk_square_joules
         if reason is not None:
             gap_seconds += self._clock.monotonic() - self._silent_since
-        if self._is_slice:
-            method, tolerance, share = "modelled", _MIG_TOLERANCE, self._share
-            joules, below_joules, above_joules = joules and joules * share, below_joules * share, above_joules * share
-            lag_joules, walk_square_joules = lag_joules * share, walk_square_joules * share**2
         # By place: by name, it would take twice as long to make.
-        return Reading(
+        reading = Reading(
             joules,
             "gpu",
             method,
             below_joules,
             above_joules,
-            tolerance,
+            SENSOR_TOLERANCE,
             gap_seconds,
             flags,
             reason,
             lag_joules,
             walk_square_joules,
         )
-
-
-def _next_on_grid(now_seconds: float, step_seconds: float) -> float:
-    """Return the next instant of a grid, not too soon.
-
-    On a grid delays do not add up, and jumps up and down that come evenly make up for one another.
-    """
-    return now_seconds + 1.5 * step_seconds - (now_seconds + step_seconds / 2) % step_seconds
+        return part_of(reading, self._share) if self._is_slice else reading

@@ -1,44 +1,39 @@
-"""A GPU without an energy counter that can be trusted: its power, sampled and integrated."""
+"""A GPU without an energy counter that can be trusted: its power of the instant, sampled and integrated."""
 
-from collections import deque
-from datetime import datetime
 from math import hypot
 from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
-from green_callbacks.sources._integral import ALMOST_ALL, LONGEST_STEP_SECONDS, Integral
+from green_callbacks.sources._integral import ALMOST_ALL, Integral
 from green_callbacks.sources._nvml_between import Look
-from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_edge import Edge
+from green_callbacks.sources._nvml_instants import Levels
 from green_callbacks.sources._nvml_sensor import GpuSensor
 
 SAMPLE_SECONDS: Final = 0.02
 """Time between two samples of the power, in s: the shortest refresh known. At another pace a sample would be now
 older, now younger, and jumps up and down that come evenly would not make up for one another."""
-AVERAGE_SECONDS: Final = 0.1
-"""The same where the power is an average of the last second: it refreshes ten times in it."""
-BUFFER_SECONDS: Final = 0.9
-"""Time between two reads of the driver's buffer of samples, in s; the shortest known holds some seconds."""
 
 _TOGETHER = 50
 """Samples that are integrated at once: after a while asleep, code that was not run for long costs more than it does."""
-_BUFFER_HOLDS_SECONDS = 2.0
-_AVERAGED_OVER_SECONDS = 1.0
-_MICROSECONDS_PER_SECOND = 1e6
 _UNSHARP_SECONDS = 0.0005
-_READING_AGE_SECONDS, _AGE_SPREAD_SECONDS = 0.015, 0.02 / 12**0.5
-_BUFFERED_AGE_SECONDS = 0.0075
+_AVERAGED_AGE_SECONDS = 0.005
+"""Half of the shortest time over which a refresh is averaged, in s."""
+_SLOW_AGE_SECONDS, _SLOW_AGE_SPREAD_SECONDS = 0.03, 0.02
+"""The same where it refreshes every 0.1 s, and by how much it differs: it is averaged over 0.025 s or all of it."""
+_UNIFORM = 12**0.5
+_LONGEST_REFRESH_SECONDS = 0.1
+"""The longest refresh known of a power that is not an average, in s (arXiv 2312.02741)."""
 _LATE_SAMPLES = 2.0
-_TURNED_SECONDS = 0.008
+_MISSED = 1.7
+"""By how much more jumps miss, as a variance, than between samples that are twice as far apart (by experiment)."""
+_TURNED = 0.4
+"""By how much of a refresh a jump may be misplaced at an edge."""
 
 
 class SampledGauge:
-    """The energy of a GPU by its power, from zero.
-
-    The driver's buffer of samples is taken where it works; else the power is read by :meth:`sample`. On chips that
-    report the average of the last second, the integral of that lags by half of it: the last half second is added from
-    the power of the instant.
+    """The energy of a GPU by its power of the instant, from zero.
 
     Args:
         sensor: The GPU.
@@ -50,27 +45,38 @@ class SampledGauge:
 
     method: ClassVar[Method] = "sampled"
     flags: ClassVar[tuple[str, ...]] = ()
+    has_buffer: ClassVar[bool] = False
 
     def __init__(self, sensor: GpuSensor, clock: Clock) -> None:
         self._sensor = sensor
         self._clock = clock
-        self._integral = Integral()
+        self._integral = Integral(SAMPLE_SECONDS)
         self._fresh: list[tuple[float, float]] = []
-        self._recent = Integral()
-        self._trail: deque[tuple[float, float]] = deque()
-        self._stamp = 0
         self.lag_joules = self.walk_square_joules = 0.0
+        self._seen_square_joules = 0.0
+        self._refresh_seconds = SAMPLE_SECONDS if sensor.refreshes_fast else _LONGEST_REFRESH_SECONDS
         self._sampled_seconds = clock.monotonic()
-        self.has_buffer = self._fill_buffer()
-        self._is_sampled_often = not self.has_buffer and not sensor.averages
+        self._changed_seconds: float | None = None
+        self._watts = 0.0  # none that is told
+        self._levels = Levels(self._sampled_seconds, 0.0)
+        self.sample()
         self.read()
 
     @property
     def poll_seconds(self) -> float:
-        """How often :meth:`sample` wants to be called, in s."""
-        if self.has_buffer:
-            return BUFFER_SECONDS
-        return AVERAGE_SECONDS if self._sensor.averages else SAMPLE_SECONDS
+        """When :meth:`sample` wants to be called next, in s from now."""
+        now = self._clock.monotonic()
+        return self.next_seconds(now) - now
+
+    def next_seconds(self, now: float) -> float:
+        """Return when :meth:`sample` wants to be called next: on a grid, and not too soon.
+
+        On a grid delays do not add up, and jumps up and down that come evenly make up for one another.
+
+        Args:
+            now: Monotonic time in s.
+        """
+        return now + 1.5 * SAMPLE_SECONDS - (now + SAMPLE_SECONDS / 2) % SAMPLE_SECONDS
 
     @property
     def gap_seconds(self) -> float:
@@ -80,25 +86,67 @@ class SampledGauge:
     @property
     def last(self) -> Look:
         """The last sample, and the energy up to it."""
-        behind = self._recent.joules - self._trail[0][1] if self._trail else 0.0
-        return Look(self._integrate().joules + behind, self._sampled_seconds, self._sampled_seconds)
+        return Look(self._integrate().joules, self._sampled_seconds, self._sampled_seconds)
 
     @property
     def unseen_joules(self) -> float:
         """How much more than the last sample shows may have run up until then, in J."""
-        return (self._integral.last_watts or 0.0) * self.poll_seconds
+        return self._watts * SAMPLE_SECONDS
 
     def sample(self) -> None:
         """Go on to now."""
-        if self._is_sampled_often:
-            watts = self._sensor.present_watts()
-            self._sampled_seconds = self._clock.monotonic()
-            self._fresh.append((self._sampled_seconds, watts))
-            if len(self._fresh) >= _TOGETHER:
-                self._integrate()
+        watts = self._sensor.present_watts()
+        self._sampled_seconds = self._clock.monotonic()
+        self._fresh.append((self._sampled_seconds, watts))
+        if watts != self._watts:
+            if not self._watts:
+                self._levels = Levels(self._sampled_seconds, watts)
+            else:
+                self._levels.add(self._sampled_seconds, watts)
+                self._learn_refresh()
+                self._changed_seconds = self._sampled_seconds
+            self._watts = watts
+        if len(self._fresh) >= _TOGETHER:
+            self._integrate()
+
+    def read(self) -> Edge:
+        """Return the energy now."""
+        if self._clock.monotonic() - self._sampled_seconds >= _LATE_SAMPLES * SAMPLE_SECONDS:
+            self.sample()
+            watts, now = self._watts, self._sampled_seconds
         else:
-            self._take_samples()
-            self._sampled_seconds = self._clock.monotonic()
+            # Not a sample: it would be older or younger than the others, and that would stay in the integral.
+            watts, now = self._sensor.present_watts(), self._clock.monotonic()
+        age_seconds = self._refresh_seconds / 2 + (_SLOW_AGE_SECONDS if self._is_slow else _AVERAGED_AGE_SECONDS)
+        joules = self._integrate().joules_at(now, watts) + watts * age_seconds
+        self._learn_errors(watts)
+        changed = abs(watts - self._integral.before_last_watts)
+        half = hypot(ALMOST_ALL * _UNSHARP_SECONDS * watts, _TURNED * self._refresh_seconds * changed)
+        if not self._is_slow:
+            return joules, half, half
+        lower, higher = self._levels.reach()
+        hidden = self._refresh_seconds / 2
+        return joules, min(joules, hypot(half, lower * hidden)), hypot(half, higher * hidden)
+
+    def _learn_refresh(self) -> None:
+        """Take the shortest time between two changes for the time between refreshes."""
+        if self._changed_seconds is not None and self._refresh_seconds > SAMPLE_SECONDS:
+            between = self._sampled_seconds - self._changed_seconds
+            self._refresh_seconds = max(SAMPLE_SECONDS, min(self._refresh_seconds, between))
+
+    def _learn_errors(self, watts: float) -> None:
+        """A power that refreshes seldom hides jumps for as long, and is older."""
+        square_joules = self._integral.walk_square_joules()
+        hidden = _MISSED * (self._refresh_seconds / SAMPLE_SECONDS) ** 2
+        self.walk_square_joules += hidden * (square_joules - self._seen_square_joules)
+        self._seen_square_joules = square_joules
+        spread_seconds = self._refresh_seconds / _UNIFORM + (_SLOW_AGE_SPREAD_SECONDS if self._is_slow else 0.0)
+        self.lag_joules = ALMOST_ALL * spread_seconds * watts
+
+    @property
+    def _is_slow(self) -> bool:
+        """Whether the power refreshes less often than it is sampled."""
+        return self._refresh_seconds > _LATE_SAMPLES * SAMPLE_SECONDS
 
     def _integrate(self) -> Integral:
         """Return the integral up to the last sample."""
@@ -106,75 +154,3 @@ class SampledGauge:
             self._integral.add(seconds, watts)
         self._fresh.clear()
         return self._integral
-
-    def _take_samples(self) -> None:
-        if self.has_buffer:
-            self._take_buffer()
-        else:
-            now = self._clock.monotonic()
-            self._integral.add(now, self._sensor.average_watts())
-            self._recent.add(now, self._sensor.present_watts())
-            self._trail.append((now, self._recent.joules))
-            while self._trail[0][0] < now - _AVERAGED_OVER_SECONDS / 2:
-                self._trail.popleft()
-
-    def read(self) -> Edge:
-        """Return the energy now."""
-        if self._is_sampled_often and self._clock.monotonic() - self._sampled_seconds < _LATE_SAMPLES * SAMPLE_SECONDS:
-            # Not a sample: it would be older or younger than the others, and that would stay in the integral.
-            watts = self._sensor.present_watts()
-            joules = self._integrate().joules_at(self._clock.monotonic(), watts) + watts * _READING_AGE_SECONDS
-        else:
-            self.sample()
-            integral = self._integrate()
-            watts = integral.last_watts or 0.0
-            joules = integral.joules + self._since_last(watts)
-        self._learn_errors(watts)
-        changed = abs(watts - self._integral.before_last_watts)
-        half = hypot(ALMOST_ALL * _UNSHARP_SECONDS * watts, _TURNED_SECONDS * changed)
-        return joules, half, half
-
-    def _learn_errors(self, watts: float) -> None:
-        self.walk_square_joules = self._integral.walk_square_joules()
-        if self._is_sampled_often:
-            self.lag_joules = ALMOST_ALL * _AGE_SPREAD_SECONDS * watts
-
-    def _since_last(self, watts: float) -> float:
-        """Return the energy up to now that the integral does not hold yet, in J."""
-        if self.has_buffer:
-            seconds = self._stamp_now() / _MICROSECONDS_PER_SECOND - self._stamp / _MICROSECONDS_PER_SECOND
-            return watts * (min(max(0.0, seconds), _BUFFER_HOLDS_SECONDS) + _BUFFERED_AGE_SECONDS)
-        if self._sensor.averages:
-            half = _AVERAGED_OVER_SECONDS / 2
-            first_at, first_joules = self._trail[0]
-            known = self._clock.monotonic() - first_at
-            return self._recent.joules - first_joules + max(0.0, half - known) * (self._recent.last_watts or 0.0)
-        return watts * _READING_AGE_SECONDS
-
-    def _fill_buffer(self) -> bool:
-        """Return whether the driver's buffer is kept up to date, and begin with its last entry."""
-        try:
-            samples = self._sensor.power_samples(0)
-        except DriverError:
-            return False
-        age = (self._stamp_now() - samples[-1].stamp) / _MICROSECONDS_PER_SECOND if samples else None
-        if age is None or not -LONGEST_STEP_SECONDS < age < LONGEST_STEP_SECONDS or not samples[-1].watts:
-            return False
-        self._stamp = samples[-1].stamp
-        self._integral.add(self._stamp / _MICROSECONDS_PER_SECOND, samples[-1].watts)
-        return True
-
-    def _take_buffer(self) -> None:
-        try:
-            samples = self._sensor.power_samples(self._stamp)
-        except DriverError:
-            # Nothing newer is an error too; a GPU that is lost does not answer this either.
-            self._sensor.present_watts()
-            samples = []
-        for stamp, watts in samples:
-            self._integral.add(stamp / _MICROSECONDS_PER_SECOND, watts)
-            self._stamp = max(self._stamp, stamp)
-
-    def _stamp_now(self) -> float:
-        now: datetime = self._clock.now()
-        return now.timestamp() * _MICROSECONDS_PER_SECOND

@@ -64,8 +64,12 @@ class Chosen:
     flags: tuple[str, ...] = field(default=())
 
 
-def find_gpus(driver: Driver) -> list[Found]:
+def find_gpus(driver: Driver, *, with_slices: bool = True) -> list[Found]:
     """Return all GPUs that answer, in the order of the PCI bus.
+
+    Args:
+        driver: The driver.
+        with_slices: Whether to ask for MIG devices, too: a call or more for each GPU. Defaults to True.
 
     Raises:
         DriverError: They cannot even be counted.
@@ -74,7 +78,8 @@ def find_gpus(driver: Driver) -> list[Found]:
     for index in range(driver.device_count()):
         try:
             handle = driver.handle_by_index(index)
-            gpu = Found(uuid=driver.uuid(handle), name=_name(driver, handle), handle=handle, mig=_mig(driver, handle))
+            slices = _mig(driver, handle) if with_slices else ()
+            gpu = Found(uuid=driver.uuid(handle), name=_name(driver, handle), handle=handle, mig=slices)
         except DriverError:
             continue
         found.append(gpu)
@@ -92,16 +97,16 @@ def _mig(driver: Driver, handle: Handle) -> tuple[MigSlice, ...]:
     slices = []
     for part in driver.mig_handles(handle):
         try:
-            slices.append(
-                MigSlice(
-                    uuid=driver.uuid(part),
-                    instance=driver.mig_instance(part),
-                    slices=driver.mig_slices(part),
-                    of_slices=driver.most_slices(handle),
-                )
+            one = MigSlice(
+                uuid=driver.uuid(part),
+                instance=driver.mig_instance(part),
+                slices=driver.mig_slices(part),
+                of_slices=driver.most_slices(handle),
             )
         except DriverError:
             continue
+        if 0 < one.slices <= one.of_slices:  # else no share of the GPU follows from it
+            slices.append(one)
     return tuple(slices)
 
 
@@ -124,6 +129,17 @@ def choose(gpus: Sequence[Found], uuids: Iterable[str] | None, environment: Mapp
     if visible is None:
         return [Chosen(gpu=gpu) for gpu in gpus]
     return _visible(gpus, visible, environment.get("CUDA_DEVICE_ORDER", "FASTEST_FIRST"))
+
+
+def names_slices(uuids: Iterable[str] | None, environment: Mapping[str, str]) -> bool:
+    """Return whether a MIG device is asked for, by name.
+
+    Args:
+        uuids: What the framework uses; None to go by the environment.
+        environment: Where ``CUDA_VISIBLE_DEVICES`` is.
+    """
+    names = environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if uuids is None else uuids
+    return any(name.strip().startswith("MIG") for name in names)
 
 
 def _visible(gpus: Sequence[Found], visible: str, order: str) -> list[Chosen]:

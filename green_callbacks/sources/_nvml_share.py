@@ -1,6 +1,5 @@
 """The job's share of the energy of a GPU that others use too, by SM utilisation."""
 
-import logging
 from collections import deque
 from collections.abc import Mapping
 from typing import Final, Literal, NamedTuple
@@ -12,8 +11,10 @@ from green_callbacks.sources._family import Family
 from green_callbacks.sources._nvml_driver import DriverError
 from green_callbacks.sources._nvml_gpu import MeasuredGpu
 from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources._nvml_stamps import MICROSECONDS_PER_SECOND, StampClock
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Share = Literal["sm_utilization"]
 
@@ -108,6 +109,7 @@ class SmShare:
         self._family = Family()
         self._idle = IdlePower(sensor.limit_watts())
         self._stamp = 0
+        self._stamps = StampClock(clock)
         self._looked_at = self._closed_at = self._answered_at = clock.monotonic()
         self._whole_joules = self._own_joules = gpu.so_far() or 0.0
         self._told_joules = self._gap_seconds = 0.0
@@ -117,6 +119,11 @@ class SmShare:
         self._unseen_seconds = 0.0
         self._is_ours_seen = self._is_known = self._is_applied = self._was_lost = self._warned = False
         self._is_refused = not self._begin()
+
+    @property
+    def looks(self) -> bool:
+        """Whether the driver tells who computes, so that others are noticed."""
+        return not self._is_refused
 
     def look(self, lock: ForkSafeLock) -> None:
         """Ask who has computed, and divide the energy since the last look by it; seldom, whenever it is called.
@@ -183,9 +190,12 @@ class SmShare:
     def _ask(self) -> dict[int, int]:
         """Return how busy processes kept the GPU since the last time, by id; note which they are."""
         percents: dict[int, int] = {}
+        self._stamp += round(min(0.0, self._stamps.step_seconds()) * MICROSECONDS_PER_SECOND)
+        newest = self._stamps.stamp_now()
         for stamp, pid, percent in self._sensor.process_samples(self._stamp):
             if 0 < percent <= _HIGHEST_PERCENT:  # beyond is what no driver means (Syllo/nvtop, issue #110)
-                self._stamp = max(self._stamp, stamp)
+                # One later than now is of a time of day that was set back meanwhile: nothing would be newer for long.
+                self._stamp = max(self._stamp, min(stamp, newest))
                 percents[pid] = percents.get(pid, 0) + percent
         now = self._clock.monotonic()
         self._seen_at = {pid: at for pid, at in self._seen_at.items() if now - at < _HELD_SECONDS}

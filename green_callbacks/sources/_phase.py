@@ -28,9 +28,14 @@ class CounterPhase:
     A Kalman filter of two states, the time of a refresh and the period; each interval counts as a measurement with the
     variance of a uniform distribution. What surprises more than that is jitter, which is learned, and widens what is
     said.
+
+    Args:
+        usual_seconds: A period to expect where some refreshes cannot be seen: a first interval that is a multiple of it
+            is taken for so many periods. Unless given, the first interval is one period.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, usual_seconds: float | None = None) -> None:
+        self._usual_seconds = usual_seconds
         self.period_seconds: float | None = None
         self._refresh_seconds: float | None = None
         self._variance = 0.0
@@ -99,6 +104,9 @@ class CounterPhase:
     def _first_period(self, middle: float, variance: float) -> None:
         assert self._refresh_seconds is not None  # noqa: S101  for the type checker
         period = middle - self._refresh_seconds
+        if self._usual_seconds is not None:
+            refreshes = max(1, round(period / self._usual_seconds))
+            period /= refreshes if abs(period / refreshes / self._usual_seconds - 1) <= _TYPICAL_WITHIN else 1
         typical = min(TYPICAL_PERIODS_SECONDS, key=lambda seconds: abs(seconds - period))
         if abs(typical - period) <= _TYPICAL_WITHIN * typical:
             self.period_seconds, self._period_variance = typical, (_PERIOD_ERROR * typical) ** 2

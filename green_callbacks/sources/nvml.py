@@ -1,7 +1,6 @@
 """NVIDIA GPUs, by the energy counter of the driver or, where there is none, by sampled power."""
 
 import heapq
-import logging
 import os
 import threading
 import time
@@ -11,22 +10,27 @@ from typing import TypeVar
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.process import process_id
-from green_callbacks.records import Reading
+from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._device import ForkSafeLock
+from green_callbacks.sources._nvml_company import FIRST_LOOK_SECONDS, NEXT_LOOK_SECONDS, Company
 from green_callbacks.sources._nvml_driver import Driver, DriverError
 from green_callbacks.sources._nvml_gpu import MeasuredGpu
-from green_callbacks.sources._nvml_select import Chosen, choose, find_gpus
+from green_callbacks.sources._nvml_select import Chosen, choose, find_gpus, names_slices
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._nvml_share import Share, SmShare, of_job
 from green_callbacks.sources.base import EnergySource
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Result = TypeVar("Result")
 
 _SHORT_SECONDS = 0.03
-_BURST = 10
-"""Samples in one call of the worker: going to it and back costs as much as a sample."""
+_BURST_SECONDS = 0.045
+"""For how long one call of the worker samples, in s: going to it and back costs as much as a sample, but whoever waits
+for the worker waits for all of them."""
+_CLOSING_SECONDS = 0.2
+"""How long :meth:`NvmlSource.close` waits for a driver that is slow or hangs, in s."""
 
 
 class NvmlSource(EnergySource):
@@ -39,7 +43,8 @@ class NvmlSource(EnergySource):
     A GPU without a counter, or whose counter stands still or contradicts its power, is sampled by :meth:`poll`. One
     that does not answer keeps what it had, and is asked again.
 
-    A GPU is measured whole, whoever uses it; where other processes compute on it too it is flagged ``shared``. With
+    A GPU is measured whole, whoever uses it; where other processes compute on it too it is flagged ``shared``. The
+    driver is asked for them at the start, after a second, and every 30 s. With
     ``share="sm_utilization"`` only the job's part is counted, that of this process and its descendants, and labelled
     as modelled, ±40 %: of active power, its SM utilisation over that of all; of idle power, its processes over all
     that computed there in the last minute. Idle power is the lowest seen, but at most 20 % of the limit. The driver is
@@ -56,6 +61,8 @@ class NvmlSource(EnergySource):
     Raises:
         ConfigurationError: ``uuids`` is not a sequence of names, or an unknown way to share.
     """
+
+    lively_seconds = 0.02  # two edges this close have no time for a driver to fall asleep or off the bus
 
     def __init__(
         self, uuids: Sequence[str] | None = None, *, share: Share | None = None, clock: Clock | None = None
@@ -74,8 +81,11 @@ class NvmlSource(EnergySource):
         self._closing = threading.Event()
         self._driver: Driver | None = None
         self._gpus: list[MeasuredGpu] = []
+        self._company: list[tuple[MeasuredGpu, Company]] = []
+        self._company_due_seconds = 0.0
+        self._infos: dict[str, DeviceInfo] = {}
         self._process = 0
-        self._burst = _BURST
+        self._burst_seconds = _BURST_SECONDS
 
     @property
     def poll_seconds(self) -> float | None:  # type: ignore[override]  # the base allows it per object
@@ -90,8 +100,8 @@ class NvmlSource(EnergySource):
         """
         if self._is_open:
             return
-        driver = Driver.open()
-        self._shares = {}
+        driver = Driver.open(self._clock)
+        self._shares, self._company, self._infos = {}, [], {}
         try:
             self._gpus = self._measured(driver)
         except (DriverError, SourceUnavailableError) as error:
@@ -103,16 +113,32 @@ class NvmlSource(EnergySource):
         driver.hurry()
         self._closing = threading.Event()
         self._driver, self._process = driver, process_id()
+        self._company_due_seconds = self._clock.monotonic() + FIRST_LOOK_SECONDS
         self._interleave([gpu.find() for gpu in self._gpus])
 
     def read(self) -> Mapping[str, Reading]:
         """Read every GPU, now: two calls of the driver each, and no waiting."""
         if not self._is_open:
             return {}
+        shares, gpus, closing = self._shares, self._gpus, self._closing
         with self._lock:
-            shares = self._shares  # before the GPUs: closing lets go of them in the other order
-            whole = {gpu.name: gpu.read() for gpu in self._gpus}
+            if closing.is_set():
+                return {}
+            whole = {gpu.name: gpu.read() for gpu in gpus}
             return of_job(whole, shares) if shares else whole
+
+    def describe(self) -> Mapping[str, DeviceInfo]:
+        """Return UUID, product name and the maker's power limit of every GPU; the driver is asked for them once."""
+        if not self._is_open:
+            return {}
+        gpus, infos, closing = self._gpus, self._infos, self._closing
+        for gpu in gpus:
+            with self._lock:
+                if closing.is_set():
+                    return {}
+                if gpu.name not in infos:
+                    infos[gpu.name] = gpu.describe()
+        return dict(infos)
 
     def read_settled(self) -> Mapping[str, Reading]:
         """Wait for the next refresh of every counter; return the energy at the instant of this *call*.
@@ -136,21 +162,42 @@ class NvmlSource(EnergySource):
             return
         for share in list(self._shares.values()):
             share.look(self._lock)
+        self._look_for_company()
         now = self._clock.monotonic()
         due = [gpu for gpu in self._gpus if gpu.is_due(now)]
         if due:
             self._interleave([gpu.work() for gpu in due], [gpu.sample() for gpu in self._gpus if gpu not in due])
         else:
-            self._interleave([gpu.sample(self._burst) for gpu in self._gpus])
+            self._interleave([gpu.sample(self._burst_seconds) for gpu in self._gpus])
+
+    def _look_for_company(self) -> None:
+        """Flag the GPUs on which other processes compute by now; seldom, whenever it is called."""
+        now = self._clock.monotonic()
+        if now < self._company_due_seconds:
+            return
+        self._company_due_seconds = now + NEXT_LOOK_SECONDS
+        closing = self._closing
+        for gpu, company in self._company:
+            share = self._shares.get(gpu.name)
+            if gpu.is_shared or (share is not None and share.looks):
+                continue
+            with self._lock:
+                if not closing.is_set() and company.is_there():
+                    gpu.flag("shared")
 
     def close(self) -> None:
-        """Let go of the driver; safe to call again."""
+        """Let go of the driver; safe to call again. A driver that hangs is left behind after 0.2 s."""
         driver, self._driver = self._driver, None
         if driver is not None and self._process == process_id():
             self._closing.set()
-            with self._lock:
-                driver.close()
-        self._gpus, self._shares = [], {}
+            lock, self._lock = self._lock, ForkSafeLock()
+            if not let_go(driver, lock, _CLOSING_SECONDS):
+                logger.warning(
+                    "NVIDIA's driver has not answered for %.1f s. It is left as it is; look at 'dmesg' for errors of "
+                    "the GPU (Xid).",
+                    _CLOSING_SECONDS,
+                )
+        self._gpus, self._shares, self._company, self._infos = [], {}, [], {}
 
     def __getstate__(self) -> dict[str, object]:
         """Return the options; a copy is closed."""
@@ -166,7 +213,8 @@ class NvmlSource(EnergySource):
         return self._driver is not None and self._process == process_id()
 
     def _measured(self, driver: Driver) -> list[MeasuredGpu]:
-        chosen = choose(find_gpus(driver), self._uuids, os.environ)
+        found = find_gpus(driver, with_slices=names_slices(self._uuids, os.environ))
+        chosen = choose(found, self._uuids, os.environ)
         if not chosen:
             asked = f"uuids={list(self._uuids)}" if self._uuids is not None else "CUDA_VISIBLE_DEVICES"
             msg = (
@@ -184,11 +232,9 @@ class NvmlSource(EnergySource):
     def _measured_gpu(self, driver: Driver, chosen: Chosen) -> MeasuredGpu:
         sensor = GpuSensor(driver, chosen.gpu.uuid, chosen.gpu.name, chosen.gpu.handle)
         gpu = MeasuredGpu(chosen, sensor, self._clock)
-        try:
-            others = set(driver.process_ids(chosen.gpu.handle)) - {process_id()}
-        except DriverError:
-            others = set()
-        if others:
+        company = Company(sensor, chosen.mig.instance[0] if chosen.mig else None)
+        self._company.append((gpu, company))
+        if not driver.is_slow and company.is_there():
             gpu.flag("shared")
         if self._share is not None and chosen.mig is None:
             self._shares[gpu.name] = SmShare(gpu, sensor, self._clock)
@@ -206,6 +252,7 @@ class NvmlSource(EnergySource):
         Returns:
             What the works returned; None for those that the closing of the source has cut short.
         """
+        lock, closing = self._lock, self._closing
         results: list[Result | None] = [None] * len(works)
         queue = [(0.0, number) for number in range(len(works) + len(beside))]
         running = set(range(len(works)))
@@ -214,8 +261,8 @@ class NvmlSource(EnergySource):
             wake, number = heapq.heappop(queue)
             self._wait_until(wake)
             try:
-                with self._lock:
-                    if self._closing.is_set():
+                with lock:
+                    if closing.is_set():
                         break
                     heapq.heappush(queue, (next(steps[number]), number))
             except StopIteration as done:
@@ -230,3 +277,25 @@ class NvmlSource(EnergySource):
             self._closing.wait(remaining)
         elif remaining > 0:
             time.sleep(remaining)  # takes less of the processor, and nobody minds to wait for it
+
+
+def let_go(driver: Driver, lock: ForkSafeLock, timeout_seconds: float) -> bool:
+    """Shut the driver down, as soon as no other thread is in a call of it; return whether it was in time.
+
+    Args:
+        driver: The driver.
+        lock: Held by whoever is in a call of the driver.
+        timeout_seconds: How long to wait, in s; it is done later where it takes longer.
+    """
+
+    def shut_down() -> None:
+        with lock:
+            driver.close()
+
+    thread = threading.Thread(target=shut_down, name="green_callbacks close of NVIDIA's driver", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:  # no thread is to be had
+        return False
+    thread.join(timeout_seconds)
+    return not thread.is_alive()

@@ -29,6 +29,7 @@ class FakeNvml:
         # The binding asks the loader for "libnvidia-ml.so.1": that finds the library of this name loaded already.
         self._library = ctypes.CDLL(str(path))
         self._library.fake_now.restype = ctypes.c_double
+        self._library.fake_day.restype = ctypes.c_double
         self._library.fake_epoch.restype = ctypes.c_double
         self._library.fake_energy.restype = ctypes.c_double
         self._library.fake_energy.argtypes = [ctypes.c_int, ctypes.c_double]
@@ -46,6 +47,14 @@ class FakeNvml:
 
     def seconds(self) -> float:
         return float(self._library.fake_now())
+
+    def day_seconds(self) -> float:
+        """Return the time of day, in s since 1970."""
+        return float(self._library.fake_day())
+
+    def release(self) -> None:
+        """Let calls that hang come back."""
+        self._library.fake_release()
 
     def advance(self, seconds: float) -> None:
         self._library.fake_advance(seconds)

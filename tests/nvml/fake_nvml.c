@@ -8,6 +8,7 @@
  *
  *     clock real|scripted             scripted: time moves by fake_advance(), and by slow calls
  *     start SECONDS                   time 0 on CLOCK_MONOTONIC, so that processes agree; when it is read unless given
+ *     day_step AT SECONDS             the time of day is set by so many seconds at this time
  *     init CODE                       nvmlInit fails with this code (9: driver not loaded)
  *     gpu                             begins a GPU; what follows is about it
  *       uuid GPU-...  | name TEXT | pci 00000000:01:00.0 | arch 9 | limit WATTS
@@ -21,16 +22,23 @@
  *       power PERIOD WINDOW [OFFSET]  instantaneous power; nvmlDeviceGetPowerUsage shows it unless there is an average
  *       average PERIOD WINDOW [OFFSET]  averaged power (Ampere and newer), shown by nvmlDeviceGetPowerUsage too
  *       samples PERIOD COUNT          the driver's buffer of power samples; COUNT 0: none
+ *       default_limit WATTS           the limit that the maker gave it; the other one unless given
+ *       samples_frozen FROM [TO]      the buffer of power samples stands still
+ *       leap AT JOULES [TO]           the counter shows so much more between these seconds
+ *       wrong FUNCTION VALUE [FROM [TO]]   what the driver tells in the place of its value, in its unit
+ *       hang FUNCTION                 a call of it does not come back before fake_release()
  *       lost FROM [TO]                GPU_IS_LOST between these seconds
  *       reset AT                      the counter begins anew from zero
  *       frozen FROM [TO]              the counter stands still
  *       gain FACTOR                   the counter shows so many times the truth
  *       error FUNCTION CODE [FROM [TO]]   or "error field:ID CODE ..." for one field value
- *       flaky SHARE                   so many of the calls fail with UNKNOWN
+ *       flaky SHARE [CODE]            so many of the calls fail, with UNKNOWN unless given
+ *       once FUNCTION CODE            every other call of it fails
  *       slow SECONDS                  what a call takes
  *       mig UUID GI CI SLICES MEMORY_MB   a MIG device
  *       process PID [SM_PERCENT [FROM [TO]]]   a compute process, and how much of the time between these seconds its
  *                                     kernels run; a line for each stretch
+ *       joins PID FROM [TO]           a compute process that is listed between these seconds only
  *       utilization PERIOD [COUNT]    the driver's buffer of such samples, 100 every sixth of a second unless given
  *
  * Struct layouts and codes follow NVIDIA's nvml.h (PyPI nvidia-nvml-dev 13.5.37).
@@ -61,11 +69,12 @@ enum { TYPE_UNSIGNED_INT = 1, TYPE_UNSIGNED_LONG_LONG = 3 };
 typedef struct { double period, window, offset; } Power;
 typedef struct { char function[64]; int code; double from, to; } Error;
 typedef struct { char uuid[96]; unsigned gi, ci, slices; unsigned long long memory_mb; int gpu; } Mig;
-typedef struct { unsigned pid, sm; double from, to; } Process;
+typedef struct { unsigned pid, sm; double from, to, listed_from, listed_to; } Process;
+typedef struct { char function[64]; double value, from, to; } Wrong;
 
 typedef struct {
     char uuid[96], name[96], pci[32];
-    unsigned arch, limit_watts;
+    unsigned arch, limit_watts, default_limit_watts;
     enum { CONSTANT, SQUARE, SINE, STEPS } kind;
     double a, b, hertz, duty, phase;
     int steps;
@@ -80,7 +89,11 @@ typedef struct {
     double utilization_period;
     int utilization_count;
     double lost_from, lost_to, reset_at, frozen_from, frozen_to, flaky, slow;
-    int errors, migs, processes;
+    double samples_frozen_from, samples_frozen_to, leap_from, leap_to, leap_joules;
+    char hang[64], once[64];
+    int flaky_code, once_code, once_turn;
+    int errors, migs, processes, wrongs;
+    Wrong wrong[MAX_ERRORS];
     Error error[MAX_ERRORS];
     Mig mig[MAX_MIG];
     Process process[MAX_PROCESSES];
@@ -90,7 +103,8 @@ typedef struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static Gpu gpus[MAX_GPUS];
 static int gpu_count, init_code, initialised, scripted, configured;
-static double scripted_now, epoch, day_minus_monotonic;
+static double scripted_now, epoch, day_minus_monotonic, day_step_at, day_step;
+static volatile int released;
 static struct { char name[64]; unsigned long calls; } counts[MAX_FUNCTIONS];
 
 /* ---- time ---- */
@@ -104,7 +118,7 @@ static double clock_seconds(clockid_t id) {
 static double now(void) { return scripted ? scripted_now : clock_seconds(CLOCK_MONOTONIC) - epoch; }
 
 static unsigned long long day_microseconds(double t) {
-    return (unsigned long long)((t + epoch + day_minus_monotonic) * 1e6);
+    return (unsigned long long)((t + epoch + day_minus_monotonic + (t >= day_step_at ? day_step : 0)) * 1e6);
 }
 
 /* ---- the truth: energy from time 0 to t, in J ---- */
@@ -191,6 +205,7 @@ static unsigned long long counter_millijoules(Gpu *g, double t) {
     } else joules = energy(g, seconds);
     if (t >= g->reset_at) joules = seconds >= g->reset_at ? joules - energy(g, g->reset_at) : 0;
     else joules += g->origin;
+    if (t >= g->leap_from && t < g->leap_to) joules += g->leap_joules;
     return (unsigned long long)floor(fmax(0, joules * g->gain) * 1e3);
 }
 
@@ -231,6 +246,7 @@ static Gpu *new_gpu(void) {
     g->instant = (Power){0.02, 0.01, 0};
     g->utilization_period = 1.0 / 6;
     g->utilization_count = 100;
+    g->samples_frozen_from = g->samples_frozen_to = g->leap_from = g->leap_to = INFINITY;
     g->lost_from = g->lost_to = g->reset_at = g->frozen_from = g->frozen_to = INFINITY;
     g->random = 12345 + (unsigned long long)gpu_count++;
     return g;
@@ -267,8 +283,19 @@ static void set_fault(Gpu *g, const char *key, char *rest) {
     if (!strcmp(key, "lost")) { g->lost_from = number(&rest, 0); g->lost_to = number(&rest, INFINITY); }
     else if (!strcmp(key, "reset")) g->reset_at = number(&rest, 0);
     else if (!strcmp(key, "frozen")) { g->frozen_from = number(&rest, 0); g->frozen_to = number(&rest, INFINITY); }
+    else if (!strcmp(key, "samples_frozen")) { g->samples_frozen_from = number(&rest, 0); g->samples_frozen_to = number(&rest, INFINITY); }
+    else if (!strcmp(key, "leap")) { g->leap_from = number(&rest, 0); g->leap_joules = number(&rest, 0); g->leap_to = number(&rest, INFINITY); }
+    else if (!strcmp(key, "hang")) word(&rest, g->hang, sizeof g->hang);
+    else if (!strcmp(key, "wrong") && g->wrongs < MAX_ERRORS) {
+        Wrong *w = &g->wrong[g->wrongs++];
+        word(&rest, w->function, sizeof w->function);
+        w->value = number(&rest, 0);
+        w->from = number(&rest, -INFINITY);
+        w->to = number(&rest, INFINITY);
+    }
     else if (!strcmp(key, "gain")) g->gain = number(&rest, 1);
-    else if (!strcmp(key, "flaky")) g->flaky = number(&rest, 0);
+    else if (!strcmp(key, "flaky")) { g->flaky = number(&rest, 0); g->flaky_code = (int)number(&rest, UNKNOWN); }
+    else if (!strcmp(key, "once")) { word(&rest, g->once, sizeof g->once); g->once_code = (int)number(&rest, UNKNOWN); }
     else if (!strcmp(key, "slow")) g->slow = number(&rest, 0);
     else if (!strcmp(key, "error") && g->errors < MAX_ERRORS) {
         Error *e = &g->error[g->errors++];
@@ -285,6 +312,7 @@ static void set_gpu(Gpu *g, const char *key, char *rest) {
     else if (!strcmp(key, "name")) snprintf(g->name, sizeof g->name, "%s", rest + strspn(rest, " "));
     else if (!strcmp(key, "arch")) g->arch = (unsigned)number(&rest, 9);
     else if (!strcmp(key, "limit")) g->limit_watts = (unsigned)number(&rest, 700);
+    else if (!strcmp(key, "default_limit")) g->default_limit_watts = (unsigned)number(&rest, 700);
     else if (!strcmp(key, "trace")) set_trace(g, rest);
     else if (!strcmp(key, "counter")) {
         char walk[8] = "";
@@ -314,6 +342,16 @@ static void set_gpu(Gpu *g, const char *key, char *rest) {
         p->sm = (unsigned)number(&rest, 0);
         p->from = number(&rest, -INFINITY);
         p->to = number(&rest, INFINITY);
+        p->listed_from = -INFINITY;
+        p->listed_to = INFINITY;
+    }
+    else if (!strcmp(key, "joins") && g->processes < MAX_PROCESSES) {
+        Process *p = &g->process[g->processes++];
+        p->pid = (unsigned)number(&rest, 0);
+        p->sm = 0;
+        p->from = p->to = INFINITY;
+        p->listed_from = number(&rest, 0);
+        p->listed_to = number(&rest, INFINITY);
     }
     else if (!strcmp(key, "utilization")) {
         g->utilization_period = number(&rest, g->utilization_period);
@@ -327,7 +365,8 @@ EXPORT void fake_configure(const char *script) {
     char *copy = strdup(script), *saved = NULL;
     Gpu *g = NULL;
     double start = 0;
-    gpu_count = init_code = scripted = 0;
+    gpu_count = init_code = scripted = released = 0;
+    day_step_at = INFINITY;
     configured = 1;
     memset(counts, 0, sizeof counts);
     for (char *line = strtok_r(copy, "\n", &saved); line; line = strtok_r(NULL, "\n", &saved)) {
@@ -336,6 +375,7 @@ EXPORT void fake_configure(const char *script) {
         if (!*key || *key == '#') continue;
         if (!strcmp(key, "clock")) scripted = strstr(rest, "scripted") != NULL;
         else if (!strcmp(key, "start")) start = number(&rest, 0);
+        else if (!strcmp(key, "day_step")) { day_step_at = number(&rest, 0); day_step = number(&rest, 0); }
         else if (!strcmp(key, "init")) init_code = (int)number(&rest, 9);
         else if (!strcmp(key, "gpu")) { if (gpu_count < MAX_GPUS) g = new_gpu(); }
         else if (g) set_gpu(g, key, rest);
@@ -364,6 +404,10 @@ EXPORT double fake_now(void) { return now(); }
 /* The script's time 0 on CLOCK_MONOTONIC, which is Python's time.monotonic(). */
 EXPORT double fake_epoch(void) { return epoch; }
 
+EXPORT double fake_day(void) { return (double)day_microseconds(now()) * 1e-6; }
+
+EXPORT void fake_release(void) { released = 1; }
+
 EXPORT void fake_advance(double seconds) { scripted_now += seconds; }
 
 /* The true energy of a GPU from time 0 to a monotonic instant (as time.monotonic() says), in J. */
@@ -390,8 +434,19 @@ static int fault(Gpu *g, const char *function) {
     if (t >= g->lost_from && t < g->lost_to) return GPU_IS_LOST;
     for (int i = 0; i < g->errors; i++)
         if (!strcmp(g->error[i].function, function) && t >= g->error[i].from && t < g->error[i].to) return g->error[i].code;
-    if (g->flaky > 0 && uniform(g->random += 7919) < g->flaky) return UNKNOWN;
+    if (g->flaky > 0 && uniform(g->random += 7919) < g->flaky) return g->flaky_code;
+    if (!strcmp(g->once, function) && g->once_turn++ % 2 == 0) return g->once_code;
     return SUCCESS;
+}
+
+/* What a function tells: its value, or what the script has in the place of it. */
+static double told(const Gpu *g, const char *function, double value) {
+    double t = now();
+    for (int i = 0; i < g->wrongs; i++) {
+        const Wrong *w = &g->wrong[i];
+        if (!strcmp(w->function, function) && t >= w->from && t < w->to) return w->value;
+    }
+    return value;
 }
 
 /* Handles are pointers into the tables, of a GPU or of a MIG device. */
@@ -413,6 +468,7 @@ static int begin(const char *function, Gpu *g) {
         struct timespec pause = {(time_t)slow, (long)((slow - floor(slow)) * 1e9)};
         nanosleep(&pause, NULL);
     }
+    while (g && !strcmp(g->hang, function) && !released) nanosleep(&(struct timespec){0, 5000000}, NULL);
     if (!initialised) return UNINITIALIZED;
     return g ? fault(g, function) : SUCCESS;
 }
@@ -555,7 +611,8 @@ EXPORT int nvmlDeviceGetTotalEnergyConsumption(void *device, unsigned long long 
     GPU_CALL;
     if (g->period <= 0) return NOT_SUPPORTED;
     pthread_mutex_lock(&lock);
-    *millijoules = counter_millijoules(g, now());
+    double otherwise = told(g, __func__, NAN);
+    *millijoules = isnan(otherwise) ? counter_millijoules(g, now()) : otherwise < 0 ? ~0ULL : (unsigned long long)otherwise;
     pthread_mutex_unlock(&lock);
     return SUCCESS;
 }
@@ -564,13 +621,19 @@ EXPORT int nvmlDeviceGetPowerUsage(void *device, unsigned *value) {
     GPU_CALL;
     const Power *p = g->average.period > 0 ? &g->average : &g->instant;
     if (p->period <= 0) return NOT_SUPPORTED;
-    *value = milliwatts(g, p, now());
+    *value = (unsigned)told(g, __func__, milliwatts(g, p, now()));
     return SUCCESS;
 }
 
 EXPORT int nvmlDeviceGetEnforcedPowerLimit(void *device, unsigned *limit) {
     GPU_CALL;
-    *limit = g->limit_watts * 1000;
+    *limit = (unsigned)told(g, __func__, g->limit_watts * 1000.0);
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetPowerManagementDefaultLimit(void *device, unsigned *limit) {
+    GPU_CALL;
+    *limit = (unsigned)told(g, __func__, (g->default_limit_watts ? g->default_limit_watts : g->limit_watts) * 1000.0);
     return SUCCESS;
 }
 
@@ -624,8 +687,8 @@ static void field_value(Gpu *g, FieldValue *f, double t) {
         f->value.ull = counter_millijoules(g, t);
         pthread_mutex_unlock(&lock);
     }
-    else if (f->field == FIELD_POWER_AVERAGE && g->average.period > 0) f->value.u = milliwatts(g, &g->average, t);
-    else if (f->field == FIELD_POWER_INSTANT && g->instant.period > 0) f->value.u = milliwatts(g, &g->instant, t);
+    else if (f->field == FIELD_POWER_AVERAGE && g->average.period > 0) f->value.u = (unsigned)told(g, name, milliwatts(g, &g->average, t));
+    else if (f->field == FIELD_POWER_INSTANT && g->instant.period > 0) f->value.u = (unsigned)told(g, name, milliwatts(g, &g->instant, t));
     else f->code = NOT_SUPPORTED;
 }
 
@@ -642,7 +705,9 @@ EXPORT int nvmlDeviceGetSamples(void *device, int type, unsigned long long last_
     if (type != 0 || g->sample_count <= 0) return NOT_SUPPORTED;
     *value_type = TYPE_UNSIGNED_INT;
     if (!samples) { *n = (unsigned)g->sample_count; return SUCCESS; }
-    long newest = (long)floor(now() / g->sample_period), oldest = newest - g->sample_count + 1;
+    double until = now();
+    if (until >= g->samples_frozen_from && until < g->samples_frozen_to) until = g->samples_frozen_from;
+    long newest = (long)floor(until / g->sample_period), oldest = newest - g->sample_count + 1;
     unsigned filled = 0;
     for (long k = oldest < 0 ? 0 : oldest; k <= newest && filled < *n; k++) {
         double at = (double)k * g->sample_period;
@@ -694,13 +759,18 @@ static int is_first(const Gpu *g, int line) {
     return 1;
 }
 
+static int is_listed(const Gpu *g, int line) {
+    double t = now();
+    return is_first(g, line) && t >= g->process[line].listed_from && t < g->process[line].listed_to;
+}
+
 static int processes(Gpu *g, unsigned *n, ProcessInfo *infos) {
     unsigned room = *n;
     *n = 0;
-    for (int i = 0; i < g->processes; i++) *n += (unsigned)is_first(g, i);
+    for (int i = 0; i < g->processes; i++) *n += (unsigned)is_listed(g, i);
     if (room < *n || (*n && !infos)) return INSUFFICIENT_SIZE;
     for (int i = 0; i < g->processes; i++)
-        if (is_first(g, i)) *infos++ = (ProcessInfo){g->process[i].pid, 1ULL << 30, ~0u, ~0u};
+        if (is_listed(g, i)) *infos++ = (ProcessInfo){g->process[i].pid, 1ULL << 30, ~0u, ~0u};
     return SUCCESS;
 }
 

@@ -28,7 +28,7 @@ class ScriptedTime:
         return self._nvml.seconds()
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(1.7e9 + self._nvml.seconds(), UTC)
+        return datetime.fromtimestamp(self._nvml.day_seconds(), UTC)
 
 
 class ScriptedNvmlSource(NvmlSource):
@@ -38,7 +38,7 @@ class ScriptedNvmlSource(NvmlSource):
         super().__init__(uuids, share=share, clock=ScriptedTime(nvml))
         self._nvml = nvml
         self._random = random.Random(0)
-        self._burst = 1  # time is scripted: nothing can be read in the middle of a burst
+        self._burst_seconds = 0.0  # time is scripted: nothing can be read in the middle of a burst
 
     def _wait_until(self, seconds: float) -> None:
         self.wake(seconds)
@@ -132,7 +132,7 @@ def lap(first: Edge, last: Edge, name: str = GPUS[0]) -> Lap:
     joules = [edge.readings[name].joules for edge in (first, last)]
     assert None not in joules
     snapshots = [
-        Snapshot(edge.seconds, _NOW, {name: Tally(energy, edge.readings[name], 0)})
+        Snapshot(edge.seconds, _NOW, {name: Tally(energy, edge.readings[name], 0, edge.seconds)})
         for edge, energy in zip((first, last), joules, strict=True)
     ]
     device = energy_between(*snapshots)[name]

@@ -316,3 +316,13 @@ def test_without_psutil_it_is_this_process_alone(shared: Rig, monkeypatch: pytes
     monkeypatch.setitem(sys.modules, "psutil", None)
     shared.open(f"gpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20")
     assert measured(shared, 10.0).joules == pytest.approx(10 * (IDLE_WATTS / 2 + 160 * 60 / 80), rel=0.03)
+
+
+@pytest.mark.parametrize("step", [-3600.0, -5.0, 3600.0])
+def test_a_time_of_day_that_is_set_changes_no_share(shared: Rig, step: float):
+    script = f"day_step 6 {step}\ngpu\ntrace constant 300\nprocess {OWN} 60\nprocess {OTHER} 20"
+    shared.open(script)
+    shared.run(3.0)
+    part = measured(shared, 20.0)
+    assert part.joules == pytest.approx(20 * (IDLE_WATTS / 2 + 160 * 60 / 80), rel=0.03)
+    assert reading_of(shared).flags == ("shared", "sm_share")
