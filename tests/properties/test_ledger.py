@@ -3,28 +3,25 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_run import finished, run_context
 from strategies import comparable, records, totals_of
+from written import writing
 
-from green_callbacks.records import History
-from green_callbacks.sinks import Ledger, read_ledger
+from green_callbacks.ledger import read_ledger
+
+PARTS = 10_000
 
 
-def written(given_records, path, *, rewind=None, closed=True):
-    """A ledger as a run writes it, and the history of that run."""
-    history = History()
-    ledger = Ledger(path, "1.0")
-    ledger.open(run_context(path.parent))
-    for record in given_records:
-        history.append(record)
-        ledger.write(record)
-    if rewind is not None:
-        history.rewind(rewind)
-        ledger.rewind(rewind)
-    if closed:
-        ledger.finish(finished(history, "The budget is spent."))
-    ledger.close()
-    return history
+def write(given_records, path, *, rewind=None, closed=True):
+    """Write a ledger as a run does; return the history of that run."""
+    with writing(path) as run:
+        for record in given_records:
+            run.write(record)
+        if rewind is not None:
+            run.history.rewind(rewind)
+            run.ledger.rewind(rewind, None)
+        if closed:
+            run.ledger.end("The budget is spent.")
+    return run.history
 
 
 @given(st.lists(records(), max_size=5), st.none() | st.integers(0, 10**6))
@@ -32,7 +29,7 @@ def written(given_records, path, *, rewind=None, closed=True):
 def test_a_ledger_reads_back_as_the_history(given_records, rewind):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "run.jsonl")
-        history = written(given_records, path, rewind=rewind)
+        history = write(given_records, path, rewind=rewind)
         contents = read_ledger(path)
     assert [comparable(record) for record in contents.history] == [comparable(record) for record in history]
     assert totals_of(contents.history) == totals_of(history)
@@ -44,17 +41,39 @@ def test_a_ledger_reads_back_as_the_history(given_records, rewind):
 def test_a_ledger_cut_anywhere_keeps_every_whole_record_and_can_be_gone_on_with(given_records, data):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "run.jsonl")
-        history = written(given_records, path, closed=False)
+        history = write(given_records, path, closed=False)
         whole = path.read_bytes()
-        kept = whole[: data.draw(st.integers(0, len(whole)), label="bytes kept")]
+        share = data.draw(st.integers(0, PARTS), label="parts kept")  # the length differs by the digits of a draw
+        kept = whole[: len(whole) * share // PARTS]
         path.write_bytes(kept)
-        # A line is whole with its last brace, with or without the line break; the first is the head.
-        lines = len([line for line, full in zip(kept.split(b"\n"), whole.split(b"\n"), strict=False) if line == full])
-        expected = [comparable(record) for record in history][: max(0, min(lines, len(history) + 1) - 1)]
-        assert [comparable(record) for record in read_ledger(path).history] == expected
+        # A line is whole with its last brace, with or without the line break.
+        pairs = zip(kept.split(b"\n"), whole.split(b"\n"), strict=False)
+        records_kept = sum(line == full and line.startswith(b'{"type":"record"') for line, full in pairs)
+        expected = [comparable(record) for record in history][:records_kept]
+        contents = read_ledger(path)
+        assert [comparable(record) for record in contents.history] == expected
 
-        ledger = Ledger(path, "1.0")
-        ledger.open(run_context(path.parent, before=history))
-        ledger.close()
+        with writing(path, list(history), held=contents.recorded if contents.run_id else None):
+            pass
         assert [comparable(record) for record in read_ledger(path).history] == [comparable(r) for r in history]
         assert read_ledger(path).run_id == "run-1"
+
+
+@given(st.lists(records(), min_size=1, max_size=5), st.data())
+@settings(max_examples=60)
+def test_a_ledger_that_is_cut_while_its_run_goes_on_reads_back_as_the_history(given_records, data):
+    cut_after = data.draw(st.integers(0, len(given_records) - 1), label="cut after")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "run.jsonl")
+        with writing(path) as run:
+            for number, record in enumerate(given_records):
+                run.write(record)
+                run.flush()
+                if number == cut_after:
+                    size = path.stat().st_size
+                    path.write_bytes(path.read_bytes()[: data.draw(st.integers(0, size), label="bytes kept")])
+            run.ledger.end(None)
+        contents = read_ledger(path)
+    assert [comparable(record) for record in contents.history] == [comparable(record) for record in run.history]
+    assert totals_of(contents.history) == totals_of(run.history)
+    assert contents.is_closed

@@ -1,0 +1,109 @@
+"""Files that may be ledgers: opened only where they are regular files, and read in lines of bounded length."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger.bounds import MAX_LINE_BYTES, MAX_PASSED_BYTES
+from green_callbacks.ledger.format import HEAD
+
+_CHUNK_BYTES: Final = 2**18
+"""Read at once. By experiment, larger chunks are no faster."""
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Never wait: what is no regular file any more, a moment after it was one, must not hold up anybody."""
+
+_REMEDY: Final = "Name a file that a run has written."
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileIO]:
+    """Open a regular file to read it.
+
+    Args:
+        path: The file. Pipes, devices and folders are not opened.
+
+    Yields:
+        The file.
+
+    Raises:
+        LedgerError: It cannot be read, or is no regular file.
+    """
+    try:
+        with _open(path) as file:
+            yield file
+    except OSError as reason:
+        msg = f"The ledger {shown(path)} cannot be read ({reason.strerror}). {_REMEDY}"
+        raise LedgerError(msg) from reason
+
+
+def _open(path: Path) -> FileIO:
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            return FileIO(os.open(path, _FLAGS))
+    except ValueError as reason:  # it holds a zero byte, or characters that no file name can
+        msg = f"The ledger {shown(path)} cannot be read: no file can have this name. {_REMEDY}"
+        raise LedgerError(msg) from reason
+    msg = f"The ledger {shown(path)} cannot be read: it is a folder, a pipe or a device. {_REMEDY}"
+    raise LedgerError(msg)
+
+
+def is_ledger(path: str | Path) -> bool:
+    """Tell whether a file is a ledger, by its first bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it is a regular file that begins with the head of a ledger, of any schema. Not so for an empty one.
+    """
+    try:
+        with opened(Path(path)) as file:
+            return file.read(len(HEAD)) == HEAD
+    except LedgerError:
+        return False
+
+
+def not_a_ledger(path: Path) -> LedgerError:
+    """Return the error for a file that does not begin as a ledger does."""
+    return LedgerError(f"{shown(path)} is not a ledger: it does not begin with a run. {_REMEDY}")
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as it can be shown: without what a terminal or a log would act upon."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
+
+
+def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
+    """Read a file line by line.
+
+    Args:
+        file: The file, at the beginning of a line.
+
+    Yields:
+        The lines without their line breaks; the length of a line, in bytes, where it is longer than allowed. A last
+        line without a line break is one as well. A line that seems to have no end is the last.
+    """
+    rest, skipped = b"", 0
+    while chunk := file.read(_CHUNK_BYTES):
+        *whole, tail = chunk.split(b"\n")
+        if whole:
+            whole[0] = rest + whole[0]
+            size = skipped + len(whole[0])
+            yield size if size > MAX_LINE_BYTES else whole[0]
+            yield from whole[1:]
+            rest, skipped = tail, 0
+        else:
+            rest += tail
+        if len(rest) > MAX_LINE_BYTES:
+            rest, skipped = b"", skipped + len(rest)
+        if skipped > MAX_PASSED_BYTES:  # maybe without end
+            break
+    if rest or skipped:
+        size = skipped + len(rest)
+        yield size if size > MAX_LINE_BYTES else rest

@@ -1,0 +1,167 @@
+"""A file to which whole lines are appended, whatever others do to it meanwhile."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from errno import ELOOP, ENOENT, ENOTDIR
+from io import FileIO
+from itertools import count
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
+
+LOOK_SECONDS: Final = 1.0
+"""How often it is looked whether the file has been removed or replaced, in s; whether it was cut short, every time."""
+_MOST_NAMES: Final = 1000
+"""So many names are tried for a file beside one that is in the way."""
+
+
+class AppendedFile:
+    """A file to which whole lines are appended.
+
+    Args:
+        path: The file.
+        on_written: Called with the descriptor after something was written.
+    """
+
+    def __init__(self, path: Path, on_written: Callable[[int], None]) -> None:
+        self.path = path
+        self._on_written = on_written
+        self._file: FileIO | None = None
+        self._identity: tuple[int, int] | None = None
+        self._end = 0
+        self._looked_seconds = -LOOK_SECONDS
+        self._is_warned = self._has_written = False
+
+    def is_lost(self, *, at_once: bool = False) -> bool:
+        """Tell whether the file is no longer what was written: removed, replaced or cut short.
+
+        Args:
+            at_once: Whether to look even if that was done shortly before.
+        """
+        now = time.monotonic()
+        if not at_once and now - self._looked_seconds < LOOK_SECONDS:
+            return self._file is not None and self._file.seek(0, os.SEEK_END) < self._end
+        self._looked_seconds = now
+        try:
+            there = os.stat(self.path)  # noqa: PTH116  at every edge, and a Path takes twice as long
+        except OSError as reason:
+            # Whatever else the disk answers, or does not: writing will tell.
+            return reason.errno in {ENOENT, ENOTDIR, ELOOP}
+        # A folder may have got the number that the file had.
+        return _identity(there) != self._identity or there.st_size < self._end or stat.S_ISDIR(there.st_mode)
+
+    @property
+    def end(self) -> int:
+        """Where the next line will begin, in bytes, if nobody else writes to the file."""
+        return self._end
+
+    def open(self, *, anew: bool) -> int:
+        """Open the file.
+
+        Args:
+            anew: Whether it was lost, and all that it held will be written again.
+
+        Returns:
+            Where the next line will begin, in bytes.
+
+        Raises:
+            OSError: It cannot be opened.
+        """
+        if anew:
+            self._make_room()
+        elif self._file is not None and not _is_same(self._file, self.path):
+            self.close()  # it was removed or replaced before anything could be written to it
+        if self._file is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = FileIO(self.path, "a+")
+            self._identity = _identity(os.fstat(self._file.fileno()))
+            self._end = self._file.seek(0, os.SEEK_END)
+        return self._end
+
+    def follow(self, other: "AppendedFile") -> None:
+        """Go on with the file that another has written and closed, so that what happens to it in between is noticed.
+
+        Args:
+            other: The other.
+        """
+        self.path, self._identity, self._end = other.path, other._identity, other._end  # noqa: SLF001  of our own kind
+
+    def append(self, data: bytes) -> None:
+        """Write all of the data or none of it: a torn line would be lost, and the next one with it.
+
+        Args:
+            data: Whole lines.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        if self._file is None:
+            self.open(anew=False)
+        file = self._file
+        assert file is not None  # noqa: S101  it was just opened
+        end = file.seek(0, os.SEEK_END)
+        if end and (end != self._end or not self._has_written) and _byte_before(file, end) != b"\n":
+            data = b"\n" + data  # a process was killed in the middle of a line
+        try:
+            written = 0
+            while written < len(data):
+                written += file.write(data[written:])
+        except OSError:
+            with suppress(OSError):  # of a device; what the write says is the reason
+                file.truncate(end)
+            raise
+        self._end, self._has_written = end + len(data), True
+        self._on_written(file.fileno())
+
+    def close(self) -> None:
+        """Close the file; safe to call again."""
+        file, self._file = self._file, None
+        if file is not None:
+            file.close()
+
+    def _make_room(self) -> None:
+        """Make sure that all can be written anew: here if nothing of others is here, else in a file beside this one."""
+        before = self.path
+        if self._file is not None and _is_same(self._file, self.path):
+            self._file.truncate(0)  # what is left of it is part of what is written anew
+        elif os.path.lexists(self.path) and (not self.path.is_file() or self.path.stat().st_size):
+            self.path = _free_name(self.path)
+        if self._file is not None and not _is_same(self._file, self.path):
+            self.close()
+        self._end = 0
+        if not self._is_warned:
+            self._is_warned = True
+            logger.warning(
+                "The ledger %s was removed, replaced or cut short while its run goes on. All its records are written "
+                "anew to %s.",
+                before,
+                self.path,
+            )
+
+
+def _is_same(file: FileIO, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except OSError:
+        return False
+    return _identity(os.fstat(file.fileno())) == _identity(there)
+
+
+def _identity(status: os.stat_result) -> tuple[int, int]:
+    return status.st_ino, status.st_dev
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(name for name, _ in zip(names, range(_MOST_NAMES), strict=False) if not os.path.lexists(name))
+
+
+def _byte_before(file: FileIO, end: int) -> bytes:
+    file.seek(end - 1)
+    return file.read(1)

@@ -1,0 +1,157 @@
+"""The ledgers of many runs: found, and summed."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger.closing import Closing, closing_of, read_closing
+from green_callbacks.ledger.reader import read_quietly
+
+FOLDER: Final = "green_callbacks"
+"""The folder in which the runs of a log folder keep their ledgers."""
+
+_LEDGERS: Final = ("*.jsonl", f"**/{FOLDER}/*.jsonl")
+_Identity = tuple[int, int]
+
+
+def ledgers_of(project: str | Path) -> list[Path]:
+    """Find the files that may be ledgers of a project.
+
+    Args:
+        project: A folder, or a pattern of files in which ``**`` stands for any folders. Links to folders are not
+            followed by ``**``, so that a loop of links has an end.
+
+    Returns:
+        The files, each once, whatever links lead to it; none where there is no such folder yet.
+    """
+    if os.path.isdir(project):  # noqa: PTH112  never raises
+        return _once(sorted({path for pattern in _LEDGERS for path in matches(Path(project), pattern)}))
+    path = Path(project)
+    parts = path.relative_to(path.anchor).parts
+    fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), max(0, len(parts) - 1))
+    return _once(sorted(matches(Path(path.anchor, *parts[:fixed]), "/".join(parts[fixed:]))))
+
+
+def matches(folder: Path, pattern: str) -> Iterator[Path]:
+    """Find the files below a folder by a pattern, as the shell does: hidden ones only where the pattern says so.
+
+    Never raises: a folder that cannot be read, that is gone meanwhile, or that a link leads back to, holds nothing.
+
+    Args:
+        folder: Where the pattern begins.
+        pattern: Names with wildcards, divided by ``/``, in which ``**`` stands for any folders.
+
+    Yields:
+        The files, in any order.
+    """
+    wanted = pattern.split("/")
+    is_deep = "**" in wanted
+    shows_hidden = any(part.startswith(".") for part in wanted)
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        place = waiting.pop()
+        for entry in _entries(folder.joinpath(*place)):
+            here = (*place, entry.name)
+            if entry.name.startswith(".") and not shows_hidden:
+                continue
+            if not _is_folder(entry, through_links=not is_deep):
+                if _fits(here, wanted):
+                    yield folder.joinpath(*here)
+            elif is_deep or len(here) < len(wanted):
+                waiting.append(here)
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+        return []
+
+
+def _is_folder(entry: os.DirEntry[str], *, through_links: bool) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=through_links)
+    except OSError:  # a link that leads back to itself
+        return False
+
+
+def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
+    if not pattern or not parts:
+        return not parts and all(each == "**" for each in pattern)
+    if pattern[0] == "**":
+        return _fits(parts, pattern[1:]) or _fits(parts[1:], pattern)
+    return fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
+
+
+def _once(paths: Iterable[Path]) -> list[Path]:
+    """Leave out every path to a file that another path leads to."""
+    seen: set[_Identity] = set()
+    kept = []
+    for path in paths:
+        identity = identity_of(path)
+        if identity is None or identity not in seen:
+            kept.append(path)
+        if identity is not None:
+            seen.add(identity)
+    return kept
+
+
+def identity_of(path: str | Path) -> _Identity | None:
+    """Return what tells a file from all others, whatever its path; None where there is no such file."""
+    try:
+        status = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+@dataclass(slots=True)
+class Closings:
+    """What many runs came to.
+
+    Attributes:
+        closings: The totals of each run that could be read.
+        unread: Why a file could not be read, a sentence for each.
+        damaged: What of a file could not be read, sentences for each.
+    """
+
+    closings: list[Closing] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+
+
+def closings_of(paths: Iterable[Path]) -> Closings:
+    """Sum runs up: by their closing lines where these can be trusted, else by their records.
+
+    Args:
+        paths: The ledgers. What is none, or cannot be read, is passed over.
+
+    Returns:
+        The totals, equal to the last bit either way, and what was passed over. Keeps one ledger at a time in memory.
+    """
+    read = Closings()
+    for path in paths:
+        closing = read_closing(path)
+        if closing is None:
+            try:
+                contents, remark = read_quietly(path)
+            except LedgerError as reason:
+                read.unread.append(str(reason))
+                continue
+            if remark is not None:
+                read.damaged.append(remark)
+            closing = closing_of(
+                contents.run_id,
+                contents.history,
+                monitor=contents.monitor,
+                mode=contents.mode,
+                stop_reason=contents.stop_reason,
+            )
+        read.closings.append(closing)
+    return read

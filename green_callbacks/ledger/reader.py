@@ -1,0 +1,297 @@
+"""Reads a ledger back, whatever it says."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger._files import bounded_lines, not_a_ledger, opened, shown
+from green_callbacks.ledger._heads import decode_head, decode_plan
+from green_callbacks.ledger._rows import Rows
+from green_callbacks.ledger.bounds import MAX_LINES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
+from green_callbacks.ledger.format import HEAD, VERDICTS
+from green_callbacks.ledger.head import Head
+from green_callbacks.records import Checkpoints, DeviceInfo, EpochRecord, History, Plan
+from green_callbacks.records.checked import MAX_TEXT, count, optional_count, optional_text, text
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
+
+_TYPE: Final = b'"type"'
+
+_REWIND_ROWS: Final = 1_000
+"""As many rows cost as much to look through as a rewind costs at least."""
+
+_BATCH: Final = 64
+"""Records that are added to the history at once. By experiment, fewer or more take up to a tenth longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerContents:
+    """What a ledger holds.
+
+    Attributes:
+        run_id: Name of the run; empty if its process was killed before it could write it.
+        history: All its records, without their verdicts; what was done again and what only a heartbeat knows of as
+            rows outside epochs.
+        stop_reason: Why a policy ended the run; None if none did, or if it was never closed.
+        is_closed: Whether the run came to an end; if not, it was killed or still goes on.
+        plan: What was known ahead.
+        monitor: Key of the metric that was watched; None if none was.
+        mode: ``max`` or ``min``: which way that metric improves.
+        pue_source: Where the PUE came from, in words.
+        checkpoints: The checkpoint files that were kept, by the metric whose front they are of.
+        recorded: Number of the records that stand in the file as such: all but what only the last heartbeat knows of.
+        version: Version of the package that wrote the last head. Defaults to an empty text: not known.
+        host: Name of the machine. Defaults to an empty text: not known.
+        devices: What is known of the devices besides their energy, by name. Defaults to nothing.
+        labels: What the user said of the run. Defaults to nothing.
+        versions: Versions of Python and of the frameworks. Defaults to nothing.
+    """
+
+    run_id: str
+    history: History
+    stop_reason: str | None
+    is_closed: bool
+    plan: Plan
+    monitor: str | None
+    mode: Literal["max", "min"]
+    pue_source: str
+    checkpoints: Mapping[str, Checkpoints]
+    recorded: int = 0
+    version: str = ""
+    host: str = ""
+    devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_ledger(path: str | Path) -> LedgerContents:
+    """Read a ledger back.
+
+    Args:
+        path: The file. An empty one, or one that was cut within its head, is a ledger without records; ask
+            :func:`green_callbacks.ledger.is_ledger` where that will not do.
+
+    Returns:
+        Its contents. Lines that are damaged or cut short are passed over, with one warning.
+
+    Raises:
+        LedgerError: There is no such file, it is not a ledger, or it is of another schema. Nothing else is raised.
+    """
+    contents, remark = read_quietly(Path(path))
+    if remark is not None:
+        logger.warning("%s", remark)
+    return contents
+
+
+def read_quietly(path: Path) -> tuple[LedgerContents, str | None]:
+    """Read a ledger back without a warning.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its contents, and what was passed over, as sentences; None if nothing was.
+
+    Raises:
+        LedgerError: As of :func:`read_ledger`.
+    """
+    replay = _Replay(path)
+    with opened(path) as file:
+        for line in bounded_lines(file):
+            replay.take(line)
+    return replay.contents(), replay.remark()
+
+
+@dataclass(slots=True)
+class _Replay:
+    """A ledger, line after line; a heartbeat counts once it is known that its process wrote no record after it."""
+
+    path: Path
+    head: Head | None = None
+    history: History = field(default_factory=History)
+    stop_reason: str | None = None
+    is_closed: bool = False
+    plan: Plan = field(default_factory=Plan)
+    checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
+    last_words: EpochRecord | None = None
+    number: int = 0
+    _waiting: list[EpochRecord] = field(default_factory=list)
+    _rows: Rows = field(default_factory=Rows)
+    _passed: list[str] = field(default_factory=list)
+    _passed_lines: int = 0
+    _passed_bytes: int = 0
+    _rewound_rows: int = 0
+    _files_passed: int = 0
+
+    def take(self, line: bytes | int) -> None:
+        """Take the next line, or pass over it."""
+        self.number += 1
+        if self.number > MAX_LINES:
+            msg = f"{shown(self.path)} has more than {MAX_LINES:,} lines, as no run writes. Name another ledger."
+            raise LedgerError(msg)
+        if isinstance(line, int):
+            self._pass(line, "longer than 1 MiB")
+        elif self.head is None and not _may_begin(line):
+            raise self._headless()
+        elif line and not (line.startswith(VERDICTS) and line.count(_TYPE) == 1):
+            try:
+                self._follow(_fields(line))
+            except ValueError as reason:
+                self._pass(len(line), str(reason))
+
+    def _pass(self, size: int, reason: str) -> None:
+        self._passed_lines += 1
+        self._passed_bytes += size
+        if not self._passed:
+            self._passed.append(f"line {self.number}: {reason}")
+        if self._passed_bytes > MAX_PASSED_BYTES:
+            msg = f"{shown(self.path)} is damaged from line {self.number} on. Restore it from a copy, or name another."
+            raise LedgerError(msg)
+        self._rows.doubt()
+
+    def _headless(self) -> LedgerError:
+        """Return the error for a file whose head is missing, or is damaged."""
+        if not self._passed or self._passed_bytes < len(HEAD):
+            return not_a_ledger(self.path)
+        return LedgerError(f"The head of {shown(self.path)} cannot be read ({self._passed[0]}). Name another ledger.")
+
+    def _follow(self, fields: Mapping[str, Any]) -> None:
+        kind = fields.get("type")
+        if kind == "record":
+            self._waiting.append(self._rows.record(fields))
+            self.last_words = None
+            if len(self._waiting) == _BATCH:
+                self._add_waiting()
+        elif kind == "heartbeat":
+            self.last_words = self._rows.record(fields)
+        elif kind == "devices":
+            self._rows.devices(fields)
+        elif kind == "run":
+            self._begin(fields)
+        elif kind == "plan":
+            self.plan = decode_plan(fields.get("plan"))
+        elif kind == "rewind":
+            self._rewind(fields)
+        elif kind == "checkpoints":
+            self.checkpoints[text(fields.get("monitor"))] = Checkpoints.decode(fields)
+        elif kind == "end":
+            self.stop_reason, self.is_closed = optional_text(fields.get("stop_reason"), MAX_TEXT), True
+        else:
+            text(kind)  # of a kind to come
+
+    def _begin(self, fields: Mapping[str, Any]) -> None:
+        head = decode_head(fields, f"Line {self.number} of {shown(self.path)}")
+        self._count_last_words()
+        self.last_words, self.stop_reason, self.is_closed = None, None, False
+        self.head, self.plan = head, head.plan
+
+    def _count_last_words(self) -> None:
+        if self.last_words is not None:
+            self._waiting.append(self.last_words)
+
+    def _add_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            self.history.extend(waiting)
+        except ValueError:  # of which one is the reason: sums beyond all bounds
+            for record in waiting:
+                try:
+                    self.history.append(record)
+                except ValueError as reason:
+                    self._pass(0, str(reason))
+
+    def _rewind(self, fields: Mapping[str, Any]) -> None:
+        epoch, step = count(fields.get("epoch")), optional_count(fields.get("step"))
+        self._add_waiting()
+        self._rewound_rows += len(self.history) + _REWIND_ROWS
+        if self._rewound_rows > MAX_REWOUND_ROWS:
+            msg = f"{shown(self.path)} goes back too often, as no run does (line {self.number}). Name another ledger."
+            raise LedgerError(msg)
+        self.history.rewind(epoch, step)
+
+    def contents(self) -> LedgerContents:
+        """Return what the lines come to."""
+        self._add_waiting()
+        recorded = len(self.history)
+        self._count_last_words()
+        self._add_waiting()
+        head = self.head or Head(run_id="", version="")
+        checkpoints = self._found_checkpoints()
+        monitor, mode = head.monitor, head.mode
+        if monitor is None and checkpoints:  # nobody had said yet when the head was written
+            monitor, mode = next((name, kept.mode) for name, kept in checkpoints.items())
+        return LedgerContents(
+            run_id=head.run_id,
+            recorded=recorded,
+            history=self.history,
+            stop_reason=self.stop_reason,
+            is_closed=self.is_closed,
+            plan=self.plan,
+            monitor=monitor,
+            mode=cast("Literal['max', 'min']", mode),
+            pue_source=head.pue_source,
+            checkpoints=checkpoints,
+            version=head.version,
+            host=head.host,
+            devices=head.devices,
+            labels=head.labels,
+            versions=head.versions,
+        )
+
+    def _found_checkpoints(self) -> dict[str, Checkpoints]:
+        found, folder = {}, self.path.parent
+        for name, kept in self.checkpoints.items():
+            stays = kept.within(folder, len(self.history))
+            self._files_passed += len(kept.rows) - len(stays.rows)
+            found[name] = stays.found_from(folder)
+        return found
+
+    def remark(self) -> str | None:
+        """Return what was passed over, as sentences; None if nothing was."""
+        said = []
+        if self._passed_lines:
+            lines = "1 line" if self._passed_lines == 1 else f"{self._passed_lines} lines"
+            said.append(
+                f"{lines} of {shown(self.path)} cannot be read, as after a kill or a fault of the disk "
+                f"({self._passed[0]}). What they held does not count. Restore the file from a copy if it matters."
+            )
+        if self._files_passed:
+            said.append(
+                f"{self._files_passed} checkpoint files that {shown(self.path)} names are passed over, because their "
+                "paths lead elsewhere or their records are missing. Keep the files beside the ledger."
+            )
+        return " ".join(said) or None
+
+
+def _may_begin(line: bytes) -> bool:
+    """Tell whether a ledger may begin with a line: it is a head, or was cut within the first bytes of one."""
+    return line.startswith(HEAD) or HEAD.startswith(line.rstrip(b"\r"))
+
+
+def _refuse(constant: str) -> object:
+    msg = f"{constant} is no number of JSON"
+    raise ValueError(msg)
+
+
+_decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
+
+
+def _fields(line: bytes) -> dict[str, Any]:
+    """Return what a line holds.
+
+    Raises:
+        ValueError: It is not whole, or no object.
+    """
+    try:
+        fields, end = _decode(line.decode())
+    except RecursionError:
+        msg = "nested too deeply"
+        raise ValueError(msg) from None
+    if type(fields) is not dict or line[end:].strip():
+        msg = "not one JSON object"
+        raise ValueError(msg)
+    return fields
