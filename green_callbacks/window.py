@@ -9,7 +9,7 @@ from green_callbacks.records import DeviceEnergy
 from green_callbacks.sources import EnergySource, discover
 from green_callbacks.worker import Worker
 
-_STOP_SECONDS = 1.0
+_STOP_SECONDS = 0.2
 
 
 class Window:
@@ -58,14 +58,14 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
         The window; its figures stand once the block has ended.
     """
     meter = EnergyMeter(discover() if sources is None else sources)
-    worker = Worker("green_callbacks measure")
+    worker = Worker("green_callbacks measure", meter.threads)
     window = Window()
     meter.open()
     try:
         for source in meter.open_sources:
             if source.poll_seconds is not None:
-                worker.submit(source.poll)
-                worker.every(partial(getattr, source, "poll_seconds"), source.poll)
+                lane = worker.lane(f"the sensor {type(source).__name__}")
+                worker.every(partial(getattr, source, "poll_seconds"), source.poll, lane, at_once=True)
         worker.start()
         meter.read(settled=True)  # the wait for a refresh belongs before the window; after it, its phase is known
         first = meter.read()

@@ -1,108 +1,192 @@
-"""The one thread of a run on which everything happens that may wait."""
+"""The threads of a run on which everything happens that may wait, but the writing of the ledger."""
 
-import logging
 import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
-logger = logging.getLogger(__name__)
+from green_callbacks.calls import Threads, ring
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
 
 Task = Callable[[], object]
 Period = Callable[[], float | None]
 
+SLOW_SECONDS: Final = 0.1
+"""A task that takes longer than this, in s, is left behind on its thread when somebody looks, so that others go on."""
+HUNG_SECONDS: Final = 2.0
+"""One that takes longer than this, in s, is said to hang."""
+_LOOK_SECONDS: Final = 0.1
+"""How often whoever waits for the tasks looks whether one hangs, in s."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class _Job:
     """A task that comes round."""
 
     task: Task
     period: Period
     due: float
+    jobs: "list[_Job]"
+
+    def __call__(self) -> None:
+        """Do the task, after it was settled when it comes round again."""
+        self.due = time.monotonic() + HUNG_SECONDS  # should the period raise
+        seconds = self.period()
+        if seconds is None:
+            self.jobs.remove(self)
+        else:
+            self.due = time.monotonic() + seconds
+        self.task()
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """Tasks of one sink, source or provider, done one after the other in the order they came.
+
+    Attributes:
+        name: How to call whose tasks they are, in a message.
+    """
+
+    name: str
+    tasks: deque[Task] = field(default_factory=deque)
+    jobs: list[_Job] = field(default_factory=list)
+    taken: threading.Lock = field(default_factory=threading.Lock)
+    began: float | None = None
+    is_jobs_turn: bool = False
+    is_said: bool = False
+    runner: "_Runner | None" = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no task waits or is being done; a job is nothing that anybody waits for."""
+        return not self.tasks  # the one that is being done is the first of them
+
+    def hung_seconds(self) -> float:
+        """Return how long the task or job at hand has been going on, in s; 0 if there is none."""
+        began = self.began
+        return 0.0 if began is None else time.monotonic() - began
 
 
 class Worker:
-    """A parked daemon thread: runs tasks in the order they came, and jobs when they are due.
+    """Daemon threads that do tasks and jobs: one, and one more for each lane in which something hangs.
 
     What a task raises is logged, once for each place it comes from, and kept in :attr:`failure`; the thread goes on.
 
     Args:
-        name: Name of the thread.
+        name: Name of the threads.
+        threads: What starts them.
     """
 
-    def __init__(self, name: str = "green_callbacks") -> None:
+    def __init__(self, name: str = "green_callbacks", threads: Threads | None = None) -> None:
         self.failure: Exception | SystemExit | None = None
         self._name = name
-        self._wake = threading.Condition()
-        self._first: deque[Task] = deque()
-        self._tasks: deque[Task] = deque()
-        self._jobs: list[_Job] = []
-        self._busy = False  # with a task: a job is nothing that anybody waits for
-        self._stopping = False
-        self._is_jobs_turn = False
+        self._threads = threads or Threads()
+        self._lanes: tuple[Lane, ...] = ()
+        self._others = self.lane("a background task")
+        self._general: _Runner | None = None
+        self._runners: tuple[_Runner, ...] = ()
+        self._idle = threading.Lock()  # released whenever a task is done
+        self._is_stopping = False
         self._failed: set[tuple[object, ...]] = set()
-        self._thread: threading.Thread | None = None
+
+    def lane(self, name: str) -> Lane:
+        """Make a lane; tasks of different lanes do not wait for one another for long.
+
+        Args:
+            name: How to call whose tasks they are, in a message.
+        """
+        lane = Lane(name)
+        self._lanes += (lane,)
+        return lane
 
     def start(self) -> None:
-        """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._thread.start()
+        """Start the thread. Where the system does not allow it, :meth:`drain` does the tasks, and jobs are not done."""
+        self._general = self._new_runner(None)
+
+    @property
+    def has_threads(self) -> bool:
+        """Whether the system let a thread be started."""
+        return bool(self._runners)
 
     @property
     def is_current(self) -> bool:
-        """Whether this is asked on the worker's own thread."""
-        return threading.current_thread() is self._thread
+        """Whether this is asked on a thread of the worker."""
+        current = threading.current_thread()
+        return any(runner.thread is current for runner in self._runners)
 
-    def submit(self, task: Task, *, first: bool = False) -> None:
-        """Have a task done after all that were submitted before it in the same way; returns at once.
+    def submit(self, task: Task, lane: Lane | None = None) -> None:
+        """Have a task done after all that were submitted before it to the same lane; returns at once.
 
         Args:
             task: What to do.
-            first: Before all that were not submitted like this.
+            lane: Whose task it is.
         """
-        with self._wake:
-            (self._first if first else self._tasks).append(task)
-            self._wake.notify_all()
+        lane = lane or self._others
+        lane.tasks.append(task)
+        self._wake(lane)
 
-    def every(self, period: Period, task: Task) -> None:
-        """Have a task done again and again, the first time after one period.
+    def every(self, period: Period, task: Task, lane: Lane | None = None, *, at_once: bool = False) -> None:
+        """Have a task done again and again.
 
         Args:
             period: Tells the time from one beginning to the next, in s; asked anew each time. None ends it.
             task: What to do.
+            lane: Whose task it is.
+            at_once: Whether the first time is now rather than after one period.
         """
+        lane = lane or self._others
         seconds = period()
         if seconds is not None:
-            with self._wake:
-                self._jobs.append(_Job(task, period, time.monotonic() + seconds))
-                self._wake.notify_all()
+            lane.jobs.append(_Job(task, period, time.monotonic() + (0.0 if at_once else seconds), lane.jobs))
+            self._wake(lane)
 
-    def drain(self, timeout_seconds: float) -> bool:
+    def look(self) -> None:
+        """Leave behind what is slow, and say once of each lane that it hangs; called now and then on another thread."""
+        for lane in self._lanes:
+            seconds = lane.hung_seconds()
+            runner = lane.runner
+            if runner is None or seconds < min(SLOW_SECONDS, HUNG_SECONDS):
+                continue
+            if runner.only is not lane:
+                runner.only = lane
+                if runner is self._general:
+                    self._general = self._new_runner(None)
+            if seconds >= HUNG_SECONDS and not lane.is_said:
+                lane.is_said = True
+                logger.warning(
+                    "%s has not come back for %.0f s. Training, the ledger and everything else go on without it; "
+                    "what it was told waits until it does.",
+                    _capitalized(lane.name),
+                    seconds,
+                )
+
+    def drain(self, timeout_seconds: float) -> tuple[Lane, ...]:
         """Wait until every submitted task is done.
+
+        On a thread of the worker, or where there is none, the tasks are done here.
 
         Args:
             timeout_seconds: How long to wait at most, in s.
 
         Returns:
-            Whether all were done in time.
+            The lanes of which tasks are not done in time; none if all are.
         """
-        if self.is_current:
-            while task := self._waiting():
-                self._do(task)
-            return True
-        with self._wake:
-            return self._wake.wait_for(lambda: not (self._first or self._tasks or self._busy), timeout_seconds)
-
-    def take_over(self) -> None:
-        """Do here the tasks that go first, where the thread hangs in another one."""
+        deadline = time.monotonic() + timeout_seconds
+        if self.is_current or not self._runners:
+            for lane in self._lanes:
+                self._do_here(lane)
         while True:
-            with self._wake:
-                task = self._first.popleft() if self._first else None
-            if task is None:
-                return
-            self._do(task)
+            waiting = tuple(lane for lane in self._lanes if not lane.is_done and not self._is_doing(lane))
+            remaining = deadline - time.monotonic()
+            if not waiting or remaining <= 0:
+                return waiting
+            self._idle.acquire(timeout=min(remaining, _LOOK_SECONDS))
+            self.look()
 
     def raise_failure(self) -> None:
         """Raise what a task has raised since the last call, if any has.
@@ -115,33 +199,102 @@ class Worker:
             raise failure
 
     def stop(self, timeout_seconds: float) -> None:
-        """End the thread after the task at hand and those that go first; the others that still wait are dropped.
+        """End the threads and the jobs. A lane whose task hangs goes on until its tasks are done; the others end.
 
         Args:
-            timeout_seconds: How long to wait for the end, in s; the thread may come to it later.
+            timeout_seconds: How long to wait for the threads that do not hang, in s.
         """
-        with self._wake:
-            self._stopping = True
-            self._jobs.clear()
-            self._tasks.clear()
-            self._wake.notify_all()
-        if self._thread is not None and not self.is_current:
-            self._thread.join(timeout_seconds)
+        deadline = time.monotonic() + timeout_seconds
+        for lane in self._lanes:
+            lane.jobs.clear()
+        self._is_stopping = True
+        for runner in self._runners:
+            ring(runner.bell)
+        for runner in self._runners:
+            if runner.only is None and runner.thread is not threading.current_thread():
+                runner.thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _run(self) -> None:
-        while task := self._next():
-            self._do(task)
-            with self._wake:
-                self._busy = False
-                self._wake.notify_all()
+    def _wake(self, lane: Lane) -> None:
+        runner = lane.runner
+        general = self._general
+        if runner is not None and runner.only is lane:
+            ring(runner.bell)
+        elif general is not None:
+            ring(general.bell)
 
-    def _do(self, task: Task) -> None:
+    def _new_runner(self, only: Lane | None) -> "_Runner | None":
+        runner = _Runner(only)
+        thread = self._threads.start(lambda: self._run(runner), self._name)
+        if thread is None:
+            return None
+        runner.thread = thread
+        self._runners += (runner,)
+        return runner
+
+    def _run(self, runner: "_Runner") -> None:
+        while True:
+            lanes = self._lanes if runner.only is None else (runner.only,)
+            has_worked = False
+            for lane in lanes:
+                if runner.only is None or runner.only is lane:
+                    has_worked |= self._work(lane, runner)
+            if has_worked:
+                continue
+            if self._is_stopping:
+                return
+            runner.bell.acquire(timeout=self._seconds_until_due(lanes))
+
+    def _work(self, lane: Lane, runner: "_Runner") -> bool:
+        """Do one thing of a lane that is due, unless another thread is at it; return whether there was one."""
+        if lane.runner is not None and lane.runner is not runner:
+            return False
+        if not lane.taken.acquire(blocking=False):
+            return False
+        try:
+            lane.runner = runner
+            return self._do_next(lane)
+        finally:
+            if runner.only is not lane:
+                lane.runner = None
+            lane.taken.release()
+
+    def _do_here(self, lane: Lane) -> None:
+        """Do all tasks of a lane on this thread, unless another thread is at it."""
+        while lane.tasks and lane.taken.acquire(blocking=False):
+            try:
+                self._do_task(lane)
+            finally:
+                lane.taken.release()
+
+    def _do_next(self, lane: Lane) -> bool:
+        """Do a job or a task: in turn, so that neither waits for ever for the other."""
+        lane.is_jobs_turn = not lane.is_jobs_turn
+        job = _due_job(lane) if lane.is_jobs_turn or not lane.tasks else None
+        if job is not None:
+            self._do(job, lane)
+            return True
+        return self._do_task(lane)
+
+    def _do_task(self, lane: Lane) -> bool:
+        if not lane.tasks:
+            return False
+        try:
+            self._do(lane.tasks[0], lane)
+        finally:
+            lane.tasks.popleft()
+            ring(self._idle)
+        return True
+
+    def _do(self, task: Task, lane: Lane) -> None:
+        lane.began = time.monotonic()
         try:
             task()
-        # Sinks, sensors and providers are other people's code: whatever they raise must not end the thread that
-        # writes the ledger. Nothing is hidden: it is logged, and raised where the user asked for that.
+        # Sinks, sensors and providers are other people's code: whatever they raise must not end the thread that serves
+        # the others. Nothing is hidden: it is logged, and raised where the user asked for that.
         except (Exception, SystemExit) as failure:  # noqa: BLE001
             self._report(failure)
+        finally:
+            lane.began = None
 
     def _report(self, failure: Exception | SystemExit) -> None:
         place = tuple((frame.f_code, line) for frame, line in traceback.walk_tb(failure.__traceback__))
@@ -150,43 +303,35 @@ class Worker:
             logger.error("A background task failed; training goes on without it.", exc_info=failure)
         self.failure = failure
 
-    def _next(self) -> Task | None:
-        with self._wake:
-            while True:
-                task = self._due()
-                if task is not None:
-                    return task
-                if self._stopping:
-                    return None
-                self._wake.wait(self._seconds_until_due())
+    @staticmethod
+    def _is_doing(lane: Lane) -> bool:
+        """Tell whether this very thread is in a task of a lane, and so cannot wait for it."""
+        return lane.runner is not None and lane.runner.thread is threading.current_thread()
 
-    def _due(self) -> Task | None:
-        """Return what is to be done now: jobs and tasks in turn, so that neither waits for ever for the other."""
-        self._is_jobs_turn = not self._is_jobs_turn
-        if self._is_jobs_turn:
-            return self._due_job() or self._waiting()
-        return self._waiting() or self._due_job()
+    def _seconds_until_due(self, lanes: tuple[Lane, ...]) -> float:
+        dues = [job.due for lane in lanes if lane.runner is None or len(lanes) == 1 for job in lane.jobs]
+        return -1 if not dues else min(max(0.0, min(dues) - time.monotonic()), threading.TIMEOUT_MAX)
 
-    def _due_job(self) -> Task | None:
-        now = time.monotonic()
-        for job in self._jobs:
-            if job.due <= now:
-                seconds = job.period()
-                if seconds is None:
-                    self._jobs.remove(job)
-                else:
-                    job.due = now + seconds
-                return job.task
-        return None
 
-    def _waiting(self) -> Task | None:
-        tasks = self._first or self._tasks
-        if not tasks:
-            return None
-        self._busy = True
-        return tasks.popleft()
+class _Runner:
+    """One thread of the worker.
 
-    def _seconds_until_due(self) -> float | None:
-        if not self._jobs:
-            return None
-        return max(0.0, min(job.due for job in self._jobs) - time.monotonic())
+    Attributes:
+        only: The lane that it was left behind in; None while it serves all that no other thread serves.
+        bell: Released when there may be something to do.
+        thread: The thread.
+    """
+
+    def __init__(self, only: Lane | None) -> None:
+        self.only = only
+        self.bell = threading.Lock()
+        self.thread = threading.current_thread()
+
+
+def _due_job(lane: Lane) -> Task | None:
+    now = time.monotonic()
+    return next((job for job in lane.jobs if job.due <= now), None)
+
+
+def _capitalized(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,10 +1,13 @@
 import logging
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from sensors import RaplTree
 
+from green_callbacks import meter as meter_module
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.meter import EnergyMeter, energy_between
@@ -45,6 +48,21 @@ def lap(meter, clock, first=None, seconds=10.0):
     first = first or meter.read()
     clock.advance(seconds)
     return energy_between(first, meter.read())
+
+
+class Laps:
+    """Laps of 10 s that share their edges, as those of a run do."""
+
+    def __init__(self, meter, clock):
+        self.meter, self.clock, self.edges = meter, clock, [meter.read()]
+
+    def next(self):
+        self.clock.advance(10)
+        self.edges.append(self.meter.read())
+        return energy_between(*self.edges[-2:])
+
+    def whole(self):
+        return energy_between(self.edges[0], self.edges[-1])
 
 
 def test_energy_is_the_difference_of_two_snapshots(clock):
@@ -168,18 +186,46 @@ def test_a_device_that_appears_later_counts_from_then_on(clock):
     assert lap(meter, clock, first)["gpu:0"].joules == 100.0
 
 
-def test_a_device_that_stops_answering_keeps_what_it_had(clock):
+def test_a_device_that_stops_answering_keeps_what_it_had_and_catches_up(clock):
     source = Told()
-    meter = metered(clock, source)
-    first = meter.read()
+    laps = Laps(metered(clock, source), clock)
     source.joules = 100.0
-    meter.read()
+    assert laps.next()["gpu:0"].joules == 100.0
     source.joules = None
-    assert lap(meter, clock, first)["gpu:0"].joules is None
+    silent = laps.next()["gpu:0"]
+    assert (silent.joules, silent.gap_seconds) == (None, 10.0)
     source.joules = 150.0
-    meter.read()
+    back = laps.next()["gpu:0"]
+    assert (back.joules, back.flags) == (50.0, ("catch_up",))
+    assert back.low_joules <= 25.0 <= back.high_joules
     source.joules = 175.0
-    assert lap(meter, clock, first)["gpu:0"].joules == 125.0
+    after = laps.next()["gpu:0"]
+    assert (after.joules, after.flags, after.gap_seconds) == (25.0, (), 0.0)
+    whole = laps.whole()["gpu:0"]
+    assert (whole.joules, whole.gap_seconds) == (175.0, 0.0)
+    laps.meter.close()
+
+
+def test_a_device_of_which_its_source_tells_nothing_any_more_is_not_measured_and_catches_up(clock):
+    class Two(Told):
+        is_there = True
+
+        def read(self):
+            readings = {**super().read(), "gpu:1": Reading(self.joules, "gpu", "counter")}
+            return readings if self.is_there else {"gpu:1": readings["gpu:1"]}
+
+    source = Two()
+    laps = Laps(metered(clock, source), clock)
+    source.is_there, source.joules = False, 100.0
+    devices = [laps.next(), laps.next()]
+    assert [(each["gpu:0"].joules, each["gpu:0"].gap_seconds) for each in devices] == [(None, 10.0)] * 2
+    assert [each["gpu:1"].joules for each in devices] == [100.0, 0.0]
+    source.is_there, source.joules = True, 300.0
+    back = laps.next()
+    assert (back["gpu:0"].joules, back["gpu:0"].flags) == (300.0, ("catch_up",))
+    assert (back["gpu:1"].joules, back["gpu:1"].flags) == (200.0, ())
+    assert back["gpu:0"].low_joules <= 200.0 <= back["gpu:0"].high_joules
+    laps.meter.close()
 
 
 def test_a_device_that_is_new_in_the_last_snapshot_is_not_measured(clock):
@@ -273,3 +319,136 @@ def test_a_wrap_of_a_range_that_the_source_knows_is_not_a_reset(clock, tmp_path)
     assert device.joules == pytest.approx(5.0)
     assert "reset" not in device.flags
     meter.close()
+
+
+LONG_SECONDS = 30.0
+
+
+class Hanging(Told):
+    """Hangs where it is told to, until it is let go."""
+
+    def __init__(self, where, **fields):
+        super().__init__(**fields)
+        self.where, self.gate = where, threading.Event()
+
+    def open(self):
+        self._wait("open")
+        super().open()
+
+    def close(self):
+        self._wait("close")
+        super().close()
+
+    def _wait(self, where):
+        if where == self.where:
+            self.gate.wait(LONG_SECONDS)
+
+
+def test_a_source_that_does_not_open_in_time_is_left_out_and_closed_when_it_does(clock, caplog, monkeypatch):
+    monkeypatch.setattr(meter_module, "OPEN_SECONDS", 0.05)
+    hanging, good = Hanging("open"), Told("gpu:1")
+    meter = metered(clock, hanging, good)
+    assert meter.open_sources == (good,)
+    (said,) = caplog.records
+    assert said.message.startswith("Hanging did not open within 0 s: its devices are not measured.")
+    assert lap(meter, clock).keys() == {"gpu:1"}
+    meter.close()
+    hanging.gate.set()
+    deadline = time.monotonic() + LONG_SECONDS
+    while not hanging.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("failure", [OSError("gone"), KeyError("odd"), SystemExit(3)], ids=repr)
+def test_a_source_that_opens_with_any_error_is_left_out(clock, caplog, failure):
+    class Failing(Told):
+        def open(self):
+            raise failure
+
+    good = Told("gpu:1")
+    meter = metered(clock, Failing(), good)
+    assert meter.open_sources == (good,)
+    assert "Failing cannot be opened" in caplog.text
+    meter.close()
+
+
+def test_a_source_that_does_not_let_go_is_said_and_left_to_itself(clock, caplog, monkeypatch):
+    monkeypatch.setattr(meter_module, "CLOSE_SECONDS", 0.05)
+    hanging = Hanging("close")
+    meter = metered(clock, hanging)
+    began = time.monotonic()
+    meter.close()
+    assert time.monotonic() - began < LONG_SECONDS / 2
+    assert "Hanging did not let go of its sensor in time" in caplog.text
+    hanging.gate.set()
+    deadline = time.monotonic() + LONG_SECONDS
+    while not hanging.closed:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def test_a_source_that_cannot_be_closed_keeps_no_other_open(clock, caplog):
+    class Failing(Told):
+        def close(self):
+            raise OSError(5)
+
+    other = Told("gpu:1")
+    meter = metered(clock, Failing(), other)
+    meter.close()
+    assert other.closed == 1
+    assert "Failing cannot be closed." in caplog.text
+
+
+def test_what_a_source_cannot_describe_costs_nothing_else(clock, caplog):
+    class Failing(Told):
+        def describe(self):
+            raise OSError(5)
+
+    meter = metered(clock, Failing(), ScriptedSource(clock=clock))
+    meter.infos()
+    assert "cannot describe its devices" in caplog.text
+    assert lap(meter, clock)["gpu:0"].joules == 0.0
+    meter.close()
+
+
+@pytest.mark.parametrize("junk", [float("nan"), "a lot", -float("inf")], ids=str)
+def test_a_reading_that_cannot_be_is_a_gap_and_its_energy_comes_back_flagged(clock, junk):
+    source = Told()
+    laps = Laps(metered(clock, source), clock)
+    source.joules = 100.0
+    assert laps.next()["gpu:0"].joules == 100.0
+    source.joules = junk
+    assert laps.next()["gpu:0"].joules is None
+    source.joules = 300.0
+    back = laps.next()["gpu:0"]
+    assert (back.joules, back.flags) == (200.0, ("catch_up",))
+    assert back.low_joules <= 100.0 <= back.high_joules
+    source.joules = 400.0
+    assert laps.next()["gpu:0"].joules == 100.0
+    laps.meter.close()
+
+
+def test_strict_meters_raise_what_a_source_raised(clock):
+    class Failing(Told):
+        def read(self):
+            raise OSError(5)
+
+    meter = EnergyMeter([Failing()], clock)
+    meter.open(strict=True)
+    with pytest.raises(OSError, match="5"):
+        meter.read()
+    meter.close()
+
+
+def test_a_meter_that_is_closed_while_it_is_read_is_as_if_it_had_been_afterwards(clock):
+    class Closing(ScriptedSource):
+        is_instant = True
+
+        def read(self):
+            meter.close()  # a signal handler on the thread that reads
+            return super().read()
+
+    meter = metered(clock, Closing(clock=clock))
+    assert meter.read() is not None
+    assert meter.open_sources == ()

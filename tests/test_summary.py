@@ -1,6 +1,7 @@
 import copy
 import logging
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from scripted_run import device, finished, record, run_context
 
 from green_callbacks.carbon import lookup
-from green_callbacks.records import EpochRecord, History, Intensity, Plan
+from green_callbacks.records import Checkpoints, EpochRecord, History, Intensity, Plan
 from green_callbacks.summary import Summary, answers, last_gain, summarise, table
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
@@ -377,3 +378,50 @@ class TestSink:
 
         assert isinstance(pickle.loads(pickle.dumps(sink)), Summary)
         assert len(texts) == 1
+
+
+class TestForeignNames:
+    EVIL = "val\x1b[2J\r\nforged\x9b31m\u202e"
+    HARM = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ud800-\udfff]")
+
+    def written(self) -> str:
+        evil = self.EVIL
+        place = Intensity(g_per_kwh=400.0, zone=evil, name=evil, source=evil, found_by="argument")
+        history = History(
+            record(
+                epoch,
+                intensity=place,
+                devices={evil: device(3000.0, evil)},
+                metrics={evil: 0.5 + epoch / 10},
+            )
+            for epoch in range(4)
+        )
+        context = run_context(
+            Path(),
+            history,
+            monitor=evil,
+            pue_source=evil,
+            checkpoints={evil: Checkpoints("max", {f"/tmp/{evil}.ckpt": 2})},
+        )
+        return summarise(finished(history, f"Enough{evil}", Path(f"/tmp/{evil}")), context)
+
+    def test_nothing_of_them_moves_a_cursor_or_forges_a_line(self) -> None:
+        text = self.written()
+        assert self.HARM.search(text) is None
+        assert "forged" in text
+        assert not any(line.lstrip().startswith("forged") for line in text.splitlines())
+
+    def test_a_log_keeps_the_lines_of_the_summary_and_no_others(self, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        sink = Summary()
+        history = History([record(0, metrics={self.EVIL: 0.5})])
+        sink.open(run_context(Path(), history))
+        sink.write(history[0])
+        sink.finish(finished(history, self.EVIL))
+        [message] = caplog.messages
+        assert self.HARM.search(message) is None
+        assert len(message.splitlines()) > 5
+
+    def test_a_name_without_end_does_not_fill_the_page(self) -> None:
+        history = learning(0.5, 0.6, metric="val_" + "x" * 10**6)
+        assert len(summarise(finished(history), run_context(Path(), history))) < 20_000

@@ -1,8 +1,12 @@
+from decimal import Decimal
+from fractions import Fraction
+
 import pytest
 
 from green_callbacks.errors import ConfigurationError, UnitError
 from green_callbacks.units import (
     Amount,
+    finite_number,
     format_energy,
     format_mass,
     grams_to_kg,
@@ -102,3 +106,54 @@ def test_masses_are_written_with_three_digits(kg, text):
 )
 def test_energies_are_written_with_three_digits(kwh, text):
     assert format_energy(kwh) == text
+
+
+class Scalar:
+    """A number as NumPy and PyTorch make it."""
+
+    def __init__(self, value: object, kind: str = "f") -> None:
+        self.value = value
+        self.dtype = type("dtype", (), {"kind": kind})()
+
+    def item(self) -> object:
+        if isinstance(self.value, Exception):
+            raise self.value
+        return self.value
+
+
+@pytest.mark.parametrize(
+    "value", [3, 3.0, Decimal(3), Fraction(3), Scalar(3.0), Scalar(3, "i"), Scalar(3, "u"), Scalar(3.0, "V")]
+)
+def test_numbers_of_any_kind_are_floats(value: object):
+    assert finite_number(value) == 3.0
+    assert type(finite_number(value)) is float
+
+
+NO_NUMBERS = (
+    *(True, "3", b"3", bytearray(b"3"), None, 3j, [3], {}, object(), float, 10**400, float("nan"), float("inf")),
+    *(Decimal("nan"), Decimal("sNaN"), Decimal("inf"), Decimal("1e400")),
+    *(Scalar("3", "U"), Scalar(3j, "c"), Scalar(3, "M"), Scalar((3,), "V"), Scalar(3, "b"), Scalar(float("nan"))),
+    *(Scalar(ValueError("not of size 1")), Scalar(RuntimeError("meta")), Scalar(value=True)),
+)
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=range(len(NO_NUMBERS)))
+def test_anything_else_is_refused_in_a_few_words(value: object):
+    with pytest.raises(ValueError, match=r"^[^\n]{1,100}( is no number| is not finite)$"):
+        finite_number(value)
+
+
+def test_numpy_and_torch_are_understood():
+    numpy = pytest.importorskip("numpy")
+    for kind in ("float16", "float32", "float64", "int8", "uint64"):
+        assert finite_number(numpy.dtype(kind).type(3)) == 3.0
+        assert finite_number(numpy.array(3, kind)) == 3.0
+    for odd in (numpy.bool_(1), numpy.str_("3"), numpy.array([3, 3]), numpy.complex64(3), numpy.datetime64("2025")):
+        with pytest.raises(ValueError, match="number"):
+            finite_number(odd)
+    torch = pytest.importorskip("torch")
+    for kind in (torch.float16, torch.bfloat16, torch.float32, torch.int64):
+        assert finite_number(torch.tensor(3, dtype=kind)) == 3.0
+    for odd in (torch.tensor(1, dtype=torch.bool), torch.tensor([3.0, 3.0]), torch.empty((), device="meta")):
+        with pytest.raises(ValueError, match="number"):
+            finite_number(odd)

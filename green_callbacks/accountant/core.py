@@ -1,6 +1,5 @@
 """The accountant of a run."""
 
-import logging
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -8,23 +7,21 @@ from contextlib import AbstractContextManager
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, Unpack
+from typing import Any, Self, TypeVar, Unpack
 
-from green_callbacks._version import __version__
 from green_callbacks.accountant.options import AccountantOptions, Settings
 from green_callbacks.accountant.project import FOLDER
 from green_callbacks.accountant.ranks import OneRank, Ranks
+from green_callbacks.accountant.resume import CheckpointState, RunState, encode_state
 from green_callbacks.accountant.run import Run
 from green_callbacks.accountant.surroundings import Surroundings
 from green_callbacks.accountant.totals import totals
 from green_callbacks.carbon import lookup
-from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError
+from green_callbacks.errors import BudgetSpentError
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
-from green_callbacks.sinks import LedgerContents, read_ledger
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
-
-STATE_VERSION: Final = 2
+logger = get_logger(__name__)
 
 Batch = TypeVar("Batch")
 
@@ -52,17 +49,14 @@ class EnergyAccountant:
     def __init__(self, **options: Unpack[AccountantOptions]) -> None:
         self._options = options
         self._settings = Settings.check(options)
-        self._history = History()
-        self._checkpoints: dict[str, Checkpoints] = {}
-        self._run_id: str | None = None
-        self._ledger: Path | None = None
+        self._state = RunState()
         self._run: Run | None = None
         self._finalizer: weakref.finalize[[], Self] | None = None
-        self._stop_reason: str | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
-            self._adopt_ledger(self._settings.ledger)
+            self._state = RunState.from_ledger(self._settings.ledger)
+            self._is_resumed = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {"options": self._options}
@@ -99,9 +93,10 @@ class EnergyAccountant:
         """
         if self._run is not None and not self._run.is_closed:  # in this process, or in the one that it was forked from
             return self
-        self._settle(Path(folder or ".") / FOLDER)
+        ours = Path(folder or ".") / FOLDER
+        self._settle(ours)
         around = Surroundings(
-            folder=Path(folder or ".") / FOLDER,
+            folder=ours,
             ranks=ranks or OneRank(),
             plan=_merged(self._settings.plan, plan or Plan()),
             writer=writer,
@@ -109,15 +104,7 @@ class EnergyAccountant:
             gpu_uuids=gpu_uuids,
             is_running=is_running,
         )
-        self._run = Run(
-            self._settings,
-            around,
-            run_id=self.run_id,
-            ledger=self._ledger,
-            version=__version__,
-            history=self._history,
-            checkpoints=self._checkpoints,
-        )
+        self._run = Run(self._settings, around, self._state)
         if self._finalizer is not None:
             self._finalizer.detach()
         self._finalizer = weakref.finalize(self, self._run.abandon)
@@ -125,31 +112,32 @@ class EnergyAccountant:
         return self
 
     def _settle(self, folder: Path) -> None:
-        """Settle the run's name and file, once."""
-        if self._run_id is None:
-            self._run_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
-        if self._ledger is None and self._settings.ledger is not False:
-            self._ledger = (self._settings.ledger or folder / f"{self._run_id}.jsonl").absolute()
+        """Settle the run's name and file, once; go on where the last stretch in this process ended."""
+        last = self._run.ledger if self._run else None
+        if last is not None:
+            self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
+        new_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
+        self._state = self._state.settled(new_id, folder, self._settings.ledger)
 
     @property
     def run_id(self) -> str:
         """Name of the run; empty before its first start."""
-        return self._run_id or ""
+        return self._state.run_id
 
     @property
     def history(self) -> History:
         """Every record so far; on other ranks than 0 it is empty."""
-        return self._history
+        return self._state.history
 
     @property
     def checkpoints(self) -> Mapping[str, Checkpoints]:
         """The checkpoint files that are kept, by the metric whose front they are of."""
-        return self._checkpoints
+        return self._state.checkpoints
 
     @property
     def stop_reason(self) -> str | None:
         """Why a policy wants the run to end, as a sentence; None while none does."""
-        return self._run.board.stop_reason if self._run else self._stop_reason
+        return self._run.board.stop_reason if self._run else self._state.stop_reason
 
     @property
     def is_live(self) -> bool:
@@ -174,7 +162,7 @@ class EnergyAccountant:
             run.end_epoch(complete=False)
         if self._is_resumed:
             self._is_resumed = False
-            if self._history.lost_rows(epoch, self._resumed_step):
+            if self.history.lost_rows(epoch, self._resumed_step):
                 run.rewind(epoch, self._resumed_step)
         try:
             run.begin_epoch(int(epoch))
@@ -210,7 +198,7 @@ class EnergyAccountant:
             metric: Its key.
             kept: All of the files.
         """
-        self._checkpoints[metric] = kept
+        self._state.checkpoints[metric] = kept
         if self.is_live and self._run:
             self._run.keep_checkpoints(metric, kept)
 
@@ -235,17 +223,30 @@ class EnergyAccountant:
         learning_rate: float | None = None,
         samples: int | None = None,
         step: int | None = None,
+        tokens: int | None = None,
+        flops: float | None = None,
     ) -> None:
         """Tell what is fresh; may be called any number of times before the end of the epoch.
+
+        What is no number is not recorded, and said once.
 
         Args:
             metrics: Metrics that were computed in this epoch.
             learning_rate: The learning rate.
             samples: Training samples seen since the last call.
-            step: Optimiser steps so far.
+            step: Optimizer steps so far.
+            tokens: Training tokens seen since the last call.
+            flops: Floating-point operations done since the last call.
         """
         if self.is_live and self._run:
-            self._run.observe(metrics or {}, learning_rate, samples, step)
+            counts = {
+                "learning_rate": learning_rate,
+                "samples": samples,
+                "step": step,
+                "tokens": tokens,
+                "flops": flops,
+            }
+            self._run.observe(metrics or {}, counts)
 
     @property
     def decides_inside_epochs(self) -> bool:
@@ -302,7 +303,7 @@ class EnergyAccountant:
         """
         self.start(plan=Plan(epochs=count))
         self.expect(Plan(epochs=count))
-        last = self._history.last_epoch
+        last = self.history.last_epoch
         for epoch in range(0 if last is None else last + 1, count):
             self.begin_epoch(epoch)
             yield epoch
@@ -321,7 +322,7 @@ class EnergyAccountant:
         Yields:
             The batches.
         """
-        done = self._history.steps or 0
+        done = self.history.steps or 0
         for number, batch in enumerate(batches, start=1):
             yield batch
             self.observe(step=done + number)
@@ -331,15 +332,13 @@ class EnergyAccountant:
                     return
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold, as plain JSON types; asks no other rank."""
-        return {
-            "version": STATE_VERSION,
-            "run_id": self.run_id,
-            "ledger": str(self._ledger) if self._ledger else None,
-            "history": self._history.to_columns(),
-            "step": self._run.step if self._run else self._history.steps,
-            "checkpoints": {metric: kept.encode() for metric, kept in self._checkpoints.items()},
-        }
+        """Return what a checkpoint must hold, as plain JSON types; asks no other rank.
+
+        May be called from a signal handler at any moment: it tells of the last complete edge.
+        """
+        run = self._run
+        state = replace(self._state, ledger=run.ledger.path) if run and run.ledger else self._state
+        return encode_state(state, run.step if run else self.history.steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run of a checkpoint; what was done after it counts as lost work once it is done again.
@@ -348,44 +347,15 @@ class EnergyAccountant:
             state: What :meth:`state_dict` returned.
 
         Raises:
-            ConfigurationError: The state is of another version.
+            ConfigurationError: The state is of another version, or damaged.
         """
-        if state["version"] != STATE_VERSION:
-            remedy = "update" if state["version"] > STATE_VERSION else "install that one"
-            msg = f"The checkpoint was written by another version of green_callbacks: {remedy} to resume from it."
-            raise ConfigurationError(msg)
-        history = History.from_columns(state["history"])
-        self._is_resumed, self._resumed_step = True, state.get("step")
-        if state["run_id"] == self._run_id and len(self._history) >= len(history):
+        checkpoint = CheckpointState.decode(state)
+        self._is_resumed, self._resumed_step = True, checkpoint.step
+        if checkpoint.run_id == self.run_id and self.history.recorded_rows >= checkpoint.history.recorded_rows:
             return
         self.close()
-        self._run = self._ledger = self._stop_reason = None
-        self._run_id = state["run_id"] or None
-        self._history = history
-        self._checkpoints = {name: Checkpoints.decode(kept) for name, kept in state.get("checkpoints", {}).items()}
-        if state["ledger"] and self._settings.ledger is not False:
-            self._resume_ledger(Path(state["ledger"]))
-
-    def _resume_ledger(self, path: Path) -> None:
-        try:
-            contents = read_ledger(path)
-        except LedgerError as reason:
-            logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
-            return
-        self._ledger = path
-        if len(contents.history) >= len(self._history):  # if not, its writer was killed before it had written all
-            self._take(contents)
-
-    def _adopt_ledger(self, path: Path) -> None:
-        contents = read_ledger(path)
-        self._ledger = path.absolute()
-        self._run_id = contents.run_id or None
-        self._take(contents)
-        self._is_resumed = True
-
-    def _take(self, contents: LedgerContents) -> None:
-        self._history, self._stop_reason = contents.history, contents.stop_reason
-        self._checkpoints = dict(contents.checkpoints)
+        self._run = None
+        self._state = checkpoint.resumed(self._settings.ledger)
 
     def close(self, *, together: bool = True) -> RunRecord:
         """End the run, with an open epoch as incomplete; safe to call again. It can be started again.
@@ -399,7 +369,7 @@ class EnergyAccountant:
         """
         if self._run is not None:
             return self._run.close(together=together)
-        return totals(self._history, self.run_id, self._ledger, self._stop_reason)
+        return totals(self.history, self.run_id, self._state.ledger, self._state.stop_reason)
 
     def __enter__(self) -> Self:
         return self.start()

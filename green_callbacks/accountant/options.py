@@ -1,7 +1,6 @@
 """The options of an accountant, written and documented once for all adapters."""
 
 import difflib
-import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +15,15 @@ from green_callbacks.policies import Decision, Policy, as_policy
 from green_callbacks.records import Plan
 from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
+from green_callbacks.text.log import get_logger
 
 DISABLE_VARIABLE = "GREEN_CALLBACKS_DISABLE"
 _NO = frozenset({"", "0", "false", "no", "off"})
 
-logger = logging.getLogger(__name__)
+_MOST_LABELS, _LONGEST_LABEL = 50, 200
+"""What a head of a ledger holds without growing long: a number, and characters."""
+
+logger = get_logger(__name__)
 
 T = TypeVar("T")
 
@@ -41,6 +44,8 @@ class AccountantOptions(TypedDict, total=False):
         ledger: File of the run's records; one in ``green_callbacks/`` of the log or working folder unless given.
             A file that exists is the run to go on with. False for none.
         plan: What is known ahead and the framework does not say.
+        labels: What you say of the run, such as ``{"team": "vision"}``; stands in the ledger's head. None unless
+            given.
         strict: Raise what is otherwise logged: sensors that fail, sinks that cannot write. For tests.
         clock: The time; the machine's unless given.
     """
@@ -54,6 +59,7 @@ class AccountantOptions(TypedDict, total=False):
     sinks: Sequence[Sink] | None
     ledger: str | Path | Literal[False] | None
     plan: Plan | None
+    labels: Mapping[str, str] | None
     strict: bool
     clock: Clock
 
@@ -72,6 +78,7 @@ class Settings:
     sinks: tuple[Sink, ...] | None
     ledger: Path | Literal[False] | None
     plan: Plan
+    labels: Mapping[str, str]
     strict: bool
     clock: Clock
 
@@ -105,6 +112,7 @@ class Settings:
             sinks=_objects("sinks", Sink, options),  # type: ignore[type-abstract]  # likewise
             ledger=_ledger(options.get("ledger")),
             plan=_one("plan", Plan, options) or Plan(),
+            labels=_labels(options.get("labels")),
             strict=options.get("strict", False),
             clock=options.get("clock") or SystemClock(),
         )
@@ -147,6 +155,18 @@ def _one(name: str, kind: type[T], options: Mapping[str, Any]) -> T | None:
         msg = f"{name}= takes a {kind.__name__}, not {value!r}."
         raise ConfigurationError(msg)
     return value
+
+
+def _labels(labels: object) -> dict[str, str]:
+    if labels is None:
+        return {}
+    if not isinstance(labels, Mapping) or not all(isinstance(each, str) for pair in labels.items() for each in pair):
+        msg = f"labels= takes texts by name such as {{'team': 'vision'}}, not {labels!r}."
+        raise ConfigurationError(msg)
+    if any(len(each) > _LONGEST_LABEL for pair in labels.items() for each in pair) or len(labels) > _MOST_LABELS:
+        msg = f"labels= takes at most {_MOST_LABELS} texts of at most {_LONGEST_LABEL} characters each."
+        raise ConfigurationError(msg)
+    return dict(labels)
 
 
 def _ledger(ledger: object) -> Path | Literal[False] | None:

@@ -8,10 +8,28 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from green_callbacks.accountant.weighting import Piece
-from green_callbacks.records import DeviceEnergy, PhaseEnergy
+from green_callbacks.records import DeviceEnergy, DeviceInfo, PhaseEnergy
 
 _METHODS: Final = ("counter", "sampled", "modelled")
 _FIELDS: Final = 7
+"""Numbers of one device in the vector."""
+_COUNTS: Final = 3
+"""Numbers after those of devices and phases: samples, tokens, floating-point operations."""
+_FLAGS: Final = (
+    "reset",
+    "catch_up",
+    "shared",
+    "shared_host",
+    "share_unknown",
+    "counter_frozen",
+    "counter_implausible",
+    "counter_gone",
+    "counter_resolution",
+    "samples_frozen",
+    "clock_stepped",
+    "wraps_unseen",
+)
+"""Flags that may come while a run goes on, and that the vector holds, each as a bit."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 PHASES: Final = ("train", "validation", "test", "predict", "other")
@@ -72,6 +90,8 @@ class Lap(NamedTuple):
         phases: Energy and time by phase.
         samples: Training samples seen; None if unknown.
         pieces: When this process used its energy; at least one.
+        tokens: Training tokens seen; None if unknown.
+        flops: Floating-point operations done; None if unknown.
     """
 
     seconds: float
@@ -79,6 +99,8 @@ class Lap(NamedTuple):
     phases: Mapping[str, PhaseEnergy]
     samples: int | None
     pieces: Sequence[Piece]
+    tokens: int | None = None
+    flops: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +113,7 @@ class Slot:
         rank: The rank that measures it.
         component: What it is a part of.
         flags: What was known of it at the start.
+        info: What is known of it besides its energy.
     """
 
     name: str
@@ -98,6 +121,7 @@ class Slot:
     rank: int
     component: str
     flags: tuple[str, ...]
+    info: DeviceInfo
 
 
 class Slots:
@@ -106,11 +130,21 @@ class Slots:
     Args:
         ranks: The processes.
         devices: This rank's devices with component and flags, as they are at the start.
+        infos: What is known of them besides their energy.
     """
 
-    def __init__(self, ranks: Ranks, devices: Mapping[str, tuple[str, tuple[str, ...]]]) -> None:
+    def __init__(
+        self,
+        ranks: Ranks,
+        devices: Mapping[str, tuple[str, tuple[str, ...]]],
+        infos: Mapping[str, DeviceInfo] | None = None,
+    ) -> None:
         self._ranks = ranks
-        described = [[name, component, list(flags)] for name, (component, flags) in devices.items()]
+        known = infos or {}
+        described = [
+            [name, component, list(flags), list(known.get(name, DeviceInfo()))]
+            for name, (component, flags) in devices.items()
+        ]
         self.slots = _slots(ranks.gather({"host": _host(), "devices": described}))
         self.owned = frozenset(slot.local_name for slot in self.slots if slot.rank == ranks.rank)
 
@@ -151,7 +185,7 @@ class Slots:
         for phase in PHASES:
             energy = lap.phases.get(phase)
             numbers.append((energy.joules or 0.0) if energy else 0.0)
-        numbers.append(nan if lap.samples is None else lap.samples)
+        numbers += (nan if count is None else count for count in (lap.samples, lap.tokens, lap.flops))
         return numbers
 
     def _lap(self, local: Lap, vector: Sequence[float]) -> Lap:
@@ -159,14 +193,22 @@ class Slots:
             slot.name: _device(slot, vector[at * _FIELDS : (at + 1) * _FIELDS], local.seconds)
             for at, slot in enumerate(self.slots)
         }
-        *_, samples = vector
-        joules = dict(zip(PHASES, vector[-len(PHASES) - 1 : -1], strict=True))
+        *_, samples, tokens, flops = vector
+        joules = dict(zip(PHASES, vector[-len(PHASES) - _COUNTS : -_COUNTS], strict=True))
         is_measured = any(device.joules is not None for device in devices.values())
         phases = {
             name: PhaseEnergy(joules[name] if is_measured else None, phase.seconds)
             for name, phase in local.phases.items()
         }
-        return Lap(local.seconds, devices, phases, None if isnan(samples) else int(samples), local.pieces)
+        return Lap(
+            local.seconds,
+            devices,
+            phases,
+            None if isnan(samples) else int(samples),
+            local.pieces,
+            None if isnan(tokens) else int(tokens),
+            None if isnan(flops) else flops,
+        )
 
 
 def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
@@ -175,11 +217,11 @@ def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[Slot, ...]:
     slots: list[Slot] = []
     for rank, described in enumerate(gathered):
         host = described["host"]
-        for local_name, component, flags in described["devices"]:
+        for local_name, component, flags, info in described["devices"]:
             if (host["id"], local_name) not in seen:
                 seen.add((host["id"], local_name))
                 name = local_name if len(hosts) == 1 else f"{hosts[host['id']]}/{local_name}"
-                slots.append(Slot(name, local_name, rank, component, tuple(flags)))
+                slots.append(Slot(name, local_name, rank, component, tuple(flags), DeviceInfo(*info)))
     return tuple(slots)
 
 
@@ -190,11 +232,19 @@ def _host_names(hosts: Sequence[Mapping[str, str]]) -> dict[str, str]:
     return {host: name if shared[name] == 1 else f"{name}-{host[:8]}" for host, name in names.items()}
 
 
-def _host() -> dict[str, str]:
-    """Tell this host from others: containers of one host differ in name, and virtual machines may share one."""
+def host_name() -> str:
+    """Return the name of this machine; empty where the system does not tell."""
     import socket  # as slow to import as half of the package
 
-    name = socket.gethostname()
+    try:
+        return socket.gethostname()
+    except OSError:
+        return ""
+
+
+def _host() -> dict[str, str]:
+    """Tell this host from others: containers of one host differ in name, and virtual machines may share one."""
+    name = host_name()
     try:
         return {"id": _BOOT_ID.read_text().strip(), "name": name}
     except OSError:
@@ -209,13 +259,14 @@ def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float
         device.gap_seconds,
         device.tolerance,
         float(_METHODS.index(device.method)),
-        float("reset" in device.flags),
+        float(sum(1 << bit for bit, flag in enumerate(_FLAGS) if flag in device.flags)),
     ]
 
 
 def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> DeviceEnergy:
     joules, low, high = (None if isnan(number) else number for number in numbers[:3])
-    gap_seconds, tolerance, method, was_reset = numbers[3:]
+    gap_seconds, tolerance, method, bits = numbers[3:]
+    flags = tuple(flag for bit, flag in enumerate(_FLAGS) if int(bits) >> bit & 1 and flag not in slot.flags)
     return DeviceEnergy(
         joules=joules,
         low_joules=low,
@@ -225,5 +276,5 @@ def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> De
         duration_seconds=duration_seconds,
         gap_seconds=gap_seconds,
         tolerance=tolerance,
-        flags=(*slot.flags, "reset") if was_reset else slot.flags,
+        flags=slot.flags + flags,
     )

@@ -1,42 +1,44 @@
-"""All that is live between the start of a run and its close: sensors, the worker, the ledger, sinks."""
+"""One stretch of a run: all that is live between its start and its close."""
 
 import atexit
-import logging
+import inspect
 import threading
 import weakref
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from green_callbacks.accountant.delivery import DRAIN_SECONDS, Delivery
+from green_callbacks.accountant.grid import Grid
+from green_callbacks.accountant.guarded import Guarded
 from green_callbacks.accountant.options import Settings
 from green_callbacks.accountant.parts import Parts
 from green_callbacks.accountant.project import with_project_spending
 from green_callbacks.accountant.ranks import PHASES, Lap, Slots
+from green_callbacks.accountant.resume import RunState
 from green_callbacks.accountant.segment import Segment
-from green_callbacks.accountant.surroundings import Surroundings
+from green_callbacks.accountant.surroundings import Surroundings, head_of
+from green_callbacks.accountant.timeline import SHARED_EDGE_SECONDS, Timeline
 from green_callbacks.accountant.totals import totals
 from green_callbacks.accountant.verdicts import Board
-from green_callbacks.accountant.weighting import energy_weighted
-from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
+from green_callbacks.carbon import ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.meter import EnergyMeter, Snapshot
+from green_callbacks.ledger import RunLedger
+from green_callbacks.meter import EnergyMeter
 from green_callbacks.process import process_id
-from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
-from green_callbacks.sinks import Ledger, RunContext, Sink, TensorBoardSink
+from green_callbacks.sinks import RunContext, Sink, TensorBoardSink
 from green_callbacks.sources import discover
 from green_callbacks.summary import Summary
-from green_callbacks.worker import Task, Worker
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 HEARTBEAT_SECONDS: Final = 60.0
+"""How often the ledger is told what has been used since the last record, in s: what a killed run leaves uncounted."""
 WATCH_SECONDS: Final = 2.0
-"""How long after an exception that nobody tells of time may still be counted."""
-DRAIN_SECONDS: Final = 10.0
-SHARED_EDGE_SECONDS: Final = 1e-3
-"""Two edges closer than this are one: no sensor could tell them apart, and every reading costs."""
+"""How long after an exception that nobody tells of time may still be counted, in s."""
 
 _live: "weakref.WeakSet[Run]" = weakref.WeakSet()  # by reference only: a run that ends is gone from it
 
@@ -47,76 +49,81 @@ class Run:
     Args:
         settings: The checked options.
         around: What the adapter knows.
-        run_id: Name of the run.
-        ledger: The file of its records; None for none.
-        version: Version of the package.
-        history: The records of earlier stretches.
-        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes meanwhile.
+        state: The run's name, file and records so far.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        around: Surroundings,
-        *,
-        run_id: str,
-        ledger: Path | None,
-        version: str,
-        history: History,
-        checkpoints: Mapping[str, Checkpoints],
-    ) -> None:
-        self.history = history
-        self._checkpoints = checkpoints
-        self.run_id = run_id
+    def __init__(self, settings: Settings, around: Surroundings, state: RunState) -> None:
+        self.run_id = state.run_id
+        self.history = state.history
         self.is_closed = False
+        self._is_shut = self._is_closing_wanted = False
         self._closing = threading.RLock()
-        self._edges = threading.RLock()
         self._settings = settings
         self._around = around
+        self._state = state
         self._pid = process_id()
-        self._worker = Worker()
-        self._ledger = Ledger(ledger, version) if ledger and around.ranks.rank == 0 else None
-        self._sinks = self._chosen_sinks()
+        self._shown = len(self.history)
+        self._guarded = Guarded()
         sources = discover(gpu_uuids=around.gpu_uuids) if settings.sources is None else settings.sources
         self._meter = EnergyMeter(sources, settings.clock)
-        policies = with_project_spending(settings.policies, ledger) if around.ranks.rank == 0 else settings.policies
+        policies = settings.policies
+        if around.ranks.rank == 0:
+            policies = with_project_spending(policies, state.ledger)
         self.board = Board(policies, around.plan, strict=settings.strict)
-        self._outside: Segment | None = None
         self._parts = Parts(settings.decide_every, around.ranks, settings.clock)
         self._has_begun = self._is_cut_short = False
-        self._open()
+        self._delivery: Delivery | None = None
+        self._grid: Grid | None = None
+        try:
+            self._open()
+        except BaseException:
+            self._let_go()
+            raise
 
-    def _chosen_sinks(self) -> list[Sink]:
+    @property
+    def ledger(self) -> RunLedger | None:
+        """The ledger of this stretch; None if there is none."""
+        return self._delivery.ledger if self._delivery else None
+
+    def _sinks(self) -> Sequence[Sink]:
         if self._around.ranks.rank != 0:
-            return []
+            return ()
         chosen = self._settings.sinks
-        others = [TensorBoardSink(), Summary()] if chosen is None else chosen
-        return [self._ledger, *others] if self._ledger else [*others]
+        return [TensorBoardSink(), Summary()] if chosen is None else chosen
 
     def _open(self) -> None:
-        try:
-            self._begin_measuring()
-        except BaseException:
-            self._meter.close()
-            raise
+        self._begin_measuring()
         self._told = self._context()
-        for sink in self._sinks:
-            self._hand_over(sink, partial(sink.open, self._told))
+        self._delivery = delivery = Delivery(self._new_ledger(), self._sinks(), self._meter.threads)
+        delivery.open(self._told)
         for source in self._meter.open_sources:
             if source.poll_seconds is not None:
-                self._worker.submit(source.poll)
-                self._worker.every(partial(getattr, source, "poll_seconds"), source.poll)
-        if isinstance(self._intensity, PolledIntensity):
-            self._worker.submit(self._intensity.poll)
-            self._worker.every(partial(getattr, self._intensity, "poll_seconds"), self._intensity.poll)
-        if self._around.ranks.rank == 0:
-            self._worker.every(lambda: HEARTBEAT_SECONDS, self._heartbeat)
+                delivery.poll(source)
+        if isinstance(self._provider, PolledIntensity):
+            delivery.poll(self._provider)
         if self._around.is_running is not None:
-            self._worker.every(lambda: WATCH_SECONDS, partial(self._close_unless, self._around.is_running))
-        self._worker.start()
+            closing = partial(self._close_unless, self._around.is_running)
+            delivery.every(WATCH_SECONDS, closing, "the look at whether training goes on")
+        delivery.start(self._beat, HEARTBEAT_SECONDS)
         _live.add(self)
         atexit.register(self.close, together=False)
         self.board.announce()
+        delivery.settle()
+
+    def _new_ledger(self) -> RunLedger | None:
+        state = self._state
+        if state.ledger is None or self._around.ranks.rank != 0:
+            return None
+        head = head_of(self._told, self._settings.labels, self._slots.slots)
+        return RunLedger(
+            state.ledger,
+            head,
+            self.history,
+            held=state.held,
+            checkpoints=state.checkpoints,
+            threads=self._meter.threads,
+            predecessor=state.predecessor,
+        )
 
     def _begin_measuring(self) -> None:
         self._meter.open(strict=self._settings.strict)
@@ -124,13 +131,11 @@ class Run:
             self._meter.close()
             self._meter.open()
         first = self._meter.read()
-        self._slots = Slots(
-            self._around.ranks, {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
-        )
+        devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
+        self._slots = Slots(self._around.ranks, devices, self._meter.infos())
         self._meter.keep(self._slots.owned)
-        self._intensity = self._agreed_intensity()
-        self._segment = Segment(first, "other")
-        self._recorded_until = first
+        self._begin_grid()
+        self._timeline = Timeline(self._meter, self._settings.clock, first, self._slots.owned)
 
     def _replace_live_runs(self, devices: Collection[str]) -> bool:
         """Close every live run of this process on the same devices, so that no joule is counted twice."""
@@ -144,22 +149,24 @@ class Run:
             other.close(together=False)
         return bool(others)
 
-    def _agreed_intensity(self) -> CarbonIntensity:
-        """Return rank 0's intensity on every rank; only rank 0 guesses a place, with one warning."""
+    def _begin_grid(self) -> None:
+        """Take rank 0's intensity on every rank; only rank 0 guesses a place, with one warning."""
         settings, ranks = self._settings, self._around.ranks
-        provider = settings.intensity
+        provider, now = settings.intensity, None
         if ranks.rank == 0 and provider is None:
             provider = resolve_intensity(settings.location, settings.carbon_intensity)
-        now = provider.at(settings.clock.now()) if provider else None
+        if provider is not None:
+            self._grid = Grid(provider, settings.clock, self._meter.threads)
+            now = self._grid.now()
         gathered = ranks.gather(encode_intensity(now) if now else None)
-        return provider or ConstantIntensity(decode_intensity(gathered[0]))
+        self._provider = provider or ConstantIntensity(decode_intensity(gathered[0]))
+        self._grid = self._grid or Grid(self._provider, settings.clock, self._meter.threads)
 
     def _context(self) -> RunContext:
-        before = History.from_columns(self.history.to_columns()) if self.history else History()
         return RunContext(
             run_id=self.run_id,
             folder=self._around.folder,
-            before=before,
+            before=self.history.copy(),
             history=self.history,
             plan=self._around.plan,
             monitor=self.board.monitor,
@@ -167,30 +174,33 @@ class Run:
             pue_source=self._settings.pue.source,
             writer=self._around.writer,
             streams_scalars=self._around.streams_scalars,
-            checkpoints=self._checkpoints,
+            checkpoints=self._state.checkpoints,
         )
 
     def watch(self, metric: str, mode: str) -> None:
         """Watch a metric beside the policies."""
         self.board.watch(metric, mode)
         self._told.monitor, self._told.mode = self.board.monitor, self.board.mode
+        if self.ledger:
+            self.ledger.watch(self.board.monitor, self.board.mode)
 
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
         """Note which checkpoint files of the front of a metric there are from now on."""
-        if self._ledger:
-            self._hand_over(self._ledger, partial(self._ledger.keep_checkpoints, metric, kept))
+        if self.ledger:
+            self.ledger.keep_checkpoints(metric, kept)
 
     def replan(self, plan: Plan) -> None:
         """Take a plan that became known after the start."""
         if plan != self._told.plan:
             self.board.plan = self._told.plan = plan
-            if self._ledger:
-                self._hand_over(self._ledger, partial(self._ledger.replan, plan))
+            if self.ledger:
+                self.ledger.replan(plan)
 
     @property
     def step(self) -> int | None:
-        """Optimiser steps so far; None if unknown."""
-        return self._segment.step if self._segment.step is not None else self.history.steps
+        """Optimizer steps so far; None if unknown."""
+        step = self._timeline.segment.seen.step
+        return step if step is not None else self.history.steps
 
     @property
     def devices(self) -> frozenset[str]:
@@ -205,31 +215,25 @@ class Run:
     @property
     def epoch_is_open(self) -> bool:
         """Whether an epoch has begun and not ended, in a run that goes on."""
-        return self._segment.epoch is not None and self.is_live
+        return self._timeline.segment.epoch is not None and self.is_live
 
     @property
     def is_in_epoch(self) -> bool:
         """Whether the open interval is an epoch, or a part of one."""
-        return self._segment.epoch is not None
+        return self._timeline.segment.epoch is not None
 
     def rewind(self, epoch: int, step: int | None) -> None:
         """Count what was recorded of an epoch and later ones, beyond a step, as outside epochs: it is done again."""
         self.history.rewind(epoch, step)
-        if self._ledger:
-            self._hand_over(self._ledger, partial(self._ledger.rewind, epoch, step))
+        if self.ledger:
+            self.ledger.rewind(epoch, step)
 
     def begin_epoch(self, epoch: int) -> None:
         """End what lies outside epochs, and begin an epoch."""
         if not self._has_begun:
             self._has_begun = True
             self.board.refuse_if_spent(self.history, self._around.ranks)
-        with self._edges:  # a heartbeat must not mark an interval that is over
-            outside = self._segment
-            edge = outside.last
-            if self._settings.clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:
-                edge = self._mark()
-            self._outside = outside
-            self._segment = Segment(edge, "train", epoch)
+        self._at_edge(self._timeline.begin_epoch, epoch)
         self._is_cut_short = False
         self._parts.begin()
 
@@ -238,23 +242,14 @@ class Run:
         if name not in PHASES:
             msg = f"There is no phase {name!r}; there are {', '.join(PHASES)}."
             raise ConfigurationError(msg)
-        before = self._segment.phase
+        before = self._timeline.segment.phase
         if self.is_live and name != before:
-            self._mark(name)
+            self._at_edge(self._timeline.mark, name)
         return before
 
-    def _mark(self, phase: str | None = None) -> Snapshot:
-        """End the lap at hand of the open interval; may be called on the worker as well."""
-        with self._edges:
-            edge = self._meter.read()
-            self._segment.mark(edge, phase)
-            return edge
-
-    def observe(
-        self, metrics: Mapping[str, float], learning_rate: float | None, samples: int | None, step: int | None
-    ) -> None:
+    def observe(self, metrics: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
         """Note what is fresh in the open interval."""
-        self._segment.observe(metrics, learning_rate, samples, step)
+        self._timeline.segment.seen.note(metrics, counts, self._guarded)
 
     def count_steps(self, steps: int) -> bool:
         """Count steps; return whether a part of the epoch is due to end."""
@@ -263,7 +258,7 @@ class Run:
     def end_part(self) -> EpochRecord:
         """End a part of the epoch, record it, decide, and begin the next."""
         going_on = self.board.stop_reason is None
-        record = self._record(self._ended(goes_on=True), closes_epoch=False, complete=True, together=True)
+        record = self._record(complete=True, together=True, goes_on=True)
         self._is_cut_short |= going_on and self.board.stop_reason is not None
         self._parts.begin()
         return record
@@ -276,98 +271,158 @@ class Run:
             together: Whether all ranks call this.
         """
         whole = not self._is_cut_short if complete is None else complete
-        return self._record(self._ended(), complete=whole, together=together)
+        return self._record(complete=whole, together=together)
 
-    def _ended(self, *, goes_on: bool = False) -> list[Segment]:
-        """End the open interval; return it, after what lay outside before it if it is an epoch.
-
-        Args:
-            goes_on: Whether only a part of the epoch has ended.
-        """
-        with self._edges:
-            edge = self._mark()
-            ended, outside = self._segment, self._outside
-            segments = [ended] if outside is None else [outside, ended]
-            self._outside = None  # recorded once, whatever raises later
-            self._segment = Segment(edge, ended.phase, ended.epoch) if goes_on else Segment(edge, "other")
-            return segments
-
-    def _record(
-        self, segments: list[Segment], *, complete: bool, together: bool, closes_epoch: bool = True
-    ) -> EpochRecord:
-        """Record segments, of which the last may be an epoch; return its record, with the verdicts on it."""
-        laps = [segment.lap(self._slots.owned) for segment in segments]
-        laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
-        self._recorded_until = segments[-1].last
-        *outside, record = [
-            self._row(*pair, complete=complete, closes_epoch=closes_epoch) for pair in zip(segments, laps, strict=True)
-        ]
-        if self._around.ranks.rank == 0:
-            for row in outside:
-                self._keep(row)
-            record = self._keep(record)
+    def _record(self, *, complete: bool, together: bool, goes_on: bool = False) -> EpochRecord:
+        """End the open interval, keep its record and that of what lay outside before it, and decide."""
+        made: list[EpochRecord] = []
+        self._at_edge(self._end, made, complete, together, goes_on)
+        record = made[-1]
+        if self._around.ranks.rank == 0 and _is_worth_keeping(record):
+            record = self._decided(made)
         if together and record.epoch is not None:
             self.board.agree(self._around.ranks)
         return record
 
-    def _keep(self, record: EpochRecord) -> EpochRecord:
-        if record.epoch is None and not (record.duration_seconds or record.energy_joules or record.metrics):
-            return record
-        self.history.append(record)
+    def _end(self, made: list[EpochRecord], complete: bool, together: bool, goes_on: bool) -> None:  # noqa: FBT001
+        """End the open interval; put what it and what lay outside before it came to into a list."""
+
+        def rows(intervals: Sequence[tuple[Segment, Lap]]) -> Sequence[EpochRecord]:
+            laps = [lap for _, lap in intervals]
+            laps = self._slots.total(laps) if together else [self._slots.local(lap) for lap in laps]
+            made.extend(
+                self._row(segment, lap, complete=complete, closes_epoch=not goes_on)
+                for (segment, _), lap in zip(intervals, laps, strict=True)
+            )
+            is_kept = self._around.ranks.rank == 0
+            return [row for row in made if _is_worth_keeping(row)] if is_kept else ()
+
+        self._timeline.end(rows, len(self.history), goes_on=goes_on)
+
+    def _at_edge(self, work: Callable[..., object], *arguments: Any) -> None:  # noqa: ANN401  whatever the work takes
+        """Make an edge; a close that a signal handler asked for in the middle of it comes right after."""
+        timeline = self._timeline
+        try:
+            with timeline.edges:
+                if timeline.opened.rows:  # of an edge that an exception broke off
+                    self._keep_rows()
+                work(*arguments)
+                if timeline.opened.rows:
+                    self._keep_rows()
+        finally:
+            if self._is_closing_wanted:
+                self.close(together=False)
+
+    @property
+    def _is_at_edge(self) -> bool:
+        """Whether this very thread is in the middle of an edge: a signal handler may ask.
+
+        The stack tells: a handler runs on top of what it came into. A flag could be left set by an interrupt.
+        """
+        frame = inspect.currentframe()
+        while frame is not None:
+            if frame.f_code is _AT_EDGE and frame.f_locals.get("self") is self:
+                return True
+            frame = frame.f_back
+        self._timeline.free_edges()
+        return False
+
+    def _keep_rows(self) -> None:
+        """Let the history and the ledger have the records of the last edge; does nothing for those they have."""
+        opened = self._timeline.opened
+        if len(self.history) == opened.position:
+            self.history.extend(opened.rows)
+        if self._delivery:
+            for number, row in enumerate(opened.rows, start=opened.position):
+                self._delivery.record(number, row)
+        self._timeline.opened = opened._replace(rows=())
+
+    def _decided(self, made: Sequence[EpochRecord]) -> EpochRecord:
+        """Ask the policies about the last record, and show it to the sinks; the ledger has it already."""
+        *outside, record = made
+        last = len(self.history) - 1
         if record.epoch is not None:
             verdicts = self.board.decide(self.history, record)
+            if verdicts and self.ledger:
+                self.ledger.verdicts(verdicts)
             record = record._replace(verdicts=verdicts) if verdicts else record
-        for sink in self._sinks:
-            self._hand_over(sink, partial(sink.write, record))
+        if self._delivery:
+            self._delivery.settle()  # whoever is shown a record finds it in the ledger
+        kept = [row for row in outside if _is_worth_keeping(row)]
+        self._show(last - len(kept))
+        for number, row in enumerate((*kept, record), start=last - len(kept)):
+            self._show_one(number, row)
         if self._settings.strict:
             self._raise_failure()
         return record
 
-    def _hand_over(self, sink: Sink, task: Task) -> None:
-        """Have a sink called on the worker; the ledger before the others, so that none that is slow holds it up."""
-        self._worker.submit(task, first=sink is self._ledger)
+    def _show(self, until: int) -> None:
+        """Show the sinks what an exception has kept them from seeing, up to a row of the history."""
+        while self._shown < until:
+            self._show_one(self._shown, self.history[self._shown])
+
+    def _show_one(self, number: int, record: EpochRecord) -> None:
+        if self._delivery and self._shown == number:
+            self._delivery.show(number, record)
+            self._shown = number + 1
 
     def _raise_failure(self) -> None:
-        self._worker.drain(DRAIN_SECONDS)
-        self._worker.raise_failure()
+        if self._delivery:
+            self._delivery.worker.drain(DRAIN_SECONDS)
+            self._delivery.worker.raise_failure()
 
     def _row(self, segment: Segment, lap: Lap, *, complete: bool, closes_epoch: bool = True) -> EpochRecord:
-        # By place: by name, a record takes three times as long to make.
+        seen = segment.seen
+        assert self._grid is not None  # noqa: S101  it is there from the start
         return EpochRecord(
-            segment.epoch,
-            segment.first.when,
-            lap.seconds,
-            lap.devices,
-            energy_weighted(self._intensity, lap.pieces),
-            self._settings.pue.value,
-            segment.step,
-            closes_epoch or segment.epoch is None,
-            complete,
-            lap.phases,
-            segment.metrics,
-            segment.learning_rate,
-            lap.samples,
+            epoch=segment.epoch,
+            started_at=segment.first.when,
+            duration_seconds=lap.seconds,
+            devices=lap.devices,
+            intensity=self._grid.over(lap.pieces),
+            pue=self._settings.pue.value,
+            step=seen.step,
+            closes_epoch=closes_epoch or segment.epoch is None,
+            complete=complete,
+            phases=lap.phases,
+            metrics=seen.metrics,
+            learning_rate=seen.learning_rate,
+            samples=lap.samples,
+            tokens=lap.tokens,
+            flops=lap.flops,
         )
 
-    def _heartbeat(self) -> None:
+    def _beat(self) -> None:
         """Tell the ledger what has been used since the last record, in case there is no next one.
 
         The edge that this takes also tells when the energy was used, for an intensity that changes meanwhile.
         """
-        since = Segment(self._recorded_until, "other")
-        since.mark(self._mark())
-        if self._ledger and not self.is_closed and since.seconds > SHARED_EDGE_SECONDS:
+        edge = None if self.is_closed else self._timeline.mark_if_free()
+        self._meter.refresh_slow()
+        if edge is None or self.ledger is None or self.is_closed:
+            return
+        since = Segment.begun(self._timeline.opened.recorded_until, "other")
+        since = since.marked(edge, self._slots.owned)
+        if since.seconds > SHARED_EDGE_SECONDS:
             lap = self._slots.local(since.lap(self._slots.owned))
-            self._ledger.heartbeat(self._row(since, lap, complete=False))
+            self.ledger.heartbeat(self._row(since, lap, complete=False))
 
     def close(self, *, together: bool = True) -> RunRecord:
         """Record what is open, hand everything over, and let go of all that is live; safe to call again.
 
         Whoever calls while the worker closes the run waits for that, but not for ever. The worker does not wait:
-        who closes the run waits for the worker.
+        who closes the run waits for the worker. A signal handler that comes in the middle of an edge is told of the
+        last complete one, which is on the disk by then; the run is closed right after that edge.
         """
-        patience_seconds = 0.0 if self._worker.is_current else DRAIN_SECONDS
-        if self._pid == process_id() and self._closing.acquire(timeout=patience_seconds):
+        if self._pid != process_id():
+            return self._totals()
+        if self._is_at_edge:
+            self._is_closing_wanted = True
+            if self._delivery:
+                self._delivery.flush()
+            return self._totals()
+        patience_seconds = 0.0 if self._delivery and self._delivery.worker.is_current else DRAIN_SECONDS
+        if self._closing.acquire(timeout=patience_seconds):
             try:
                 self._close(together=together)
             finally:
@@ -375,15 +430,15 @@ class Run:
         return self._totals()
 
     def _close(self, *, together: bool) -> None:
-        if self.is_closed:
+        if self._is_shut:
             return
         _live.discard(self)
-        atexit.unregister(self.close)
         try:
-            self._record_rest(together=together)
+            if not self.is_closed:
+                self._record_rest(together=together)
         finally:
             self.is_closed = True
-            self._shut_down()
+        self._shut_down()
         if self._settings.strict:
             self._raise_failure()
 
@@ -395,28 +450,48 @@ class Run:
 
     def abandon(self) -> None:
         """Close a run that nobody holds any more, on its own thread: this one may be anywhere, with any lock held."""
-        if self.is_live:
-            self._worker.submit(partial(self.close, together=False))
+        if self.is_live and self._delivery:
+            self._delivery.worker.submit(partial(self.close, together=False))
 
     def _record_rest(self, *, together: bool) -> None:
-        is_epoch = self._segment.epoch is not None
-        self._record(self._ended(), complete=not is_epoch, together=together)
+        self._is_closing_wanted = False
+        self._at_edge(_nothing)
+        self._record(complete=self._timeline.segment.epoch is None, together=together)
 
     def _shut_down(self) -> None:
+        self._at_edge(_nothing)
+        self._show(len(self.history))
         run = self._totals()
-        for sink in self._sinks:
-            self._hand_over(sink, partial(sink.finish, run))
-        for sink in self._sinks:
-            self._hand_over(sink, sink.close)
-        if not self._worker.drain(DRAIN_SECONDS):
-            logger.warning(
-                "A sink of run %s did not come back within %g s: only the ledger is complete.",
-                self.run_id,
-                DRAIN_SECONDS,
-            )
-            self._worker.take_over()
-        self._worker.stop(DRAIN_SECONDS)
+        if self._delivery:
+            self._delivery.end(run)  # an interrupt before this has come to its end leaves a run to be closed again
+        try:
+            if self._delivery:
+                self._delivery.finish(run)
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Let go of all that is live, whatever of it there is."""
+        atexit.unregister(self.close)
+        if self._delivery:
+            self._delivery.stop()
+        if self._grid:
+            self._grid.close()
         self._meter.close()
+        self._is_shut = True
 
     def _totals(self) -> RunRecord:
-        return totals(self.history, self.run_id, self._ledger.path if self._ledger else None, self.board.stop_reason)
+        path = self.ledger.path if self.ledger else None
+        return totals(self.history, self.run_id, path, self.board.stop_reason)
+
+
+def _nothing() -> None:
+    """Make no edge: what an exception has kept from the history is put there all the same."""
+
+
+_AT_EDGE: Final = Run._at_edge.__code__  # noqa: SLF001  our own
+
+
+def _is_worth_keeping(record: EpochRecord) -> bool:
+    """Tell whether a record says anything: what lies between two epochs often does not."""
+    return record.epoch is not None or bool(record.duration_seconds or record.energy_joules or record.metrics)

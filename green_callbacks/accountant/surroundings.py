@@ -1,12 +1,20 @@
 """What an adapter tells of the place where a run takes place."""
 
-from collections.abc import Callable
+import platform
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from green_callbacks.accountant.ranks import Ranks
-from green_callbacks.records import Plan
+from green_callbacks._version import __version__
+from green_callbacks.accountant.ranks import Ranks, Slot, host_name
+from green_callbacks.ledger import Head
+from green_callbacks.records import DeviceInfo, Plan
+from green_callbacks.sinks import RunContext
+
+_FRAMEWORKS: Final = ("torch", "lightning", "pytorch_lightning", "keras", "tensorflow", "jax", "transformers")
+"""Packages whose versions a ledger's head tells, where they are imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,3 +38,35 @@ class Surroundings:
     streams_scalars: bool = False
     gpu_uuids: tuple[str, ...] | None = None
     is_running: Callable[[], bool] | None = None
+
+
+def head_of(told: RunContext, labels: Mapping[str, str], slots: Sequence[Slot]) -> Head:
+    """Return what the ledger of a run begins with.
+
+    Args:
+        told: What sinks are told of the run.
+        labels: What the user says of it.
+        slots: The devices of all ranks.
+    """
+    return Head(
+        run_id=told.run_id,
+        version=__version__,
+        plan=told.plan,
+        monitor=told.monitor,
+        mode=told.mode,
+        pue_source=told.pue_source,
+        host=host_name(),
+        devices={slot.name: slot.info for slot in slots if slot.info != DeviceInfo()},
+        labels=labels,
+        versions=_versions(),
+    )
+
+
+def _versions() -> dict[str, str]:
+    """Return the versions of Python and of the frameworks that are imported."""
+    versions = {"python": platform.python_version()}
+    for name in _FRAMEWORKS:
+        version = getattr(sys.modules.get(name), "__version__", None)
+        if isinstance(version, str):
+            versions[name] = str(version)
+    return versions

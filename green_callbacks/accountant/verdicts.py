@@ -7,8 +7,9 @@ from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.policies import CarbonBudget, Forecast, Policy
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
+from green_callbacks.text.log import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Board:

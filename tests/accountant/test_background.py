@@ -60,13 +60,13 @@ def test_a_heartbeat_tells_what_was_used_since_the_last_record(monkeypatch, tmp_
 def test_nothing_new_is_no_heartbeat(monkeypatch, tmp_path):
     beats, pauses = threading.Semaphore(0), []
     monkeypatch.setattr(run_module, "HEARTBEAT_SECONDS", 0.001)
-    heartbeat = run_module.Run._heartbeat
+    beat = run_module.Run._beat
 
     def counted(run):
-        heartbeat(run)
+        beat(run)
         beats.release()
 
-    monkeypatch.setattr(run_module.Run, "_heartbeat", counted)
+    monkeypatch.setattr(run_module.Run, "_beat", counted)
     accountant, clock = scripted(ledger="run.jsonl")
     accountant.start()
     train(accountant, clock, [0])

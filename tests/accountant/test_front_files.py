@@ -1,5 +1,7 @@
 import logging
+import os
 import re
+from pathlib import Path
 
 import pytest
 from runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
@@ -191,3 +193,31 @@ def test_a_run_that_is_not_going_on_cannot_be_told():
 def test_options_that_cannot_work_are_refused(arguments, remedy):
     with pytest.raises(ConfigurationError, match=re.escape(remedy)):
         FrontFiles(*arguments)
+
+
+@pytest.mark.parametrize("monitor", ["val_" + "x" * 500, "精度" * 200, "a/b\\c\0\x1b", "../../x", "con"])
+def test_a_metric_of_any_name_has_a_file_name_that_every_disk_takes(monitor, disk):
+    accountant, clock = scripted()
+    files = FrontFiles(monitor, "max", 3)
+    with accountant:
+        files.begin(accountant)
+        train(accountant, clock, range(1), metrics=lambda epoch: {monitor: 0.5})
+        path = keep_files(files, accountant, disk)
+    assert len(os.fsencode(Path(path).name + "-v100.weights.h5")) <= 255
+    assert Path(path).parent == disk.folder
+    assert Path(path).exists()
+
+
+def test_a_save_that_is_interrupted_leaves_no_file_in_the_account(disk):
+    accountant, clock = scripted()
+    files = FrontFiles("val_acc", "max", 3)
+
+    def interrupted():
+        raise KeyboardInterrupt
+
+    with accountant:
+        files.begin(accountant)
+        train(accountant, clock, range(1), metrics=lambda epoch: {"val_acc": 0.5})
+        with pytest.raises(KeyboardInterrupt):
+            files.add(accountant, str(disk.folder / "a.ckpt"), interrupted)
+        assert files.points(accountant) == {}

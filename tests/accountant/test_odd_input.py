@@ -1,10 +1,16 @@
 """What a user's loop may hand over by mistake, and what a run that moves comes to."""
 
-import pytest
-from runs import scripted, train
+from decimal import Decimal
 
-from green_callbacks import EnergyAccountant, Summary
+import pytest
+from runs import WATTS, scripted, train
+from strategies import comparable
+
+from green_callbacks import EnergyAccountant, Summary, read_ledger
+from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import Intensity
+from green_callbacks.sources import ScriptedSource
 
 
 class Stubborn:
@@ -52,3 +58,56 @@ def test_the_epochs_of_a_second_fit_are_rows_of_their_own():
     accountant.close()
     rows = [line.split()[0] for line in said[-1].splitlines() if line.split()[:1] and line.split()[0].isdigit()]
     assert rows == ["0", "1", "0", "1"]
+
+
+class Number(float):
+    """A number of another library's, such as ``numpy.float32``: JSON does not know every one of these."""
+
+    dtype = "float32"
+
+
+NUMBERS = {"nan": float("nan"), "numpy": Number(700.0), "decimal": Decimal(700), "text": "700", "list": [700.0]}
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS.keys())
+@pytest.mark.parametrize("field", ["joules", "gap_seconds", "below_joules", "tolerance"])
+def test_whatever_a_source_says_once_every_epoch_is_in_the_ledger(field, number):
+    class Odd(ScriptedSource):
+        reads = 0
+
+        def read(self):
+            self.reads += 1
+            readings = super().read()
+            if self.reads == 5:
+                readings = {name: reading._replace(**{field: number}) for name, reading in readings.items()}
+            return readings
+
+    clock = ScriptedClock()
+    accountant, _ = scripted(clock, sources=[Odd(WATTS, clock=clock)], ledger="run.jsonl")
+    with accountant:
+        train(accountant, clock, range(5), between=1)
+    history = read_ledger("run.jsonl").history
+    assert [comparable(each) for each in history] == [comparable(each) for each in accountant.history]
+    assert [record.epoch for record in history if record.epoch is not None] == list(range(5))
+    for record in history:
+        for device in record.devices.values():
+            assert device.joules is None or device.low_joules <= device.joules <= device.high_joules
+
+
+@pytest.mark.parametrize("number", NUMBERS.values(), ids=NUMBERS.keys())
+def test_whatever_a_provider_says_once_every_epoch_is_in_the_ledger(number):
+    class Odd:
+        asked = 0
+
+        def at(self, when):
+            self.asked += 1
+            value = number if self.asked == 3 else 400.0
+            return Intensity(g_per_kwh=value, source="me", found_by="provider")
+
+    accountant, clock = scripted(carbon_intensity=Odd(), ledger="run.jsonl")
+    with accountant:
+        train(accountant, clock, range(5))
+    history = read_ledger("run.jsonl").history
+    assert [comparable(each) for each in history] == [comparable(each) for each in accountant.history]
+    assert [record.epoch for record in history] == list(range(5))
+    assert {record.intensity.g_per_kwh for record in history} <= {400.0, 700.0}

@@ -12,6 +12,7 @@ from green_callbacks.accountant import ranks as ranks_module
 from green_callbacks.accountant.ranks import Slots
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import BudgetSpentError
+from green_callbacks.records import DeviceEnergy, DeviceInfo
 from green_callbacks.sources import ScriptedSource
 
 HOST_WATTS = 100.0
@@ -260,3 +261,10 @@ def test_accountants_of_threads_do_not_disturb_one_another():
     assert isinstance(on_ranks(3, lambda ranks: ranks.sum([ranks.rank])), list)
     assert ThreadRanks(0, 1, threading.Barrier(1), {}).sum([1.0]) == [1.0]
     assert EnergyAccountant(sources=[]).close().epochs == 0
+
+
+def test_what_becomes_known_of_a_device_of_another_rank_while_the_run_goes_on_stands_in_the_record():
+    slot = ranks_module.Slot("gpu:0", "gpu:0", 1, "gpu", ("shared",), DeviceInfo())
+    there = DeviceEnergy(5.0, "gpu", "counter", 1.0, 4.0, 6.0, 0.5, 0.05, ("shared", "counter_frozen", "reset"))
+    here = ranks_module._device(slot, ranks_module._numbers(there, 1.0), 1.0)
+    assert here == there._replace(flags=("shared", "reset", "counter_frozen"))

@@ -1,0 +1,281 @@
+"""Where a run stands when it is started: named by a checkpoint, by a ledger, or not at all yet."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any, Final, Literal, NoReturn, Self
+
+from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.ledger import LedgerContents, RunLedger, is_ledger, read_ledger
+from green_callbacks.records import Checkpoints, History
+from green_callbacks.text import is_plain_name
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
+
+STATE_VERSION: Final = 3
+_MOST_STEPS: Final = 2**53
+_LONGEST_PATH: Final = 4096
+"""No system opens a longer path, in characters."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """What a run is before it is started, and between two stretches of it.
+
+    Attributes:
+        run_id: Name of the run; empty before its first start.
+        ledger: Its file; None where that is not settled, or turned off.
+        held: Number of its records that the file holds; None where the file is not one of this run yet.
+        history: All its records.
+        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes meanwhile.
+        stop_reason: Why a policy ended it; None if none did.
+        predecessor: The ledger of the stretch before in this process; None if there was none.
+    """
+
+    run_id: str = ""
+    ledger: Path | None = None
+    held: int | None = None
+    history: History = field(default_factory=History)
+    checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
+    stop_reason: str | None = None
+    predecessor: RunLedger | None = None
+
+    @classmethod
+    def from_ledger(cls, path: Path) -> Self:
+        """Go on with the run of a ledger.
+
+        Args:
+            path: The file.
+
+        Raises:
+            LedgerError: It is not a ledger.
+        """
+        contents = read_ledger(path)
+        return cls(
+            run_id=contents.run_id,
+            ledger=path.absolute(),
+            held=contents.recorded if contents.run_id else None,
+            history=contents.history,
+            checkpoints=dict(contents.checkpoints),
+            stop_reason=contents.stop_reason,
+        )
+
+    def settled(self, run_id: str, folder: Path, ledger: Path | Literal[False] | None) -> Self:
+        """Settle name and file, where they are not yet.
+
+        Args:
+            run_id: A name for a new run.
+            folder: Where ledgers lie unless the user named one.
+            ledger: What the user said of the ledger.
+        """
+        name = self.run_id or run_id
+        if ledger is False:
+            return replace(self, run_id=name, ledger=None)
+        if self.ledger is not None:
+            return replace(self, run_id=name)
+        path = _free(folder / f"{name}.jsonl") if ledger is None else ledger
+        return replace(self, run_id=name, ledger=path.absolute(), held=None)
+
+
+def encode_state(state: RunState, step: int | None) -> dict[str, Any]:
+    """Write what a checkpoint must hold, as plain JSON types.
+
+    Args:
+        state: The run.
+        step: Optimizer steps so far; None if unknown.
+    """
+    return {
+        "version": STATE_VERSION,
+        "run_id": state.run_id,
+        "ledger": None if state.ledger is None else str(state.ledger),
+        "history": state.history.to_columns(),
+        "step": step,
+        "checkpoints": {metric: kept.encode() for metric, kept in list(state.checkpoints.items())},
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckpointState:
+    """What a checkpoint says of a run, checked.
+
+    Attributes:
+        run_id: Name of the run; empty if it had not started.
+        ledger: Its file, by what the checkpoint says; None if it had none.
+        history: Its records up to then; older ones may be merged.
+        step: Optimizer steps up to then; None if unknown.
+        checkpoints: The checkpoint files that were kept.
+    """
+
+    run_id: str
+    ledger: Path | None
+    history: History
+    step: int | None
+    checkpoints: dict[str, Checkpoints]
+
+    @classmethod
+    def decode(cls, state: object) -> Self:
+        """Read what :func:`encode_state` wrote.
+
+        Args:
+            state: What the checkpoint holds, of any kind.
+
+        Raises:
+            ConfigurationError: It is of another version, or damaged.
+        """
+        if not isinstance(state, Mapping):
+            _refuse(f"it is a {type(state).__name__}")
+        _check_version(state.get("version"))
+        run_id, ledger, step = state.get("run_id"), state.get("ledger"), state.get("step")
+        if run_id != "" and not is_plain_name(run_id):
+            _refuse("its run_id is no plain name")
+        if ledger is not None and not (isinstance(ledger, str) and 0 < len(ledger) < _LONGEST_PATH):
+            _refuse("its ledger is no path")
+        if ledger is not None and not ledger.isprintable():
+            _refuse("its ledger is no path")
+        if step is not None and not (type(step) is int and 0 <= step < _MOST_STEPS):
+            _refuse("its step is no number of steps")
+        return cls(
+            run_id=str(run_id),
+            ledger=None if ledger is None else Path(ledger),
+            history=History.from_columns(state.get("history")),  # type: ignore[arg-type]  # it checks the type
+            step=step,
+            checkpoints=_checkpoints(state.get("checkpoints", {})),
+        )
+
+    def resumed(self, own: Path | Literal[False] | None) -> RunState:
+        """Go on with the run, from its ledger where that is in reach.
+
+        Args:
+            own: The file that the user named; False for no ledger, None for the one of the checkpoint.
+        """
+        # Files are noted by the positions of their records, which are others where old records are merged.
+        kept = {} if self.history.is_thinned else self.checkpoints
+        state = RunState(run_id=self.run_id, history=self.history, checkpoints=kept)
+        if own is False:
+            return state
+        if own is not None:
+            return self._in_own_file(state, own)
+        contents = None if self.ledger is None else self._contents(self.ledger, is_needed=True)
+        if contents is None or self.ledger is None:
+            return state
+        taken = self._taken(state, contents)
+        if not _is_writable(self.ledger):
+            logger.warning(
+                "The ledger %s of the checkpoint may not be written to. The run goes on in a file of its own.",
+                self.ledger,
+            )
+            return taken
+        return replace(taken, ledger=self.ledger, held=contents.recorded) if self._fits(contents) else taken
+
+    def _in_own_file(self, state: RunState, own: Path) -> RunState:
+        """Write to the file that the user named, never to another that a checkpoint names."""
+        path = own.absolute()
+        if not _may_be_ledger(path):
+            path = _free(path)
+            logger.warning(
+                "%s is not a ledger. The run of the checkpoint goes on in %s. Name a new file with ledger=… to choose "
+                "another.",
+                own,
+                path,
+            )
+        elif is_ledger(path):
+            contents = self._contents(path, is_needed=False)
+            if contents is not None and self._fits(contents):
+                return replace(self._taken(state, contents), ledger=path, held=contents.recorded)
+            path = _free(path)
+            logger.warning(
+                "The ledger %s belongs to another run than the checkpoint. The run of the checkpoint goes on in %s. "
+                "Name a new file with ledger=… to choose another.",
+                own,
+                path,
+            )
+        if self.ledger is not None and self.ledger != path:
+            contents = self._contents(self.ledger, is_needed=False)
+            if contents is not None:
+                state = self._taken(state, contents)
+        return replace(state, ledger=path, held=None)
+
+    def _contents(self, path: Path, *, is_needed: bool) -> LedgerContents | None:
+        """Read a ledger of this run; None where there is none."""
+        try:
+            contents = read_ledger(path)
+        except LedgerError as reason:
+            if is_needed:
+                logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
+            return None
+        if contents.run_id == self.run_id:
+            return contents
+        if is_needed:
+            logger.warning(
+                "The ledger %s belongs to another run than the checkpoint. The run goes on in a file of its own.", path
+            )
+        return None
+
+    def _fits(self, contents: LedgerContents) -> bool:
+        """Tell whether the records of the checkpoint can be appended to those of a ledger."""
+        return len(contents.history) >= self.history.recorded_rows or not self.history.is_thinned
+
+    def _taken(self, state: RunState, contents: LedgerContents) -> RunState:
+        """Take what a ledger holds, unless its writer was killed before it had written all that the checkpoint has."""
+        if len(contents.history) < self.history.recorded_rows:
+            return state
+        return replace(
+            state,
+            history=contents.history,
+            stop_reason=contents.stop_reason,
+            checkpoints=dict(contents.checkpoints),
+        )
+
+
+def _check_version(version: object) -> None:
+    if type(version) is not int:
+        _refuse("it has no version")
+    if version != STATE_VERSION:
+        remedy = "update" if version > STATE_VERSION else "install that one"
+        msg = f"The checkpoint was written by another version of green_callbacks: {remedy} to resume from it."
+        raise ConfigurationError(msg)
+
+
+def _checkpoints(encoded: object) -> dict[str, Checkpoints]:
+    if not isinstance(encoded, Mapping):
+        _refuse("its checkpoint files are no mapping")
+    try:
+        return {str(metric): Checkpoints.decode(kept) for metric, kept in encoded.items()}
+    except (KeyError, TypeError, ValueError) as reason:
+        _refuse("its checkpoint files cannot be", reason)
+
+
+def _refuse(what: str, cause: Exception | None = None) -> NoReturn:
+    msg = f"The account in the checkpoint is damaged: {what}. Resume without it, or from another checkpoint."
+    raise ConfigurationError(msg) from cause
+
+
+def _is_writable(path: Path) -> bool:
+    """Tell whether a file can be appended to; asking for the permission alone says nothing of a read-only disk."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))
+    except OSError:
+        return False
+    return True
+
+
+def _may_be_ledger(path: Path) -> bool:
+    """Tell whether a run may write to a path: it is a ledger, also one that was just begun, or nothing is there."""
+    if not os.path.lexists(path):
+        return True
+    try:
+        read_ledger(path)
+    except LedgerError:
+        return False
+    return True
+
+
+def _free(path: Path) -> Path:
+    """Return a path at which nothing lies: the path itself, or one beside it with a number."""
+    if not os.path.lexists(path):
+        return path
+    names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
+    return next(name for name in names if not os.path.lexists(name))
