@@ -1,14 +1,20 @@
 # make demo   trains a small network with Lightning and shows what it cost; FRAMEWORK=keras for Keras
 # make test   checks and tests everything
-# make bench  prints how exact the energy is and what accounting costs, beside other packages; six to eight minutes
+# make bench  prints how exact the energy is and what accounting costs, beside other packages; ten minutes
+# make gpu    prints what is measured on the NVIDIA GPU of this machine, in at most six minutes; see below
+# make torture kills, interrupts and fuzzes runs by the thousand, and makes very long ones; an hour
 # Each sets up what it needs in .venv/ and runs. PYTHON names a Python of 3.11 or later.
+# make gpu sets up nothing: $(PYTHON) runs from the tree, with the torch and nvidia-ml-py that it has. OUT names the
+# folder of gpu-report.json, the working folder unless given. AGAINST names another tree, for the edges of make bench.
 
 PYTHON ?= python3
 FRAMEWORK ?= lightning
+OUT ?= .
+AGAINST ?=
 PIP_FLAGS := -q --disable-pip-version-check
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -m pytest --cov --cov-report= -q
 
-.PHONY: demo test lint test-core test-live test-lightning test-keras test-exports coverage bench clean
+.PHONY: demo test lint test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
@@ -46,6 +52,16 @@ coverage:
 bench: .venv/bench/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
 	.venv/bench/bin/python tests/benchmarks/overhead.py
+	.venv/bench/bin/python tests/benchmarks/edges.py $(if $(AGAINST),--against $(AGAINST))
+
+gpu:
+	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json
+
+torture: .venv/core/ready
+	.venv/core/bin/python tests/torture/kills.py
+	.venv/core/bin/python tests/torture/interrupts.py
+	.venv/core/bin/python tests/torture/fuzz.py
+	.venv/core/bin/python tests/torture/long_runs.py
 
 clean:
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -56,7 +56,7 @@ class Contender(ABC):
 
 
 class Epochs(Contender):
-    """This package, as every adapter drives it."""
+    """This package, as every adapter drives it, with its ledger."""
 
     module, distribution = "green_callbacks.accountant", "green-callbacks"
 
@@ -65,8 +65,9 @@ class Epochs(Contender):
         from green_callbacks.sources import NvmlSource
 
         self._epoch = 0
+        ledger = f"{os.getpid()}.jsonl"  # each fork has one of its own, as runs have
         self._accountant = EnergyAccountant(
-            sources=[NvmlSource()], carbon_intensity=100, pue=1.0, sinks=[], ledger=False
+            sources=[NvmlSource()], carbon_intensity=100, pue=1.0, sinks=[], ledger=ledger
         )
         self._accountant.start()
 

@@ -18,13 +18,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from green_callbacks import EnergyAccountant, History, Sink, Summary, TensorBoardSink, read_ledger
+from green_callbacks.calls import Threads
+from green_callbacks.ledger import Head, RunLedger
 from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, PhaseEnergy
-from green_callbacks.sinks import Ledger
-from green_callbacks.sinks.base import RunContext
 from green_callbacks.sources import ScriptedSource
 
 EPOCHS = 10_000
 IMPORTS = 15
+LONG_SECONDS = 60.0
 WINDOW = 100  # epochs around each of those below
 AT = (10, 100, 1_000, 10_000)
 
@@ -132,9 +133,10 @@ def history_rows(folder: Path) -> list[Row]:
     held_bytes = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
 
-    ledger = Ledger(folder / "long.jsonl", "0")
-    ledger.open(RunContext(run_id="long", folder=folder, before=history, history=history))
-    ledger.close()
+    head = Head(run_id="long", version="0")
+    ledger = RunLedger(folder / "long.jsonl", head, history, held=None, checkpoints={}, threads=Threads())
+    ledger.open()
+    ledger.close(LONG_SECONDS)
     state = history.to_columns()
     as_json, as_pickle = json.dumps(state), pickle.dumps(state)
     restore = statistics.median(seconds_of(lambda: History.from_columns(json.loads(as_json))) for _ in range(3))
