@@ -53,7 +53,7 @@ def read_whole(path: Path) -> None:
     """Read a ledger as a user does: by the function, by the command, for a project, to go on with."""
     from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
     from green_callbacks.cli import main
-    from green_callbacks.errors import ConfigurationError, LedgerError
+    from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError
 
     def go_on(ledger: Path, *policies: Any) -> None:
         with EnergyAccountant(ledger=ledger, policies=policies, **OPTIONS) as accountant:
@@ -69,7 +69,7 @@ def read_whole(path: Path) -> None:
         try:
             with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
                 read()
-        except (LedgerError, ConfigurationError):
+        except (LedgerError, ConfigurationError, BudgetSpentError):  # a ledger may say that all is spent
             continue
 
 
