@@ -139,7 +139,7 @@ class EnergyMeter:
                 logger.exception("%s cannot describe its devices: the ledger names them by their energy alone.", source)
         return infos
 
-    def read(self, *, settled: bool = False) -> Snapshot:
+    def read(self, *, settled: bool = False, patient: bool = False) -> Snapshot:
         """Read all devices.
 
         May be called from any thread. A source that does not answer in time keeps what it had, and its readings say
@@ -147,13 +147,14 @@ class EnergyMeter:
 
         Args:
             settled: Wait for a refresh of every counter, for the narrowest bounds; the snapshot is of the beginning.
+            patient: Wait longer for a source that is slow, as at the start of a run, where its devices become known.
 
         Returns:
             The snapshot of this instant.
         """
         with self._lock:
             seconds, when = self._clock.monotonic(), self._clock.now()
-            self._readers.read(SETTLED_SECONDS if settled else EDGE_SECONDS, settled=settled)
+            self._readers.read(SETTLED_SECONDS if settled or patient else EDGE_SECONDS, settled=settled)
             if self._is_strict:
                 self._readers.raise_failure()
             tallies = self._tallies.copy()

@@ -127,10 +127,10 @@ class Run:
 
     def _begin_measuring(self) -> None:
         self._meter.open(strict=self._settings.strict)
-        if self._replace_live_runs(self._meter.read().tallies.keys()):
+        if self._replace_live_runs(self._meter.read(patient=True).tallies.keys()):
             self._meter.close()
             self._meter.open()
-        first = self._meter.read()
+        first = self._meter.read(patient=True)
         devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
         self._slots = Slots(self._around.ranks, devices, self._meter.infos())
         self._meter.keep(self._slots.owned)

@@ -1,5 +1,6 @@
 """What a user's loop may hand over by mistake, and what a run that moves comes to."""
 
+import time
 from decimal import Decimal
 
 import pytest
@@ -111,3 +112,20 @@ def test_whatever_a_provider_says_once_every_epoch_is_in_the_ledger(number):
     assert [comparable(each) for each in history] == [comparable(each) for each in accountant.history]
     assert [record.epoch for record in history] == list(range(5))
     assert {record.intensity.g_per_kwh for record in history} <= {400.0, 700.0}
+
+
+def test_a_sensor_that_is_slow_at_the_start_is_measured_all_the_same():
+    class SlowAtFirst(ScriptedSource):
+        is_awake = False
+
+        def read(self):
+            if not self.is_awake:
+                self.is_awake = True
+                time.sleep(0.3)  # longer than an edge waits: what is not known at the start has no place in the run
+            return super().read()
+
+    clock = ScriptedClock()
+    accountant, _ = scripted(clock, sources=[SlowAtFirst(WATTS, clock=clock)])
+    with accountant:
+        (record,) = train(accountant, clock, [0])
+    assert record.energy_joules == pytest.approx(WATTS * 10)
