@@ -30,6 +30,7 @@ class Syncer:
         self._bell.acquire()
         self._hurry = threading.Lock()  # released when nobody should wait for the next sync any longer
         self._hurry.acquire()
+        self._ending = threading.Lock()
         self._marked: int | None = None
         self._is_syncing = self._is_closing = self._is_warned = False
         self._thread: threading.Thread | None = None
@@ -40,13 +41,14 @@ class Syncer:
         Args:
             descriptor: The open file; it may be closed right after this.
         """
-        if self._marked is None:
-            self._marked = os.dup(descriptor)
-        thread = self._thread
-        if thread is None or not thread.is_alive():
-            self._is_closing = False
-            self._thread = thread = self._threads.start(self._run, "green_callbacks sync")
-        if thread is None:
+        with self._ending:  # a thread that is about to end would not see the mark
+            if self._marked is None:
+                self._marked = os.dup(descriptor)
+            if self._thread is None:
+                self._is_closing = False
+                self._thread = self._threads.start(self._run, "green_callbacks sync")
+            is_threadless = self._thread is None
+        if is_threadless:
             self._sync()
         ring(self._bell)
 
@@ -67,8 +69,9 @@ class Syncer:
         self._is_closing = True
         ring(self._hurry)
         ring(self._bell)
-        if self._thread is not None:
-            self._thread.join(timeout_seconds)
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_seconds)
         return not self.is_syncing
 
     def _run(self) -> None:
@@ -76,8 +79,10 @@ class Syncer:
             self._bell.acquire()
             began = time.monotonic()
             self._sync()
-            if self._is_closing and self._marked is None:
-                return
+            with self._ending:
+                if self._is_closing and self._marked is None:
+                    self._thread = None
+                    return
             self._hurry.acquire(timeout=max(0.0, began + SYNC_SECONDS - time.monotonic()))
 
     def _sync(self) -> None:
