@@ -128,6 +128,16 @@ class EnergyMeter:
         """The sources that could be opened."""
         return self._open
 
+    def warn_of_silent(self) -> None:
+        """Name the open sources that have told of no device so far: who has no place at the start gets none later."""
+        for source in self._open:
+            if source not in self._readers.answers:
+                logger.warning(
+                    "%s has told of no device at the start, so what it measures is missing from the whole run. "
+                    "Look at the sensor and its driver, and start again.",
+                    name_of(source),
+                )
+
     def infos(self) -> dict[str, DeviceInfo]:
         """Return what is known of the devices besides their energy."""
         infos: dict[str, DeviceInfo] = {}
@@ -154,7 +164,9 @@ class EnergyMeter:
         """
         with self._lock:
             seconds, when = self._clock.monotonic(), self._clock.now()
-            self._readers.read(SETTLED_SECONDS if settled or patient else EDGE_SECONDS, settled=settled)
+            self._readers.read(
+                OPEN_SECONDS if patient else SETTLED_SECONDS if settled else EDGE_SECONDS, settled=settled
+            )
             if self._is_strict:
                 self._readers.raise_failure()
             tallies = self._tallies.copy()

@@ -131,6 +131,7 @@ class Run:
             self._meter.close()
             self._meter.open()
         first = self._meter.read(patient=True)
+        self._meter.warn_of_silent()
         devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
         self._slots = Slots(self._around.ranks, devices, self._meter.infos())
         self._meter.keep(self._slots.owned)
@@ -397,9 +398,15 @@ class Run:
 
         The edge that this takes also tells when the energy was used, for an intensity that changes meanwhile.
         """
-        edge = None if self.is_closed else self._timeline.mark_if_free()
         self._meter.refresh_slow()
-        if edge is None or self.ledger is None or self.is_closed:
+        self._timeline.if_free(self._tell_what_is_used)
+
+    def _tell_what_is_used(self) -> None:
+        """Say it while no edge is made: after a record that tells of it, it would count twice."""
+        if self.is_closed:
+            return
+        edge = self._timeline.mark()
+        if self.ledger is None:
             return
         since = Segment.begun(self._timeline.opened.recorded_until, "other")
         since = since.marked(edge, self._slots.owned)

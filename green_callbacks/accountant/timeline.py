@@ -75,14 +75,22 @@ class Timeline:
             self.opened = opened._replace(segment=opened.segment.marked(edge, self._owned, phase))
             return edge
 
-    def mark_if_free(self) -> Snapshot | None:
-        """End the lap at hand unless an edge is being made; None if so. For another thread than that of training."""
+    def if_free(self, work: Callable[[], object]) -> bool:
+        """Do something unless an edge is being made; none is made meanwhile. For another thread than that of training.
+
+        Args:
+            work: What to do.
+
+        Returns:
+            Whether it was done.
+        """
         if not self.edges.acquire(blocking=False):
-            return None
+            return False
         try:
-            return self.mark()
+            work()
         finally:
             self.edges.release()
+        return True
 
     def begin_epoch(self, epoch: int) -> None:
         """End what lies outside epochs, and begin an epoch.

@@ -151,3 +151,25 @@ def test_a_phase_in_which_nothing_was_measured_has_what_the_others_measured():
     assert record.energy_joules == pytest.approx(2500.0)
     assert sum(phase.joules for phase in record.phases.values()) == pytest.approx(2500.0)
     assert {name: phase.seconds for name, phase in record.phases.items()} == {"train": 15.0, "validation": 10.0}
+
+
+def test_a_heartbeat_never_follows_a_record_that_tells_of_the_same(monkeypatch):
+    accountant, clock = scripted(ledger="run.jsonl")
+    accountant.start()
+    accountant.begin_epoch(0)
+    clock.advance(10)
+    run = accountant._run
+    told = run.ledger.heartbeat
+    ended = threading.Thread(target=accountant.end_epoch)
+
+    def slow(record):
+        ended.start()  # the epoch ends just before the heartbeat is handed over
+        ended.join(0.2)
+        told(record)
+
+    monkeypatch.setattr(run.ledger, "heartbeat", slow)
+    run._beat()
+    ended.join(LONG_SECONDS)
+    run.ledger.flush(LONG_SECONDS)
+    assert read_ledger("run.jsonl").history.energy_joules == WATTS * 10
+    accountant.close()

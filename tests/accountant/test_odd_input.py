@@ -1,5 +1,6 @@
 """What a user's loop may hand over by mistake, and what a run that moves comes to."""
 
+import threading
 import time
 from decimal import Decimal
 
@@ -7,7 +8,7 @@ import pytest
 from runs import WATTS, scripted, train
 from strategies import comparable
 
-from green_callbacks import EnergyAccountant, Summary, read_ledger
+from green_callbacks import EnergyAccountant, Summary, meter, read_ledger
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
@@ -129,3 +130,21 @@ def test_a_sensor_that_is_slow_at_the_start_is_measured_all_the_same():
     with accountant:
         (record,) = train(accountant, clock, [0])
     assert record.energy_joules == pytest.approx(WATTS * 10)
+
+
+def test_a_sensor_that_never_answers_at_the_start_is_named_as_missing_from_the_run(monkeypatch, caplog):
+    monkeypatch.setattr(meter, "OPEN_SECONDS", 0.1)
+    gate = threading.Event()
+
+    class Silent(ScriptedSource):
+        def read(self):
+            gate.wait(30)
+            return {}
+
+    clock = ScriptedClock()
+    accountant, _ = scripted(clock, sources=[ScriptedSource(WATTS, clock=clock), Silent(clock=clock)])
+    with accountant:
+        (record,) = train(accountant, clock, [0])
+        gate.set()
+    assert record.energy_joules == pytest.approx(WATTS * 10)
+    assert "Silent has told of no device at the start" in caplog.text

@@ -101,7 +101,7 @@ def test_an_edge_that_fails_leaves_all_as_it_was(timeline, clock, failing, monke
 
 
 def test_another_thread_makes_no_edge_while_one_is_made(timeline):
-    marked, entered, gate = [], threading.Event(), threading.Event()
+    entered, gate = threading.Event(), threading.Event()
 
     def edge():
         with timeline.edges:
@@ -111,12 +111,13 @@ def test_another_thread_makes_no_edge_while_one_is_made(timeline):
     training = threading.Thread(target=edge)
     training.start()
     assert entered.wait(LONG_SECONDS)
-    marked.append(timeline.mark_if_free())
+    before = timeline.opened
+    assert not timeline.if_free(timeline.mark)
+    assert timeline.opened is before
     gate.set()
     training.join(LONG_SECONDS)
-    marked.append(timeline.mark_if_free())
-    assert marked[0] is None
-    assert marked[1] is timeline.segment.last
+    assert timeline.if_free(timeline.mark)
+    assert timeline.opened is not before
 
 
 def test_an_exception_between_the_end_of_an_edge_and_its_release_does_not_leave_it_open(timeline):
