@@ -3,6 +3,7 @@
 import threading
 import time
 from decimal import Decimal
+from statistics import median
 
 import pytest
 from runs import WATTS, scripted, train
@@ -148,3 +149,27 @@ def test_a_sensor_that_never_answers_at_the_start_is_named_as_missing_from_the_r
         gate.set()
     assert record.energy_joules == pytest.approx(WATTS * 10)
     assert "Silent has told of no device at the start" in caplog.text
+
+
+def test_a_driver_that_is_slow_costs_an_edge_50_ms_at_most_from_the_second_slow_call_on():
+    class SlowDriver(ScriptedSource):
+        call_seconds = 0.0
+
+        def read(self):
+            time.sleep(self.call_seconds)
+            return super().read()
+
+    driver = SlowDriver(WATTS)
+    accountant = EnergyAccountant(sources=[driver], carbon_intensity=100.0, pue=1.0, sinks=[])
+    edges = []
+    with accountant:
+        driver.call_seconds = 0.2
+        for epoch in range(6):
+            accountant.begin_epoch(epoch)
+            time.sleep(0.01)
+            began = time.monotonic()
+            record = accountant.end_epoch()
+            edges.append(time.monotonic() - began)
+    assert median(edges[1:]) < 0.05
+    (device,) = record.devices.values()
+    assert device.gap_seconds > 0, "the record says what is missing"
