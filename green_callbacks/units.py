@@ -9,6 +9,7 @@ from green_callbacks.errors import UnitError
 
 JOULES_PER_KWH: Final = 3_600_000.0
 GRAMS_PER_KG: Final = 1_000.0
+MILLIGRAMS_PER_KG: Final = 1_000_000.0
 MICROGRAMS_PER_KG: Final = 1_000_000_000.0
 MILLIJOULES_PER_JOULE: Final = 1_000.0
 MICROJOULES_PER_JOULE: Final = 1_000_000.0
@@ -35,6 +36,8 @@ _UNITS: Final[dict[str, tuple[Quantity, float]]] = {
 }
 _LONGEST_REPR: Final = 60
 """How many characters of a value are shown in a message."""
+_LARGEST_WRITTEN: Final = 10**18
+_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
 _AMOUNT: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+)\s*")
 
 
@@ -67,7 +70,10 @@ def parse_amount(text: str) -> Amount:
     unit = match and _canonical_unit(match[2])
     if not match or not unit:
         known = ", ".join(_UNITS)
-        msg = f"Cannot read {text!r} as an amount: write a number and one of {known}, for example '500 g' or '2 kWh'."
+        msg = (
+            f"Cannot read {described(text)} as an amount: write a number and one of {known}, for example '500 g' or "
+            f"'2 kWh'{comma_remedy(text)}."
+        )
         raise UnitError(msg)
     quantity, factor = _UNITS[unit]
     return Amount(float(match[1]) * factor, quantity)
@@ -154,8 +160,39 @@ def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
 
 
 def _three_digits(value: float) -> str:
+    if 0 < abs(value) < 0.01:  # noqa: PLR2004  # two decimals would call it nothing
+        return f"{value:.2g}"
     decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0  # noqa: PLR2004
     return f"{value:.{decimals}f}"
+
+
+def given_number(value: object) -> float:
+    """Return a finite number that a user gave, written out or not.
+
+    Args:
+        value: A text such as ``"56.3"``, or a number as in :func:`finite_number`.
+
+    Raises:
+        ValueError: It is none; the message says what it is, and how to write a decimal comma.
+    """
+    if not isinstance(value, str):
+        return finite_number(value)
+    try:
+        number = float(value)
+    except ValueError:
+        msg = f"{described(value)} is no number{comma_remedy(value)}"
+        raise ValueError(msg) from None
+    return finite_number(number)
+
+
+def comma_remedy(text: str) -> str:
+    """Return how to write a number that stands in a text with a decimal comma; nothing if none does.
+
+    Args:
+        text: What was given.
+    """
+    found = _COMMA.search(text)
+    return f"; with a decimal point, as in {found[0].replace(',', '.')}, not a comma" if found else ""
 
 
 def finite_number(value: object) -> float:
@@ -176,15 +213,15 @@ def finite_number(value: object) -> float:
     # NumPy's kinds of whole and floating numbers; V is what it calls the short floats that others add to it.
     plain = _plain(value) if kind in "iufV" else None
     if plain is None or isinstance(plain, bool | str | bytes | bytearray | complex):
-        msg = f"{_shortened(value)} is no number"
+        msg = f"{described(value)} is no number"
         raise ValueError(msg)
     try:
         number = float(plain)
     except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
-        msg = f"{_shortened(value)} is no number"
+        msg = f"{described(value)} is no number"
         raise ValueError(msg) from error
     if not isfinite(number):
-        msg = f"{_shortened(value)} is not finite"
+        msg = f"{described(value)} is not finite"
         raise ValueError(msg)
     return number
 
@@ -196,12 +233,24 @@ def _plain(value: object) -> Any:  # noqa: ANN401  whatever others call a number
     try:
         return value.item()
     except (TypeError, ValueError, RuntimeError) as error:  # several elements, or a tensor without data
-        msg = f"{_shortened(value)} is no number"
+        msg = f"{described(value)} is no number"
         raise ValueError(msg) from error
 
 
-def _shortened(value: object) -> str:
-    """Return what a value is in a few words: what others made may be as large as they like."""
+def described(value: object) -> str:
+    """Return what a value is in a few words: what others made may be as large as they like.
+
+    Args:
+        value: Anything.
+    """
     if value is None or isinstance(value, bool | float | str):
-        return repr(value)[:_LONGEST_REPR]
+        return _cut(repr(value))
+    if isinstance(value, int) and abs(value) < _LARGEST_WRITTEN:
+        return repr(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
     return f"a value of type {type(value).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 3]}..."

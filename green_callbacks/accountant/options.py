@@ -5,27 +5,22 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self, TypedDict, TypeVar
+from typing import Any, Final, Literal, Self, TypedDict
 
+from green_callbacks.accountant import option_checks as checks
 from green_callbacks.accountant.parts import Interval
-from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, lookup, resolve_intensity, resolve_pue
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
+from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock
-from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies import Decision, Policy, as_policy
-from green_callbacks.records import Plan
+from green_callbacks.records import WORLD, Intensity, Plan
 from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 from green_callbacks.text.log import get_logger
 
-DISABLE_VARIABLE = "GREEN_CALLBACKS_DISABLE"
-_NO = frozenset({"", "0", "false", "no", "off"})
-
-_MOST_LABELS, _LONGEST_LABEL = 50, 200
-"""What a head of a ledger holds without growing long: a number, and characters."""
+DISABLE_VARIABLE: Final = checks.DISABLE_VARIABLE
 
 logger = get_logger(__name__)
-
-T = TypeVar("T")
 
 
 class AccountantOptions(TypedDict, total=False):
@@ -35,15 +30,19 @@ class AccountantOptions(TypedDict, total=False):
         sources: Where joules come from; what this machine can measure unless given.
         location: Zone whose yearly carbon intensity counts: ``"DE"``, ``"US-CA"``, ``"gcp:europe-west1"``, a name.
             Found without the network unless given.
-        carbon_intensity: Carbon intensity in gCO2e/kWh, or a provider of it; goes before the location's.
+        carbon_intensity: Carbon intensity in gCO2e/kWh, what ``lookup()`` found, or a provider of it; goes before the
+            location's.
         pue: Power usage effectiveness of the facility, 1 to 3.
         policies: When to stop: policies, or functions of history and plan.
         decide_every: How often to record and decide inside an epoch, after a number of optimiser steps such as 500 or
-            ``"500 steps"``, or a time such as ``"10 min"``; at the end of epochs only unless given.
+            ``"500 steps"``, or a time such as ``"10 min"``; at the end of epochs only unless given. Budgets look inside
+            epochs anyway.
         sinks: Where records go besides the ledger; TensorBoard, if it is installed, unless given.
-        ledger: File of the run's records; one in ``green_callbacks/`` of the log or working folder unless given.
+        ledger: File of the run's records; one in ``green-callbacks/`` of the log or working folder unless given.
             A file that exists is the run to go on with. False for none.
         plan: What is known ahead and the framework does not say.
+        samples_per_epoch: Training samples of an epoch, where the framework does not tell how many they are; goes
+            before what is counted.
         labels: What you say of the run, such as ``{"team": "vision"}``; stands in the ledger's head. None unless
             given.
         strict: Raise what is otherwise logged: sensors that fail, sinks that cannot write. For tests.
@@ -52,13 +51,14 @@ class AccountantOptions(TypedDict, total=False):
 
     sources: Sequence[EnergySource] | None
     location: str | None
-    carbon_intensity: float | CarbonIntensity | None
+    carbon_intensity: float | Intensity | CarbonIntensity | None
     pue: float | None
     policies: Sequence[Policy | Decision]
     decide_every: str | int | None
     sinks: Sequence[Sink] | None
     ledger: str | Path | Literal[False] | None
     plan: Plan | None
+    samples_per_epoch: int | None
     labels: Mapping[str, str] | None
     strict: bool
     clock: Clock
@@ -69,8 +69,6 @@ class Settings:
     """Options that have been checked, with their defaults."""
 
     sources: tuple[EnergySource, ...] | None
-    location: str | None
-    carbon_intensity: float | CarbonIntensity | None
     intensity: CarbonIntensity | None
     pue: Pue
     policies: tuple[Policy, ...]
@@ -78,9 +76,11 @@ class Settings:
     sinks: tuple[Sink, ...] | None
     ledger: Path | Literal[False] | None
     plan: Plan
+    samples_per_epoch: int | None
     labels: Mapping[str, str]
     strict: bool
     clock: Clock
+    is_off: bool = False
 
     @classmethod
     def check(cls, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Self:
@@ -98,28 +98,30 @@ class Settings:
             TypeError: An option that there is not.
         """
         _refuse_unknown(options)
-        location, carbon_intensity = _one("location", str, options), options.get("carbon_intensity")
-        is_placed = location is not None or carbon_intensity is not None
+        get = options.get
+        is_disabled = checks.is_set(DISABLE_VARIABLE, environ)
+        location = checks.one("location", str, "'DE'", get("location"))
         settings = cls(
-            sources=_objects("sources", EnergySource, options),  # type: ignore[type-abstract]  # to compare with
-            location=location,
-            carbon_intensity=carbon_intensity,
+            sources=checks.objects("sources", EnergySource, "NvmlSource()", get("sources")),  # type: ignore[type-abstract]  # to compare with
             # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
-            intensity=resolve_intensity(location, carbon_intensity) if is_placed else None,
-            pue=resolve_pue(options.get("pue"), location=location),
-            policies=_policies(options.get("policies", ())),
-            decide_every=None if options.get("decide_every") is None else Interval.parse(options["decide_every"]),
-            sinks=_objects("sinks", Sink, options),  # type: ignore[type-abstract]  # likewise
-            ledger=_ledger(options.get("ledger")),
-            plan=_one("plan", Plan, options) or Plan(),
-            labels=_labels(options.get("labels")),
-            strict=options.get("strict", False),
-            clock=options.get("clock") or SystemClock(),
+            intensity=said_intensity(location, get("carbon_intensity"), environ),
+            pue=resolve_pue(get("pue"), location, environ),
+            policies=_policies(get("policies")),
+            decide_every=None if get("decide_every") is None else Interval.parse(options["decide_every"]),
+            sinks=checks.objects("sinks", Sink, "TensorBoardSink()", get("sinks")),  # type: ignore[type-abstract]  # likewise
+            ledger=checks.ledger(get("ledger")),
+            plan=checks.one("plan", Plan, "Plan(epochs=100)", get("plan")) or Plan(),
+            samples_per_epoch=checks.samples(get("samples_per_epoch")),
+            labels=checks.labels(get("labels")),
+            strict=checks.flag("strict", get("strict")),
+            clock=checks.clock(get("clock"), SystemClock),
         )
-        if environ.get(DISABLE_VARIABLE, "").lower() not in _NO:
+        if is_disabled:
             logger.info("%s is set: nothing is measured, kept or stopped.", DISABLE_VARIABLE)
-            world = ConstantIntensity(lookup("World"))  # rather than a guess, which comes with a warning
-            return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world)
+            world = ConstantIntensity(WORLD)  # rather than a guess, which comes with a warning
+            return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world, is_off=True)
+        if settings.intensity is None:
+            tables()  # a guess takes them; where a bundle lacks them, it is said here and not at the start
         return settings
 
 
@@ -132,47 +134,6 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
         raise TypeError(msg)
 
 
-def _policies(policies: Sequence[Policy | Decision]) -> tuple[Policy, ...]:
-    if isinstance(policies, str) or not isinstance(policies, Sequence):
-        msg = f"policies= takes a list, not {policies!r}; write policies=[CarbonBudget('500 g')]."
-        raise ConfigurationError(msg)
-    return tuple(as_policy(policy) for policy in policies)
-
-
-def _objects(name: str, kind: type[T], options: Mapping[str, Any]) -> tuple[T, ...] | None:
-    objects = options.get(name)
-    if objects is None:
-        return None
-    if not isinstance(objects, Sequence) or not all(isinstance(each, kind) for each in objects):
-        msg = f"{name}= takes a list of {kind.__name__} objects, not {objects!r}."
-        raise ConfigurationError(msg)
-    return tuple(objects)
-
-
-def _one(name: str, kind: type[T], options: Mapping[str, Any]) -> T | None:
-    value = options.get(name)
-    if value is not None and not isinstance(value, kind):
-        msg = f"{name}= takes a {kind.__name__}, not {value!r}."
-        raise ConfigurationError(msg)
-    return value
-
-
-def _labels(labels: object) -> dict[str, str]:
-    if labels is None:
-        return {}
-    if not isinstance(labels, Mapping) or not all(isinstance(each, str) for pair in labels.items() for each in pair):
-        msg = f"labels= takes texts by name such as {{'team': 'vision'}}, not {labels!r}."
-        raise ConfigurationError(msg)
-    if any(len(each) > _LONGEST_LABEL for pair in labels.items() for each in pair) or len(labels) > _MOST_LABELS:
-        msg = f"labels= takes at most {_MOST_LABELS} texts of at most {_LONGEST_LABEL} characters each."
-        raise ConfigurationError(msg)
-    return dict(labels)
-
-
-def _ledger(ledger: object) -> Path | Literal[False] | None:
-    if ledger is None or ledger is False:
-        return ledger
-    if not isinstance(ledger, str | Path):
-        msg = f"ledger= takes the path of a file, or False for none, not {ledger!r}."
-        raise ConfigurationError(msg)
-    return Path(ledger)
+def _policies(policies: object) -> tuple[Policy, ...]:
+    given = () if policies is None else checks.listed("policies", "CarbonBudget('500 g')", policies)
+    return tuple(map(as_policy, given))

@@ -7,6 +7,7 @@ loads no network client.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from green_callbacks.carbon._token import TOKEN_VARIABLE
 from green_callbacks.carbon.base import (
     CarbonIntensity,
     PolledIntensity,
@@ -20,8 +21,8 @@ from green_callbacks.carbon.comparison import cleanest_comparable
 from green_callbacks.carbon.configuration import Configuration, read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.equivalences import Equivalence, equivalences, equivalent_km
-from green_callbacks.carbon.location import resolve_intensity
-from green_callbacks.carbon.pue import Pue, resolve_pue
+from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE, resolve_intensity, said_intensity
+from green_callbacks.carbon.pue import PUE_VARIABLE, Pue, resolve_pue
 from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.carbon.zones import lookup
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 _LIVE = {"ElectricityMaps": "electricity_maps", "UkCarbonIntensity": "uk"}
 
 __all__ = [
+    "INTENSITY_VARIABLE",
+    "LOCATION_VARIABLE",
+    "PUE_VARIABLE",
+    "TOKEN_VARIABLE",
     "CarbonIntensity",
     "CloudIntensity",
     "Configuration",
@@ -53,6 +58,7 @@ __all__ = [
     "read_configuration",
     "resolve_intensity",
     "resolve_pue",
+    "said_intensity",
 ]
 
 

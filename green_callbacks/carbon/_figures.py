@@ -84,9 +84,10 @@ def _parts(source: Path) -> Iterator[_Row]:
 
 def _google(source: Path) -> Iterator[_Row]:
     places = {row["region"]: row["place"] for row in read_table("regions.csv")}
-    for row in read_csv(source / "gcp_regions.csv"):
-        code = f"gcp:{row['region']}"
-        yield code if code in places else "", places.get(code, row["region"]), "gcp", row
+    for path in (source / "gcp_regions.csv", *sorted(source.glob("gcp_regions_*.csv"))):
+        for row in read_csv(path):
+            code = f"gcp:{row['region']}"
+            yield code if code in places else "", places.get(code, row["region"]), "gcp", row
 
 
 def _drop_zeros(figures: Figures) -> None:

@@ -6,6 +6,9 @@ from typing import Final
 
 from green_callbacks.errors import ConfigurationError
 
+TOKEN_VARIABLE: Final = "GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN"  # noqa: S105  the variable's name
+"""Where the token for Electricity Maps is read from."""
+
 _MAX_LENGTH: Final = 4096
 
 
@@ -22,6 +25,9 @@ class Token:
     """
 
     def __init__(self, secret: str | None, variable: str, environ: Mapping[str, str] = os.environ) -> None:
+        if not isinstance(secret, str | None):
+            msg = f"token= takes a text, not a value of type {type(secret).__name__}; or set {variable}."
+            raise ConfigurationError(msg)
         secret = (secret if secret is not None else environ.get(variable, "")).strip()
         if not secret:
             msg = f"A token is needed: pass token=, or set {variable}."

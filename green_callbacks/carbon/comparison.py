@@ -1,6 +1,6 @@
 """The cleanest place that a job can be moved to and compared with."""
 
-from green_callbacks.carbon.tables import Tables, Zone, tables
+from green_callbacks.carbon.tables import Tables, Zone, has_tables, tables
 from green_callbacks.carbon.zones import lookup
 from green_callbacks.records import Intensity
 
@@ -16,8 +16,10 @@ def cleanest_comparable(intensity: Intensity) -> Intensity | None:
 
     Returns:
         The intensity of the cleanest place, which may be this one; None for an intensity that is not from the tables,
-        such as a number given by hand: nothing says what it counts.
+        such as a number given by hand: nothing says what it counts. None in a bundle without tables.
     """
+    if intensity.zone is None or not has_tables():
+        return None
     known = tables()
     here = _figure(intensity, known)
     year = intensity.year

@@ -15,7 +15,9 @@ from typing import Final
 
 from green_callbacks.carbon._files import read_text
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.units import described
 
+_BYTE_ORDER_MARK: Final = "\ufeff"
 _KEYS: Final[dict[str, tuple[type, ...]]] = {"location": (str,), "carbon_intensity": (int, float), "pue": (int, float)}
 
 
@@ -60,18 +62,21 @@ def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration
         environ: Environment variables.
 
     Returns:
-        The configuration; an empty one where there is no file that can be opened.
+        The configuration; an empty one where there is no file, or none that this user may know of.
 
     Raises:
-        ConfigurationError: The file is not TOML, or holds what is no option; the message names the file.
+        ConfigurationError: The file cannot be read, is not TOML, or holds what is no option; the message names the
+            file.
     """
     path = configuration_path(environ)
-    try:
-        text = read_text(path) if path else ""
-    except OSError:
+    if path is None or not os.path.exists(path):  # noqa: PTH110  never raises, whatever lies in the way
         return Configuration()
+    try:
+        text = read_text(path).removeprefix(_BYTE_ORDER_MARK)
+    except OSError as failure:
+        raise _wrong(path, f"it cannot be read ({failure.strerror or failure})") from failure
     except UnicodeDecodeError as failure:
-        raise _wrong(path, f"it is not in UTF-8: {failure}") from failure
+        raise _wrong(path, "it is not in UTF-8: save it as such") from failure
     return _parse(text, path) if text.strip() else Configuration(path)
 
 
@@ -87,7 +92,7 @@ def _parse(text: str, path: Path | None) -> Configuration:
             raise _wrong(path, f"{name!r} is none of {', '.join(_KEYS)}")
         if isinstance(value, bool) or not isinstance(value, _KEYS[name]):
             kind = "a text" if name == "location" else "a number"
-            raise _wrong(path, f"{name} is {kind}, not {value!r}")
+            raise _wrong(path, f"{name} is {kind}, not {described(value)}")
     return Configuration(path, **fields)
 
 

@@ -9,7 +9,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
 from green_callbacks.text.log import get_logger
-from green_callbacks.units import finite_number
+from green_callbacks.units import given_number
 
 _logger = get_logger(__name__)
 
@@ -53,9 +53,9 @@ class ConstantIntensity:
             ConfigurationError: It is no number, or out of range.
         """
         try:
-            value = float(g_per_kwh) if isinstance(g_per_kwh, str | float) else finite_number(g_per_kwh)
-        except ValueError:
-            msg = f"A carbon intensity is a number of gCO2e/kWh, for example 380, not {g_per_kwh!r}."
+            value = given_number(g_per_kwh)
+        except ValueError as fault:
+            msg = f"A carbon intensity is a number of gCO2e/kWh from 0 to 1500, or a provider of one: {fault}."
             raise ConfigurationError(msg) from None
         if 0 < value < 1:
             _logger.warning(

@@ -9,7 +9,7 @@ from typing import Final, Unpack
 from green_callbacks.carbon._http import Request, ServiceError
 from green_callbacks.carbon._payload import g_per_kwh, mapping, posix_seconds, sequence
 from green_callbacks.carbon._steps import Point
-from green_callbacks.carbon._token import Token
+from green_callbacks.carbon._token import TOKEN_VARIABLE, Token
 from green_callbacks.carbon.live import LiveIntensity, LiveOptions, is_local
 from green_callbacks.carbon.tables import country_of
 from green_callbacks.carbon.zones import WORLD, lookup
@@ -17,15 +17,14 @@ from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.units import SECONDS_PER_HOUR
 
-TOKEN_VARIABLE: Final = "GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN"  # noqa: S105  the variable's name
-
-_BASE_URL: Final = "https://api.electricitymaps.com/v3"
+_HOME: Final = "https://api.electricitymaps.com"
+_VERSIONS: Final = (3, 4)
 _ZONE: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]+)*")
 _STEP_SECONDS: Final = {"5_minutes": SECONDS_PER_HOUR / 12, "15_minutes": SECONDS_PER_HOUR / 4}
 
 
 class ElectricityMaps(LiveIntensity):
-    """Version 3 of the API of Electricity Maps: hours, over the life cycle, imports and exports followed.
+    """Electricity Maps: hours, over the life cycle, imports and exports followed.
 
     Values that the service estimates are flagged ``estimated``. A service that answers for another zone, as it does by
     itself for a zone that it does not know, is not believed. Forecasts need a plan that has them.
@@ -36,6 +35,8 @@ class ElectricityMaps(LiveIntensity):
             pickled copy: the token itself is in no pickle, log or record.
         static: Place of the tables whose yearly average stands in where the service says nothing; the zone or its
             country unless given.
+        version: Version of the service's API: 4, or 3, its legacy; not used where ``base_url`` is given, which names
+            it.
         options: As in :class:`~green_callbacks.carbon.live.LiveOptions`.
 
     Raises:
@@ -44,8 +45,17 @@ class ElectricityMaps(LiveIntensity):
     """
 
     def __init__(
-        self, zone: str, token: str | None = None, *, static: str | None = None, **options: Unpack[LiveOptions]
+        self,
+        zone: str,
+        token: str | None = None,
+        *,
+        static: str | None = None,
+        version: int = 4,
+        **options: Unpack[LiveOptions],
     ) -> None:
+        if isinstance(version, bool) or version not in _VERSIONS:
+            msg = f"version is that of Electricity Maps' API, 4 or 3, not {version!r}."
+            raise ConfigurationError(msg)
         self._zone = str(zone).strip().upper()
         if not _ZONE.fullmatch(self._zone):
             msg = f"zone is one of Electricity Maps', such as 'DE' or 'US-CAL-CISO', not {zone!r}."
@@ -62,7 +72,7 @@ class ElectricityMaps(LiveIntensity):
             licence="terms of the Electricity Maps API",
             found_by="provider",
         )
-        super().__init__(label, place, _BASE_URL, **options)
+        super().__init__(label, place, f"{_HOME}/v{version:d}", **options)
         if not (self._base_url.startswith("https:") or is_local(self._base_url)):
             msg = "base_url begins with https: where a token is sent, as anyone on the way could read it otherwise."
             raise ConfigurationError(msg)
@@ -92,7 +102,7 @@ class ElectricityMaps(LiveIntensity):
             msg = "it answered with other emission factors than those asked for"
             raise ServiceError(msg)
         step_seconds = _STEP_SECONDS.get(str(answer.get("temporalGranularity")), SECONDS_PER_HOUR)
-        for row in map(mapping, sequence(answer.get("forecast", answer))):
+        for row in map(mapping, sequence(answer.get("forecast", answer.get("data", answer)))):
             start, value = posix_seconds(row.get("datetime")), g_per_kwh(row.get("carbonIntensity"))
             if start is not None and value is not None:
                 yield Point(start, start + step_seconds, value, ("estimated",) if row.get("isEstimated") else ())

@@ -1,8 +1,11 @@
 """What a mass of CO2e compares to, each with its source and year."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from green_callbacks.carbon.tables import read_table
+from green_callbacks.carbon.tables import has_tables, missing, read_table
+from green_callbacks.errors import ConfigurationError
+
+_TABLE: Final = "equivalences.csv"
 
 
 class Equivalence(NamedTuple):
@@ -32,8 +35,11 @@ def equivalences(emissions_kg: float) -> tuple[Equivalence, ...]:
         emissions_kg: Emissions in kgCO2e.
 
     Returns:
-        Kilometres of the average car (US EPA, 2024), then of a new car sold in the EU (EEA, 2024).
+        Kilometres of the average car (US EPA, 2024), then of a new car sold in the EU (EEA, 2024); nothing in a bundle
+        without tables.
     """
+    if not has_tables(_TABLE):
+        return ()
     return tuple(
         Equivalence(
             amount=emissions_kg / float(row["kg_per_unit"]),
@@ -43,7 +49,7 @@ def equivalences(emissions_kg: float) -> tuple[Equivalence, ...]:
             source=row["source"],
             note=row["note"],
         )
-        for row in read_table("equivalences.csv")
+        for row in read_table(_TABLE)
     )
 
 
@@ -55,5 +61,11 @@ def equivalent_km(emissions_kg: float) -> Equivalence:
 
     Returns:
         Kilometres, at 0.244 kgCO2e/km (US EPA, 2024).
+
+    Raises:
+        ConfigurationError: The table was left out of a bundle.
     """
-    return equivalences(emissions_kg)[0]
+    found = equivalences(emissions_kg)
+    if not found:
+        raise ConfigurationError(missing(_TABLE))
+    return found[0]

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
+from os import PathLike
 from pathlib import Path
 from typing import ClassVar, Final, TypedDict, Unpack
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.text.log import get_logger
+from green_callbacks.units import described
 
 ASK_SECONDS: Final = 900.0
 """No service is asked more often, in s: the grids' own figures are of five minutes to an hour."""
@@ -78,6 +80,7 @@ class LiveIntensity(ABC):
     """Time between two calls of :meth:`poll`, in s; few of them ask."""
 
     def __init__(self, label: Intensity, static: Intensity, home: str, **options: Unpack[LiveOptions]) -> None:
+        _check(options)
         missing = [library for library in _LIBRARIES if find_spec(library) is None]
         if missing:
             msg = f"{type(self).__name__} needs {', '.join(missing)}: pip install 'green-callbacks[live]'."
@@ -235,6 +238,17 @@ class LiveIntensity(ABC):
         return SharedAnswers(Path(self._cache or platformdirs.user_cache_path("green_callbacks", appauthor=False)))
 
 
+def _check(options: LiveOptions) -> None:
+    known = LiveOptions.__annotations__
+    for name in options.keys() - known.keys():
+        msg = f"There is no option {name!r}; there are zone or region, token, and {', '.join(known)}."
+        raise TypeError(msg)
+    cache = options.get("cache")
+    if not isinstance(cache, str | PathLike | None) or cache == "":
+        msg = f"cache is the path of a folder, not {described(cache)}."
+        raise ConfigurationError(msg)
+
+
 def is_local(base_url: str) -> bool:
     """Return whether an address is this machine's own."""
     return urlsplit(base_url).hostname in _LOCAL
@@ -242,7 +256,7 @@ def is_local(base_url: str) -> bool:
 
 def _valid(base_url: str) -> str:
     try:
-        parts = urlsplit(base_url)
+        parts = urlsplit(base_url if isinstance(base_url, str) else "")
         is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.username)
     except ValueError:
         is_address = False

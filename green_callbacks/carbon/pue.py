@@ -10,7 +10,7 @@ from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.location import LOCATION_VARIABLE
 from green_callbacks.carbon.tables import read_table
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.units import finite_number
+from green_callbacks.units import described, given_number
 
 PUE_VARIABLE = "GREEN_CALLBACKS_PUE"
 MAX_PUE = 3.0
@@ -65,7 +65,7 @@ def resolve_pue(
         The ratio and where it comes from, with its year where it was published.
 
     Raises:
-        ConfigurationError: It is no number, or out of range.
+        ConfigurationError: It is no number, or out of range; or it is the provider's, in a bundle without tables.
     """
     if pue is not None:
         return Pue(_valid(pue, "pue"), "argument")
@@ -75,9 +75,10 @@ def resolve_pue(
     configuration = read_configuration(environ)
     if configuration.pue is not None:
         return Pue(_valid(configuration.pue, f"pue in {configuration.path}"), f"configuration ({configuration.path})")
-    place = location or environ.get(LOCATION_VARIABLE) or configuration.location or ""
+    place = location or environ.get(LOCATION_VARIABLE, "").strip() or configuration.location or ""
     provider, colon, _ = place.partition(":")
-    published = _published(provider.strip().lower() if colon else detect_cloud(dmi) or "")
+    who = provider.strip().lower() if colon else detect_cloud(dmi)
+    published = _published(who) if who else None
     if published is not None:
         return published
     scheduler = next((name for name in _SCHEDULERS if environ.get(name)), None)
@@ -88,12 +89,14 @@ def resolve_pue(
 
 
 def _valid(pue: float | str, option: str) -> float:
+    what = f"{option} is the facility's energy over its computers', a number from 1 to {MAX_PUE:.0f}"
     try:
-        value = float(pue) if isinstance(pue, str) else finite_number(pue)
-    except ValueError:
-        value = 0.0
+        value = given_number(pue)
+    except ValueError as fault:
+        msg = f"{what}: {fault}."
+        raise ConfigurationError(msg) from None
     if not 1 <= value <= MAX_PUE:
-        msg = f"{option} is the facility's energy over its computers', from 1 to {MAX_PUE:.0f}, not {pue!r}."
+        msg = f"{what}, not {described(pue)}."
         raise ConfigurationError(msg)
     return value
 

@@ -5,7 +5,7 @@
 ==================================  ====================================================================
 ``grid_intensity_country.csv``      ``iso3, name, year, g_per_kwh``; ``EU27`` and ``WORLD`` among them
 ``grid_intensity_subnational.csv``  ``zone, name, year, g_per_kwh, scope, basis, source, licence``
-``gcp_regions.csv``                 ``region, year, g_per_kwh``
+``gcp_regions.csv``                 ``region, year, g_per_kwh``; further years in ``gcp_regions_*.csv``
 ``zone.tab``, ``tzdata.zi``         of the IANA time zone database; the table of time zones stays without them
 ==================================  ====================================================================
 

@@ -3,9 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from green_callbacks.carbon._files import read_text
-from green_callbacks.carbon.tables import read_table
+from green_callbacks.carbon.tables import has_tables, read_table
+
+_TABLE: Final = "time_zones.csv"
 
 
 def country_of_time_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> tuple[str, str] | None:
@@ -30,7 +33,9 @@ def country_of_time_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -
 
 
 def _countries() -> dict[str, str]:
-    return {name: row["zone"] for row in read_table("time_zones.csv") for name in row["time_zones"].split()}
+    if not has_tables(_TABLE):
+        return {}
+    return {name: row["zone"] for row in read_table(_TABLE) for name in row["time_zones"].split()}
 
 
 def _time_zones(environ: Mapping[str, str], etc: Path) -> Iterator[str]:

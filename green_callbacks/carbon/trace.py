@@ -1,27 +1,20 @@
 """A carbon intensity that was recorded, or foretold, as a series over time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from math import isnan, nan
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar, Final, SupportsFloat
+from typing import ClassVar, SupportsFloat
 
-from green_callbacks.carbon._files import check_regular
 from green_callbacks.carbon._steps import Level, Point, Steps
+from green_callbacks.carbon._trace_file import Series, read_trace
 from green_callbacks.carbon.base import MAX_G_PER_KWH, checked_intensity
-from green_callbacks.carbon.tables import read_csv
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
-from green_callbacks.units import SECONDS_PER_HOUR, finite_number
-
-_MOST_BYTES: Final = 1 << 26
-"""More than a century of hours needs, in bytes."""
-
-Series = Iterable[tuple[datetime, float | None]]
-"""Times, aware, and the gCO2e/kWh from then on; None or NaN where nothing is known from then on."""
+from green_callbacks.units import SECONDS_PER_HOUR, described, finite_number
 
 
 class TraceIntensity:
@@ -64,7 +57,7 @@ class TraceIntensity:
     ) -> None:
         if isinstance(series, str | PathLike):
             source = source or f"trace {Path(series).name}"
-            series = _read(Path(series))
+            series = read_trace(Path(series))
         self._steps = Steps(_points(series, step_seconds))
         self._label = checked_intensity(
             Intensity(
@@ -117,23 +110,10 @@ class TraceIntensity:
         )
 
 
-def _read(path: Path) -> Series:
-    try:
-        check_regular(path, _MOST_BYTES)
-        return [(_utc(row["utc"]), float(row["g_per_kwh"] or "nan")) for row in read_csv(path)]
-    except (OSError, ValueError, KeyError) as failure:
-        msg = f"Cannot read {path} as a CSV file with the columns utc (ISO 8601) and g_per_kwh: {failure}."
-        raise ConfigurationError(msg) from failure
-
-
-def _utc(text: str) -> datetime:
-    time = datetime.fromisoformat(text)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
 def _points(series: Series, step_seconds: float | None) -> list[Point]:
-    if step_seconds is not None and not (isinstance(step_seconds, int | float) and step_seconds > 0):
-        msg = f"step_seconds is how long a value holds at most, more than 0 s, not {step_seconds!r}."
+    is_time = isinstance(step_seconds, int | float) and not isinstance(step_seconds, bool) and step_seconds > 0
+    if step_seconds is not None and not is_time:
+        msg = f"step_seconds is how long a value holds at most, a number above 0 s, not {described(step_seconds)}."
         raise ConfigurationError(msg)
     ordered = sorted((_seconds(when), value) for when, value in _pairs(series))
     steps = [following - this for (this, _), (following, _) in pairwise(ordered)]
@@ -148,7 +128,7 @@ def _points(series: Series, step_seconds: float | None) -> list[Point]:
         if not isnan(value)
     ]
     if not points:
-        msg = "A trace needs at least one value."
+        msg = "A trace needs at least one value, and this one has none."
         raise ConfigurationError(msg)
     return points
 
@@ -168,7 +148,8 @@ def _unpacked(series: Series) -> Iterator[tuple[datetime, float | None]]:
             when, value = pair
             yield when, value
     except (TypeError, ValueError) as error:
-        msg = f"A trace is a path, or pairs of an aware time and a number of gCO2e/kWh: {error}."
+        kind = "a mapping: pass its items()" if isinstance(series, Mapping) else f"{described(series)}: {error}"
+        msg = f"A trace is a path, or pairs of an aware time and a number of gCO2e/kWh, not {kind}."
         raise ConfigurationError(msg) from error
 
 
@@ -189,7 +170,7 @@ def _number(value: object, when: object) -> float:
 
 def _seconds(when: datetime) -> float:
     if not isinstance(when, datetime):
-        msg = f"The times of a trace are datetimes, unlike {when!r}."
+        msg = f"The times of a trace are datetimes, not {described(when)}."
         raise ConfigurationError(msg)
     if when.tzinfo is None:
         msg = f"The times of a trace need a time zone, for example datetime(2025, 1, 1, tzinfo=UTC), unlike {when}."

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from math import ceil, floor
+from typing import SupportsIndex
 
 from green_callbacks.carbon.tables import Region, Tables, Zone, country_of, key, tables
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
+from green_callbacks.units import described
 
 WORLD = "WORLD"
 _YEARS = 5  # how many years of a zone make its range
@@ -18,9 +20,9 @@ def lookup(zone: str, *, year: int | None = None) -> Intensity:
 
     ``low_g_per_kwh`` and ``high_g_per_kwh`` say how far a figure can be from what holds today: the smallest and the
     largest of the zone's own yearly values over the five years that end with this one (the first five years of the
-    table for years before). Where there is one year only (states, provinces, bidding zones, Google's regions) its
-    country's range is taken over in proportion. For the world they are the 5th and the 95th percentile of the
-    countries. They are None where there is nothing to take a range from.
+    table for years before). Where there are fewer years (states, provinces, bidding zones, Google's regions) its
+    country's range is taken over in proportion, widened to hold them. For the world they are the 5th and the 95th
+    percentile of the countries. They are None where there is nothing to take a range from.
 
     Figures count the life cycle where there is such a figure for the place. Others have ``scope="direct"`` and the flag
     ``direct only``. A region of AWS or Azure has the figure of the smallest place in the tables that it stands in,
@@ -41,6 +43,7 @@ def lookup(zone: str, *, year: int | None = None) -> Intensity:
         UnknownZoneError: No such place is in the tables; the message names the nearest.
         ConfigurationError: There is no figure for that year; the message names the years that there are.
     """
+    _check(year)
     known = tables()
     code = find(zone)
     region = known.regions.get(code)
@@ -66,6 +69,12 @@ def lookup(zone: str, *, year: int | None = None) -> Intensity:
     )
 
 
+def _check(year: object) -> None:
+    if year is not None and (isinstance(year, bool) or not isinstance(year, SupportsIndex)):
+        msg = f"year is a whole number such as 2025, not {described(year)}."
+        raise ConfigurationError(msg)
+
+
 def find(text: str) -> str:
     """Return the code of the place that a text means.
 
@@ -85,7 +94,7 @@ def find(text: str) -> str:
         nearest = " or ".join(_nearest(wanted, known))
         hint = f": did you mean {nearest}? " if nearest else ". "
         remedy = "Write an ISO 3166 code, an English name or a cloud region, or give carbon_intensity in gCO2e/kWh."
-        msg = f"Unknown location {text!r}{hint}{remedy}"
+        msg = f"Unknown location {described(text)}{hint}{remedy}"
         raise UnknownZoneError(msg)
     return code
 
@@ -116,17 +125,14 @@ def _year(place: Zone, year: int | None) -> int:
 def _range(place: Zone, year: int, known: Tables) -> Range:
     if place.code == WORLD:
         return _percentiles(known, year)
-    own = _years_before(place, year)
-    if len(own) > 1:
-        return min(own), max(own)
-    region = known.regions.get(place.code)
+    own, region = _years_before(place, year), known.regions.get(place.code)
     country = known.zones.get(region.country if region else country_of(place.code), place)
     spread = _years_before(country, max(country.figures))
-    if len(spread) < 2 or year not in country.figures:  # noqa: PLR2004  one figure has no range
-        return None, None
+    if country is place or len(spread) < 2 or year not in country.figures:  # noqa: PLR2004  one figure has no range
+        return (min(own), max(own)) if len(own) > 1 else (None, None)
     value, reference = place.figures[year], country.figures[year]
     low, high = min(*spread, reference), max(*spread, reference)
-    return round(value * low / reference, 2), round(value * high / reference, 2)
+    return min(round(value * low / reference, 2), *own), max(round(value * high / reference, 2), *own)
 
 
 def _years_before(place: Zone, year: int) -> list[float]:

@@ -124,7 +124,8 @@ def test_pipes_and_devices_are_never_opened(tmp_path: Path):
     folder = tmp_path / "green_callbacks"
     folder.mkdir()
     os.mkfifo(folder / "config.toml")
-    assert read_configuration({"XDG_CONFIG_HOME": str(tmp_path)}).location is None
+    with pytest.raises(ConfigurationError, match=r"cannot be read \(it is no regular file"):
+        read_configuration({"XDG_CONFIG_HOME": str(tmp_path)})
     for name in ("timezone", "sys_vendor", "bios_version", "product_name", "chassis_asset_tag"):
         os.mkfifo(tmp_path / name)
     assert detect_cloud(tmp_path) is None

@@ -34,7 +34,7 @@ def test_out_of_range_is_refused(number: float):
 
 @pytest.mark.parametrize("thing", ["much", "", None, [380]])
 def test_what_is_no_number_is_refused(thing: object):
-    with pytest.raises(ConfigurationError, match="for example 380"):
+    with pytest.raises(ConfigurationError, match="or a provider of one:"):
         ConstantIntensity.given(thing)  # type: ignore[arg-type]
 
 

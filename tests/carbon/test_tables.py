@@ -47,5 +47,5 @@ def test_the_tables_are_plain_text(tmp_path: Path):
 
 def test_a_ragged_table_is_refused(tmp_path: Path):
     (tmp_path / "ragged.csv").write_text("a,b\n1\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="shorter"):
+    with pytest.raises(ValueError, match="line 2 has 1 columns, and the header 2"):
         read_csv(tmp_path / "ragged.csv")

@@ -133,7 +133,7 @@ def test_a_region_of_aws_or_azure_has_the_figure_of_its_place():
 
 def test_a_region_of_google_cloud_has_googles_own_figure():
     belgium = lookup("gcp:europe-west1")
-    assert (belgium.g_per_kwh, belgium.year, belgium.scope) == (103.37, 2024, "direct")
+    assert (belgium.g_per_kwh, belgium.year, belgium.scope) == (126.43, 2025, "direct")
     assert "Google" in belgium.source
     assert belgium.name == "Belgium"
 
@@ -142,9 +142,30 @@ def test_turin_is_not_taken_for_belgium():
     assert lookup("gcp:europe-west12").name == "Turin"
 
 
-def test_a_region_that_google_says_nothing_of_has_the_figure_of_its_place():
-    bangkok = lookup("gcp:asia-southeast3")
-    assert (bangkok.name, bangkok.g_per_kwh) == ("Bangkok (TH)", lookup("TH").g_per_kwh)
+def test_googles_figures_of_the_year_before_can_be_asked_for():
+    assert lookup("gcp:europe-west1", year=2024).g_per_kwh == 103.37
+    with pytest.raises(ConfigurationError, match="choose one of 2025"):
+        lookup("gcp:asia-southeast3", year=2024)  # which was not there yet
+
+
+def test_all_regions_of_google_have_a_figure_of_2025():
+    regions = [code for code in tables().zones if code.startswith("gcp:")]
+    assert len(regions) == 47
+    assert {lookup(code).year for code in regions} == {2025}
+
+
+def test_the_range_of_a_region_holds_its_own_years_and_its_countrys_range():
+    warsaw = lookup("gcp:europe-central2")
+    before = lookup("gcp:europe-central2", year=2024).g_per_kwh
+    assert warsaw.low_g_per_kwh <= warsaw.g_per_kwh < before <= warsaw.high_g_per_kwh
+    iowa, country = lookup("gcp:us-central1"), lookup("US")
+    assert iowa.high_g_per_kwh >= iowa.g_per_kwh * country.high_g_per_kwh / country.g_per_kwh - 0.01
+
+
+@pytest.mark.parametrize("year", ["2024", True, 2024.0, [2024]])
+def test_a_year_is_a_whole_number(year):
+    with pytest.raises(ConfigurationError, match="year is a whole number such as 2025, not"):
+        lookup("DE", year=year)
 
 
 def test_another_year():

@@ -39,5 +39,5 @@ def uk(server: LocalServer, clock: ScriptedClock, tmp_path: Path) -> Callable[..
 @pytest.fixture
 def maps(server: LocalServer, clock: ScriptedClock, tmp_path: Path) -> Callable[..., ElectricityMaps]:
     """Return a maker of providers for Electricity Maps; each is like one of another process."""
-    options = {"base_url": f"{server.url}/v3/", "clock": clock, "cache": str(tmp_path / "cache")}
+    options = {"base_url": f"{server.url}/v4/", "clock": clock, "cache": str(tmp_path / "cache")}
     return lambda zone="DE", **more: ElectricityMaps(zone, TOKEN, **{**options, **more})

@@ -23,13 +23,48 @@ def test_a_value(maps, server, token):
     assert (now.scope, now.basis, now.source) == ("lifecycle", "consumption", "Electricity Maps")
     assert (now.found_by, now.flags) == ("provider", ())
     asked = server.questions[0]
-    assert urlsplit(asked.path).path == "/v3/carbon-intensity/latest"
+    assert urlsplit(asked.path).path == "/v4/carbon-intensity/latest"
     assert parse_qs(urlsplit(asked.path).query) == {
         "zone": ["DE"],
         "emissionFactorType": ["lifecycle"],
         "shouldUseFallbackCallerLookup": ["false"],
     }
     assert asked.headers["auth-token"] == token
+
+
+@pytest.mark.parametrize(("options", "version"), [({}, 4), ({"version": 4}, 4), ({"version": 3}, 3)])
+def test_the_version_of_the_service_is_4_unless_asked(options, version):
+    provider = ElectricityMaps("DE", "token", **options)
+    assert provider._request().url == f"https://api.electricitymaps.com/v{version}/carbon-intensity/latest"
+    assert provider._forecast_request().url == f"https://api.electricitymaps.com/v{version}/carbon-intensity/forecast"
+
+
+@pytest.mark.parametrize("version", [2, 5, "4", None, True, 4.5])
+def test_another_version_is_refused(version):
+    with pytest.raises(ConfigurationError, match="version is that of Electricity Maps' API, 4 or 3"):
+        ElectricityMaps("DE", "token", version=version)
+
+
+@pytest.mark.parametrize(
+    ("token", "options", "said"),
+    [
+        (b"token", {}, "token= takes a text, not a value of type bytes"),
+        (5, {}, "token= takes a text"),
+        (" \n", {}, "A token is needed"),
+        ("to ken", {}, "characters that no token has"),
+        ("token", {"cache": 5}, "cache is the path of a folder, not 5"),
+        ("token", {"base_url": 5}, "base_url is the address of a service"),
+        ("token", {"base_url": "api.electricitymaps.com"}, "base_url is the address of a service"),
+    ],
+)
+def test_options_that_cannot_work_are_refused_at_construction(token, options, said):
+    with pytest.raises(ConfigurationError, match=said):
+        ElectricityMaps("DE", token, **options)
+
+
+def test_an_option_that_there_is_not_is_refused():
+    with pytest.raises(TypeError, match="There is no option 'tokn'"):
+        ElectricityMaps("DE", "token", tokn="x")
 
 
 def test_what_is_estimated_says_so(maps, server):
