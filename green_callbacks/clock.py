@@ -1,8 +1,11 @@
 """The time of day and the time that passes: the machine's, or a script's."""
 
+import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
+
+_ADVANCING: Final = threading.RLock()  # of all clocks together, so that a clock pickles
 
 
 class Clock(Protocol):
@@ -30,7 +33,7 @@ class SystemClock:
 
 
 class ScriptedClock:
-    """A clock that moves only when told, for tests, replays and simulations.
+    """A clock that moves only when told, by any thread, for tests, replays and simulations.
 
     Args:
         start: Time of day at the beginning; 2025-01-01 UTC unless given.
@@ -52,7 +55,8 @@ class ScriptedClock:
         if seconds < 0:
             msg = f"Time cannot run backwards: {seconds} s."
             raise ValueError(msg)
-        self._seconds += seconds
+        with _ADVANCING:
+            self._seconds += seconds
 
     def monotonic(self) -> float:
         """Return the seconds passed since the beginning."""

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
 from math import inf
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from green_callbacks.calls import CallThread, Threads
 from green_callbacks.clock import Clock
@@ -21,6 +21,8 @@ EDGE_SECONDS: Final = 0.04
 """How long training waits at an edge for all sensors together, in s; with what else an edge takes, 50 ms."""
 SETTLED_SECONDS: Final = 3.0
 """How long a window waits for a refresh of all counters, in s: the slowest known refresh about once a second."""
+LATE: Final = f"no answer within {EDGE_SECONDS * 1e3:.0f} ms"
+"""What a reading says for a reason whose source did not answer in time."""
 _FIRST_SHARE: Final = 0.6
 """Part of a wait after which the source at hand is left behind, so that those after it are still read in time."""
 _QUICK_SECONDS: Final = 0.02
@@ -30,6 +32,14 @@ _STARVED_SECONDS: Final = 1e-3
 """A wait that ends this much too late, in s, says that the interpreter or the machine is busy with others."""
 _PATIENT_SECONDS: Final = 0.5
 """How much longer is waited then, in s: a hundred turns of the interpreter's 5 ms."""
+
+
+class Awaited(Protocol):
+    """A lock that is had once something has been done."""
+
+    def acquire(self, *, timeout: float) -> bool:
+        """Wait for it; return whether it was had in time."""
+        ...
 
 
 class Answer(NamedTuple):
@@ -99,7 +109,7 @@ class Readers:
             if not (settled and _waits(source)):
                 self._read(source, settled=settled)
         for lane, done in asked:
-            if not lane.is_slow and not (done and _comes(done, _left(began, _FIRST_SHARE * seconds_limit))):
+            if not lane.is_slow and not (done and comes(done, _left(began, _FIRST_SHARE * seconds_limit))):
                 self._go_on_without(lane, done is not None, began + seconds_limit, settled=settled)
 
     def _ask_all(self, began: float, *, settled: bool) -> list[tuple["_Lane", "threading.Lock | None"]]:
@@ -263,7 +273,7 @@ def _waits(source: EnergySource) -> bool:
     return type(source).read_settled is not EnergySource.read_settled
 
 
-def _comes(done: threading.Lock, seconds: float) -> bool:
+def comes(done: Awaited, seconds: float) -> bool:
     """Wait for an answer; longer where it is not the sensor that is late, but this very thread.
 
     Threads of Python wait for one another, and processes for a processor. Where this thread comes back late from a

@@ -4,10 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
+from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy
-from green_callbacks.sources import EnergySource, discover
+from green_callbacks.sources import EnergySource
+from green_callbacks.sources.discovery import Discovery, survey
+from green_callbacks.sources.in_use import in_use, unmeasured
+from green_callbacks.sources.refusals import why_unmeasured
+from green_callbacks.text.log import get_logger
 from green_callbacks.worker import Worker
+
+logger = get_logger(__name__)
 
 _STOP_SECONDS = 0.2
 
@@ -49,7 +56,8 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
     """Measure the energy of a block as precisely as the sensors allow.
 
     Waits for a refresh of the counters at each edge, about 0.1 s on NVIDIA GPUs. Work queued on a device is not
-    waited for: synchronise inside the block.
+    waited for: synchronise inside the block. A GPU that torch, TensorFlow or JAX computes on, and that cannot be
+    measured, is a warning at the end.
 
     Args:
         sources: Where joules come from; what the machine can measure unless given.
@@ -57,7 +65,8 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
     Yields:
         The window; its figures stand once the block has ended.
     """
-    meter = EnergyMeter(discover() if sources is None else sources)
+    found = survey() if sources is None else Discovery(_checked(sources))
+    meter = EnergyMeter(found.sources)
     worker = Worker("green_callbacks measure", meter.threads)
     window = Window()
     meter.open()
@@ -73,9 +82,25 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
             yield window
         finally:
             window._close(first, meter.read(settled=True))  # noqa: SLF001  the window is ours
+            _warn_of_unmeasured(first, {**found.refusals, **meter.refusals})
     finally:
         worker.stop(_STOP_SECONDS)
         meter.close()
+
+
+def _warn_of_unmeasured(snapshot: Snapshot, refusals: Mapping[EnergySource, str]) -> None:
+    """Say so where a framework computes on a GPU that is not in the figures."""
+    readings = {name: tally.reading for name, tally in snapshot.tallies.items()}
+    for each in unmeasured(in_use(), readings)[:1]:
+        logger.warning("%s", why_unmeasured(each, readings, refusals))
+
+
+def _checked(sources: object) -> Sequence[EnergySource]:
+    is_list = isinstance(sources, Sequence) and not isinstance(sources, str)
+    if is_list and all(isinstance(each, EnergySource) for each in sources):  # type: ignore[attr-defined]
+        return sources  # type: ignore[return-value]  # it has just been looked at
+    msg = "sources takes a list of EnergySource objects, such as [NvmlSource()]."
+    raise ConfigurationError(msg)
 
 
 def _sum(values: list[float | None]) -> float | None:

@@ -7,12 +7,12 @@ from itertools import pairwise
 import pytest
 from sensors import RaplTree
 
-from green_callbacks import meter as meter_module
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.gauge import closing
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
-from green_callbacks.sources import EnergySource, PowercapSource, ScriptedSource
+from green_callbacks.sources import EnergySource, PowercapSource, ScriptedSource, opening
 
 
 class Told(EnergySource):
@@ -289,7 +289,7 @@ def test_sources_of_which_no_device_counts_are_closed(clock):
     ours, theirs = Told("gpu:0"), Told("gpu:1")
     meter = metered(clock, ours, theirs)
     meter.read()
-    meter.keep({"gpu:0"})
+    assert meter.share({"gpu:0"}) is None
     assert (ours.closed, theirs.closed) == (0, 1)
     assert meter.open_sources == (ours,)
     meter.close()
@@ -345,7 +345,7 @@ class Hanging(Told):
 
 
 def test_a_source_that_does_not_open_in_time_is_left_out_and_closed_when_it_does(clock, caplog, monkeypatch):
-    monkeypatch.setattr(meter_module, "OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(opening, "OPEN_SECONDS", 0.05)
     hanging, good = Hanging("open"), Told("gpu:1")
     meter = metered(clock, hanging, good)
     assert meter.open_sources == (good,)
@@ -374,7 +374,7 @@ def test_a_source_that_opens_with_any_error_is_left_out(clock, caplog, failure):
 
 
 def test_a_source_that_does_not_let_go_is_said_and_left_to_itself(clock, caplog, monkeypatch):
-    monkeypatch.setattr(meter_module, "CLOSE_SECONDS", 0.05)
+    monkeypatch.setattr(closing, "CLOSE_SECONDS", 0.05)
     hanging = Hanging("close")
     meter = metered(clock, hanging)
     began = time.monotonic()

@@ -11,7 +11,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.process import process_id
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.text.log import get_logger
-from green_callbacks.units import finite_number
+from green_callbacks.units import comma_remedy, described, finite_number
 
 SYSTEM_CLOCK: Final[Clock] = SystemClock()
 
@@ -159,6 +159,7 @@ def checked_at_least_zero(value: float, what: str) -> float:
     except ValueError:
         number = -1.0
     if number < 0:
-        msg = f"{what} must be a finite number of at least 0, not {value!r}."
+        remedy = comma_remedy(value) if isinstance(value, str) else ""
+        msg = f"{what} must be a finite number of at least 0, not {described(value)}{remedy}."
         raise ConfigurationError(msg)
     return number

@@ -56,3 +56,8 @@ def instance(number: int | None) -> int | None:
         number: What the driver tells.
     """
     return None if number is None or number == _NO_INSTANCE else int(number)
+
+
+def as_text(told: object) -> str:
+    """Return a text that old bindings tell as bytes."""
+    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)

@@ -12,9 +12,12 @@ from green_callbacks.sources._nvml_answers import (
     PowerSample,
     ProcessSample,
     RunningProcess,
+    as_text,
     instance,
     watts_or_none,
 )
+from green_callbacks.sources._nvml_binding import foreign, loaded
+from green_callbacks.sources._nvml_remedy import remedy
 from green_callbacks.units import MILLIJOULES_PER_JOULE
 
 Handle = Any
@@ -85,19 +88,14 @@ class Driver:
         Raises:
             SourceUnavailableError: There is no driver, or it does not answer.
         """
-        try:
-            import pynvml
-        except ImportError as error:
-            msg = "NVIDIA GPUs cannot be measured: nvidia-ml-py is missing; run 'pip install nvidia-ml-py'."
-            raise SourceUnavailableError(msg) from error
-        driver = cls(pynvml, clock)
+        nvml = loaded()
+        driver = cls(nvml, clock)
         try:
             driver.initialise()
         except DriverError as error:
-            msg = (
-                f"No NVIDIA GPU can be measured: the driver's library says '{error}'. If this machine has one, install "
-                "its driver, or start the container with GPU access (--gpus all); 'nvidia-smi' must work."
-            )
+            code = getattr(error.__cause__, "value", None)
+            advice = (foreign(nvml) if code is None else None) or remedy(code)
+            msg = f"No NVIDIA GPU can be measured: the driver's library says '{error}'. {advice}"
             raise SourceUnavailableError(msg) from error
         return driver
 
@@ -126,11 +124,11 @@ class Driver:
 
     def uuid(self, handle: Handle) -> str:
         """Return the UUID of a GPU or a MIG device."""
-        return str(self.call("nvmlDeviceGetUUID", handle))
+        return as_text(self.call("nvmlDeviceGetUUID", handle))
 
     def name(self, handle: Handle) -> str:
         """Return the product name."""
-        return str(self.call("nvmlDeviceGetName", handle))
+        return as_text(self.call("nvmlDeviceGetName", handle))
 
     def architecture(self, handle: Handle) -> int:
         """Return the architecture: 5 is Volta, 7 Ampere, 9 Hopper."""

@@ -142,6 +142,11 @@ def names_slices(uuids: Iterable[str] | None, environment: Mapping[str, str]) ->
     return any(name.strip().startswith("MIG") for name in names)
 
 
+def bare_uuid(name: str) -> str:
+    """Return the UUID in a name of a GPU or of a slice of one: a framework that cannot tell which names it as both."""
+    return name.removeprefix("GPU-").removeprefix("MIG-")
+
+
 def _visible(gpus: Sequence[Found], visible: str, order: str) -> list[Chosen]:
     """Read the list as the driver does: up to the first entry that names nothing; a GPU named twice empties it.
 

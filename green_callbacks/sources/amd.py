@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.clock import Clock
-from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.process import process_id
 from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
@@ -17,6 +17,7 @@ from green_callbacks.sources._amd_select import choose, metered
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources._family import Family
 from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._options import checked_names
 
 SIGNS: Final = (Path("/sys/class/kfd/kfd/topology"), Path("/sys/module/amdgpu"))
 """What is there where the driver of AMD's GPUs is loaded."""
@@ -70,10 +71,7 @@ class AmdSmiSource(LiveSource[Guarded[_Gpus]]):
 
     def __init__(self, uuids: Sequence[str] | None = None, *, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__()
-        if isinstance(uuids, str) or not all(isinstance(each, str) and each for each in uuids or ()):
-            msg = f"uuids must be a list of GPU UUIDs such as ['GPU-95d34ad09d5b6fa6'], not {uuids!r}."
-            raise ConfigurationError(msg)
-        self._uuids = None if uuids is None else tuple(uuids)
+        self._uuids = checked_names(uuids, "uuids must be a list of GPU UUIDs", "GPU-95d34ad09d5b6fa6")
         self._clock = clock
         self._share_due_at = 0.0
         self.poll_seconds = LOOK_SECONDS

@@ -9,7 +9,8 @@ from green_callbacks.records import Reading
 from green_callbacks.sources._counted import FROZEN
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
 from green_callbacks.sources._metered import Metered, MeterLimits, Unit
-from green_callbacks.units import finite_number
+from green_callbacks.sources._options import checked_name
+from green_callbacks.units import described, finite_number
 
 _MOST_TOLD: Final = 256
 """How many readings are kept at most, to know the highest; any number above that of the threads that read at once."""
@@ -75,7 +76,7 @@ class CallableSource(LiveSource[_Session]):
         clock: The time.
 
     Raises:
-        ConfigurationError: An unknown unit, or a tolerance, interval or power that cannot be.
+        ConfigurationError: No function, an unknown unit, or a tolerance, interval or power that cannot be.
     """
 
     is_instant = True
@@ -95,7 +96,7 @@ class CallableSource(LiveSource[_Session]):
     ) -> None:
         super().__init__()
         if unit not in get_args(Unit):
-            msg = f"unit must be 'watts' or 'joules', not {unit!r}."
+            msg = f"unit must be 'watts' or 'joules', not {described(unit)}."
             raise ConfigurationError(msg)
         self.poll_seconds = _above_zero(poll_seconds, "poll_seconds")
         self._limits = MeterLimits(
@@ -104,9 +105,12 @@ class CallableSource(LiveSource[_Session]):
             refresh_seconds=None if refresh_seconds is None else _above_zero(refresh_seconds, "refresh_seconds"),
             max_watts=None if max_watts is None else _above_zero(max_watts, "max_watts"),
         )
+        if not callable(read):
+            msg = f"read must be a function that returns {unit}, not {described(read)}."
+            raise ConfigurationError(msg)
         self._read = read
-        self._name = name
-        self._component = component
+        self._name = checked_name(name, "name")
+        self._component = checked_name(component, "component")
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
 

@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from pathlib import Path
 from time import process_time
 from typing import Final
 
@@ -16,6 +15,7 @@ from green_callbacks.sources._cgroup import Quota
 from green_callbacks.sources._design_power import CPUINFO, IDLE_SHARE, Origin, core_design
 from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
 from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._options import checked_path
 from green_callbacks.sources._system import system_errors
 
 _TOLERANCE: Final = 0.40
@@ -129,7 +129,7 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
         if self._idle_share > 1:
             msg = f"idle_share must be between 0 and 1, not {idle_share!r}."
             raise ConfigurationError(msg)
-        self._cpuinfo = Path(cpuinfo)
+        self._cpuinfo = checked_path(cpuinfo, "cpuinfo")
         self._clock = clock
 
     def assumptions(self) -> CpuAssumptions:

@@ -1,25 +1,43 @@
 """What this machine can measure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
+from green_callbacks.calls import Threads
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.records import Reading
 from green_callbacks.sources.amd import AmdSmiSource, has_amd_gpu
 from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.cpu_model import CpuModelSource
 from green_callbacks.sources.intel_gpu import IntelGpuSource
 from green_callbacks.sources.nvml import NvmlSource
+from green_callbacks.sources.opening import Opener
 from green_callbacks.sources.powercap import PowercapSource
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What was found on a machine, and what not.
+
+    Attributes:
+        sources: Open sources.
+        refusals: Why others could not be opened.
+    """
+
+    sources: Sequence[EnergySource] = ()
+    refusals: Mapping[EnergySource, str] = field(default_factory=dict)
+
+
 def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
     """Open every source that works here: GPUs of any maker, and the processors by counter or else by model.
 
     On a Mac with Apple Silicon what macOS tells of the chip comes in the place of both, if its library is installed.
-    Memory counts where a counter measures it, and is never modelled unasked (see :class:`DramModelSource`).
+    Memory counts where a counter measures it, and is never modelled unasked (see :class:`DramModelSource`). A source
+    that does not open within 20 s is left out.
 
     Args:
         gpu_uuids: The GPUs of NVIDIA and AMD that count, by UUID, and no others; unless given, those that
@@ -32,39 +50,79 @@ def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | N
     Raises:
         ConfigurationError: The design power is negative or not finite.
     """
+    return list(survey(gpu_uuids=gpu_uuids, cpu_tdp_watts=cpu_tdp_watts).sources)
+
+
+def survey(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> Discovery:
+    """Open what :func:`discover` does, and keep why the rest cannot be.
+
+    Args:
+        gpu_uuids: As for :func:`discover`.
+        cpu_tdp_watts: Likewise.
+
+    Raises:
+        ConfigurationError: The design power is negative or not finite.
+    """
     model = CpuModelSource(tdp_watts=cpu_tdp_watts)
-    sources: list[EnergySource] = []
-    _try(NvmlSource(uuids=gpu_uuids), sources)
-    if (gpu_uuids is None or gpu_uuids) and has_amd_gpu():
-        _try(AmdSmiSource(uuids=gpu_uuids), sources)
-    if gpu_uuids is None:
-        _try(IntelGpuSource(), sources)
-    has_chip = _try(AppleSiliconSource(), sources) is None
-    if not has_chip and not _hold_processors(sources):
-        refusal = _try(PowercapSource(), sources)
-        if refusal is not None:
-            if isinstance(refusal.__cause__, PermissionError):
-                logger.warning("%s Until then the energy of the processors is modelled.", refusal)
-            unmodelled = _try(model, sources)
-            if unmodelled is None:
-                logger.info("The processors are modelled: %s.", model.assumptions())
-            else:
-                logger.warning("The energy of the processors is missing. %s", unmodelled)
-    for source in sources:
-        logger.info("%s measures %s.", type(source).__name__, ", ".join(source.read()))
-    return sources
-
-
-def _hold_processors(sources: Iterable[EnergySource]) -> bool:
-    """Return whether a GPU is metered with its CPU, as on Grace Hopper and MI300A: that would count twice."""
-    return any("module" in reading.flags for source in sources for reading in source.read().values())
-
-
-def _try(source: EnergySource, opened: list[EnergySource]) -> SourceUnavailableError | None:
+    finder = _Finder()
     try:
-        source.open()
-    except SourceUnavailableError as refusal:
-        logger.info("%s is not used: %s", type(source).__name__, refusal)
-        return refusal
-    opened.append(source)
-    return None
+        finder.try_to_open(NvmlSource(uuids=gpu_uuids))
+        if (gpu_uuids is None or gpu_uuids) and has_amd_gpu():
+            finder.try_to_open(AmdSmiSource(uuids=gpu_uuids))
+        if gpu_uuids is None:
+            finder.try_to_open(IntelGpuSource())
+        has_chip = finder.try_to_open(AppleSiliconSource()) is None
+        if not has_chip and not finder.holds_processors:
+            _find_processors(finder, model)
+    finally:
+        finder.close()
+    return Discovery(list(finder.readings), finder.refusals)
+
+
+def _find_processors(finder: "_Finder", model: CpuModelSource) -> None:
+    refusal = finder.try_to_open(PowercapSource())
+    if refusal is None:
+        return
+    if isinstance(refusal.__cause__, PermissionError):
+        logger.warning("%s Until then the energy of the processors is modelled.", refusal)
+    unmodelled = finder.try_to_open(model)
+    if unmodelled is None:
+        logger.info("The processors are modelled: %s.", model.assumptions())
+    else:
+        logger.warning("The energy of the processors is missing. %s", unmodelled)
+
+
+class _Finder:
+    """Opens sources, and reads each of them once: on a thread that is left behind with a driver that hangs.
+
+    Attributes:
+        readings: First readings of every open source.
+        refusals: Why others could not be opened.
+    """
+
+    def __init__(self) -> None:
+        self.readings: dict[EnergySource, Mapping[str, Reading]] = {}
+        self.refusals: dict[EnergySource, str] = {}
+        self._opener = Opener(Threads())
+
+    @property
+    def holds_processors(self) -> bool:
+        """Whether a GPU is metered with its CPU, as on Grace Hopper and MI300A: that would count twice."""
+        return any("module" in each.flags for readings in self.readings.values() for each in readings.values())
+
+    def try_to_open(self, source: EnergySource) -> SourceUnavailableError | None:
+        """Open a source; return why it cannot be, if so."""
+        first: list[Mapping[str, Reading]] = []
+        try:
+            self._opener.open(source, lambda opened: first.append(opened.read()))
+        except SourceUnavailableError as refusal:
+            logger.info("%s is not used: %s", type(source).__name__, refusal)
+            self.refusals[source] = str(refusal)
+            return refusal
+        self.readings[source] = first[0]
+        logger.info("%s measures %s.", type(source).__name__, ", ".join(first[0]))
+        return None
+
+    def close(self) -> None:
+        """End the thread."""
+        self._opener.close()

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from green_callbacks.clock import Clock
@@ -11,6 +10,7 @@ from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import Reading
 from green_callbacks.sources._allotment import job_gigabytes
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources._options import checked_path
 from green_callbacks.sources._rapl import POWERCAP, find_zones
 from green_callbacks.sources._system import system_errors
 from green_callbacks.text.log import get_logger
@@ -62,7 +62,7 @@ class DramModelSource(LiveSource[_Memory]):
         super().__init__()
         self._gigabytes = None if gigabytes is None else checked_at_least_zero(gigabytes, "gigabytes")
         self._watts_per_gigabyte = checked_at_least_zero(watts_per_gigabyte, "watts_per_gigabyte")
-        self._powercap = Path(powercap)
+        self._powercap = checked_path(powercap, "powercap")
         self._clock = clock
 
     is_instant = True

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.clock import Clock
-from green_callbacks.errors import ConfigurationError, SourceUnavailableError
+from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources._file_counter import EnergyFile, FileCounter
 from green_callbacks.sources._files import read_text
 from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._options import checked_names, checked_path
 from green_callbacks.sources._warnings import warn_if_still
 
 DRM: Final = Path("/sys/class/drm")
@@ -72,11 +73,9 @@ class IntelGpuSource(LiveSource[Guarded[_Cards]]):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
-        if isinstance(addresses, str) or not all(isinstance(each, str) and each for each in addresses or ()):
-            msg = f"addresses must be a list of PCI addresses such as ['0000:03:00.0'], not {addresses!r}."
-            raise ConfigurationError(msg)
-        self._addresses = None if addresses is None else frozenset(address.lower() for address in addresses)
-        self._root = Path(root)
+        listed = checked_names(addresses, "addresses must be a list of PCI addresses", "0000:03:00.0")
+        self._addresses = None if listed is None else frozenset(address.lower() for address in listed)
+        self._root = checked_path(root, "root")
         self._clock = clock
 
     def _begin(self) -> Guarded[_Cards]:

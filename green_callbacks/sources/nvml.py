@@ -15,9 +15,11 @@ from green_callbacks.sources._device import ForkSafeLock
 from green_callbacks.sources._nvml_company import FIRST_LOOK_SECONDS, NEXT_LOOK_SECONDS, Company
 from green_callbacks.sources._nvml_driver import Driver, DriverError
 from green_callbacks.sources._nvml_gpu import MeasuredGpu
-from green_callbacks.sources._nvml_select import Chosen, choose, find_gpus, names_slices
+from green_callbacks.sources._nvml_remedy import none_chosen, remedy, without_power
+from green_callbacks.sources._nvml_select import Chosen, bare_uuid, choose, find_gpus, names_slices
 from green_callbacks.sources._nvml_sensor import GpuSensor
 from green_callbacks.sources._nvml_share import Share, SmShare, of_job
+from green_callbacks.sources._options import checked_names
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.text.log import get_logger
 
@@ -67,15 +69,12 @@ class NvmlSource(EnergySource):
     def __init__(
         self, uuids: Sequence[str] | None = None, *, share: Share | None = None, clock: Clock | None = None
     ) -> None:
-        if isinstance(uuids, str) or (uuids is not None and not all(isinstance(u, str) and u for u in uuids)):
-            msg = f"uuids must be a list of GPU UUIDs such as ['GPU-8932f937-d72c-...'], not {uuids!r}."
-            raise ConfigurationError(msg)
+        self._uuids = checked_names(uuids, "uuids must be a list of GPU UUIDs", "GPU-8932f937-d72c-...")
         if share not in (None, "sm_utilization"):
             msg = f"share must be 'sm_utilization', or None for the whole GPUs, not {share!r}."
             raise ConfigurationError(msg)
         self._share: Share | None = share
         self._shares: dict[str, SmShare] = {}
-        self._uuids = None if uuids is None else tuple(uuids)
         self._clock: Clock = clock or SystemClock()
         self._lock = ForkSafeLock()
         self._closing = threading.Event()
@@ -108,7 +107,8 @@ class NvmlSource(EnergySource):
             driver.close()
             if isinstance(error, SourceUnavailableError):
                 raise
-            msg = f"No NVIDIA GPU can be measured: the driver says '{error}'; see 'nvidia-smi'."
+            code = getattr(error.__cause__, "value", None)
+            msg = f"No NVIDIA GPU can be measured: the driver says '{error}'. {remedy(code)}"
             raise SourceUnavailableError(msg) from error
         driver.hurry()
         self._closing = threading.Event()
@@ -216,16 +216,13 @@ class NvmlSource(EnergySource):
         found = find_gpus(driver, with_slices=names_slices(self._uuids, os.environ))
         chosen = choose(found, self._uuids, os.environ)
         if not chosen:
-            asked = f"uuids={list(self._uuids)}" if self._uuids is not None else "CUDA_VISIBLE_DEVICES"
-            msg = (
-                f"This process uses no NVIDIA GPU: {asked} names none that the driver sees; 'nvidia-smi -L' lists them."
-            )
-            raise SourceUnavailableError(msg)
-        if self._uuids is not None and len(chosen) < len(set(self._uuids)):
+            raise SourceUnavailableError(none_chosen(len(found), self._uuids, os.environ))
+        if self._uuids is not None and len(chosen) < len(set(map(bare_uuid, self._uuids))):
             logger.warning("Not all of the GPUs %s are seen by the driver; 'nvidia-smi -L' lists them.", self._uuids)
         gpus = [self._measured_gpu(driver, one) for one in chosen]
         if all(gpu.reason is not None for gpu in gpus):
-            msg = f"The NVIDIA GPUs here tell neither energy nor power ({gpus[0].reason}); a virtual GPU cannot."
+            advice = without_power(is_slice=any(one.mig for one in chosen))
+            msg = f"The NVIDIA GPUs here tell neither energy nor power ({gpus[0].reason}). {advice}"
             raise SourceUnavailableError(msg)
         return gpus
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from green_callbacks.clock import Clock
 from green_callbacks.records import Reading
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources._options import checked_name
 
 
 class PlatformSource(LiveSource[float]):
@@ -35,8 +36,8 @@ class PlatformSource(LiveSource[float]):
     ) -> None:
         super().__init__()
         self._watts = checked_at_least_zero(watts, "watts")
-        self._name = name
-        self._component = component
+        self._name = checked_name(name, "name")
+        self._component = checked_name(component, "component")
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
 

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final, Literal
 
 from green_callbacks.clock import Clock
@@ -15,6 +14,7 @@ from green_callbacks.sources._design_power import core_design
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources._file_counter import LONGEST_POLL_SECONDS, FileCounter
 from green_callbacks.sources._guarded import Guarded
+from green_callbacks.sources._options import checked_path
 from green_callbacks.sources._rapl import POWERCAP, Zone, find_zones
 from green_callbacks.sources._system import system_errors
 from green_callbacks.sources._warnings import warn_if_still
@@ -91,7 +91,7 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
         if share not in (None, "cpu_time"):
             msg = f"share must be 'cpu_time', or None for the whole host, not {share!r}."
             raise ConfigurationError(msg)
-        self._root = Path(root)
+        self._root = checked_path(root, "root")
         self._by_cpu_time = share is not None
         self._clock = clock
         self.poll_seconds = LONGEST_POLL_SECONDS

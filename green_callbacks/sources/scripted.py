@@ -4,12 +4,14 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import nan
+from typing import Any, get_args
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Method, Reading
 from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
-from green_callbacks.units import finite_number
+from green_callbacks.sources._options import checked_name
+from green_callbacks.units import described, finite_number
 
 Energy = Callable[[float], float]
 """Joules used by a time, by seconds since the source was opened."""
@@ -44,8 +46,9 @@ class PowerSteps:
     """
 
     def __init__(self, steps: Sequence[tuple[float, float]]) -> None:
-        self._starts = [float(start) for start, _ in steps]
-        self._watts = [checked_at_least_zero(watts, "The power of a step, in W,") for _, watts in steps]
+        pairs = _pairs(steps, "The steps of a power")
+        self._starts = [checked_at_least_zero(start, "The beginning of a step, in s,") for start, _ in pairs]
+        self._watts = [checked_at_least_zero(watts, "The power of a step, in W,") for _, watts in pairs]
         if self._starts[:1] != [0.0] or any(later <= start for start, later in pairwise(self._starts)):
             msg = f"The steps of a power must begin at 0 s and follow one another in time, unlike {self._starts}."
             raise ConfigurationError(msg)
@@ -99,17 +102,26 @@ class ScriptedSource(LiveSource[float]):
         super().__init__()
         devices = power_watts if isinstance(power_watts, Mapping) else {name: power_watts}
         self._energies = {name: power if callable(power) else ConstantPower(power) for name, power in devices.items()}
-        self._component = component
+        for given in self._energies:
+            checked_name(given, "The name of a device")
+        self._component = checked_name(component, "component")
+        if method not in get_args(Method):
+            msg = f"method must be one of {', '.join(get_args(Method))}, not {described(method)}."
+            raise ConfigurationError(msg)
         self._method = method
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
-        self._lost = sorted(lost_seconds)
+        self._lost = sorted(
+            (checked_at_least_zero(start, "lost_seconds"), checked_at_least_zero(end, "lost_seconds"))
+            for start, end in _pairs(lost_seconds, "lost_seconds")
+        )
         apart = all(end <= start for (_, end), (start, _) in pairwise(self._lost))
         if not apart or any(not 0 <= start < end for start, end in self._lost):
             msg = f"Losses must begin at 0 s or later, end after they begin, and not overlap, unlike {self._lost}."
             raise ConfigurationError(msg)
         # The counter of a device that did not answer at the opening is first seen when it does.
         unseen = [end for start, end in self._lost if start == 0]
-        self._resets = sorted([*(checked_at_least_zero(at, "reset_seconds") for at in reset_seconds), *unseen])
+        resets = _listed(reset_seconds, "reset_seconds")
+        self._resets = sorted([*(checked_at_least_zero(at, "reset_seconds") for at in resets), *unseen])
         self._clock = clock
 
     def _begin(self) -> float:
@@ -148,6 +160,21 @@ class ScriptedSource(LiveSource[float]):
             (start, [at for at in self._resets if start < at <= end]) for start, end in self._lost if end <= until
         )
         return sum(max(within) - start for start, within in resets if within)
+
+
+def _listed(values: object, what: str) -> list[Any]:
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        msg = f"{what} must be a list, not {described(values)}."
+        raise ConfigurationError(msg)
+    return list(values)
+
+
+def _pairs(values: object, what: str) -> list[tuple[Any, Any]]:
+    pairs = _listed(values, what)
+    if not all(isinstance(pair, tuple | list) and len(pair) == 2 for pair in pairs):  # noqa: PLR2004  a pair
+        msg = f"{what} must be pairs of numbers, such as [(0, 80), (60, 400)]."
+        raise ConfigurationError(msg)
+    return pairs
 
 
 def _used(energy: Energy, start: float, end: float) -> float:

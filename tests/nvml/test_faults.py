@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextlib import suppress
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -10,7 +11,8 @@ from nvml.fake_driver import GPUS, FakeNvml
 from nvml.stand_in import Rig, lap
 
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources import NvmlSource
+from green_callbacks.sources import NvmlSource, _nvml_remedy
+from green_callbacks.sources._place import Place
 
 
 def percent_off(rig: Rig, seconds: float = 10.0) -> tuple[float, float]:
@@ -20,11 +22,96 @@ def percent_off(rig: Rig, seconds: float = 10.0) -> tuple[float, float]:
     return 100 * abs(measured.error_joules) / measured.true_joules, measured.gap_seconds
 
 
-@pytest.mark.parametrize("script", ["init 9", "init 12", "init 999"])
-def test_a_machine_without_a_driver_is_told_what_to_do(nvml: FakeNvml, script: str):
-    nvml.script(script)
-    with pytest.raises(SourceUnavailableError, match="nvidia-smi"):
+@pytest.mark.parametrize(
+    ("code", "place", "advice"),
+    [
+        (18, "machine", "Reboot, or reload the module"),
+        (9, "machine", "modprobe nvidia"),
+        (9, "container", "--gpus all"),
+        (4, "machine", "/dev/nvidiactl"),
+        (17, "container", "/dev/nvidiactl"),
+        (12, "machine", "libnvidia-ml"),
+        (12, "container", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"),
+        (12, "jetson", "tegrastats"),
+        (12, "wsl", "driver of Windows"),
+        (13, "machine", "too old"),
+        (15, "machine", "Xid"),
+        (16, "machine", "--gpu-reset"),
+        (999, "container", "restart it"),
+        (999, "machine", "'nvidia-smi' must work"),
+    ],
+)
+def test_a_driver_that_does_not_start_comes_with_the_remedy_that_fits(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, code: int, place: Place, advice: str
+):
+    monkeypatch.setattr(_nvml_remedy, "place_of", lambda: place)
+    nvml.script(f"init {code}")
+    with pytest.raises(SourceUnavailableError) as refusal:
         NvmlSource().open()
+    assert advice in str(refusal.value)
+
+
+@pytest.mark.parametrize(("place", "advice"), [("jetson", "tegrastats"), ("wsl", "WSL"), ("machine", "GeForce")])
+def test_gpus_that_tell_neither_energy_nor_power_come_with_the_remedy_that_fits(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, place: Place, advice: str
+):
+    monkeypatch.setattr(_nvml_remedy, "place_of", lambda: place)
+    refused = ("TotalEnergyConsumption", "PowerUsage", "FieldValues")
+    nvml.script("gpu\n" + "\n".join(f"error nvmlDeviceGet{call} 3" for call in refused))
+    with pytest.raises(SourceUnavailableError, match=advice):
+        NvmlSource().open()
+
+
+def test_a_slice_of_mig_whose_gpu_tells_nothing_says_why(nvml: FakeNvml):
+    refused = ("TotalEnergyConsumption", "PowerUsage", "FieldValues")
+    part = "MIG-cccccccc-0000-4000-8000-000000000003"
+    script = f"gpu\nmig {part} 1 0 2 20480\n" + "\n".join(f"error nvmlDeviceGet{call} 4" for call in refused)
+    nvml.script(script)
+    with pytest.raises(SourceUnavailableError, match="energy of the whole GPU only"):
+        NvmlSource(uuids=[part]).open()
+
+
+def test_a_gpu_that_a_framework_names_both_ways_is_one(nvml: FakeNvml, caplog: pytest.LogCaptureFixture):
+    uuid = GPUS[0].removeprefix("gpu:GPU-")
+    source = NvmlSource(uuids=[f"GPU-{uuid}", f"MIG-{uuid}"])
+    source.open()
+    assert list(source.read()) == GPUS[:1]
+    source.close()
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("visible", [None, "", "7"])
+def test_a_process_that_uses_none_of_the_gpus_is_told_how_to_name_them(
+    nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch, visible: str | None
+):
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    uuids = ["GPU-ffffffff-0000-4000-8000-000000000009"] if visible is None else None
+    with pytest.raises(SourceUnavailableError) as refusal:
+        NvmlSource(uuids=uuids).open()
+    assert ("uuids=['GPU-ffffffff" if uuids else f"CUDA_VISIBLE_DEVICES={visible!r}") in str(refusal.value)
+    assert "NvmlSource(uuids=[...])" in str(refusal.value)
+
+
+def test_a_module_of_another_package_that_cannot_even_be_imported_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    (tmp_path / "pynvml.py").write_text("print 'of Python 2'\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    with pytest.raises(SourceUnavailableError, match="pip uninstall -y pynvml"):
+        NvmlSource().open()
+
+
+def test_names_that_an_old_binding_tells_as_bytes_are_read(nvml: FakeNvml, monkeypatch: pytest.MonkeyPatch):
+    import pynvml
+
+    told = pynvml.nvmlDeviceGetUUID
+    monkeypatch.setattr(pynvml, "nvmlDeviceGetUUID", lambda handle: told(handle).encode())
+    source = NvmlSource(uuids=[GPUS[0].removeprefix("gpu:")])
+    source.open()
+    assert list(source.read()) == GPUS[:1]
+    source.close()
 
 
 @pytest.mark.parametrize("module", [None, ModuleType("pynvml")])

@@ -2,6 +2,7 @@ import functools
 import logging
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -19,12 +20,15 @@ from green_callbacks.sources import (
     CpuModelSource,
     EnergySource,
     IntelGpuSource,
+    NvmlSource,
     PowercapSource,
     ScriptedSource,
     discover,
     discovery,
+    opening,
 )
 from green_callbacks.sources.amd import has_amd_gpu
+from green_callbacks.sources.discovery import survey
 
 
 @pytest.fixture
@@ -183,3 +187,36 @@ def test_the_driver_of_amd_is_told_by_what_it_leaves_in_the_system(tmp_path: Pat
     assert not has_amd_gpu([tmp_path / "kfd", tmp_path / "amdgpu"])
     (tmp_path / "amdgpu").mkdir()
     assert has_amd_gpu([tmp_path / "kfd", tmp_path / "amdgpu"])
+
+
+def test_a_driver_that_hangs_is_left_behind(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):
+    tree.add("intel-rapl:0", "package-0")
+    gate = threading.Event()
+
+    class Hanging(NvmlSource):
+        def open(self) -> None:
+            gate.wait(30)
+
+    monkeypatch.setattr(opening, "OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(discovery, "NvmlSource", Hanging)
+    found = survey()
+    assert [type(source) for source in found.sources] == [PowercapSource]
+    (reason,) = [reason for source, reason in found.refusals.items() if isinstance(source, Hanging)]
+    assert "did not open within" in reason
+    assert "reboot" in reason
+    gate.set()
+
+
+def test_a_driver_that_hangs_once_it_is_open_is_left_behind_too(tree: RaplTree, monkeypatch: pytest.MonkeyPatch):
+    tree.add("intel-rapl:0", "package-0")
+    gate = threading.Event()
+
+    class Hanging(ScriptedSource):
+        def read(self) -> Mapping[str, Reading]:
+            gate.wait(30)
+            return {}
+
+    monkeypatch.setattr(opening, "OPEN_SECONDS", 0.05)
+    monkeypatch.setattr(discovery, "NvmlSource", lambda **options: Hanging())
+    assert [type(source) for source in discover()] == [PowercapSource]
+    gate.set()
