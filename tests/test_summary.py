@@ -1,4 +1,5 @@
 import copy
+import io
 import logging
 import pickle
 import re
@@ -220,6 +221,24 @@ class TestData:
 
         assert text.startswith("120,000 samples seen, 0.0667 J each")
 
+    def test_epochs_that_are_done_again_have_both_their_samples_and_their_energy(self):
+        history = History([outside(), record(0, samples=60_000), record(1, samples=60_000)])
+        history.rewind(1)
+        history.append(record(1, samples=60_000))
+
+        assert answered(history)["data"].startswith("180,000 samples seen, 0.0667 J each")
+
+    def test_the_energy_of_a_large_sample_has_a_unit_in_which_it_reads_well(self):
+        history = History([record(0, gpu_joules=7.2e6, cpu_joules=None, samples=2)])
+
+        assert answered(history)["data"].startswith("2 samples seen, 1.00 kWh each")
+
+    def test_what_the_end_of_a_run_takes_is_not_called_training_that_bought_nothing(self):
+        epochs = [record(e, metrics={"val_acc": 0.5 + e / 10}) for e in range(3)]
+        end = record(None, gpu_joules=9.0, cpu_joules=9.0)
+
+        assert "bought nothing" not in answered(History([*epochs, end]))["time"]
+
     def test_samples_without_energy(self):
         history = History([record(0, samples=100, gpu_joules=None, cpu_joules=None)])
 
@@ -246,6 +265,24 @@ class TestSummary:
 
         assert text.splitlines()[0] == ending
 
+    @pytest.mark.parametrize(
+        ("epochs", "plan", "is_as_planned"),
+        [
+            ((0, 1, 2), Plan(steps=300), True),
+            ((0, 1, 2), Plan(epochs=9, seconds=30.0), True),
+            ((0, 1, 2), Plan(epochs=9, steps=600), False),
+            ((8, 9), Plan(epochs=10), True),  # the monitor joined late
+            ((0, 1, 2, 0, 1), Plan(epochs=4), False),  # five epochs, but two of the last fit
+        ],
+        ids=["steps", "time", "neither", "joined late", "two fits"],
+    )
+    def test_a_plan_is_met_by_its_own_counts(self, epochs: tuple[int, ...], plan: Plan, *, is_as_planned: bool):
+        history = History(record(epoch)._replace(step=100 * (epoch + 1)) for epoch in epochs)
+
+        text = summarise(finished(history), run_context(Path(), history, plan=plan))
+
+        assert text.startswith("Finished as planned: " if is_as_planned else "Ended after ")
+
     def test_it_has_totals_table_answers_and_ledger(self):
         history = History([outside(), record(0, metrics={"val_acc": 0.9}), record(1, metrics={"val_acc": 0.95})])
 
@@ -268,7 +305,7 @@ class TestSummary:
         assert "1.00 Wh, 1.25 Wh with a PUE of 1.25; 100 % of it measured\n" in text
 
     def test_a_modelled_run_is_told_so_and_a_pue_of_one_changes_nothing(self):
-        history = History([record(0, gpu_joules=None, cpu_joules=3600.0, pue=1.0)])
+        history = History([record(0, devices={"cpu:0": device(3600.0, "cpu", "modelled")}, pue=1.0)])
 
         assert "Energy     1.00 Wh; all of it modelled\n" in summarise(finished(history), run_context(Path(), history))
 
@@ -292,7 +329,9 @@ class TestSummary:
         history = History([record(0)])
         run = replace(finished(history), emissions_low_kg=None)
 
-        assert "Emissions  500 mg CO2e\n" in summarise(run, run_context(Path(), history))
+        assert "Emissions  500 mg CO2e; 637 mg at the world's average of 2025" in summarise(
+            run, run_context(Path(), history)
+        )
 
     def test_a_run_without_sensors_invents_nothing(self):
         history = History([record(0, devices={})])
@@ -345,6 +384,17 @@ class TestSink:
 
         (text,) = texts
         assert text.startswith("Ended after 1 epoch")
+
+    def test_where_few_characters_can_be_written_the_others_are_written_out(self):
+        history = History([record(0, metrics={"val_güte": 0.5})])
+        file = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+        sink = Summary(lambda text: print(text, file=file, flush=True))
+        sink.open(run_context(Path(), history))
+        sink.write(history[0])
+
+        sink.finish(finished(history))
+
+        assert b"val_g\\xfcte" in file.buffer.getvalue()  # type: ignore[attr-defined]  # of BytesIO
 
     def test_by_default_it_goes_to_logging_as_information(self, caplog: pytest.LogCaptureFixture):
         with caplog.at_level(logging.INFO, "green_callbacks"):

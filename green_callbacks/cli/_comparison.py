@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from green_callbacks.carbon import equivalences
+from green_callbacks.carbon.tables import has_tables
+from green_callbacks.carbon.tables import missing as lacking
 from green_callbacks.cli._elsewhere import AVERAGE_PUE, EFFICIENT_PUE, Spent
 from green_callbacks.cli._runs import LedgerRun
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.records import Intensity
+from green_callbacks.records.coverage import what_counts
+from green_callbacks.records.reference import AT_THE_WORLDS, reference_kg
 from green_callbacks.sinks._wording import intensity_range, place, significant
 from green_callbacks.text import for_terminal
 from green_callbacks.units import format_energy, format_mass
@@ -42,6 +46,7 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
         "Run": f"{run.run_id}: {format_energy(spent.energy_kwh)} at the computers, "
         f"{format_energy(spent.facility_kwh)} with a PUE of {significant(spent.pue)}",
         "Emitted": f"{format_mass(emitted)} CO2e{bounds}, at {intensity_range(here)}, {place(here)}",
+        "Reference": f"{format_mass(reference_kg(spent.facility_kwh))} CO2e {AT_THE_WORLDS}",
         "As much as": "; ".join(
             f"{significant(each.amount)} {each.unit}: {each.what}, {each.year}, {each.note} ({each.source})"
             for each in equivalences(emitted)
@@ -50,7 +55,10 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
         "Facility": f"a factor of {significant(AVERAGE_PUE / EFFICIENT_PUE)} between a PUE of "
         f"{significant(AVERAGE_PUE)} and {significant(EFFICIENT_PUE)}",
     }
-    return "\n".join(labelled(label, text, _LABEL_WIDTH) for label, text in lines.items())
+    left_out = what_counts(totals.devices)
+    if left_out is not None:
+        lines = {"Left out": left_out, **lines}
+    return "\n".join(labelled(label, text, _LABEL_WIDTH) for label, text in lines.items() if text)
 
 
 def _extremes(spent: Spent, there: Sequence[Intensity]) -> str:
@@ -147,6 +155,8 @@ def notes(spent: Spent, there: Sequence[Intensity], missing: Sequence[str]) -> s
     lines = [_RANGE_NOTE, _PUE_NOTE]
     if not all(map(spent.counted_alike, there)):
         lines.append(_UNLIKE)
+    if not has_tables():
+        lines.append(lacking("zones.csv"))
     if missing:
         lines.append(f"No figure for that year: {for_terminal(', '.join(missing))}.")
     return "\n".join(lines)

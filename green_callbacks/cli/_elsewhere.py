@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from green_callbacks.carbon import lookup
-from green_callbacks.carbon.tables import tables
+from green_callbacks.carbon.tables import has_tables, tables
 from green_callbacks.cli._runs import LedgerRun
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.exports import effective_intensity, effective_pue
@@ -83,7 +83,7 @@ def places(here: Intensity, zones: Sequence[str], year: int | None) -> tuple[lis
 
     Returns:
         Carbon intensities, the cleanest first, without the run's own; and the default zones that have none in that
-        year.
+        year. Nothing for the default zones in a bundle without tables.
 
     Raises:
         UnknownZoneError: A named place is in no table.
@@ -91,6 +91,8 @@ def places(here: Intensity, zones: Sequence[str], year: int | None) -> tuple[lis
     """
     found: list[Intensity] = []
     missing: list[str] = []
+    if not zones and not has_tables():
+        return found, missing
     for zone in zones or DEFAULT_ZONES:
         try:
             found.append(_at(zone, year, here.year))
@@ -124,7 +126,7 @@ def years(here: Intensity) -> list[Intensity]:
     Returns:
         Carbon intensities in order of the years, without the run's own; empty where nothing is known of others.
     """
-    if here.zone is None:
+    if here.zone is None or not has_tables():
         return []
     found = _figures(here.zone, tables().zones["WORLD"].figures)
     return [there for there in found if not _same(there, here)]

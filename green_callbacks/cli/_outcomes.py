@@ -7,7 +7,7 @@ from typing import Final
 
 from green_callbacks.cli._rules import Rule
 from green_callbacks.cli._runs import LedgerRun, Metric
-from green_callbacks.cli._sums import spent
+from green_callbacks.cli._sums import left_out, spent
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.policies import MarginalGain, replay
 from green_callbacks.records import EpochRecord, History, Plan
@@ -157,7 +157,8 @@ def side_by_side(outcomes: Sequence[Outcome]) -> str:
     rules = list(dict.fromkeys(outcome.rule for outcome in outcomes))
     by_rule = [[outcome for outcome in outcomes if outcome.rule == rule] for rule in rules]
     sums = [_sum_row(group) for group in by_rule if len(group) > 1]
-    return f"{aligned([_HEAD, *map(_row, outcomes), *sums], left=_LEFT)}\n\n{_NOTE}"
+    table = aligned([_HEAD, *map(_row, outcomes), *sums], left=_LEFT)
+    return "\n".join([table, "", *left_out(outcome.run for outcome in outcomes), _NOTE])
 
 
 def _row(outcome: Outcome) -> list[str]:

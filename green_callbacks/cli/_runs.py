@@ -1,7 +1,7 @@
 """The runs that ledgers hold, and the metric that stands for the quality of each."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import isfinite
 from pathlib import Path
@@ -11,10 +11,10 @@ from green_callbacks.accountant.totals import totals
 from green_callbacks.cli._text import UNKNOWN
 from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.ledger import LedgerContents, read_ledger, shown
-from green_callbacks.ledger.project import matches
-from green_callbacks.policies._metric_mode import Direction, direction
+from green_callbacks.ledger.project import each_once, ledgers_of
+from green_callbacks.ledger.sums import several, united
+from green_callbacks.metrics import Direction, direction, quality_metric
 from green_callbacks.records import History, RunRecord
-from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import significant
 from green_callbacks.text.log import get_logger
 
@@ -80,7 +80,12 @@ class LedgerRun:
     @cached_property
     def totals(self) -> RunRecord:
         """What the run came to."""
-        return totals(self.history, self.run_id, self.path, self.contents.stop_reason)
+        return totals(self.history, self.run_id, self.path, self.contents.stop_reason, self.notices)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What could not act, be measured or be kept, as sentences."""
+        return tuple(self.contents.notices.values())
 
     def metric(self, name: str | None, mode: Direction | None) -> Metric | None:
         """Choose the metric that stands for the quality of the model.
@@ -117,26 +122,41 @@ def read_runs(paths: Iterable[Path]) -> list[LedgerRun]:
         paths: Files, or folders of them.
 
     Returns:
-        The runs, in the order of the paths; those of a folder by the names of their files. What is no ledger in a
-        folder is passed over, with one warning for each folder.
+        The runs, each once, in the order of the paths; those in and below a folder by the names of their files. What is
+        no ledger in a folder is passed over; ledgers that cannot be read are said in one warning for each folder.
 
     Raises:
         LedgerError: A file that was named is missing or is not a ledger, or a folder holds none.
     """
-    return [run for path in paths for run in (_folder(path) if path.is_dir() else [_read(path)])]
+    return _once([run for path in each_once(paths) for run in (_folder(path) if path.is_dir() else [_read(path)])])
+
+
+def _once(runs: Iterable[LedgerRun]) -> list[LedgerRun]:
+    """Make one run of those that are the same, as after copying a ledger."""
+    same: dict[str, list[LedgerRun]] = {}
+    for run in runs:
+        same.setdefault(run.contents.run_id or str(run.path), []).append(run)
+    return [found[0] if len(found) == 1 else _united(found) for found in same.values()]
+
+
+def _united(found: Sequence[LedgerRun]) -> LedgerRun:
+    logger.warning("%s", several(found[0].run_id, [run.path for run in found]))
+    fullest = max(found, key=lambda run: len(run.history))
+    history = united([run.history for run in found])
+    return LedgerRun(fullest.path, replace(fullest.contents, history=history))
 
 
 def _folder(path: Path) -> list[LedgerRun]:
     runs, unread = [], []
-    for file in sorted(matches(path, "*.jsonl")):
+    for file in ledgers_of(path):
         try:
             runs.append(_read(file))
         except LedgerError as reason:
             unread.append(str(reason))
     if unread:
-        logger.warning("%d files of %s are passed over. %s", len(unread), shown(path), unread[0])
+        logger.warning("%d ledgers of %s cannot be read. %s", len(unread), shown(path), unread[0])
     if not runs:
-        msg = f"There is no ledger (*.jsonl) in {shown(path)}. Name a file that a run has written."
+        msg = f"There is no ledger (*.jsonl) in or below {shown(path)}. Name a file that a run has written."
         raise LedgerError(msg)
     return runs
 

@@ -6,15 +6,20 @@ from typing import Final
 from green_callbacks.cli._runs import LedgerRun, Metric
 from green_callbacks.cli._text import UNKNOWN, aligned
 from green_callbacks.records import History
+from green_callbacks.records.coverage import what_counts
+from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks import RunContext
 from green_callbacks.sinks._wording import duration, place, significant
 from green_callbacks.summary import summarise
 from green_callbacks.text import for_terminal
 from green_callbacks.units import kg_to_grams
 
-_HEAD: Final = ("run", "epochs", "time", "kWh", "g CO2e", "place", "best")
-_LEFT: Final = (0, 5, 6)
-_NOTE: Final = "kWh are the facility's, PUE included; what was not measured is in no sum."
+_HEAD: Final = ("run", "epochs", "time", "kWh", "g CO2e", "at world's", "place", "best")
+_LEFT: Final = (0, 6, 7)
+_NOTE: Final = (
+    "kWh are the facility's, PUE included; what was not measured is in no sum.\n"
+    f"at world's: g CO2e of the same energy {AT_THE_WORLDS}."
+)
 
 
 def alone(run: LedgerRun, metric: Metric | None) -> str:
@@ -52,7 +57,18 @@ def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
         Lines of plain text.
     """
     rows = [_row(run, metric) for run, metric in runs]
-    return f"{aligned([_HEAD, *rows, _sum_row([run for run, _ in runs])], left=_LEFT)}\n\n{_NOTE}"
+    table = aligned([_HEAD, *rows, _sum_row([run for run, _ in runs])], left=_LEFT)
+    return "\n".join([table, "", *left_out(run for run, _ in runs), _NOTE])
+
+
+def left_out(runs: Iterable[LedgerRun]) -> list[str]:
+    """Say of which runs a GPU is missing; one line each.
+
+    Args:
+        runs: The runs; one that comes again is said once.
+    """
+    said = {run.run_id: what_counts(run.totals.devices) for run in runs}
+    return [f"{for_terminal(run_id)}: {text}" for run_id, text in said.items() if text is not None]
 
 
 def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
@@ -62,6 +78,7 @@ def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
         str(totals.epochs),
         duration(totals.duration_seconds),
         *spent(totals.facility_kwh, totals.emissions_kg),
+        _grams(totals.reference_kg),
         place(totals.intensity) if totals.intensity else UNKNOWN,
         metric.format(metric.best(run.history)) if metric else UNKNOWN,
     ]
@@ -74,6 +91,7 @@ def _sum_row(runs: Sequence[LedgerRun]) -> list[str]:
         str(sum(each.epochs for each in totals)),
         duration(sum(each.duration_seconds for each in totals)),
         *spent(_sum(each.facility_kwh for each in totals), _sum(each.emissions_kg for each in totals)),
+        _grams(_sum(each.reference_kg for each in totals)),
         "",
         "",
     ]
@@ -91,8 +109,12 @@ def spent(facility_kwh: float | None, emissions_kg: float | None) -> list[str]:
     """
     return [
         UNKNOWN if facility_kwh is None else significant(facility_kwh),
-        UNKNOWN if emissions_kg is None else significant(kg_to_grams(emissions_kg)),
+        _grams(emissions_kg),
     ]
+
+
+def _grams(kg: float | None) -> str:
+    return UNKNOWN if kg is None else significant(kg_to_grams(kg))
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

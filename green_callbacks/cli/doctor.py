@@ -16,7 +16,8 @@ _DESCRIPTION: Final = """\
 Says in plain words what this machine can measure, what it cannot, and the command that would change that; then
 measures for a moment. Changes nothing, and asks nothing of the network.
 
-Exit status: 0 if the energy of at least one device is measured, 1 if all of it is modelled or unknown."""
+Exit status: 0 if the energy of at least one device is measured, 1 if all of it is modelled or unknown. A GPU that
+cannot be measured is said last (and is "misses_gpu" in JSON)."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -4,10 +4,12 @@ from decimal import Decimal
 from typing import Final
 
 from green_callbacks._version import __version__
-from green_callbacks.records import Intensity, RunRecord
+from green_callbacks.records import DeviceEnergy, Intensity, RunRecord
+from green_callbacks.records.coverage import UNMEASURED
 
 TOOL: Final = f"green_callbacks {__version__}"
 _MIG_SLICE: Final = "gpu:MIG-"
+_GPU: Final = "gpu:GPU-"
 
 
 def plain(value: float, digits: int) -> str:
@@ -37,13 +39,18 @@ def where(intensity: Intensity) -> str | None:
 
 
 def gpu_count(run: RunRecord) -> int | None:
-    """Return how many whole GPUs a run was measured on.
+    """Return how many whole GPUs a run used.
 
     Args:
         run: Its totals.
 
     Returns:
-        The number; None if there are slices among them: of how many GPUs is not known.
+        The number; None if there are slices among them, or one that could not be measured and has no name of its own:
+        of how many GPUs is not known.
     """
-    gpus = [name for name, device in run.devices.items() if device.component == "gpu"]
-    return None if any(name.startswith(_MIG_SLICE) for name in gpus) else len(gpus)
+    gpus = {name: device for name, device in run.devices.items() if device.component == "gpu"}
+    return None if any(_MIG_SLICE in name or _is_vague(name, device) for name, device in gpus.items()) else len(gpus)
+
+
+def _is_vague(name: str, device: DeviceEnergy) -> bool:
+    return UNMEASURED in device.flags and _GPU not in name

@@ -6,10 +6,11 @@ from datetime import timedelta
 from io import StringIO
 from typing import Final
 
-from green_callbacks.carbon.tables import country_of, read_table, tables
+from green_callbacks.carbon.tables import country_of, has_tables, read_table, tables
 from green_callbacks.exports._writing import TOOL, gpu_count
 from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.records import History, Intensity, RunRecord
+from green_callbacks.records.coverage import what_counts
 from green_callbacks.text import for_csv_cell
 from green_callbacks.units import joules_to_kwh, kwh_to_joules
 
@@ -37,8 +38,8 @@ def codecarbon_csv(runs: Iterable[tuple[RunRecord, History]], *, project: str = 
     Units are CodeCarbon's: s, kgCO2e, kgCO2e/s, W, kWh. As there, energy and power of every component are the
     facility's, PUE included; what was measured but is no CPU, GPU or memory is in ``energy_consumed`` only. A number
     that is not known is left empty. Country and region say ``not known`` instead, since CodeCarbon's dashboard cannot
-    do without a text. ``on_cloud`` is Y where the run was accounted in a cloud region, else N, ``timestamp`` the end of
-    the run in UTC.
+    do without a text. ``gpu_model`` says so where a GPU is missing from the row. ``on_cloud`` is Y where the run was
+    accounted in a cloud region, else N, ``timestamp`` the end of the run in UTC.
 
     Args:
         runs: The totals and the records of each.
@@ -69,6 +70,7 @@ def _row(run: RunRecord, history: History) -> dict[str, _Cell]:
         **_place(effective_intensity(history)),
         "codecarbon_version": TOOL,
         "gpu_count": gpu_count(run),
+        "gpu_model": what_counts(run.devices),
         "tracking_mode": "machine",
         "pue": effective_pue(history),
     }
@@ -100,6 +102,8 @@ def _components(history: History, seconds: float) -> dict[str, _Cell]:
 
 
 def _place(intensity: Intensity | None) -> dict[str, _Cell]:
+    if not has_tables("names.csv") or not has_tables():
+        return {"country_name": _NOT_KNOWN, "country_iso_code": _NOT_KNOWN, "region": _NOT_KNOWN, "on_cloud": "N"}
     known, zone = tables(), intensity.zone if intensity and intensity.zone else ""
     cloud = known.regions.get(zone)
     country = cloud.country if cloud else country_of(zone)

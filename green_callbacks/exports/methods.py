@@ -4,7 +4,9 @@ from typing import Final
 
 from green_callbacks.exports._writing import TOOL, plain
 from green_callbacks.exports.effective import effective_intensity, effective_pue
-from green_callbacks.records import DeviceEnergy, History, Intensity, RunRecord
+from green_callbacks.records import WORLD, DeviceEnergy, History, Intensity, RunRecord
+from green_callbacks.records.coverage import what_counts, who_else
+from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.text import for_markdown
 from green_callbacks.units import format_mass
@@ -35,6 +37,7 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
     sentences = [
         _energy(run, effective_pue(history), pue_source),
         _measured(run),
+        who_else(run.devices),
         *_emissions(run, effective_intensity(history)),
         f"Accounted with {TOOL} (run {for_markdown(run.run_id)}).",
     ]
@@ -54,6 +57,9 @@ def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
 
 
 def _measured(run: RunRecord) -> str:
+    left_out = what_counts(run.devices)
+    if left_out is not None:
+        return f"{for_markdown(left_out)} The true energy and emissions are higher."
     if run.measured_share is None:
         return ""
     share = f"{percent(run.measured_share)} of the energy was measured"
@@ -78,4 +84,7 @@ def _emissions(run: RunRecord, intensity: Intensity | None) -> list[str]:
         return [*sentences, "Emissions are not known."]
     low, high = run.emissions_low_kg, run.emissions_high_kg
     bounds = "" if low is None or high is None else f" (between {format_mass(low)} and {format_mass(high)})"
-    return [*sentences, f"Emissions amount to {format_mass(run.emissions_kg)} CO2e{bounds}."]
+    sentences.append(f"Emissions amount to {format_mass(run.emissions_kg)} CO2e{bounds}.")
+    if run.reference_kg is not None and intensity.g_per_kwh != WORLD.g_per_kwh:
+        sentences.append(f"They would be {format_mass(run.reference_kg)} {AT_THE_WORLDS}.")
+    return sentences

@@ -7,9 +7,11 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.exports._writing import TOOL, gpu_count, plain, where
 from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.records import History, Intensity, RunRecord
+from green_callbacks.records.coverage import what_counts, who_else
+from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks._wording import percent, significant
 from green_callbacks.text import for_terminal, for_yaml
-from green_callbacks.units import kg_to_grams
+from green_callbacks.units import format_mass, kg_to_grams
 
 TrainingType = Literal["pre-training", "fine-tuning"]
 Metadata = dict[str, float | str]
@@ -67,11 +69,15 @@ def _grams(emissions_kg: float) -> float | str:
 
 
 def _source(run: RunRecord, intensity: Intensity, pue: float | None) -> str:
-    measured = None if run.measured_share is None else f"{percent(run.measured_share)} of the energy measured"
+    left_out = what_counts(run.devices)
+    share = None if run.measured_share is None else f"{percent(run.measured_share)} of the energy measured"
+    measured = share if left_out is None else left_out.rstrip(".")
+    shared = (who_else(run.devices) or "").rstrip(".")
     facility = None if pue is None else f"PUE {significant(pue)}"
     year = "" if intensity.year is None else f", {intensity.year}"
     grid = f"{significant(intensity.g_per_kwh)} gCO2e/kWh ({intensity.source}{year})"
-    return "; ".join(filter(None, (TOOL, measured, facility, grid)))
+    reference = None if run.reference_kg is None else f"{format_mass(run.reference_kg)} {AT_THE_WORLDS}"
+    return "; ".join(filter(None, (TOOL, measured, shared, facility, grid, reference)))
 
 
 def front_matter(entry: Metadata) -> str:

@@ -1,6 +1,8 @@
 """Files that may be ledgers: opened only where they are regular files, and read in lines of bounded length."""
 
+import errno
 import os
+import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +19,15 @@ _CHUNK_BYTES: Final = 2**18
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 """Never wait: what is no regular file any more, a moment after it was one, must not hold up anybody."""
+
+_LOOKED_AT_BYTES: Final = 4_096
+"""Read of a file to tell whether it may be a ledger."""
+
+_SIGNS: Final = ((b'"run_id"', b'"pue_source"'), (b'{"type":"devices","set":',), (b'{"type":"record","set":',))
+"""What stands at the beginning of a ledger that another program has written anew, or whose head is damaged."""
+
+_RUN_NAME: Final = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}(-\d+)?")
+"""The name of a run that was given none."""
 
 _REMEDY: Final = "Name a file that a run has written."
 
@@ -67,6 +78,33 @@ def is_ledger(path: str | Path) -> bool:
             return file.read(len(HEAD)) == HEAD
     except LedgerError:
         return False
+
+
+def may_be_ledger(path: str | Path) -> bool:
+    """Tell whether a file is a ledger, or may be a damaged one; reads no more than its first bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        False for pipes and devices, for what is gone, and for whatever shows no sign of a ledger: neither in its first
+        bytes nor in its name. True for a file that may not be opened.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  the name may be one that no file can have
+            return False
+        with FileIO(os.open(path, _FLAGS)) as file:
+            begin = file.read(_LOOKED_AT_BYTES)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as reason:
+        return reason.errno != errno.ELOOP
+    is_head = begin.startswith(HEAD) or (begin.rstrip() != b"" and HEAD.startswith(begin.rstrip()))
+    return is_head or any(all(sign in begin for sign in signs) for signs in _SIGNS) or _names_run(path)
+
+
+def _names_run(path: str | Path) -> bool:
+    return _RUN_NAME.fullmatch(Path(path).stem) is not None
 
 
 def not_a_ledger(path: Path) -> LedgerError:

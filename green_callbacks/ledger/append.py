@@ -37,6 +37,8 @@ class AppendedFile:
         self._end = 0
         self._looked_seconds = -LOOK_SECONDS
         self._is_warned = self._has_written = False
+        self.has_others = False
+        """Whether somebody else writes to the file at the same time."""
 
     def is_lost(self, *, at_once: bool = False) -> bool:
         """Tell whether the file is no longer what was written: removed, replaced or cut short.
@@ -106,6 +108,13 @@ class AppendedFile:
         file = self._file
         assert file is not None  # noqa: S101  it was just opened
         end = file.seek(0, os.SEEK_END)
+        if self._has_written and end > self._end and not self.has_others:
+            self.has_others = True
+            logger.warning(
+                "Another run writes to the ledger %s at the same time, so its records are mixed with those of this "
+                "one. Give each run a file of its own with ledger=…, or leave that out.",
+                self.path,
+            )
         if end and (end != self._end or not self._has_written) and _byte_before(file, end) != b"\n":
             data = b"\n" + data  # a process was killed in the middle of a line
         try:

@@ -29,6 +29,9 @@ MAX_ENTRIES: Final = 256
 MAX_DROPS: Final = 1_000
 """Most drops of the learning rate in a plan."""
 
+MAX_NOTICES: Final = 100
+"""Most sentences about what could not act."""
+
 MAX_REWOUND_ROWS: Final = 30_000_000
 """Most rows that all rewinds of a file look through together: some 20 s, or 300 resumes of a run of 100,000 records."""
 

@@ -65,7 +65,7 @@ class Closing:
         emissions_kg: Emissions in kgCO2e; 0 if nothing was measured.
         emissions_low_kg: Lower bound of the emissions, in kgCO2e; None if nothing was measured.
         emissions_high_kg: Upper bound of the emissions, in kgCO2e; None if nothing was measured.
-        measured_share: Share of the energy that was measured, 0 to 1; None if there was no energy.
+        measured_share: Share of the energy that was measured, 0 to 1; None if there was no energy, or a GPU is missing.
         samples: Training samples seen; None if unknown.
         tokens: Training tokens seen; None if unknown.
         flops: Floating-point operations done in training; None if unknown.

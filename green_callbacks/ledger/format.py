@@ -34,6 +34,9 @@ fields and types that they do not know. An absent field is None, unless a defaul
     - ``monitor``, ``mode``.
     - ``files``: by path, the position of its record among those that the file reads back as. Files in the folder of
       the ledger or beside it go by a path from there, so that all can be moved together.
+``notice``: what could not act, be measured or be kept.
+    - ``key``: what it is about. Of one key, the last line counts.
+    - ``text``: the sentence or two. Where it is absent, what was said of the key no longer holds.
 ``end``: the run was closed.
     - ``stop_reason``.
     - ``offset``: where this line begins, in bytes.
@@ -64,7 +67,7 @@ PHASES: Final = frozenset({"train", "validation", "test", "predict", "other"})
 NOT_FINITE: Final = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 """Numbers that JSON does not know, by the texts that stand for them."""
 
-PLAN_COUNTS: Final = ("epochs", "min_epochs", "steps")
+PLAN_COUNTS: Final = ("epochs", "min_epochs", "steps", "epoch_steps")
 PLAN_AMOUNTS: Final = ("seconds", "emissions_kg")
 PLAN_SPENT: Final = ("spent_before_kg", "spent_before_kwh")
 PLAN_FLAGS: Final = ("anneals", "schedule_unreadable")

@@ -133,6 +133,16 @@ class Lines:
         """
         return _line({"type": "checkpoints", "monitor": short(metric), **kept.seen_from(folder).encode()})
 
+    def notice(self, key: str, text: str | None) -> bytes:
+        """Return that something could not act, or that this no longer holds.
+
+        Args:
+            key: What it is about.
+            text: The sentence or two; None where it no longer holds.
+        """
+        said = {} if text is None else {"text": text[:MAX_TEXT]}
+        return _line({"type": "notice", "key": short(key), **said})
+
     def end(self, stop_reason: str | None, closing: Closing | None, offset: int) -> bytes:
         """Return that the run was closed.
 

@@ -1,40 +1,42 @@
-"""The ledgers of many runs: found, and summed."""
+"""The ledgers of many runs: found among whatever else lies in the folders."""
 
 import glob
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.errors import LedgerError
-from green_callbacks.ledger.closing import Closing, closing_of, read_closing
-from green_callbacks.ledger.reader import read_quietly
+from green_callbacks.ledger._files import may_be_ledger
 
-FOLDER: Final = "green_callbacks"
+FOLDER: Final = "green-callbacks"
 """The folder in which the runs of a log folder keep their ledgers."""
 
-_LEDGERS: Final = ("*.jsonl", f"**/{FOLDER}/*.jsonl")
+_LEDGERS: Final = "**/*.jsonl"
 _Identity = tuple[int, int]
 
 
 def ledgers_of(project: str | Path) -> list[Path]:
-    """Find the files that may be ledgers of a project.
+    """Find the ledgers of a project, as far as their first bytes and their names tell.
+
+    Of other files, such as data sets in JSON lines, no more than the first bytes are read. One that cannot be opened,
+    or has the name of a run of ours, may be a damaged ledger, and is among those found.
 
     Args:
-        project: A folder, or a pattern of files in which ``**`` stands for any folders. Links to folders are not
-            followed by ``**``, so that a loop of links has an end.
+        project: A folder, of which all ``*.jsonl`` in it and below count; or a pattern of files in which ``**`` stands
+            for any folders; or one file, whatever it holds. Links to folders are not followed by ``**``, so that a loop
+            of links has an end.
 
     Returns:
         The files, each once, whatever links lead to it; none where there is no such folder yet.
     """
     if os.path.isdir(project):  # noqa: PTH112  never raises
-        return _once(sorted({path for pattern in _LEDGERS for path in matches(Path(project), pattern)}))
+        return each_once(filter(may_be_ledger, sorted(matches(Path(project), _LEDGERS))))
     path = Path(project)
     parts = path.relative_to(path.anchor).parts
     fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), max(0, len(parts) - 1))
-    return _once(sorted(matches(Path(path.anchor, *parts[:fixed]), "/".join(parts[fixed:]))))
+    found = sorted(matches(Path(path.anchor, *parts[:fixed]), "/".join(parts[fixed:])))
+    return each_once(filter(may_be_ledger, found) if glob.has_magic(str(path)) else found)
 
 
 def matches(folder: Path, pattern: str) -> Iterator[Path]:
@@ -89,8 +91,12 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
     return fnmatchcase(parts[0], pattern[0]) and _fits(parts[1:], pattern[1:])
 
 
-def _once(paths: Iterable[Path]) -> list[Path]:
-    """Leave out every path to a file that another path leads to."""
+def each_once(paths: Iterable[Path]) -> list[Path]:
+    """Leave out every path to a file that another path leads to.
+
+    Args:
+        paths: Files or folders; those that are not there stay.
+    """
     seen: set[_Identity] = set()
     kept = []
     for path in paths:
@@ -109,49 +115,3 @@ def identity_of(path: str | Path) -> _Identity | None:
     except (OSError, ValueError):
         return None
     return status.st_dev, status.st_ino
-
-
-@dataclass(slots=True)
-class Closings:
-    """What many runs came to.
-
-    Attributes:
-        closings: The totals of each run that could be read.
-        unread: Why a file could not be read, a sentence for each.
-        damaged: What of a file could not be read, sentences for each.
-    """
-
-    closings: list[Closing] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    damaged: list[str] = field(default_factory=list)
-
-
-def closings_of(paths: Iterable[Path]) -> Closings:
-    """Sum runs up: by their closing lines where these can be trusted, else by their records.
-
-    Args:
-        paths: The ledgers. What is none, or cannot be read, is passed over.
-
-    Returns:
-        The totals, equal to the last bit either way, and what was passed over. Keeps one ledger at a time in memory.
-    """
-    read = Closings()
-    for path in paths:
-        closing = read_closing(path)
-        if closing is None:
-            try:
-                contents, remark = read_quietly(path)
-            except LedgerError as reason:
-                read.unread.append(str(reason))
-                continue
-            if remark is not None:
-                read.damaged.append(remark)
-            closing = closing_of(
-                contents.run_id,
-                contents.history,
-                monitor=contents.monitor,
-                mode=contents.mode,
-                stop_reason=contents.stop_reason,
-            )
-        read.closings.append(closing)
-    return read

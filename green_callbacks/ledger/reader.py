@@ -10,7 +10,7 @@ from green_callbacks.errors import LedgerError
 from green_callbacks.ledger._files import bounded_lines, not_a_ledger, opened, shown
 from green_callbacks.ledger._heads import decode_head, decode_plan
 from green_callbacks.ledger._rows import Rows
-from green_callbacks.ledger.bounds import MAX_LINES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
+from green_callbacks.ledger.bounds import MAX_LINES, MAX_NOTICES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
 from green_callbacks.ledger.format import HEAD, VERDICTS
 from green_callbacks.ledger.head import Head
 from green_callbacks.records import Checkpoints, DeviceInfo, EpochRecord, History, Plan
@@ -49,6 +49,7 @@ class LedgerContents:
         devices: What is known of the devices besides their energy, by name. Defaults to nothing.
         labels: What the user said of the run. Defaults to nothing.
         versions: Versions of Python and of the frameworks. Defaults to nothing.
+        notices: What could not act, be measured or be kept, as sentences by what they are about. Defaults to none.
     """
 
     run_id: str
@@ -66,6 +67,7 @@ class LedgerContents:
     devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    notices: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_ledger(path: str | Path) -> LedgerContents:
@@ -117,6 +119,7 @@ class _Replay:
     is_closed: bool = False
     plan: Plan = field(default_factory=Plan)
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
+    notices: dict[str, str] = field(default_factory=dict)
     last_words: EpochRecord | None = None
     number: int = 0
     _waiting: list[EpochRecord] = field(default_factory=list)
@@ -176,12 +179,25 @@ class _Replay:
             self.plan = decode_plan(fields.get("plan"))
         elif kind == "rewind":
             self._rewind(fields)
-        elif kind == "checkpoints":
-            self.checkpoints[text(fields.get("monitor"))] = Checkpoints.decode(fields)
         elif kind == "end":
             self.stop_reason, self.is_closed = optional_text(fields.get("stop_reason"), MAX_TEXT), True
         else:
+            self._follow_others(kind, fields)
+
+    def _follow_others(self, kind: object, fields: Mapping[str, Any]) -> None:
+        if kind == "checkpoints":
+            self.checkpoints[text(fields.get("monitor"))] = Checkpoints.decode(fields)
+        elif kind == "notice":
+            self._notice(fields)
+        else:
             text(kind)  # of a kind to come
+
+    def _notice(self, fields: Mapping[str, Any]) -> None:
+        key, said = text(fields.get("key")), optional_text(fields.get("text"), MAX_TEXT)
+        if said is None:
+            self.notices.pop(key, None)
+        elif key in self.notices or len(self.notices) < MAX_NOTICES:
+            self.notices[key] = said
 
     def _begin(self, fields: Mapping[str, Any]) -> None:
         head = decode_head(fields, f"Line {self.number} of {shown(self.path)}")
@@ -240,6 +256,7 @@ class _Replay:
             devices=head.devices,
             labels=head.labels,
             versions=head.versions,
+            notices=self.notices,
         )
 
     def _found_checkpoints(self) -> dict[str, Checkpoints]:

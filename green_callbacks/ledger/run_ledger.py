@@ -1,6 +1,6 @@
 """The ledger of a run while it goes on: what is said to it, in order, and when it is in the file."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
@@ -41,6 +41,7 @@ class RunLedger:
         checkpoints: The checkpoint files that are kept, by the metric whose front they are of.
         threads: What starts threads.
         predecessor: The ledger of the stretch before, of which lines may still wait for the disk.
+        notices: Returns what could not act so far, by keys. Grows meanwhile. Defaults to nothing.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class RunLedger:
         checkpoints: Mapping[str, Checkpoints],
         threads: Threads,
         predecessor: "RunLedger | None" = None,
+        notices: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.head = head
         """What is known of the run, should the file have to begin anew."""
@@ -60,6 +62,7 @@ class RunLedger:
         self._held = held
         self._first = len(history)
         self._checkpoints = checkpoints
+        self._notices = notices
         self._lines = Lines()
         self._predecessor = predecessor
         before = predecessor._writer if predecessor else None  # noqa: SLF001  of our own kind
@@ -116,6 +119,11 @@ class RunLedger:
         self._done = self._writer.submit(lambda _: self._checkpoints_line(metric, kept))
         self._writer.wake()
 
+    def notice(self, key: str, text: str | None) -> None:
+        """Append what could not act, or that this no longer holds (None)."""
+        self._done = self._writer.submit(lambda _: self._lines.notice(key, text))
+        self._writer.wake()
+
     def end(self, stop_reason: str | None) -> None:
         """Append that the run was closed, with its totals."""
         head, history = self.head, self._history
@@ -157,6 +165,16 @@ class RunLedger:
         """Whether the disk has not come back; one that refuses what it is asked to write is warned of elsewhere."""
         return self._writer.is_stuck
 
+    @property
+    def refusal(self) -> OSError | None:
+        """Why the disk does not take what is to be written; None if it does."""
+        return self._writer.refusal
+
+    @property
+    def has_others(self) -> bool:
+        """Whether another run writes to the file at the same time."""
+        return self._writer.has_others
+
     def look(self) -> None:
         """Say once that the disk hangs; called now and then."""
         if self._writer.stuck_seconds > HUNG_SECONDS:
@@ -183,16 +201,18 @@ class RunLedger:
         if records is None and self._held is not None and offset:
             # Before the head: after it, a heartbeat that stands last in the file would count beside the records.
             missing = b"".join(map(lines.record, self._history[self._held : self._first]))
-            return missing + lines.head(self.head) + self._checkpoint_lines()
+            return missing + lines.head(self.head) + self._lines_besides()
         missing = b"".join(map(lines.record, self._history[: self._first if records is None else records]))
-        return head + missing + self._checkpoint_lines()
+        return head + missing + self._lines_besides()
 
     def held_at_last(self) -> int | None:
         """Return how many records the file holds, once the writer has ended: fewer than were said on a full disk."""
         return self._writer.first_unwritten if self._writer.has_begun else self._held
 
-    def _checkpoint_lines(self) -> bytes:
-        return b"".join(self._checkpoints_line(metric, kept) for metric, kept in list(self._checkpoints.items()))
+    def _lines_besides(self) -> bytes:
+        """Return what a stretch begins with besides its head and records."""
+        files = [self._checkpoints_line(metric, kept) for metric, kept in list(self._checkpoints.items())]
+        return b"".join([*files, *(self._lines.notice(key, text) for key, text in self._notices().items())])
 
     def _checkpoints_line(self, metric: str, kept: Checkpoints) -> bytes:
         return self._lines.checkpoints(metric, kept, self.path.parent)

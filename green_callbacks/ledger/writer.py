@@ -73,7 +73,8 @@ class LedgerWriter:
         self._syncer = Syncer(path, threads)
         self._file = AppendedFile(path, self._syncer.mark)
         self._is_warned = False
-        self._refusal: int | None = None
+        self.refusal: OSError | None = None
+        """Why the last lines could not be written; None if they were."""
         self._closing_seconds = 0.0
 
     @property
@@ -106,6 +107,11 @@ class LedgerWriter:
         if self._thread is None:
             self._start()
         ring(self._bell)
+
+    @property
+    def has_others(self) -> bool:
+        """Whether somebody else writes to the file at the same time."""
+        return self._file.has_others
 
     @property
     def has_begun(self) -> bool:
@@ -198,7 +204,7 @@ class LedgerWriter:
     def _may_still_write(self) -> bool:
         """Tell whether what could not be written may be soon, after the close: a full disk may be freed."""
         is_soon = time.monotonic() - self._closing_seconds < FREED_SECONDS
-        return bool(self._unwritten) and self._refusal in _PASSING and is_soon
+        return bool(self._unwritten) and self.refusal is not None and self.refusal.errno in _PASSING and is_soon
 
     def _ends(self) -> bool:
         """Let go of the thread, unless something was submitted in the meantime."""
@@ -224,9 +230,9 @@ class LedgerWriter:
                 self._unwritten += [(each, b"") for each in new]
             self._write()
             self._unwritten.clear()
-            self._refusal = None
+            self.refusal = None
         except OSError as reason:
-            self._refusal = reason.errno
+            self.refusal = reason
             self._warn(reason)
         # This thread must outlive whatever goes wrong, since nobody else writes. Nothing is hidden: it is logged.
         except Exception:
@@ -248,7 +254,7 @@ class LedgerWriter:
     def _write(self) -> None:
         self._began = time.monotonic()
         if (self._has_begun or self._is_following) and self._file.is_lost(
-            at_once=self._is_closing or self._refusal is not None
+            at_once=self._is_closing or self.refusal is not None
         ):
             self._has_begun, self._is_anew = False, True
         if self._has_begun:

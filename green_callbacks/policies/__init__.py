@@ -1,6 +1,6 @@
 """When to stop: pure functions of the history and the plan."""
 
-from green_callbacks.policies.base import Policy
+from green_callbacks.policies.base import Budget, Left, Policy
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.policies.forecast import Forecast, ForecastRecord, Range, forecast
 from green_callbacks.policies.function import Decision, as_policy
@@ -8,10 +8,12 @@ from green_callbacks.policies.marginal_gain import MarginalGain
 from green_callbacks.policies.replay import Replay, replay
 
 __all__ = [
+    "Budget",
     "CarbonBudget",
     "Decision",
     "Forecast",
     "ForecastRecord",
+    "Left",
     "MarginalGain",
     "Policy",
     "Range",

@@ -33,7 +33,8 @@ def arming(history: History, plan: Plan, monitor: str) -> str:
     """
     if plan.progress(history) is None:
         return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
-    if plan.epochs is None or plan.epochs == 1:
+    is_by_epochs = not (plan.steps or plan.seconds or plan.emissions_kg)
+    if plan.epochs is None or plan.epochs == 1 or not is_by_epochs:
         return "The rule decides once a fifth of the plan is done."
     drop = last_drop(plan)
     first = max(ceil(_SHARE * plan.epochs), 1 if drop is None else drop + 1)

@@ -1,6 +1,9 @@
 """The options of a rule, checked where they are given."""
 
+from typing import Any
+
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.units import comma_remedy, described
 
 
 def number(name: str, value: object) -> float:
@@ -13,8 +16,25 @@ def number(name: str, value: object) -> float:
     Raises:
         ConfigurationError: It is no number.
     """
+    given: Any = None if isinstance(value, bool | bytes) else value
     try:
-        return float(value)  # type: ignore[arg-type]  # anything may have been given
-    except (TypeError, ValueError, OverflowError):
-        msg = f"{name} is {value!r}: write a number."
+        return float(given)
+    except (TypeError, ValueError, ArithmeticError, RuntimeError):
+        remedy = comma_remedy(value) if isinstance(value, str) else ""
+        msg = f"{name} is {described(value)}: write a number{remedy}."
         raise ConfigurationError(msg) from None
+
+
+def flag(name: str, value: object) -> None:
+    """Refuse what is neither True nor False: a text such as ``"no"`` would be taken for True.
+
+    Args:
+        name: Name of the option.
+        value: What was given for it.
+
+    Raises:
+        ConfigurationError: It is neither.
+    """
+    if not isinstance(value, bool):
+        msg = f"{name} is {described(value)}: write True or False."
+        raise ConfigurationError(msg)

@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 from green_callbacks.policies._values import whole
 from green_callbacks.records import History, Plan
-from green_callbacks.records.plan import epochs_done
+from green_callbacks.records.plan import next_epoch
 
 _DROP: Final = 0.5
 """A learning rate of at most this share of the one before is a drop."""
@@ -19,7 +19,7 @@ def drop_ahead(history: History, plan: Plan) -> int | None:
         plan: What is known ahead.
     """
     last = last_drop(plan)
-    return last if last is not None and last >= epochs_done(history) else None
+    return last if last is not None and last >= next_epoch(history) else None
 
 
 def last_drop(plan: Plan) -> int | None:
@@ -44,7 +44,7 @@ def fresh_start(history: History, plan: Plan) -> int:
 
 
 def _last_planned(history: History, plan: Plan) -> int:
-    past = bisect_left(plan.learning_rate_drops, epochs_done(history))
+    past = bisect_left(plan.learning_rate_drops, next_epoch(history))
     if not past:
         return 0
     closed, drop = history.epoch_rows, plan.learning_rate_drops[past - 1]

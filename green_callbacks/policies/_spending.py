@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from green_callbacks.policies._lost import cost, costs, lost_rows
 from green_callbacks.records import History, Plan
+from green_callbacks.records.coverage import what_counts
 from green_callbacks.records.plan import epochs_done, last_epochs
 
 _LAST: Final = 5
@@ -50,10 +51,25 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
         cost(lost, cumulative, row - 1, row) * (1 - history.phase_share(row, _VALIDATION))
         for row in history.part_rows[-_LAST:]
     ]
-    ends = history.epoch_rows[-_LAST:]
-    after = max((cost(lost, cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
-    most = max(parts) + _dearest_validation(history, cumulative) + after
-    return ToCome(most, "the next part of an epoch, and the validation and checkpoint that follow a stop,")
+    return ToCome(
+        max(parts) + after_stop(history, cumulative),
+        "the next part of an epoch, and the validation and checkpoint that follow a stop,",
+    )
+
+
+def after_stop(history: History, cumulative: Sequence[float]) -> float:
+    """Project what follows a stop inside an epoch: the dearest validation so far, and the dearest row outside epochs.
+
+    Args:
+        history: All records so far.
+        cumulative: Spend up to and with each record, in kgCO2e or kWh.
+
+    Returns:
+        The cost in the unit of the spend; 0 where neither is known.
+    """
+    lost, ends = lost_rows(history), history.epoch_rows[-_LAST:]
+    outside = max((cost(lost, cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
+    return _dearest_validation(history, cumulative) + outside
 
 
 def _dearest_validation(history: History, cumulative: Sequence[float]) -> float:
@@ -101,8 +117,12 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
 
 
 def unmeasured(history: History) -> str:
-    """Return a sentence, with a space before it, if the last record holds no measured energy; else nothing."""
-    # A record is made on demand, which takes longer than all else: only where nothing was added to the sum.
+    """Return a sentence, with a space before it, if the last record leaves out a GPU or all energy; else nothing.
+
+    A record is made on demand, which takes longer than all else: only where something is left out.
+    """
+    if history.misses_gpu:
+        return f" {what_counts(history[-1].devices)}"
     is_known = not history or history.facility_kwh > (history.cumulative_kwh[-2] if len(history) > 1 else 0.0)
     if is_known or history[-1].facility_kwh is not None:
         return ""

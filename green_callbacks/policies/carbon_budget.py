@@ -4,14 +4,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import isfinite
+from os import PathLike, fspath
+from os.path import expanduser
 from sys import float_info
+from typing import Final
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._options import number
-from green_callbacks.policies._spending import to_come, unmeasured
+from green_callbacks.policies._options import flag, number
+from green_callbacks.policies._spending import after_stop, to_come, unmeasured
+from green_callbacks.policies.base import Left
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done
-from green_callbacks.units import Amount, format_energy, format_mass, parse_amount
+from green_callbacks.units import Amount, described, format_energy, format_mass, parse_amount
+
+_ROUNDING: Final = 1e-9
+"""Share of a budget that sums may be off by rounding."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +27,10 @@ class CarbonBudget:
 
     The next epoch is taken to cost as much as the dearest of the last five, with what follows outside epochs (a
     checkpoint). Before the first epoch has ended there is nothing to project from, and the run is stopped only once
-    the budget is spent. With ``decide_every`` it decides inside epochs too, by the dearest of the last five parts; what
-    follows a stop there, a validation and a checkpoint, is kept in reserve, as dear as the dearest so far. Energy is
-    that of the facility, PUE included.
+    the budget is spent. It looks inside epochs too, without being asked to, and stops there once nothing is left; what
+    follows such a stop, a validation and a checkpoint, is kept in reserve, as dear as the dearest so far. With
+    ``decide_every`` it also expects the next part to cost as much as the dearest of the last five. Energy is that of
+    the facility, PUE included.
 
     A budget may be shared by the runs of a project: what their ledgers hold when a run starts, killed and failed runs
     included, is spent before it. Runs that go on at the same time learn of one another at their next start only, so
@@ -30,12 +38,13 @@ class CarbonBudget:
 
     Args:
         budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``; a plain number is kgCO2e.
-        project: Where the ledgers of the project's runs lie, this one's among them: a folder (those in it, and in
-            every ``green_callbacks`` folder below it, as the runs of one log folder have them) or a pattern such as
-            ``"logs/resnet*/**/*.jsonl"``. None for a budget of this run alone.
+        project: Where the ledgers of the project's runs lie, this one's among them: a folder (those in it
+            and anywhere below it) or a pattern such as ``"logs/resnet*/**/*.jsonl"``. A run that stands in several
+            files counts once. None for a budget of this run alone.
         spent_before: What the project's other runs have spent, in kgCO2e or kWh, as the budget; the accountant reads it
             from their ledgers at the start.
-        hard: Stop before the budget would be overspent. If False, stop after the epoch that overspends it.
+        hard: Stop before the budget would be overspent, inside an epoch where need be. If False, stop after the epoch
+            that overspends it.
         warn_at: Shares of the budget at whose crossing to warn, above 0 and below 1.
 
     Raises:
@@ -44,7 +53,7 @@ class CarbonBudget:
     """
 
     budget: str | float
-    project: str | None = field(default=None, kw_only=True)
+    project: str | PathLike[str] | None = field(default=None, kw_only=True)
     spent_before: float = field(default=0.0, kw_only=True)
     hard: bool = field(default=True, kw_only=True)
     warn_at: tuple[float, ...] = field(default=(0.5, 0.8, 0.95), kw_only=True)
@@ -55,7 +64,7 @@ class CarbonBudget:
         object.__setattr__(self, "warn_at", tuple(sorted(number("warn_at", share) for share in shares)))
         object.__setattr__(self, "spent_before", number("spent_before", self.spent_before))
         if not (isfinite(self.amount.value) and self.amount.value > 0):
-            msg = f"A budget of {self.budget!r} cannot be kept: it must be above 0."
+            msg = f"A budget of {described(self.budget)} cannot be kept: it must be above 0, and finite."
             raise ConfigurationError(msg)
         if not all(0 < share < 1 for share in self.warn_at):
             msg = f"warn_at is {self.warn_at}: these are shares of the budget, above 0 and below 1."
@@ -63,9 +72,9 @@ class CarbonBudget:
         if not (isfinite(self.spent_before) and self.spent_before >= 0):
             msg = f"spent_before is {self.spent_before}: it must be 0 or more, in kgCO2e or kWh as the budget."
             raise ConfigurationError(msg)
-        if self.project is not None and not self.project:
-            msg = "project is empty: name the folder of its ledgers, or leave it out for a budget of one run."
-            raise ConfigurationError(msg)
+        flag("hard", self.hard)
+        if self.project is not None:
+            object.__setattr__(self, "project", _named(self.project))
 
     @cached_property
     def amount(self) -> Amount:
@@ -125,6 +134,28 @@ class CarbonBudget:
             )
         return self._going_on(history, spent, values, said)
 
+    def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
+        """Return what is left inside an epoch; a hard budget keeps a validation and a checkpoint in reserve.
+
+        Args:
+            history: All records so far.
+            plan: What is known ahead, with what other runs have spent.
+            open_kg: Emissions that are in no record yet, in kgCO2e.
+            open_kwh: Facility energy that is in no record yet, in kWh.
+        """
+        spent = self.spent(history, plan) + (open_kg if self.counts_emissions else open_kwh)
+        left = self.amount.value - spent
+        if abs(left) < _ROUNDING * self.amount.value:
+            left = 0.0
+        reserve = after_stop(history, self._cumulative(history)) if self.hard else 0.0
+        reason = f"{self._format(spent)} of {self.name} are spent."
+        if left > 0:
+            reason = (
+                f"{self._format(left)} of {self.name} are left, and the validation and checkpoint that follow a stop "
+                f"would take about {self._format(reserve)}."
+            )
+        return Left(left - reserve, self.hard, f"{reason}{_until_min_epochs(history, plan)}")
+
     def _going_on(self, history: History, spent: float, values: dict[str, float], said: str) -> Verdict:
         left = f"{self._format(self.amount.value - spent)} of {self.name} are left"
         crossed = self._crossed(history, spent)
@@ -169,6 +200,16 @@ class CarbonBudget:
 
     def _format(self, value: float) -> str:
         return format_mass(value) if self.counts_emissions else format_energy(value)
+
+
+def _named(project: object) -> str:
+    """Return the folder or pattern of a project, with the home of ``~``."""
+    if not isinstance(project, str | PathLike) or not isinstance(fspath(project), str) or not str(project).strip():
+        msg = (
+            f"project is {described(project)}: name the folder of its ledgers, or leave it out for a budget of one run."
+        )
+        raise ConfigurationError(msg)
+    return expanduser(project)  # noqa: PTH111  it may be a pattern
 
 
 def _until_min_epochs(history: History, plan: Plan) -> str:

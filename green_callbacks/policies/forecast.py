@@ -1,22 +1,19 @@
 """What the planned run will come to, from its first epochs on."""
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import floor, inf, isfinite
-from typing import Final, Self
+from math import inf, isfinite
+from typing import Final
 
-from green_callbacks.policies._lost import cost, costs, lost_rows
+from green_callbacks.policies._laps import Laps
+from green_callbacks.policies._lost import costs, lost_rows
 from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.records.plan import epochs_done, last_epochs
+from green_callbacks.records.plan import last_epochs
 from green_callbacks.units import format_duration, format_energy, format_mass
 
 __all__ = ["Forecast", "ForecastRecord", "Range", "forecast"]
-
-_EPOCHS: Final = 3
-"""The first is not counted, and one alone says nothing of its scatter."""
 
 _JUMP: Final = 0.2
 """A step in the cost of epochs that moves the forecast by more than this share is warned of."""
@@ -97,7 +94,7 @@ class Forecast:
             "green/forecast_high_kg": now.kg.high,
             "green/forecast_kwh": now.kwh.expected,
         }
-        before = _before_step(history, now)
+        before = _before_step(history, plan, now)
         if before is not None and _jumps(before, now.kwh.expected):
             change = "more" if now.kwh.expected > before.expected else "less"
             jumped = f"Epochs now take {change} energy than before: {_between(before, format_energy)} were expected."
@@ -117,7 +114,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, where no
         energy was measured, or where it is too large for a number.
     """
-    laps = _Laps.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
+    laps = Laps.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
     if laps is None:
         return None
     ahead = laps.ahead
@@ -126,7 +123,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
     kg = _at_one_intensity(kwh, kwh_costs, kg_costs) or pace(kg_costs, ahead)
     ends = {budget: _end(laps, history, plan, budget, kg if budget.counts_emissions else kwh) for budget in budgets}
     first = min(ends, key=lambda budget: ends[budget].expected, default=None)
-    planned = laps.done + ahead
+    planned = laps.planned
     if first is not None and ends[first].low >= planned:
         first = None
     record = ForecastRecord(
@@ -135,61 +132,10 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         kg=laps.total(history.cumulative_kg, kg),
         seconds=laps.total(history.cumulative_seconds, seconds),
         budget_end=None if first is None else ends[first],
-        budget_end_share=None if first is None else ends[first].expected / planned,
+        budget_end_share=None if first is None else laps.share_at(ends[first].expected),
         budget=first,
     )
     return record if all(map(isfinite, (planned, *record.kwh, *record.kg, *record.seconds))) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Laps:
-    """What costs are counted by: epochs, or their parts as long as too few epochs have ended.
-
-    Attributes:
-        lost: Rows of epochs that are done again.
-        end: The last row of the history.
-        rows: Rows at which the last of them ended, one more than are counted.
-        done: How many were done.
-        ahead: How many are to come.
-        are_epochs: Whether they are epochs.
-    """
-
-    lost: Sequence[int]
-    end: int
-    rows: Sequence[int]
-    done: int
-    ahead: float
-    are_epochs: bool
-
-    @classmethod
-    def of(cls, history: History, plan: Plan) -> Self | None:
-        """Take the epochs, or else the parts, that have ended; None where there are too few, or no plan."""
-        epochs = last_epochs(history, LAST + 1)
-        if len(epochs) >= _EPOCHS:
-            return cls._planned(history, plan, epochs, epochs_done(history), are_epochs=True)
-        parts = history.part_rows
-        first = max(bisect_left(parts, history.fit_row), len(parts) - LAST - 1)
-        if len(parts) - first < _EPOCHS:
-            return None
-        return cls._planned(history, plan, parts[first:], history.finished_parts, are_epochs=False)
-
-    @classmethod
-    def _planned(cls, history: History, plan: Plan, rows: Sequence[int], done: int, *, are_epochs: bool) -> Self | None:
-        share = plan.progress(history, rows[-1])
-        if not share:
-            return None
-        return cls(lost_rows(history), len(history) - 1, rows, done, max(done / share - done, 0.0), are_epochs)
-
-    def costs(self, cumulative: Sequence[float]) -> list[float]:
-        """Return what each of the last took, with what lies outside epochs since the one before."""
-        return costs(self.lost, cumulative, self.rows)
-
-    def total(self, cumulative: Sequence[float], each: Range) -> Range:
-        """Count from the last that has ended; what came after it and is not lost begins what is ahead."""
-        last = self.rows[-1]
-        begun = cost(self.lost, cumulative, last, self.end)
-        total = each.after(cumulative[self.end] - begun, self.ahead)
-        return Range(*(max(end, cumulative[-1]) for end in total))
 
 
 def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence[float]) -> Range | None:
@@ -200,7 +146,7 @@ def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence
     return Range(*(kg_per_kwh * end for end in kwh))
 
 
-def _before_step(history: History, now: ForecastRecord) -> Range | None:
+def _before_step(history: History, plan: Plan, now: ForecastRecord) -> Range | None:
     """Return the energy in kWh that was expected before a step; None where the last record makes none to speak of."""
     rows, seconds = history.epoch_rows, history.cumulative_seconds
     if now.epochs is None or rows[-1] != len(history) - 1 or now.seconds.expected - seconds[-1] < _BRIEF_SECONDS:
@@ -210,7 +156,8 @@ def _before_step(history: History, now: ForecastRecord) -> Range | None:
         return None
     if not is_new_level(_costs(history, history.cumulative_kwh, _REMEMBERED)):
         return None
-    ahead = now.epochs - epochs_done(history) + STEP_EPOCHS
+    laps = Laps.of(history, plan)
+    ahead = STEP_EPOCHS + (laps.ahead if laps else 0.0)
     return pace(costs[:-STEP_EPOCHS], ahead).after(history.cumulative_kwh[rows[-STEP_EPOCHS - 1]], ahead)
 
 
@@ -224,15 +171,11 @@ def _jumps(before: Range, expected: float) -> bool:
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
-def _end(laps: _Laps, history: History, plan: Plan, budget: CarbonBudget, lap: Range) -> Range:
+def _end(laps: Laps, history: History, plan: Plan, budget: CarbonBudget, lap: Range) -> Range:
     """Return after how many epochs or parts a budget is spent; the dearer they are, the earlier."""
     left = max(budget.amount.value - budget.spent(history, plan), 0.0)
-    low, middle, high = (laps.done + _whole(left / each if each > 0 else inf) for each in reversed(lap))
+    low, middle, high = (laps.after(left / each if each > 0 else inf) for each in reversed(lap))
     return Range(low, middle, high)
-
-
-def _whole(count: float) -> float:
-    return float(floor(count)) if isfinite(count) else inf
 
 
 def _words(now: ForecastRecord, history: History) -> str:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies.base import Policy
 from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.units import described
 
 Answer = Verdict | bool | str | None
 """What such a function may return: a verdict, whether to stop, the reason why to stop, or nothing to go on."""
@@ -61,8 +63,29 @@ def as_policy(policy: Policy | Decision) -> Policy:
         msg = f"{policy.__name__} is a class: pass an object of it, {policy.__name__}(...)."
         raise ConfigurationError(msg)
     if isinstance(policy, Policy):
+        _refuse_others(policy.decide, type(policy).__name__)
         return policy
     if callable(policy):
+        _refuse_others(policy, getattr(policy, "__name__", type(policy).__name__))
         return FunctionPolicy(policy)
-    msg = f"{policy!r} is no policy: pass an object with decide(history, plan), or such a function."
+    msg = (
+        f"{described(policy)} is no policy: pass an object with decide(history, plan), such as CarbonBudget('500 g'), "
+        "or such a function."
+    )
     raise ConfigurationError(msg)
+
+
+def _refuse_others(decide: Any, name: str) -> None:  # noqa: ANN401  anything may have been given
+    """Refuse what cannot be called with a history and a plan, as far as its signature tells."""
+    from inspect import iscoroutinefunction, signature
+
+    try:
+        signature(decide).bind(None, None)
+        can_be_asked = not iscoroutinefunction(decide)
+    except TypeError:
+        can_be_asked = False
+    except ValueError:  # it does not tell its signature
+        can_be_asked = True
+    if not can_be_asked:
+        msg = f"The policy {name} must be a plain function of two arguments, the history and the plan."
+        raise ConfigurationError(msg)

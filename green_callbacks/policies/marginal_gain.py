@@ -1,20 +1,21 @@
 """Stop when more training no longer buys enough."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite, log, log1p
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.metrics import Mode, direction
 from green_callbacks.policies._arming import ENOUGH_VALUES, arming, is_armed
 from green_callbacks.policies._curve import Curve
-from green_callbacks.policies._metric_mode import Mode, direction
-from green_callbacks.policies._options import number
+from green_callbacks.policies._options import flag, number
 from green_callbacks.policies._price import AHEAD, Price
 from green_callbacks.policies._schedule import drop_ahead, fresh_start
+from green_callbacks.policies._spending import unmeasured
 from green_callbacks.policies._window import Window
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.units import format_energy
+from green_callbacks.units import described, format_energy
 
 _NOT_LEARNING: Final = 0.03
 """A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
@@ -69,15 +70,18 @@ class MarginalGain:
     not_learning_after: float | None = field(default=0.5, kw_only=True)
     on_annealing: Literal["hold", "stop"] = field(default="hold", kw_only=True)
     report_only: bool = field(default=False, kw_only=True)
+    waits_for_schedule: ClassVar = True
+    """It waits for drops of the learning rate, so it misses them where a schedule cannot be read."""
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
-        if not isinstance(self.monitor, str):
-            msg = f"monitor is {self.monitor!r}: name the metric to watch, such as 'val_acc'."
+        if not isinstance(self.monitor, str) or not self.monitor.strip():
+            msg = f"monitor is {described(self.monitor)}: name the metric to watch, such as 'val_acc'."
             raise ConfigurationError(msg)
         for name in _NUMBERS:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, number(name, getattr(self, name)))
+        flag("report_only", self.report_only)
         self._price  # noqa: B018  refuses
         object.__setattr__(self, "mode", direction(self.monitor, self.mode))
         if self.acceptable is not None and not isfinite(self.acceptable):
@@ -108,7 +112,12 @@ class MarginalGain:
         Returns:
             ``held`` while it cannot or must not decide, ``armed`` while training pays, ``stopping`` where it no longer
             does (``warning`` where it only reports), with the gain per kg, per kWh and by a doubling in ``values``.
+            The reason says so where a GPU is missing from the energy that was paid.
         """
+        verdict = self._decided(history, plan)
+        return replace(verdict, reason=f"{verdict.reason}{unmeasured(history)}") if history.misses_gpu else verdict
+
+    def _decided(self, history: History, plan: Plan) -> Verdict:
         window = self._window(history, plan)
         if isinstance(window, str):
             return Verdict(stop=False, code="held", reason=window)

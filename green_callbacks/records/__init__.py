@@ -7,10 +7,12 @@ from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import History
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.plan import Plan
+from green_callbacks.records.reference import WORLD
 from green_callbacks.records.run import RunRecord
 from green_callbacks.records.verdict import Code, Verdict
 
 __all__ = [
+    "WORLD",
     "Checkpoints",
     "Code",
     "Column",

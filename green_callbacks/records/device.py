@@ -60,6 +60,10 @@ class DeviceInfo(NamedTuple):
 class DeviceEnergy(NamedTuple):
     """The energy that one device used during one record.
 
+    A device that other runs of the process had at the same time, for the record or for a part of it, is flagged
+    ``shared`` and counts as ``modelled``: what it used meanwhile is divided in equal parts, of which nothing or all may
+    be this run's, and so say the bounds. What it used while this run had it alone is within both.
+
     Attributes:
         joules: Energy in J; None if nothing was measured.
         low_joules: Lower bound in J, for the uncertainty of both edges and, where modelled, of the model.

@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from math import fsum
 from typing import Final, NamedTuple, Self
 
+from green_callbacks.records.coverage import is_whole
 from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.reference import WORLD
 from green_callbacks.records.verdict import Verdict
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH, joules_to_kwh, kwh_to_joules
 
@@ -148,6 +150,11 @@ class EpochRecord(NamedTuple):
         return self._emissions_kg(self.energy_high_joules, self.intensity.highest_g_per_kwh)
 
     @property
+    def reference_kg(self) -> float | None:
+        """What the same facility energy would have emitted at the world's average of 2025 (458.3 g/kWh), in kgCO2e."""
+        return self._emissions_kg(self.energy_joules, WORLD.g_per_kwh)
+
+    @property
     def mean_watts(self) -> float | None:
         """Mean power of all devices over the record, in W."""
         joules = self.energy_joules
@@ -155,9 +162,12 @@ class EpochRecord(NamedTuple):
 
     @property
     def measured_share(self) -> float | None:
-        """Share of the energy that came from a counter or from sampled power, 0 to 1; the rest is modelled."""
+        """Share of the energy that came from a counter or from sampled power, 0 to 1; the rest is modelled.
+
+        None if there is no energy, or if a GPU that was used is missing from it: of what it used nothing is known.
+        """
         joules = self.energy_joules
-        if not joules:
+        if not joules or not is_whole(self.devices):
             return None
         measured = sum(d.joules for d in self.devices.values() if d.joules is not None and d.method != "modelled")
         return measured / joules

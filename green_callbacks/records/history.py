@@ -2,20 +2,22 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from math import isnan
+from math import isnan, nan
 from typing import Any, Self, TypeVar, overload
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records._columns import Column, known, total
 from green_callbacks.records._packing import DamagedError
 from green_callbacks.records._reading import joules_where, lost_rows, phases_of, record_at
-from green_callbacks.records._rows import COMPLETE, NONE, Rows, until
+from green_callbacks.records._rows import CLOSES, COMPLETE, NONE, Rows, until
 from green_callbacks.records._thinning import decode, encode
 from green_callbacks.records._totals import device_totals, measured_joules
 from green_callbacks.records._valid import what_cannot_be_kept
+from green_callbacks.records.coverage import is_missing, is_whole
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.reference import reference_kg
 
 __all__ = ["Column", "History"]
 
@@ -125,6 +127,11 @@ class History(Sequence[EpochRecord]):
     def facility_kwh(self) -> float:
         """Facility energy of all records together, in kWh."""
         return self._sum("kwh")
+
+    @property
+    def reference_kg(self) -> float:
+        """What that energy would have emitted at the world's average of 2025 (458.3 g/kWh), in kgCO2e."""
+        return reference_kg(self.facility_kwh)
 
     @property
     def duration_seconds(self) -> float:
@@ -270,6 +277,15 @@ class History(Sequence[EpochRecord]):
         epoch = self._rows.epoch[row]
         return None if epoch == NONE else epoch
 
+    def step_at(self, row: int) -> int | None:
+        """Return the optimizer steps that a record knows without making it; None where it knows none."""
+        step: int | None = self._rows.steps.get(row)
+        return step
+
+    def is_whole(self, row: int) -> bool:
+        """Tell whether a record closes its epoch and was not cut short, without making it."""
+        return self._rows.marks[row] & (CLOSES | COMPLETE) == CLOSES | COMPLETE
+
     def was_lost(self, row: int) -> bool:
         """Tell whether a record was of an epoch that is done again, or of what was cut short outside epochs.
 
@@ -360,6 +376,14 @@ class History(Sequence[EpochRecord]):
         return joules_where(self._rows, outside=False)
 
     @property
+    def samples_joules(self) -> float | None:
+        """Energy of the records that see samples, in J: those inside epochs, and those of epochs done again."""
+        rows, inside = self._rows, self.epochs_joules
+        seen = rows.samples.until(rows.length).rows
+        again = (rows.joules[row] for row in seen if rows.epoch[row] == NONE)
+        return total((nan if inside is None else inside, *again))
+
+    @property
     def outside_joules(self) -> float | None:
         """Energy of the records outside epochs, in J."""
         return joules_where(self._rows, outside=True)
@@ -394,9 +418,23 @@ class History(Sequence[EpochRecord]):
 
     @property
     def measured_share(self) -> float | None:
-        """Share of the energy that came from a counter or from sampled power, 0 to 1."""
+        """Share of the energy that came from a counter or from sampled power, 0 to 1.
+
+        None if there is no energy, or if a GPU that was used is missing from it: of what it used nothing is known.
+        """
         joules = self.energy_joules
-        return measured_joules(self._rows) / joules if joules else None
+        return measured_joules(self._rows) / joules if joules and is_whole(self.device_totals()) else None
+
+    @property
+    def misses_gpu(self) -> bool:
+        """Whether the last record has an accelerator of which nothing was measured; takes about 1 µs."""
+        rows, last = self._rows, len(self) - 1
+        if last < 0:
+            return False
+        _, components, _, _, flags = rows.devices.get(last)
+        begin = rows.device_begins[last]
+        joules = map(known, rows.device_numbers[begin : begin + len(components)])
+        return any(map(is_missing, joules, components, flags))
 
     def to_columns(self) -> dict[str, Any]:
         """Return the history as plain JSON types, for a checkpoint.

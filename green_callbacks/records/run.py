@@ -6,6 +6,7 @@ from pathlib import Path
 
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.reference import reference_kg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,8 @@ class RunRecord:
         emissions_high_kg: Upper bound of the emissions in kgCO2e.
         epochs_joules: Part of the energy that was used inside epochs, in J.
         outside_joules: Part that was used outside epochs, in J.
-        measured_share: Share of the energy that was measured, 0 to 1; the rest is modelled.
+        measured_share: Share of the energy that was measured, 0 to 1; the rest is modelled. None if nothing was
+            measured, or if a GPU that was used is missing.
         devices: Energy by device.
         intensity: The carbon intensity, its mean by energy if it changed; None if nothing was recorded.
         pue: The PUE, its mean by energy if it changed.
@@ -33,6 +35,7 @@ class RunRecord:
         tokens: Training tokens seen; None if unknown.
         flops: Floating-point operations done in training; None if unknown.
         stop_reason: Why a policy ended the run; None if none did.
+        notices: What could not act, be measured or be kept, as sentences with the remedy. Defaults to none.
     """
 
     run_id: str
@@ -55,3 +58,9 @@ class RunRecord:
     tokens: int | None
     flops: float | None
     stop_reason: str | None
+    notices: tuple[str, ...] = ()
+
+    @property
+    def reference_kg(self) -> float | None:
+        """What the facility's energy would have emitted at the world's average of 2025 (458.3 g/kWh), in kgCO2e."""
+        return None if self.facility_kwh is None else reference_kg(self.facility_kwh)

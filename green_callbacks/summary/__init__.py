@@ -1,13 +1,16 @@
 """The end of a run in words: why it ended, what it came to, and what would have made it cheaper. Plain text."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from textwrap import fill
 from typing import Any, Final
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._metric_mode import direction
-from green_callbacks.records import EpochRecord, Plan, RunRecord
-from green_callbacks.sinks._quality import quality_metric
+from green_callbacks.metrics import direction, quality_metric
+from green_callbacks.records import WORLD, EpochRecord, RunRecord
+from green_callbacks.records.coverage import is_whole, missing, what_counts, who_else
+from green_callbacks.records.plan import epochs_done
+from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary._answers import answers
@@ -17,7 +20,7 @@ from green_callbacks.summary._points import Front, FrontPoint, chosen
 from green_callbacks.summary._table import table
 from green_callbacks.text import for_terminal
 from green_callbacks.text.log import Lines, get_logger
-from green_callbacks.units import format_energy, format_mass, joules_to_kwh
+from green_callbacks.units import described, format_energy, format_mass, joules_to_kwh
 
 __all__ = [
     "Front",
@@ -42,6 +45,9 @@ _LABEL_WIDTH: Final = 11
 _LONGEST: Final = 4000
 """Characters of one paragraph that are shown: the path of a file may have as many."""
 
+_WHOLE: Final = 0.999
+"""A share of the plan that counts as all of it: a framework's clock is not exactly ours."""
+
 
 class Summary(Sink):
     """Writes a summary when a training ends; a test or validation alone gets none.
@@ -51,6 +57,9 @@ class Summary(Sink):
     """
 
     def __init__(self, write: Callable[[str], None] | None = None) -> None:
+        if write is not None and not callable(write):
+            msg = f"write= takes a function of a text, such as print, not {described(write)}."
+            raise ConfigurationError(msg)
         self._write = write
         self._context: RunContext | None = None
         self._has_trained = False
@@ -75,8 +84,11 @@ class Summary(Sink):
         text = summarise(run, self._context)
         if self._write is None:
             logger.info("%s", Lines(text))
-        else:
+            return
+        try:
             self._write(text)
+        except UnicodeEncodeError:  # of a terminal or a file that knows few characters
+            self._write(text.encode("ascii", "backslashreplace").decode("ascii"))
 
     def close(self) -> None:
         """Forget the run."""
@@ -91,14 +103,17 @@ def summarise(run: RunRecord, context: RunContext) -> str:
         context: Its records, and what was known of it.
 
     Returns:
-        Lines of plain text: why it ended, totals, a table of the epochs, what would have made it cheaper, and what
-        quality was to be had on the way. Safe to print, whatever metrics, places and files are called.
+        Lines of plain text: what is missing from the numbers, why it ended, totals, a table of the epochs, what would
+        have made it cheaper, and what quality was to be had on the way. Safe to print, whatever metrics, places and
+        files are called.
     """
     metric = quality_metric(context.monitor, context.history.metric_names)
     mode = _mode(metric, context)
     answered = answers(run, context, metric, mode)
+    first = " ".join(filter(None, (what_counts(run.devices), _ending(run, context), who_else(run.devices))))
     blocks = [
-        [fill(for_terminal(_ending(run, context.plan), limit=_LONGEST), _WIDTH)],
+        [fill(for_terminal(first, limit=_LONGEST), _WIDTH)],
+        [_labelled("Note", text) for text in run.notices],
         [_labelled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
         [_labelled(label.capitalize(), text) for label, text in answered.items()],
@@ -127,13 +142,21 @@ def _mode(metric: str | None, context: RunContext) -> str:
         return "max"
 
 
-def _ending(run: RunRecord, plan: Plan) -> str:
+def _ending(run: RunRecord, context: RunContext) -> str:
     epochs = f"{run.epochs} {'epoch' if run.epochs == 1 else 'epochs'} in {duration(run.duration_seconds)}"
     if run.stop_reason is not None:
         return f"Stopped after {epochs}. {run.stop_reason}"
-    if plan.epochs is not None and run.epochs >= plan.epochs:
+    if _is_as_planned(context):
         return f"Finished as planned: {epochs}."
     return f"Ended after {epochs}; no policy stopped it."
+
+
+def _is_as_planned(context: RunContext) -> bool:
+    """Tell whether the last fit went to an end that was planned: its epochs, or else steps, time or emissions."""
+    plan, history = context.plan, context.history
+    if plan.epochs and epochs_done(history) >= plan.epochs:
+        return True
+    return (replace(plan, epochs=None).progress(history) or 0.0) >= _WHOLE
 
 
 def _totals(run: RunRecord) -> dict[str, str]:
@@ -142,23 +165,29 @@ def _totals(run: RunRecord) -> dict[str, str]:
     energy = format_energy(run.energy_kwh)
     if run.pue != 1:
         energy += f", {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
-    energy += _how_obtained(run.measured_share)
+    energy += _how_obtained(run)
     if run.outside_joules:
         energy += f"; {format_energy(joules_to_kwh(run.outside_joules))} outside epochs"
     emissions = f"{format_mass(run.emissions_kg)} CO2e"
     if run.emissions_low_kg is not None and run.emissions_high_kg is not None:
         emissions += f", between {format_mass(run.emissions_low_kg)} and {format_mass(run.emissions_high_kg)}"
+    if run.reference_kg is not None and run.intensity.g_per_kwh != WORLD.g_per_kwh:
+        emissions += f"; {format_mass(run.reference_kg)} {AT_THE_WORLDS}"
     where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by: {run.intensity.found_by}"
     return {"Energy": energy, "Emissions": emissions, "Intensity": where}
 
 
-def _how_obtained(measured_share: float | None) -> str:
-    if measured_share is None:
+def _how_obtained(run: RunRecord) -> str:
+    if missing(run.devices):
+        return "; the GPU is not in it"
+    if not is_whole(run.devices):
+        return "; the GPU is not in all of it"
+    if run.measured_share is None:
         return ""
-    if measured_share == 0:
+    if run.measured_share == 0:
         return "; all of it modelled"
-    rest = ", the rest modelled" if measured_share < 1 else ""
-    return f"; {percent(measured_share)} of it measured{rest}"
+    rest = ", the rest modelled" if run.measured_share < 1 else ""
+    return f"; {percent(run.measured_share)} of it measured{rest}"
 
 
 def _labelled(label: str, *lines: str) -> str:

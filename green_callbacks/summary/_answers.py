@@ -9,10 +9,13 @@ from green_callbacks.sinks.base import RunContext
 from green_callbacks.summary._front import doubling
 from green_callbacks.summary._last_gain import last_gain
 from green_callbacks.text import for_terminal
-from green_callbacks.units import format_mass
+from green_callbacks.units import format_energy, format_mass, joules_to_kwh
 
 _EFFICIENT_PUE: Final = 1.1
 """What a large, well-run data centre reaches: Google reports 1.09 to 1.10 for its fleet since 2019."""
+
+_LEAST_SHARE: Final = 0.01
+"""Of the emissions, that is worth a sentence: the end of a run takes a moment after its last epoch."""
 
 
 def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) -> dict[str, str]:
@@ -33,7 +36,7 @@ def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) 
         "place": _place(run),
         "facility": _facility(run, context.pue_source),
         "time": _time(context.history, metric, mode),
-        "data": _data(run),
+        "data": _data(run, context.history),
     }
 
 
@@ -83,7 +86,7 @@ def _time(history: History, metric: str | None, mode: str) -> str:
         f"{percent(last.cost_kg / total_kg)} of the emissions, {format_mass(last.cost_kg)}."
     )
     sentences = [cost]
-    if last.after_kg > 0:
+    if last.after_kg >= _LEAST_SHARE * total_kg:
         after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
         sentences.append(f"Another {after} came after it and bought nothing better.")
     following = doubling(history, metric, mode)
@@ -92,10 +95,13 @@ def _time(history: History, metric: str | None, mode: str) -> str:
     return " ".join(sentences)
 
 
-def _data(run: RunRecord) -> str:
+def _data(run: RunRecord, history: History) -> str:
     if not run.samples:
         return "Not known: nobody said how many samples were seen."
     seen = f"{run.samples:,} samples seen"
-    if run.epochs_joules is None:
+    joules = history.samples_joules
+    if joules is None:
         return f"{seen}; the energy of one is not known."
-    return f"{seen}, {significant(run.epochs_joules / run.samples)} J each: all that epochs took, validation included."
+    each = joules / run.samples
+    used = f"{significant(each)} J" if each < 1 else format_energy(joules_to_kwh(each))
+    return f"{seen}, {used} each: all that epochs took, validation included."

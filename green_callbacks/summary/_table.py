@@ -15,7 +15,8 @@ _METRIC_DIGITS: Final = 4
 _HEADER_LINES: Final = 2
 _LONGEST_CELL: Final = 80
 """Characters of a cell: most of the width of a page, for names of metrics and components."""
-_DIRECTNESS: Final = ("counter", "sampled", "modelled")
+_NOTHING: Final = "not measured"
+_DIRECTNESS: Final = ("counter", "sampled", "modelled", _NOTHING)
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ def _methods(history: History) -> dict[str, str]:
     """Say of every component how its energy was obtained, the most direct way first."""
     found: dict[str, set[str]] = {}
     for device in history.device_totals().values():
-        found.setdefault(device.component, set()).add(device.method)
+        found.setdefault(device.component, set()).add(_NOTHING if device.joules is None else device.method)
     return {component: "+".join(sorted(ways, key=_DIRECTNESS.index)) for component, ways in found.items()}
 
 

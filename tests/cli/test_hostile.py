@@ -43,7 +43,7 @@ def hostile(ledger, monkeypatch):
     def reads_evil(file):
         return replace(
             read(file),
-            run_id=f"run{EVIL}",
+            run_id=f"{file.stem}{EVIL}",
             stop_reason=f"Enough{EVIL}",
             pue_source=f"P{EVIL}",
             monitor=metric,
@@ -77,9 +77,11 @@ def test_no_name_in_a_ledger_reaches_the_terminal_as_it_is(hostile, command, arg
 
 
 def test_tables_of_several_runs_are_safe_and_keep_their_rows(hostile, command):
-    _, out, _ = command("summary", hostile, hostile)
+    other = hostile.with_name("other.jsonl")
+    other.write_bytes(hostile.read_bytes())
+    _, out, _ = command("summary", hostile, other)
     assert is_safe(out)
-    assert len(out.splitlines()) == 7  # a head, a rule, two runs, their sum, a blank and a note
+    assert len(out.splitlines()) == 8  # a head, a rule, two runs, their sum, a blank and two notes
 
 
 @pytest.mark.parametrize(

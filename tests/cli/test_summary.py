@@ -40,12 +40,13 @@ def test_several_stand_side_by_side_with_their_sum(command, ledger):
 
     assert status == 0
     head, _, one, other, both = lines(out)[:5]
-    assert head == ["run", "epochs", "time", "kWh", "g", "CO2e", "place", "best"]
+    assert head == ["run", "epochs", "time", "kWh", "g", "CO2e", "at", "world's", "place", "best"]
     assert one[1:7] == ["12", "13", "min", "0", "s", "0.0650"]
     assert one[-2:] == ["val_acc", "0.8998"]
     assert other[1:7] == ["3", "4", "min", "0", "s", "0.0200"]
     assert "Germany (DE)" in out
     assert both[:9] == ["2", "runs", "15", "17", "min", "0", "s", "0.0850", "71.6"]
+    assert both[9] == "39.0"  # as much at the world's average
 
 
 def test_a_folder_stands_for_all_its_ledgers(command, ledger):
@@ -84,15 +85,16 @@ def test_a_run_killed_at_once_is_still_a_row(command, ledger):
     status, out, _ = command("summary", path, ledger("whole"))
 
     assert status == 0
-    assert lines(out)[2] == ["killed", "0", "0.00", "s", "-", "-", "-", "-"]
+    assert lines(out)[2] == ["killed", "0", "0.00", "s", "-", "-", "-", "-", "-"]
 
 
 def test_the_metric_is_as_asked_for(command, ledger):
-    path = ledger("one", metrics=lambda epoch: {"val_acc": 0.5, "train_loss": 1 / (epoch + 1), "x": float(epoch)})
+    metrics = {"metrics": lambda epoch: {"val_acc": 0.5, "train_loss": 1 / (epoch + 1), "x": float(epoch)}}
+    both = ledger("one", **metrics), ledger("two", **metrics)
 
-    assert "train_loss 0.08333" in command("summary", path, path, "--monitor", "train_loss")[1]
-    assert "x 11.00" in command("summary", path, path, "--monitor", "x", "--mode", "max")[1]
-    assert "x 0.000" in command("summary", path, path, "--monitor", "x", "--mode", "min")[1]
+    assert "train_loss 0.08333" in command("summary", *both, "--monitor", "train_loss")[1]
+    assert "x 11.00" in command("summary", *both, "--monitor", "x", "--mode", "max")[1]
+    assert "x 0.000" in command("summary", *both, "--monitor", "x", "--mode", "min")[1]
 
 
 def test_a_metric_that_does_not_tell_its_mode_is_asked_about_only_where_it_was_named(command, ledger):
@@ -106,6 +108,6 @@ def test_a_metric_that_does_not_tell_its_mode_is_asked_about_only_where_it_was_n
 
 @pytest.mark.parametrize("metric", [float("nan"), float("inf")])
 def test_a_metric_without_a_finite_value_has_no_best(command, ledger, metric):
-    path = ledger("one", epochs=2, metrics=lambda epoch: {"val_acc": metric})
+    options = {"epochs": 2, "metrics": lambda epoch: {"val_acc": metric}}
 
-    assert lines(command("summary", path, path)[1])[2][-1] == "-"
+    assert lines(command("summary", ledger("one", **options), ledger("two", **options))[1])[2][-1] == "-"

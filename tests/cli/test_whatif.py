@@ -54,7 +54,7 @@ def test_places_stand_in_order_the_runs_own_first(command, ledger):
 
 def test_figures_that_count_less_are_marked(command, ledger):
     out = command("whatif", ledger("one", **IN_GERMANY))[1]
-    assert table(out)["Iowa (gcp:us-central1)", "2024"][-1] == "direct only *"
+    assert table(out)["Iowa (gcp:us-central1)", "2025"][-1] == "direct only *"
     assert "* not counted like the run's own figure" in out
     assert "from 12x less (Stockholm" in out  # lifecycle ones only
     assert "*" not in command("whatif", ledger("two", **IN_GERMANY), "--zone", "FR")[1]
@@ -62,8 +62,8 @@ def test_figures_that_count_less_are_marked(command, ledger):
 
 def test_of_a_run_that_counts_combustion_only_the_others_are(command, ledger):
     rows = table(command("whatif", ledger("one", location="gcp:us-central1", carbon_intensity=None))[1])
-    assert rows["Finland (gcp:europe-north1)", "2024"][-1] == "direct only"
-    assert rows["France (FR)", "2024"][-1] == "lifecycle *"
+    assert rows["Finland (gcp:europe-north1)", "2025"][-1] == "direct only"
+    assert rows["France (FR)", "2025"][-1] == "lifecycle *"
 
 
 def test_of_a_number_that_was_given_nothing_is_counted_alike(command, ledger):

@@ -21,7 +21,15 @@ def test_it_says_all_that_a_reader_needs_to_recompute_the_emissions():
         "(power usage effectiveness, PUE: 1.25; source: given by the user). 75 % of the energy was measured, the rest "
         "modelled (GPU: energy counter, CPU: model). The carbon intensity is that of Germany (DE), 2025: 360 gCO2e/kWh "
         "(300 to 400) (lifecycle, generation; source: A yearly table). Emissions amount to 600 g CO2e (between 481 g "
-        f"and 692 g). Accounted with green_callbacks {__version__} (run run-1)."
+        "and 692 g). They would be 764 g at the world's average of 2025 (458.3 gCO2e/kWh). "
+        f"Accounted with green_callbacks {__version__} (run run-1)."
+    )
+
+
+def test_others_on_a_device_are_named():
+    parts = {"gpu:0": device(5.0, "gpu", flags=("shared",)), "cpu:0": device(5.0, "cpu")}
+    assert "(GPU: energy counter, CPU: energy counter). Others used the GPU at the same time." in of(
+        History([record(0, devices=parts)])
     )
 
 

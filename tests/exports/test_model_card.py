@@ -25,7 +25,8 @@ def test_the_entry_is_in_grams_and_says_what_it_stands_on():
 
     assert entry["emissions"] == pytest.approx(RUN.emissions_kg * 1000, rel=1e-3)
     assert re.fullmatch(
-        r"green_callbacks \S+; 75 % of the energy measured; PUE 1\.25; 360 gCO2e/kWh \(A yearly table, 2025\)",
+        r"green_callbacks \S+; 75 % of the energy measured; PUE 1\.25; 360 gCO2e/kWh \(A yearly table, 2025\); "
+        r"\S+ k?g at the world's average of 2025 \(458\.3 gCO2e/kWh\)",
         entry["source"],
     )
     assert list(entry)[2:] == ["training_type", "geographical_location", "hardware_used"]

@@ -210,3 +210,31 @@ def test_closing_twice_is_closing_once_and_a_line_opens_it_again(file, path):
     assert not file.is_lost(at_once=True)
     file.append(b"two\n")
     assert path.read_bytes() == b"one\ntwo\n"
+
+
+def test_another_that_appends_to_the_file_at_the_same_time_is_said_once(file, path, written, caplog):
+    other = AppendedFile(path, written.append)
+    file.append(b"one\n")
+    other.append(b"two\n")
+    assert not file.has_others
+    for _ in range(2):
+        file.append(b"three\n")
+        other.append(b"four\n")
+    other.close()
+    assert file.has_others
+    assert other.has_others
+    assert [each.getMessage().split(" at the")[0] for each in caplog.records] == [
+        f"Another run writes to the ledger {path}"
+    ] * 2
+    assert path.read_bytes() == b"one\ntwo\n" + b"three\nfour\n" * 2
+
+
+def test_one_that_goes_on_with_the_file_later_is_no_other(file, path, written, caplog):
+    file.append(b"one\n")
+    file.close()
+    for line in (b"two\n", b"three\n"):
+        with_more = AppendedFile(path, written.append)
+        with_more.append(line)
+        with_more.append(line)
+        with_more.close()
+    assert not caplog.records

@@ -7,7 +7,7 @@ from faults import hostile
 from sensors import as_nobody
 
 from green_callbacks.ledger import ledgers_of, read_ledger
-from green_callbacks.ledger.project import closings_of
+from green_callbacks.ledger.sums import closings_of
 
 WHOLE = b"".join(hostile.whole_ledger())
 
@@ -20,11 +20,11 @@ def ledger(path):
 
 def test_a_folder_and_the_runs_of_its_subfolders_are_found(tmp_path):
     own = ledger(tmp_path / "a.jsonl")
-    run = ledger(tmp_path / "logs" / "version_0" / "green_callbacks" / "b.jsonl")
-    ledger(tmp_path / "data" / "c.jsonl")
-    ledger(tmp_path / ".hidden" / "green_callbacks" / "d.jsonl")
-    assert ledgers_of(tmp_path) == [own, run]
-    assert ledgers_of(str(tmp_path)) == [own, run]
+    run = ledger(tmp_path / "logs" / "version_0" / "green-callbacks" / "b.jsonl")
+    named = ledger(tmp_path / "data" / "ledger.jsonl")
+    ledger(tmp_path / ".hidden" / "green-callbacks" / "d.jsonl")
+    assert ledgers_of(tmp_path) == [own, named, run]
+    assert ledgers_of(str(tmp_path)) == [own, named, run]
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_links_that_loop_pipes_and_foreign_files_are_passed_over(tmp_path):
     (tmp_path / "foreign.jsonl").write_text('{"text": 1}\n' * 1_000)
     read = closings_of(ledgers_of(tmp_path / "**" / "*.jsonl"))
     assert [closing.run_id for closing in read.closings] == ["run-1"]
-    assert len(read.unread) == 4
+    assert read.unread == []
     assert set(ledgers_of(tmp_path)) == set(ledgers_of(tmp_path / "**" / "*.jsonl"))
     assert read.closings[0].emissions_kg == read_ledger(first).history.emissions_kg
 
@@ -104,5 +104,5 @@ def test_closing_lines_and_records_give_the_same(tmp_path):
 
 
 def test_a_closed_run_is_not_read_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("green_callbacks.ledger.project.read_quietly", None)
+    monkeypatch.setattr("green_callbacks.ledger.sums.read_quietly", None)
     assert len(closings_of([ledger(tmp_path / "a.jsonl")]).closings) == 1

@@ -306,3 +306,30 @@ def test_an_epoch_that_a_kill_cut_short_is_not_expected_again():
     cut_short = outside(0.5)._replace(complete=False)
     history = History([*epochs(0.1, 0.1), cut_short, *list(epochs(0.1, 0.1, 0.1))[2:]])
     assert CarbonBudget("1.2 kg").decide(history, Plan()).code == "armed"
+
+
+def test_inside_an_epoch_what_is_open_counts():
+    left = CarbonBudget("500 g").left_inside(epochs(0.1), Plan(spent_before_kg=0.1), 0.25, 99.0)
+    assert left.amount == pytest.approx(0.05)
+    assert left.stops
+    left = CarbonBudget("500 g").left_inside(epochs(0.1), Plan(), 0.4, 0.0)
+    assert (left.amount, left.reason) == (0.0, "500 g of the budget of 500 g are spent.")
+
+
+def test_inside_an_epoch_a_budget_of_energy_counts_energy():
+    left = CarbonBudget("2 kWh", spent_before=0.5).left_inside(epochs(0.5), Plan(spent_before_kwh=0.25), 99.0, 0.5)
+    assert left.amount == pytest.approx(0.25)
+
+
+def test_inside_an_epoch_a_hard_budget_keeps_what_follows_a_stop_and_a_soft_one_does_not():
+    history = epochs(0.1)
+    history.append(outside(0.03))
+    hard, soft = (CarbonBudget("500 g", hard=hard).left_inside(history, Plan(), 0.0, 0.0) for hard in (True, False))
+    assert hard.amount == pytest.approx(0.34)
+    assert soft.amount == pytest.approx(0.37)
+    assert (hard.stops, soft.stops) == (True, False)
+
+
+def test_inside_an_epoch_the_framework_may_win():
+    left = CarbonBudget("500 g").left_inside(epochs(0.1), Plan(min_epochs=5), 0.6, 0.0)
+    assert left.reason.endswith("The framework's min_epochs=5 wins until then.")

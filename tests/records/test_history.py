@@ -104,7 +104,7 @@ def test_totals_of_a_device_carry_its_least_direct_method_and_all_flags():
     total = history.device_totals()["gpu:0"]
     assert (total.joules, total.method, total.tolerance) == (30.0, "modelled", 0.5)
     assert (total.duration_seconds, total.gap_seconds, total.flags) == (30.0, 11.0, ("reset", "shared"))
-    assert history.measured_share == pytest.approx(1 / 3)
+    assert history.measured_share is None  # the GPU did not answer for a third of the time
 
 
 def test_what_was_not_measured_is_none_in_every_total():

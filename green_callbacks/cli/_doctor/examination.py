@@ -3,12 +3,13 @@
 import logging
 import platform
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from green_callbacks._version import __version__
+from green_callbacks.calls import Threads, call_once
 from green_callbacks.cli._doctor.account import account
 from green_callbacks.cli._doctor.finding import Finding
 from green_callbacks.cli._doctor.gpus import gpus
@@ -18,11 +19,12 @@ from green_callbacks.cli._doctor.software import software
 from green_callbacks.cli._text import UNKNOWN, aligned, labelled
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sinks._wording import significant
-from green_callbacks.sources import EnergySource
+from green_callbacks.sources import EnergySource, opening
 from green_callbacks.text import for_terminal
 from green_callbacks.window import Window, measure
 
 _LABEL_WIDTH: Final = 15
+_GPUS: Final = frozenset({"NVIDIA GPU", "AMD GPU", "Intel GPU", "Apple Silicon"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,11 @@ class Report:
         """Whether the energy of at least one device was measured, not modelled."""
         return any(d.joules is not None and d.method != "modelled" for d in self.window.devices.values())
 
+    @property
+    def misses_gpu(self) -> bool:
+        """Whether there is a GPU whose energy cannot be measured."""
+        return any(f.topic in _GPUS and f.state == "missing" and f.details.get("is_there", True) for f in self.findings)
+
     def as_text(self) -> str:
         """Return lines of plain text."""
         head = f"green_callbacks {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
@@ -58,6 +65,7 @@ class Report:
             "python": platform.python_version(),
             "platform": platform.platform(terse=True),
             "measures": self.measures,
+            "misses_gpu": self.misses_gpu,
             "findings": [asdict(finding) for finding in self.findings],
             "measurement": {"duration_seconds": self.window.duration_seconds, "devices": devices},
         }
@@ -70,6 +78,12 @@ class Report:
         return f"{title}\n{aligned([['device', 'power', 'how', 'flags'], *rows], left=(0, 2, 3))}"
 
     def _verdict(self) -> str:
+        if self.misses_gpu:
+            others = "of the other devices is measured" if self.measures else "of the others is modelled"
+            return (
+                "The energy of a GPU cannot be measured here: a run that trains on it would leave it out, and say so. "
+                f"That {others}."
+            )
         if self.measures:
             return "Energy can be measured here."
         return "No energy can be measured here; what is shown of a run would be modelled, and would say so."
@@ -89,8 +103,20 @@ def examine(seconds: float, sources: Sequence[EnergySource] | None = None) -> Re
         chip = apple()
         # What macOS tells of the chip holds the processors.
         parts = chip if any(finding.state == "modelled" for finding in chip) else [*chip, *processors()]
-        findings = [*gpus(), *amd(), *intel(), *parts, *software(), *account()]
+        findings = [*_in_time("NVIDIA GPU", gpus), *_in_time("AMD GPU", amd), *intel(), *parts, *software(), *account()]
         return Report(findings, _measured(seconds, sources))
+
+
+def _in_time(topic: str, examined: Callable[[], list[Finding]]) -> list[Finding]:
+    """Ask a driver, and say so where it does not answer within the time that a run would wait for it."""
+    found: list[Finding] = []
+    if call_once(lambda: found.extend(examined()), "green_callbacks doctor", Threads(), opening.OPEN_SECONDS):
+        return found
+    text = (
+        f"Its driver has not answered for {opening.OPEN_SECONDS:.0f} s. Look at 'dmesg' for errors of the GPU (Xid); "
+        "reboot if they go on."
+    )
+    return [Finding(topic=topic, state="missing", text=text, command="sudo dmesg")]
 
 
 def _measured(seconds: float, sources: Sequence[EnergySource] | None) -> Window:

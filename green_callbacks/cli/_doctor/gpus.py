@@ -9,22 +9,29 @@ from green_callbacks.cli._doctor.finding import Finding, State
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources._files import read_text
 from green_callbacks.sources._nvml_driver import Driver, DriverError
+from green_callbacks.sources._nvml_remedy import command, remedy
 from green_callbacks.sources._nvml_select import Chosen, Found, choose, find_gpus
 from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources._place import place_of
 
 _TOPIC: Final = "NVIDIA GPU"
+_ABSENT: Final = (None, 9, 12)
+"""What the driver's library returns where there may be no GPU: nothing, no driver, no library."""
 PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
 _NVIDIA: Final = "0x10de"
 _DISPLAY: Final = "0x03"
 """Class of display controllers, those without a connector included (PCI Code and ID Assignment Specification)."""
 
 
-def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = PCI_DEVICES) -> list[Finding]:
+def gpus(
+    environ: Mapping[str, str] = os.environ, pci_devices: Path = PCI_DEVICES, root: Path = Path("/")
+) -> list[Finding]:
     """Find the GPUs, how their energy is obtained, and which of them count.
 
     Args:
         environ: Environment variables.
         pci_devices: Where Linux lists the devices of the PCI bus.
+        root: Root of the file system.
 
     Returns:
         One finding for each GPU, or one that says why there is none.
@@ -32,26 +39,43 @@ def gpus(environ: Mapping[str, str] = os.environ, pci_devices: Path = PCI_DEVICE
     try:
         driver = Driver.open()
     except SourceUnavailableError as refusal:
-        return [_without_driver(refusal, pci_devices)]
+        return [_without_driver(refusal, pci_devices, root)]
     try:
         found = find_gpus(driver)
         chosen = choose(found, None, environ)
         findings = [_used(driver, one) for one in chosen]
     except DriverError as error:
-        return [Finding(topic=_TOPIC, state="missing", text=f"The driver says '{error}'.", command="nvidia-smi")]
+        text = f"The driver says '{error}'. {remedy(_code(error))}"
+        return [Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")]
     finally:
         driver.close()
     return [*findings, *_unused(found, chosen, environ.get("CUDA_VISIBLE_DEVICES"))]
 
 
-def _without_driver(refusal: SourceUnavailableError, pci_devices: Path) -> Finding:
+def _without_driver(refusal: SourceUnavailableError, pci_devices: Path, root: Path) -> Finding:
+    is_on_bus, code = any(graphics(pci_devices, _NVIDIA)), _code(refusal.__cause__)
+    is_there = is_on_bus or code not in _ABSENT or _has_marks(root)
+    details = {"is_there": is_there}
     if isinstance(refusal.__cause__, ImportError):
-        return Finding(topic=_TOPIC, state="missing", text=str(refusal), command="pip install nvidia-ml-py")
-    if not any(graphics(pci_devices, _NVIDIA)):
+        install = "pip install nvidia-ml-py"
+        return Finding(topic=_TOPIC, state="missing", text=str(refusal), command=install, details=details)
+    if not is_there:
         text = "None: no such device is on the PCI bus, and there is no driver for one."
-        return Finding(topic=_TOPIC, state="missing", text=text)
-    text = f"There is one on the PCI bus. {refusal}"
-    return Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")
+        return Finding(topic=_TOPIC, state="missing", text=text, details=details)
+    where = "There is one on the PCI bus." if is_on_bus else "There is one."
+    return Finding(topic=_TOPIC, state="missing", text=f"{where} {refusal}", command=command(code), details=details)
+
+
+def _has_marks(root: Path) -> bool:
+    """Return whether there is a GPU that is not on the PCI bus, or hidden there: Jetson, WSL, containers."""
+    place = place_of(root)
+    marks = ("proc/driver/nvidia", "dev/nvidiactl", *(["dev/dxg"] if place == "wsl" else []))
+    return place == "jetson" or any(os.path.exists(root / mark) for mark in marks)  # noqa: PTH110  raises nothing
+
+
+def _code(error: BaseException | None) -> int | None:
+    """Return what the driver's library returned; None if it returned nothing."""
+    return getattr(getattr(error, "__cause__", None), "value", None)
 
 
 def graphics(pci_devices: Path, vendor: str) -> Iterator[str]:

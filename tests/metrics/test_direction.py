@@ -1,7 +1,7 @@
 import pytest
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._metric_mode import direction
+from green_callbacks.metrics import direction
 
 
 @pytest.mark.parametrize(
