@@ -49,12 +49,14 @@ def browser_page(width: int = 1400, height: int = 1000) -> Iterator["Page"]:
             browser.close()
 
 
-def screenshot(log_folder: Path, picture: Path, tab: str = "timeseries", wait_for: str = "green") -> None:
+def screenshot(
+    log_folder: Path, picture: Path, tab: str = "custom_scalars", wait_for: str = "Emissions so far"
+) -> None:
     """Take a picture of one tab of TensorBoard, once a text has appeared on it."""
-    with tensorboard(log_folder) as address, browser_page() as page:
+    with tensorboard(log_folder) as address, browser_page(1560, 800) as page:
         page.goto(f"{address}#{tab}&_smoothingWeight=0")
         page.get_by_text(wait_for).first.wait_for()
-        page.wait_for_timeout(2000)
+        page.wait_for_timeout(5000)
         page.screenshot(path=picture)
 
 

@@ -22,9 +22,13 @@ class Events:
     scalars: dict[str, list[Point]] = field(default_factory=lambda: defaultdict(list))
     strings: dict[str, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     versions: list[str] = field(default_factory=list)
+    restarts: list[int] = field(default_factory=list)
 
     def points(self, tag: str) -> list[tuple[int, float]]:
         return [(point.step, point.value) for point in self.scalars.get(tag, ())]
+
+    def steps(self, tag: str) -> list[int]:
+        return [point.step for point in self.scalars.get(tag, ())]
 
     @property
     def pages(self) -> list[str]:
@@ -87,6 +91,8 @@ def _varint(message: bytes, at: int) -> tuple[int, int]:
 def _add(events: Events, event: dict[int, list[Any]]) -> None:
     (wall_seconds,) = struct.unpack("<d", event[1][0])
     events.versions += [version.decode() for version in event[3]]
+    if event[7]:
+        _restart(events, event[2][0])
     for summary in event[5]:
         for value in map(fields, fields(summary)[1]):
             tag = value[1][0].decode()
@@ -98,7 +104,21 @@ def _add(events: Events, event: dict[int, list[Any]]) -> None:
                 events.scalars[tag].append(Point(step, number, wall_seconds))
 
 
+def _restart(events: Events, step: int) -> None:
+    """Drop what stands at a step and behind it, as TensorBoard does at the start of a session."""
+    events.restarts.append(step)
+    for tag, points in events.scalars.items():
+        events.scalars[tag] = [point for point in points if point.step < step]
+
+
 def _charts(layout: bytes) -> dict[str, list[str]]:
-    (category,) = fields(layout)[2]
-    charts = map(fields, fields(category)[2])
-    return {chart[1][0].decode(): [tag.decode() for tag in fields(chart[2][0])[1]] for chart in charts}
+    """The tags of each chart, of all categories."""
+    charts = [fields(chart) for category in fields(layout)[2] for chart in fields(category)[2]]
+    return {chart[1][0].decode(): _tags(chart) for chart in charts}
+
+
+def _tags(chart: dict[int, list[Any]]) -> list[str]:
+    if chart[3]:  # a margin: one series of a value, its lower and its upper bound
+        (series,) = fields(chart[3][0])[1]
+        return [fields(series)[number][0].decode() for number in (1, 2, 3)]
+    return [tag.decode() for tag in fields(chart[2][0])[1]]

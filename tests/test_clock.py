@@ -1,3 +1,5 @@
+import sys
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,3 +25,23 @@ def test_a_scripted_clock_moves_only_when_told():
 def test_a_scripted_clock_does_not_run_backwards():
     with pytest.raises(ValueError, match="backwards"):
         ScriptedClock().advance(-1)
+
+
+def test_threads_may_advance_a_scripted_clock_together():
+    clock = ScriptedClock()
+
+    def advance():
+        for _ in range(5_000):
+            clock.advance(1)
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=advance) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert clock.monotonic() == 20_000

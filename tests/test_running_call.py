@@ -77,3 +77,27 @@ def test_another_call_of_the_same_function_is_another_call():
 def test_what_is_not_on_the_stack_is_not_found():
     assert RunningCall.innermost("no_such_package", {"train"}) is None
     assert RunningCall.innermost(PACKAGE, {"no_such_function"}) is None
+
+
+def test_the_variables_of_a_call_are_known_while_it_runs():
+    def train(data):
+        calls.append(RunningCall.innermost(PACKAGE, {"train"}))
+        return calls[0].variables()["data"]
+
+    calls = []
+    assert train(7) == 7
+    assert calls[0].variables() == {}
+
+
+def test_a_later_call_in_the_place_of_the_first_is_another_call():
+    """Python gives the memory of a frame, and with it the id, to the next one of the same function."""
+
+    def train():
+        made = Large()
+        calls.append(RunningCall.innermost(PACKAGE, {"train"}, made="made"))
+        assert calls[-1].is_running()
+        return made is not None, calls[0].is_running()
+
+    calls = []
+    assert train() == (True, True)
+    assert [train() for _ in range(5)] == [(True, False)] * 5

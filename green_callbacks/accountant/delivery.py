@@ -2,13 +2,15 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Final, Protocol
 
+from green_callbacks.accountant.notices import Notices
 from green_callbacks.calls import Threads, ring
 from green_callbacks.ledger.run_ledger import RunLedger
-from green_callbacks.records import EpochRecord, RunRecord
+from green_callbacks.records import EpochRecord, History, RunRecord
 from green_callbacks.sinks import RunContext, Sink
 from green_callbacks.text.log import get_logger
 from green_callbacks.worker import Lane, Worker
@@ -45,12 +47,16 @@ class Delivery:
         ledger: The ledger; None for none.
         sinks: Where else records go.
         threads: What starts threads.
+        notices: What says that a sink fails.
     """
 
-    def __init__(self, ledger: RunLedger | None, sinks: Sequence[Sink], threads: Threads) -> None:
+    def __init__(
+        self, ledger: RunLedger | None, sinks: Sequence[Sink], threads: Threads, notices: Notices | None = None
+    ) -> None:
         self.ledger = ledger
         self.worker = Worker(threads=threads)
-        self._sinks = [_SinkLane(sink, self.worker.lane(f"the sink {type(sink).__name__}")) for sink in sinks]
+        notices = notices or Notices()
+        self._sinks = [_SinkLane(sink, self.worker.lane(f"the sink {type(sink).__name__}"), notices) for sink in sinks]
         self._threads = threads
         self._pulse: _Pulse | None = None
         self._unended = tuple(self._sinks)
@@ -65,11 +71,16 @@ class Delivery:
         if self.ledger:
             self.ledger.open()
         for each in self._sinks:
-            self.worker.submit(partial(each.sink.open, context), each.lane)
+            self.worker.submit(partial(each.open, context), each.lane)
 
-    def poll(self, polled: Polled) -> None:
-        """Have a source or a provider polled: at once, and then as often as it wants to be."""
-        lane = self.worker.lane(f"the sensor or provider {type(polled).__name__}")
+    def poll(self, polled: Polled, name: str | None = None) -> None:
+        """Have a source or a provider polled: at once, and then as often as it wants to be.
+
+        Args:
+            polled: The source or provider.
+            name: How to call it, in a message; the name of its class unless given.
+        """
+        lane = self.worker.lane(f"the sensor or provider {name or type(polled).__name__}")
         self.worker.every(partial(getattr, polled, "poll_seconds"), polled.poll, lane, at_once=True)
 
     def every(self, seconds: float, task: Callable[[], object], name: str) -> None:
@@ -82,15 +93,18 @@ class Delivery:
         """
         self.worker.every(lambda: seconds, task, self.worker.lane(name))
 
-    def start(self, beat: Callable[[], object], beat_seconds: float) -> None:
+    def start(
+        self, beat: Callable[[], object], beat_seconds: float, watch: Callable[[], object] = lambda: None
+    ) -> None:
         """Start the threads.
 
         Args:
             beat: Called now and then; must not wait for anything that may hang.
             beat_seconds: How often, in s.
+            watch: Called every second; neither must this. Defaults to nothing.
         """
         self.worker.start()
-        self._pulse = _Pulse(self._look, beat, beat_seconds)
+        self._pulse = _Pulse((self._look, watch), beat, beat_seconds)
         self._pulse.start(self._threads)
 
     def record(self, number: int, record: EpochRecord) -> None:
@@ -116,6 +130,15 @@ class Delivery:
             self.worker.submit(partial(each.write, number, record), each.lane)
         if not self.worker.has_threads:
             self.worker.drain(DRAIN_SECONDS)
+
+    def rewind(self, before: History) -> None:
+        """Tell the sinks that epochs are done again.
+
+        Args:
+            before: The records so far, in which those that are done again lie outside epochs.
+        """
+        for each in self._sinks:
+            self.worker.submit(partial(each.rewind, before), each.lane)
 
     def settle(self) -> None:
         """Wait until the ledger's file holds what was handed over."""
@@ -161,6 +184,8 @@ class Delivery:
                 run.run_id,
                 DRAIN_SECONDS,
             )
+        for each in self._sinks:
+            each.note_if_it_hangs()
         is_taken = self.ledger is None or self.ledger.close(max(_LAST_SECONDS, deadline - time.monotonic()))
         if self.ledger and not is_taken and self.ledger.is_stuck:
             logger.warning(
@@ -181,6 +206,8 @@ class Delivery:
 
     def _look(self) -> None:
         self.worker.look()
+        for each in self._sinks:
+            each.note_if_it_hangs()
         if self.ledger:
             self.ledger.look()
 
@@ -188,34 +215,76 @@ class Delivery:
 class _SinkLane:
     """A sink, its lane, and which records it has been given."""
 
-    def __init__(self, sink: Sink, lane: Lane) -> None:
-        self.sink = sink
+    def __init__(self, sink: Sink, lane: Lane, notices: Notices) -> None:
         self.lane = lane
+        self._sink = sink
+        self._notices = notices
         self._next = 0
         self._is_finished = False
 
+    def open(self, context: RunContext) -> None:
+        """Open the sink; on the worker's thread, as all that follows."""
+        with self._noticing():
+            self._sink.open(context)
+
+    def note_if_it_hangs(self) -> None:
+        """Note that the sink does not come back, as long as that is so; called now and then on another thread."""
+        key = f"hung {self.lane.name}"
+        if not self.lane.is_said:
+            return
+        if self.lane.is_done:
+            self._notices.withdraw(key)
+        else:
+            self._notices.note(
+                key,
+                "The sink %s does not come back. What it missed is in the ledger; training goes on.",
+                type(self._sink).__name__,
+            )
+
     def write(self, number: int, record: EpochRecord) -> None:
-        """Write a record, unless it was given before; on the worker's thread."""
+        """Write a record, unless it was given before."""
         if number >= self._next:
             self._next = number + 1
-            self.sink.write(record)
+            with self._noticing():
+                self._sink.write(record)
+
+    def rewind(self, before: History) -> None:
+        """Tell the sink that epochs are done again."""
+        with self._noticing():
+            self._sink.rewind(before)
 
     def finish(self, run: RunRecord) -> None:
-        """Finish and close the sink, once; on the worker's thread."""
+        """Finish and close the sink, once."""
         if self._is_finished:
             return
         self._is_finished = True
         try:
-            self.sink.finish(run)
+            with self._noticing():
+                self._sink.finish(run)
         finally:
-            self.sink.close()
+            self._sink.close()
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Note that the sink fails; whoever looks after the worker's tasks logs what it raised."""
+        try:
+            yield
+        except BaseException as failure:
+            self._notices.note(
+                f"sink {self.lane.name}",
+                "The sink %s failed (%s: %s). What it missed is in the ledger; training goes on.",
+                type(self._sink).__name__,
+                type(failure).__name__,
+                failure,
+            )
+            raise
 
 
 class _Pulse:
     """A thread that looks after the others every second, and beats now and then."""
 
-    def __init__(self, look: Callable[[], object], beat: Callable[[], object], beat_seconds: float) -> None:
-        self._look = look
+    def __init__(self, looks: Sequence[Callable[[], object]], beat: Callable[[], object], beat_seconds: float) -> None:
+        self._looks = looks
         self._beat = beat
         self._beat_seconds = beat_seconds
         self._stop = threading.Lock()
@@ -235,7 +304,8 @@ class _Pulse:
     def _run(self) -> None:
         due = time.monotonic() + self._beat_seconds
         while not self._stop.acquire(timeout=min(PULSE_SECONDS, self._beat_seconds)):
-            self._guarded(self._look)
+            for look in self._looks:
+                self._guarded(look)
             if time.monotonic() >= due:
                 due = time.monotonic() + self._beat_seconds
                 self._guarded(self._beat)

@@ -1,24 +1,34 @@
 """The checkpoint files of the front of emissions and quality: which one is due, and which to keep."""
 
 import os
+import pickle
 import re
+import textwrap
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
+from typing import Any
 
 from green_callbacks.accountant.core import EnergyAccountant
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._metric_mode import Mode, direction
+from green_callbacks.metrics import Mode, direction
 from green_callbacks.records import Checkpoints
 from green_callbacks.summary import Front, FrontPoint, chosen, worth_keeping
-from green_callbacks.text.log import get_logger
 from green_callbacks.text.names import shortened
 
-logger = get_logger(__name__)
+_PATIENCE_EPOCHS = 3
+"""Epochs after which a metric is missed that never comes with the end of one."""
 
 _LONGEST_METRIC_BYTES = 120
 """Bytes of a metric in the name of a file: with the numbers, a version and an ending it stays below 255."""
+
+_OF_THE_MODEL = (NotImplementedError, TypeError, AttributeError, ValueError, pickle.PicklingError)
+"""What is raised where a model holds something that no file can: frameworks raise all else for the disk."""
+
+_SAVE_LESS = "Something of the model cannot be saved: save_weights_only=True leaves out all but its weights."
+_SAVE_ELSEWHERE = "Free the disk, or name another folder with dirpath=…."
+_LONGEST_REASON = 200
 
 
 class FrontFiles:
@@ -45,7 +55,11 @@ class FrontFiles:
         self.monitor = monitor
         self.mode = direction(monitor, mode)
         self.keep = keep
-        self._has_failed = False
+        self._warn: Callable[..., None] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Copy and pickle the options alone."""
+        return {**self.__dict__, "_warn": None}
 
     def begin(self, accountant: EnergyAccountant) -> None:
         """Begin a stretch of a run, or go on with one: files that are gone by now count no more.
@@ -53,6 +67,7 @@ class FrontFiles:
         Args:
             accountant: What accounts the run.
         """
+        self._warn = accountant.warn
         accountant.watch(self.monitor, self.mode)
         if self.monitor in accountant.checkpoints:
             accountant.keep_checkpoints(self.monitor, accountant.checkpoints[self.monitor].that_exist())
@@ -74,8 +89,15 @@ class FrontFiles:
             accountant: What accounts the run.
         """
         history = accountant.history
-        last = len(history) - 1
-        if not accountant.is_live or last not in history.metric(self.monitor).rows[-1:]:
+        last, rows = len(history) - 1, history.metric(self.monitor).rows
+        if not accountant.is_live or last not in rows[-1:]:
+            if rows and history.finished_epochs >= _PATIENCE_EPOCHS and not self._rows(accountant):
+                accountant.warn(
+                    f"front files {self.monitor}",
+                    "No checkpoint has been kept: %r comes, but not with the end of an epoch, when FrontCheckpoint "
+                    "saves. Have it computed at the end of epochs.",
+                    self.monitor,
+                )
             return None
         newest = Front(history, self.monitor, self.mode)[-1:]
         return next((point for point in newest if point.row == last and point.epoch is not None), None)
@@ -138,14 +160,15 @@ class FrontFiles:
             path: The file.
             reason: What was raised.
         """
-        if not self._has_failed:
-            self._has_failed = True
-            logger.warning(
-                "The checkpoint %s could not be saved or removed (%s: %s): training goes on without that. "
-                "Free the disk, or name another folder with dirpath=….",
+        is_of_the_model = isinstance(reason, _OF_THE_MODEL)
+        if self._warn is not None:
+            self._warn(
+                f"front files failed {self.monitor}",
+                "The checkpoint %s could not be saved or removed (%s: %s): training goes on without that. %s",
                 path,
                 type(reason).__name__,
-                reason,
+                textwrap.shorten(str(reason), _LONGEST_REASON) if is_of_the_model else reason,
+                _SAVE_LESS if is_of_the_model else _SAVE_ELSEWHERE,
             )
 
     def _rows(self, accountant: EnergyAccountant) -> dict[str, int]:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Final
 
+from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.weighting import Piece, energy_weighted
 from green_callbacks.calls import CallThread, Threads
-from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, checked_intensity, lookup
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, checked_intensity
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.records import Intensity
+from green_callbacks.records import WORLD, Intensity
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
@@ -32,16 +33,19 @@ class Grid:
         provider: The provider.
         clock: The time.
         threads: What starts threads.
+        notices: What says that the provider gives no answer.
     """
 
-    def __init__(self, provider: CarbonIntensity, clock: Clock, threads: Threads) -> None:
+    def __init__(
+        self, provider: CarbonIntensity, clock: Clock, threads: Threads, notices: Notices | None = None
+    ) -> None:
         self._provider = provider
         self._clock = clock
         self._threads = threads
         self._thread: CallThread | None = None
         self._last: Intensity | None = None
         self._is_instant = _is_instant(provider)
-        self._is_said = False
+        self._notices = notices or Notices()
         self._constant = provider.intensity if type(provider) is ConstantIntensity else None
 
     def now(self) -> Intensity:
@@ -74,7 +78,7 @@ class Grid:
             self._last = answer.value
             return answer.value
         self._say(answer.reason)
-        last = self._last or lookup("World")
+        last = self._last or WORLD
         return last if "stale" in last.flags else replace(last, flags=(*last.flags, "stale"))
 
     def _wait_for(self, answer: "_Answer", seconds: float) -> None:
@@ -86,14 +90,13 @@ class Grid:
             answer.reason = answer.reason or f"no answer within {max(seconds, time.monotonic() - began):.2g} s"
 
     def _say(self, reason: str) -> None:
-        if not self._is_said:
-            self._is_said = True
-            logger.warning(
-                "The carbon intensity provider %s gave no answer that can be used (%s). Its last one stands in, or "
-                "the world average, flagged 'stale', until it does.",
-                type(self._provider).__name__,
-                reason,
-            )
+        self._notices.say(
+            "grid",
+            "The carbon intensity provider %s gave no answer that can be used (%s). Its last one stands in, or "
+            "the world average, flagged 'stale', until it does.",
+            type(self._provider).__name__,
+            reason,
+        )
 
 
 class _Answer:

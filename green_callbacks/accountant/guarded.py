@@ -21,6 +21,8 @@ class Guarded:
 
     def __init__(self) -> None:
         self._said: set[str] = set()
+        self.refused: set[str] = set()
+        """Metrics that were told, and are no numbers."""
 
     def ask(self, what: str, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
         """Return an answer.
@@ -39,17 +41,22 @@ class Guarded:
             )
             return otherwise
 
-    def tell(self, what: str, call: Callable[[], object]) -> None:
+    def tell(self, what: str, call: Callable[[], object]) -> bool:
         """Tell something to an object that may refuse it.
 
         Args:
             what: What is done, as the subject of a sentence.
             call: Tells.
+
+        Returns:
+            Whether it was taken.
         """
         try:
             call()
         except Exception as reason:  # noqa: BLE001  as above
             self.say_once(what, "%s failed (%s: %s). Training goes on without it.", what, type(reason).__name__, reason)
+            return False
+        return True
 
     def numbers(self, metrics: Mapping[Any, Any]) -> dict[str, float]:
         """Return the metrics that are numbers.
@@ -66,6 +73,8 @@ class Guarded:
             # What a framework's logs hold is of any kind, and converting it runs other people's code.
             except Exception:  # noqa: BLE001
                 kind = type(value).__name__
+                if isinstance(name, str) and len(self.refused) < _MOST_SAID:
+                    self.refused.add(name)
                 message = "The metric %r is no number but of type %s. It is not recorded. Log a scalar in its place."
                 self.say_once(name if isinstance(name, str) else kind, message, name, kind)
         return known

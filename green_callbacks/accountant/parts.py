@@ -2,15 +2,17 @@
 
 import re
 from math import ceil, isfinite
-from typing import Final, NamedTuple, Self
+from operator import index
+from typing import Final, NamedTuple, Self, SupportsIndex
 
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE
+from green_callbacks.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE, comma_remedy, described
 
 _TEXT: Final = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]+)\s*")
 _STEPS: Final = ("step", "steps")
+_MOST_STEPS: Final = 10**18
 _SECONDS: Final = {
     **dict.fromkeys(("s", "second", "seconds"), 1.0),
     **dict.fromkeys(("min", "minute", "minutes"), SECONDS_PER_MINUTE),
@@ -42,14 +44,26 @@ class Interval(NamedTuple):
         Raises:
             ConfigurationError: It is none, or not above 0.
         """
-        match = _TEXT.fullmatch(f"{value} steps" if isinstance(value, int) else str(value))
+        match = _TEXT.fullmatch(_written(value))
         number, unit = (float(match[1]), match[2]) if match else (0.0, "")
         if unit in _STEPS and number >= 1 and number.is_integer():
             return cls(int(number), None)
         if unit in _SECONDS and number > 0 and isfinite(number):
             return cls(None, number * _SECONDS[unit])
-        msg = f"decide_every={value!r} is no interval: write a number of steps such as 500, or '500 steps' or '10 min'."
+        remedy = comma_remedy(value) if isinstance(value, str) else ""
+        msg = (
+            f"decide_every={described(value)} is no interval: write a number of steps such as 500, or '500 steps' or "
+            f"'10 min'{remedy}."
+        )
         raise ConfigurationError(msg)
+
+
+def _written(value: object) -> str:
+    """Return an interval in the form that it is read in; whole numbers of any kind are steps."""
+    if isinstance(value, SupportsIndex) and not isinstance(value, bool):
+        number = index(value)
+        return f"{number} steps" if abs(number) < _MOST_STEPS else ""
+    return value.casefold() if isinstance(value, str) else ""
 
 
 class Parts:
@@ -68,6 +82,8 @@ class Parts:
         self._interval = interval
         self._ranks = ranks
         self._clock = clock
+        self.has_counted = False
+        """Whether a step was ever counted."""
         self.begin()
 
     def begin(self) -> None:
@@ -87,6 +103,7 @@ class Parts:
         """
         if self._interval is None:
             return False
+        self.has_counted = True
         self._steps += steps
         if self._interval.steps is not None:
             return self._steps >= self._interval.steps

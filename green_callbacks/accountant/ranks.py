@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from green_callbacks.accountant.weighting import Piece
 from green_callbacks.records import DeviceEnergy, DeviceInfo, PhaseEnergy
+from green_callbacks.records.coverage import UNMEASURED
 
 _METHODS: Final = ("counter", "sampled", "modelled")
 _FIELDS: Final = 7
@@ -28,8 +29,11 @@ _FLAGS: Final = (
     "samples_frozen",
     "clock_stepped",
     "wraps_unseen",
+    UNMEASURED,
 )
 """Flags that may come while a run goes on, and that the vector holds, each as a bit."""
+LATENT: Final = "latent"
+"""Flag of a slot for a device that may turn out to be there: until it does, it is in no lap and in no record."""
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 PHASES: Final = ("train", "validation", "test", "predict", "other")
@@ -131,6 +135,7 @@ class Slots:
         ranks: The processes.
         devices: This rank's devices with component and flags, as they are at the start.
         infos: What is known of them besides their energy.
+        note: What this rank has to tell the others of its devices. Defaults to nothing.
     """
 
     def __init__(
@@ -138,6 +143,7 @@ class Slots:
         ranks: Ranks,
         devices: Mapping[str, tuple[str, tuple[str, ...]]],
         infos: Mapping[str, DeviceInfo] | None = None,
+        note: str = "",
     ) -> None:
         self._ranks = ranks
         known = infos or {}
@@ -145,7 +151,12 @@ class Slots:
             [name, component, list(flags), list(known.get(name, DeviceInfo()))]
             for name, (component, flags) in devices.items()
         ]
-        self.slots = _slots(ranks.gather({"host": _host(), "devices": described}))
+        gathered = ranks.gather({"host": _host(), "devices": described, "note": note})
+        self.slots = _slots(gathered)
+        self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
+        """What every rank has to tell, in their order."""
+        self.are_measured = any(not {UNMEASURED, LATENT}.intersection(slot.flags) for slot in self.slots)
+        """Whether any device of any rank is measured."""
         self.owned = frozenset(slot.local_name for slot in self.slots if slot.rank == ranks.rank)
 
     def total(self, laps: Sequence[Lap]) -> list[Lap]:
@@ -172,8 +183,9 @@ class Slots:
         if self._ranks.size == 1:
             return lap
         devices = {
-            slot.name: _device(slot, _numbers(lap.devices.get(slot.local_name), lap.seconds), lap.seconds)
+            slot.name: _device(slot, numbers, lap.seconds)
             for slot in self.slots
+            if _is_there(slot, numbers := _numbers(lap.devices.get(slot.local_name), lap.seconds))
         }
         return Lap(lap.seconds, devices, lap.phases, None, lap.pieces)
 
@@ -190,8 +202,9 @@ class Slots:
 
     def _lap(self, local: Lap, vector: Sequence[float]) -> Lap:
         devices = {
-            slot.name: _device(slot, vector[at * _FIELDS : (at + 1) * _FIELDS], local.seconds)
+            slot.name: _device(slot, numbers, local.seconds)
             for at, slot in enumerate(self.slots)
+            if _is_there(slot, numbers := vector[at * _FIELDS : (at + 1) * _FIELDS])
         }
         *_, samples, tokens, flops = vector
         joules = dict(zip(PHASES, vector[-len(PHASES) - _COUNTS : -_COUNTS], strict=True))
@@ -263,6 +276,11 @@ def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float
     ]
 
 
+def _is_there(slot: Slot, numbers: Sequence[float]) -> bool:
+    """Tell whether a device is there: one that may turn out to be is flagged when it has."""
+    return LATENT not in slot.flags or bool(int(numbers[-1]) >> _FLAGS.index(UNMEASURED) & 1)
+
+
 def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> DeviceEnergy:
     joules, low, high = (None if isnan(number) else number for number in numbers[:3])
     gap_seconds, tolerance, method, bits = numbers[3:]
@@ -276,5 +294,5 @@ def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> De
         duration_seconds=duration_seconds,
         gap_seconds=gap_seconds,
         tolerance=tolerance,
-        flags=slot.flags + flags,
+        flags=tuple(flag for flag in slot.flags + flags if flag != LATENT),
     )

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, Self
 
+from green_callbacks.accountant.notices import Notices
 from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.ledger import LedgerContents, RunLedger, is_ledger, read_ledger
 from green_callbacks.records import Checkpoints, History
@@ -32,6 +34,7 @@ class RunState:
         history: All its records.
         checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes meanwhile.
         stop_reason: Why a policy ended it; None if none did.
+        notices: What could not act; grows meanwhile.
         predecessor: The ledger of the stretch before in this process; None if there was none.
     """
 
@@ -41,6 +44,7 @@ class RunState:
     history: History = field(default_factory=History)
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     stop_reason: str | None = None
+    notices: Notices = field(default_factory=Notices)
     predecessor: RunLedger | None = None
 
     @classmethod
@@ -61,6 +65,7 @@ class RunState:
             history=contents.history,
             checkpoints=dict(contents.checkpoints),
             stop_reason=contents.stop_reason,
+            notices=Notices(contents.notices),
         )
 
     def settled(self, run_id: str, folder: Path, ledger: Path | Literal[False] | None) -> Self:
@@ -77,7 +82,9 @@ class RunState:
         if self.ledger is not None:
             return replace(self, run_id=name)
         path = _free(folder / f"{name}.jsonl") if ledger is None else ledger
-        return replace(self, run_id=name, ledger=path.absolute(), held=None)
+        with suppress(OSError):  # of a working folder that is gone; whoever writes there warns
+            path = path.absolute()
+        return replace(self, run_id=name, ledger=path, held=None)
 
 
 def encode_state(state: RunState, step: int | None) -> dict[str, Any]:
@@ -227,6 +234,7 @@ class CheckpointState:
             history=contents.history,
             stop_reason=contents.stop_reason,
             checkpoints=dict(contents.checkpoints),
+            notices=Notices(contents.notices),
         )
 
 

@@ -27,8 +27,11 @@ class Surroundings:
         plan: What the framework knows ahead.
         writer: The framework's TensorBoard writer; None where there is none.
         streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
+        is_resumed: Whether the run goes on from a checkpoint or a ledger, and may do again what was done after it.
         gpu_uuids: The GPUs that this process trains on; None where the framework does not say.
+        gpu_name: What the framework calls what it trains on besides the processors; None where it does not say.
         is_running: Says whether training still goes on; None where the framework tells of its end, whatever ends it.
+        on_spent: Called where a budget is found to be spent inside an epoch; None where the framework looks itself.
     """
 
     folder: Path
@@ -36,8 +39,16 @@ class Surroundings:
     plan: Plan
     writer: Any | None = None
     streams_scalars: bool = False
+    is_resumed: bool = False
     gpu_uuids: tuple[str, ...] | None = None
+    gpu_name: str | None = None
     is_running: Callable[[], bool] | None = None
+    on_spent: Callable[[], object] | None = None
+
+    @property
+    def is_own_loop(self) -> bool:
+        """Whether the loop is the user's own, as far as is known, and not a framework's."""
+        return self.is_running is None and self.on_spent is None and self.gpu_name is None
 
 
 def head_of(told: RunContext, labels: Mapping[str, str], slots: Sequence[Slot]) -> Head:

@@ -52,6 +52,8 @@ class Timeline:
         self.edges = threading.RLock()
         """Held while an edge is made."""
         self.opened = Opened(Segment.begun(first, "other"), None, first)
+        self.thread = threading.current_thread()
+        """The thread that trains, as far as is known: the one that began the last epoch."""
 
     @property
     def segment(self) -> Segment:
@@ -99,6 +101,7 @@ class Timeline:
             epoch: Its index.
         """
         with self.edges:
+            self.thread = threading.current_thread()
             opened = self.opened
             outside, edge = opened.segment, opened.segment.last
             if self._clock.monotonic() - edge.seconds > SHARED_EDGE_SECONDS:

@@ -7,7 +7,9 @@ from green_callbacks.records import History, RunRecord
 from green_callbacks.units import joules_to_kwh
 
 
-def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str | None) -> RunRecord:
+def totals(
+    history: History, run_id: str, ledger: Path | None, stop_reason: str | None, notices: tuple[str, ...] = ()
+) -> RunRecord:
     """Sum a history up.
 
     Args:
@@ -15,6 +17,7 @@ def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str 
         run_id: Name of the run.
         ledger: The file that holds them; None if there is none.
         stop_reason: Why a policy ended the run; None if none did.
+        notices: What could not act. Defaults to none.
 
     Returns:
         The totals.
@@ -41,4 +44,5 @@ def totals(history: History, run_id: str, ledger: Path | None, stop_reason: str 
         tokens=history.tokens,
         flops=history.flops,
         stop_reason=stop_reason,
+        notices=notices,
     )

@@ -12,6 +12,7 @@ from green_callbacks import read_ledger
 from green_callbacks import worker as worker_module
 from green_callbacks.accountant import delivery as delivery_module
 from green_callbacks.accountant.delivery import Delivery
+from green_callbacks.accountant.notices import Notices
 from green_callbacks.calls import Threads
 from green_callbacks.records import History
 
@@ -47,8 +48,8 @@ class Hanging(ListSink):
         super().close()
 
 
-def delivered(*sinks):
-    delivery = Delivery(None, sinks, Threads())
+def delivered(*sinks, notices=None):
+    delivery = Delivery(None, sinks, Threads(), notices)
     delivery.start(lambda: None, LONG_SECONDS)
     return delivery
 
@@ -104,8 +105,8 @@ def test_a_sink_that_raises_at_every_step_costs_no_other(tmp_path, caplog):
 def test_a_sink_that_hangs_is_named_once_and_the_others_are_given_all(tmp_path, caplog, monkeypatch, where):
     monkeypatch.setattr(worker_module, "HUNG_SECONDS", 0.05)
     monkeypatch.setattr(delivery_module, "DRAIN_SECONDS", 0.5)
-    hanging, good = Hanging(where), ListSink()
-    delivery = delivered(hanging, good)
+    hanging, good, notices = Hanging(where), ListSink(), Notices()
+    delivery = delivered(hanging, good, notices=notices)
     delivery.open(run_context(tmp_path))
     for number in range(3):
         delivery.show(number, record(number))
@@ -116,9 +117,24 @@ def test_a_sink_that_hangs_is_named_once_and_the_others_are_given_all(tmp_path, 
     said = [each.message for each in caplog.records]
     assert [message.split(" has ")[0] for message in said if "has not come back" in message] == ["The sink Hanging"]
     assert sum("did not come back within" in message for message in said) == 1
+    assert notices.texts == ("The sink Hanging does not come back. What it missed is in the ledger; training goes on.",)
     hanging.gate.set()
     wait_until(lambda: hanging.closed)
     assert (len(hanging.records), len(hanging.runs)) == (3, 1)
+
+
+def test_a_sink_that_comes_back_is_no_longer_noted(tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_module, "HUNG_SECONDS", 0.05)
+    monkeypatch.setattr(delivery_module, "PULSE_SECONDS", 0.01)
+    hanging, notices = Hanging("write"), Notices()
+    delivery = delivered(hanging, notices=notices)
+    delivery.open(run_context(tmp_path))
+    delivery.show(0, record(0))
+    wait_until(lambda: notices.texts)
+    hanging.gate.set()
+    delivery.finish(finished(History()))
+    delivery.stop()
+    assert not notices.texts
 
 
 def test_what_is_polled_and_hangs_delays_no_sink_and_no_other(tmp_path, caplog, monkeypatch):

@@ -45,7 +45,7 @@ def test_a_ledger_that_may_only_be_read_is_said_and_the_run_goes_on_in_a_file_of
     second, run = resumed(state, None, clock)
     (said,) = caplog.records
     assert "may not be written to" in said.message
-    assert run.ledger.parent == tmp_path / "green_callbacks"
+    assert run.ledger.parent == tmp_path / "green-callbacks"
     assert (run.run_id, run.epochs, run.energy_joules) == (first.run_id, 5, WATTS * 50)
     assert_holds(run.ledger, second.history)
     assert (tmp_path / "theirs" / "run.jsonl").read_bytes() == before
@@ -118,7 +118,9 @@ def test_a_file_at_the_users_path_that_is_no_ledger_is_left_alone(tmp_path, capl
     assert run.ledger == tmp_path / "mine-2.jsonl"
     assert_holds(run.ledger, accountant.history)
     assert (tmp_path / "mine.jsonl").read_bytes() == b"dear diary\n"
-    assert [record.message.split(" The run")[0] for record in caplog.records] == ["mine.jsonl is not a ledger."]
+    assert [record.message.split(" The run")[0] for record in caplog.records] == [
+        f"{tmp_path / 'mine.jsonl'} is not a ledger."
+    ]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.3, 0.5, 0.9, 0.999])
@@ -138,7 +140,7 @@ def test_a_file_that_is_no_ledger_of_the_run_is_left_alone(tmp_path, content, ca
     path.write_bytes(content)
     second, run = resumed(state | {"ledger": str(path)}, None, clock)
     assert path.read_bytes() == content
-    assert run.ledger.parent == tmp_path / "green_callbacks"
+    assert run.ledger.parent == tmp_path / "green-callbacks"
     assert_holds(run.ledger, second.history)
     assert len(caplog.records) == 1
 
@@ -195,7 +197,7 @@ def test_a_path_to_what_is_no_file_is_not_opened(tmp_path, ledger):
         (tmp_path / "loop").symlink_to("loop")
     _, clock, state = trained("run.jsonl")
     second, run = resumed(state | {"ledger": ledger}, None, clock)
-    assert run.ledger.parent == tmp_path / "green_callbacks"
+    assert run.ledger.parent == tmp_path / "green-callbacks"
     assert_holds(run.ledger, second.history)
 
 

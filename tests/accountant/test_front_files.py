@@ -120,14 +120,18 @@ def test_a_file_is_noted_before_it_is_saved_and_no_more_if_it_was_not(disk):
     accountant.close()
 
 
-def test_the_disk_fails_aloud_once(caplog):
+def test_the_disk_fails_aloud_once_and_the_summary_repeats_it(caplog):
     files = FrontFiles("val_acc", "max", 2)
+    accountant, _ = scripted()
+    accountant.start()
+    files.begin(accountant)
     for _ in range(2):
         files.failed("/full/a.ckpt", OSError(28, "No space left on device"))
     (said,) = caplog.records
     assert said.levelno == logging.WARNING
     assert "/full/a.ckpt" in said.message
     assert "No space left on device" in said.message
+    assert accountant.close().notices == (said.message,)
 
 
 def test_the_name_of_a_file_says_epoch_metric_and_emissions_whatever_the_metric_is_called(disk):
@@ -221,3 +225,21 @@ def test_a_save_that_is_interrupted_leaves_no_file_in_the_account(disk):
         with pytest.raises(KeyboardInterrupt):
             files.add(accountant, str(disk.folder / "a.ckpt"), interrupted)
         assert files.points(accountant) == {}
+
+
+def test_a_metric_that_never_comes_with_the_end_of_an_epoch_is_said(caplog):
+    files = FrontFiles("val_acc", "max", 2)
+    accountant, clock = scripted(decide_every=1)
+    accountant.start()
+    files.begin(accountant)
+    for _ in accountant.epochs(4):
+        clock.advance(1.0)
+        accountant.observe({"val_acc": 0.5})
+        assert accountant.end_step()
+        accountant.end_part()
+        clock.advance(1.0)
+        accountant.end_epoch()
+        assert files.due(accountant) is None
+    (said,) = accountant.close().notices
+    assert "No checkpoint has been kept: 'val_acc' comes, but not with the end of an epoch" in said
+    assert said in caplog.messages

@@ -1,68 +1,20 @@
 """An interrupt, or a signal handler, at every line that makes an edge: the run stays whole, and nothing hangs."""
 
-import faulthandler
 import json
-import sys
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
+from injector import Injector, no_hang
 from torture.trial import Interrupted, accountant_of, our_threads, problems_after, train
 
 from green_callbacks import EnergyAccountant, History
 
-PACKAGE = Path(__file__).resolve().parents[2] / "green_callbacks"
-FILES = {
-    str(PACKAGE / name)
-    for name in (
-        "accountant/run.py",
-        "accountant/timeline.py",
-        "accountant/segment.py",
-        "records/history.py",
-        "records/_rows.py",
-    )
-}
-HANG_SECONDS = 60.0
-
-
-class Injector:
-    """Does something at the n-th line of those files that this thread executes.
-
-    Args:
-        at: Which line, from 1.
-        work: What is done there.
-    """
-
-    def __init__(self, at, work):
-        self.place, self._at, self._work, self._lines = "", at, work, 0
-
-    def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename not in FILES:
-            return None
-        if event == "line" and not self.place:
-            self._lines += 1
-            if self._lines == self._at:
-                self.place = f"{Path(frame.f_code.co_filename).name}:{frame.f_lineno} {frame.f_code.co_name}"
-                self._work()
-        return self
-
-    def run(self, work):
-        before = sys.gettrace()
-        sys.settrace(self)
-        try:
-            work()
-        finally:
-            sys.settrace(before)
-
-
-@contextmanager
-def no_hang():
-    """End the process with a traceback of all threads rather than wait for ever."""
-    faulthandler.dump_traceback_later(HANG_SECONDS, exit=True, file=sys.__stderr__)
-    try:
-        yield
-    finally:
-        faulthandler.cancel_dump_traceback_later()
+FILES = (
+    "accountant/run.py",
+    "accountant/timeline.py",
+    "accountant/segment.py",
+    "records/history.py",
+    "records/_rows.py",
+)
 
 
 def interrupted(folder, at, work):
@@ -75,7 +27,7 @@ def _interrupted(folder, at, work):
     ledger, threads = folder / f"{at}.jsonl", our_threads()
     accountant, clock = accountant_of(ledger)
     seen, done = None, []
-    injector = Injector(at, lambda: done.append(work(accountant)))
+    injector = Injector(FILES, at, lambda: done.append(work(accountant)))
     accountant.start()
     try:
         injector.run(lambda: train(accountant, clock))

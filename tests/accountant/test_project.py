@@ -1,9 +1,11 @@
 import logging
+import os
 
 import pytest
 from runs import scripted, train
 
 from green_callbacks import CarbonBudget
+from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.project import ledgers_of, with_project_spending
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.ledger import read_ledger
@@ -33,11 +35,11 @@ def spent(*policies, ledger=None):
 def test_every_run_of_a_log_folder_counts(logs):
     for version, epochs in (("version_0", 1), ("version_1", 2)):
         run(logs / version, epochs)
-    (own,) = (logs / "version_1" / "green_callbacks").iterdir()
+    (own,) = (logs / "version_1" / "green-callbacks").iterdir()
     project = CarbonBudget("1 kg", project="logs")
     assert spent(project, ledger=own) == [pytest.approx(EPOCH_KG)]
     assert (
-        spent(project, CarbonBudget("1 kWh", project=str(logs)), ledger=logs / "green_callbacks" / "new.jsonl")
+        spent(project, CarbonBudget("1 kWh", project=str(logs)), ledger=logs / "green-callbacks" / "new.jsonl")
         == [pytest.approx(3 * EPOCH_KG)] * 2
     )
 
@@ -46,7 +48,7 @@ def test_a_pattern_chooses_runs(logs, caplog):
     run(logs / "resnet_a")
     run(logs / "vit")
     budget = CarbonBudget("1 kg", project="logs/resnet*/**/*.jsonl")
-    own = logs / "resnet_b" / "green_callbacks" / "x.jsonl"
+    own = logs / "resnet_b" / "green-callbacks" / "x.jsonl"
     assert spent(budget, ledger=own) == [pytest.approx(EPOCH_KG)]
     assert caplog.messages == []
 
@@ -92,7 +94,7 @@ def test_a_killed_run_counts(logs):
 
 def test_ledgers_that_cannot_be_read_are_one_warning(logs, caplog):
     run(logs)
-    for name in ("a", "b"):
+    for name in ("20250101T000000-aaaaaa", "20250101T000000-bbbbbb"):
         (logs / f"{name}.jsonl").write_text("no ledger\n")
     assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(EPOCH_KG)]
     (said,) = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -108,10 +110,57 @@ def test_a_run_that_later_ones_will_not_find_is_told_so(logs, ledger, project, c
 
 def test_a_project_that_does_not_exist_yet_has_spent_nothing(logs, caplog):
     assert ledgers_of("logs") == []
-    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "green_callbacks" / "x.jsonl") == [0.0]
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "green-callbacks" / "x.jsonl") == [0.0]
     assert caplog.messages == []
 
 
 def test_other_policies_stay_as_they_are(logs):
     policies = (CarbonBudget("1 kg"), as_policy(lambda *_: False))
     assert with_project_spending(policies, None) == policies
+
+
+def test_data_sets_among_the_logs_are_passed_over_unread_and_without_a_word(logs, caplog):
+    folder = run(logs).parent
+    for path in (logs / "huge.jsonl", folder / "huge.jsonl"):
+        with path.open("wb") as file:
+            file.write(b'{"text": "once upon a time"}\n')
+            file.truncate(5 << 30)  # without a line break: who reads on needs all the memory there is
+    (folder / "train.jsonl").write_text('{"text": 1}\n' * 1_000)
+    (folder / "packed.jsonl").write_bytes(b"\x1f\x8b\x08\x00" + bytes(range(256)))
+    (folder / "empty.jsonl").touch()
+    os.mkfifo(folder / "pipe.jsonl")
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(EPOCH_KG)]
+    assert caplog.messages == []
+
+
+def test_a_copy_of_a_ledger_is_not_spent_twice(logs):
+    ledger = run(logs)
+    (logs / "backup").mkdir()
+    (logs / "backup" / ledger.name).write_bytes(ledger.read_bytes())
+    (logs / "cut.jsonl").write_bytes(b"".join(ledger.read_bytes().splitlines(keepends=True)[:-2]))
+    notices = Notices()
+    budget = CarbonBudget("1 kg", project="logs")
+    (told,) = with_project_spending([budget], logs / "x.jsonl", "x", notices)
+    assert told.spent_before == pytest.approx(EPOCH_KG)
+    (said,) = notices.texts
+    assert "stands in 3 files and counts once" in said
+
+
+def test_a_copy_of_its_own_ledger_is_not_spent_before_a_run(logs):
+    policies = [CarbonBudget("3 Wh", project="logs")]
+    ledger = run(logs, 2, policies=policies)
+    (logs / "backup.jsonl").write_bytes(ledger.read_bytes())
+    accountant, clock = scripted(ledger=ledger, policies=policies)
+    accountant.start(folder=logs)
+    (record,) = train(accountant, clock, [2])
+    assert record.verdicts[0].values["green/budget_left_kwh"] == pytest.approx(0.003 - 3 * EPOCH_KG)
+    accountant.close()
+
+
+def test_a_ledger_of_any_name_and_depth_counts(logs, caplog):
+    ledger = run(logs)
+    (logs / "20250101-000000").mkdir()
+    ledger.rename(logs / "20250101-000000" / "ledger.jsonl")  # as in the example with Keras
+    own = logs / "20250102-000000" / "ledger.jsonl"
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=own) == [pytest.approx(EPOCH_KG)]
+    assert caplog.messages == []

@@ -140,7 +140,7 @@ def test_a_ledger_that_is_gone_is_said_and_the_run_goes_on_from_the_checkpoint(c
     run = second.close()
     assert run.energy_joules == WATTS * 50
     assert run.run_id == first.run_id
-    assert run.ledger.parent == tmp_path / "green_callbacks"
+    assert run.ledger.parent == tmp_path / "green-callbacks"
     assert_same(read_ledger(run.ledger).history, second.history)
 
 

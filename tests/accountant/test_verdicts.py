@@ -121,7 +121,10 @@ def test_a_monitor_that_never_appears_is_named_with_the_keys_that_do(caplog):
     train(accountant, clock, range(1, 4), metrics=lambda _: {"val_accuracy": 0.5, "loss": 1.0})
     accountant.close()
     (said,) = [r.message for r in caplog.records if r.levelno >= logging.WARNING]
-    assert said == "The metric 'val_acc' that is watched has not appeared; there are: loss, val_accuracy."
+    assert said == (
+        "MarginalGain watches the metric 'val_acc' and cannot act so far: it has not appeared in epoch 1. "
+        "Did you mean 'val_accuracy'? There are: loss, val_accuracy."
+    )
 
 
 def test_a_monitor_that_appears_is_not_missed(caplog):

@@ -87,6 +87,38 @@ def test_it_copies_and_pickles_as_its_options_before_and_after_a_run(sink, tmp_p
     assert type(clone(sink)) is type(sink)
 
 
+def test_it_may_be_told_that_epochs_are_done_again(sink, tmp_path):
+    history = History(RECORDS)
+    sink.rewind(history)
+    sink.open(run_context(tmp_path / "logs", history, before=history.copy(), is_resumed=True))
+    history.rewind(2)
+    sink.rewind(history.copy())
+    sink.write(record(2))
+    sink.finish(finished(history))
+    sink.close()
+    sink.rewind(history)
+    assert isinstance(sink, Sink)
+
+
+def test_a_run_tells_its_sinks_that_epochs_are_done_again():
+    class Told(ListSink):
+        def rewind(self, before):
+            self.records.append([each.epoch for each in before])
+
+    first, clock = scripted()
+    with first:
+        train(first, clock, range(3))
+    sink = Told()
+    second, clock = scripted(sinks=[sink], strict=True)
+    second.load_state_dict(first.state_dict())
+    with second:
+        train(second, clock, [1])
+
+    assert sink.contexts[0].is_resumed
+    assert sink.records[0] == [0, None, None]
+    assert [each.epoch for each in sink.records[1:]] == [1]
+
+
 def test_a_run_drives_it_with_no_failure(sink):
     other = ListSink()
     accountant, clock = scripted(sinks=[sink, other], strict=True)

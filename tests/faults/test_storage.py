@@ -64,9 +64,9 @@ def test_a_folder_that_cannot_be_written_ends_nothing(caplog, tmp_path):
     assert "locked/run.jsonl cannot be written" in caplog.text
 
 
-def test_a_ledger_where_a_folder_is_ends_nothing(caplog, tmp_path):
-    (tmp_path / "file").write_text("in the way", encoding="ascii")
+def test_a_ledger_whose_folder_becomes_a_file_ends_nothing(caplog, tmp_path):
     accountant, clock = scripted(ledger="file/run.jsonl")
+    (tmp_path / "file").write_text("in the way", encoding="ascii")
     with accountant:
         train(accountant, clock, range(2))
     assert accountant.close().energy_joules == WATTS * 20
