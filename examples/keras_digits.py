@@ -15,7 +15,7 @@ from sklearn.model_selection import train_test_split
 from green_callbacks import CarbonBudget, MarginalGain, Summary, TensorBoardSink
 from green_callbacks.keras import EmissionsMonitor
 
-LOGS = Path("logs/keras")
+LOGS = Path("logs")
 MAX_EPOCHS = 60
 
 
@@ -37,7 +37,7 @@ def digit_classifier() -> keras.Model:
 
 def main() -> None:
     """Train, and say what it cost."""
-    folder = LOGS / time.strftime("%Y%m%d-%H%M%S")  # one for each run, so that TensorBoard tells them apart
+    folder = LOGS / "keras" / time.strftime("%Y%m%d-%H%M%S")  # one for each run, so that TensorBoard tells them apart
     keras.utils.set_random_seed(1)
     digits = load_digits()
     images = digits.images[..., None].astype("float32") / 16
@@ -46,7 +46,7 @@ def main() -> None:
         location="DE",
         policies=[CarbonBudget("1 g"), MarginalGain("val_accuracy")],
         sinks=[TensorBoardSink(folder), Summary(print)],
-        ledger=folder / "ledger.jsonl",
+        ledger=folder / "green-callbacks" / "ledger.jsonl",  # found by whatever looks for ledgers in such a folder
     )
     digit_classifier().fit(
         x, y, validation_data=(x_val, y_val), epochs=MAX_EPOCHS, batch_size=32, callbacks=[monitor], verbose=0

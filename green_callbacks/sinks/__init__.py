@@ -1,12 +1,13 @@
 """Where records go: TensorBoard, and whatever else takes them."""
 
 from green_callbacks.sinks.base import RunContext, Sink
-from green_callbacks.sinks.scalars import scalars
+from green_callbacks.sinks.scalars import is_ours, scalars
 from green_callbacks.sinks.tensorboard import TensorBoardSink
 
 __all__ = [
     "RunContext",
     "Sink",
     "TensorBoardSink",
+    "is_ours",
     "scalars",
 ]

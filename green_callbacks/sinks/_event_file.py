@@ -25,7 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.sinks._event_proto import layout_event, scalars_event, text_event, version_event
+from green_callbacks.sinks._event_proto import layout_event, restart_event, scalars_event, text_event, version_event
 from green_callbacks.sinks._layout import Layout
 from green_callbacks.text import plain_name
 
@@ -59,6 +59,10 @@ class EventFile:
     def scalars(self, values: Mapping[str, float], step: int, wall_seconds: float) -> None:
         """Add one point to the curve of every tag, all in one event."""
         self._append(scalars_event(values, step, wall_seconds))
+
+    def restart(self, step: int, wall_seconds: float) -> None:
+        """Drop all points at a step and behind it: what they show is done again."""
+        self._append(restart_event(step, wall_seconds))
 
     def text(self, tag: str, markdown: str, wall_seconds: float) -> None:
         """Add a page, or a new version of it."""

@@ -8,7 +8,8 @@ A message is the sequence of its fields, each a key (its number and how it is en
 ====================================  =====================================================================
 message                               fields
 ====================================  =====================================================================
-``Event``                             wall_time 1 (double), step 2, file_version 3, summary 5
+``Event``                             wall_time 1 (double), step 2, file_version 3, summary 5, session_log 7
+``SessionLog``                        status 1 (enum ``SessionStatus``)
 ``Summary``                           value 1, repeated
 ``Summary.Value``                     tag 1, simple_value 2 (float) or tensor 8, metadata 9
 ``SummaryMetadata``                   plugin_data 1, data_class 4 (enum ``DataClass``)
@@ -17,8 +18,10 @@ message                               fields
 ``TensorShapeProto``                  dim 2, repeated: a scalar has none
 ``Layout``                            version 1, which is 0 and so left out; category 2, repeated
 ``Category``                          title 1, chart 2, repeated
-``Chart``                             title 1, multiline 2
+``Chart``                             title 1, multiline 2 or margin 3
 ``MultilineChartContent``             tag 1, repeated: regular expressions
+``MarginChartContent``                series 1, repeated
+``MarginChartContent.Series``         value 1, lower 2, upper 3: tags
 ====================================  =====================================================================
 """
 
@@ -40,6 +43,7 @@ _TEXT_SUFFIX: Final = "/text_summary"
 
 _DT_STRING: Final = 7
 _DATA_CLASS_TENSOR: Final = 2
+_SESSION_START: Final = 1
 
 _VARINT, _FIXED_64, _LENGTH_DELIMITED, _FIXED_32 = 0, 1, 2, 5
 _64_BITS: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -70,6 +74,19 @@ def scalars_event(values: Mapping[str, float], step: int, wall_seconds: float) -
     """
     points = (_delimited(1, _text(1, tag) + _float(2, value)) for tag, value in values.items())
     return _event(wall_seconds, _integer(2, step) + _delimited(5, b"".join(points)))
+
+
+def restart_event(step: int, wall_seconds: float) -> bytes:
+    """Encode that a run is done again from a step on: TensorBoard drops what it has at that step and behind it.
+
+    Args:
+        step: The first step that is done again.
+        wall_seconds: Seconds since 1970.
+
+    Returns:
+        A serialised ``Event``.
+    """
+    return _event(wall_seconds, _integer(2, step) + _delimited(7, _integer(1, _SESSION_START)))
 
 
 def text_event(tag: str, markdown: str, wall_seconds: float) -> bytes:
@@ -104,8 +121,11 @@ def layout_event(charts: Layout, wall_seconds: float) -> bytes:
 
 
 def _chart(title: str, content: list[str | list[str]]) -> bytes:
-    tags = (_text(1, tag) for part in content if isinstance(part, list) for tag in part)
-    return _delimited(2, _text(1, title) + _delimited(2, b"".join(tags)))
+    kind, tags = content
+    if kind == "Margin":
+        series = b"".join(_text(number, tag) for number, tag in enumerate(tags, start=1))
+        return _delimited(2, _text(1, title) + _delimited(3, _delimited(1, series)))
+    return _delimited(2, _text(1, title) + _delimited(2, b"".join(_text(1, tag) for tag in tags)))
 
 
 def _string_event(tag: str, plugin: str, content: bytes, wall_seconds: float) -> bytes:

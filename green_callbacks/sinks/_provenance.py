@@ -5,10 +5,11 @@ from typing import Final
 
 from green_callbacks._version import __version__
 from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, RunRecord
+from green_callbacks.records.coverage import what_counts
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.text import for_markdown
-from green_callbacks.units import format_energy, format_mass
+from green_callbacks.units import format_mass
 
 _VERSION: Final = f"green_callbacks {__version__}"
 _FACT: Final = ("what", "value")
@@ -19,35 +20,41 @@ _METHODS: Final = {
 }
 
 
-def provenance(record: EpochRecord, context: RunContext) -> str:
+def provenance(record: EpochRecord, context: RunContext, quality: str | None = None) -> str:
     """Write the page of a run that goes on.
 
     Args:
         record: The last record.
         context: What is known of the run.
+        quality: What the curve of the quality shows, in words; None if there is none.
 
     Returns:
         Markdown.
     """
-    facts = {**_carbon(record.intensity, record.pue, context), "run": context.run_id, "version": _VERSION}
-    return "\n\n".join(["### How it is known", _devices(record.devices), _table(_FACT, facts.items())])
+    facts = _carbon(record.intensity, record.pue, context) | _about(context.run_id, quality)
+    return "\n\n".join(
+        [*_left_out(record.devices), "### How it is known", _devices(record.devices), _table(_FACT, facts.items())]
+    )
 
 
-def final_page(run: RunRecord, context: RunContext) -> str:
+def final_page(run: RunRecord, context: RunContext, quality: str | None = None) -> str:
     """Write the page of a run that has ended: its totals, and how they are known.
 
     Args:
         run: The totals.
         context: What is known of the run.
+        quality: What the curve of the quality shows, in words; None if there is none.
 
     Returns:
         Markdown.
     """
     facts = {} if run.intensity is None else _carbon(run.intensity, run.pue, context)
-    facts |= {"run": run.run_id, "ledger": "none" if run.ledger is None else str(run.ledger), "version": _VERSION}
+    facts |= {"ledger": "none" if run.ledger is None else str(run.ledger)} | _about(run.run_id, quality)
     return "\n\n".join(
         [
+            *_left_out(run.devices),
             "### What it came to",
+            *(f"**Note:** {_cell(text)}" for text in run.notices),
             _table(_FACT, _totals(run).items()),
             "### How it is known",
             _devices(run.devices),
@@ -56,18 +63,30 @@ def final_page(run: RunRecord, context: RunContext) -> str:
     )
 
 
+def _about(run_id: str, quality: str | None) -> dict[str, str]:
+    facts = {"quality on the charts": quality, "run": run_id, "version": _VERSION}
+    return {name: text for name, text in facts.items() if text}
+
+
 def _totals(run: RunRecord) -> dict[str, str]:
+    """Return the totals in few rows: TensorBoard shows a page in a low box."""
+    emissions, low, high = (
+        _known(kg, format_mass) for kg in (run.emissions_kg, run.emissions_low_kg, run.emissions_high_kg)
+    )
+    energy, facility = (_known(kwh, _watt_hours) for kwh in (run.energy_kwh, run.facility_kwh))
     return {
-        "epochs": str(run.epochs),
-        "time": duration(run.duration_seconds),
-        "energy of the machine": _known(run.energy_kwh, format_energy),
-        "energy of the facility": _known(run.facility_kwh, format_energy),
-        "emissions (CO2e)": _known(run.emissions_kg, format_mass),
-        "at least": _known(run.emissions_low_kg, format_mass),
-        "at most": _known(run.emissions_high_kg, format_mass),
+        "emissions (CO2e)": emissions if run.emissions_kg is None else f"{emissions} ({low} to {high})",
+        "energy": energy if run.pue == 1.0 or run.energy_kwh is None else f"{energy}, {facility} with the facility",
         "share measured": _known(run.measured_share, percent),
+        "epochs": f"{run.epochs} in {duration(run.duration_seconds)}",
         "stopped because": run.stop_reason or "no policy stopped it",
     }
+
+
+def _left_out(devices: Mapping[str, DeviceEnergy]) -> list[str]:
+    """Say first of all what is missing from the numbers."""
+    text = what_counts(devices)
+    return [] if text is None else [f"**{_cell(text)}**"]
 
 
 def _devices(devices: Mapping[str, DeviceEnergy]) -> str:
@@ -77,7 +96,7 @@ def _devices(devices: Mapping[str, DeviceEnergy]) -> str:
         (
             name,
             device.component,
-            _METHODS[device.method],
+            "not measured" if device.joules is None else _METHODS[device.method],
             f"± {percent(device.tolerance)}" if device.tolerance else "not stated",
             ", ".join(device.flags),
         )
@@ -110,6 +129,11 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _cell(text: str) -> str:
     """Keep a text from ending its cell or its row, and from being markup."""
     return " ".join(for_markdown(text).split())
+
+
+def _watt_hours(kwh: float) -> str:
+    """Write an energy in the unit of the charts."""
+    return f"{significant(1000.0 * kwh)} Wh"
 
 
 def _known(value: float | None, write: Callable[[float], str]) -> str:

@@ -25,6 +25,7 @@ class RunContext:
         writer: The framework's own TensorBoard writer (an object with the methods of torch's ``SummaryWriter``);
             None where there is none.
         streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
+        is_resumed: Whether the run goes on from a checkpoint or a ledger, and does again what was done after that.
         checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes while the run
             goes on, like the history.
     """
@@ -39,6 +40,7 @@ class RunContext:
     pue_source: str = "argument"
     writer: Any | None = None
     streams_scalars: bool = False
+    is_resumed: bool = False
     checkpoints: Mapping[str, Checkpoints] = field(default_factory=dict)
 
 
@@ -62,6 +64,13 @@ class Sink(ABC):
 
         Args:
             record: The record, with its verdicts.
+        """
+
+    def rewind(self, before: History) -> None:
+        """Take note that the next records are of epochs that are done again.
+
+        Args:
+            before: All records so far, in which those that are done again lie outside epochs.
         """
 
     def finish(self, run: RunRecord) -> None:

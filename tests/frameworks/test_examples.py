@@ -26,20 +26,21 @@ def test_a_demo_stops_by_a_rule_and_answers_the_four_questions(framework, tmp_pa
         assert any(line.startswith(answer) for line in printed.splitlines()), answer
     folder = printed.split("tensorboard --logdir ")[1].strip()
     assert list((tmp_path / folder).rglob("events.out.tfevents.*"))
+    assert len(list((tmp_path / folder).glob("**/green-callbacks/*.jsonl"))) == 1, "where project budgets look"
 
 
 def test_a_plain_loop_stops_and_names_its_ledger(tmp_path):
     printed = run([EXAMPLES / "plain_pytorch.py"], tmp_path).stdout
 
     assert " bought " in printed
-    assert list((tmp_path / "green_callbacks").glob("*.jsonl"))
+    assert list((tmp_path / "green-callbacks").glob("*.jsonl"))
 
 
 def test_lightning_cli_takes_every_option_from_yaml(tmp_path):
     done = run([EXAMPLES / "lightning_cli.py", "--config", EXAMPLES / "lightning_cli.yaml"], tmp_path)
 
     assert "Stopping after epoch" in done.stderr
-    (ledger,) = tmp_path.rglob("*.jsonl")
+    (ledger,) = tmp_path.glob("**/green-callbacks/*.jsonl")
     assert '"zone":"SE"' in ledger.read_text()
     assert '"pue":1.1' in ledger.read_text()
 

@@ -1,3 +1,4 @@
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,7 @@ def shown(tmp_path: Path) -> Iterator[Events]:
 
 
 def test_everything_stands_in_the_runs_own_place(shown: Events, tmp_path: Path):
-    assert {"green/watts", "green/emissions_total_kg", "green/val_acc_by_ug_co2e"} < set(shown.Tags()["scalars"])
+    assert {"green/watts", "green/emissions_total_g", "green/1_quality_by_mg_co2e"} < set(shown.Tags()["scalars"])
     assert {"custom_scalars__config__", "green/provenance/text_summary"} <= set(shown.Tags()["tensors"])
     assert not (tmp_path / "own").exists()
 
@@ -58,6 +59,83 @@ def test_the_writer_stays_open_for_its_owner(tmp_path: Path):
     assert threading.active_count() == threads
     writer.close()
     assert "after" in event_accumulator.EventAccumulator(str(tmp_path)).Reload().Tags()["scalars"]
+
+
+@pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
+def test_the_page_stands_in_no_second_frame(shown: Events):
+    from tensorboard.plugins.text.text_plugin import text_array_to_html
+    from tensorboard.util import tensor_util
+
+    (*_, page) = shown.Tensors("green/provenance/text_summary")
+    html = text_array_to_html(tensor_util.make_ndarray(page.tensor_proto), enable_markdown=True)
+
+    assert html.startswith("<h3>What it came to</h3>")
+    assert html.count("<table>") == 3
+
+
+def test_the_charts_have_their_bounds(shown: Events):
+    from tensorboard.plugins.custom_scalar import layout_pb2
+    from tensorboard.util import tensor_util
+
+    (*_, laid_out) = shown.Tensors("custom_scalars__config__")
+    layout = layout_pb2.Layout.FromString(tensor_util.make_ndarray(laid_out.tensor_proto).item())
+    (tags,) = (
+        chart.multiline.tag
+        for category in layout.category
+        for chart in category.chart
+        if chart.title == "Emissions so far, at least and at most (g CO2e)"
+    )
+
+    drawn = [tag for tag in shown.Tags()["scalars"] if any(re.match(pattern, tag) for pattern in tags)]
+    assert sorted(drawn) == [
+        "green/emissions_total_g",
+        "green_detail/emissions_total_high_g",
+        "green_detail/emissions_total_low_g",
+    ]
+
+
+def test_a_resumed_run_restarts_and_loses_nothing_that_counts_otherwise(tmp_path: Path):
+    """TensorBoard drops what has a step that is done again, of all tags: those by emissions are drawn once more."""
+    with tensorboard.SummaryWriter(tmp_path) as writer:
+        for step in range(40):
+            writer.add_scalar("loss", 1.0, step)
+        sink = TensorBoardSink()
+        history = History()
+        sink.open(run_context(tmp_path, history, writer=writer, monitor="val_acc"))
+        for epoch in range(4):
+            history.append(record(epoch, step=10 * (epoch + 1), metrics={"val_acc": 0.5}))
+            sink.write(history[-1])
+        sink.close()
+    with tensorboard.SummaryWriter(tmp_path) as writer:
+        sink.open(run_context(tmp_path, history, before=history.copy(), writer=writer, is_resumed=True))
+        history.rewind(2)
+        sink.rewind(history.copy())
+        sink.write(record(2, step=30, metrics={"val_acc": 0.5}))
+        sink.close()
+
+    events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in events.Scalars("green/emissions_total_g")] == [9, 19, 29]
+    assert [event.step for event in events.Scalars("green/1_quality_by_mg_co2e")] == [500, 1000, 2500]
+    assert [event.step for event in events.Scalars("loss")] == list(range(20))
+
+
+class Recorder:
+    """A writer of no library that we know: it takes no events."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return lambda *_: self.called.append(name)
+
+
+def test_another_writer_gets_what_its_methods_can_say(tmp_path: Path):
+    writer, sink, history = Recorder(), TensorBoardSink(), History([record(0)])
+    sink.open(run_context(tmp_path, history, before=history.copy(), writer=writer, is_resumed=True))
+    sink.write(record(1))
+    sink.close()
+
+    assert set(writer.called) == {"add_scalar", "add_text", "add_custom_scalars", "flush"}
 
 
 def test_a_record_without_a_step_stands_at_its_epoch(tmp_path: Path):

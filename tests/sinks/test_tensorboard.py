@@ -22,6 +22,8 @@ from green_callbacks.sinks import TensorBoardSink, scalars
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 OUTSIDE_KG = EPOCH_KG / 4
+QUALITY = "green/1_quality_by_mg_co2e"
+LOSS = "green/1_loss_by_mg_co2e"
 
 
 def outside() -> EpochRecord:
@@ -53,11 +55,63 @@ def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path: Path):
 
     assert events.points("green/watts") == [(0, near(400)), (1, near(400))]
     assert events.points("green/gpu_watts") == [(0, near(300)), (1, near(300))]
-    assert events.points("green/cpu_watts") == [(0, near(100)), (1, near(100))]
-    assert events.points("green/energy_kwh")[1] == (1, near(4000 / 3.6e6))
-    assert events.points("green/gpu_energy_kwh")[1] == (1, near(3000 / 3.6e6))
-    assert events.points("green/emissions_kg")[1] == (1, near(EPOCH_KG))
-    assert events.points("green/intensity_g_per_kwh")[1] == (1, near(360))
+    assert events.points("green_detail/cpu_watts") == [(0, near(100)), (1, near(100))]
+    assert events.points("green/energy_wh")[1] == (1, near(4000 / 3600))
+    assert events.points("green_detail/gpu_energy_wh")[1] == (1, near(3000 / 3600))
+    assert events.points("green/emissions_g")[1] == (1, near(1000 * EPOCH_KG))
+    assert events.points("green_detail/intensity_g_per_kwh")[1] == (1, near(360))
+
+
+def test_what_people_look_for_is_a_handful_and_begins_with_emissions(tmp_path: Path):
+    told = {"green/budget_left_kg": 1, "green/budget_share": 0.1, "green/gain_per_kg": 1, "green/gain_per_kwh": 1}
+    told |= {f"green/forecast_{each}": 1 for each in ("kg", "low_kg", "high_kg", "kwh")} | {"green/gain_on_doubling": 1}
+    verdict = Verdict(stop=False, code="armed", reason="", values=told)
+
+    tags = sorted(show(tmp_path, record(0, metrics={"val_acc": 0.5}, verdicts=(verdict,))).scalars)
+
+    assert [tag.removeprefix("green/") for tag in tags if tag.startswith("green/")] == [
+        "1_quality_by_mg_co2e",
+        "budget_left_g",
+        "emissions_g",
+        "emissions_total_g",
+        "energy_wh",
+        "gain_per_kg",
+        "gpu_watts",
+        "measured_percent",
+        "watts",
+    ]
+    assert [tag.removeprefix("green_detail/") for tag in tags if not tag.startswith("green/")] == [
+        "budget_share",
+        "cpu_energy_wh",
+        "cpu_watts",
+        "emissions_total_high_g",
+        "emissions_total_low_g",
+        "forecast_g",
+        "forecast_high_g",
+        "forecast_low_g",
+        "gain_on_doubling",
+        "gain_per_kwh",
+        "gpu_energy_wh",
+        "intensity_g_per_kwh",
+    ]
+
+
+def test_a_single_component_is_not_drawn_twice(tmp_path: Path):
+    events = show(tmp_path, record(0, devices={"cpu:0": device(1000.0, "cpu")}))
+
+    assert not any("cpu" in tag for tag in events.scalars)
+    assert events.points("green/energy_wh") == [(0, near(1000 / 3600))]
+
+
+def test_the_share_that_is_measured_and_the_bounds_of_the_emissions_are_curves(tmp_path: Path):
+    events = show(tmp_path, record(0), record(1), before=History([outside()]))
+
+    assert events.points("green/measured_percent") == [(0, near(75)), (1, near(75))]
+    low_kg = sum(each.emissions_low_kg or 0 for each in (outside(), record(0)))
+    high_kg = sum(each.emissions_high_kg or 0 for each in (outside(), record(0)))
+    assert events.points("green_detail/emissions_total_low_g")[0] == (0, near(1000 * low_kg))
+    assert events.points("green_detail/emissions_total_high_g")[0] == (0, near(1000 * high_kg))
+    assert low_kg < 1e-3 * events.points("green/emissions_total_g")[0][1] < high_kg
 
 
 def test_points_stand_at_the_time_of_day_at_which_the_epoch_ended(tmp_path: Path):
@@ -78,7 +132,7 @@ def test_two_devices_of_a_component_are_one_curve(tmp_path: Path):
 def test_the_total_counts_what_lies_outside_epochs_and_what_earlier_processes_used(tmp_path: Path):
     events = show(tmp_path, outside(), record(1), before=History([outside(), record(0)]))
 
-    assert events.points("green/emissions_total_kg") == [(1, near(2 * EPOCH_KG + 2 * OUTSIDE_KG))]
+    assert events.points("green/emissions_total_g") == [(1, near(1000 * (2 * EPOCH_KG + 2 * OUTSIDE_KG)))]
 
 
 def test_what_lies_outside_epochs_has_no_points(tmp_path: Path):
@@ -90,13 +144,13 @@ def test_what_lies_outside_epochs_has_no_points(tmp_path: Path):
 def test_what_was_not_measured_is_not_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None, cpu_joules=None, metrics={"val_acc": 0.5}))
 
-    assert list(events.scalars) == ["green/intensity_g_per_kwh"]
+    assert list(events.scalars) == ["green_detail/intensity_g_per_kwh"]
 
 
 def test_a_lost_device_leaves_the_others_on(tmp_path: Path):
     events = show(tmp_path, record(0, gpu_joules=None))
 
-    assert events.points("green/cpu_watts") == [(0, near(100))]
+    assert events.points("green_detail/cpu_watts") == [(0, near(100))]
     assert "green/gpu_watts" not in events.scalars
 
 
@@ -108,7 +162,7 @@ def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
 
     events = show(tmp_path, record(0, verdicts=verdicts))
 
-    assert events.points("green/budget_left_kg") == [(0, near(0.25))]
+    assert events.points("green/budget_left_g") == [(0, near(250))]
     assert events.points("green/gain_per_kg") == [(0, near(3.0))]
 
 
@@ -120,13 +174,13 @@ def test_a_diverged_run_goes_on_being_drawn(tmp_path: Path, value: float):
 
     assert len(events.points("green/watts")) == 2
     assert "green/gain_per_kg" not in events.scalars
-    assert "green/val_acc_by_ug_co2e" not in events.scalars
+    assert QUALITY not in events.scalars
 
 
 def test_what_the_framework_streams_is_never_repeated(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"val_acc": 0.5}), streams_scalars=True)
 
-    assert list(events.scalars) == ["green/val_acc_by_ug_co2e"]
+    assert list(events.scalars) == [QUALITY]
 
 
 def test_parts_of_an_epoch_stand_at_the_last_step_of_each(tmp_path: Path):
@@ -148,23 +202,38 @@ def test_quality_is_drawn_against_emissions_so_far(tmp_path: Path):
 
     events = show(tmp_path, outside(), *quality, monitor="val_acc")
 
-    micrograms = [round((OUTSIDE_KG + n * EPOCH_KG) * 1e9) for n in (1, 2)]
-    assert events.points("green/val_acc_by_ug_co2e") == [(micrograms[0], near(0.5)), (micrograms[1], near(0.6))]
-    assert "green/val_loss_by_ug_co2e" not in events.scalars
+    milligrams = [round((OUTSIDE_KG + n * EPOCH_KG) * 1e6) for n in (1, 2)]
+    assert events.points(QUALITY) == [(milligrams[0], near(0.5)), (milligrams[1], near(0.6))]
+    assert "| quality on the charts | val_acc, more is better |" in events.pages[-1]
+    assert LOSS not in events.scalars
+
+
+@pytest.mark.parametrize("metric", ["val_acc", "val_accuracy", "val/f1"])
+def test_quality_has_one_name_in_all_frameworks(tmp_path: Path, metric: str):
+    assert show(tmp_path, record(0, metrics={metric: 0.5}), monitor=metric).points(QUALITY) == [(500, 0.5)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "context"), [("val_loss", {}), ("val_rmse", {}), ("val_thing", {"monitor": "val_thing", "mode": "min"})]
+)
+def test_what_falls_as_it_improves_never_stands_among_what_rises(tmp_path: Path, metric: str, context: dict[str, str]):
+    events = show(tmp_path, record(0, metrics={metric: 0.5}), **context)
+
+    assert events.points(LOSS) == [(500, 0.5)]
+    assert QUALITY not in events.scalars
+    assert f"| quality on the charts | {metric}, less is better |" in events.pages[-1].replace("\\_", "_")
 
 
 def test_a_metric_that_nobody_watches_stays_the_one_that_is_drawn(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"loss": 2, "val_loss": 1}), record(1, metrics={"val_acc": 0.5}))
 
-    assert len(events.points("green/val_loss_by_ug_co2e")) == 1
-    assert "green/val_acc_by_ug_co2e" not in events.scalars
+    assert len(events.points(LOSS)) == 1
+    assert QUALITY not in events.scalars
 
 
 @settings(max_examples=15, deadline=None)
 @given(joules=st.lists(st.floats(0.1, 1e9), min_size=1, max_size=8))
-def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(
-    tmp_path_factory: pytest.TempPathFactory, joules: list[float]
-):
+def test_the_points_of_quality_never_go_back(tmp_path_factory: pytest.TempPathFactory, joules: list[float]):
     clean = Intensity(g_per_kwh=50.0, source="clean", found_by="argument")
     records = [
         record(e, gpu_joules=j, cpu_joules=None, intensity=clean, metrics={"val_acc": e}) for e, j in enumerate(joules)
@@ -172,19 +241,32 @@ def test_every_epoch_has_its_own_point_of_quality_however_small_it_is(
 
     events = show(tmp_path_factory.mktemp("run"), *records)
 
-    steps = [step for step, _ in events.points("green/val_acc_by_ug_co2e")]
-    assert len(steps) == len(set(steps)) == len(joules)
+    steps = events.steps(QUALITY)
+    assert len(steps) == len(joules)
     assert steps == sorted(steps)
+
+
+def test_every_epoch_of_a_small_run_has_a_point_of_its_own(tmp_path: Path):
+    small = [record(e, gpu_joules=1.0, cpu_joules=None, metrics={"val_acc": e}) for e in range(3)]
+
+    events = show(tmp_path, *small, record(3, metrics={"val_acc": 3}))
+
+    assert events.steps("green_detail/quality_by_ug_co2e") == [125, 250, 375]
+    assert events.steps(QUALITY) == [0, 0, 0, 500]
+    assert "Quality of a small run (horizontal: µg CO2e)" in events.layouts[-1]
 
 
 def test_the_layout_puts_the_important_curves_together(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"val_acc": 0.5}))
 
     assert list(events.layouts[-1]) == [
-        "Quality by emissions so far (1M is 1 g CO2e)",
-        "Emissions so far and budget left (kg CO2e)",
-        "Energy per epoch (kWh)",
+        "Emissions so far (g CO2e)",
+        "Quality by emissions so far (horizontal: mg CO2e)",
+        "Emissions per epoch (g CO2e)",
+        "Energy per epoch (Wh)",
+        "Emissions so far, at least and at most (g CO2e)",
         "Mean power (W)",
+        "Measured, not modelled (% of the energy)",
         "Carbon intensity (gCO2e/kWh)",
     ]
 
@@ -243,9 +325,9 @@ def test_the_last_page_has_the_totals_and_why_the_run_stopped(tmp_path: Path):
     events = show(tmp_path, *history, run=finished(history, "Enough | is enough.", Path("a.jsonl")))
 
     page = events.pages[-1]
-    assert "| epochs | 1 |" in page
-    assert "| energy of the machine | 1.39 Wh |" in page
-    assert "| emissions (CO2e) | 625 mg |" in page
+    assert "| emissions (CO2e) | 625 mg (" in page
+    assert "| energy | 1.39 Wh, 1.74 Wh with the facility |" in page
+    assert "| epochs | 1 in 20.0 s |" in page
     assert "| share measured | 75 % |" in page
     assert r"| stopped because | Enough \| is enough. |" in page
     assert "| ledger | a.jsonl |" in page
@@ -273,7 +355,7 @@ def test_a_continued_run_adds_a_file_to_the_same_folder(tmp_path: Path):
     events = show(tmp_path, record(1), before=History([record(0)]))
 
     assert len(list(tmp_path.iterdir())) == 2
-    assert events.points("green/emissions_total_kg") == [(0, near(EPOCH_KG)), (1, near(2 * EPOCH_KG))]
+    assert events.points("green/emissions_total_g") == [(0, near(1000 * EPOCH_KG)), (1, near(2000 * EPOCH_KG))]
 
 
 def test_a_live_tensorboard_sees_an_epoch_as_soon_as_it_is_written(tmp_path: Path):
@@ -412,13 +494,15 @@ def test_a_record_that_cannot_be_drawn_costs_none_of_the_others(tmp_path: Path):
     assert writer.drawn > 5
 
 
-def test_a_metric_of_any_name_has_a_tag_on_one_line(tmp_path: Path):
+def test_a_metric_may_have_any_name(tmp_path: Path):
     events = show(tmp_path, record(0, metrics={"val\nacc\x1b": 0.5}), monitor="val\nacc\x1b")
-    assert r"green/val\nacc\x1b_by_ug_co2e" in events.scalars
+    assert QUALITY in events.scalars
+    assert "\x1b" not in events.pages[-1]
 
 
 def test_no_key_that_a_framework_prints_holds_what_a_terminal_obeys():
     odd = Verdict(stop=False, code="x", reason="", values={"green/\x1b[2J": 1.0})
-    keys = scalars(record(0, devices={"a": device(1.0, "gp\nu")}, verdicts=(odd,)), None)
-    assert r"green/gp\nu_watts" in keys
+    devices = {"a": device(1.0, "gp\nu"), "b": device(1.0, "cpu")}
+    keys = scalars(record(0, devices=devices, verdicts=(odd,)), None)
+    assert r"green_detail/gp\nu_watts" in keys
     assert all(key.isprintable() for key in keys)

@@ -2,8 +2,8 @@ import math
 
 import pytest
 
+from green_callbacks.metrics import quality_metric
 from green_callbacks.records import Intensity
-from green_callbacks.sinks._quality import quality_metric
 from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 
 

@@ -13,15 +13,21 @@ from scripted_run import finished, record, run_context
 from green_callbacks.records import History
 from green_callbacks.sinks import TensorBoardSink
 from green_callbacks.sinks._event_file import EventFile, framed
-from green_callbacks.sinks._event_proto import layout_event, scalars_event, text_event, version_event
-from green_callbacks.sinks._layout import layout
+from green_callbacks.sinks._event_proto import (
+    layout_event,
+    restart_event,
+    scalars_event,
+    text_event,
+    version_event,
+)
+from green_callbacks.sinks._layout import Layout, layout
 
 pytest.importorskip("tensorboard")
 
 from tensorboard.backend.event_processing import event_accumulator
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 from tensorboard.compat.proto import summary_pb2, tensor_pb2, tensor_shape_pb2, types_pb2
-from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.tensorflow_stub import errors
 from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import PyRecordReader_New
 from tensorboard.plugins.custom_scalar import layout_pb2
@@ -81,6 +87,13 @@ def test_scalars_are_what_tensorboards_own_classes_make(values: dict[str, float]
     assert Event.FromString(scalars_event(values, step, wall_seconds)) == theirs
 
 
+@given(st.integers(0, 2**62), WALL_SECONDS)
+def test_a_restart_is_what_tensorboards_own_classes_make(step: int, wall_seconds: float):
+    theirs = Event(wall_time=wall_seconds, step=step, session_log=SessionLog(status=SessionLog.START))
+
+    assert Event.FromString(restart_event(step, wall_seconds)) == theirs
+
+
 @given(st.text(), st.text(), WALL_SECONDS)
 def test_a_page_is_what_tensorboards_own_classes_make(tag: str, page: str, wall_seconds: float):
     metadata = text.create_summary_metadata(display_name="", description="")
@@ -90,18 +103,21 @@ def test_a_page_is_what_tensorboards_own_classes_make(tag: str, page: str, wall_
 
 
 TITLES = st.text(max_size=20)
+LINES = st.tuples(st.just("Multiline"), st.lists(TITLES, max_size=3)).map(list)
+MARGIN = st.tuples(st.just("Margin"), st.lists(TITLES, min_size=3, max_size=3)).map(list)
 
 
-@given(st.dictionaries(TITLES, st.dictionaries(TITLES, st.lists(st.text(max_size=20), max_size=3))), WALL_SECONDS)
-def test_a_layout_is_what_tensorboards_own_classes_make(
-    categories: dict[str, dict[str, list[str]]], wall_seconds: float
-):
-    ours = {title: {name: ["Multiline", tags] for name, tags in charts.items()} for title, charts in categories.items()}
+@given(st.dictionaries(TITLES, st.dictionaries(TITLES, LINES | MARGIN)), WALL_SECONDS)
+def test_a_layout_is_what_tensorboards_own_classes_make(ours: Layout, wall_seconds: float):
     theirs = layout_pb2.Layout()
-    for title, charts in categories.items():
+    for title, charts in ours.items():
         category = theirs.category.add(title=title)
-        for name, tags in charts.items():
-            category.chart.add(title=name, multiline=layout_pb2.MultilineChartContent(tag=tags))
+        for name, (kind, tags) in charts.items():
+            if kind == "Multiline":
+                category.chart.add(title=name, multiline=layout_pb2.MultilineChartContent(tag=tags))
+            else:
+                bounds = dict(zip(("value", "lower", "upper"), tags, strict=True))
+                category.chart.add(title=name, margin=layout_pb2.MarginChartContent(series=[bounds]))
 
     event = Event.FromString(layout_event(ours, wall_seconds))
 
@@ -168,8 +184,35 @@ def test_tensorboard_shows_a_run_and_its_continuation_as_one(tmp_path: Path):
     events = accumulated(tmp_path)
     assert [(event.step, event.value) for event in events.Scalars("green/watts")] == [(0, 400), (1, 400)]
     assert events.SummaryMetadata("green/provenance/text_summary").plugin_data.plugin_name == "text"
-    (last,) = layout_pb2.Layout.FromString(strings(events, "custom_scalars__config__")[-1].item()).category
-    assert [chart.title for chart in last.chart] == list(layout(events.Tags()["scalars"])["Emissions"])
+    last = layout_pb2.Layout.FromString(strings(events, "custom_scalars__config__")[-1].item())
+    laid_out = layout(events.Tags()["scalars"])
+    assert {each.title: [chart.title for chart in each.chart] for each in last.category} == {
+        title: list(charts) for title, charts in laid_out.items()
+    }
+
+
+def test_tensorboard_drops_what_a_resumed_run_does_again(tmp_path: Path):
+    history = History()
+    for is_resumed in (False, True):
+        sink = TensorBoardSink(tmp_path)
+        sink.open(run_context(tmp_path, history, before=history.copy(), is_resumed=is_resumed))
+        if is_resumed:
+            history.rewind(1)
+            sink.rewind(history.copy())
+        for epoch in range(1 if is_resumed else 0, 3):
+            history.append(record(epoch, metrics={"val_acc": epoch / 10}))
+            sink.write(history[-1])
+        sink.close()
+
+    events = accumulated(tmp_path)
+    assert [event.step for event in events.Scalars("green/watts")] == [0, 1, 2]
+    quality = events.Scalars("green/1_quality_by_mg_co2e")
+    assert [(event.step, event.value) for event in quality] == [
+        (500, 0),
+        (2000, pytest.approx(0.1)),
+        (2500, pytest.approx(0.2)),
+    ]
+    assert len(strings(events, "green/provenance/text_summary")) >= 1
 
 
 @pytest.mark.filterwarnings("ignore:html5lib's sanitizer is deprecated:DeprecationWarning")  # within TensorBoard
@@ -204,4 +247,4 @@ sys.exit(" ".join(known | loaded - sys.stdlib_module_names - {"green_callbacks"}
 """
     subprocess.run([sys.executable, "-c", script, tmp_path], check=True)
 
-    assert accumulated(tmp_path).Scalars("green/emissions_kg")[0].value == 1.0
+    assert accumulated(tmp_path).Scalars("green/emissions_g")[0].value == 1000.0
