@@ -8,17 +8,18 @@ from typing import Any
 import torch
 
 from green_callbacks._lightning import LightningHooks
+from green_callbacks._lightning_roots import OfLightning, refuse_other_root
 from green_callbacks.accountant import EnergyAccountant, FrontFiles
 from green_callbacks.accountant.guarded import Guarded
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._metric_mode import Mode
+from green_callbacks.metrics import Mode
 from green_callbacks.summary import FrontPoint
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
 
-class FrontHooks:
+class FrontHooks(OfLightning):
     """Keeps the checkpoints of what quality was to be had for which emissions.
 
     Saves one whenever a metric is better than ever, which makes a new point of the front of emissions and quality, and
@@ -42,7 +43,8 @@ class FrontHooks:
         points: The points of the front that have a file, cheapest first, by the paths of the files.
 
     Raises:
-        ConfigurationError: An option that cannot work; at the start of a fit, that there is no ``EmissionsMonitor``.
+        ConfigurationError: An option that cannot work; at the start of a fit, that there is no ``EmissionsMonitor``, or
+            that the trainer is of the other import root.
     """
 
     best_k_models: dict[str, torch.Tensor]
@@ -71,6 +73,11 @@ class FrontHooks:
             save_weights_only=save_weights_only,
             save_on_train_epoch_end=True,
         )
+
+    def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
+        """Refuse a trainer of the other import root, which neither calls this last nor takes it for a checkpoint."""
+        refuse_other_root(self, "ModelCheckpoint", trainer)
+        super().setup(trainer, pl_module, stage)  # type: ignore[misc]  # of ModelCheckpoint, which comes next
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
         """Refuse to train without a monitor, before anything has run."""

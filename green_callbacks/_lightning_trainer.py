@@ -1,24 +1,19 @@
 """What a Lightning trainer, of either root, says of its run."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Sequence
 from functools import partial
-from math import ceil, isfinite, lcm
+from math import ceil, isfinite
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 import torch
 
-from green_callbacks._torch_schedules import Schedule, schedule_plan
+from green_callbacks._lightning_roots import root_of
+from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.accountant.guarded import Guarded, as_number
-from green_callbacks.accountant.project import FOLDER
-from green_callbacks.records import Plan
-
-_DEFAULT_MAX_EPOCHS: Final = 1000
-"""What Lightning takes when neither epochs, steps nor time were asked for: no plan of the user's."""
+from green_callbacks.sinks import is_ours
 
 
 class LightningRanks:
@@ -45,73 +40,7 @@ class LightningRanks:
         return total
 
 
-def run_plan(trainer: Any, past_seconds: float, guarded: Guarded) -> Plan:
-    """Return what a trainer knows ahead.
-
-    Args:
-        trainer: The trainer. How often schedules step in an epoch is known from ``on_train_start`` on.
-        past_seconds: Time that the run has taken so far, in s.
-        guarded: Asks the trainer, and the user's callbacks and schedules.
-
-    Returns:
-        Its limits and what its learning-rate schedules will do.
-    """
-    limits = guarded.ask("The horizon of the trainer", partial(_limits, trainer), Plan())
-    remaining = guarded.ask("The time that a callback leaves", partial(_remaining_seconds, trainer), None)
-    plan = limits if remaining is None else replace(limits, seconds=past_seconds + remaining)
-    unreadable = replace(plan, schedule_unreadable=True)
-    return guarded.ask("The trainer's learning-rate schedules", partial(_with_schedules, trainer, plan), unreadable)
-
-
-def _limits(trainer: Any) -> Plan:
-    has_default_horizon = trainer.max_epochs == _DEFAULT_MAX_EPOCHS and trainer.max_steps == -1
-    return Plan(
-        epochs=None if has_default_horizon else _positive(trainer.max_epochs),
-        min_epochs=_positive(trainer.min_epochs),
-        steps=_positive(trainer.max_steps),
-    )
-
-
-def _remaining_seconds(trainer: Any) -> float | None:
-    timers = [callback for callback in trainer.callbacks if hasattr(callback, "time_remaining")]
-    remaining = [float(seconds) for timer in timers if (seconds := timer.time_remaining()) is not None]
-    return min(filter(isfinite, remaining), default=None)
-
-
-def _with_schedules(trainer: Any, plan: Plan) -> Plan:
-    epochs = [plan.epochs] if plan.epochs else []
-    steps_per_epoch = _steps_per_epoch(trainer, frequency=1)
-    if plan.steps and steps_per_epoch:
-        epochs.append(ceil(plan.steps / steps_per_epoch))
-    configs = trainer.lr_scheduler_configs
-    schedules = [Schedule(scheduler=each.scheduler, steps_per_epoch=_pace(trainer, each)) for each in configs]
-    known = schedule_plan(schedules, plan, min(epochs, default=None))
-    if plan.steps or not (plan.epochs and steps_per_epoch):
-        return known
-    return replace(known, steps=plan.epochs * steps_per_epoch)  # how much is done inside an epoch is known by these
-
-
-def _pace(trainer: Any, config: Any) -> Fraction | int | None:
-    """Return how often a schedule steps in an epoch; None if unknown."""
-    if config.interval == "epoch":
-        return Fraction(1, config.frequency)
-    return _steps_per_epoch(trainer, config.frequency)
-
-
-def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
-    """Return after how many batches of an epoch, of those whose number divides by a frequency, the optimiser steps."""
-    batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
-    if not isfinite(batches):
-        return None
-    last_too = batches % frequency == 0 and batches % accumulated != 0  # the last batch of an epoch always steps
-    return int(batches // lcm(frequency, accumulated) + last_too)
-
-
-def _positive(limit: int | None) -> int | None:
-    return int(limit) if limit and isfinite(limit) and limit > 0 else None
-
-
-def log_folder(trainer: Any, guarded: Guarded) -> str | Path | None:
+def log_folder(trainer: Any, guarded: Guarded) -> str | None:
     """Return the folder of a trainer's logs.
 
     Args:
@@ -119,27 +48,16 @@ def log_folder(trainer: Any, guarded: Guarded) -> str | Path | None:
         guarded: Asks the trainer, and through it the user's loggers.
 
     Returns:
-        A folder of this machine: that of the first logger, else the trainer's own; None, for the working folder, where
-        there is none.
+        A path, or the URL of a folder on another machine: that of the first logger, else the trainer's own. None, for
+        the working folder, where there is none.
     """
-    found = guarded.ask("The log folder of the trainer", lambda: trainer.log_dir, None)
-    found = found or guarded.ask("The default folder of the trainer", lambda: trainer.default_root_dir, None)
-    if not isinstance(found, str | Path) or not str(found).startswith("file://"):
-        return _of_this_machine(found, guarded)
-    return url2pathname(urlsplit(str(found)).path)
-
-
-def _of_this_machine(found: object, guarded: Guarded) -> str | Path | None:
-    if isinstance(found, Path) or (isinstance(found, str) and "://" not in found):
-        return found
-    if found:
-        guarded.say_once(
-            "remote folder",
-            "The log folder %s is not on this machine. The ledger goes to the folder %s in the working folder. "
-            "Name a file with ledger=… to have it elsewhere.",
-            found,
-            FOLDER,
-        )
+    for what, ask in (
+        ("The log folder of the trainer", lambda: trainer.log_dir),
+        ("The default folder of the trainer", lambda: trainer.default_root_dir),
+    ):
+        found = guarded.ask(what, ask, None)
+        if found and isinstance(found, str | Path):
+            return url2pathname(urlsplit(str(found)).path) if str(found).startswith("file://") else str(found)
     return None
 
 
@@ -148,9 +66,107 @@ def tensorboard_writer(trainer: Any, guarded: Guarded) -> Any | None:
     if not trainer.is_global_zero:
         return None
     for each in trainer.loggers:
-        if any(kind.__name__ == "TensorBoardLogger" for kind in type(each).__mro__):
+        if root_of(each, "TensorBoardLogger"):
             return guarded.ask("The writer of TensorBoardLogger", partial(getattr, each, "experiment"), None)
     return None
+
+
+def ran_to_its_end(trainer: Any) -> bool | None:
+    """Tell at the end of an epoch whether it ran to its end.
+
+    Args:
+        trainer: The trainer.
+
+    Returns:
+        None if nothing is known to have stopped it: a loader may end before the length that it states.
+    """
+    if trainer.is_last_batch:
+        return True
+    is_stopped = trainer.should_stop or 0 <= trainer.max_steps <= trainer.global_step
+    return False if is_stopped else None
+
+
+def validates_every(trainer: Any) -> int | None:
+    """Return every how many epochs a trainer validates, once its loaders are known; 0 for never, None if unknown.
+
+    Args:
+        trainer: The trainer.
+    """
+    if not trainer.enable_validation or (trainer.num_val_batches and not sum(trainer.num_val_batches)):
+        return 0
+    if trainer.check_val_every_n_epoch is not None:
+        return int(trainer.check_val_every_n_epoch)
+    batches, interval = trainer.num_training_batches, trainer.val_check_batch
+    return ceil(interval / batches) if interval and isfinite(batches) and batches else None
+
+
+def validates_after(trainer: Any) -> int | None:
+    """Return after how many batches of an epoch a trainer validates; None if that does not go by batches of an epoch.
+
+    Args:
+        trainer: The trainer.
+    """
+    batches = trainer.val_check_batch if trainer.check_val_every_n_epoch is not None else None
+    return int(batches) if batches is not None and isfinite(batches) else None
+
+
+def announce_validation(trainer: Any, accountant: EnergyAccountant) -> None:
+    """Tell an accountant how often a trainer validates, and the user what is asked for too early there.
+
+    Args:
+        trainer: The trainer, whose loaders are known.
+        accountant: The accountant.
+    """
+    every = validates_every(trainer)
+    if every is not None:
+        accountant.expect_validation(every or None)
+    if trainer.check_val_every_n_epoch is None and not isfinite(trainer.num_training_batches):
+        accountant.expect_no_epochs()
+    for each in trainer.early_stopping_callbacks:
+        if str(each.monitor).startswith("green/") and getattr(each, "_check_on_train_epoch_end", None) is False:
+            accountant.warn(
+                f"early stopping by {each.monitor}",
+                "EarlyStopping asks for %r after a validation, and it is known after the epoch only. "
+                "Pass check_on_train_epoch_end=True to it.",
+                each.monitor,
+            )
+
+
+def least_that_wins(trainer: Any) -> str | None:
+    """Return the minimum of a trainer, as it was written, that lets it go on when it is to stop; None if none does.
+
+    Args:
+        trainer: The trainer, in an epoch.
+    """
+    if trainer.current_epoch + 1 < (trainer.min_epochs or 0):
+        return f"min_epochs={trainer.min_epochs}"
+    return f"min_steps={trainer.min_steps}" if trainer.global_step < (trainer.min_steps or 0) else None
+
+
+class FreshMetrics:
+    """Tells which metrics of a trainer are fresh: Lightning keeps the old ones beside them.
+
+    It makes a new tensor whenever it computes a metric, and hands out the same one as long as it does not.
+
+    Args:
+        guarded: Asks the trainer, and through it the user's metrics.
+    """
+
+    def __init__(self, guarded: Guarded) -> None:
+        self._guarded = guarded
+        self._seen: dict[Any, Any] = {}
+
+    def fresh(self, trainer: Any) -> dict[str, float]:
+        """Return the metrics that were computed since the last call, but for those of the package.
+
+        Args:
+            trainer: The trainer.
+        """
+        known = self._guarded.ask("The metrics of the trainer", lambda: dict(trainer.callback_metrics), self._seen)
+        metrics = {key: value for key, value in known.items() if not is_ours(str(key))}
+        fresh = {key: value for key, value in metrics.items() if self._seen.get(key) is not value}
+        self._seen = metrics
+        return self._guarded.numbers(fresh)
 
 
 def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
@@ -171,6 +187,15 @@ def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
     return None if uuid is None else (f"GPU-{uuid}", f"MIG-{uuid}")
 
 
+def gpu_name(device: torch.device) -> str:
+    """Return what a rank trains on besides its processors, as torch calls it; empty for nothing.
+
+    Args:
+        device: The device of the rank.
+    """
+    return "" if device.type in ("cpu", "meta") else str(device)
+
+
 def learning_rate(trainer: Any) -> float | None:
     """Return the learning rate of a trainer's first parameters; None where it has no optimiser.
 
@@ -179,15 +204,3 @@ def learning_rate(trainer: Any) -> float | None:
     """
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
     return as_number(groups[0]["lr"]) if groups else None
-
-
-def batch_size(batch: Any) -> int | None:
-    """Return the length of the first tensor in a batch; None if there is none.
-
-    Raises:
-        Exception: Whatever a batch of the user's own raises.
-    """
-    if isinstance(batch, torch.Tensor):
-        return batch.shape[0] if batch.ndim else 1
-    parts = batch.values() if isinstance(batch, Mapping) else batch if isinstance(batch, list | tuple) else ()
-    return next((size for part in parts if (size := batch_size(part)) is not None), None)

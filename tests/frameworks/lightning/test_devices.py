@@ -5,7 +5,7 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from green_callbacks._lightning_trainer import LightningRanks, batch_size, gpu_uuids, learning_rate, tensorboard_writer
+from green_callbacks._lightning_trainer import LightningRanks, gpu_name, gpu_uuids, learning_rate, tensorboard_writer
 from green_callbacks.accountant.guarded import Guarded
 
 UUID = "8932f937-d72c-4106-c12f-20bd9faed9f6"
@@ -35,6 +35,11 @@ def test_where_torch_does_not_say_the_environment_decides(monkeypatch: pytest.Mo
     assert gpu_uuids(torch.device("cuda", 0)) is None
 
 
+@pytest.mark.parametrize(("device", "name"), [("cpu", ""), ("meta", ""), ("cuda:1", "cuda:1"), ("mps", "mps")])
+def test_what_a_rank_trains_on_is_named_unless_it_is_the_processors(device: str, name: str):
+    assert gpu_name(torch.device(device)) == name
+
+
 def test_torch_does_not_say_which_graphics_card_of_intel_it_is():
     assert gpu_uuids(torch.device("xpu", 0)) is None
 
@@ -53,19 +58,3 @@ def test_sums_over_ranks_keep_64_bits_and_leave_what_was_summed_alone():
 
 def test_only_rank_0_writes_to_tensorboard():
     assert tensorboard_writer(SimpleNamespace(is_global_zero=False), Guarded()) is None
-
-
-@pytest.mark.parametrize(
-    ("batch", "size"),
-    [
-        (torch.ones(3, 2), 3),
-        (torch.tensor(1.0), 1),
-        ([torch.ones(4), torch.ones(5)], 4),
-        ({"ids": ["a", "b"], "x": (torch.ones(6, 1),)}, 6),
-        ([], None),
-        ("text", None),
-        (None, None),
-    ],
-)
-def test_a_batch_is_as_long_as_its_first_tensor(batch: Any, size: int | None):
-    assert batch_size(batch) == size

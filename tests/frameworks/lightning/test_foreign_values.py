@@ -10,6 +10,7 @@ import pytest
 import torch
 from frameworks.lightning.tiny import TinyModule, epochs, monitor, trainer
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import CSVLogger
 from runs import ListSink
 
@@ -193,33 +194,73 @@ def test_a_schedule_that_raises_when_it_is_read_ahead_is_unreadable(tmp_path: Pa
     assert len(epochs(longer.accountant.history)) == 3
 
 
-class BadDict(dict[str, Any]):
-    def values(self) -> Any:
+class Words(Callback):
+    def time_remaining(self) -> str:
+        return "an hour"
+
+
+class Asked(Callback):
+    @property
+    def time_remaining(self) -> float:
         raise ZeroDivisionError
 
 
-def test_a_batch_that_cannot_be_counted_has_no_samples(
+class Broken(Timer):
+    def time_remaining(self, stage: Any = None) -> float:
+        raise ZeroDivisionError
+
+
+def test_of_callbacks_with_a_time_only_the_timers_of_lightning_are_asked_each_for_itself(
     tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
+    sink = ListSink()
+    timer = Timer("00:01:00:00", interval="epoch")
+    trainer(tmp_path, monitor(clock, sinks=[sink]), Words(), Asked(), Broken("00:02:00:00"), timer, max_epochs=1).fit(
+        TinyModule(clock)
+    )
+    assert 3590 < (sink.contexts[-1].plan.seconds or 0) < 3610
+    assert len([message for message in caplog.messages if "The time that a callback leaves" in message]) == 1
+
+
+def test_a_module_may_give_any_name_to_what_raises(tmp_path: Path, clock: ScriptedClock) -> None:
     class Module(TinyModule):
-        def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-            return BadDict(x=batch) if self.trainer.training else batch
+        @property
+        def current_epoch(self) -> int:
+            raise ZeroDivisionError
 
-        def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
-            self.clock.advance(1.0)
-            return self.layer(batch["x"]).pow(2).mean()
+        @property
+        def global_step(self) -> int:
+            raise ZeroDivisionError
 
-    records = fit(tmp_path, clock, module=Module(clock))
-    assert [record.samples for record in records] == [None] * 3
-    assert len([message for message in caplog.messages if message.startswith("The size of a batch")]) == 1
+        def score(self) -> float:
+            return 0.5
+
+    watching = monitor(clock)
+    run = trainer(tmp_path, watching)
+    run.fit(Module(clock))
+    assert watching.accountant.close().epochs == 3
+    assert "green/emissions_total_g" in run.callback_metrics
 
 
-def test_a_callback_with_a_timer_of_its_own_kind_is_passed_over(tmp_path: Path, clock: ScriptedClock) -> None:
-    class Timer(Callback):
-        def time_remaining(self) -> str:
-            return "an hour"
+def test_metrics_that_cannot_be_computed_yet_are_not_known(
+    tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    watching, asked = monitor(clock), []
+    run = trainer(tmp_path, watching)
+    before = type(run).callback_metrics
 
-    assert len(fit(tmp_path, clock, Timer())) == 3
+    def metrics(self: Any) -> Any:
+        asked.append(1)
+        raise ZeroDivisionError
+
+    type(run).callback_metrics = property(metrics)
+    try:
+        run.fit(TinyModule(clock))
+    finally:
+        type(run).callback_metrics = before
+    assert watching.accountant.close().epochs == 3
+    assert asked
+    assert len([message for message in caplog.messages if "The metrics of the trainer" in message]) == 1
 
 
 class Deaf(CSVLogger):
@@ -239,9 +280,11 @@ def test_a_remote_log_folder_has_a_named_stand_in_and_none_is_made_of_its_addres
     finally:
         type(run).log_dir = before
     assert not list(Path().glob("s3*"))
-    [ledger] = Path().glob("*/*.jsonl")
+    [ledger] = Path().glob("green-callbacks/*.jsonl")
     assert watching.accountant.run_id == ledger.stem
-    assert len([message for message in caplog.messages if "is not on this machine" in message]) == 1
+    [said] = [message for message in caplog.messages if "s3://bucket/logs" in message]
+    assert str(ledger.absolute()) in said
+    assert watching.accountant.close().notices == (said,)
 
 
 def test_a_log_folder_that_raises_is_not_known(tmp_path: Path, clock: ScriptedClock) -> None:
@@ -257,24 +300,59 @@ def test_a_log_folder_that_raises_is_not_known(tmp_path: Path, clock: ScriptedCl
     assert list(tmp_path.glob("*/*.jsonl"))
 
 
-def test_a_module_whose_log_is_its_own_is_not_logged_with(
-    tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture
+class Journal:
+    def info(self, text: str) -> None:
+        pass
+
+
+@pytest.mark.parametrize("own", ["a logger", "a method"])
+def test_a_module_may_use_the_name_log_for_anything_and_the_numbers_arrive_all_the_same(
+    tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture, own: str
 ) -> None:
     class Module(TinyModule):
-        def log(self, name: str, value: Any, **options: Any) -> None:
-            if name.startswith("green/"):
-                raise TypeError(name)
-            super().log(name, value, **options)
+        def log_metric(self, name: str, value: Any) -> None:
+            LightningModule.log(self, name, value)
 
-    assert len(fit(tmp_path, clock, module=Module(clock))) == 3
-    assert len([message for message in caplog.messages if "self.log failed" in message]) == 1
+        def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+            self.clock.advance(1.0)
+            return self.layer(batch).pow(2).mean()
+
+        def validation_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+            self.log_metric("val_acc", 0.5)
+
+    class Method(Module):
+        def log(self, *_: Any) -> None:
+            raise ZeroDivisionError
+
+    module = Method(clock) if own == "a method" else Module(clock)
+    if own == "a logger":
+        module.log = Journal()  # type: ignore[assignment]
+    logger, watching = CSVLogger(tmp_path), monitor(clock)
+    run = trainer(tmp_path, watching, logger=logger)
+    run.fit(module)
+    assert float(run.callback_metrics["green/emissions_total_g"]) == pytest.approx(
+        1000 * (watching.accountant.close().emissions_kg or 0), rel=1e-6
+    )
+    assert "green/emissions_total_g" in Path(logger.log_dir, "metrics.csv").read_text()
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_a_logger_that_refuses_the_numbers_of_the_package_does_not_end_the_training(
+    tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    beside, watching = CSVLogger(tmp_path, name="beside"), monitor(clock)
+    run = trainer(tmp_path, watching, logger=[Deaf(tmp_path, name="deaf"), beside])
+    run.fit(TinyModule(clock))
+    assert len(epochs(watching.accountant.history)) == 3
+    assert "green/emissions_total_g" in Path(beside.log_dir, "metrics.csv").read_text()
+    assert float(run.callback_metrics["green/energy_wh"]) > 0
+    assert len([message for message in caplog.messages if "Logging to Deaf failed" in message]) == 1
 
 
 def test_a_logger_that_raises_inside_an_epoch_is_passed_over(tmp_path: Path, clock: ScriptedClock) -> None:
     watching = monitor(clock, decide_every="1 step")
     run = trainer(tmp_path, watching, logger=Deaf(tmp_path), log_every_n_steps=1000, max_epochs=1)
-    with pytest.raises(ZeroDivisionError):  # Lightning's own call at the end of the epoch
-        run.fit(TinyModule(clock))
+    run.fit(TinyModule(clock))
     assert len(watching.accountant.history) > 3
 
 

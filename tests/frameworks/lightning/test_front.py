@@ -235,7 +235,7 @@ def test_a_metric_that_is_missing_is_named_with_those_there_are(
     fit(tmp_path, Learning(clock), monitor(clock), FrontCheckpoint("val_accuracy"))
 
     (said,) = warnings_in(caplog)
-    assert said.startswith("The metric 'val_accuracy' that is watched has not appeared; there are: ")
+    assert said.startswith("FrontCheckpoint watches the metric 'val_accuracy' and cannot act so far: ")
     assert "val_acc, val_loss" in said
     assert files(tmp_path) == []
 

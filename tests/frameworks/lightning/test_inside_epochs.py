@@ -1,15 +1,18 @@
 """Records and decisions inside an epoch, in real fits."""
 
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from frameworks.lightning.tiny import TinyModule, epochs, kg, monitor, quiet, trainer
+from frameworks.lightning.tiny import WATTS, TinyModule, epochs, grams, monitor, quiet, trainer
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from tensorboard_events import read_events
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from green_callbacks import CarbonBudget, MarginalGain, read_ledger
 from green_callbacks.clock import ScriptedClock
@@ -174,14 +177,105 @@ def test_parts_appear_in_the_loggers_of_the_trainer(tmp_path: Path, clock: Scrip
     loggers = [TensorBoardLogger(tmp_path, name="board"), CSVLogger(tmp_path, name="csv")]
     fit(tmp_path, clock, decide_every=10, logger=loggers, sinks=None, log_every_n_steps=7)
 
-    points = read_events(Path(loggers[0].log_dir)).points("green/emissions_total_kg")
-    expected = [kg(10 * STEP_JOULES * part) for part in (1, 2, 3, 4)] + [kg(40 * STEP_JOULES + VALIDATION_JOULES)]
+    points = read_events(Path(loggers[0].log_dir)).points("green/emissions_total_g")
+    expected = [grams(10 * STEP_JOULES * n) for n in (1, 2, 3, 4)] + [grams(40 * STEP_JOULES + VALIDATION_JOULES)]
     assert [value for _, value in points] == pytest.approx(expected, rel=1e-5)
     assert [step for step, _ in points] == [9, 19, 29, 39, 39]
-    assert "green/emissions_total_kg" in (Path(loggers[1].log_dir) / "metrics.csv").read_text()
+    assert "green/emissions_total_g" in (Path(loggers[1].log_dir) / "metrics.csv").read_text()
 
 
 def test_epochs_shorter_than_the_interval_are_records_of_their_own(tmp_path: Path, clock: ScriptedClock):
     callback = monitor(clock, decide_every="1 h")
     Trainer(**quiet(tmp_path), callbacks=[callback]).fit(TinyModule(clock))
     assert [record.closes_epoch for record in epochs(callback.accountant.history)] == [True] * 3
+
+
+class Endless(IterableDataset[torch.Tensor]):
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        yield from itertools.repeat(torch.ones(2))
+
+
+def test_a_training_that_goes_by_steps_is_told_that_its_rule_waits_for_an_epoch(tmp_path: Path, clock: ScriptedClock):
+    class Stream(TinyModule):
+        def train_dataloader(self) -> DataLoader[torch.Tensor]:
+            return DataLoader(Endless(), batch_size=2)
+
+    notices: list[tuple[str, ...]] = []
+    for options in ({}, {"decide_every": 10}):
+        callback = monitor(clock, policies=[MarginalGain("val_acc")], **options)
+        by_steps = {"max_epochs": -1, "max_steps": 40, "val_check_interval": 10, "check_val_every_n_epoch": None}
+        trainer(tmp_path, callback, **by_steps).fit(Stream(clock, [0.5]))
+        notices.append(callback.accountant.close().notices)
+
+    by_epochs, by_parts = notices
+    assert by_epochs[0].startswith("This training goes by steps")
+    assert "decide_every" in by_epochs[1]
+    assert not any("by steps" in each for each in by_parts)
+
+
+@pytest.mark.parametrize(("steps", "is_said"), [(BATCHES - 1, True), (2 * BATCHES, False)])
+def test_steps_that_end_within_the_first_epoch_are_one_epoch_at_most(
+    tmp_path: Path, clock: ScriptedClock, *, steps: int, is_said: bool
+):
+    callback = monitor(clock, policies=[MarginalGain("val_acc")])
+    trainer(tmp_path, callback, max_epochs=-1, max_steps=steps).fit(OneLongEpoch(clock))
+    said = [each for each in callback.accountant.close().notices if "No more than one epoch is planned" in each]
+    assert bool(said) is is_said
+
+
+class NeverEnding(TinyModule):
+    """An epoch that ends in a minute of the budget, or not at all."""
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        assert batch_idx < 100
+        return super().training_step(batch, batch_idx)
+
+    def train_dataloader(self) -> DataLoader[torch.Tensor]:
+        return DataLoader(Endless(), batch_size=2)
+
+
+def test_a_budget_ends_an_epoch_that_has_no_end(tmp_path: Path, clock: ScriptedClock):
+    callback, module = monitor(clock, policies=[CarbonBudget(f"{30.5 * WATTS} J")]), NeverEnding(clock)
+
+    trainer(tmp_path, callback, max_epochs=-1).fit(module)
+
+    run = callback.accountant.close()
+    assert 30 <= module.global_step <= 32
+    assert run.stop_reason is not None
+    assert [(record.epoch, record.complete, record.step) for record in callback.accountant.history] == [
+        (0, False, module.global_step)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore:Total length of `list`")
+@pytest.mark.parametrize(
+    ("options", "loads"),
+    [
+        ({"limit_val_batches": 0}, True),
+        ({"check_val_every_n_epoch": 50}, True),
+        ({}, False),
+        ({"val_check_interval": 50}, True),
+    ],
+    ids=["switched off", "every 50 epochs", "no loader", "later than the loader ends"],
+)
+def test_a_rule_on_a_metric_of_a_validation_that_never_comes_says_so(
+    tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture, options: dict[str, Any], *, loads: bool
+):
+    class Short(IterableDataset[torch.Tensor]):
+        def __iter__(self) -> Iterator[torch.Tensor]:
+            return iter(torch.ones(8, 2))
+
+    class Module(TinyModule):
+        def train_dataloader(self) -> DataLoader[torch.Tensor]:
+            return DataLoader(Short(), batch_size=2)
+
+        def val_dataloader(self) -> Any:
+            return super().val_dataloader() if loads else []
+
+    callback = monitor(clock, policies=[MarginalGain("val_acc")])
+
+    trainer(tmp_path, callback, **options).fit(Module(clock))
+
+    assert callback.accountant.close().epochs == 3
+    assert [text for text in callback.accountant.close().notices if "val_acc" in text]
+    assert [record for record in caplog.records if record.levelname == "WARNING" and "val_acc" in record.getMessage()]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworks.lightning.tiny import WATTS, epochs, kg
+from frameworks.lightning.tiny import WATTS, epochs, grams
 from frameworks.lightning.two_ranks import BUDGET_JOULES, EPOCH_JOULES, EPOCH_SECONDS, HOST_WATTS
 
 from green_callbacks import read_ledger
@@ -72,9 +72,9 @@ def test_one_decision_ends_all_ranks(trained: Trained):
 
 
 def test_every_rank_sees_the_same_numbers(trained: Trained):
-    total_kg, left_kwh = kg(3 * EPOCH_JOULES), kg(BUDGET_JOULES - 3 * EPOCH_JOULES)
-    assert [rank["total_kg"] for rank in trained.ranks] == [pytest.approx(total_kg, rel=1e-6)] * 2
-    assert [rank["budget_left_kwh"] for rank in trained.ranks] == [pytest.approx(left_kwh, rel=1e-6)] * 2
+    total_g, left_wh = grams(3 * EPOCH_JOULES), grams(BUDGET_JOULES - 3 * EPOCH_JOULES)
+    assert [rank["total_g"] for rank in trained.ranks] == [pytest.approx(total_g, rel=1e-6)] * 2
+    assert [rank["budget_left_wh"] for rank in trained.ranks] == [pytest.approx(left_wh, rel=1e-6)] * 2
 
 
 def test_only_rank_0_keeps_the_history(trained: Trained):

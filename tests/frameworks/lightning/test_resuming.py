@@ -184,7 +184,7 @@ def test_a_run_without_a_ledger_goes_on_from_its_checkpoint(tmp_path: Path, cloc
     resumed = fit(tmp_path, callback, TinyModule(clock), resumed=str(tmp_path / "epoch=1-step=8.ckpt"))
 
     assert resumed.energy_joules == exactly(3 * EPOCH_JOULES)
-    assert not (tmp_path / "green_callbacks").exists()
+    assert not (tmp_path / "green-callbacks").exists()
 
 
 def test_the_state_is_plain_json(tmp_path: Path, clock: ScriptedClock):
@@ -242,7 +242,7 @@ def test_a_killed_run_leaves_its_epochs_and_goes_on(tmp_path: Path):
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
-    (ledger,) = (tmp_path / "green_callbacks").glob("*.jsonl")
+    (ledger,) = (tmp_path / "green-callbacks").glob("*.jsonl")
     assert [record.epoch for record in epochs(read_ledger(ledger).history)] == [0, 1]
     _, resumed = resume(tmp_path, str(tmp_path / "epoch=1.ckpt"), max_epochs=4)
     _, once_more = resume(tmp_path, str(tmp_path / "epoch=0.ckpt"), max_epochs=4)

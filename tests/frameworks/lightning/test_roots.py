@@ -3,6 +3,7 @@ import os
 import pickle
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lightning.pytorch import Callback
 from green_callbacks import CarbonBudget, MarginalGain, Plan, Summary
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.lightning import EmissionsMonitor
+from green_callbacks.lightning import EmissionsMonitor, FrontCheckpoint
 from green_callbacks.pytorch_lightning import EmissionsMonitor as OldRootMonitor
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -41,7 +42,7 @@ def test_the_old_root_accounts_alike(tmp_path: Path, clock: ScriptedClock):
     old.fit(OldRootModule(clock))
 
     assert callback.accountant.close().energy_joules == pytest.approx(2 * EPOCH_JOULES, rel=1e-9)
-    assert "green/emissions_total_kg" in old.callback_metrics
+    assert "green/emissions_total_g" in old.callback_metrics
 
 
 def test_importing_one_root_leaves_the_other_out():
@@ -55,6 +56,62 @@ def test_importing_one_root_leaves_the_other_out():
     assert done.returncode == 0, done.stderr
 
 
+def other_root(folder: Path, *callbacks: Any) -> pytorch_lightning.Trainer:
+    return pytorch_lightning.Trainer(
+        **quiet(folder) | {"enable_checkpointing": True, "logger": False}, callbacks=list(callbacks)
+    )
+
+
+def test_a_monitor_of_the_other_root_accounts_alike(tmp_path: Path, clock: ScriptedClock):
+    callback = monitor(clock)
+    trained = other_root(tmp_path, callback)
+
+    trained.fit(OldRootModule(clock))
+
+    assert callback.accountant.close().energy_joules == pytest.approx(3 * EPOCH_JOULES, rel=1e-9)
+    assert "green/emissions_total_g" in trained.callback_metrics
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_checkpoint_of_the_other_root_is_refused_in_a_sentence_before_anything_runs(
+    tmp_path: Path, clock: ScriptedClock, *, first: bool
+):
+    callbacks = [FrontCheckpoint("val_acc"), monitor(clock)]
+    trained = other_root(tmp_path, *(callbacks if first else reversed(callbacks)))
+
+    with pytest.raises(ConfigurationError, match=r"Import it from green_callbacks\.pytorch_lightning\.$"):
+        trained.fit(OldRootModule(clock))
+
+    assert clock.monotonic() == ScriptedClock().monotonic()
+
+
+class TestForeign:
+    """Other things than a Trainer that take callbacks."""
+
+    def refused(self) -> Any:
+        return pytest.raises(ConfigurationError, match=r"callback for the Trainer of Lightning.*EnergyAccountant")
+
+    @pytest.mark.parametrize("arguments", [(), ("a",)])
+    def test_fabric(self, clock: ScriptedClock, arguments: tuple[Any, ...]):
+        from lightning import Fabric
+
+        fabric = Fabric(accelerator="cpu", callbacks=[monitor(clock)])
+        for hook in ("on_fit_start", "on_train_start", "on_train_epoch_start"):
+            with self.refused():
+                fabric.call(hook, *(fabric for _ in arguments))
+
+    def test_transformers(self, clock: ScriptedClock):
+        with self.refused():
+            monitor(clock).on_init_end("arguments", "state", "control", model=None)
+
+    def test_keras(self, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setenv("KERAS_BACKEND", "torch")
+        keras = pytest.importorskip("keras")
+        for callback in (monitor(clock), FrontCheckpoint("val_acc")):
+            with self.refused():
+                keras.callbacks.CallbackList([callback], model=keras.Sequential(), epochs=1)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda callback: pickle.loads(pickle.dumps(callback))])
 def test_a_copy_is_a_run_of_its_own(tmp_path: Path, clock: ScriptedClock, copied: Any):
     callback = monitor(clock)
@@ -64,6 +121,7 @@ def test_a_copy_is_a_run_of_its_own(tmp_path: Path, clock: ScriptedClock, copied
 
     assert len(other.accountant.history) == 0
     assert other.accountant.run_id != callback.accountant.run_id
+    assert "log" not in vars(other), "of Lightning's, and with it the module and the trainer"
 
 
 def test_options_are_checked_at_construction():
@@ -104,7 +162,8 @@ def test_every_option_can_be_written_in_yaml():
     )
 
     settings = callback.accountant._settings
-    assert settings.location == "SE"
+    assert settings.intensity is not None
+    assert settings.intensity.at(datetime.now(UTC)).zone == "SE"
     assert settings.pue.value == 1.1
     assert settings.policies == (CarbonBudget("100 g"), MarginalGain("val_acc"))
     assert settings.plan == Plan(epochs=30)
@@ -159,4 +218,4 @@ def test_the_example_of_the_command_line_runs(tmp_path: Path):
 
     said = run_example(tmp_path, str(EXAMPLES / "lightning_cli.py"), "--config", str(config), "--trainer.max_epochs=2")
 
-    assert list((tmp_path / "green_callbacks").glob("*.jsonl")), said
+    assert list((tmp_path / "green-callbacks").glob("*.jsonl")), said

@@ -69,11 +69,12 @@ def test_only_fresh_values_are_judged(tmp_path: Path, clock: ScriptedClock):
 def test_the_trainers_minimum_wins_and_is_said_once(
     tmp_path: Path, clock: ScriptedClock, caplog: pytest.LogCaptureFixture, least: dict[str, int], said: str
 ):
-    callback = monitor(clock, policies=[CarbonBudget(f"{0.5 * EPOCH_JOULES} J")])
+    callback, module = monitor(clock, policies=[CarbonBudget(f"{0.5 * EPOCH_JOULES} J")]), TinyModule(clock)
 
-    trainer(tmp_path, callback, max_epochs=10, **least).fit(TinyModule(clock))
+    trainer(tmp_path, callback, max_epochs=10, **least).fit(module)
 
-    assert callback.accountant.close().epochs == 3
+    assert module.trainer.global_step == 4 * least.get("min_epochs", 0) + least.get("min_steps", 0)
+    assert callback.accountant.close().stop_reason is not None
     assert [record.levelno for record in caplog.records if said in record.getMessage()] == [logging.WARNING]
 
 

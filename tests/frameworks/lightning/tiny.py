@@ -117,3 +117,8 @@ def outside(records: Sequence[EpochRecord]) -> list[EpochRecord]:
 
 def kg(joules: float) -> float:
     return joules / 3.6e6
+
+
+def grams(joules: float) -> float:
+    """What is emitted by them, and how many Wh they are."""
+    return joules / 3.6e3

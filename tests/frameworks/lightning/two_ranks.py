@@ -50,8 +50,8 @@ class Notes(Callback):
     def on_fit_end(self, trainer: Any, pl_module: Any) -> None:
         seen = {
             "epochs": trainer.current_epoch,
-            "total_kg": float(trainer.callback_metrics["green/emissions_total_kg"]),
-            "budget_left_kwh": float(trainer.callback_metrics["green/budget_left_kwh"]),
+            "total_g": float(trainer.callback_metrics["green/emissions_total_g"]),
+            "budget_left_wh": float(trainer.callback_metrics["green/budget_left_wh"]),
             "reason": self.callback.accountant.stop_reason,
             "records": len(self.callback.accountant.history),
             "best": trainer.checkpoint_callbacks[1].best_model_path,
@@ -74,7 +74,7 @@ def train(strategy: str, folder: Path, checkpoint: Path | None = None) -> None:
     clock = ScriptedClock()
     policies = [CarbonBudget(f"{BUDGET_JOULES} J")]
     callback = EmissionsMonitor(**scripted(clock, sources=sources(clock), policies=policies))
-    best = ModelCheckpoint(folder, monitor="green/emissions_total_kg", mode="max", filename="best")
+    best = ModelCheckpoint(folder, monitor="green/emissions_total_g", mode="max", filename="best")
     options = {"devices": RANKS, "strategy": strategy, "logger": CSVLogger(folder), "enable_checkpointing": True}
     front = FrontCheckpoint("val_acc", folder / "front", keep=2)
     folder.joinpath("file").touch()

@@ -1,0 +1,70 @@
+"""Which framework calls a callback: Lightning under either of its import roots, or another one."""
+
+from typing import Any, Final, NoReturn
+
+from green_callbacks.errors import ConfigurationError
+
+_ROOTS: Final = ("lightning", "pytorch_lightning")
+_MODULES: Final = {"lightning": "green_callbacks.lightning", "pytorch_lightning": "green_callbacks.pytorch_lightning"}
+
+
+def root_of(thing: object, name: str) -> str | None:
+    """Return the import root of Lightning whose class an object is an instance of.
+
+    Args:
+        thing: The object.
+        name: Name of the class.
+
+    Returns:
+        ``lightning`` or ``pytorch_lightning``; None if the object is of neither.
+    """
+    for kind in thing.__class__.__mro__:
+        root = kind.__module__.partition(".")[0]
+        if kind.__name__ == name and root in _ROOTS:
+            return root
+    return None
+
+
+def refuse_other_root(callback: object, name: str, trainer: object) -> None:
+    """Refuse a trainer of the other import root, for a callback that such a trainer does not know as what it is.
+
+    Args:
+        callback: The callback.
+        name: Name of the class of Lightning that it is an instance of.
+        trainer: The trainer.
+
+    Raises:
+        ConfigurationError: The import roots differ.
+    """
+    own, others = root_of(callback, name), root_of(trainer, "Trainer")
+    if own is not None and others is not None and own != others:
+        msg = (
+            f"{type(callback).__name__} was imported from {_MODULES[own]}, and the Trainer is of {others}. "
+            f"Import it from {_MODULES[others]}."
+        )
+        raise ConfigurationError(msg)
+
+
+class OfLightning:
+    """Refuses, in a sentence, whatever is not a trainer of Lightning."""
+
+    def _refuse_foreign(self, trainer: Any) -> None:
+        """Refuse what is no trainer of Lightning, such as Fabric, whose hooks have any arguments or none.
+
+        Raises:
+            ConfigurationError: It is none.
+        """
+        if not hasattr(trainer, "fit_loop"):
+            self._refuse()
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        name = type(self).__name__
+        msg = (
+            f"This {name} is a callback for the Trainer of Lightning, and something else has called it. "
+            f"For Keras, import {name} from green_callbacks.keras. For Fabric, transformers and loops of your own, "
+            "use green_callbacks.EnergyAccountant."
+        )
+        raise ConfigurationError(msg)
+
+    # What other frameworks call first: Keras, and transformers.
+    set_params = set_model = on_batch_end = on_init_end = _refuse
