@@ -57,7 +57,8 @@ def monitor_of(clock):
 
     def make(**options):
         defaults = {"carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "ledger": False, "strict": True}
-        return EmissionsMonitor(sources=[ScriptedSource(300.0, clock=clock)], clock=clock, **{**defaults, **options})
+        defaults["sources"] = [ScriptedSource(300.0, clock=clock)]
+        return EmissionsMonitor(clock=clock, **{**defaults, **options})
 
     return make
 

@@ -53,27 +53,47 @@ def test_a_number_of_any_kind_is_recorded(fit, monitor_of, value, caplog):
     assert caplog.messages == []
 
 
-class Raises(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule that cannot be read ahead."""
+class OfTheUsersOwn(keras.optimizers.schedules.PolynomialDecay):
+    """A schedule that does more than to answer."""
+
+    def __init__(self):
+        super().__init__(0.1, 10)
+        self.callers = []
 
     def __call__(self, step):
-        if isinstance(step, int) and step > 5:
-            raise ZeroDivisionError
-        return 0.01
-
-    def get_config(self):
-        return {}
-
-
-class RaisesPolynomial(Raises, keras.optimizers.schedules.PolynomialDecay):
-    def __init__(self):
-        keras.optimizers.schedules.PolynomialDecay.__init__(self, 0.1, 10)
+        frame = sys._getframe()
+        while frame is not None:
+            self.callers.append(frame.f_globals["__name__"].split(".")[0])
+            frame = frame.f_back
+        return super().__call__(step)
 
 
-def test_a_schedule_that_raises_is_unreadable(fit, monitor_of, model_of, caplog):
-    monitor = monitor_of()
-    fit(monitor, model=model_of(keras.optimizers.SGD(RaisesPolynomial())))
-    assert len(done(monitor)) == 3
+def test_a_schedule_of_the_users_own_is_called_by_keras_only(fit, monitor_of, model_of, caplog):
+    plans = []
+    schedule = OfTheUsersOwn()
+    monitor = monitor_of(policies=[lambda history, plan: plans.append(plan)])
+    fit(monitor, model=model_of(keras.optimizers.SGD(schedule)))
+
+    assert "keras" in schedule.callers
+    assert "green_callbacks" not in schedule.callers
+    assert [record.learning_rate for record in done(monitor)] == [None] * 3
+    assert all(plan.schedule_unreadable for plan in plans)
+    assert caplog.messages == []
+
+
+def test_a_schedule_of_keras_with_odd_values_is_unreadable(fit, monitor_of, model_of, caplog):
+    plans, schedule = [], keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.1, 0.01])
+    model = model_of(keras.optimizers.SGD(schedule))
+    schedule.boundaries = ["many"]
+    monitor = monitor_of(policies=[lambda history, plan: plans.append(plan)])
+    monitor.set_model(model)
+    monitor.set_params({"epochs": 3, "steps": 3})
+    monitor.on_train_begin()
+    monitor.on_epoch_begin(0)
+    monitor.on_epoch_end(0)
+    monitor.on_train_end()
+
+    assert plans[0].schedule_unreadable
     assert len([message for message in caplog.messages if message.startswith("The learning-rate schedule")]) == 1
 
 
@@ -109,7 +129,7 @@ def test_a_loss_that_counts_oddly_tells_no_samples(fit, monitor_of, model_of, co
         def on_test_begin(self, logs=None):
             object.__setattr__(self.model, "_loss_tracker", own)
 
-    fit(monitor, model=model, before=[Counts()], after=[Restores()])
+    fit(monitor, model=model, before=[Counts()], after=[Restores()], steps_per_epoch=1)
     assert [record.samples for record in done(monitor)] == [None] * 3
 
 

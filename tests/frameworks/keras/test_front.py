@@ -74,7 +74,7 @@ def test_the_best_the_knee_and_points_between_are_kept(learn, monitor_of, tmp_pa
 
     learn(monitor, checkpoint)
 
-    folder = tmp_path / "green_callbacks" / monitor.accountant.run_id / "checkpoints"
+    folder = tmp_path / "green-callbacks" / monitor.accountant.run_id / "checkpoints"
     assert list(checkpoint.points) == [
         str(folder / "front-epoch=1-val_mean=0.5-kg=0.000667.keras"),
         str(folder / "front-epoch=3-val_mean=0.8-kg=0.00133.keras"),
@@ -186,7 +186,7 @@ def test_a_metric_that_is_missing_is_named_with_those_there_are(learn, monitor_o
     learn(monitor_of(), FrontCheckpoint("val_accuracy"), scores=(0.5, 0.6))
 
     (said,) = warnings_in(caplog)
-    assert said.startswith("The metric 'val_accuracy' that is watched has not appeared; there are: ")
+    assert said.startswith("FrontCheckpoint watches the metric 'val_accuracy' and cannot act so far: ")
     assert "val_mean" in said
     assert files(tmp_path) == []
 
@@ -210,6 +210,27 @@ def test_a_full_disk_is_one_warning_and_training_goes_on(learn, monitor_of, capl
     assert len(logs.epoch) == 8
     assert epochs_of(checkpoint) == [0, 1, 7]
     assert files(tmp_path) == sorted(checkpoint.points), "and nothing is left of those that failed"
+
+
+def test_a_model_that_cannot_be_saved_whole_is_one_warning_with_the_remedy(monitor_of, passing, data, caplog):
+    class Odd(keras.Model):
+        def __init__(self, function):
+            super().__init__()
+            self.layer = keras.layers.Dense(1)
+
+        def call(self, x):
+            return self.layer(x)
+
+    model = Odd(lambda: 0)
+    model.compile("sgd", "mse")
+    checkpoint = FrontCheckpoint("val_loss")
+    model.fit(*data, validation_data=data, epochs=2, callbacks=[monitor_of(), passing, checkpoint], verbose=0)
+
+    (said,) = warnings_in(caplog)
+    assert "save_weights_only=True" in said
+    assert "Free the disk" not in said
+    assert "\\n" not in said
+    assert not checkpoint.points
 
 
 def test_a_file_that_cannot_be_removed_is_one_warning(learn, monitor_of, caplog, monkeypatch):
@@ -298,3 +319,9 @@ def test_it_needs_no_option_of_the_monitor(model_of, data, tmp_path, monkeypatch
     model_of().fit(*data, validation_data=data, callbacks=[monitor, checkpoint], verbose=0)
 
     assert files(tmp_path) == [checkpoint.best_model_path]
+
+
+@pytest.mark.parametrize("folder", ["s3://bucket/front", "gs://bucket/front", 7])
+def test_a_folder_that_is_none_of_this_machine_is_refused(folder):
+    with pytest.raises(ConfigurationError, match="a folder of this machine"):
+        front(dirpath=folder)

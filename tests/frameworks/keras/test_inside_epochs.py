@@ -95,3 +95,11 @@ def test_a_copy_counts_its_own_steps(fit_inside, monitor_of, copied):
     assert len(parts_of(monitor)) == 3
     assert len(other.accountant.history) == 0
     assert other.on_train_batch_end.__self__ is other
+
+
+def test_gradients_that_are_accumulated_count_as_one_step(fit_inside, monitor_of, model_of):
+    monitor = monitor_of(decide_every=2)
+    fit_inside(monitor, model=model_of(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2)), epochs=1)
+
+    assert [part.step for part in parts_of(monitor)] == [2, 4, 5]
+    assert [part.duration_seconds for part in parts_of(monitor)] == pytest.approx([4.0, 4.0, 3.0])

@@ -1,7 +1,10 @@
 import threading
+from contextlib import suppress
 
 import keras
 import pytest
+
+from green_callbacks import MarginalGain
 
 EPOCH_JOULES = 300.0 * (3 * 1.0 + 2 * 0.5)
 JOULES_TO_THE_SECOND_BATCH_OF_THE_SECOND_EPOCH = EPOCH_JOULES + 300.0 * 2
@@ -9,18 +12,19 @@ PATIENCE_SECONDS = 60
 
 
 class Breaking(keras.callbacks.Callback):
-    """Raises in the second batch of the second epoch."""
+    """Raises in the second batch of an epoch, the second one unless told otherwise."""
 
-    def __init__(self, exception):
+    def __init__(self, exception, breaking_epoch=1):
         super().__init__()
         self.exception = exception
+        self.breaking_epoch = breaking_epoch
         self.epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        if (self.epoch, batch) == (1, 1):
+        if (self.epoch, batch) == (self.breaking_epoch, 1):
             raise self.exception
 
 
@@ -55,6 +59,32 @@ def test_the_next_fit_ends_it_first(broken, fit):
 
     rows = [(record.epoch, record.complete, record.energy_joules) for record in broken.accountant.history]
     assert rows == [(0, True, EPOCH_JOULES), (1, False, 600.0), (0, True, EPOCH_JOULES)]
+
+
+def test_the_next_fits_do_so_too_where_no_traceback_lives(fit, monitor_of, caplog):
+    monitor = monitor_of()
+    for _ in range(3):
+        with suppress(KeyboardInterrupt):
+            fit(monitor, after=[Breaking(KeyboardInterrupt())])
+
+    rows = [(record.epoch, record.complete) for record in monitor.accountant.history]
+    assert rows[:4] == [(0, True), (1, False)] * 2
+    assert "goes on" not in caplog.text
+
+
+def test_a_fit_with_another_monitor_does_not_blame_it(broken, fit, monitor_of, caplog):
+    fit(monitor_of())
+
+    assert not broken.accountant.is_live
+    assert "one monitor per training" not in caplog.text
+
+
+def test_a_rule_is_not_blamed_for_a_fit_that_broke_off_in_its_first_epoch(fit, monitor_of):
+    monitor = monitor_of(policies=[MarginalGain("val_loss")])
+    with pytest.raises(RuntimeError):
+        fit(monitor, after=[Breaking(RuntimeError("out of memory"), breaking_epoch=0)])
+
+    assert monitor.accountant.close().notices == ()
 
 
 def test_an_evaluation_after_it_is_no_validation_of_it(broken, model_of, passing, data):

@@ -39,8 +39,8 @@ def test_a_killed_run_goes_on_and_its_lost_work_counts(killed, monitor_of, model
     logs = resume(monitor, model_of(), clock, keras.callbacks.BackupAndRestore(killed / "backup"))
 
     assert logs.epoch == [2, 3]
-    assert logs.history["green/emissions_total_kg"] == pytest.approx(
-        [n * EPOCH_JOULES / 3.6e6 for n in (4, 5)], rel=1e-9
+    assert logs.history["green/emissions_total_g"] == pytest.approx(
+        [n * EPOCH_JOULES / 3600 for n in (4, 5)], rel=1e-9
     ), "two epochs, one that was lost, and two more"
     run = monitor.accountant.close()
     assert (run.epochs_joules, run.outside_joules) == (4 * EPOCH_JOULES, EPOCH_JOULES)

@@ -1,16 +1,16 @@
 import keras
 import pytest
 
-from green_callbacks._keras_schedules import schedule_plan
+from green_callbacks._keras_schedules import Batches, schedule_plan
 from green_callbacks.records import Plan
 
 schedules = keras.optimizers.schedules
 TEN_EPOCHS = Plan(epochs=10)
-STEPS_PER_EPOCH = 100
+HUNDRED = Batches(per_epoch=100)
 
 
 def read(schedule):
-    return schedule_plan(schedule, TEN_EPOCHS, STEPS_PER_EPOCH)
+    return schedule_plan(schedule, TEN_EPOCHS, HUNDRED)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,19 @@ def test_what_is_not_known_is_said_to_be_unreadable(schedule):
 
 @pytest.mark.parametrize(("epochs", "steps"), [(None, 100), (10, None)])
 def test_a_length_that_is_not_known_makes_a_schedule_unreadable(epochs, steps):
-    plan = schedule_plan(schedules.CosineDecay(1.0, 1000), Plan(epochs=epochs), steps)
+    plan = schedule_plan(schedules.CosineDecay(1.0, 1000), Plan(epochs=epochs), Batches(per_epoch=steps))
 
     assert plan.schedule_unreadable
+
+
+def test_a_fit_goes_on_where_the_optimizer_is():
+    schedule = schedules.PiecewiseConstantDecay([150, 600, 900], [1.0, 0.1, 0.01, 0.001])
+
+    again = schedule_plan(schedule, Plan(epochs=10), Batches(per_epoch=100, done=500))
+    late = schedule_plan(schedule, Plan(epochs=10), Batches(per_epoch=100, done=500, first_epoch=5))
+
+    assert again.learning_rate_drops == (1, 4), "the first is past"
+    assert late.learning_rate_drops == (6, 9)
 
 
 def test_a_plain_rate_is_no_schedule():
@@ -76,7 +86,7 @@ def plan_of(fit, monitor_of, **options):
 def test_a_fit_plans_its_epochs_and_its_schedule(fit, monitor_of, model_of):
     model = model_of(keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3], [0.1, 0.01])))
 
-    assert plan_of(fit, monitor_of, model=model) == Plan(epochs=3, learning_rate_drops=(1,))
+    assert plan_of(fit, monitor_of, model=model) == Plan(epochs=3, epoch_steps=3, learning_rate_drops=(1,))
 
 
 def test_the_schedule_within_a_loss_scale_is_read(fit, monitor_of, model_of):
@@ -87,4 +97,40 @@ def test_the_schedule_within_a_loss_scale_is_read(fit, monitor_of, model_of):
 
 
 def test_the_one_epoch_of_keras_default_is_no_plan(fit, monitor_of):
-    assert plan_of(fit, monitor_of, epochs=1) == Plan()
+    assert plan_of(fit, monitor_of, epochs=1) == Plan(epoch_steps=3)
+    assert plan_of(fit, monitor_of, epochs=8, initial_epoch=7) == Plan(epoch_steps=3), "a loop counts them itself"
+
+
+def test_a_fit_that_goes_on_plans_from_where_the_optimizer_is(fit, monitor_of, model_of):
+    model = model_of(keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3, 15], [0.1, 0.01, 0.001])))
+    fit(monitor_of(), model=model)
+
+    assert plan_of(fit, monitor_of, model=model, epochs=4).learning_rate_drops == (2,), "after 9 batches and 6"
+
+
+@pytest.mark.parametrize("rate", ["LearningRateScheduler", "ReduceLROnPlateau"])
+def test_a_rate_that_a_callback_sets_cannot_be_read_ahead(fit, monitor_of, rate):
+    made = getattr(keras.callbacks, rate)
+    callback = made(lambda epoch, rate: rate) if rate == "LearningRateScheduler" else made()
+
+    assert plan_of(fit, monitor_of, after=[callback]).schedule_unreadable
+
+
+def test_steps_of_the_users_own_are_not_taken_for_batches(fit, monitor_of):
+    class Own(keras.Sequential):
+        def train_step(self, *arguments):
+            for _ in range(2):
+                answer = super().train_step(*arguments)
+            return answer
+
+    model = Own([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3], [0.1, 0.01])), "mse")
+
+    assert plan_of(fit, monitor_of, model=model) == Plan(epochs=3, schedule_unreadable=True)
+
+
+@pytest.mark.parametrize(("gathered", "steps"), [(3, 1), (2, None)])
+def test_steps_of_an_epoch_are_those_of_the_optimizer(fit, monitor_of, model_of, gathered, steps):
+    model = model_of(keras.optimizers.SGD(0.1, gradient_accumulation_steps=gathered))
+
+    assert plan_of(fit, monitor_of, model=model).epoch_steps == steps

@@ -24,13 +24,13 @@ print([name for name in ("tensorflow", "tensorboard", "tensorboardX") if name in
 """
 
 
-def test_event_files_hold_every_epoch_at_its_number(fit, monitor_of, tmp_path):
+def test_event_files_hold_every_epoch_at_its_last_step(fit, monitor_of, tmp_path):
     fit(monitor_of(sinks=[TensorBoardSink(tmp_path)], policies=[CarbonBudget("1 MJ")]))
 
     events = event_accumulator.EventAccumulator(str(tmp_path)).Reload()
-    points = [(event.step, event.value) for event in events.Scalars("green/energy_kwh")]
-    assert points == [(epoch, pytest.approx(1200.0 / 3.6e6)) for epoch in (0, 1, 2)]
-    assert "green/budget_left_kwh" in events.Tags()["scalars"]
+    points = [(event.step, event.value) for event in events.Scalars("green/energy_wh")]
+    assert points == [(step, pytest.approx(1200.0 / 3600)) for step in (2, 5, 8)]
+    assert "green/budget_left_wh" in events.Tags()["scalars"]
     assert "green/provenance/text_summary" in events.Tags()["tensors"]
 
 

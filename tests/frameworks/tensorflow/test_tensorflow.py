@@ -71,7 +71,7 @@ def test_a_run_on_two_devices_counts_once(fit, monitor_of):
     assert [record.energy_joules for record in history] == pytest.approx([EPOCH_JOULES] * EPOCHS, rel=1e-9)
     assert [record.samples for record in history] == [SAMPLES] * EPOCHS
     assert [record.step for record in history] == [3, 6, 9]
-    assert len(logs.history["green/energy_kwh"]) == EPOCHS
+    assert len(logs.history["green/energy_wh"]) == EPOCHS
 
 
 def scalar_tags(folder):
@@ -87,6 +87,6 @@ def test_no_tag_stands_twice_beside_keras_own_tensorboard(fit, monitor_of, tmp_p
     fit(monitor, keras.callbacks.TensorBoard(tmp_path, update_freq="epoch"))
 
     ours, train = scalar_tags(tmp_path / "green"), scalar_tags(tmp_path / "train")
-    assert {"green/energy_kwh", "green/emissions_total_kg"} <= ours
-    assert "epoch_green/energy_kwh" in train, "what Keras writes of its logs"
+    assert {"green/energy_wh", "green/emissions_total_g"} <= ours
+    assert "epoch_green/energy_wh" in train, "what Keras writes of its logs"
     assert not ours & (train | scalar_tags(tmp_path / "validation"))
