@@ -49,10 +49,12 @@ coverage:
 	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.exports
 	.venv/core/bin/coverage report --fail-under=95
 
-bench: .venv/bench/ready
+bench: .venv/bench/ready .venv/lightning/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
 	.venv/bench/bin/python tests/benchmarks/overhead.py
 	.venv/bench/bin/python tests/benchmarks/edges.py $(if $(AGAINST),--against $(AGAINST))
+	.venv/lightning/bin/python tests/benchmarks/lightning_step.py
+	KERAS_BACKEND=torch .venv/lightning/bin/python tests/benchmarks/keras_steps.py
 
 gpu:
 	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json

@@ -155,7 +155,7 @@ class TestPlot:
         drawn = re.sub(r"\s+", " ", picture.read_text())
         assert "<!-- 8.0x less -->" in drawn
         assert "<!-- France (FR), 2025 -->" in drawn
-        assert "<!-- Iowa (gcp:us-central1), 2024, direct only * -->" in drawn
+        assert "<!-- Iowa (gcp:us-central1), 2025, direct only * -->" in drawn
         assert "<!-- PUE 1.67 -->" in drawn
         assert "France (FR)" in capsys.readouterr().out
 
