@@ -40,7 +40,7 @@ class Fit:
         self.call = RunningCall.innermost("keras", ("fit",), made="epoch_iterator")
         self.trained, self.params = Trained(model), params
         callbacks = calling_list()
-        self._list = weakref.ref(callbacks) if callbacks is not None else _nothing
+        self._list = weakref.ref(callbacks) if callbacks is not None else nothing
         self.callbacks = tuple(callbacks.callbacks) if callbacks is not None else ()
         known = self.call.variables() if self.call else {}
         known = known if callbacks is not None and known.get("callbacks") is callbacks else {}
@@ -67,7 +67,7 @@ class Fit:
 
     def model(self) -> Callable[[], object]:
         """Return a reference to the model that keeps it alive no longer."""
-        return self._ask("The model", lambda: _reference(self.trained.model), _nothing)
+        return self._ask("The model", lambda: _reference(self.trained.model), nothing)
 
     def continues(self, model: object, steps: int | None) -> bool:
         """Return whether this fit of one epoch goes on with a training, as in a loop of such fits.
@@ -187,12 +187,13 @@ class Stop:
             self.failure = reason
 
 
-def _nothing() -> Any:
+def nothing() -> Any:
+    """Stand for a reference to what is gone, or never was."""
     return None
 
 
 def _reference(model: Any) -> Callable[[], Any]:
-    return weakref.ref(model) if model is not None else _nothing
+    return weakref.ref(model) if model is not None else nothing
 
 
 def _count(value: object) -> int | None:

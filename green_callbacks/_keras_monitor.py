@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 
 import keras
 
-from green_callbacks._keras_fit import Fit, Stop
+from green_callbacks._keras_fit import Fit, Stop, nothing
 from green_callbacks._keras_list import blind, deletes_its_backup
 from green_callbacks._keras_only import OnlyKeras3
 from green_callbacks._running_call import RunningCall
@@ -92,7 +92,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self.epoch: int | None = None  # the open one, by its number in the records
         self.last_epoch: int | None = None
         self._stop = Stop(None)
-        self._last_model: Callable[[], object] = _none
+        self._last_model: Callable[[], object] = nothing
         self._shift = self._first_row = self._steps = 0
         self._batches_a_step = 1
         self._has_ended_batches = self._is_cut_short = False
@@ -270,7 +270,3 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             self.accountant.warn("order", _BLIND, names)
         if self.accountant.may_stop and deletes_its_backup(fit.callbacks):
             self.accountant.warn("backup", _BACKUP)
-
-
-def _none() -> object:
-    return None

@@ -50,7 +50,9 @@ class Notices:
             logger.warning(message, *arguments, exc_info=cause)
 
     def note(self, key: str, message: str, *arguments: object) -> bool:
-        """Keep for the summary what is logged elsewhere; does nothing if one of that key was said.
+        """Keep for the summary what is logged elsewhere; does nothing if it holds one of that key.
+
+        What was withdrawn, and holds again, is kept again, and is not new.
 
         Args:
             key: What it is about.
@@ -60,13 +62,14 @@ class Notices:
         Returns:
             Whether it was new.
         """
-        if key in self._said or (key not in self._texts and len(self._texts) >= _MOST):
+        is_new, is_kept = key not in self._said, key in self._texts
+        if (is_kept and not is_new) or (not is_kept and len(self._texts) >= _MOST):
             return False
         self._said.add(key)
         self._texts[key] = text = message % arguments if arguments else message
         if self.keep is not None:
             self.keep(key, text)
-        return True
+        return is_new
 
     def is_new(self, key: str) -> bool:
         """Take as said what the summary says anyhow.
