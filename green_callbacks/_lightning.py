@@ -214,7 +214,7 @@ class LightningHooks(OfLightning):
 
     def _enter(self, trainer: Any, stage: str) -> None:
         """Account a run inside the one that is under way as a phase of it."""
-        if stage == "fit":
+        if stage == "fit" and trainer.is_global_zero:
             self.accountant.warn(
                 "a fit in a fit",
                 "A second fit has begun inside a fit with the same EmissionsMonitor. Its energy counts for the first, "

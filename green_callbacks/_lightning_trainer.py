@@ -122,7 +122,7 @@ def announce_validation(trainer: Any, accountant: EnergyAccountant) -> None:
         accountant.expect_validation(every or None)
     if trainer.check_val_every_n_epoch is None and not isfinite(trainer.num_training_batches):
         accountant.expect_no_epochs()
-    for each in trainer.early_stopping_callbacks:
+    for each in trainer.early_stopping_callbacks if trainer.is_global_zero else ():
         if str(each.monitor).startswith("green/") and getattr(each, "_check_on_train_epoch_end", None) is False:
             accountant.warn(
                 f"early stopping by {each.monitor}",
