@@ -1,6 +1,6 @@
 """The callbacks for Keras 3, on any backend."""
 
-from green_callbacks._keras_front import FrontCheckpoint
-from green_callbacks._keras_monitor import EmissionsMonitor
+from green_callbacks._frameworks.keras.front_checkpoint import FrontCheckpoint
+from green_callbacks._frameworks.keras.monitor import EmissionsMonitor
 
 __all__ = ["EmissionsMonitor", "FrontCheckpoint"]

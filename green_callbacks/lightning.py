@@ -3,8 +3,8 @@
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from green_callbacks._lightning import LightningHooks
-from green_callbacks._lightning_front import FrontHooks
+from green_callbacks._frameworks.lightning.front_checkpoint import FrontHooks
+from green_callbacks._frameworks.lightning.hooks import LightningHooks
 
 
 class EmissionsMonitor(LightningHooks, Callback):

@@ -2,19 +2,19 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.gauge.closing import let_go
-from green_callbacks.gauge.division import Claim
-from green_callbacks.gauge.gauge import Gauge
-from green_callbacks.gauge.polls import Poll
-from green_callbacks.gauge.registry import REGISTRY
-from green_callbacks.gauge.tally import Snapshot, Tally, energy_between, silent
-from green_callbacks.readers import EDGE_SECONDS, LATE, SETTLED_SECONDS, name_of
+from green_callbacks.measurement.device_tally import Snapshot, Tally, energy_between, silent
+from green_callbacks.measurement.energy_division import Claim
+from green_callbacks.measurement.gauge import Gauge
+from green_callbacks.measurement.poll_rota import Poll
+from green_callbacks.measurement.registry import REGISTRY
+from green_callbacks.measurement.source_closing import let_go
+from green_callbacks.measurement.timed_reads import EDGE_SECONDS, LATE, SETTLED_SECONDS, name_of
 from green_callbacks.records import DeviceInfo
 from green_callbacks.sources.base import EnergySource
-from green_callbacks.sources.opening import OPEN_SECONDS, Opener
+from green_callbacks.sources.common.opening import OPEN_SECONDS, Opener
 from green_callbacks.text.log import get_logger
 
 __all__ = ["EnergyMeter", "Snapshot", "Tally", "energy_between"]

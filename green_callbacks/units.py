@@ -108,64 +108,6 @@ def kg_to_grams(kg: float) -> float:
     return kg * GRAMS_PER_KG
 
 
-def format_mass(kg: float) -> str:
-    """Write a mass of CO2e with the unit in which it reads best.
-
-    Args:
-        kg: Mass in kilograms.
-
-    Returns:
-        Three significant digits and mg, g, kg or t.
-    """
-    return _scaled(kg, (("t", 1e3), ("kg", 1.0), ("g", 1e-3), ("mg", 1e-6)))
-
-
-def format_energy(kwh: float) -> str:
-    """Write an energy with the unit in which it reads best.
-
-    Args:
-        kwh: Energy in kilowatt-hours.
-
-    Returns:
-        Three significant digits and MWh, kWh, Wh or J.
-    """
-    return _scaled(kwh, (("MWh", 1e3), ("kWh", 1.0), ("Wh", 1e-3), ("J", 1 / JOULES_PER_KWH)))
-
-
-def format_duration(seconds: float) -> str:
-    """Write a time in the two units in which it reads best.
-
-    Args:
-        seconds: Time in s.
-
-    Returns:
-        Seconds to three digits, or minutes and seconds, or hours and minutes.
-    """
-    if round(seconds, 1) < SECONDS_PER_MINUTE:
-        return f"{seconds:#.3g} s"
-    minutes, rest = divmod(round(seconds), SECONDS_PER_MINUTE)
-    if minutes < MINUTES_PER_HOUR:
-        return f"{minutes} min {rest} s"
-    hours, minutes = divmod(minutes, MINUTES_PER_HOUR)
-    return f"{hours} h {minutes} min"
-
-
-def _scaled(value: float, units: tuple[tuple[str, float], ...]) -> str:
-    for unit, size in units:
-        rounded = float(f"{value / size:.3g}")
-        if abs(rounded) >= 1:
-            return f"{_three_digits(rounded)} {unit}"
-    unit, size = units[-1]
-    return f"{_three_digits(value / size)} {unit}"
-
-
-def _three_digits(value: float) -> str:
-    if 0 < abs(value) < 0.01:  # noqa: PLR2004  # two decimals would call it nothing
-        return f"{value:.2g}"
-    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0  # noqa: PLR2004
-    return f"{value:.{decimals}f}"
-
-
 def given_number(value: object) -> float:
     """Return a finite number that a user gave, written out or not.
 

@@ -8,9 +8,9 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sources import EnergySource
+from green_callbacks.sources.accelerators.in_use import in_use, unmeasured
+from green_callbacks.sources.accelerators.unmeasured import why_unmeasured
 from green_callbacks.sources.discovery import Discovery, survey
-from green_callbacks.sources.in_use import in_use, unmeasured
-from green_callbacks.sources.refusals import why_unmeasured
 from green_callbacks.text.log import get_logger
 from green_callbacks.worker import Worker
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from green_callbacks.calls import Threads, ring
+from green_callbacks.call_threads import Threads, ring
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)

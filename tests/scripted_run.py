@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from green_callbacks.accountant.totals import totals
+from green_callbacks.analysis.totals import totals
 from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity, Method, RunRecord
 from green_callbacks.sinks.base import RunContext
 

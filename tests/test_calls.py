@@ -7,7 +7,7 @@ import weakref
 
 import pytest
 
-from green_callbacks.calls import CallThread, Threads, call_once, ring
+from green_callbacks.call_threads import CallThread, Threads, call_once, ring
 
 LONG_SECONDS = 30.0
 

@@ -9,10 +9,11 @@ from sensors import RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.gauge import closing
+from green_callbacks.measurement import source_closing as closing
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
-from green_callbacks.sources import EnergySource, PowercapSource, ScriptedSource, opening
+from green_callbacks.sources import EnergySource, PowercapSource, ScriptedSource
+from green_callbacks.sources.common import opening
 
 
 class Told(EnergySource):

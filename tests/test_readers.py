@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.clock import ScriptedClock
+from green_callbacks.measurement.timed_reads import Readers
 from green_callbacks.meter import EnergyMeter, energy_between
-from green_callbacks.readers import Readers
 from green_callbacks.records import Reading
 from green_callbacks.sources import EnergySource, ScriptedSource
 

@@ -4,7 +4,7 @@ import weakref
 
 import pytest
 
-from green_callbacks._running_call import RunningCall
+from green_callbacks._frameworks.common.running_call import RunningCall
 
 PACKAGE = __name__.split(".", maxsplit=1)[0]
 

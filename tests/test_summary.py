@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_run import device, finished, record, run_context
 
+from green_callbacks.analysis import last_gain
 from green_callbacks.carbon import lookup
 from green_callbacks.records import Checkpoints, EpochRecord, History, Intensity, Plan
-from green_callbacks.summary import Summary, answers, last_gain, summarise, table
+from green_callbacks.summary import Summary, answers, summarise, table
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 

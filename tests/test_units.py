@@ -4,11 +4,10 @@ from fractions import Fraction
 import pytest
 
 from green_callbacks.errors import ConfigurationError, UnitError
+from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.units import (
     Amount,
     finite_number,
-    format_energy,
-    format_mass,
     grams_to_kg,
     joules_to_kwh,
     kg_to_grams,

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.ledger import Head, RunLedger, read_ledger
 from green_callbacks.records import EpochRecord, History
 

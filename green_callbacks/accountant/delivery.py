@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.calls import Threads, ring
+from green_callbacks.call_threads import Threads, ring
 from green_callbacks.ledger.run_ledger import RunLedger
 from green_callbacks.records import EpochRecord, History, RunRecord
 from green_callbacks.sinks import RunContext, Sink

@@ -7,7 +7,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
-from green_callbacks.accountant.weighting import Piece
+from green_callbacks.carbon.energy_weighted import Piece
 from green_callbacks.records import DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
 

@@ -7,31 +7,31 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+from green_callbacks.accountant.beginning.options import Settings
+from green_callbacks.accountant.beginning.project_spending import with_project_spending
+from green_callbacks.accountant.beginning.resume import RunState
+from green_callbacks.accountant.beginning.trainer_context import Surroundings, head_of
+from green_callbacks.accountant.decisions.budget_checks import Looks
+from green_callbacks.accountant.decisions.decision_interval import Parts
+from green_callbacks.accountant.decisions.open_epoch import Inside
+from green_callbacks.accountant.decisions.policy_board import Board
 from green_callbacks.accountant.delivery import DRAIN_SECONDS, Delivery
-from green_callbacks.accountant.gpus import LOOK_SECONDS, GpuWatch
-from green_callbacks.accountant.grid import Grid
-from green_callbacks.accountant.guarded import Guarded
-from green_callbacks.accountant.inside import Inside
+from green_callbacks.accountant.energy.grid_intensity import Grid
+from green_callbacks.accountant.energy.open_interval import Segment
+from green_callbacks.accountant.energy.pricing import Pricing
+from green_callbacks.accountant.energy.timeline import Timeline
+from green_callbacks.accountant.energy.unmeasured_gpus import LOOK_SECONDS, GpuWatch
+from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.live_runs import LiveRuns
-from green_callbacks.accountant.looks import Looks
-from green_callbacks.accountant.options import Settings
-from green_callbacks.accountant.parts import Parts
-from green_callbacks.accountant.pricing import Pricing
-from green_callbacks.accountant.project import with_project_spending
+from green_callbacks.accountant.loops.epoch_completeness import Wholeness
 from green_callbacks.accountant.ranks import PHASES, Lap, Slots
-from green_callbacks.accountant.resume import RunState
-from green_callbacks.accountant.segment import Segment
-from green_callbacks.accountant.surroundings import Surroundings, head_of
-from green_callbacks.accountant.timeline import Timeline
-from green_callbacks.accountant.totals import totals
-from green_callbacks.accountant.verdicts import Board
-from green_callbacks.accountant.wholeness import Wholeness
+from green_callbacks.analysis.totals import totals
 from green_callbacks.carbon import ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger import RunLedger
+from green_callbacks.measurement.timed_reads import name_of
 from green_callbacks.meter import EnergyMeter
 from green_callbacks.process import process_id
-from green_callbacks.readers import name_of
 from green_callbacks.records import Checkpoints, EpochRecord, Plan, RunRecord
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sinks import RunContext, Sink, TensorBoardSink

@@ -7,7 +7,6 @@ loads no network client.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from green_callbacks.carbon._token import TOKEN_VARIABLE
 from green_callbacks.carbon.base import (
     CarbonIntensity,
     PolledIntensity,
@@ -21,14 +20,15 @@ from green_callbacks.carbon.comparison import cleanest_comparable
 from green_callbacks.carbon.configuration import Configuration, read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.equivalences import Equivalence, equivalences, equivalent_km
+from green_callbacks.carbon.live.token import TOKEN_VARIABLE
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE, resolve_intensity, said_intensity
 from green_callbacks.carbon.pue import PUE_VARIABLE, Pue, resolve_pue
 from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.carbon.zones import lookup
 
 if TYPE_CHECKING:
-    from green_callbacks.carbon.electricity_maps import ElectricityMaps
-    from green_callbacks.carbon.uk import UkCarbonIntensity
+    from green_callbacks.carbon.live.electricity_maps import ElectricityMaps
+    from green_callbacks.carbon.live.uk import UkCarbonIntensity
 
 _LIVE = {"ElectricityMaps": "electricity_maps", "UkCarbonIntensity": "uk"}
 
@@ -64,6 +64,6 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is asked for
     if name in _LIVE:
-        return getattr(import_module(f"{__name__}.{_LIVE[name]}"), name)
+        return getattr(import_module(f"{__name__}.live.{_LIVE[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)

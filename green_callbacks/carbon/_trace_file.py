@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._files import check_regular
+from green_callbacks.carbon._small_files import check_regular
 from green_callbacks.carbon.tables import read_csv
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import described, given_number

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Final
 
-from green_callbacks.carbon._files import read_text
-from green_callbacks.carbon._metadata import ADDRESS, MetadataError, ask_region
+from green_callbacks.carbon._cloud_metadata import ADDRESS, MetadataError, ask_region
+from green_callbacks.carbon._small_files import read_text
 from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.carbon.zones import lookup
 from green_callbacks.errors import UnknownZoneError

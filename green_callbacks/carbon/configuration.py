@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._files import read_text
+from green_callbacks.carbon._small_files import read_text
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import described
 

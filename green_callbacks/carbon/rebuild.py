@@ -21,8 +21,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from green_callbacks.carbon._figures import Figures, check, read_figures
-from green_callbacks.carbon._time_zones import read_time_zones
+from green_callbacks.carbon._figure_sources import Figures, check, read_figures
+from green_callbacks.carbon._time_zone_database import read_time_zones
 from green_callbacks.carbon.tables import DATA, key, read_table
 from green_callbacks.text.log import get_logger
 

@@ -5,7 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._files import read_text
+from green_callbacks.carbon._small_files import read_text
 from green_callbacks.carbon.tables import has_tables, read_table
 
 _TABLE: Final = "time_zones.csv"

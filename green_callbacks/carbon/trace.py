@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import ClassVar, SupportsFloat
 
-from green_callbacks.carbon._steps import Level, Point, Steps
+from green_callbacks.carbon._step_function import Level, Point, Steps
 from green_callbacks.carbon._trace_file import Series, read_trace
 from green_callbacks.carbon.base import MAX_G_PER_KWH, checked_intensity
 from green_callbacks.errors import ConfigurationError

@@ -1,7 +1,7 @@
 """The command ``green-callbacks``: what a machine can measure, what runs cost, where a rule would have stopped them.
 
 Every sub-command is a file of its own with ``register(subparsers)`` and ``run(arguments) -> int``. What it needs is
-imported when it runs. All that is printed goes through :mod:`green_callbacks.cli._printing`.
+imported when it runs. All that is printed goes through :mod:`green_callbacks.cli.printing`.
 """
 
 import argparse
@@ -10,8 +10,12 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from green_callbacks._version import __version__
-from green_callbacks.cli import doctor, export, replay, summary, whatif
-from green_callbacks.cli._printing import complain, flush, prepare
+from green_callbacks.cli import export
+from green_callbacks.cli.doctor import command as doctor
+from green_callbacks.cli.printing import complain, flush, prepare
+from green_callbacks.cli.replay import command as replay
+from green_callbacks.cli.summary import command as summary
+from green_callbacks.cli.whatif import command as whatif
 from green_callbacks.errors import GreenCallbacksError
 from green_callbacks.text import for_terminal
 

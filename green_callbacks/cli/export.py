@@ -4,11 +4,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from green_callbacks.cli._printing import complain, say, say_data
+from green_callbacks.cli.printing import complain, say, say_data
 from green_callbacks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from green_callbacks.cli._runs import LedgerRun
+    from green_callbacks.cli.runs import LedgerRun
 
 _MODEL_CARD: Final = "model-card"
 _CODECARBON: Final = "codecarbon-csv"
@@ -60,8 +60,8 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigurationError: An option is of another format, there are several runs where one is wanted, nothing was
             measured, or a file cannot be written.
     """
-    from green_callbacks.cli._output import refuse_ledgers, write_whole
-    from green_callbacks.cli._runs import read_runs
+    from green_callbacks.cli.output_files import refuse_ledgers, write_whole
+    from green_callbacks.cli.runs import read_runs
 
     for option, owner in _ONLY_FOR.items():
         if getattr(arguments, option) and arguments.format != owner:
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _text(runs: list["LedgerRun"], arguments: argparse.Namespace) -> str:
     """Return what to write; with a card, write it and return what was done."""
     from green_callbacks import exports
-    from green_callbacks.cli._single import single
+    from green_callbacks.cli.single_run import single
 
     if arguments.format == _METHODS:
         return "\n\n".join(

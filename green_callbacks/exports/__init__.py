@@ -1,7 +1,6 @@
 """What others read of a run that is over: a model card, CodeCarbon's columns, a paragraph for a paper."""
 
 from green_callbacks.exports.codecarbon_csv import COLUMNS, codecarbon_csv
-from green_callbacks.exports.effective import effective_intensity, effective_pue
 from green_callbacks.exports.methods import methods
 from green_callbacks.exports.model_card import co2_eq_emissions, front_matter, write_card
 
@@ -9,8 +8,6 @@ __all__ = [
     "COLUMNS",
     "co2_eq_emissions",
     "codecarbon_csv",
-    "effective_intensity",
-    "effective_pue",
     "front_matter",
     "methods",
     "write_card",

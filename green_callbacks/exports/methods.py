@@ -2,14 +2,14 @@
 
 from typing import Final
 
-from green_callbacks.exports._writing import TOOL, plain
-from green_callbacks.exports.effective import effective_intensity, effective_pue
+from green_callbacks.analysis.means import effective_intensity, effective_pue
+from green_callbacks.exports._formatting import TOOL, plain
 from green_callbacks.records import WORLD, DeviceEnergy, History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.records.reference import AT_THE_WORLDS
-from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
 from green_callbacks.text import for_markdown
-from green_callbacks.units import format_mass
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
 _DIGITS: Final = 3
 _METHODS: Final = {"counter": "energy counter", "sampled": "sampled power", "modelled": "model"}

@@ -3,15 +3,16 @@
 from pathlib import Path
 from typing import Final, Literal
 
+from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.exports._writing import TOOL, gpu_count, plain, where
-from green_callbacks.exports.effective import effective_intensity, effective_pue
+from green_callbacks.exports._formatting import TOOL, gpu_count, plain, where
 from green_callbacks.records import History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.records.reference import AT_THE_WORLDS
-from green_callbacks.sinks._wording import percent, significant
 from green_callbacks.text import for_terminal, for_yaml
-from green_callbacks.units import format_mass, kg_to_grams
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.wording import percent, significant
+from green_callbacks.units import kg_to_grams
 
 TrainingType = Literal["pre-training", "fine-tuning"]
 Metadata = dict[str, float | str]

@@ -40,8 +40,8 @@ fields and types that they do not know. An absent field is None, unless a defaul
 ``end``: the run was closed.
     - ``stop_reason``.
     - ``offset``: where this line begins, in bytes.
-    - ``closing``: the totals, as :mod:`green_callbacks.ledger.closing` writes them. They are a cache. The records stay
-      the truth.
+    - ``closing``: the totals, as :mod:`green_callbacks.ledger.closing_line` writes them. They are a cache.
+      The records stay the truth.
 """
 
 from typing import Final, get_args

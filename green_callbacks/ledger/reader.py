@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 from green_callbacks.errors import LedgerError
-from green_callbacks.ledger._files import bounded_lines, not_a_ledger, opened, shown
-from green_callbacks.ledger._heads import decode_head, decode_plan
-from green_callbacks.ledger._rows import Rows
-from green_callbacks.ledger.bounds import MAX_LINES, MAX_NOTICES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
+from green_callbacks.ledger._head_codec import decode_head, decode_plan
+from green_callbacks.ledger._row_decoding import Rows
 from green_callbacks.ledger.format import HEAD, VERDICTS
 from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.ledger_files import bounded_lines, not_a_ledger, opened, shown
+from green_callbacks.ledger.limits import MAX_LINES, MAX_NOTICES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
 from green_callbacks.records import Checkpoints, DeviceInfo, EpochRecord, History, Plan
 from green_callbacks.records.checked import MAX_TEXT, count, optional_count, optional_text, text
 from green_callbacks.text.log import get_logger

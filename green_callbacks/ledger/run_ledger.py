@@ -6,11 +6,11 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from green_callbacks.calls import Threads
-from green_callbacks.ledger.closing import closing_of
+from green_callbacks.call_threads import Threads
+from green_callbacks.ledger.closing_line import closing_of
 from green_callbacks.ledger.head import Head
-from green_callbacks.ledger.lines import Lines
-from green_callbacks.ledger.writer import LedgerWriter
+from green_callbacks.ledger.line_encoding import Lines
+from green_callbacks.ledger.writer_thread import LedgerWriter
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, Verdict
 from green_callbacks.text.log import get_logger
 

@@ -3,7 +3,7 @@
 from green_callbacks.policies.base import Budget, Left, Policy
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.policies.forecast import Forecast, ForecastRecord, Range, forecast
-from green_callbacks.policies.function import Decision, as_policy
+from green_callbacks.policies.function_policy import Decision, as_policy
 from green_callbacks.policies.marginal_gain import MarginalGain
 from green_callbacks.policies.replay import Replay, replay
 

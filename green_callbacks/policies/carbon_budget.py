@@ -10,12 +10,13 @@ from sys import float_info
 from typing import Final
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies._options import flag, number
-from green_callbacks.policies._spending import after_stop, to_come, unmeasured
+from green_callbacks.policies._next_stop_cost import after_stop, to_come, unmeasured
+from green_callbacks.policies._option_checks import flag, number
 from green_callbacks.policies.base import Left
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done
-from green_callbacks.units import Amount, described, format_energy, format_mass, parse_amount
+from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.units import Amount, described, parse_amount
 
 _ROUNDING: Final = 1e-9
 """Share of a budget that sums may be off by rounding."""

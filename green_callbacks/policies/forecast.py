@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from math import inf, isfinite
 from typing import Final
 
-from green_callbacks.policies._laps import Laps
-from green_callbacks.policies._lost import costs, lost_rows
-from green_callbacks.policies._pace import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
+from green_callbacks.policies._cost_units import Laps
+from green_callbacks.policies._epoch_cost import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
+from green_callbacks.policies._repeated_epochs import costs, lost_rows
 from green_callbacks.policies.carbon_budget import CarbonBudget
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import last_epochs
-from green_callbacks.units import format_duration, format_energy, format_mass
+from green_callbacks.text.amounts import format_duration, format_energy, format_mass
 
 __all__ = ["Forecast", "ForecastRecord", "Range", "forecast"]
 

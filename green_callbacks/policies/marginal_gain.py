@@ -7,15 +7,16 @@ from typing import ClassVar, Final, Literal
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Mode, direction
-from green_callbacks.policies._arming import ENOUGH_VALUES, arming, is_armed
-from green_callbacks.policies._curve import Curve
-from green_callbacks.policies._options import flag, number
-from green_callbacks.policies._price import AHEAD, Price
-from green_callbacks.policies._schedule import drop_ahead, fresh_start
-from green_callbacks.policies._spending import unmeasured
-from green_callbacks.policies._window import Window
+from green_callbacks.policies._gain_threshold import AHEAD, Price
+from green_callbacks.policies._gain_window import Window
+from green_callbacks.policies._learning_curve import Curve
+from green_callbacks.policies._learning_rate_schedule import drop_ahead, fresh_start
+from green_callbacks.policies._next_stop_cost import unmeasured
+from green_callbacks.policies._option_checks import flag, number
+from green_callbacks.policies._warm_up import ENOUGH_VALUES, arming, is_armed
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.units import described, format_energy
+from green_callbacks.text.amounts import format_energy
+from green_callbacks.units import described
 
 _NOT_LEARNING: Final = 0.03
 """A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from green_callbacks.policies.base import Policy
-from green_callbacks.policies.function import Decision, as_policy
+from green_callbacks.policies.function_policy import Decision, as_policy
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
 
 

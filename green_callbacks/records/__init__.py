@@ -1,10 +1,9 @@
 """The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
 
-from green_callbacks.records._columns import Column
 from green_callbacks.records.checkpoints import Checkpoints
 from green_callbacks.records.device import DeviceEnergy, DeviceInfo, Method, PhaseEnergy, Reading
 from green_callbacks.records.epoch import EpochRecord
-from green_callbacks.records.history import History
+from green_callbacks.records.history import Column, History
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.plan import Plan
 from green_callbacks.records.reference import WORLD

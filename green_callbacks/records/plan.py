@@ -7,9 +7,9 @@ from itertools import pairwise
 from typing import Any, Final
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.records import _checks as checks
-from green_callbacks.records._packing import DamagedError
 from green_callbacks.records.history import History
+from green_callbacks.records.history.state import state_checks as checks
+from green_callbacks.records.history.state.packed_columns import DamagedError
 from green_callbacks.units import described, finite_number
 
 _DROPS: Final = "learning_rate_drops"

@@ -2,7 +2,7 @@
 
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.sinks.scalars import is_ours, scalars
-from green_callbacks.sinks.tensorboard import TensorBoardSink
+from green_callbacks.sinks.tensorboard.sink import TensorBoardSink
 
 __all__ = [
     "RunContext",

@@ -8,10 +8,10 @@ from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.process import process_id
 from green_callbacks.records import DeviceInfo, Reading
-from green_callbacks.sources._counted import CountedEnergy, CounterLimits
-from green_callbacks.sources._device import SYSTEM_CLOCK, Account, LiveSource
-from green_callbacks.sources._guarded import Guarded
-from green_callbacks.sources._warnings import warn_if_still
+from green_callbacks.sources.common.device import SYSTEM_CLOCK, Account, LiveSource
+from green_callbacks.sources.common.device_warnings import warn_if_still
+from green_callbacks.sources.common.energy_counter import CountedEnergy, CounterLimits
+from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.units import MILLIJOULES_PER_JOULE, finite_number
 
 _FIELDS: Final = {"cpu": "cpu_total_mj", "gpu": "gpu_mj", "dram": "dram_mj", "ane": "ane_mj"}

@@ -6,10 +6,10 @@ from typing import Final, get_args
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources._counted import FROZEN
-from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
-from green_callbacks.sources._metered import Metered, MeterLimits, Unit
-from green_callbacks.sources._options import checked_name
+from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources.common.energy_counter import FROZEN
+from green_callbacks.sources.common.option_checks import checked_name
+from green_callbacks.sources.common.user_meter import Metered, MeterLimits, Unit
 from green_callbacks.units import described, finite_number
 
 _MOST_TOLD: Final = 256

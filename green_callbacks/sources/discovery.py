@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import Reading
-from green_callbacks.sources.amd import AmdSmiSource, has_amd_gpu
+from green_callbacks.sources.amd.source import AmdSmiSource, has_amd_gpu
 from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
-from green_callbacks.sources.cpu_model import CpuModelSource
+from green_callbacks.sources.common.opening import Opener
+from green_callbacks.sources.cpu.model import CpuModelSource
+from green_callbacks.sources.cpu.powercap import PowercapSource
 from green_callbacks.sources.intel_gpu import IntelGpuSource
-from green_callbacks.sources.nvml import NvmlSource
-from green_callbacks.sources.opening import Opener
-from green_callbacks.sources.powercap import PowercapSource
+from green_callbacks.sources.nvidia.source import NvmlSource
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)

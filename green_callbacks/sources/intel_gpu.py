@@ -10,12 +10,12 @@ from typing import Final
 from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import DeviceInfo, Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource
-from green_callbacks.sources._file_counter import EnergyFile, FileCounter
-from green_callbacks.sources._files import read_text
-from green_callbacks.sources._guarded import Guarded
-from green_callbacks.sources._options import checked_names, checked_path
-from green_callbacks.sources._warnings import warn_if_still
+from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource
+from green_callbacks.sources.common.device_warnings import warn_if_still
+from green_callbacks.sources.common.file_counter import EnergyFile, FileCounter
+from green_callbacks.sources.common.one_thread import Guarded
+from green_callbacks.sources.common.option_checks import checked_names, checked_path
+from green_callbacks.sources.common.system_files import read_text
 
 DRM: Final = Path("/sys/class/drm")
 _REMEDY: Final = "See `dmesg` for what its driver says."

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
-from green_callbacks.sources._options import checked_name
+from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources.common.option_checks import checked_name
 
 
 class PlatformSource(LiveSource[float]):

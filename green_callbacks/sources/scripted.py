@@ -9,8 +9,8 @@ from typing import Any, get_args
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Method, Reading
-from green_callbacks.sources._device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
-from green_callbacks.sources._options import checked_name
+from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
+from green_callbacks.sources.common.option_checks import checked_name
 from green_callbacks.units import described, finite_number
 
 Energy = Callable[[float], float]

@@ -13,7 +13,7 @@ from green_callbacks import worker as worker_module
 from green_callbacks.accountant import delivery as delivery_module
 from green_callbacks.accountant.delivery import Delivery
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.records import History
 
 LONG_SECONDS = 30.0

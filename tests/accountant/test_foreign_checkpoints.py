@@ -10,7 +10,7 @@ from runs import WATTS, scripted, train
 from strategies import comparable, totals_of
 
 from green_callbacks import read_ledger
-from green_callbacks.accountant import resume
+from green_callbacks.accountant.beginning import resume
 from green_callbacks.errors import ConfigurationError
 
 

@@ -8,11 +8,11 @@ from math import inf, nan
 
 import pytest
 
-from green_callbacks.accountant import grid as grid_module
-from green_callbacks.accountant.grid import Grid
-from green_callbacks.accountant.weighting import Piece
-from green_callbacks.calls import Threads
+from green_callbacks.accountant.energy import grid_intensity as grid_module
+from green_callbacks.accountant.energy.grid_intensity import Grid
+from green_callbacks.call_threads import Threads
 from green_callbacks.carbon import ConstantIntensity, lookup
+from green_callbacks.carbon.energy_weighted import Piece
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.records import Intensity
 

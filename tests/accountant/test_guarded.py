@@ -3,7 +3,7 @@ from fractions import Fraction
 
 import pytest
 
-from green_callbacks.accountant.guarded import Guarded, as_number
+from green_callbacks.accountant.guarded_calls import Guarded, as_number
 
 
 class Raising:

@@ -7,7 +7,7 @@ from runs import KG_PER_JOULE, WATTS, scripted
 from thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, read_ledger, replay
-from green_callbacks.accountant.parts import Interval, Parts
+from green_callbacks.accountant.decisions.decision_interval import Interval, Parts
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
 

@@ -10,10 +10,10 @@ from green_callbacks import EnergyAccountant, History
 
 FILES = (
     "accountant/run.py",
-    "accountant/timeline.py",
-    "accountant/segment.py",
-    "records/history.py",
-    "records/_rows.py",
+    "accountant/energy/timeline.py",
+    "accountant/energy/open_interval.py",
+    "records/history/history.py",
+    "records/history/rows.py",
 )
 
 

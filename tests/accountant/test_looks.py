@@ -10,7 +10,7 @@ from runs import KG_PER_JOULE, WATTS
 from thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, Plan, read_ledger
-from green_callbacks.accountant import looks as looks_module
+from green_callbacks.accountant.decisions import budget_checks as looks_module
 from green_callbacks.carbon import TraceIntensity
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.policies import Left

@@ -6,8 +6,8 @@ from math import inf, nan
 
 import pytest
 
-from green_callbacks.accountant.guarded import Guarded
-from green_callbacks.accountant.segment import MAX_COUNT, MAX_METRICS, Seen, Segment
+from green_callbacks.accountant.energy.open_interval import MAX_COUNT, MAX_METRICS, Seen, Segment
+from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.meter import Snapshot, Tally
 from green_callbacks.records import Reading
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from green_callbacks.accountant.timeline import SHARED_EDGE_SECONDS, Timeline
+from green_callbacks.accountant.energy.timeline import SHARED_EDGE_SECONDS, Timeline
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.meter import EnergyMeter
 from green_callbacks.sources import ScriptedSource

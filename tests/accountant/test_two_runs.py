@@ -16,7 +16,7 @@ from thread_ranks import on_ranks
 
 from green_callbacks import EnergyAccountant, measure, read_ledger
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.gauge.registry import REGISTRY
+from green_callbacks.measurement.registry import REGISTRY
 from green_callbacks.records import Reading
 from green_callbacks.sources import EnergySource, ScriptedSource
 

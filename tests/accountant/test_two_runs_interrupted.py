@@ -10,17 +10,17 @@ from runs import WATTS, scripted
 from torture.trial import Interrupted
 
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.gauge.registry import REGISTRY
+from green_callbacks.measurement.registry import REGISTRY
 from green_callbacks.sources import ScriptedSource
 
 FILES = (
     "meter.py",
-    "readers.py",
-    "gauge/gauge.py",
-    "gauge/division.py",
-    "gauge/registry.py",
-    "gauge/tally.py",
-    "gauge/turn.py",
+    "measurement/timed_reads.py",
+    "measurement/gauge.py",
+    "measurement/energy_division.py",
+    "measurement/registry.py",
+    "measurement/device_tally.py",
+    "measurement/interrupt_safe_lock.py",
 )
 SLOW_SECONDS = 5.0
 

@@ -18,7 +18,7 @@ from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.exports import co2_eq_emissions, codecarbon_csv, methods
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.coverage import what_counts
-from green_callbacks.sinks._provenance import final_page, provenance
+from green_callbacks.sinks.tensorboard.provenance_page import final_page, provenance
 from green_callbacks.sources import NvmlSource, ScriptedSource
 from green_callbacks.summary import summarise
 

@@ -20,9 +20,9 @@ from collections.abc import Callable, Iterator
 from itertools import count, islice
 from statistics import median
 
+from green_callbacks.analysis import Front, FrontPoint
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain, Policy
 from green_callbacks.records import EpochRecord, History, Plan
-from green_callbacks.summary import Front, FrontPoint
 
 LAST = 100
 """So many decisions are timed at each length of a run."""

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from green_callbacks import EnergyAccountant, History, Sink, Summary, TensorBoardSink, read_ledger
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.ledger import Head, RunLedger
 from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, PhaseEnergy
 from green_callbacks.sources import ScriptedSource

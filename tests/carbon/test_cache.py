@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.carbon._cache import CLAIM_SECONDS, Answer, SharedAnswers
-from green_callbacks.carbon._steps import Point
+from green_callbacks.carbon._step_function import Point
+from green_callbacks.carbon.live.shared_answers import CLAIM_SECONDS, Answer, SharedAnswers
 
 NOW = 1_750_000_000.0
 ANSWER = Answer((Point(NOW, NOW + 1800, 263.0, ("forecast",)), Point(NOW + 1800, NOW + 3600, 0.0)), NOW + 900)

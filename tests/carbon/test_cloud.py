@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local_server import LocalServer, Question, drip, hang_up, in_turn, reply, serving, silence
 
 from green_callbacks.carbon import CloudIntensity, PolledIntensity, lookup, resolve_intensity, resolve_pue
-from green_callbacks.carbon._metadata import MetadataError, ask_region
+from green_callbacks.carbon._cloud_metadata import MetadataError, ask_region
 from green_callbacks.carbon.cloud import detect_cloud
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from green_callbacks.carbon._deadline import Lifeline, within
+from green_callbacks.carbon.live.deadline import Lifeline, within
 
 
 def test_what_is_done_in_time_is_returned():

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from green_callbacks.carbon._payload import g_per_kwh, mapping, number, posix_seconds, sequence
+from green_callbacks.carbon.live.payload import g_per_kwh, mapping, number, posix_seconds, sequence
 
 
 @pytest.mark.parametrize("value", [None, True, "1", [1], {}, math.nan, math.inf, 10**400, -(10**15)])

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from green_callbacks.carbon._token import Token
+from green_callbacks.carbon.live.token import Token
 from green_callbacks.errors import ConfigurationError
 
 VARIABLE = "GREEN_CALLBACKS_TEST_TOKEN"

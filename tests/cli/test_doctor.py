@@ -10,11 +10,11 @@ import psutil
 import pytest
 from sensors import RaplTree, as_nobody
 
-from green_callbacks.cli._doctor import examine
-from green_callbacks.cli._doctor.account import account
-from green_callbacks.cli._doctor.gpus import gpus
-from green_callbacks.cli._doctor.processors import processors
-from green_callbacks.cli._doctor.software import software
+from green_callbacks.cli.doctor import examine
+from green_callbacks.cli.doctor.account import account
+from green_callbacks.cli.doctor.gpus import gpus
+from green_callbacks.cli.doctor.processors import processors
+from green_callbacks.cli.doctor.software import software
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
 
@@ -276,8 +276,8 @@ class TestProcessors:
         assert elsewhere.command is None
 
     def test_a_quota_counts_as_a_share(self, tmp_path, monkeypatch):
-        from green_callbacks.sources import _allotment
-        from green_callbacks.sources._cgroup import Quota
+        from green_callbacks.sources.job import allotment as _allotment
+        from green_callbacks.sources.job.cgroup import Quota
 
         monkeypatch.setattr(_allotment, "quota", lambda: Quota(0.5, tmp_path))
         assert only(processors(tmp_path, tmp_path / "cpuinfo", {}), "Shared node").details["cpus"] == 0.5

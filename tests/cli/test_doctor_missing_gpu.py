@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.cli._doctor import examination, examine
-from green_callbacks.cli._doctor.gpus import gpus
-from green_callbacks.sources import ScriptedSource, _nvml_remedy, opening
+from green_callbacks.cli.doctor import examination, examine
+from green_callbacks.cli.doctor.gpus import gpus
+from green_callbacks.sources import ScriptedSource
+from green_callbacks.sources.common import opening
+from green_callbacks.sources.nvidia.driver import remedy as _nvml_remedy
 
 MISSING = "The energy of a GPU cannot be measured here"
 

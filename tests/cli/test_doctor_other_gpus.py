@@ -11,8 +11,8 @@ from fake_amdsmi import NOT_LOADED, FakeAmdSmi, FakeGpu, dies
 from fake_apple import FakeApple
 from sensors import DrmTree, as_nobody
 
-from green_callbacks.cli._doctor import examination
-from green_callbacks.cli._doctor.other_gpus import amd, apple, intel
+from green_callbacks.cli.doctor import examination
+from green_callbacks.cli.doctor.other_gpus import amd, apple, intel
 from green_callbacks.clock import SystemClock
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from green_callbacks.carbon import ConstantIntensity
-from green_callbacks.cli import _runs, main
-from green_callbacks.cli._doctor import account
+from green_callbacks.cli import main
+from green_callbacks.cli import runs as _runs
+from green_callbacks.cli.doctor import account
 from green_callbacks.errors import LedgerError
 from green_callbacks.records import Intensity
 from green_callbacks.sources import ScriptedSource

@@ -3,7 +3,7 @@
 import pytest
 from runs import scripted, train
 
-from green_callbacks.cli._runs import read_runs
+from green_callbacks.cli.runs import read_runs
 from green_callbacks.errors import LedgerError
 
 

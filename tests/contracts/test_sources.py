@@ -467,11 +467,11 @@ def test_what_it_describes_are_devices_that_it_reads(opened: EnergySource):
 
 
 SENSORS = {
-    "powercap": "green_callbacks.sources._file_counter.read_bytes",
-    "intel gpu": "green_callbacks.sources._file_counter.read_bytes",
-    "cpu model": "green_callbacks.sources.cpu_model._busy_seconds",
-    "amd": "green_callbacks.sources._amd_driver._answer",
-    "amd sampled": "green_callbacks.sources._amd_driver._answer",
+    "powercap": "green_callbacks.sources.common.file_counter.read_bytes",
+    "intel gpu": "green_callbacks.sources.common.file_counter.read_bytes",
+    "cpu model": "green_callbacks.sources.cpu.model._busy_seconds",
+    "amd": "green_callbacks.sources.amd.driver._answer",
+    "amd sampled": "green_callbacks.sources.amd.driver._answer",
     "apple": "green_callbacks.sources.apple._told",
     "watts": "sensors.FileMeter.__call__",
 }

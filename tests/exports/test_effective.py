@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_run import GERMANY, finished, record
 
-from green_callbacks.exports import effective_intensity, effective_pue
+from green_callbacks.analysis import effective_intensity, effective_pue
 from green_callbacks.records import History
 
 FRANCE = replace(

@@ -16,7 +16,7 @@ from typing import Any
 
 from green_callbacks.errors import GreenCallbacksError
 from green_callbacks.ledger import Head, Lines, closing_of, is_ledger, read_closing, read_ledger
-from green_callbacks.ledger.sums import closings_of
+from green_callbacks.ledger.project_totals import closings_of
 from green_callbacks.records import (
     Checkpoints,
     DeviceEnergy,

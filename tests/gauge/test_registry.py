@@ -3,10 +3,10 @@ import time
 
 import pytest
 
-from green_callbacks.calls import Threads
+from green_callbacks.call_threads import Threads
 from green_callbacks.clock import ScriptedClock, SystemClock
-from green_callbacks.gauge.gauge import Gauge
-from green_callbacks.gauge.registry import Registry
+from green_callbacks.measurement.gauge import Gauge
+from green_callbacks.measurement.registry import Registry
 from green_callbacks.sources import ScriptedSource
 
 LONG_SECONDS = 30.0

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from green_callbacks.gauge import turn as turn_module
-from green_callbacks.gauge.turn import Turn, in_turn
+from green_callbacks.measurement import interrupt_safe_lock as turn_module
+from green_callbacks.measurement.interrupt_safe_lock import Turn, in_turn
 
 LONG_SECONDS = 30.0
 

@@ -7,7 +7,7 @@ import pytest
 from disk import largest_file
 from sensors import as_nobody
 
-from green_callbacks.ledger.append import AppendedFile
+from green_callbacks.ledger.appended_file import AppendedFile
 
 
 @pytest.fixture

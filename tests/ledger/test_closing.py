@@ -8,8 +8,8 @@ from faults import hostile
 from scripted_run import record
 
 from green_callbacks.ledger import Head, Lines, closing_of, read_closing, read_ledger
-from green_callbacks.ledger.bounds import MAX_END_BYTES, MAX_POINTS
-from green_callbacks.ledger.points import Point, thinned_curve, thinned_front
+from green_callbacks.ledger.closing_points import Point, thinned_curve, thinned_front
+from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_POINTS
 from green_callbacks.records import History
 
 HEAD = Head(run_id="run-1", version="1.2.3", monitor="val_acc")

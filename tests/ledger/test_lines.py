@@ -11,8 +11,8 @@ from strategies import comparable
 from green_callbacks import Plan, Verdict
 from green_callbacks.accountant import ranks
 from green_callbacks.ledger import Head, Lines, read_ledger
-from green_callbacks.ledger.bounds import MAX_LINE_BYTES
 from green_callbacks.ledger.format import PHASES, PLAN_AMOUNTS, PLAN_COUNTS, PLAN_DROPS, PLAN_FLAGS, PLAN_SPENT
+from green_callbacks.ledger.limits import MAX_LINE_BYTES
 from green_callbacks.records import Checkpoints, DeviceInfo, PhaseEnergy
 
 HEAD = Head(run_id="run-1", version="1.2.3")

@@ -5,7 +5,7 @@ import json
 from runs import scripted, train
 
 from green_callbacks import read_ledger
-from green_callbacks.ledger.bounds import MAX_NOTICES
+from green_callbacks.ledger.limits import MAX_NOTICES
 from green_callbacks.records.checked import MAX_TEXT
 
 

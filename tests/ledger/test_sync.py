@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from green_callbacks.calls import Threads
-from green_callbacks.ledger import sync as sync_module
-from green_callbacks.ledger.sync import Syncer
+from green_callbacks.call_threads import Threads
+from green_callbacks.ledger import disk_sync as sync_module
+from green_callbacks.ledger.disk_sync import Syncer
 
 LONG_SECONDS = 30.0
 

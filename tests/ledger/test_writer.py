@@ -9,10 +9,10 @@ import pytest
 from conftest import our_threads
 from disk import largest_file
 
-from green_callbacks.calls import Threads
-from green_callbacks.ledger import append as append_module
-from green_callbacks.ledger import writer as writer_module
-from green_callbacks.ledger.writer import LedgerWriter
+from green_callbacks.call_threads import Threads
+from green_callbacks.ledger import appended_file as append_module
+from green_callbacks.ledger import writer_thread as writer_module
+from green_callbacks.ledger.writer_thread import LedgerWriter
 
 LONG_SECONDS = 30.0
 

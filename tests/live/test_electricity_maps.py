@@ -8,7 +8,7 @@ from grid_answers import NOON, point
 from local_server import reply_json
 
 from green_callbacks.carbon import ElectricityMaps, lookup
-from green_callbacks.carbon.electricity_maps import TOKEN_VARIABLE
+from green_callbacks.carbon.live.electricity_maps import TOKEN_VARIABLE
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 
 HOUR = timedelta(hours=1)

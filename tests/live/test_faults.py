@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from local_server import Question, drip, hang_up, reply, reply_json, serving, silence
 
 from green_callbacks.carbon import ElectricityMaps, UkCarbonIntensity, lookup
-from green_callbacks.carbon._http import Request, ServiceError, fetch
+from green_callbacks.carbon.live.http_request import Request, ServiceError, fetch
 from green_callbacks.records import Intensity
 
 GOOD = json.dumps(uk_now()).encode()
@@ -57,7 +57,7 @@ def test_the_yearly_average_stands_in_and_one_warning_says_why(
         clock.advance(60)
     assert provider.at(NOON).g_per_kwh == lookup("GB").g_per_kwh
     assert provider.at(NOON).flags == ("static",)
-    assert [record.name for record in caplog.records] == ["green_callbacks.carbon.live"]
+    assert [record.name for record in caplog.records] == ["green_callbacks.carbon.live.provider"]
     assert "until it answers" in caplog.text
 
 

@@ -10,8 +10,8 @@ from nvml.fake_driver import GPUS, SOURCE, FakeNvml
 
 from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
-from green_callbacks.sources._nvml_share import Share
-from green_callbacks.sources.nvml import NvmlSource
+from green_callbacks.sources.nvidia.source import NvmlSource
+from green_callbacks.sources.nvidia.utilization_share import Share
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
 

@@ -10,9 +10,9 @@ from nvml.fake_driver import GPUS, FakeNvml
 from nvml.stand_in import Rig
 
 from green_callbacks.sources import NvmlSource
-from green_callbacks.sources._nvml_company import Company
-from green_callbacks.sources._nvml_driver import Driver
-from green_callbacks.sources._nvml_sensor import GpuSensor
+from green_callbacks.sources.nvidia.driver.calls import Driver
+from green_callbacks.sources.nvidia.other_processes import Company
+from green_callbacks.sources.nvidia.sensor import GpuSensor
 
 OTHER = 1234567
 LISTED = "nvmlDeviceGetComputeRunningProcesses_v3"

@@ -11,8 +11,9 @@ from nvml.fake_driver import GPUS, FakeNvml
 from nvml.stand_in import Rig, lap
 
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources import NvmlSource, _nvml_remedy
-from green_callbacks.sources._place import Place
+from green_callbacks.sources import NvmlSource
+from green_callbacks.sources.job.machine_kind import Place
+from green_callbacks.sources.nvidia.driver import remedy as _nvml_remedy
 
 
 def percent_off(rig: Rig, seconds: float = 10.0) -> tuple[float, float]:

@@ -10,9 +10,9 @@ from copy import deepcopy
 import pytest
 from random_history import RandomRun
 
+from green_callbacks.analysis import Front
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain
 from green_callbacks.records import Column, EpochRecord, History, Plan
-from green_callbacks.summary import Front
 
 BYTES_PER_VALUE = 40
 """What the rules of one metric may keep for each of its values."""
@@ -155,7 +155,7 @@ class Interrupting:
 
     def __call__(self, frame, event, _):
         name = frame.f_globals.get("__name__", "")
-        if name not in ("green_callbacks.policies._values", "green_callbacks.summary._points") and (
+        if name not in ("green_callbacks.policies._metric_values", "green_callbacks.analysis.pareto_points") and (
             frame.f_code.co_name not in ("_last_seen", "_outside_until", "_last_measured")
         ):
             return None

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.policies._pace import pace
+from green_callbacks.policies._epoch_cost import pace
 
 costs = st.lists(st.floats(0, 1e6, allow_subnormal=False), min_size=2, max_size=32)
 

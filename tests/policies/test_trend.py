@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from green_callbacks.policies._trend import fit, slope_of
+from green_callbacks.policies._gain_trend import fit, slope_of
 
 
 def test_a_straight_line_against_the_logarithm_is_found_and_certain():

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from random_history import RandomRun
 
+from green_callbacks.analysis import Front
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain
 from green_callbacks.records import EpochRecord, History, Plan
-from green_callbacks.summary import Front
 
 costs = st.lists(st.floats(0, 0.3, allow_subnormal=False), max_size=25)
 metrics = st.lists(st.one_of(st.none(), st.floats(width=32)), max_size=25)

@@ -1,15 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.units import (
-    format_energy,
-    format_mass,
-    grams_to_kg,
-    joules_to_kwh,
-    kg_to_grams,
-    kwh_to_joules,
-    parse_amount,
-)
+from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.units import grams_to_kg, joules_to_kwh, kg_to_grams, kwh_to_joules, parse_amount
 
 AMOUNTS = st.floats(1e-9, 1e9)
 MASS_UNITS = ["mg", "g", "kg", "t"]

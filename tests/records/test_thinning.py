@@ -9,11 +9,11 @@ from scripted_run import GERMANY, device, record
 from strategies import comparable, totals_of
 
 from green_callbacks import CarbonBudget, EpochRecord, History, MarginalGain, Plan
+from green_callbacks.analysis import front
+from green_callbacks.analysis.last_gain import last_gain
 from green_callbacks.policies import Forecast
 from green_callbacks.records import PhaseEnergy
-from green_callbacks.records._thinning import MOST_EPOCHS
-from green_callbacks.summary import front
-from green_callbacks.summary._last_gain import last_gain
+from green_callbacks.records.history.state.thinning import MOST_EPOCHS
 
 EPOCHS = 14_000
 POLICIES = [

@@ -11,7 +11,7 @@ from tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History
 from green_callbacks.sinks import TensorBoardSink
-from green_callbacks.sinks._axis import Axis
+from green_callbacks.sinks.tensorboard.axis import Axis
 
 TAG = "green/emissions_total_g"
 QUALITY = "green/1_quality_by_mg_co2e"

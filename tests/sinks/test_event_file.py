@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorboard_events import fields, read_events, records
 
-from green_callbacks.sinks._event_file import EventFile, crc32c, framed
+from green_callbacks.sinks.tensorboard.event_file import EventFile, crc32c, framed
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 FLOATS = st.floats(width=32)

@@ -4,7 +4,7 @@ import pytest
 
 from green_callbacks.metrics import quality_metric
 from green_callbacks.records import Intensity
-from green_callbacks.sinks._wording import duration, intensity_range, percent, place, significant
+from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
 
 @pytest.mark.parametrize(

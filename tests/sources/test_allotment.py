@@ -4,9 +4,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from green_callbacks.sources import _allotment
-from green_callbacks.sources._allotment import Allotment, allotment, busy_seconds, job_gigabytes
-from green_callbacks.sources._cgroup import Quota
+from green_callbacks.sources.job import allotment as _allotment
+from green_callbacks.sources.job.allotment import Allotment, allotment, busy_seconds, job_gigabytes
+from green_callbacks.sources.job.cgroup import Quota
 
 HOST_GIGABYTES = 512
 

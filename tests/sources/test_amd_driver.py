@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from green_callbacks.sources._amd_driver import AmdDriver, AmdDriverError
-from green_callbacks.sources._quiet import quiet
+from green_callbacks.sources.amd.driver import AmdDriver, AmdDriverError
+from green_callbacks.sources.amd.silenced_import import quiet
 
 HANDLE = object()
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.sources._cgroup import Quota, job_usage, memory_limit_bytes, quota, used_seconds
+from green_callbacks.sources.job.cgroup import Quota, job_usage, memory_limit_bytes, quota, used_seconds
 
 
 class Groups:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.sources._counted import CountedEnergy, CounterLimits
-from green_callbacks.sources._device import Account
+from green_callbacks.sources.common.device import Account
+from green_callbacks.sources.common.energy_counter import CountedEnergy, CounterLimits
 
 LIMITS = CounterLimits(largest_watts=1000.0, still_seconds=0.4, range_joules=65_532.0, wrap_seconds=65.0)
 SHOWN = st.one_of(st.none(), st.floats(0, 65_532.0), st.sampled_from([0.0, 1.0, 65_532.0]))

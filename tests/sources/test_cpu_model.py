@@ -8,8 +8,9 @@ import pytest
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.sources import CpuModelSource, _allotment
-from green_callbacks.sources._cgroup import Quota
+from green_callbacks.sources import CpuModelSource
+from green_callbacks.sources.job import allotment as _allotment
+from green_callbacks.sources.job.cgroup import Quota
 
 
 class Machine:

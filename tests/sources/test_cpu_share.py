@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.sources import _cpu_share
-from green_callbacks.sources._allotment import Allotment
-from green_callbacks.sources._cpu_share import CpuShare, energy_share
+from green_callbacks.sources.cpu import time_share as _cpu_share
+from green_callbacks.sources.cpu.time_share import CpuShare, energy_share
+from green_callbacks.sources.job.allotment import Allotment
 
 shares = st.floats(0, 1)
 HALF = Allotment(host_cpus=4, host_cores=4, affinity=(0, 1))

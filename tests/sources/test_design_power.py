@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.sources._design_power import core_design
+from green_callbacks.sources.cpu.design_power import core_design
 
 
 @pytest.fixture

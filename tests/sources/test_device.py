@@ -3,7 +3,7 @@ import os
 import pickle
 import threading
 
-from green_callbacks.sources._device import Account, ForkSafeLock
+from green_callbacks.sources.common.device import Account, ForkSafeLock
 
 
 def test_a_lock_lets_one_thread_in_at_a_time():

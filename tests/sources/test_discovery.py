@@ -25,9 +25,9 @@ from green_callbacks.sources import (
     ScriptedSource,
     discover,
     discovery,
-    opening,
 )
-from green_callbacks.sources.amd import has_amd_gpu
+from green_callbacks.sources.amd.source import has_amd_gpu
+from green_callbacks.sources.common import opening
 from green_callbacks.sources.discovery import survey
 
 

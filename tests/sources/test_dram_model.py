@@ -8,7 +8,8 @@ from sensors import RaplTree
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.meter import EnergyMeter
-from green_callbacks.sources import DramModelSource, PowercapSource, dram_model
+from green_callbacks.sources import DramModelSource, PowercapSource
+from green_callbacks.sources.cpu import dram_model
 
 
 @pytest.fixture

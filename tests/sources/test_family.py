@@ -5,7 +5,7 @@ import sys
 import psutil
 import pytest
 
-from green_callbacks.sources._family import Family
+from green_callbacks.sources.job.process_family import Family
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.sources._files import LARGE_BYTES, read_bytes, read_text
+from green_callbacks.sources.common.system_files import LARGE_BYTES, read_bytes, read_text
 
 
 def test_a_file_is_read_up_to_its_bound(tmp_path: Path):

@@ -8,8 +8,8 @@ import pytest
 
 from green_callbacks.records import Reading
 from green_callbacks.sources import AppleSiliconSource, CallableSource, NvmlSource
-from green_callbacks.sources.in_use import Accelerator, in_use, told, unmeasured
-from green_callbacks.sources.refusals import why_unmeasured
+from green_callbacks.sources.accelerators.in_use import Accelerator, in_use, told, unmeasured
+from green_callbacks.sources.accelerators.unmeasured import why_unmeasured
 
 UUID = "8932f937-d72c-4106-c12f-20bd9faed9f6"
 OTHER = "11111111-d72c-4106-c12f-20bd9faed9f6"

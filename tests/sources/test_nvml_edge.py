@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.sources._nvml_edge import EdgePower
-from green_callbacks.sources._plausible import Plausibility, stands_still
+from green_callbacks.sources.common.plausibility import Plausibility, stands_still
+from green_callbacks.sources.nvidia.counter.power_model import EdgePower
 
 
 def test_a_power_that_lasts_is_taken_as_it_is():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.sources._phase import CounterPhase
+from green_callbacks.sources.nvidia.counter.refresh_phase import CounterPhase
 
 
 def learned(period: float, offset: float, sightings: list[int], half: float) -> CounterPhase:

@@ -11,7 +11,9 @@ from sensors import AMD_RANGE_MICROJOULES, INTEL_RANGE_MICROJOULES, RaplTree, as
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
-from green_callbacks.sources import EnergySource, PowercapSource, _allotment, _cpu_share
+from green_callbacks.sources import EnergySource, PowercapSource
+from green_callbacks.sources.cpu import time_share as _cpu_share
+from green_callbacks.sources.job import allotment as _allotment
 
 PACKAGE = "intel-rapl:0"
 

@@ -8,13 +8,14 @@ import psutil
 import pytest
 from sensors import RaplTree
 
-from green_callbacks.cli._doctor.processors import processors
+from green_callbacks.cli.doctor.processors import processors
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources import CpuModelSource, DramModelSource, PowercapSource, _system, discover
-from green_callbacks.sources._allotment import allotment
-from green_callbacks.sources._cpu_share import CpuShare
-from green_callbacks.sources._family import Family
+from green_callbacks.sources import CpuModelSource, DramModelSource, PowercapSource, discover
+from green_callbacks.sources.cpu.time_share import CpuShare
+from green_callbacks.sources.job import operating_system as _system
+from green_callbacks.sources.job.allotment import allotment
+from green_callbacks.sources.job.process_family import Family
 
 FAILURES = {
     "no such process": psutil.NoSuchProcess(1),
@@ -67,7 +68,7 @@ def test_the_counters_are_read_all_the_same(failing: Callable[..., None], tmp_pa
 
 
 def test_the_models_are_refused_in_a_sentence(failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("green_callbacks.sources._allotment.quota", lambda: None)
+    monkeypatch.setattr("green_callbacks.sources.job.allotment.quota", lambda: None)
     for source in (CpuModelSource(), DramModelSource()):
         with pytest.raises(SourceUnavailableError, match="operating system does not tell"):
             source.open()
@@ -76,7 +77,7 @@ def test_the_models_are_refused_in_a_sentence(failing: Callable[..., None], monk
 def test_what_is_not_measured_is_said(
     failing: Callable[..., None], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ):
-    monkeypatch.setattr("green_callbacks.sources._allotment.quota", lambda: None)
+    monkeypatch.setattr("green_callbacks.sources.job.allotment.quota", lambda: None)
     monkeypatch.setattr("green_callbacks.sources.discovery.PowercapSource", lambda: PowercapSource(tmp_path))
     with caplog.at_level(logging.WARNING):
         sources = discover()
@@ -94,7 +95,7 @@ def test_nobody_is_of_the_family(failing: Callable[..., None]):
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))
 def test_a_model_that_is_open_has_a_gap(failure: Exception, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("green_callbacks.sources._allotment.quota", lambda: None)
+    monkeypatch.setattr("green_callbacks.sources.job.allotment.quota", lambda: None)
     clock = ScriptedClock()
     source = CpuModelSource(clock=clock)
     source.open()
@@ -110,7 +111,7 @@ def test_a_model_that_is_open_has_a_gap(failure: Exception, monkeypatch: pytest.
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))
 def test_a_share_stays_as_it_was(failure: Exception, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.setattr("green_callbacks.sources._cpu_share.job_usage", lambda: None)
+    monkeypatch.setattr("green_callbacks.sources.cpu.time_share.job_usage", lambda: None)
     share = CpuShare.begin(allotment({}), 0.0)
 
     def fail() -> None:
@@ -129,8 +130,8 @@ def test_without_psutil_the_errors_are_pythons(monkeypatch: pytest.MonkeyPatch):
 def test_times_that_stand_still_while_this_process_works_are_a_gap(monkeypatch: pytest.MonkeyPatch):
     """As sandboxes show them whose /proc/stat is all zeros."""
     own = 0.0
-    monkeypatch.setattr("green_callbacks.sources.cpu_model.process_time", lambda: own)
-    monkeypatch.setattr("green_callbacks.sources.cpu_model._busy_seconds", lambda quota, affinity: 0.0)
+    monkeypatch.setattr("green_callbacks.sources.cpu.model.process_time", lambda: own)
+    monkeypatch.setattr("green_callbacks.sources.cpu.model._busy_seconds", lambda quota, affinity: 0.0)
     clock = ScriptedClock()
     source = CpuModelSource(clock=clock)
     source.open()
@@ -149,7 +150,7 @@ def test_times_that_cannot_be_are_a_gap(monkeypatch: pytest.MonkeyPatch, seconds
     clock = ScriptedClock()
     source = CpuModelSource(clock=clock)
     source.open()
-    monkeypatch.setattr("green_callbacks.sources.cpu_model._system_seconds", lambda affinity: seconds)
-    monkeypatch.setattr("green_callbacks.sources._cgroup.Quota.used_seconds", lambda quota: seconds)
+    monkeypatch.setattr("green_callbacks.sources.cpu.model._system_seconds", lambda affinity: seconds)
+    monkeypatch.setattr("green_callbacks.sources.job.cgroup.Quota.used_seconds", lambda quota: seconds)
     clock.advance(1)
     assert source.read()["cpu:model"].reason is not None

@@ -6,8 +6,8 @@ from math import inf, nan
 
 import pytest
 
+from green_callbacks.measurement.reading_checks import checked_readings
 from green_callbacks.records import Reading
-from green_callbacks.sources.validation import checked_readings
 
 GOOD = Reading(1000.0, "gpu", "counter", below_joules=1.0, above_joules=2.0)
 NUMBERS = ["below_joules", "above_joules", "tolerance", "gap_seconds", "lag_joules", "walk_square_joules"]

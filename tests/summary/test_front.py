@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from green_callbacks.analysis import Front, FrontPoint, NextDoubling, chosen, front, knee, worth_keeping
+from green_callbacks.analysis.pareto import bought, doubling
 from green_callbacks.records import EpochRecord, History
-from green_callbacks.summary import Front, FrontPoint, NextDoubling, chosen, front, knee, worth_keeping
-from green_callbacks.summary._front import bought, doubling
 
 
 def learning(*values, metric="val_acc", kg=1.0):

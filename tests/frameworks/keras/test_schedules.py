@@ -1,7 +1,7 @@
 import keras
 import pytest
 
-from green_callbacks._keras_schedules import Batches, schedule_plan
+from green_callbacks._frameworks.keras.schedules import Batches, schedule_plan
 from green_callbacks.records import Plan
 
 schedules = keras.optimizers.schedules

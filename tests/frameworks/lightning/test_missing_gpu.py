@@ -6,7 +6,8 @@ import pytest
 import torch
 from frameworks.lightning.tiny import TinyModule, epochs, monitor, trainer
 
-from green_callbacks import CarbonBudget, _lightning
+from green_callbacks import CarbonBudget
+from green_callbacks._frameworks.lightning import hooks as _lightning
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
 

@@ -14,8 +14,8 @@ import torch
 from torch.optim import lr_scheduler as lrs
 
 from green_callbacks import Plan
-from green_callbacks._torch_schedules import Schedule, _rates, schedule_plan
-from green_callbacks.accountant.guarded import Guarded
+from green_callbacks._frameworks.torch.schedules import Schedule, _rates, schedule_plan
+from green_callbacks.accountant.guarded_calls import Guarded
 
 EPOCHS = 12
 

@@ -13,8 +13,8 @@ from torch.optim import lr_scheduler as lrs
 from torch.utils.data import DataLoader, TensorDataset
 
 from green_callbacks import History, MarginalGain, Plan
-from green_callbacks._torch_schedules import Schedule, schedule_plan
-from green_callbacks.accountant.guarded import Guarded
+from green_callbacks._frameworks.torch.schedules import Schedule, schedule_plan
+from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.clock import ScriptedClock
 
 EPOCHS = 12

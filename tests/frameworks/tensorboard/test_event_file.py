@@ -12,15 +12,15 @@ from scripted_run import finished, record, run_context
 
 from green_callbacks.records import History
 from green_callbacks.sinks import TensorBoardSink
-from green_callbacks.sinks._event_file import EventFile, framed
-from green_callbacks.sinks._event_proto import (
+from green_callbacks.sinks.tensorboard.chart_layout import Layout, layout
+from green_callbacks.sinks.tensorboard.event_encoding import (
     layout_event,
     restart_event,
     scalars_event,
     text_event,
     version_event,
 )
-from green_callbacks.sinks._layout import Layout, layout
+from green_callbacks.sinks.tensorboard.event_file import EventFile, framed
 
 pytest.importorskip("tensorboard")
 

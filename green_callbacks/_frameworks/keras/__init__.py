@@ -1,0 +1,1 @@
+"""The body of the callbacks for Keras 3."""

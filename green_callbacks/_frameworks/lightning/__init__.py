@@ -1,0 +1,1 @@
+"""The body of the callbacks for Lightning, the same for both import roots."""

@@ -1,0 +1,1 @@
+"""What adapters share whose models are trained with torch."""

@@ -1,0 +1,213 @@
+"""What the learning-rate schedules of torch still hold."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import partial
+from itertools import pairwise
+from math import ceil, cos, inf, pi
+from typing import Any, Final
+
+from torch.optim.lr_scheduler import (
+    ConstantLR,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LambdaLR,
+    LinearLR,
+    MultiStepLR,
+    OneCycleLR,
+    PolynomialLR,
+    SequentialLR,
+    StepLR,
+)
+
+from green_callbacks._frameworks.common.pure_functions import is_pure
+from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.records import Plan
+
+_DROP: Final = 0.5
+"""A learning rate that falls to this share or less from one epoch to the next has dropped."""
+
+_ABOUT_ZERO: Final = 0.05
+"""A learning rate that ends at this share of its highest or less has been annealed, if it fell in most epochs."""
+
+_MOST_EPOCHS: Final = 10_000
+"""Plans longer than this are not followed to their end: it would take longer than anybody wants to wait."""
+
+Rate = Callable[[int], float]
+"""The learning rate of one group of parameters, as a share of its first, by the steps that the schedule has taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """A learning-rate schedule in a training loop.
+
+    Attributes:
+        scheduler: The scheduler, of torch.
+        steps_per_epoch: How often it steps in an epoch; None if unknown.
+        epoch: The epoch that has begun.
+        inside: How many of its steps the scheduler has taken in that epoch.
+    """
+
+    scheduler: Any
+    steps_per_epoch: Fraction | int | None
+    epoch: int = 0
+    inside: int = 0
+
+
+def schedule_plan(schedules: Iterable[Schedule], plan: Plan, epochs: int | None, guarded: Guarded) -> Plan:
+    """Add to a plan what learning-rate schedules will do.
+
+    Schedules of torch's own classes are read. No code of the user's runs: a function of theirs is asked only where it
+    can be seen to do nothing but arithmetic.
+
+    Args:
+        schedules: The schedules of a run.
+        plan: What else is known.
+        epochs: Number of epochs to come altogether, as far as known.
+        guarded: Asks the schedules.
+
+    Returns:
+        The plan with drops and annealing; marked unreadable where a schedule goes by a metric or by the user's code, is
+        of a kind that is not known here, or has no known end.
+    """
+    for schedule in schedules:
+        unreadable = replace(plan, schedule_unreadable=True)
+        plan = guarded.ask("The learning-rate schedule", partial(_with, schedule, plan, epochs), unreadable)
+    return plan
+
+
+def _with(schedule: Schedule, plan: Plan, epochs: int | None) -> Plan:
+    scheduler, per_epoch = schedule.scheduler, schedule.steps_per_epoch
+    rates = _rates(scheduler)
+    if rates is None or not per_epoch or _oscillates(scheduler, per_epoch):
+        return replace(plan, schedule_unreadable=True)
+    # A run that was resumed may have taken other steps before: those to come count from where the scheduler stands.
+    begin = int(scheduler.last_epoch) - schedule.inside - int(schedule.epoch * per_epoch)
+    if epochs is None and type(scheduler) is MultiStepLR:
+        epochs = ceil((max(scheduler.milestones, default=0) - begin) / per_epoch) + 1
+    if not epochs or epochs > _MOST_EPOCHS:
+        return replace(plan, schedule_unreadable=True)
+    # By the beginning of each epoch: one in whose course the rate drops still had the higher one.
+    steps = [max(begin + int(epoch * per_epoch), 0) for epoch in range(epochs + 1)]
+    for rate in rates:
+        plan = _after(plan, [rate(step) for step in steps])
+    return plan
+
+
+def _after(plan: Plan, rates: Sequence[float]) -> Plan:
+    """Add what a learning rate does, by its values at the beginning of each epoch and at the end."""
+    falls = sum(after < before for before, after in pairwise(rates))
+    if rates[-1] <= _ABOUT_ZERO * max(rates) and falls > (len(rates) - 1) / 2:
+        return replace(plan, anneals=True)
+    fallen = enumerate(pairwise(rates[:-1]), start=1)
+    drops = {epoch for epoch, (before, after) in fallen if before > 0 and after <= _DROP * before}
+    return replace(plan, learning_rate_drops=tuple(sorted({*plan.learning_rate_drops, *drops})))
+
+
+def _oscillates(scheduler: Any, per_epoch: Fraction | int) -> bool:
+    """Tell whether a schedule falls and rises within an epoch, so that its values at the ends of epochs say nothing."""
+    if type(scheduler) is SequentialLR:
+        return any(_oscillates(part, per_epoch) for part in scheduler._schedulers)  # noqa: SLF001
+    return type(scheduler) is CosineAnnealingLR and scheduler.T_max < per_epoch
+
+
+def _rates(scheduler: Any) -> list[Rate] | None:
+    """Return the rates of all groups that learn; None where a schedule has no closed form that is known here."""
+    if type(scheduler) not in _READERS:  # a class derived from one of torch's may do anything
+        return None
+    learning = [at for at, group in enumerate(scheduler.optimizer.param_groups) if group.get("initial_lr")]
+    rates = [_READERS[type(scheduler)](scheduler, at) for at in learning]
+    known = [rate for rate in rates if rate is not None]
+    return known if len(known) == len(rates) else None
+
+
+def _multi_step(scheduler: Any, _: int) -> Rate:
+    milestones = sorted(scheduler.milestones.elements())
+    return lambda step: float(scheduler.gamma ** bisect_right(milestones, step))
+
+
+def _step(scheduler: Any, _: int) -> Rate:
+    return lambda step: float(scheduler.gamma ** (step // scheduler.step_size))
+
+
+def _exponential(scheduler: Any, _: int) -> Rate:
+    return lambda step: float(scheduler.gamma**step)
+
+
+def _constant(scheduler: Any, _: int) -> Rate:
+    total = scheduler.total_iters or inf  # torch never ends a warm-up of no steps
+    return lambda step: float(scheduler.factor) if step < total else 1.0
+
+
+def _linear(scheduler: Any, _: int) -> Rate:
+    first, last, total = scheduler.start_factor, scheduler.end_factor, scheduler.total_iters or inf
+    return lambda step: float(first + (last - first) * min(step, total) / total) if total < inf else float(first)
+
+
+def _polynomial(scheduler: Any, _: int) -> Rate:
+    total = scheduler.total_iters
+    return lambda step: float((1 - min(step / total, 1.0)) ** scheduler.power) if total else 1.0
+
+
+def _cosine(scheduler: Any, group: int) -> Rate:
+    floor = float(scheduler.eta_min / scheduler.base_lrs[group])
+    return lambda step: floor + (1 - floor) * _half_cosine(step / scheduler.T_max)
+
+
+def _one_cycle(scheduler: Any, group: int) -> Rate:
+    rates = scheduler.optimizer.param_groups[group]
+    between = _half_cosine if scheduler._anneal_func_type == "cos" else lambda share: 1 - share  # noqa: SLF001
+    phases = [  # torch shows them in no other way
+        (float(phase["end_step"]), float(rates[phase["start_lr"]]), float(rates[phase["end_lr"]]))
+        for phase in scheduler._schedule_phases  # noqa: SLF001
+    ]
+    ends = [end for end, _, _ in phases]
+
+    def rate(step: int) -> float:
+        at = min(bisect_left(ends, step), len(phases) - 1)
+        begin, (end, first, last) = (ends[at - 1] if at else 0.0), phases[at]
+        share = min((step - begin) / (end - begin), 1.0) if end > begin else 1.0
+        return (last + (first - last) * between(share)) / phases[0][1]
+
+    return rate
+
+
+def _half_cosine(share: float) -> float:
+    return (1 + cos(pi * share)) / 2
+
+
+def _lambda(scheduler: Any, group: int) -> Rate | None:
+    function = scheduler.lr_lambdas[group]
+    return (lambda step: float(function(step))) if is_pure(function) else None
+
+
+def _sequence(scheduler: Any, group: int) -> Rate | None:
+    starts = [0, *scheduler._milestones]  # noqa: SLF001  torch shows them in no other way
+    parts = [(_READERS.get(type(part)), part) for part in scheduler._schedulers]  # noqa: SLF001
+    rates = [read(part, group) if read else None for read, part in parts]
+    known = [rate for rate in rates if rate is not None]
+    if len(known) < len(rates):
+        return None
+
+    def rate(step: int) -> float:
+        part = bisect_right(starts, step) - 1
+        return known[part](step - starts[part])
+
+    return rate
+
+
+_READERS: Final[Mapping[type, Callable[[Any, int], Rate | None]]] = {
+    MultiStepLR: _multi_step,
+    StepLR: _step,
+    ExponentialLR: _exponential,
+    ConstantLR: _constant,
+    LinearLR: _linear,
+    PolynomialLR: _polynomial,
+    CosineAnnealingLR: _cosine,
+    OneCycleLR: _one_cycle,
+    LambdaLR: _lambda,
+    SequentialLR: _sequence,
+}
+"""The closed forms of torch's own schedules, as torch documents them, by the exact class."""

@@ -1,0 +1,1 @@
+"""What an accountant is given, and where its run stands when it starts."""

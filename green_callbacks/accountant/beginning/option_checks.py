@@ -1,0 +1,208 @@
+"""Checks of single options, where they are given: what cannot work is refused in one sentence with the remedy."""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+from green_callbacks.carbon import INTENSITY_VARIABLE, LOCATION_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE
+from green_callbacks.clock import Clock
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.sinks.folder_checks import file_in_the_way
+from green_callbacks.units import described
+
+_MOST_LABELS, _LONGEST_LABEL = 50, 200
+"""What a head of a ledger holds without growing long: a number, and characters."""
+
+_MOST_SAMPLES: Final = 2**53
+"""Counts stay below this, up to which a float counts by ones."""
+
+_YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
+_NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
+
+_PREFIX: Final = "GREEN_CALLBACKS_"
+_BEGINNING: Final = "GREEN"
+"""How variables begin that may be meant for ours."""
+DISABLE_VARIABLE: Final = "GREEN_CALLBACKS_DISABLE"
+_VARIABLES: Final = (DISABLE_VARIABLE, LOCATION_VARIABLE, INTENSITY_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE)
+
+T = TypeVar("T")
+
+
+def listed(name: str, example: str, given: object) -> Sequence[Any]:
+    """Return an option that is a list.
+
+    Args:
+        name: Name of the option.
+        example: How it is written.
+        given: What was given.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if isinstance(given, str | bytes) or not isinstance(given, Sequence):
+        msg = f"{name}= takes a list, not {described(given)}: write {name}=[{example}], or {name}=[] for none."
+        raise ConfigurationError(msg)
+    return given
+
+
+def objects(name: str, kind: type[T], example: str, given: object) -> tuple[T, ...] | None:
+    """Return an option that is a list of objects of a kind; None if it was not given.
+
+    Args:
+        name: Name of the option.
+        kind: Their class.
+        example: How one is written.
+        given: What was given.
+
+    Raises:
+        ConfigurationError: It is no list, or holds something else.
+    """
+    if given is None:
+        return None
+    found = listed(name, example, given)
+    for each in found:
+        if isinstance(each, type):
+            msg = f"{name}= holds the class {each.__name__}: pass an object of it, {each.__name__}(...)."
+            raise ConfigurationError(msg)
+        if not isinstance(each, kind):
+            msg = f"{name}= takes a list of {kind.__name__} objects, such as {example}, not {described(each)}."
+            raise ConfigurationError(msg)
+    if len({id(each) for each in found}) < len(found):
+        msg = f"{name}= holds the same object twice, which would count twice: name it once."
+        raise ConfigurationError(msg)
+    return tuple(found)
+
+
+def one(name: str, kind: type[T], example: str, given: object) -> T | None:
+    """Return an option that is one object of a kind; None if it was not given.
+
+    Args:
+        name: Name of the option.
+        kind: Its class.
+        example: How it is written.
+        given: What was given.
+
+    Raises:
+        ConfigurationError: It is something else.
+    """
+    if given is None or isinstance(given, kind):
+        return given
+    what = "text" if kind is str else kind.__name__
+    msg = f"{name}= takes a {what}, such as {name}={example}, not {described(given)}."
+    raise ConfigurationError(msg)
+
+
+def flag(name: str, given: object) -> bool:
+    """Return an option that is True or False; False if it was not given."""
+    if given is not None and not isinstance(given, bool):
+        msg = f"{name}= takes True or False, not {described(given)}."
+        raise ConfigurationError(msg)
+    return bool(given)
+
+
+def clock(given: Any, otherwise: Callable[[], Clock]) -> Clock:  # noqa: ANN401  that is the question
+    """Return the clock that was given.
+
+    Args:
+        given: An object that tells the time.
+        otherwise: Makes one where none was given.
+
+    Raises:
+        ConfigurationError: It is none.
+    """
+    if given is None:
+        return otherwise()
+    if isinstance(given, type) or not all(callable(getattr(given, name, None)) for name in ("monotonic", "now")):
+        msg = f"clock= takes an object with monotonic() and now(), such as SystemClock(), not {described(given)}."
+        raise ConfigurationError(msg)
+    told: Clock = given
+    return told
+
+
+def labels(given: object) -> dict[str, str]:
+    """Return what the user says of a run."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
+        msg = f"labels= takes texts by name, such as {{'team': 'vision'}}: {_not_a_text(given)}."
+        raise ConfigurationError(msg)
+    if any(len(each) > _LONGEST_LABEL for pair in given.items() for each in pair) or len(given) > _MOST_LABELS:
+        msg = f"labels= takes at most {_MOST_LABELS} texts of at most {_LONGEST_LABEL} characters each."
+        raise ConfigurationError(msg)
+    return dict(given)
+
+
+def _not_a_text(given: object) -> str:
+    if not isinstance(given, Mapping):
+        return f"{described(given)} is no mapping"
+    found = next(each for pair in given.items() for each in pair if not isinstance(each, str))
+    return f"{described(found)} is no text"
+
+
+def ledger(given: object) -> Path | Literal[False] | None:
+    """Return the path of a ledger, False for none, None for the usual one."""
+    if given is None or given is False:
+        return given
+    wanted = os.fspath(given) if isinstance(given, str | os.PathLike) else None
+    if not isinstance(wanted, str) or not wanted.strip() or "\0" in wanted:
+        msg = f"ledger= takes the path of a file, or False for none, not {described(given)}."
+        raise ConfigurationError(msg)
+    if "://" in wanted:
+        msg = f"ledger= takes a file on this machine, not {described(wanted)}: leave it out, or name a local one."
+        raise ConfigurationError(msg)
+    path = Path(os.path.expanduser(wanted))  # noqa: PTH111  Path's raises where there is no home
+    if os.path.isdir(path) or wanted.endswith(("/", os.sep)):  # noqa: PTH112  never raises
+        msg = f"ledger= names the folder {described(wanted)}: name a file in it, such as run.jsonl."
+        raise ConfigurationError(msg)
+    blocked = file_in_the_way(path)
+    if blocked is not None:
+        msg = f"ledger= names a file in {described(str(blocked))}, which is a file itself: name a folder."
+        raise ConfigurationError(msg)
+    with suppress(OSError):  # of a working folder that is gone
+        path = path.absolute()  # the working folder may change until the start
+    return path
+
+
+def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that seem to be meant for ours and are none of them, each with a sentence.
+
+    Args:
+        environ: Environment variables.
+    """
+    found = {}
+    for name in sorted(each for each in environ if each.upper().startswith(_BEGINNING) and each not in _VARIABLES):
+        is_ours = name.startswith(_PREFIX)
+        nearest = difflib.get_close_matches(name.upper(), _VARIABLES, n=1, cutoff=0.7 if is_ours else 0.9)
+        if not is_ours and not nearest:
+            continue  # of somebody else
+        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(_VARIABLES)}."
+        found[name] = f"The variable {described(name)[1:-1]} says nothing to this version; {hint}"
+    return found
+
+
+def is_set(name: str, environ: Mapping[str, str]) -> bool:
+    """Return whether a variable switches something on.
+
+    Args:
+        name: The variable.
+        environ: Environment variables.
+
+    Raises:
+        ConfigurationError: It says neither yes nor no.
+    """
+    said = environ.get(name, "").strip().lower()
+    if said not in _YES | _NO:
+        msg = f"{name} is {described(environ[name])}: write 1 for yes, or 0 for no."
+        raise ConfigurationError(msg)
+    return said in _YES
+
+
+def samples(given: object) -> int | None:
+    """Return a number of training samples of an epoch; None if it was not given."""
+    if given is not None and (not isinstance(given, int) or isinstance(given, bool) or not 0 < given < _MOST_SAMPLES):
+        msg = f"samples_per_epoch= takes a number of samples above 0, such as 50_000, not {described(given)}."
+        raise ConfigurationError(msg)
+    return given

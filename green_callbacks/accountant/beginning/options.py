@@ -1,0 +1,139 @@
+"""The options of an accountant, written and documented once for all adapters."""
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypedDict
+
+from green_callbacks.accountant.beginning import option_checks as checks
+from green_callbacks.accountant.decisions.decision_interval import Interval
+from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
+from green_callbacks.carbon.tables import tables
+from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.policies import Decision, Policy, as_policy
+from green_callbacks.records import WORLD, Intensity, Plan
+from green_callbacks.sinks import Sink
+from green_callbacks.sources import EnergySource
+from green_callbacks.text.log import get_logger
+
+DISABLE_VARIABLE: Final = checks.DISABLE_VARIABLE
+
+logger = get_logger(__name__)
+
+
+class AccountantOptions(TypedDict, total=False):
+    """What an accountant, and so every adapter, can be told.
+
+    Args:
+        sources: Where joules come from; what this machine can measure unless given.
+        location: Zone whose yearly carbon intensity counts: ``"DE"``, ``"US-CA"``, ``"gcp:europe-west1"``, a name.
+            Found without the network unless given.
+        carbon_intensity: Carbon intensity in gCO2e/kWh, what ``lookup()`` found, or a provider of it; goes before the
+            location's.
+        pue: Power usage effectiveness of the facility, 1 to 3.
+        policies: When to stop: policies, or functions of history and plan.
+        decide_every: How often to record and decide inside an epoch, after a number of optimiser steps such as 500 or
+            ``"500 steps"``, or a time such as ``"10 min"``; at the end of epochs only unless given. Budgets look inside
+            epochs anyway.
+        sinks: Where records go besides the ledger; TensorBoard, if it is installed, unless given.
+        ledger: File of the run's records; one in ``green-callbacks/`` of the log or working folder unless given.
+            A file that exists is the run to go on with. False for none.
+        plan: What is known ahead and the framework does not say.
+        samples_per_epoch: Training samples of an epoch, where the framework does not tell how many they are; goes
+            before what is counted.
+        labels: What you say of the run, such as ``{"team": "vision"}``; stands in the ledger's head. None unless
+            given.
+        strict: Raise what is otherwise logged: sensors that fail, sinks that cannot write. For tests.
+        clock: The time; the machine's unless given.
+    """
+
+    sources: Sequence[EnergySource] | None
+    location: str | None
+    carbon_intensity: float | Intensity | CarbonIntensity | None
+    pue: float | None
+    policies: Sequence[Policy | Decision]
+    decide_every: str | int | None
+    sinks: Sequence[Sink] | None
+    ledger: str | Path | Literal[False] | None
+    plan: Plan | None
+    samples_per_epoch: int | None
+    labels: Mapping[str, str] | None
+    strict: bool
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Options that have been checked, with their defaults."""
+
+    sources: tuple[EnergySource, ...] | None
+    intensity: CarbonIntensity | None
+    pue: Pue
+    policies: tuple[Policy, ...]
+    decide_every: Interval | None
+    sinks: tuple[Sink, ...] | None
+    ledger: Path | Literal[False] | None
+    plan: Plan
+    samples_per_epoch: int | None
+    labels: Mapping[str, str]
+    strict: bool
+    clock: Clock
+    is_off: bool = False
+
+    @classmethod
+    def check(cls, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Self:
+        """Check options as a user gave them.
+
+        Args:
+            options: The options by name.
+            environ: Environment variables.
+
+        Returns:
+            The settings.
+
+        Raises:
+            ConfigurationError: An option that cannot work.
+            TypeError: An option that there is not.
+        """
+        _refuse_unknown(options)
+        get = options.get
+        is_disabled = checks.is_set(DISABLE_VARIABLE, environ)
+        location = checks.one("location", str, "'DE'", get("location"))
+        settings = cls(
+            sources=checks.objects("sources", EnergySource, "NvmlSource()", get("sources")),  # type: ignore[type-abstract]  # to compare with
+            # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
+            intensity=said_intensity(location, get("carbon_intensity"), environ),
+            pue=resolve_pue(get("pue"), location, environ),
+            policies=_policies(get("policies")),
+            decide_every=None if get("decide_every") is None else Interval.parse(options["decide_every"]),
+            sinks=checks.objects("sinks", Sink, "TensorBoardSink()", get("sinks")),  # type: ignore[type-abstract]  # likewise
+            ledger=checks.ledger(get("ledger")),
+            plan=checks.one("plan", Plan, "Plan(epochs=100)", get("plan")) or Plan(),
+            samples_per_epoch=checks.samples(get("samples_per_epoch")),
+            labels=checks.labels(get("labels")),
+            strict=checks.flag("strict", get("strict")),
+            clock=checks.clock(get("clock"), SystemClock),
+        )
+        if is_disabled:
+            logger.info("%s is set: nothing is measured, kept or stopped.", DISABLE_VARIABLE)
+            world = ConstantIntensity(WORLD)  # rather than a guess, which comes with a warning
+            return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world, is_off=True)
+        if settings.intensity is None:
+            tables()  # a guess takes them; where a bundle lacks them, it is said here and not at the start
+        return settings
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    known = AccountantOptions.__annotations__
+    for name in options.keys() - known.keys():
+        nearest = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {nearest[0]!r}?" if nearest else f"; there are {', '.join(known)}."
+        msg = f"There is no option {name!r}{hint}"
+        raise TypeError(msg)
+
+
+def _policies(policies: object) -> tuple[Policy, ...]:
+    given = () if policies is None else checks.listed("policies", "CarbonBudget('500 g')", policies)
+    return tuple(map(as_policy, given))

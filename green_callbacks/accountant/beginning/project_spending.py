@@ -1,0 +1,73 @@
+"""What the other runs of a project have spent, by their ledgers."""
+
+import glob
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from green_callbacks.accountant.notices import Notices
+from green_callbacks.ledger.project_ledgers import FOLDER, identity_of, ledgers_of
+from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.policies import CarbonBudget, Policy
+
+__all__ = ["FOLDER", "ledgers_of", "with_project_spending"]
+
+
+def with_project_spending(
+    policies: Sequence[Policy], ledger: Path | None, run_id: str = "", notices: Notices | None = None
+) -> tuple[Policy, ...]:
+    """Tell the budgets of projects what other runs have spent.
+
+    Reads the closing line of every ledger of the projects, and the records of those that were never closed. Files that
+    cannot be read are warned of once and do not count.
+
+    Args:
+        policies: The policies of a run.
+        ledger: The ledger of this run, which is left out; None if it has none.
+        run_id: Name of this run, of which copies are left out too.
+        notices: Where to say what does not count.
+
+    Returns:
+        The policies, those budgets with ``spent_before``.
+    """
+    told = notices or Notices()
+    return tuple(
+        _told(policy, ledger, run_id, told) if isinstance(policy, CarbonBudget) and policy.project else policy
+        for policy in policies
+    )
+
+
+def _told(budget: CarbonBudget, ledger: Path | None, run_id: str, notices: Notices) -> CarbonBudget:
+    project = str(budget.project)
+    if not _holds(project, ledger):
+        notices.say(
+            f"{project} without this run",
+            "Later runs of %s will not count this one, whose ledger is %s. Let the project's folder hold it.",
+            project,
+            ledger or "turned off",
+        )
+    own = identity_of(ledger) if ledger else None
+    paths = (path for path in ledgers_of(project) if own is None or identity_of(path) != own)
+    others = closings_of(paths, but=run_id)
+    for what, said in {
+        "%d of the project's ledgers cannot be read and do not count. %s": others.unread,
+        "%d of the project's ledgers are damaged and count in part. %s": others.damaged,
+        "%d of the project's runs stand in several ledgers. %s": others.copies,
+    }.items():
+        if said:
+            notices.say(f"{project}: {what}", what, len(said), said[0])
+    closings = others.closings
+    spent = sum(closing.emissions_kg if budget.counts_emissions else closing.facility_kwh for closing in closings)
+    return replace(budget, spent_before=budget.spent_before + spent)
+
+
+def _holds(project: str, ledger: Path | None) -> bool:
+    """Tell whether a ledger that may not exist yet will be found in a project."""
+    if ledger is None:
+        return False
+    if glob.has_magic(project) and not os.path.isdir(project):  # noqa: PTH112  never raises
+        return fnmatch(str(ledger.absolute()), str(Path(project).absolute()).replace("**/", "*"))
+    folder, own = Path(os.path.realpath(project)), Path(os.path.realpath(ledger))  # loops of links raise nothing here
+    return own.is_relative_to(folder) and not any(part.startswith(".") for part in own.relative_to(folder).parts)

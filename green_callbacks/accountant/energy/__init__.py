@@ -1,0 +1,1 @@
+"""The energy of a run: open intervals, their edges, and their emissions."""

@@ -1,0 +1,112 @@
+"""Loops over epochs and batches."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from green_callbacks.accountant.loops.epoch_completeness import Traces
+from green_callbacks.accountant.loops.loop_exit import askers_of, how_left
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import Plan
+
+if TYPE_CHECKING:
+    from green_callbacks.accountant.energy_accountant import EnergyAccountant
+    from green_callbacks.accountant.run import Run
+
+Batch = TypeVar("Batch")
+
+
+def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], count: int) -> Iterator[int]:
+    """Go through epochs; see :meth:`EnergyAccountant.epochs`.
+
+    Args:
+        accountant: The accountant.
+        run_of: Returns its run.
+        count: Number of epochs of the whole run.
+
+    Yields:
+        The index of the epoch.
+
+    Raises:
+        ConfigurationError: The number is none.
+    """
+    plan = Plan(epochs=count)
+    if plan.epochs is None:
+        msg = (
+            "epochs() takes the number of epochs of the whole run, such as epochs(100). Where there is none, call "
+            "begin_epoch() and end_epoch() around each epoch, and leave the loop when stop_reason is not None."
+        )
+        raise ConfigurationError(msg)
+    count = int(plan.epochs)
+    accountant.start(plan=plan)
+    accountant.expect(plan)
+    left = run_of()
+    if left is not None:
+        left.end_left_epoch()  # of a loop that is held by a name, and so was not told that it was left
+    last = accountant.history.last_epoch
+    first = 0 if last is None else last + 1
+    if first >= count:
+        accountant.warn(
+            "no epochs",
+            "epochs(%d) has nothing left to do: %d epochs are recorded. Ask for more, or make a new accountant for "
+            "another training.",
+            count,
+            first,
+        )
+    for epoch in range(first, count):
+        accountant.begin_epoch(epoch)
+        run, thread = run_of(), threading.get_ident()
+        traces = run.wholeness.traces if run else Traces()
+        handled, askers = sys.exception(), askers_of(sys._getframe().f_back)  # noqa: SLF001  nobody else knows who asks
+        traces.askers = askers
+        try:
+            yield epoch
+        except GeneratorExit as leaving:
+            # On another thread this is the garbage collector, long after the loop.
+            if run is not None and run.wholeness.traces is traces and thread == threading.get_ident():
+                is_handling = leaving.__context__ is not handled
+                how = "broke off" if is_handling else how_left(sys._getframe().f_back, askers)  # noqa: SLF001
+                if how == "broke off":
+                    traces.askers = None
+                elif how == "left":
+                    run.end_left_epoch(is_certain=True)
+            raise
+        accountant.end_epoch()
+        if accountant.stop_reason is not None:
+            return
+
+
+def each_step(
+    accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], batches: Iterable[Batch]
+) -> Iterator[Batch]:
+    """Go through the batches of an epoch; see :meth:`EnergyAccountant.steps`.
+
+    Args:
+        accountant: The accountant.
+        run_of: Returns its run.
+        batches: What is trained on.
+
+    Yields:
+        The batches.
+    """
+    done, run = accountant.history.steps or 0, run_of()
+    if run is None or not run.is_in_epoch:
+        accountant.warn(
+            "steps outside",
+            "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop "
+            "over accountant.epochs(n), or between begin_epoch() and end_epoch().",
+        )
+    traces = run.wholeness.traces if run else Traces()
+    traces.is_in_steps = True
+    for number, batch in enumerate(batches, start=1):
+        yield batch
+        traces.steps += 1
+        accountant.observe(step=done + number)
+        if accountant.end_step():
+            accountant.end_part()
+            if accountant.stop_reason is not None:
+                return
+        if accountant.look():
+            return
+    traces.is_in_steps = False

@@ -1,0 +1,1 @@
+"""Carbon intensity from web services: polite, bounded in time, and never without an answer."""

@@ -1,0 +1,277 @@
+"""What the providers that ask a web service have in common: polite, bounded, and never without an answer."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+from typing import ClassVar, Final, TypedDict, Unpack
+from urllib.parse import urlsplit
+
+from green_callbacks.carbon._step_function import Level, Point, Steps
+from green_callbacks.carbon.base import checked_intensity
+from green_callbacks.carbon.live.http_request import TIMEOUT_SECONDS, Reply, Request, ServiceError, fetch
+from green_callbacks.carbon.live.shared_answers import MAX_SECONDS, Answer, SharedAnswers
+from green_callbacks.carbon.trace import TraceIntensity
+from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import Intensity
+from green_callbacks.text.log import get_logger
+from green_callbacks.units import described
+
+ASK_SECONDS: Final = 900.0
+"""No service is asked more often, in s: the grids' own figures are of five minutes to an hour."""
+
+COOL_DOWN_SECONDS: Final = 60.0
+"""How long a service is left alone after a failure, in s; twice as long after each further one."""
+
+_MAX_COOL_DOWN_SECONDS: Final = 3600.0
+_HOLD_SECONDS: Final = 2 * ASK_SECONDS  # a value counts until the next one can have come
+_STALE_SECONDS: Final = 86_400.0  # a grid looks alike at the same hour of two days; beyond, the year's mean is closer
+_KEPT_POINTS: Final = 2_000
+_LIBRARIES: Final = ("httpx2", "tenacity", "platformdirs")
+_LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_logger = get_logger(__name__)
+
+
+class LiveOptions(TypedDict, total=False):
+    """Options of every live provider.
+
+    Attributes:
+        base_url: Address of the service, without the path of the question.
+        cache: Folder in which all processes share the last answer; the user's cache folder unless given.
+        clock: The time; the machine's unless given.
+    """
+
+    base_url: str
+    cache: str | Path
+    clock: Clock
+
+
+class LiveIntensity(ABC):
+    """A carbon intensity that a web service knows.
+
+    :meth:`poll` asks the service, on the worker's thread; :meth:`at` and :meth:`over` answer with what is known by
+    then. A value counts until half an hour after its time, when the next one can have come. Then it stands in, flagged
+    ``stale``, for up to a day. Beyond that, and before the first answer, the yearly average of the tables stands in,
+    flagged ``static``. Stand-ins carry the low and high of the tables, widened to hold every value that was seen.
+
+    The service is asked at most every 15 minutes, or as seldom as its ``Cache-Control`` says, whatever the number of
+    processes: they share the last answer through a folder. After a failure it is left alone for a minute, then for two,
+    up to an hour, or for as long as it asks. An answer takes 3 s at most. The first failure is one warning.
+
+    Args:
+        label: What is known of every value but its number.
+        static: What stands in where nothing else does.
+        home: Address of the service, unless the options give another.
+        options: As in :class:`LiveOptions`.
+
+    Raises:
+        ConfigurationError: The extra ``live`` is not installed, or the address is none.
+    """
+
+    is_instant: ClassVar[bool] = True
+
+    poll_seconds = 60.0
+    """Time between two calls of :meth:`poll`, in s; few of them ask."""
+
+    def __init__(self, label: Intensity, static: Intensity, home: str, **options: Unpack[LiveOptions]) -> None:
+        _check(options)
+        missing = [library for library in _LIBRARIES if find_spec(library) is None]
+        if missing:
+            msg = f"{type(self).__name__} needs {', '.join(missing)}: pip install 'green-callbacks[live]'."
+            raise ConfigurationError(msg)
+        self._base_url = _valid(options.get("base_url", home))
+        self._cache = options.get("cache")
+        self._clock = options.get("clock") or SystemClock()
+        self._label = checked_intensity(label)
+        self._static = checked_intensity(replace(static, found_by="provider", flags=(*static.flags, "static")))
+        self._answer: Answer | None = None
+        self._seen: dict[float, Point] = {}
+        self._steps: Steps | None = None
+        self._has_warned = False
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._label.zone!r})"
+
+    def at(self, when: datetime) -> Intensity:
+        """Return the intensity at a time; asks nobody.
+
+        Args:
+            when: Time of day, aware.
+        """
+        steps, time = self._steps, when.timestamp()
+        return self._intensity(steps, steps.at(time)) if steps and _is_near(steps, time) else self._static
+
+    def over(self, start: datetime, end: datetime) -> Intensity:
+        """Return the mean over an interval, weighted by time; asks nobody.
+
+        Args:
+            start: Beginning, aware.
+            end: End, aware; what is not after the beginning counts as the beginning.
+        """
+        steps, first, last = self._steps, start.timestamp(), end.timestamp()
+        if steps and any(_is_near(steps, time) for time in (first, (first + last) / 2, last)):
+            return self._intensity(steps, steps.over(first, last))
+        return self._static
+
+    def poll(self) -> None:
+        """Ask the service if it is time to; takes a few seconds at most."""
+        now = self._now()
+        if self._answer is None or not self._answer.is_fresh(now):
+            request = self._request()
+            self._take(
+                self._shared().get(self._key(request), now, lambda last: self._ask(request, last), TIMEOUT_SECONDS)
+            )
+
+    def forecast(self) -> TraceIntensity | None:
+        """Ask the service for what it expects; takes a few seconds at most, so not for the thread that trains.
+
+        Returns:
+            The intensity to come; None, with one warning, where the service does not say.
+        """
+        now, request = self._now(), self._forecast_request()
+        answer = self._shared().get(self._key(request), now, lambda last: self._ask(request, last), TIMEOUT_SECONDS)
+        label, points = self._label, answer.points if answer else ()
+        if not points:
+            reason = (answer and answer.failure) or "no answer yet"
+            _logger.warning("%s gave no forecast for %s (%s).", label.source, label.zone, reason)
+            return None
+        values = {datetime.fromtimestamp(point.start, UTC): point.g_per_kwh for point in points}
+        return TraceIntensity(
+            values.items(),
+            zone=label.zone,
+            name=label.name,
+            scope=label.scope,
+            basis=label.basis,
+            source=f"{label.source}, forecast",
+            licence=label.licence,
+        )
+
+    @abstractmethod
+    def _request(self) -> Request:
+        """Return the question for the intensity now."""
+
+    @abstractmethod
+    def _forecast_request(self) -> Request:
+        """Return the question for the intensity to come."""
+
+    @abstractmethod
+    def _read(self, payload: object) -> Iterable[Point]:
+        """Read the answer to either question; values that are missing or impossible are left out.
+
+        Raises:
+            ServiceError: The answer is for another place.
+        """
+
+    def _ask(self, request: Request, last: Answer | None) -> Answer:
+        try:
+            reply = fetch(request)
+            return self._answered(reply)
+        except ServiceError as failure:
+            failures = last.failures + 1 if last else 1
+            cool_down_seconds = min(COOL_DOWN_SECONDS * 2.0 ** min(failures - 1, 10), _MAX_COOL_DOWN_SECONDS)
+            wait_seconds = min(max(cool_down_seconds, failure.wait_seconds or 0.0), MAX_SECONDS)
+            return Answer(last.points if last else (), self._now() + wait_seconds, failures, failure.reason)
+
+    def _answered(self, reply: Reply) -> Answer:
+        points = tuple(self._read(reply.payload))
+        if not points:
+            msg = "its answer holds no value"
+            raise ServiceError(msg)
+        return Answer(points, self._now() + min(max(ASK_SECONDS, reply.max_age_seconds), _MAX_COOL_DOWN_SECONDS))
+
+    def _take(self, answer: Answer | None) -> None:
+        self._answer = answer
+        if answer is None:
+            return
+        seen = self._seen | {point.start: point for point in answer.points}
+        self._seen = dict(sorted(seen.items())[-_KEPT_POINTS:])
+        if self._seen:
+            # In place of the last ones in one step: another thread reads them.
+            self._steps = Steps(_held(tuple(self._seen.values())))
+        if answer.failure is not None:
+            self._warn(answer.failure)
+
+    def _warn(self, reason: str) -> None:
+        if not self._has_warned:
+            self._has_warned = True
+            _logger.warning(
+                "%s could not be asked for %s (%s): until it answers, its last value or the yearly average of "
+                "%g gCO2e/kWh stands in, and records say so.",
+                self._label.source,
+                self._label.zone,
+                reason,
+                self._static.g_per_kwh,
+            )
+
+    def _intensity(self, steps: Steps, level: Level) -> Intensity:
+        low = high = level.g_per_kwh
+        if level.is_held:
+            static = self._static
+            low = min(steps.low, static.g_per_kwh, static.low_g_per_kwh or static.g_per_kwh)
+            high = max(steps.high, static.g_per_kwh, static.high_g_per_kwh or static.g_per_kwh)
+        return replace(
+            self._label,
+            g_per_kwh=level.g_per_kwh,
+            low_g_per_kwh=low,
+            high_g_per_kwh=high,
+            year=datetime.fromtimestamp(level.since, UTC).year,
+            flags=(*self._label.flags, *level.flags, *(("stale",) if level.is_held else ())),
+        )
+
+    def _now(self) -> float:
+        return self._clock.now().timestamp()
+
+    def _key(self, request: Request) -> str:
+        """Name the file of an answer by the question, headers and so secrets aside."""
+        question = "\n".join((request.url, *(f"{name}={value}" for name, value in sorted(request.parameters.items()))))
+        return f"{type(self).__name__}-{hashlib.sha256(question.encode()).hexdigest()[:16]}"
+
+    def _shared(self) -> SharedAnswers:
+        import platformdirs
+
+        return SharedAnswers(Path(self._cache or platformdirs.user_cache_path("green_callbacks", appauthor=False)))
+
+
+def _check(options: LiveOptions) -> None:
+    known = LiveOptions.__annotations__
+    for name in options.keys() - known.keys():
+        msg = f"There is no option {name!r}; there are zone or region, token, and {', '.join(known)}."
+        raise TypeError(msg)
+    cache = options.get("cache")
+    if not isinstance(cache, str | PathLike | None) or cache == "":
+        msg = f"cache is the path of a folder, not {described(cache)}."
+        raise ConfigurationError(msg)
+
+
+def is_local(base_url: str) -> bool:
+    """Return whether an address is this machine's own."""
+    return urlsplit(base_url).hostname in _LOCAL
+
+
+def _valid(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url if isinstance(base_url, str) else "")
+        is_address = parts.scheme in {"http", "https"} and bool(parts.hostname) and not (parts.query or parts.username)
+    except ValueError:
+        is_address = False
+    if not is_address:
+        msg = "base_url is the address of a service, for example https://api.example.org/v3, without a user or a query."
+        raise ConfigurationError(msg)
+    return base_url.rstrip("/")
+
+
+def _held(points: tuple[Point, ...]) -> Iterable[Point]:
+    """Let values hold until the next one can have come, and the first one for a run that began just before it."""
+    first, *rest = (point._replace(end=point.end + _HOLD_SECONDS) for point in points)
+    return first._replace(start=first.start - _HOLD_SECONDS), *rest
+
+
+def _is_near(steps: Steps, time: float) -> bool:
+    point = steps.point(time)
+    return point.start - _STALE_SECONDS <= time <= point.end + _STALE_SECONDS

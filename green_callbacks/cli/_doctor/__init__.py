@@ -1,6 +1,0 @@
-"""The examination behind ``green-callbacks doctor``, one file for each kind of thing that is looked at."""
-
-from green_callbacks.cli._doctor.examination import Report, examine
-from green_callbacks.cli._doctor.finding import Finding
-
-__all__ = ["Finding", "Report", "examine"]

@@ -1,0 +1,1 @@
+"""``green-callbacks replay``: where a rule would have stopped finished runs."""

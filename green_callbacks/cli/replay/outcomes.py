@@ -1,0 +1,189 @@
+"""What a rule would have saved of a finished run, and what it would have lost."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from green_callbacks.cli.replay.rule_text import Rule
+from green_callbacks.cli.runs import LedgerRun, Metric
+from green_callbacks.cli.summary.sums import left_out, spent
+from green_callbacks.policies import MarginalGain, replay
+from green_callbacks.records import EpochRecord, History, Plan
+from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.layout import UNKNOWN, aligned, labelled
+from green_callbacks.text.wording import duration, percent, significant
+
+_HEAD: Final = ("run", "rule", "stops after", "kWh", "g CO2e", "time", "share", "reached", "lost")
+_LEFT: Final = (0, 1, 7)
+_NOTE: Final = (
+    "kWh (the facility's), g CO2e and time are saved, share is of the emissions; lost is of the metric's best."
+)
+_LABEL_WIDTH: Final = 11
+_METRIC_DIGITS: Final = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A rule, replayed on a run.
+
+    Attributes:
+        run: The run.
+        rule: The rule, as written.
+        price: The rule in words.
+        reason: Why it would have stopped, or why it would not have.
+        epochs: Epochs done by the stop; None if there would have been none.
+        saved_kwh: Facility energy saved, in kWh.
+        saved_kg: Emissions saved, in kgCO2e.
+        saved_seconds: Time saved, in s.
+        metric: What stands for quality; None if nothing does.
+        reached: Its best value by the stop.
+        best: Its best value of the whole run.
+    """
+
+    run: LedgerRun
+    rule: str
+    price: str
+    reason: str
+    epochs: int | None
+    saved_kwh: float = 0.0
+    saved_kg: float = 0.0
+    saved_seconds: float = 0.0
+    metric: Metric | None
+    reached: float | None
+    best: float | None
+
+    @property
+    def lost(self) -> float | None:
+        """By how much the metric's best value would have been worse; at least 0."""
+        return None if self.best is None or self.reached is None else abs(self.best - self.reached)
+
+
+def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> Outcome:
+    """Replay a rule on a run.
+
+    Args:
+        run: The run.
+        rule: The rule.
+        plan: What was known ahead.
+        metric: What stands for the run's quality, unless the rule watches a metric itself.
+
+    Returns:
+        What would have come of it.
+
+    Raises:
+        ConfigurationError: The rule needs a metric, and there is none.
+    """
+    policy, trained = rule.on(run, metric), _trained(run.history)
+    if isinstance(policy, MarginalGain):
+        metric = Metric(policy.monitor, "min" if policy.mode == "min" else "max")
+    found = replay(trained, policy, plan)
+    row = len(trained) - 1 if found is None else _row_of(found.record, trained)
+    columns = (trained.cumulative_kg, trained.cumulative_kwh, trained.cumulative_seconds)
+    saved_kg, saved_kwh, saved_seconds = (column[-1] - column[row] if trained else 0.0 for column in columns)
+    return Outcome(
+        run=run,
+        rule=rule.describe(policy),
+        price=policy.describe(),
+        reason=policy.decide(trained, plan).reason if found is None else found.verdict.reason,
+        epochs=None if found is None else bisect_right(trained.epoch_rows, row),
+        saved_kg=saved_kg,
+        saved_kwh=saved_kwh,
+        saved_seconds=saved_seconds,
+        metric=metric,
+        reached=metric.best(trained, row + 1) if metric else None,
+        best=metric.best(trained) if metric else None,
+    )
+
+
+def _row_of(record: EpochRecord, history: History) -> int:
+    """Find a record by its place in time: with a metric that is not a number, it does not equal itself."""
+    key = (record.started_at, record.epoch, record.step, record.duration_seconds)
+    places = enumerate((each.started_at, each.epoch, each.step, each.duration_seconds) for each in history)
+    return next(row for row, place in places if place == key)
+
+
+def _trained(history: History) -> History:
+    """Return the records up to the end of the last epoch: there is nothing left to stop after it."""
+    end = max((row + 1 for row in range(len(history)) if history.epoch_at(row) is not None), default=0)
+    return History(history[:end])
+
+
+def in_words(outcome: Outcome) -> str:
+    """Write what would have come of one rule on one run.
+
+    Args:
+        outcome: It.
+
+    Returns:
+        Lines of plain text.
+    """
+    history, of_epochs = outcome.run.history, outcome.run.history.finished_epochs
+    lines = {"Run": outcome.run.run_id, "Rule": f"{outcome.rule}. {outcome.price}"}
+    if outcome.epochs is None:
+        return _labelled({**lines, "Stop": f"None in {of_epochs} epochs. {outcome.reason}"})
+    share = percent(outcome.saved_kg / history.emissions_kg) if history.emissions_kg > 0 else "an unknown share"
+    lines |= {
+        "Stop": f"After {outcome.epochs} of {of_epochs} epochs. {outcome.reason}",
+        "Saved": f"{format_energy(outcome.saved_kwh)}, {format_mass(outcome.saved_kg)} CO2e and "
+        f"{duration(outcome.saved_seconds)}: {share} of the emissions",
+        "Lost": _lost(outcome),
+    }
+    return _labelled(lines)
+
+
+def _labelled(lines: dict[str, str]) -> str:
+    return "\n".join(labelled(label, text, _LABEL_WIDTH) for label, text in lines.items())
+
+
+def _lost(outcome: Outcome) -> str:
+    if outcome.metric is None or outcome.best is None or outcome.lost is None:
+        return "not known: no metric tells the quality; name one with --monitor"
+    if not outcome.lost:
+        return f"nothing: the best, {outcome.metric.format(outcome.best)}, had been reached"
+    best = significant(outcome.best, _METRIC_DIGITS)
+    return f"{outcome.lost:.3g}: {outcome.metric.format(outcome.reached)} in place of {best}"
+
+
+def side_by_side(outcomes: Sequence[Outcome]) -> str:
+    """Write what would have come of several rules or runs as a table, with a sum for each rule.
+
+    Args:
+        outcomes: They.
+
+    Returns:
+        Lines of plain text.
+    """
+    rules = list(dict.fromkeys(outcome.rule for outcome in outcomes))
+    by_rule = [[outcome for outcome in outcomes if outcome.rule == rule] for rule in rules]
+    sums = [_sum_row(group) for group in by_rule if len(group) > 1]
+    table = aligned([_HEAD, *map(_row, outcomes), *sums], left=_LEFT)
+    return "\n".join([table, "", *left_out(outcome.run for outcome in outcomes), _NOTE])
+
+
+def _row(outcome: Outcome) -> list[str]:
+    of_epochs, total_kg = outcome.run.history.finished_epochs, outcome.run.history.emissions_kg
+    return [
+        outcome.run.run_id,
+        outcome.rule,
+        f"no stop in {of_epochs}" if outcome.epochs is None else f"{outcome.epochs} of {of_epochs}",
+        *_savings([outcome], total_kg),
+        outcome.metric.format(outcome.reached) if outcome.metric else UNKNOWN,
+        UNKNOWN if outcome.lost is None else f"{outcome.lost:.3g}",
+    ]
+
+
+def _sum_row(outcomes: Sequence[Outcome]) -> list[str]:
+    stopped = sum(outcome.epochs is not None for outcome in outcomes)
+    total_kg = sum(outcome.run.history.emissions_kg for outcome in outcomes)
+    head = [f"{len(outcomes)} runs", outcomes[0].rule, f"{stopped} stopped"]
+    return [*head, *_savings(outcomes, total_kg), "", ""]
+
+
+def _savings(outcomes: Sequence[Outcome], total_kg: float) -> list[str]:
+    saved_kg = sum(outcome.saved_kg for outcome in outcomes)
+    return [
+        *spent(sum(outcome.saved_kwh for outcome in outcomes), saved_kg),
+        duration(sum(outcome.saved_seconds for outcome in outcomes)),
+        percent(saved_kg / total_kg) if total_kg > 0 else UNKNOWN,
+    ]

@@ -1,0 +1,1 @@
+"""``green-callbacks summary``: what runs came to."""

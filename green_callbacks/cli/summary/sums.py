@@ -1,0 +1,122 @@
+"""What runs came to, in words or side by side."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from green_callbacks.cli.runs import LedgerRun, Metric
+from green_callbacks.records import History
+from green_callbacks.records.coverage import what_counts
+from green_callbacks.records.reference import AT_THE_WORLDS
+from green_callbacks.sinks import RunContext
+from green_callbacks.summary import summarise
+from green_callbacks.text import for_terminal
+from green_callbacks.text.layout import UNKNOWN, aligned
+from green_callbacks.text.wording import duration, place, significant
+from green_callbacks.units import kg_to_grams
+
+_HEAD: Final = ("run", "epochs", "time", "kWh", "g CO2e", "at world's", "place", "best")
+_LEFT: Final = (0, 6, 7)
+_NOTE: Final = (
+    "kWh are the facility's, PUE included; what was not measured is in no sum.\n"
+    f"at world's: g CO2e of the same energy {AT_THE_WORLDS}."
+)
+
+
+def alone(run: LedgerRun, metric: Metric | None) -> str:
+    """Write the summary of one run.
+
+    Args:
+        run: The run.
+        metric: What stands for its quality; None if nothing does.
+
+    Returns:
+        Lines of plain text, as at the end of a run.
+    """
+    context = RunContext(
+        run_id=run.run_id,
+        folder=run.path.parent,
+        before=History(),
+        history=run.history,
+        plan=run.contents.plan,
+        monitor=metric.name if metric else None,
+        mode=metric.mode if metric else "max",
+        pue_source=run.contents.pue_source,
+        checkpoints=run.contents.checkpoints,
+    )
+    state = "" if run.contents.is_closed else " (killed, or still going on)"
+    return f"Run {for_terminal(run.run_id)}{state}\n\n{summarise(run.totals, context)}"
+
+
+def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
+    """Write several runs as a table, with their sum.
+
+    Args:
+        runs: The runs, each with what stands for its quality.
+
+    Returns:
+        Lines of plain text.
+    """
+    rows = [_row(run, metric) for run, metric in runs]
+    table = aligned([_HEAD, *rows, _sum_row([run for run, _ in runs])], left=_LEFT)
+    return "\n".join([table, "", *left_out(run for run, _ in runs), _NOTE])
+
+
+def left_out(runs: Iterable[LedgerRun]) -> list[str]:
+    """Say of which runs a GPU is missing; one line each.
+
+    Args:
+        runs: The runs; one that comes again is said once.
+    """
+    said = {run.run_id: what_counts(run.totals.devices) for run in runs}
+    return [f"{for_terminal(run_id)}: {text}" for run_id, text in said.items() if text is not None]
+
+
+def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
+    totals = run.totals
+    return [
+        run.run_id,
+        str(totals.epochs),
+        duration(totals.duration_seconds),
+        *spent(totals.facility_kwh, totals.emissions_kg),
+        _grams(totals.reference_kg),
+        place(totals.intensity) if totals.intensity else UNKNOWN,
+        metric.format(metric.best(run.history)) if metric else UNKNOWN,
+    ]
+
+
+def _sum_row(runs: Sequence[LedgerRun]) -> list[str]:
+    totals = [run.totals for run in runs]
+    return [
+        f"{len(runs)} runs",
+        str(sum(each.epochs for each in totals)),
+        duration(sum(each.duration_seconds for each in totals)),
+        *spent(_sum(each.facility_kwh for each in totals), _sum(each.emissions_kg for each in totals)),
+        _grams(_sum(each.reference_kg for each in totals)),
+        "",
+        "",
+    ]
+
+
+def spent(facility_kwh: float | None, emissions_kg: float | None) -> list[str]:
+    """Write energy and emissions as two cells.
+
+    Args:
+        facility_kwh: Energy of the facility in kWh; None if it is not known.
+        emissions_kg: Emissions in kgCO2e, likewise.
+
+    Returns:
+        kWh and gCO2e, so that runs can be compared at a glance.
+    """
+    return [
+        UNKNOWN if facility_kwh is None else significant(facility_kwh),
+        _grams(emissions_kg),
+    ]
+
+
+def _grams(kg: float | None) -> str:
+    return UNKNOWN if kg is None else significant(kg_to_grams(kg))
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

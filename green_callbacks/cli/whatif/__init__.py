@@ -1,0 +1,1 @@
+"""``green-callbacks whatif``: what a run would have emitted elsewhere."""

@@ -1,0 +1,87 @@
+"""The same run elsewhere, as a picture."""
+
+import warnings
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from green_callbacks.cli.output_files import write_whole
+from green_callbacks.cli.whatif.comparison import counts, factor
+from green_callbacks.cli.whatif.other_places import Spent
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import Intensity
+from green_callbacks.text import for_terminal
+from green_callbacks.text.wording import place, significant
+from green_callbacks.units import kg_to_grams
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_HERE: Final = "#d95f02"
+_THERE: Final = "#1b9e77"
+_MARKS: Final = "|x"
+_UNIT: Final = "g CO2e"
+_UNLIKE: Final = "* not counted like the run's own figure"
+_WIDTH_INCHES: Final = 10.0
+_BAR_INCHES: Final = 0.32
+_MARGIN_INCHES: Final = 1.5
+_LONGEST_NAME: Final = 60
+"""Characters of a name that leave room for its bar."""
+
+
+def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> None:
+    """Draw what a run would have emitted elsewhere: bars at its own PUE, marks at others.
+
+    Args:
+        path: The picture; its ending tells the format.
+        run_id: Name of the run.
+        spent: What it spent.
+        there: Places to compare with.
+
+    Raises:
+        ConfigurationError: ``matplotlib`` is missing, or the picture cannot be written.
+    """
+    try:
+        from matplotlib import rc_context
+        from matplotlib.figure import Figure  # of no backend: pyplot would keep a state of its own
+    except ModuleNotFoundError as error:
+        msg = "A plot takes matplotlib: pip install 'green-callbacks[plot]'."
+        raise ConfigurationError(msg) from error
+    bars = sorted([spent.intensity, *there], key=lambda each: -each.g_per_kwh)
+    picture = BytesIO()
+    # Names are names: a dollar in one begins no formula, and none is handed to TeX.
+    with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box stands for it
+        figure = Figure(figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _BAR_INCHES * len(bars)), layout="constrained")
+        axes = figure.add_subplot(title=f"The run {for_terminal(run_id, limit=_LONGEST_NAME)} elsewhere")
+        _draw(axes, spent, bars)
+        try:
+            figure.savefig(picture, dpi=150, format=path.suffix.removeprefix(".") or None)
+        except ValueError as error:
+            msg = f"The picture {path} cannot be written ({error}). Name a file that ends in .png, .svg or .pdf."
+            raise ConfigurationError(msg) from error
+    write_whole(path, picture.getvalue())
+
+
+def _draw(axes: "Axes", spent: Spent, bars: Sequence[Intensity]) -> None:
+    rows, labels = range(len(bars)), [_label(spent, each) for each in bars]
+    own, *others = [[kg_to_grams(spent.emissions_kg(each, pue)) for each in bars] for pue in spent.pues]
+    names = [f"PUE {significant(pue)}" for pue in spent.pues]
+    axes.barh(rows, own, color=[_HERE if each is spent.intensity else _THERE for each in bars], label=names[0])
+    for grams, name, mark in zip(others, names[1:], _MARKS, strict=False):
+        axes.plot(grams, rows, mark, color="black", label=name)
+    for row, (each, *grams) in enumerate(zip(bars, own, *others, strict=True)):
+        text = "here" if each is spent.intensity else factor(spent, each)
+        axes.annotate(text, (max(grams), row), (8, 0), textcoords="offset points", va="center")
+    axes.set_yticks(rows, labels)
+    axes.set_xlabel(_UNIT if not any(label.endswith("*") for label in labels) else f"{_UNIT}  ({_UNLIKE})")
+    axes.margins(x=0.2)  # room for the factors
+    axes.set_xlim(left=0)
+    axes.legend(loc="upper right")
+
+
+def _label(spent: Spent, each: Intensity) -> str:
+    counted = counts(spent, each)
+    named = for_terminal(place(each), limit=_LONGEST_NAME)
+    return f"{named}, {for_terminal(counted, limit=_LONGEST_NAME)}" if counted.endswith("*") else named

@@ -1,0 +1,159 @@
+"""What the head of a ledger says of its run, and what it plans."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger import format as form
+from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.limits import MAX_DEVICES, MAX_DROPS, MAX_ENTRIES
+from green_callbacks.records import DeviceInfo, Plan
+from green_callbacks.records.checked import (
+    MAX_JOULES,
+    MAX_SECONDS,
+    MAX_TEXT,
+    MAX_WATTS,
+    amount,
+    count,
+    flag,
+    mapping,
+    one_of,
+    optional_amount,
+    optional_count,
+    optional_text,
+    sequence,
+    short,
+    text,
+)
+from green_callbacks.text import is_plain_name
+
+_MODES: Final = frozenset({"max", "min"})
+_MAX_SCHEMA: Final = 1_000
+_SHOWN: Final = 60
+"""How much of a wrong name is shown, in characters."""
+
+_MAX_FIELDS: Final = 100
+"""Most fields of a plan or a device: some ten are known, and later versions may know more."""
+
+
+def encode_head(head: Head) -> dict[str, Any]:
+    """Return the fields of a head."""
+    return {
+        "type": "run",
+        "schema": form.SCHEMA,
+        "run_id": head.run_id,
+        "version": head.version,
+        "plan": encode_plan(head.plan),
+        "monitor": None if head.monitor is None else short(head.monitor),
+        "mode": head.mode,
+        "pue_source": short(head.pue_source),
+        "host": short(head.host),
+        "devices": {short(name): _encode_device(info) for name, info in list(head.devices.items())[:MAX_DEVICES]},
+        "labels": _texts(head.labels),
+        "versions": _texts(head.versions),
+    }
+
+
+def _texts(said: Mapping[str, str]) -> dict[str, str]:
+    return {short(str(name)): short(str(value)) for name, value in list(said.items())[:MAX_ENTRIES]}
+
+
+def _encode_device(info: DeviceInfo) -> dict[str, Any]:
+    fields = {
+        "uuid": None if info.uuid is None else short(info.uuid),
+        "product": None if info.product is None else short(info.product),
+        "default_limit_watts": _within(info.default_limit_watts, MAX_WATTS),
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def encode_plan(plan: Plan) -> dict[str, Any]:
+    """Return the fields of a plan that are known; numbers that cannot be are not."""
+    fields: dict[str, Any] = {name: _whole(getattr(plan, name)) for name in form.PLAN_COUNTS}
+    fields |= {name: _within(getattr(plan, name), MAX_SECONDS) for name in form.PLAN_AMOUNTS}
+    fields |= {name: _within(getattr(plan, name), MAX_JOULES) or None for name in form.PLAN_SPENT}
+    fields |= {name: bool(getattr(plan, name)) or None for name in form.PLAN_FLAGS}
+    fields[form.PLAN_DROPS] = [_whole(drop) or 0 for drop in plan.learning_rate_drops[:MAX_DROPS]] or None
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _within(value: float | None, most: float) -> float | None:
+    return None if value is None or not 0 <= value <= most else float(value)
+
+
+def _whole(value: float | None) -> int | None:
+    try:
+        return None if value is None else count(int(value))
+    except (ValueError, OverflowError):
+        return None
+
+
+def decode_head(fields: Mapping[str, Any], place: str) -> Head:
+    """Return what a head says.
+
+    Args:
+        fields: The line.
+        place: Which line of which file it is, for messages.
+
+    Raises:
+        LedgerError: It is of another schema, or names its run by what is no name of a file.
+        ValueError: It holds what cannot be.
+    """
+    get = fields.get
+    version = get("version")
+    _check_schema(count(get("schema"), _MAX_SCHEMA), version, place)
+    run_id = text(get("run_id"), MAX_TEXT)
+    if not is_plain_name(run_id):
+        msg = (
+            f"{place} names its run {run_id[:_SHOWN]!a}, which cannot be the name of a file. "
+            "A run is named by at most 100 letters, digits, dots, dashes and underscores. Name another ledger."
+        )
+        raise LedgerError(msg)
+    devices = mapping(get("devices", {}), MAX_DEVICES)
+    return Head(
+        run_id=run_id,
+        version=text(version),
+        plan=decode_plan(get("plan", {})),
+        monitor=optional_text(get("monitor")),
+        mode=one_of(get("mode", "max"), _MODES),
+        pue_source=text(get("pue_source", "not known")),
+        host=text(get("host", "")),
+        devices={text(name): _device(info) for name, info in devices.items()},
+        labels={text(name): text(value) for name, value in mapping(get("labels", {}), MAX_ENTRIES).items()},
+        versions={text(name): text(value) for name, value in mapping(get("versions", {}), MAX_ENTRIES).items()},
+    )
+
+
+def _check_schema(schema: int, version: object, place: str) -> None:
+    if schema == form.SCHEMA:
+        return
+    by = f"green_callbacks {version}" if is_plain_name(version) else "another version of green_callbacks"
+    if schema > form.SCHEMA:
+        msg = f"{place} was written by a later version of the package ({by}). Update the package to read it."
+    else:
+        msg = (
+            f"{place} was written by {by} in schema {schema}, which is not read any more (this version reads schema "
+            f"{form.SCHEMA}). Read the file with the version that wrote it."
+        )
+    raise LedgerError(msg)
+
+
+def _device(said: object) -> DeviceInfo:
+    fields = mapping(said, _MAX_FIELDS)
+    limit = optional_amount(fields.get("default_limit_watts"), MAX_WATTS)
+    return DeviceInfo(optional_text(fields.get("uuid")), optional_text(fields.get("product")), limit)
+
+
+def decode_plan(said: object) -> Plan:
+    """Return a plan; unknown fields are passed over.
+
+    Raises:
+        ValueError: It holds what cannot be.
+    """
+    fields = mapping(said, _MAX_FIELDS)
+    known: dict[str, Any] = {name: optional_count(fields.get(name)) for name in form.PLAN_COUNTS}
+    known |= {name: optional_amount(fields.get(name), MAX_SECONDS) for name in form.PLAN_AMOUNTS}
+    known |= {name: amount(fields.get(name, 0.0), MAX_JOULES) for name in form.PLAN_SPENT}
+    known |= {name: flag(fields.get(name, False)) for name in form.PLAN_FLAGS}
+    drops = tuple([count(drop) for drop in sequence(fields.get(form.PLAN_DROPS, []), MAX_DROPS)])
+    return Plan(**known, learning_rate_drops=drops)

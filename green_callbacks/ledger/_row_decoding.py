@@ -1,0 +1,260 @@
+"""Records from the lines of a ledger."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import repeat
+from typing import Any, Final, TypeVar, cast
+
+from green_callbacks.ledger.format import METHODS, NOT_FINITE, PHASES, SETS_PER_STRETCH
+from green_callbacks.ledger.limits import MAX_DEVICES, MAX_METRICS
+from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
+from green_callbacks.records.checked import (
+    MAX_FLOPS,
+    MAX_JOULES,
+    MAX_NAME,
+    MAX_PUE,
+    MAX_SECONDS,
+    MAX_TOLERANCE,
+    amount,
+    count,
+    flag,
+    flags,
+    mapping,
+    one_of,
+    optional_amount,
+    sequence,
+    text,
+    wrong,
+)
+from green_callbacks.records.codec import decode_intensity
+
+_T = TypeVar("_T")
+
+INHERITED: Final = "inherited"
+"""Flag of an intensity that was stated before a damaged line, which may have stated another one."""
+
+_LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+_DEVICE_FIELDS: Final = 5
+_PHASE_FIELDS: Final = 2
+_FLOATS: Final = frozenset({float})
+_device = partial(tuple.__new__, DeviceEnergy)
+
+
+@dataclass(slots=True)
+class _Stretch:
+    """What the lines of one process of the run leave out since it has not changed."""
+
+    intensity: Intensity | None = None
+    pue: float | None = None
+    damages: int = 0
+    """Damaged lines of the file when the intensity was last said."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Devices:
+    """A set of devices, in columns."""
+
+    stretch: _Stretch
+    names: tuple[str, ...]
+    components: tuple[str, ...]
+    methods: tuple[Method, ...]
+    tolerances: tuple[float, ...]
+    flags: tuple[tuple[str, ...], ...]
+
+
+class Rows:
+    """Makes records of lines, which leave out what has not changed since the line before."""
+
+    def __init__(self) -> None:
+        self._stretches: dict[int, _Stretch] = {}
+        self._sets: dict[int, _Devices] = {}
+        self._damages = 0
+
+    def doubt(self) -> None:
+        """Flag from here on what is known of intensities: a damaged line may have changed it."""
+        self._damages += 1
+
+    def devices(self, fields: Mapping[str, Any]) -> None:
+        """Take a set of devices.
+
+        Args:
+            fields: The line.
+
+        Raises:
+            ValueError: It holds what cannot be.
+        """
+        number = count(fields.get("set"))
+        listed = [_described(each) for each in sequence(fields.get("devices"), MAX_DEVICES)]
+        columns = [tuple(column) for column in zip(*listed, strict=True)] or [()] * _DEVICE_FIELDS
+        if len(set(columns[0])) < len(listed):
+            raise wrong(listed, "a name for each device")
+        stretch = self._stretches.setdefault(number // SETS_PER_STRETCH, _Stretch())
+        self._sets[number] = _Devices(stretch, *columns)
+
+    def record(self, fields: Mapping[str, Any]) -> EpochRecord:
+        """Return the record of a line.
+
+        Args:
+            fields: The line.
+
+        Raises:
+            ValueError: It holds what cannot be, or rests on a line that is missing.
+        """
+        get = fields.get
+        devices = self._sets.get(count(get("set")))
+        if devices is None:
+            raise wrong(get("set"), "set of devices that a line before has named")
+        seconds, stretch = amount(get("seconds"), MAX_SECONDS), devices.stretch
+        intensity = _intensity(stretch, get("intensity"), self._damages)
+        pue = _pue(stretch, get("pue"))
+        record = EpochRecord(  # by place: by name, it takes twice as long to make
+            _optional(get("epoch"), count),
+            _moment(get("at")),
+            seconds,
+            _energies(devices, seconds, get),
+            intensity,
+            pue,
+            _optional(get("step"), count),
+            flag(get("closes_epoch", True)),
+            flag(get("complete", True)),
+            _phases(get("phases"), seconds),
+            _metrics(get("metrics")),
+            _optional(get("learning_rate"), _any_number),
+            _optional(get("samples"), count),
+            _optional(get("tokens"), count),
+            _optional(get("flops"), _flops),
+        )
+        # Only now: a damaged line counts for nothing.
+        stretch.intensity, stretch.pue, stretch.damages = intensity, pue, self._damages
+        return record
+
+
+def _optional(said: object, read: Callable[[object], _T]) -> _T | None:
+    return None if said is None else read(said)
+
+
+def _intensity(stretch: _Stretch, said: object, damages: int) -> Intensity:
+    if said is not None:
+        return decode_intensity(said)
+    known = stretch.intensity
+    if known is None:
+        raise wrong(said, "carbon intensity, here or in a line before")
+    if damages == stretch.damages or INHERITED in known.flags:
+        return known
+    return replace(known, flags=(*known.flags, INHERITED))
+
+
+def _pue(stretch: _Stretch, said: object) -> float:
+    if said is not None:
+        return amount(said, MAX_PUE, 1.0)
+    if stretch.pue is None:
+        raise wrong(said, "PUE, here or in a line before")
+    return stretch.pue
+
+
+def _described(said: object) -> tuple[str, str, Method, float, tuple[str, ...]]:
+    fields = sequence(said, _DEVICE_FIELDS)
+    if len(fields) < _DEVICE_FIELDS:
+        raise wrong(said, "name, component, method, tolerance and flags of a device")
+    name, component, method, tolerance, words = fields
+    method = cast("Method", one_of(method, METHODS))
+    return text(name), text(component), method, amount(tolerance, MAX_TOLERANCE), flags(words)
+
+
+def _energies(devices: _Devices, seconds: float, get: Callable[[str], Any]) -> dict[str, DeviceEnergy]:
+    """Return the energy of every device, by name; in steps for all devices, since most of the time goes here."""
+    size = len(devices.names)
+    joules, lows, highs, gaps = get("joules"), get("low"), get("high"), get("gaps")
+    if not _are_amounts(joules, lows, highs, size):
+        joules, lows, highs = [_column(said, size) for said in (joules, lows, highs)]
+    rows = zip(
+        joules,
+        devices.components,
+        devices.methods,
+        repeat(seconds),
+        lows,
+        highs,
+        repeat(0.0) if gaps is None else _gaps(gaps, size),
+        devices.tolerances,
+        devices.flags,
+        strict=False,  # some repeat without end
+    )
+    return dict(zip(devices.names, map(_device, rows), strict=True))
+
+
+def _are_amounts(joules: object, lows: object, highs: object, size: int) -> bool:
+    """Tell whether three columns are lists of energies, as they are in nearly all lines."""
+    if not (type(joules) is list and type(lows) is list and type(highs) is list):
+        return False
+    if not len(joules) == len(lows) == len(highs) == size:
+        return False
+    numbers = joules + lows + highs
+    return set(map(type, numbers)) == _FLOATS and min(numbers) >= 0.0 and max(numbers) <= MAX_JOULES
+
+
+def _column(said: object, size: int) -> list[float | None]:
+    if said is None:
+        return [None] * size
+    numbers = sequence(said, size)
+    if len(numbers) != size:
+        raise wrong(said, f"list of {size}")
+    return [optional_amount(number, MAX_JOULES) for number in numbers]
+
+
+def _gaps(said: object, size: int) -> list[float]:
+    return [amount(number or 0.0, MAX_SECONDS) for number in _column(said, size)]
+
+
+def _phases(said: object, seconds: float) -> dict[str, PhaseEnergy]:
+    if said is None:
+        return {}
+    return {name: _phase(name, phase, seconds) for name, phase in mapping(said, len(PHASES)).items()}
+
+
+def _phase(name: str, said: object, seconds: float) -> PhaseEnergy:
+    if name not in PHASES or type(said) is not list or not 0 < len(said) <= _PHASE_FIELDS:
+        raise wrong(said, "energy and time of a phase")
+    joules, *rest = said
+    if joules is not None:
+        joules = amount(joules, MAX_JOULES)
+    return PhaseEnergy(joules, amount(rest[0], MAX_SECONDS) if rest else seconds)
+
+
+def _metrics(said: object) -> dict[str, float]:
+    if said is None:
+        return {}
+    values = mapping(said, MAX_METRICS)
+    if values and max(map(len, values)) > MAX_NAME:
+        raise wrong(said, "names of metrics")
+    if set(map(type, values.values())) <= _FLOATS:
+        return cast("dict[str, float]", values)
+    return {name: _any_number(value) for name, value in values.items()}
+
+
+def _flops(said: object) -> float:
+    return amount(said, MAX_FLOPS)
+
+
+def _any_number(said: object) -> float:
+    """Return any number, also those that JSON does not know."""
+    if type(said) is float:
+        return said
+    if type(said) is str and said in NOT_FINITE:
+        return NOT_FINITE[said]
+    return amount(said, 2.0**1023, -(2.0**1023))
+
+
+def _moment(said: object) -> datetime:
+    moment = datetime.fromisoformat(text(said))
+    if moment.tzinfo is not UTC:
+        if moment.tzinfo is None:
+            raise wrong(said, "time with a time zone")
+        try:
+            moment = moment.astimezone(UTC)
+        except OverflowError as reason:
+            raise wrong(said, "time") from reason
+    if moment > _LATEST:  # a fraction of a second would round it into a year that there is not
+        raise wrong(said, "time before the last day of the year 9999")
+    return moment

@@ -1,0 +1,256 @@
+"""The closing line: the totals of a run, so that nobody needs to read all of its ledger.
+
+A cache that any reader may ignore. It is trusted only where it is the last line of the file and states truly where it
+begins: whatever was appended after it, or cut before it, makes it worth nothing.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from os import SEEK_END
+from pathlib import Path
+from typing import Any, Final
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger._rounding import few_digits
+from green_callbacks.ledger.closing_points import Point, curve, front, thinned_curve, thinned_front
+from green_callbacks.ledger.format import HEAD, SCHEMA
+from green_callbacks.ledger.ledger_files import opened
+from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINES, MAX_POINTS
+from green_callbacks.records import DeviceEnergy, History
+from green_callbacks.records.checked import (
+    MAX_FLOPS,
+    MAX_JOULES,
+    MAX_SECONDS,
+    MAX_TEXT,
+    amount,
+    count,
+    mapping,
+    one_of,
+    optional_amount,
+    optional_count,
+    optional_text,
+    sequence,
+    short,
+    text,
+    wrong,
+)
+from green_callbacks.text import is_plain_name
+
+_TAIL_BYTES: Final = 8_192
+"""Read from the end of a file: twice what a closing line may take."""
+
+_MAX_DEVICES: Final = 8
+"""Most devices whose energy a closing line tells; a run on more has records to sum."""
+
+_MOST_SHARE: Final = 1.0 + 1e-9
+"""Largest share: sums in another order may round to a bit more than the whole."""
+
+_MODES: Final = frozenset({"max", "min"})
+_POINT: Final = 3
+_HEADS: Final = tuple(HEAD + str(SCHEMA).encode() + after for after in (b",", b"}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """What a closed run came to: the sums over its records, equal to the last bit.
+
+    Attributes:
+        run_id: Name of the run.
+        rows: Number of records, those outside epochs included.
+        epochs: Number of finished epochs.
+        duration_seconds: Accounted time, in s.
+        energy_joules: Energy at the IT equipment, in J; None if nothing was measured.
+        facility_kwh: Energy of the facility, in kWh; 0 if nothing was measured.
+        emissions_kg: Emissions in kgCO2e; 0 if nothing was measured.
+        emissions_low_kg: Lower bound of the emissions, in kgCO2e; None if nothing was measured.
+        emissions_high_kg: Upper bound of the emissions, in kgCO2e; None if nothing was measured.
+        measured_share: Share of the energy that was measured, 0 to 1; None if there was no energy, or a GPU is missing.
+        samples: Training samples seen; None if unknown.
+        tokens: Training tokens seen; None if unknown.
+        flops: Floating-point operations done in training; None if unknown.
+        steps: Optimizer steps of the last fit; None if unknown.
+        devices: Energy by device, in J; empty where there are more than eight.
+        zone: Where the electricity of the last record came from; None if unknown.
+        monitor: Key of the watched metric; None if none was.
+        mode: ``max`` or ``min``: which way that metric improves.
+        front: Every new best of that metric, thinned.
+        curve: The emissions and that metric at the ends of the epochs, thinned.
+        stop_reason: Why a policy ended the run; None if none did. Defaults to None.
+    """
+
+    run_id: str
+    rows: int
+    epochs: int
+    duration_seconds: float
+    energy_joules: float | None
+    facility_kwh: float
+    emissions_kg: float
+    emissions_low_kg: float | None
+    emissions_high_kg: float | None
+    measured_share: float | None
+    samples: int | None
+    tokens: int | None
+    flops: float | None
+    steps: int | None
+    devices: Mapping[str, float | None] = field(default_factory=dict)
+    zone: str | None = None
+    monitor: str | None = None
+    mode: str = "max"
+    front: Sequence[Point] = ()
+    curve: Sequence[Point] = ()
+    stop_reason: str | None = None
+
+
+def closing_of(
+    run_id: str, history: History, *, monitor: str | None, mode: str, stop_reason: str | None = None
+) -> Closing:
+    """Sum a run up.
+
+    Args:
+        run_id: Name of the run.
+        history: All its records.
+        monitor: Key of the watched metric; None if none is.
+        mode: ``max`` or ``min``: which way that metric improves.
+        stop_reason: Why a policy ended the run. Defaults to None.
+    """
+    devices: Mapping[str, DeviceEnergy] = history.device_totals()
+    return Closing(
+        run_id=run_id,
+        rows=len(history),
+        epochs=history.finished_epochs,
+        duration_seconds=history.duration_seconds,
+        energy_joules=history.energy_joules,
+        facility_kwh=history.facility_kwh,
+        emissions_kg=history.emissions_kg,
+        emissions_low_kg=history.emissions_low_kg,
+        emissions_high_kg=history.emissions_high_kg,
+        measured_share=history.measured_share,
+        samples=history.samples,
+        tokens=history.tokens,
+        flops=history.flops,
+        steps=history.steps if history else None,
+        devices={n: used.joules for n, used in devices.items()} if len(devices) <= _MAX_DEVICES else {},
+        zone=history[-1].intensity.zone if history else None,
+        monitor=monitor,
+        mode=mode,
+        front=tuple(front(history, monitor, mode)) if monitor is not None else (),
+        curve=tuple(curve(history, monitor)),
+        stop_reason=stop_reason,
+    )
+
+
+def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
+    """Return the fields of a closing.
+
+    Args:
+        closing: The totals.
+        most: The most points of the front, and of the curve.
+    """
+    return {
+        "run_id": closing.run_id,
+        "rows": closing.rows,
+        "epochs": closing.epochs,
+        "seconds": closing.duration_seconds,
+        "joules": closing.energy_joules,
+        "facility_kwh": closing.facility_kwh,
+        "kg": closing.emissions_kg,
+        "low_kg": closing.emissions_low_kg,
+        "high_kg": closing.emissions_high_kg,
+        "measured_share": closing.measured_share,
+        "samples": closing.samples,
+        "tokens": closing.tokens,
+        "flops": closing.flops,
+        "steps": closing.steps,
+        "devices": {short(name): joules for name, joules in closing.devices.items()},
+        "zone": None if closing.zone is None else short(closing.zone),
+        "monitor": None if closing.monitor is None else short(closing.monitor),
+        "mode": closing.mode,
+        "front": [_encode_point(point) for point in thinned_front(closing.front, most)],
+        "curve": [_encode_point(point) for point in thinned_curve(closing.curve, most)],
+    }
+
+
+def _encode_point(point: Point) -> list[Any]:
+    value = None if point.value is None else few_digits(point.value)
+    return [few_digits(point.kg), value, point.epoch]
+
+
+def read_closing(path: str | Path) -> Closing | None:
+    """Read the closing line of a ledger, and nothing else of it but its first bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The totals; None where the file is no ledger of this schema, where the run was not closed or goes on, or where
+        the line does not state truly where it begins. Raises nothing.
+    """
+    try:
+        with opened(Path(path)) as file:
+            if not file.read(len(HEAD) + 2).startswith(_HEADS):
+                return None
+            begin = max(0, file.seek(0, SEEK_END) - _TAIL_BYTES)
+            file.seek(begin)
+            tail = file.read(_TAIL_BYTES)
+        before, found, line = tail.removesuffix(b"\n").rpartition(b"\n")
+        return _decode(line, begin + len(before) + len(found)) if found and tail.endswith(b"\n") else None
+    except (LedgerError, ValueError, RecursionError):
+        return None
+
+
+def _decode(line: bytes, offset: int) -> Closing:
+    if len(line) >= MAX_END_BYTES:
+        raise wrong(len(line), f"line of at most {MAX_END_BYTES} bytes")
+    fields = mapping(json.loads(line), 100)
+    if fields.get("type") != "end" or count(fields.get("offset")) != offset:
+        raise wrong(fields, "end of the file")
+    return decode_closing(mapping(fields.get("closing"), 100), optional_text(fields.get("stop_reason"), MAX_TEXT))
+
+
+def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
+    """Read what :func:`encode_closing` wrote.
+
+    Args:
+        said: The fields; unknown ones are passed over.
+        stop_reason: Why a policy ended the run.
+
+    Raises:
+        ValueError: A field is missing, or has a type or a value that cannot be.
+    """
+    get = said.get
+    run_id = text(get("run_id"))
+    if not is_plain_name(run_id):
+        raise wrong(run_id, "name of a run")
+    devices = mapping(get("devices"), _MAX_DEVICES)
+    return Closing(
+        run_id=run_id,
+        rows=count(get("rows"), MAX_LINES),
+        epochs=count(get("epochs"), MAX_LINES),
+        duration_seconds=amount(get("seconds"), MAX_SECONDS),
+        energy_joules=optional_amount(get("joules"), MAX_JOULES),
+        facility_kwh=amount(get("facility_kwh"), MAX_JOULES),
+        emissions_kg=amount(get("kg"), MAX_JOULES),
+        emissions_low_kg=optional_amount(get("low_kg"), MAX_JOULES),
+        emissions_high_kg=optional_amount(get("high_kg"), MAX_JOULES),
+        measured_share=optional_amount(get("measured_share"), _MOST_SHARE),
+        samples=optional_count(get("samples")),
+        tokens=optional_count(get("tokens")),
+        flops=optional_amount(get("flops"), MAX_FLOPS * MAX_LINES),
+        steps=optional_count(get("steps")),
+        devices={text(name): optional_amount(joules, MAX_JOULES) for name, joules in devices.items()},
+        zone=optional_text(get("zone")),
+        monitor=optional_text(get("monitor")),
+        mode=one_of(get("mode"), _MODES),
+        front=tuple([_point(point) for point in sequence(get("front"), MAX_POINTS)]),
+        curve=tuple([_point(point) for point in sequence(get("curve"), MAX_POINTS)]),
+        stop_reason=stop_reason,
+    )
+
+
+def _point(said: object) -> Point:
+    fields = sequence(said, _POINT)
+    if len(fields) < _POINT:
+        raise wrong(said, "emissions, value and epoch")
+    kg, value, epoch = fields
+    return Point(amount(kg, MAX_JOULES), None if value is None else amount(value, 1e308, -1e308), optional_count(epoch))

@@ -1,0 +1,147 @@
+"""Files that may be ledgers: opened only where they are regular files, and read in lines of bounded length."""
+
+import errno
+import os
+import re
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger.format import HEAD
+from green_callbacks.ledger.limits import MAX_LINE_BYTES, MAX_PASSED_BYTES
+
+_CHUNK_BYTES: Final = 2**18
+"""Read at once. By experiment, larger chunks are no faster."""
+
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+"""Never wait: what is no regular file any more, a moment after it was one, must not hold up anybody."""
+
+_LOOKED_AT_BYTES: Final = 4_096
+"""Read of a file to tell whether it may be a ledger."""
+
+_SIGNS: Final = ((b'"run_id"', b'"pue_source"'), (b'{"type":"devices","set":',), (b'{"type":"record","set":',))
+"""What stands at the beginning of a ledger that another program has written anew, or whose head is damaged."""
+
+_RUN_NAME: Final = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}(-\d+)?")
+"""The name of a run that was given none."""
+
+_REMEDY: Final = "Name a file that a run has written."
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[FileIO]:
+    """Open a regular file to read it.
+
+    Args:
+        path: The file. Pipes, devices and folders are not opened.
+
+    Yields:
+        The file.
+
+    Raises:
+        LedgerError: It cannot be read, or is no regular file.
+    """
+    try:
+        with _open(path) as file:
+            yield file
+    except OSError as reason:
+        msg = f"The ledger {shown(path)} cannot be read ({reason.strerror}). {_REMEDY}"
+        raise LedgerError(msg) from reason
+
+
+def _open(path: Path) -> FileIO:
+    try:
+        if stat.S_ISREG(path.stat().st_mode):
+            return FileIO(os.open(path, _FLAGS))
+    except ValueError as reason:  # it holds a zero byte, or characters that no file name can
+        msg = f"The ledger {shown(path)} cannot be read: no file can have this name. {_REMEDY}"
+        raise LedgerError(msg) from reason
+    msg = f"The ledger {shown(path)} cannot be read: it is a folder, a pipe or a device. {_REMEDY}"
+    raise LedgerError(msg)
+
+
+def is_ledger(path: str | Path) -> bool:
+    """Tell whether a file is a ledger, by its first bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Whether it is a regular file that begins with the head of a ledger, of any schema. Not so for an empty one.
+    """
+    try:
+        with opened(Path(path)) as file:
+            return file.read(len(HEAD)) == HEAD
+    except LedgerError:
+        return False
+
+
+def may_be_ledger(path: str | Path) -> bool:
+    """Tell whether a file is a ledger, or may be a damaged one; reads no more than its first bytes.
+
+    Args:
+        path: The file.
+
+    Returns:
+        False for pipes and devices, for what is gone, and for whatever shows no sign of a ledger: neither in its first
+        bytes nor in its name. True for a file that may not be opened.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  the name may be one that no file can have
+            return False
+        with FileIO(os.open(path, _FLAGS)) as file:
+            begin = file.read(_LOOKED_AT_BYTES)
+    except (FileNotFoundError, ValueError):
+        return False
+    except OSError as reason:
+        return reason.errno != errno.ELOOP
+    is_head = begin.startswith(HEAD) or (begin.rstrip() != b"" and HEAD.startswith(begin.rstrip()))
+    return is_head or any(all(sign in begin for sign in signs) for signs in _SIGNS) or _names_run(path)
+
+
+def _names_run(path: str | Path) -> bool:
+    return _RUN_NAME.fullmatch(Path(path).stem) is not None
+
+
+def not_a_ledger(path: Path) -> LedgerError:
+    """Return the error for a file that does not begin as a ledger does."""
+    return LedgerError(f"{shown(path)} is not a ledger: it does not begin with a run. {_REMEDY}")
+
+
+def shown(path: str | Path) -> str:
+    """Return a path as it can be shown: without what a terminal or a log would act upon."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
+
+
+def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
+    """Read a file line by line.
+
+    Args:
+        file: The file, at the beginning of a line.
+
+    Yields:
+        The lines without their line breaks; the length of a line, in bytes, where it is longer than allowed. A last
+        line without a line break is one as well. A line that seems to have no end is the last.
+    """
+    rest, skipped = b"", 0
+    while chunk := file.read(_CHUNK_BYTES):
+        *whole, tail = chunk.split(b"\n")
+        if whole:
+            whole[0] = rest + whole[0]
+            size = skipped + len(whole[0])
+            yield size if size > MAX_LINE_BYTES else whole[0]
+            yield from whole[1:]
+            rest, skipped = tail, 0
+        else:
+            rest += tail
+        if len(rest) > MAX_LINE_BYTES:
+            rest, skipped = b"", skipped + len(rest)
+        if skipped > MAX_PASSED_BYTES:  # maybe without end
+            break
+    if rest or skipped:
+        size = skipped + len(rest)
+        yield size if size > MAX_LINE_BYTES else rest

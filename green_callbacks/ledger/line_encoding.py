@@ -1,0 +1,216 @@
+"""Writes the lines of a ledger: what changed, and nothing twice."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from random import SystemRandom
+from typing import Any, Final
+
+from green_callbacks.ledger._head_codec import encode_head, encode_plan
+from green_callbacks.ledger._rounding import few_digits
+from green_callbacks.ledger._row_encoding import row_text
+from green_callbacks.ledger.closing_line import Closing, encode_closing
+from green_callbacks.ledger.format import SETS_PER_STRETCH
+from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINE_BYTES, MAX_POINTS
+from green_callbacks.records import Checkpoints, EpochRecord, Intensity, Plan, Verdict
+from green_callbacks.records.checked import MAX_FLAGS, MAX_TEXT, short
+from green_callbacks.records.codec import encode_intensity
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
+
+_STRETCHES: Final = 10_000
+"""Numbers of stretches to draw from: two processes that write to one file at a time hardly ever draw the same."""
+
+_KNOWN_SETS: Final = 64
+"""Sets of devices that are remembered; one that comes back after that is named again."""
+
+_FEWER_POINTS: Final = (MAX_POINTS, 70, 50, 35, 25, 18, 12, 8, 5, 3)
+"""Points of the front and of the curve that are tried until a closing line is short enough."""
+
+_Label = tuple[str, str, str, float, tuple[str, ...]]
+_Said = tuple[str, bool, tuple[str, ...]]
+_draw = SystemRandom().randrange  # a seeded generator of the user's would draw the same number in every process
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+class Lines:
+    """Makes the lines of a ledger, one after the other.
+
+    Remembers what has been said, so that a line says what changed. Makes bytes only: whoever writes them must write all
+    of them in order, or begin again with :meth:`head`. To be used by one thread at a time.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin a new stretch: what was said before does not count for it."""
+        self._first_set = _draw(_STRETCHES) * SETS_PER_STRETCH
+        self._named = 0
+        self._sets: dict[tuple[_Label, ...], int] = {}
+        self._intensity: Intensity | None = None
+        self._pue: float | None = None
+        self._verdicts: dict[int, _Said] = {}
+        self._values: list[list[float | str]] = []
+
+    def head(self, head: Head) -> bytes:
+        """Return the head of a file, or of what a process appends to it.
+
+        What follows says everything anew, so that it can be read whatever stands before.
+
+        Args:
+            head: What is known of the run.
+        """
+        self._forget()
+        return _line(encode_head(head))
+
+    def record(self, record: EpochRecord) -> bytes:
+        """Return a record without its verdicts, and the devices before it where they changed.
+
+        Args:
+            record: The record.
+        """
+        return self._row("record", record)
+
+    def heartbeat(self, record: EpochRecord) -> bytes:
+        """Return what has been used since the last record.
+
+        Args:
+            record: What has been used, as a record.
+        """
+        return self._row("heartbeat", record)
+
+    def verdicts(self, verdicts: Sequence[Verdict]) -> bytes:
+        """Return what the policies said after the last record.
+
+        Args:
+            verdicts: The verdicts, in the order of the policies.
+
+        Returns:
+            A line; nothing where nothing changed since the last.
+        """
+        changed: list[dict[str, Any]] = []
+        values: list[list[float | str]] = []
+        for place, verdict in enumerate(verdicts):
+            numbers = {short(str(name)): few_digits(value) for name, value in verdict.values.items()}
+            values.append(list(numbers.values()))
+            said = (short(str(verdict.code)), bool(verdict.stop), tuple(numbers))
+            before = self._verdicts.get(place)
+            if said != before:
+                self._verdicts[place] = said
+                changed.append(_changed(place, said, before, verdict.reason))
+        if not changed and values == self._values:
+            return b""
+        self._values = values
+        return _line({"type": "verdicts", "values": values, **({"changed": changed} if changed else {})})
+
+    def rewind(self, epoch: int, step: int | None) -> bytes:
+        """Return that an epoch and all later ones are done again.
+
+        Args:
+            epoch: The first of them.
+            step: Optimizer steps that were done before; None if unknown.
+        """
+        return _line({"type": "rewind", "epoch": int(epoch), "step": None if step is None else int(step)})
+
+    def plan(self, plan: Plan) -> bytes:
+        """Return a plan that became known, or changed.
+
+        Args:
+            plan: The plan.
+        """
+        return _line({"type": "plan", "plan": encode_plan(plan)})
+
+    def checkpoints(self, metric: str, kept: Checkpoints, folder: Path) -> bytes:
+        """Return which files of the front of a metric there are from now on.
+
+        Args:
+            metric: Key of the metric.
+            kept: All its files.
+            folder: The folder of the ledger.
+        """
+        return _line({"type": "checkpoints", "monitor": short(metric), **kept.seen_from(folder).encode()})
+
+    def notice(self, key: str, text: str | None) -> bytes:
+        """Return that something could not act, or that this no longer holds.
+
+        Args:
+            key: What it is about.
+            text: The sentence or two; None where it no longer holds.
+        """
+        said = {} if text is None else {"text": text[:MAX_TEXT]}
+        return _line({"type": "notice", "key": short(key), **said})
+
+    def end(self, stop_reason: str | None, closing: Closing | None, offset: int) -> bytes:
+        """Return that the run was closed.
+
+        Args:
+            stop_reason: Why a policy ended the run; None if none did.
+            closing: The totals; None where the file may hold more than they count.
+            offset: Where the line will begin in the file, in bytes.
+        """
+        reason = None if stop_reason is None else str(stop_reason)[:MAX_TEXT]
+        fields: dict[str, Any] = {"type": "end", "stop_reason": reason}
+        if closing is not None:
+            for points in _FEWER_POINTS:
+                line = _line({**fields, "offset": offset, "closing": encode_closing(closing, points)})
+                if len(line) <= MAX_END_BYTES:
+                    return line
+        return _line(fields)
+
+    def _row(self, kind: str, record: EpochRecord) -> bytes:
+        labels = tuple([(name, d.component, d.method, d.tolerance, d.flags) for name, d in record.devices.items()])
+        number, devices = self._set_of(labels)
+        surroundings = self._surroundings(record)
+        line = row_text(kind, number, record, surroundings)
+        if len(line) > MAX_LINE_BYTES:
+            logger.warning("A record has more metrics than a line of the ledger holds: they are left out of it.")
+            line = row_text(kind, number, record, surroundings, has_metrics=False)
+        self._remember(labels, number, record)  # only now: what failed to become a line has not been said
+        return devices + line.encode() + b"\n"
+
+    def _set_of(self, labels: tuple[_Label, ...]) -> tuple[int, bytes]:
+        """Return the number of a set of devices, and the line that names them unless one did."""
+        known = self._sets.get(labels)
+        if known is not None:
+            return known, b""
+        if self._named == SETS_PER_STRETCH:
+            self._forget()
+        number = self._first_set + self._named
+        return number, _line({"type": "devices", "set": number, "devices": [_described(label) for label in labels]})
+
+    def _remember(self, labels: tuple[_Label, ...], number: int, record: EpochRecord) -> None:
+        if labels not in self._sets:
+            self._named += 1
+            if len(self._sets) == _KNOWN_SETS:
+                del self._sets[next(iter(self._sets))]
+            self._sets[labels] = number
+        self._intensity, self._pue = record.intensity, record.pue
+
+    def _surroundings(self, record: EpochRecord) -> str:
+        """Return the intensity and the PUE as they stand in the line, where they are not those of the line before."""
+        text = ""
+        if record.intensity is not self._intensity and record.intensity != self._intensity:
+            text += f',"intensity":{_encode(encode_intensity(record.intensity))}'
+        if record.pue != self._pue:
+            text += f',"pue":{float(record.pue)!r}'
+        return text
+
+
+def _line(fields: Mapping[str, Any]) -> bytes:
+    return _encode(fields).encode() + b"\n"
+
+
+def _described(label: _Label) -> list[Any]:
+    name, component, method, tolerance, flags = label
+    return [short(name), short(component), method, float(tolerance), [short(flag) for flag in flags[:MAX_FLAGS]]]
+
+
+def _changed(place: int, said: _Said, before: _Said | None, reason: str) -> dict[str, Any]:
+    code, stop, names = said
+    fields: dict[str, Any] = {"policy": place, "code": code, "stop": stop, "names": names}
+    if before is None or before[:2] != said[:2]:
+        fields["reason"] = str(reason)[:MAX_TEXT]
+    return fields

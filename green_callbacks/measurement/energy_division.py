@@ -1,0 +1,157 @@
+"""How what a device used is divided between the runs that have it at the same time."""
+
+from collections.abc import Collection, Mapping
+from typing import Final, NamedTuple
+
+from green_callbacks.measurement.device_tally import Share, Tally
+
+
+class Claim:
+    """What one run counts of the devices of a gauge.
+
+    Args:
+        devices: The devices, by name.
+        owner: Whose claim it is.
+    """
+
+    def __init__(self, devices: frozenset[str], owner: object = None) -> None:
+        self.devices = devices
+        self.owner = owner
+
+
+class Shared(NamedTuple):
+    """A device that several runs have, or had.
+
+    Attributes:
+        shares: What each run that has it now was given so far.
+        company: How many runs had it at the same time since its source has answered last: what comes with the next
+            answer is of all of them.
+    """
+
+    shares: Mapping[Claim, Share]
+    company: int = 0
+
+
+class State(NamedTuple):
+    """What a gauge knows as of its last reading. Never changes: a reading puts another in its place.
+
+    Attributes:
+        seconds: Monotonic time of it, in s.
+        tallies: Tally of the whole device, by device.
+        claims: The runs that measure by it.
+        shared: The devices that more than one of them has, or had.
+        ended: The last tallies of runs that have gone.
+    """
+
+    seconds: float
+    tallies: Mapping[str, Tally]
+    claims: tuple[Claim, ...] = ()
+    shared: Mapping[str, Shared] = {}
+    ended: Mapping[Claim, Mapping[str, Tally]] = {}
+
+    def went_on(self, seconds: float, tallies: Mapping[str, Tally]) -> "State":
+        """Return the state after another reading.
+
+        Args:
+            seconds: Monotonic time of it, in s.
+            tallies: The tallies.
+        """
+        shared = self.shared
+        if shared:
+            has_passed = seconds > self.seconds
+            shared = {
+                name: _divided(each, self.tallies[name], tallies[name], has_passed=has_passed)
+                for name, each in shared.items()
+            }
+        return State(seconds, tallies, self.claims, shared, self.ended)
+
+    def joined(self, claim: Claim) -> "State":
+        """Return the state after a run has come.
+
+        Args:
+            claim: What it counts. It is given a part of what is used from now on.
+        """
+        shared = dict(self.shared)
+        for name in claim.devices & self.tallies.keys():
+            joules = self.tallies[name].joules
+            begun = Share(joules, joules)
+            before = shared.get(name)
+            had = before.shares if before else {each: begun for each in self.claims if name in each.devices}
+            if had or before:
+                shared[name] = Shared({**had, claim: begun}, before.company if before else 0)
+        return self._replace(claims=(*(each for each in self.claims if each is not claim), claim), shared=shared)
+
+    def left(self, claim: Claim) -> "State":
+        """Return the state after a run has gone, whose tallies stay as they are.
+
+        Args:
+            claim: What it counted.
+        """
+        if claim not in self.claims:
+            return self
+        shared = {
+            name: each._replace(shares={other: share for other, share in each.shares.items() if other is not claim})
+            for name, each in self.shared.items()
+        }
+        claims = tuple(each for each in self.claims if each is not claim)
+        return self._replace(claims=claims, shared=shared, ended={**self.ended, claim: self.tallies_of(claim)})
+
+    def without(self, devices: Collection[str]) -> "State":
+        """Return the state without some devices, which nobody counts any more.
+
+        Args:
+            devices: The devices.
+        """
+        tallies = {name: tally for name, tally in self.tallies.items() if name not in devices}
+        shared = {name: each for name, each in self.shared.items() if name not in devices}
+        return self._replace(tallies=tallies, shared=shared)
+
+    def forgot(self, claim: Claim) -> "State":
+        """Return the state without what is known of a run that has gone.
+
+        Args:
+            claim: What it counted.
+        """
+        gone = self.left(claim)
+        return gone._replace(ended={each: tallies for each, tallies in gone.ended.items() if each is not claim})
+
+    def tallies_of(self, claim: Claim) -> Mapping[str, Tally]:
+        """Return the tallies of a run: its own part of each device, up to now or to its end.
+
+        Args:
+            claim: What it counts.
+        """
+        if claim in self.ended:
+            return self.ended[claim]
+        tallies = {name: self.tallies[name] for name in claim.devices if name in self.tallies}
+        for name, (shares, _) in self.shared.items():
+            share = shares.get(claim)
+            if share is not None:
+                tallies[name] = tallies[name]._replace(joules=share.joules, share=share)
+        return tallies
+
+
+NOTHING: Final = State(0.0, {})
+"""The state before the first reading."""
+
+
+def _divided(device: Shared, before: Tally, now: Tally, *, has_passed: bool) -> Shared:
+    """Divide what a device used since the last reading in equal parts between those who have it.
+
+    Args:
+        device: Who has it.
+        before: Its tally at the last reading.
+        now: Its tally now.
+        has_passed: Whether any time has passed since.
+    """
+    shares, company = device
+    company = max(company, len(shares))
+    joules = now.joules - before.joules
+    if shares and (joules or has_passed):
+        part = joules / len(shares)
+        alone, others, stretches = (part, 0.0, 0) if company == 1 else (0.0, joules - part, 1)
+        shares = {
+            claim: Share(had + part, had_alone + alone, had_others + others, had_stretches + stretches)
+            for claim, (had, had_alone, had_others, had_stretches) in shares.items()
+        }
+    return Shared(shares, 0 if now.reading.reason is None else company)

@@ -1,0 +1,99 @@
+"""What the metric must gain for the energy it costs: the three ways to say it."""
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from itertools import pairwise
+from math import isfinite, log, log1p
+from sys import float_info
+from typing import Final
+
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.policies._learning_curve import Curve
+from green_callbacks.records import History
+
+DEFAULT_GAIN_ON_DOUBLING: Final = 0.05
+AHEAD: Final = 1 / 2
+"""As a share of what is spent, the energy to come that must be worth its price."""
+
+_SPANS: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """A threshold, in exactly one of its forms.
+
+    Attributes:
+        per_kg: Least gain of the metric for one kgCO2e.
+        per_kwh: Least gain of the metric for one kWh of facility energy.
+        on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far.
+    """
+
+    per_kg: float | None = None
+    per_kwh: float | None = None
+    on_doubling: float | None = None
+
+    @classmethod
+    def chosen(cls, per_kg: float | None, per_kwh: float | None, on_doubling: float | None) -> "Price":
+        """Take the threshold that was given, or the default one.
+
+        Raises:
+            ConfigurationError: Several were given, or one is negative or not finite.
+        """
+        given = {
+            "min_gain_per_kg": per_kg,
+            "min_gain_per_kwh": per_kwh,
+            "min_gain_on_doubling": on_doubling,
+        }
+        named = {name: value for name, value in given.items() if value is not None}
+        if len(named) > 1:
+            msg = f"Give one threshold at most, not {' and '.join(named)}."
+            raise ConfigurationError(msg)
+        for name, value in named.items():
+            if not isfinite(value) or value < 0:
+                msg = f"{name} is {value}: it must be 0 or more."
+                raise ConfigurationError(msg)
+        return cls(per_kg, per_kwh, on_doubling) if named else cls(on_doubling=DEFAULT_GAIN_ON_DOUBLING)
+
+    def least_slope(self, history: History, curve: Curve) -> float:
+        """Return what the metric must gain while the energy grows e-fold, at this point of a run.
+
+        A price per energy must be paid by half as much energy again; a doubling must bring its share of the whole gain.
+
+        Args:
+            history: All records so far.
+            curve: The metric's curve.
+        """
+        if self.on_doubling is not None:
+            least = self.on_doubling * curve.whole_gain / log(2)
+        else:
+            per_kwh = self.per_kg * cleanest_kg_per_kwh(history) if self.per_kg else self.per_kwh or 0.0
+            least = per_kwh * AHEAD * curve.spent_kwh / log1p(AHEAD)
+        return min(least, float_info.max)  # a price may be too high for a number
+
+    def words(self, monitor: str) -> str:
+        """Say the price as a sentence.
+
+        Args:
+            monitor: Key of the metric.
+        """
+        if self.per_kg is not None:
+            return f"You pay up to 1 kg of CO2e for {self.per_kg:g} of {monitor}."
+        if self.per_kwh is not None:
+            return f"You pay up to 1 kWh for {self.per_kwh:g} of {monitor}."
+        return f"You pay a doubling of the energy for {self.on_doubling or 0:.3g} times all that {monitor} has gained."
+
+
+def cleanest_kg_per_kwh(history: History) -> float:
+    """Return the carbon intensity at which energy is priced, in kgCO2e/kWh.
+
+    That of the last record or of the cleanest tenth of the run, whichever is lower: a run that pays on the grid it
+    had before must not stop because the grid turned dirty.
+
+    Args:
+        history: All records so far.
+    """
+    kg, kwh = history.cumulative_kg, history.cumulative_kwh
+    last = bisect_left(kwh, kwh[-1])
+    rows = sorted({0, last - 1, last} | {min(bisect_left(kwh, kwh[-1] * i / _SPANS), last) for i in range(_SPANS)})
+    spans = [(kg[end] - kg[start], kwh[end] - kwh[start]) for start, end in pairwise(rows) if start >= 0]
+    return min((mass / energy for mass, energy in spans if energy > 0), default=kg[-1] / kwh[-1])

@@ -1,0 +1,131 @@
+"""The learning curve that a rule looks at: a metric against the energy spent."""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, log
+from typing import Final, Self
+
+from green_callbacks.policies._metric_values import Values
+from green_callbacks.records import History
+
+_ENOUGH: Final = 50
+"""The most values through which a line is laid: a decision must cost the same in a run of 100,000 epochs."""
+
+_ROUNDING: Final = 1e-9
+"""Of equal epochs, one ends at exactly half of the energy; that must not depend on how sums round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """The finite values of a metric in the present fit, and the energy spent until each.
+
+    Attributes:
+        rows: Positions in the history where the metric was fresh.
+        values: As many values.
+        bests: The best value up to and with each.
+        count: How many of them are of this curve; the columns may be longer.
+        folds: Natural logarithm of the facility energy of the present fit up to and with each, in kWh.
+        kwh: Facility energy up to and with each row of the history, in kWh.
+        before_kwh: How much of it was spent before the present fit.
+        spent_kwh: Energy of the present fit up to the last value, in kWh.
+        rises: Whether more of the metric is better.
+    """
+
+    rows: Sequence[int]
+    values: Sequence[float]
+    bests: Sequence[float]
+    folds: Sequence[float]
+    count: int
+    kwh: Sequence[float]
+    before_kwh: float
+    spent_kwh: float
+    rises: bool
+
+    @classmethod
+    def of(cls, history: History, metric: str, *, rises: bool) -> Self:
+        """Take the curve of a metric from a history.
+
+        Args:
+            history: All records so far.
+            metric: Key of the metric, of which the last value is of the present fit and finite.
+            rises: Whether more of the metric is better.
+        """
+        known, count = Values.of(history, metric, rises=rises)
+        kwh, before_kwh = history.cumulative_kwh, known.before_kwh
+        return cls(
+            rows=known.rows,
+            values=known.values,
+            bests=known.bests,
+            folds=known.folds,
+            count=count,
+            kwh=kwh,
+            before_kwh=before_kwh,
+            spent_kwh=kwh[known.rows[count - 1]] - before_kwh,
+            rises=rises,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of values."""
+        return self.count
+
+    @property
+    def last_row(self) -> int:
+        """Row of the last value."""
+        return self.rows[self.count - 1]
+
+    @property
+    def best(self) -> float:
+        """The best value."""
+        return self.bests[self.count - 1]
+
+    @property
+    def whole_gain(self) -> float:
+        """What the run has gained since its first value; at least 0."""
+        return self.turned(self.best - self.values[0])
+
+    def turned(self, difference: float) -> float:
+        """Return a difference or a slope of the metric turned so that better is more.
+
+        Args:
+            difference: In units of the metric.
+        """
+        return difference if self.rises else -difference
+
+    def spent_until(self, row: int) -> float:
+        """Return the energy of the present fit up to and with a row, in kWh; row -1 is before all.
+
+        Args:
+            row: Position in the history.
+        """
+        return self.kwh[row] - self.before_kwh if row >= 0 else 0.0
+
+    def before(self, kwh: float) -> int:
+        """Return the index of the last value that was fresh when at most this energy was spent; -1 if none was.
+
+        Args:
+            kwh: Facility energy of the present fit in kWh.
+        """
+        most_kwh = kwh + _ROUNDING * self.spent_kwh
+        return bisect_right(self.folds, log(most_kwh) if most_kwh > 0 else -inf, 0, self.count) - 1
+
+    def gained_since(self, index: int) -> float:
+        """Return how much better the best is now than it was at a value; at least 0.
+
+        Args:
+            index: Index of the value.
+        """
+        return self.turned(self.best - self.bests[index])
+
+    def since(self, index: int) -> tuple[Sequence[float], Sequence[float]]:
+        """Return logarithms of the energy, and values, from an index to the end.
+
+        Args:
+            index: Index of the first value.
+
+        Returns:
+            All of them, or so many in equal steps that a decision costs the same in a run of 100,000 epochs.
+        """
+        step = 1 + (self.count - index) // _ENOUGH
+        kept = slice(index + (self.count - 1 - index) % step, self.count, step)
+        return self.folds[kept], self.values[kept]

@@ -1,0 +1,62 @@
+"""What the devices of a history came to."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from green_callbacks.records.device import DeviceEnergy, Method
+from green_callbacks.records.history.columns import total
+from green_callbacks.records.history.rows import DEVICE_NUMBERS, Rows
+
+_DIRECTNESS: Final = ("counter", "sampled", "modelled")
+
+
+class _Label(NamedTuple):
+    name: str
+    component: str
+    method: Method
+    tolerance: float
+    flags: tuple[str, ...]
+
+
+def device_totals(rows: Rows, duration_seconds: float) -> dict[str, DeviceEnergy]:
+    """Return every device over all rows, in the order of its first, labeled with its least direct method.
+
+    Args:
+        rows: The rows of a history.
+        duration_seconds: Length of all rows in s.
+    """
+    labels: dict[str, list[_Label]] = {}
+    for used in rows.devices.used(rows.length):
+        for label in map(_Label, *used):
+            labels.setdefault(label.name, []).append(label)
+    return {name: _total(rows, own, duration_seconds) for name, own in labels.items()}
+
+
+def measured_joules(rows: Rows) -> float:
+    """Return the energy that is not modelled, in J."""
+    return total(_numbers(rows, rows.length, 0, lambda label: label.method != "modelled")) or 0.0
+
+
+def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceEnergy:
+    length, name = rows.length, labels[0].name
+    least = max(labels, key=lambda label: _DIRECTNESS.index(label.method))
+    joules, low, high = (
+        total(_numbers(rows, length, column, lambda label: label.name == name)) for column in range(DEVICE_NUMBERS)
+    )
+    gap_seconds = sum(rows.gaps[name].until(length).values) if name in rows.gaps else 0.0
+    flags = tuple(sorted({flag for label in labels for flag in label.flags}))
+    return DeviceEnergy(
+        joules, least.component, least.method, duration_seconds, low, high, gap_seconds, least.tolerance, flags
+    )
+
+
+def _numbers(rows: Rows, length: int, column: int, is_wanted: Callable[[_Label], bool]) -> Iterator[float]:
+    """Return the numbers of one column, in all rows, of the devices whose label is wanted."""
+    offsets = [
+        [place + column * len(used[0]) for place, label in enumerate(map(_Label, *used)) if is_wanted(label)]
+        for used in rows.devices.used(length)
+    ]
+    numbers = rows.device_numbers
+    for begin, index in zip(rows.device_begins[:length], rows.devices.index[:length], strict=True):
+        for offset in offsets[index]:
+            yield numbers[begin + offset]

@@ -1,0 +1,92 @@
+"""What the rows of a history say."""
+
+from datetime import UTC, datetime
+
+from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
+from green_callbacks.records.epoch import EpochRecord
+from green_callbacks.records.history.columns import known, total
+from green_callbacks.records.history.rows import CLOSES, COMPLETE, NONE, PHASE_NUMBERS, Rows, until
+
+
+def record_at(rows: Rows, row: int) -> EpochRecord:
+    """Make the record of a row."""
+    duration, mark, epoch = rows.duration[row], rows.marks[row], rows.epoch[row]
+    samples, tokens = rows.samples.get(row), rows.tokens.get(row)
+    metrics = ((name, column.get(row)) for name, column in list(rows.metrics.items()))
+    return EpochRecord(
+        epoch=None if epoch == NONE else epoch,
+        step=rows.steps.get(row),
+        closes_epoch=bool(mark & CLOSES),
+        complete=bool(mark & COMPLETE),
+        started_at=datetime.fromtimestamp(rows.started[row], UTC),
+        duration_seconds=duration,
+        devices=devices_of(rows, row, duration),
+        phases=phases_of(rows, row),
+        intensity=rows.intensity.get(row),
+        pue=rows.pue[row],
+        metrics={name: value for name, value in metrics if value is not None},
+        learning_rate=rows.rates.get(row),
+        samples=None if samples is None else int(samples),
+        tokens=None if tokens is None else int(tokens),
+        flops=rows.flops.get(row),
+    )
+
+
+def devices_of(rows: Rows, row: int, duration_seconds: float) -> dict[str, DeviceEnergy]:
+    """Return the devices of a row.
+
+    Args:
+        rows: The rows of a history.
+        row: Its position.
+        duration_seconds: Its length in s.
+    """
+    labels, numbers = rows.devices.get(row), list(map(known, rows.device_numbers[rows.device_slice(row)]))
+    count = len(labels[0])
+    energies = zip(numbers[:count], numbers[count : 2 * count], numbers[2 * count :], strict=True)
+    devices = {}
+    for (name, component, method, tolerance, flags), energy in zip(zip(*labels, strict=True), energies, strict=True):
+        joules, low, high = energy
+        gap_seconds = (rows.gaps[name].get(row) or 0.0) if name in rows.gaps else 0.0
+        devices[name] = DeviceEnergy(
+            joules, component, method, duration_seconds, low, high, gap_seconds, tolerance, flags
+        )
+    return devices
+
+
+def phases_of(rows: Rows, row: int) -> dict[str, PhaseEnergy]:
+    """Return the phases of a row."""
+    names, numbers = rows.phases.get(row), rows.phase_numbers[rows.phase_slice(row)]
+    pairs = zip(names, numbers[::PHASE_NUMBERS], numbers[1::PHASE_NUMBERS], strict=True)
+    return {name: PhaseEnergy(known(joules), seconds) for name, joules, seconds in pairs}
+
+
+def lost_rows(rows: Rows, epoch: int, step: int | None) -> set[int]:
+    """Return the rows of the present fit that are worth nothing where an epoch and all later ones are done again.
+
+    Args:
+        rows: The rows of a history.
+        epoch: The first epoch that is done again.
+        step: Optimizer steps that were done before; None where that is not known.
+    """
+    length = rows.length
+    found = {row for row in range(rows.fit_row(length), length) if rows.epoch[row] >= epoch}
+    if step is None:
+        return found
+    steps = {row: rows.steps.get(row) for row in found if rows.epoch[row] == epoch}
+    kept = {row for row, done in steps.items() if done is not None and done <= step}
+    return found if kept.intersection(until(rows.closed_rows, length)) else found - kept  # a whole one begins again
+
+
+def joules_where(rows: Rows, *, outside: bool) -> float | None:
+    """Return the energy of the rows outside epochs, or of those inside, in J; None if nothing of it was measured.
+
+    Args:
+        rows: The rows of a history.
+        outside: Whether of those outside.
+    """
+    pairs = zip(rows.epoch, rows.dense("joules"), strict=False)
+    joules = total(joules for epoch, joules in pairs if (epoch == NONE) == outside)
+    merged: float = sum(rows.merged_outside.until(rows.length).values)
+    if not merged:
+        return joules
+    return (joules or 0.0) + (merged if outside else -merged)

@@ -1,0 +1,1 @@
+"""A history in a checkpoint: rows as plain JSON types, and long histories thinned."""

@@ -1,0 +1,176 @@
+"""What is merged in the state of a long history, and what stays exact.
+
+Up to 10,000 epochs all of it is exact. Beyond, rows stay apart where built-in rules and summaries read them: all values
+of metrics in the last doubling of the energy, earlier ones that were the best ever, the last 510 epochs, the beginnings
+of fits and the drops of the learning rate. Their epochs, metrics, energy, emissions and time up to and with each are
+exact. Other rows are merged into the next of these. Energy by device and by phase is kept for blocks of rows, exact for
+the last ones; what a row of an older block took is that block's share by its energy. Sums, counts of epochs and what
+lies outside epochs stay whole.
+
+Of a run of more than some 100,000 epochs, an even share of the values of the last doubling stays.
+"""
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+from math import isnan
+from typing import Any, Final
+
+from green_callbacks.records.history.columns import Sparse
+from green_callbacks.records.history.rows import NONE, Rows, until
+from green_callbacks.records.history.state import state_checks as checks
+from green_callbacks.records.history.state.expanded_rows import Interpolation, expanded, mixed
+from green_callbacks.records.history.state.kept_rows import Kept, what_is_kept
+from green_callbacks.records.history.state.merged_rows import Block, block, merged
+from green_callbacks.records.history.state.packed_columns import Unpacker, pack
+from green_callbacks.records.history.state.rows_codec import Decoder, encode_rows, encode_sparse
+
+MOST_EPOCHS: Final = 10_000
+"""Epochs, or parts of them, up to which a state holds every record."""
+
+MOST_NUMBERS: Final = 600_000
+"""Numbers of all rows up to which a state holds every record: some 4.5 MB."""
+
+BLOCK_NUMBERS: Final = 200_000
+"""Numbers of all blocks of a thinned state: some 1.6 MB."""
+
+TAIL_ROWS: Final = 1_500
+"""Last rows of which each is a block."""
+
+_OTHER_NUMBERS: Final = 12
+"""Numbers of a block beside those of its devices and phases."""
+
+
+def encode(rows: Rows) -> dict[str, Any]:
+    """Write rows as plain JSON types, thinned if there are many.
+
+    Args:
+        rows: The rows of a history.
+    """
+    if not _is_long(rows):
+        return {**encode_rows(rows), "fine": None}
+    blocks = _blocks(rows)
+    ends = [each.end for each in blocks]
+    kept, coarse = what_is_kept(rows, ends), merged(rows, blocks)
+    coarse.unseen = rows.unseen + rows.length - len(kept.rows)
+    return {**encode_rows(coarse), "fine": _encode_fine(rows, kept, ends, coarse)}
+
+
+def decode(state: object) -> Rows:
+    """Read what :func:`encode` wrote, and check all of it.
+
+    Args:
+        state: What is to be a mapping of columns.
+
+    Raises:
+        DamagedError: This package cannot have written it.
+    """
+    unpacker = Unpacker()
+    decoder = Decoder(state, unpacker)
+    rows, fine = decoder.rows(), checks.mapping(state, "its columns").get("fine")
+    return rows if fine is None else expanded(rows, checks.mapping(fine, "its fine columns"), unpacker)
+
+
+def _is_long(rows: Rows) -> bool:
+    return (
+        len(until(rows.closed_rows, rows.length)) > MOST_EPOCHS
+        or rows.length > 2 * MOST_EPOCHS
+        or _numbers(rows) + sum(len(column.rows) for column in list(rows.metrics.values())) > MOST_NUMBERS
+    )
+
+
+def _numbers(rows: Rows) -> int:
+    """Return how many numbers the blocks of single rows would have."""
+    return rows.length * _OTHER_NUMBERS + rows.device_end(rows.length) + rows.phase_end(rows.length)
+
+
+def _blocks(rows: Rows) -> list[Block]:
+    """Merge rows in blocks of equal length, a power of two, and the last ones in blocks of one."""
+    length = rows.length
+    most = max(BLOCK_NUMBERS * length // _numbers(rows), 2)
+    tail = length - min(TAIL_ROWS, most // 2)
+    size = 1
+    while tail // size > most // 2:
+        size *= 2
+    made: list[Block] = rows.memos.setdefault((__name__, size), [])  # as the history grows, only new ones are made
+    known = list(made)
+    known += [block(rows, first, first + size) for first in range(len(known) * size, tail - size + 1, size)]
+    rows.memos[__name__, size] = known
+    whole = tail // size
+    rest = [block(rows, whole * size, tail)] if whole * size < tail else []
+    return [*known[:whole], *rest, *(block(rows, row, row + 1) for row in range(tail, length))]
+
+
+def _encode_fine(rows: Rows, chosen: Kept, ends: Sequence[int], coarse: Rows) -> dict[str, Any]:
+    kept, length = chosen.rows, rows.length
+    places = {row: at for at, row in enumerate(kept)}
+    metrics = {name: {row: places[row] for row in own} for name, own in chosen.values.items()}
+    ends_kept = array("i", (places[end - 1] + 1 for end in ends))
+    kwh = array("d", map(rows.kwh.__getitem__, kept))
+    kg = array("d", map(rows.kg.__getitem__, kept))
+    seconds = array("d", map(rows.seconds.__getitem__, kept))
+    return {
+        "rows": len(kept),
+        "ends": pack(ends_kept),
+        "epoch": pack(array("q", map(rows.epoch.__getitem__, kept))),
+        "marks": pack(array("b", map(rows.marks.__getitem__, kept))),
+        "kwh": pack(kwh),
+        "kg": pack(mixed(kg, Interpolation(ends_kept, kwh, seconds).of(coarse.kg))),
+        "seconds": pack(seconds),
+        "metrics": {name: _picked(rows.metrics[name], own, length) for name, own in metrics.items()},
+        "rates": _picked(rows.rates, places, length),
+        "fits": _picked(rows.fits, places, length),
+        **_encode_merged(rows, kept),
+    }
+
+
+def _picked(column: Sparse, places: dict[int, int], length: int) -> list[str]:
+    """Write what a column has in the rows that are kept."""
+    rows, values = column.until(length)
+    picked = Sparse(column.values.typecode)
+    picked.rows = array("i", [places[row] for row in rows if row in places])
+    picked.values = array(
+        picked.values.typecode, [value for row, value in zip(rows, values, strict=True) if row in places]
+    )
+    return [pack(picked.rows), pack(picked.values)]
+
+
+def _encode_merged(rows: Rows, kept: Sequence[int]) -> dict[str, Any]:
+    """Write what every row that is kept holds beyond itself."""
+    columns = {
+        "merged_epochs": _counts(rows.closed_rows, rows.merged_epochs, kept),
+        "merged_parts": _counts(rows.part_rows, rows.merged_parts, kept),
+        "merged_outside": _outside(rows, kept),
+    }
+    return {name: encode_sparse(column, len(kept)) for name, column in columns.items()}
+
+
+def _counts(of_kind: "array[int]", merged_before: Sparse, kept: Sequence[int]) -> Sparse:
+    """Count the rows of a kind, and what was merged before, that go into each row that is kept."""
+    column = Sparse("q")
+    for at, (before, row) in enumerate(pairwise([-1, *kept])):
+        first, last = bisect_right(of_kind, before), bisect_right(of_kind, row)
+        count = last - first - (last > first and of_kind[last - 1] == row)
+        if merged_before.rows:
+            count += int(sum(merged_before.between(before + 1, row + 1)))
+        if count:
+            column.put(at, count)
+    return column
+
+
+def _outside(rows: Rows, kept: Sequence[int]) -> Sparse:
+    """Sum the energy outside epochs that goes into rows inside them, less that inside which goes into others."""
+    column, has_merged = Sparse(), bool(rows.merged_outside.rows)
+    epochs, all_joules = rows.epoch, rows.joules
+    for at, (before, row) in enumerate(pairwise([-1, *kept])):
+        moved, is_inside = 0.0, epochs[row] != NONE
+        for other in range(before + 1, row):
+            joules = all_joules[other]
+            if (epochs[other] != NONE) != is_inside and not isnan(joules):
+                moved += joules if is_inside else -joules
+        if has_merged:
+            moved += sum(rows.merged_outside.between(before + 1, row + 1))
+        if moved:
+            column.put(at, moved)
+    return column

@@ -1,0 +1,1 @@
+"""TensorBoard: event files, charts, and a page of provenance."""

@@ -1,0 +1,140 @@
+"""The page that says where every number of a run comes from, in Markdown."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from green_callbacks._version import __version__
+from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, RunRecord
+from green_callbacks.records.coverage import what_counts
+from green_callbacks.sinks.base import RunContext
+from green_callbacks.text import for_markdown
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
+
+_VERSION: Final = f"green_callbacks {__version__}"
+_FACT: Final = ("what", "value")
+_METHODS: Final = {
+    "counter": "energy counter",
+    "sampled": "sampled power",
+    "modelled": "modelled, not measured",
+}
+
+
+def provenance(record: EpochRecord, context: RunContext, quality: str | None = None) -> str:
+    """Write the page of a run that goes on.
+
+    Args:
+        record: The last record.
+        context: What is known of the run.
+        quality: What the curve of the quality shows, in words; None if there is none.
+
+    Returns:
+        Markdown.
+    """
+    facts = _carbon(record.intensity, record.pue, context) | _about(context.run_id, quality)
+    return "\n\n".join(
+        [*_left_out(record.devices), "### How it is known", _devices(record.devices), _table(_FACT, facts.items())]
+    )
+
+
+def final_page(run: RunRecord, context: RunContext, quality: str | None = None) -> str:
+    """Write the page of a run that has ended: its totals, and how they are known.
+
+    Args:
+        run: The totals.
+        context: What is known of the run.
+        quality: What the curve of the quality shows, in words; None if there is none.
+
+    Returns:
+        Markdown.
+    """
+    facts = {} if run.intensity is None else _carbon(run.intensity, run.pue, context)
+    facts |= {"ledger": "none" if run.ledger is None else str(run.ledger)} | _about(run.run_id, quality)
+    return "\n\n".join(
+        [
+            *_left_out(run.devices),
+            "### What it came to",
+            *(f"**Note:** {_cell(text)}" for text in run.notices),
+            _table(_FACT, _totals(run).items()),
+            "### How it is known",
+            _devices(run.devices),
+            _table(_FACT, facts.items()),
+        ]
+    )
+
+
+def _about(run_id: str, quality: str | None) -> dict[str, str]:
+    facts = {"quality on the charts": quality, "run": run_id, "version": _VERSION}
+    return {name: text for name, text in facts.items() if text}
+
+
+def _totals(run: RunRecord) -> dict[str, str]:
+    """Return the totals in few rows: TensorBoard shows a page in a low box."""
+    emissions, low, high = (
+        _known(kg, format_mass) for kg in (run.emissions_kg, run.emissions_low_kg, run.emissions_high_kg)
+    )
+    energy, facility = (_known(kwh, _watt_hours) for kwh in (run.energy_kwh, run.facility_kwh))
+    return {
+        "emissions (CO2e)": emissions if run.emissions_kg is None else f"{emissions} ({low} to {high})",
+        "energy": energy if run.pue == 1.0 or run.energy_kwh is None else f"{energy}, {facility} with the facility",
+        "share measured": _known(run.measured_share, percent),
+        "epochs": f"{run.epochs} in {duration(run.duration_seconds)}",
+        "stopped because": run.stop_reason or "no policy stopped it",
+    }
+
+
+def _left_out(devices: Mapping[str, DeviceEnergy]) -> list[str]:
+    """Say first of all what is missing from the numbers."""
+    text = what_counts(devices)
+    return [] if text is None else [f"**{_cell(text)}**"]
+
+
+def _devices(devices: Mapping[str, DeviceEnergy]) -> str:
+    if not devices:
+        return "No device was measured."
+    rows = [
+        (
+            name,
+            device.component,
+            "not measured" if device.joules is None else _METHODS[device.method],
+            f"± {percent(device.tolerance)}" if device.tolerance else "not stated",
+            ", ".join(device.flags),
+        )
+        for name, device in devices.items()
+    ]
+    return _table(("device", "component", "how obtained", "tolerance", "notes"), rows)
+
+
+def _carbon(intensity: Intensity, pue: float, context: RunContext) -> dict[str, str]:
+    basis = [part for part in (intensity.scope, intensity.basis) if part]
+    facts = {
+        "carbon intensity": intensity_range(intensity),
+        "place": place(intensity),
+        "place found by": intensity.found_by,
+        "counts": ", ".join(basis),
+        "source": intensity.source,
+        "licence": intensity.licence,
+        "notes": ", ".join(intensity.flags),
+        "PUE": f"{significant(pue)} ({context.pue_source})",
+    }
+    return {name: text for name, text in facts.items() if text}
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    names = list(header)
+    lines = [names, ["---"] * len(names), *([_cell(text) for text in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    """Keep a text from ending its cell or its row, and from being markup."""
+    return " ".join(for_markdown(text).split())
+
+
+def _watt_hours(kwh: float) -> str:
+    """Write an energy in the unit of the charts."""
+    return f"{significant(1000.0 * kwh)} Wh"
+
+
+def _known(value: float | None, write: Callable[[float], str]) -> str:
+    return "not known" if value is None else write(value)

@@ -1,0 +1,1 @@
+"""Processors and memory: RAPL counters, or a model of their power."""

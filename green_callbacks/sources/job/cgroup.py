@@ -1,0 +1,169 @@
+"""The control groups of this process: what they limit, and what they have used.
+
+Versions 1 and 2, as described in the kernel's ``Documentation/admin-guide/cgroup-v2.rst`` and ``cgroup-v1/``.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from green_callbacks.sources.common.system_files import LARGE_BYTES, read_bytes, read_text
+
+OWN_GROUPS: Final = Path("/proc/self/cgroup")
+MOUNT: Final = Path("/sys/fs/cgroup")
+_MICROSECONDS_PER_SECOND: Final = 1_000_000
+_NANOSECONDS_PER_SECOND: Final = 1_000_000_000
+_COUNT: Final = re.compile(r"[0-9]{1,20}")
+_SLURM_JOB: Final = re.compile(r"job_\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A control group that limits processor time.
+
+    Attributes:
+        cpus: How many processors' worth of time it grants.
+        usage: The file in which Linux counts the time used: ``cpu.stat``, or ``cpuacct.usage`` of version 1.
+    """
+
+    cpus: float
+    usage: Path
+
+    def used_seconds(self) -> float:
+        """Return the processor time that the group has used, in s.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: It is not there.
+        """
+        return used_seconds(self.usage)
+
+
+def used_seconds(usage: Path) -> float:
+    """Return the processor time that a control group has used, in s.
+
+    Args:
+        usage: ``cpu.stat`` of a group, or ``cpuacct.usage`` of version 1.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: The time is not in it.
+    """
+    line = read_bytes(usage).decode("ascii").partition("\n")[0].strip()
+    if usage.name == "cpuacct.usage":
+        return _count(line, usage) / _NANOSECONDS_PER_SECOND
+    name, _, used = line.partition(" ")
+    if name != "usage_usec":
+        msg = f"{usage} does not begin with usage_usec"
+        raise ValueError(msg)
+    return _count(used, usage) / _MICROSECONDS_PER_SECOND
+
+
+def _count(text: str, usage: Path) -> int:
+    if not _COUNT.fullmatch(text):
+        msg = f"{usage} does not count the time used"
+        raise ValueError(msg)
+    return int(text)
+
+
+def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
+    """Find the control group that limits the processor time of this process most.
+
+    Args:
+        own: Where Linux says in which groups the process is.
+        mount: Where the groups are mounted.
+
+    Returns:
+        The tightest on the way up; None where there is no limit.
+    """
+    quotas = [
+        *(Quota(cpus, group / "cpu.stat") for group in _upwards("", own, mount) if (cpus := _granted(group))),
+        *(
+            Quota(cpus, mount / "cpuacct" / group.relative_to(mount / "cpu") / "cpuacct.usage")
+            for group in _upwards("cpu", own, mount)
+            if (cpus := _granted_v1(group))
+        ),
+    ]
+    return min(quotas, key=lambda quota: quota.cpus, default=None)
+
+
+def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | None:
+    """Return how much memory the control groups of this process leave it, in bytes; None where there is no limit.
+
+    Version 1 writes a very large number for no limit: whoever asks takes no more than the machine has.
+
+    Args:
+        own: Where Linux says in which groups the process is.
+        mount: Where the groups are mounted.
+    """
+    files = [
+        *(group / "memory.max" for group in _upwards("", own, mount)),
+        *(group / "memory.limit_in_bytes" for group in _upwards("memory", own, mount)),
+    ]
+    return min((int(limit) for file in files if _COUNT.fullmatch(limit := read_text(file))), default=None)
+
+
+def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
+    """Find the file that counts the processor time of this job.
+
+    Args:
+        own: Where Linux says in which groups the process is.
+        mount: Where the groups are mounted.
+
+    Returns:
+        That of the Slurm job's control group, else of the process' own, such as its container's; None where it is in
+        none but the root, which holds everything that runs.
+    """
+    for controller, name in (("", "cpu.stat"), ("cpuacct", "cpuacct.usage")):
+        groups = [group for group in _upwards(controller, own, mount) if _is_file(group / name)]
+        if groups and not _is_root(controller, groups[0], own):
+            return next((group for group in groups if _SLURM_JOB.fullmatch(group.name)), groups[0]) / name
+    return None
+
+
+def _is_root(controller: str, group: Path, own: Path) -> bool:
+    """Return whether a group is that of the whole machine, which in a container is not seen.
+
+    The root of version 2 is the one without a type; that of version 1 is known by its path only.
+    """
+    return _own_path(controller, own) == "/" if controller else not _is_file(group / "cgroup.type")
+
+
+def _is_file(file: Path) -> bool:
+    return os.path.isfile(file)  # noqa: PTH113  raises nothing where folders are hidden, unlike Path.is_file()
+
+
+def _upwards(controller: str, own: Path, mount: Path) -> Iterator[Path]:
+    """Walk from the group of this process up to the root that it sees; without a controller, in version 2."""
+    path = _own_path(controller, own)
+    if path is None:
+        return
+    top = mount / controller
+    relative = PurePosixPath(path.lstrip("/"))
+    for each in (relative, *relative.parents):
+        yield top / each
+
+
+def _own_path(controller: str, own: Path) -> str | None:
+    for line in read_text(own, LARGE_BYTES).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controller in controllers.split(","):
+            return path
+    return None
+
+
+def _granted(group: Path) -> float | None:
+    """Read a limit such as ``200000 100000``: µs of processor time in every so many; ``max`` is none."""
+    match = re.fullmatch(r"([0-9]{1,20}) ([1-9][0-9]{0,19})", read_text(group / "cpu.max"))
+    return int(match[1]) / int(match[2]) if match else None
+
+
+def _granted_v1(group: Path) -> float | None:
+    """Read the two files of version 1, where -1 is no limit."""
+    granted, period = read_text(group / "cpu.cfs_quota_us"), read_text(group / "cpu.cfs_period_us")
+    told = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
+    return int(granted) / int(period) if told and int(period) else None

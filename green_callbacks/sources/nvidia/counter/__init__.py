@@ -1,0 +1,1 @@
+"""The energy counter of an NVIDIA GPU, estimated between its refreshes."""
