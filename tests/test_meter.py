@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from sensors import RaplTree
+from support.sensors import RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_run import device, finished, record, run_context
+from support.scripted_run import device, finished, record, run_context
 
 from green_callbacks.analysis import last_gain
 from green_callbacks.carbon import lookup

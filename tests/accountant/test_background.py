@@ -4,7 +4,7 @@ import threading
 import time
 
 import pytest
-from runs import WATTS, ListSink, scripted, train
+from support.runs import WATTS, ListSink, scripted, train
 
 from green_callbacks import read_ledger
 from green_callbacks.accountant import run as run_module

@@ -4,8 +4,8 @@ import logging
 import time
 
 import pytest
-import runs
-from runs import WATTS, ListSink, train
+from support import runs
+from support.runs import WATTS, ListSink, train
 
 from green_callbacks import CarbonBudget, MarginalGain, Plan, Summary, read_ledger
 from green_callbacks.clock import ScriptedClock
@@ -513,7 +513,7 @@ def test_the_ledger_keeps_what_was_said_and_the_next_process_says_it_again(scrip
 
 
 def test_ranks_say_it_once(caplog):
-    from thread_ranks import on_ranks
+    from support.thread_ranks import on_ranks
 
     def body(ranks):
         clock = ScriptedClock()

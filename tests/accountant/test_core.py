@@ -5,7 +5,7 @@ import threading
 from math import isnan
 
 import pytest
-from runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
+from support.runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
 
 from green_callbacks import EnergyAccountant, Plan, read_ledger
 from green_callbacks.clock import ScriptedClock

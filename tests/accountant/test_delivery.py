@@ -5,8 +5,8 @@ import threading
 import time
 
 import pytest
-from runs import WATTS, ListSink, scripted, train
-from scripted_run import finished, record, run_context
+from support.runs import WATTS, ListSink, scripted, train
+from support.scripted_run import finished, record, run_context
 
 from green_callbacks import read_ledger
 from green_callbacks import worker as worker_module

@@ -5,9 +5,9 @@ import json
 import os
 
 import pytest
-from faults.hostile_states import VALUES, damaged
-from runs import WATTS, scripted, train
-from strategies import comparable, totals_of
+from support.hostile_states import VALUES, damaged
+from support.runs import WATTS, scripted, train
+from support.strategies import comparable, totals_of
 
 from green_callbacks import read_ledger
 from green_callbacks.accountant.beginning import resume

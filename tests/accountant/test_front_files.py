@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
+from support.runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
 
 from green_callbacks import MarginalGain, read_ledger
 from green_callbacks._frameworks.common.front_files import FrontFiles

@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from runs import KG_PER_JOULE, WATTS, scripted
-from thread_ranks import on_ranks
+from support.runs import KG_PER_JOULE, WATTS, scripted
+from support.thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, read_ledger, replay
 from green_callbacks.accountant.decisions.decision_interval import Interval, Parts

@@ -5,7 +5,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from runs import scripted, train
+from support.runs import scripted, train
 
 from green_callbacks.carbon import TraceIntensity, lookup
 from green_callbacks.clock import ScriptedClock

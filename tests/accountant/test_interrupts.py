@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from injector import Injector, no_hang
+from support.injector import Injector, no_hang
 from torture.trial import Interrupted, accountant_of, our_threads, problems_after, train
 
 from green_callbacks import EnergyAccountant, History

@@ -9,7 +9,7 @@ import sys
 import textwrap
 
 import pytest
-from runs import WATTS, ListSink, scripted, train
+from support.runs import WATTS, ListSink, scripted, train
 
 from green_callbacks import EnergyAccountant, read_ledger
 from green_callbacks.sources import ScriptedSource

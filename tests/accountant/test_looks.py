@@ -5,9 +5,9 @@ import time
 from datetime import timedelta
 
 import pytest
-import runs
-from runs import KG_PER_JOULE, WATTS
-from thread_ranks import on_ranks
+from support import runs
+from support.runs import KG_PER_JOULE, WATTS
+from support.thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, Plan, read_ledger
 from green_callbacks.accountant.decisions import budget_checks as looks_module

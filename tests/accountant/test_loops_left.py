@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import islice
 
 import pytest
-from runs import WATTS, scripted
+from support.runs import WATTS, scripted
 
 from green_callbacks import read_ledger
 from green_callbacks.errors import ConfigurationError

@@ -6,8 +6,8 @@ from decimal import Decimal
 from statistics import median
 
 import pytest
-from runs import WATTS, scripted, train
-from strategies import comparable
+from support.runs import WATTS, scripted, train
+from support.strategies import comparable
 
 from green_callbacks import EnergyAccountant, Summary, meter, read_ledger
 from green_callbacks.clock import ScriptedClock

@@ -2,7 +2,7 @@ import time
 from pathlib import Path
 
 import pytest
-from runs import QUIET, ListSink
+from support.runs import QUIET, ListSink
 
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain, Plan, Summary, TensorBoardSink, measure
 from green_callbacks.carbon import ConstantIntensity, lookup

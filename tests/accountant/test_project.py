@@ -2,7 +2,7 @@ import logging
 import os
 
 import pytest
-from runs import scripted, train
+from support.runs import scripted, train
 
 from green_callbacks import CarbonBudget
 from green_callbacks.accountant.beginning.project_spending import ledgers_of, with_project_spending

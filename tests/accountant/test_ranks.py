@@ -2,9 +2,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
-from strategies import comparable
-from thread_ranks import ThreadRanks, on_ranks
+from support.runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
+from support.strategies import comparable
+from support.thread_ranks import ThreadRanks, on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
 from green_callbacks.accountant import OneRank

@@ -2,8 +2,8 @@ import json
 import pickle
 
 import pytest
-from runs import WATTS, ListSink, scripted, train
-from strategies import comparable, totals_of
+from support.runs import WATTS, ListSink, scripted, train
+from support.strategies import comparable, totals_of
 
 from green_callbacks import CarbonBudget, MarginalGain, read_ledger
 from green_callbacks.errors import BudgetSpentError, ConfigurationError, LedgerError

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from math import fsum
 
 import pytest
-from runs import QUIET, WATTS, scripted, train
-from thread_ranks import on_ranks
+from support.runs import QUIET, WATTS, scripted, train
+from support.thread_ranks import on_ranks
 
 from green_callbacks import EnergyAccountant, measure, read_ledger
 from green_callbacks.clock import ScriptedClock

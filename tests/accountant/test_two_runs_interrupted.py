@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
-from injector import HANG_SECONDS, Injector, no_hang
-from runs import WATTS, scripted
+from support.injector import HANG_SECONDS, Injector, no_hang
+from support.runs import WATTS, scripted
 from torture.trial import Interrupted
 
 from green_callbacks.clock import ScriptedClock

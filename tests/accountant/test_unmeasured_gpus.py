@@ -8,8 +8,8 @@ import time
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from runs import QUIET, ListSink, train
-from thread_ranks import on_ranks
+from support.runs import QUIET, ListSink, train
+from support.thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain, measure, read_ledger
 from green_callbacks.cli import main

@@ -1,8 +1,8 @@
 """What the environment and the configuration say is refused where an accountant is made, in every process alike."""
 
 import pytest
-from runs import scripted
-from thread_ranks import on_ranks
+from support.runs import scripted
+from support.thread_ranks import on_ranks
 
 from green_callbacks import EnergyAccountant
 from green_callbacks.errors import ConfigurationError, UnknownZoneError

@@ -2,7 +2,7 @@ import logging
 import threading
 
 import pytest
-from runs import ListSink, scripted, train
+from support.runs import ListSink, scripted, train
 
 from green_callbacks import CarbonBudget, MarginalGain, Plan, Verdict
 from green_callbacks.sinks import Sink

@@ -17,7 +17,7 @@ from statistics import fmean
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nvml.fake_driver import FakeNvml, loaded
+from support.fake_nvml import FakeNvml, loaded
 
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.sources import NvmlSource

@@ -1,7 +1,7 @@
 """This package, a bare difference of NVIDIA's counter, and the peers: error against an exact truth, and cost.
 
 ``make bench`` runs it in an environment of its own. It needs no GPU but a C compiler: NVIDIA's driver is a stand-in
-(``tests/nvml/fake_nvml.c``) whose GPUs follow known traces, and which all reach by the binding that they use anyway.
+(``tests/support/fake_nvml.c``) whose GPUs follow known traces, and which all reach by the binding that they use anyway.
 All contenders run at once, in real time, every trace in a process of its own; only Zeus without a counter runs alone,
 as it takes whole cores. Windows begin and end at random phase. Error is the mean of |told - true| / true.
 """
@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from contenders import CONTENDERS
 from footprint import footprint
-from nvml.fake_driver import build
+from support.fake_nvml import build
 
 HERE = Path(__file__).resolve().parent
 SQUARE = "trace square 80 400"

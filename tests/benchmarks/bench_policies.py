@@ -23,7 +23,7 @@ from statistics import fmean, median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from scripted_parts import spend_in_parts
+from support.scripted_parts import spend_in_parts
 
 from green_callbacks.policies import CarbonBudget, MarginalGain, Policy
 from green_callbacks.records import EpochRecord, History, Plan

@@ -1,6 +1,6 @@
 """Begin and end of an epoch through the accountant, with the ledger on, and what goes on beside training.
 
-``make bench`` runs it. It needs no GPU but a C compiler: NVIDIA's driver is a stand-in (``tests/nvml/fake_nvml.c``).
+``make bench`` runs it. It needs no GPU but a C compiler: NVIDIA's driver is a stand-in (``tests/support/fake_nvml.c``).
 ``--against TREE`` measures another tree of this repository too, in turns with this one, and prints ratios::
 
     git worktree add ../before COMMIT
@@ -87,7 +87,7 @@ def time_epochs(accountant: Any, epochs: int, pause_seconds: float, first: int =
 
 def measured(case: Case, library: str, seconds: float) -> dict[str, float]:
     """Measure a case in this process."""
-    from nvml.fake_driver import FakeNvml
+    from support.fake_nvml import FakeNvml
 
     from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain
     from green_callbacks.sources import NvmlSource
@@ -179,7 +179,7 @@ def main(arguments: argparse.Namespace) -> None:
     compiler = shutil.which("cc")
     if compiler is None or not sys.platform.startswith("linux"):
         sys.exit("This benchmark compiles a stand-in for NVIDIA's driver: it needs Linux and a C compiler (cc).")
-    from nvml.fake_driver import build
+    from support.fake_nvml import build
 
     trees = [TREE, *([Path(arguments.against).resolve()] if arguments.against else [])]
     heads = "".join(f"{head:>10}" for head in ("begin us", "end us", "epoch us", "p90 us"))

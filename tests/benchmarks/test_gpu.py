@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from nvml.fake_driver import build
+from support.fake_nvml import build
 
 TREE = Path(__file__).resolve().parents[2]
 REPORT = TREE / "tests" / "benchmarks" / "gpu" / "report.py"

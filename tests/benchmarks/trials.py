@@ -14,7 +14,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from nvml.fake_driver import FakeNvml
+from support.fake_nvml import FakeNvml
 
 Window = tuple[float, float, float | None, float | None]
 """True joules, joules told, and the bounds told."""

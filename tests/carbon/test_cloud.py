@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from local_server import LocalServer, Question, drip, hang_up, in_turn, reply, serving, silence
+from support.local_server import LocalServer, Question, drip, hang_up, in_turn, reply, serving, silence
 
 from green_callbacks.carbon import CloudIntensity, PolledIntensity, lookup, resolve_intensity, resolve_pue
 from green_callbacks.carbon._cloud_metadata import MetadataError, ask_region

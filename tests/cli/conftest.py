@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from nvml.stand_in import SOURCE, FakeNvml
-from runs import scripted, train
+from support.nvml_rig import SOURCE, FakeNvml
+from support.runs import scripted, train
 
 from green_callbacks.cli import main
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sensors import RaplTree, as_nobody
+from support.sensors import RaplTree, as_nobody
 
 from green_callbacks.cli.doctor import examine
 from green_callbacks.cli.doctor.account import account

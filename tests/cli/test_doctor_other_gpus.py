@@ -4,12 +4,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-import fake_amdsmi
-import fake_apple
 import pytest
-from fake_amdsmi import NOT_LOADED, FakeAmdSmi, FakeGpu, dies
-from fake_apple import FakeApple
-from sensors import DrmTree, as_nobody
+from support import fake_amdsmi, fake_apple
+from support.fake_amdsmi import NOT_LOADED, FakeAmdSmi, FakeGpu, dies
+from support.fake_apple import FakeApple
+from support.sensors import DrmTree, as_nobody
 
 from green_callbacks.cli.doctor import examination
 from green_callbacks.cli.doctor.other_gpus import amd, apple, intel

@@ -1,7 +1,7 @@
 """Ledgers as the commands read them: those that were named, and those of a folder."""
 
 import pytest
-from runs import scripted, train
+from support.runs import scripted, train
 
 from green_callbacks.cli.runs import read_runs
 from green_callbacks.errors import LedgerError

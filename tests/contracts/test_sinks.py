@@ -4,8 +4,8 @@ import copy
 import pickle
 
 import pytest
-from runs import ListSink, scripted, train
-from scripted_run import finished, record, run_context
+from support.runs import ListSink, scripted, train
+from support.scripted_run import finished, record, run_context
 
 from green_callbacks import Sink, Summary, TensorBoardSink, Verdict
 from green_callbacks.records import History

@@ -14,11 +14,10 @@ from math import isfinite
 from pathlib import Path
 from typing import Literal, get_args
 
-import fake_amdsmi
-import fake_apple
 import pytest
-from nvml.fake_driver import GPUS, loaded
-from sensors import DrmTree, FileMeter, LiveClock, RaplTree
+from support import fake_amdsmi, fake_apple
+from support.fake_nvml import GPUS, loaded
+from support.sensors import DrmTree, FileMeter, LiveClock, RaplTree
 
 from green_callbacks.clock import Clock, ScriptedClock
 from green_callbacks.records import Method
@@ -473,7 +472,7 @@ SENSORS = {
     "amd": "green_callbacks.sources.amd.driver._answer",
     "amd sampled": "green_callbacks.sources.amd.driver._answer",
     "apple": "green_callbacks.sources.apple._told",
-    "watts": "sensors.FileMeter.__call__",
+    "watts": "support.sensors.FileMeter.__call__",
 }
 """What each source asks, by the name that a test can replace."""
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from scripted_run import GERMANY, device, finished, record
+from support.scripted_run import GERMANY, device, finished, record
 
 from green_callbacks.exports import COLUMNS, codecarbon_csv
 from green_callbacks.records import History

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_run import GERMANY, finished, record
+from support.scripted_run import GERMANY, finished, record
 
 from green_callbacks.analysis import effective_intensity, effective_pue
 from green_callbacks.records import History

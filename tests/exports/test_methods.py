@@ -2,7 +2,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from scripted_run import GERMANY, device, finished, record
+from support.scripted_run import GERMANY, device, finished, record
 
 from green_callbacks import __version__
 from green_callbacks.exports import methods

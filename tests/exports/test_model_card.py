@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_run import GERMANY, device, finished, record
+from support.scripted_run import GERMANY, device, finished, record
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.exports import co2_eq_emissions, front_matter, write_card

@@ -1,7 +1,7 @@
 """What the tests of disks need."""
 
 import pytest
-import slow_disk
+from support import slow_disk
 
 
 @pytest.fixture

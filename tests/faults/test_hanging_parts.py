@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import slow_disk
-from nvml.fake_driver import build
+from support import slow_disk
+from support.fake_nvml import build
 
 from green_callbacks import read_ledger
 
@@ -127,7 +127,7 @@ CLOSED = """
     from pathlib import Path
     from green_callbacks import EnergyAccountant
     from green_callbacks.sources import CallableSource, CpuModelSource, NvmlSource, PowercapSource
-    from sensors import RaplTree
+    from support.sensors import RaplTree
 
     kind, library = sys.argv[1], sys.argv[2]
     SCRIPTS = {
@@ -139,7 +139,7 @@ CLOSED = """
         "slow driver": "counter 0.1\\nslow 0.02",
     }
     if kind in SCRIPTS:
-        from nvml.fake_driver import FakeNvml
+        from support.fake_nvml import FakeNvml
 
         gpus = 8 if kind == "eight counters" else 1
         FakeNvml(Path(library)).script(f"gpu\\ntrace square 80 400 1.3\\n{SCRIPTS[kind]}\\n" * gpus)

@@ -3,8 +3,8 @@
 import tracemalloc
 
 import pytest
-from faults.hostile_states import damaged, plan_state, thinned_state, whole_state
-from scripted_run import record
+from support.hostile_states import damaged, plan_state, thinned_state, whole_state
+from support.scripted_run import record
 
 from green_callbacks import History, MarginalGain, Plan
 from green_callbacks.errors import ConfigurationError

@@ -9,8 +9,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from runs import scripted, train
-from strategies import comparable, totals_of
+from support.runs import scripted, train
+from support.strategies import comparable, totals_of
 
 from green_callbacks import read_ledger
 

@@ -5,9 +5,9 @@ import threading
 import time
 
 import pytest
-from disk import largest_file
-from runs import WATTS, ListSink, scripted, train
-from sensors import as_nobody
+from support.disk import largest_file
+from support.runs import WATTS, ListSink, scripted, train
+from support.sensors import as_nobody
 
 from green_callbacks import read_ledger
 from green_callbacks.accountant import delivery as delivery_module

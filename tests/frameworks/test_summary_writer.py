@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scripted_run import finished, record, run_context
+from support.scripted_run import finished, record, run_context
 
 from green_callbacks.records import History
 from green_callbacks.sinks import TensorBoardSink

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from screenshot import CHROMIUM, browser_page, tensorboard
-from scripted_run import device, finished, record, run_context
+from support.screenshot import CHROMIUM, browser_page, tensorboard
+from support.scripted_run import device, finished, record, run_context
 
 from green_callbacks.records import EpochRecord, History, Verdict
 from green_callbacks.sinks import TensorBoardSink

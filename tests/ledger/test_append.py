@@ -4,8 +4,8 @@ import os
 import shutil
 
 import pytest
-from disk import largest_file
-from sensors import as_nobody
+from support.disk import largest_file
+from support.sensors import as_nobody
 
 from green_callbacks.ledger.appended_file import AppendedFile
 

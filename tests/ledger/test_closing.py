@@ -4,8 +4,8 @@ import json
 from itertools import pairwise
 
 import pytest
-from faults import hostile
-from scripted_run import record
+from support import hostile
+from support.scripted_run import record
 
 from green_callbacks.ledger import Head, Lines, closing_of, read_closing, read_ledger
 from green_callbacks.ledger.closing_points import Point, thinned_curve, thinned_front

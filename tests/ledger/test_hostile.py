@@ -4,8 +4,8 @@ import logging
 import os
 
 import pytest
-from faults import hostile
-from runs import scripted, train
+from support import hostile
+from support.runs import scripted, train
 
 from green_callbacks import CarbonBudget, EnergyAccountant, Verdict
 from green_callbacks.cli import main

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
-from faults import hostile
-from scripted_run import GERMANY, device, record
-from strategies import comparable
+from support import hostile
+from support.scripted_run import GERMANY, device, record
+from support.strategies import comparable
 
 from green_callbacks import Plan, Verdict
 from green_callbacks.accountant import ranks

@@ -2,7 +2,7 @@
 
 import json
 
-from runs import scripted, train
+from support.runs import scripted, train
 
 from green_callbacks import read_ledger
 from green_callbacks.ledger.limits import MAX_NOTICES

@@ -3,8 +3,8 @@
 import os
 
 import pytest
-from faults import hostile
-from sensors import as_nobody
+from support import hostile
+from support.sensors import as_nobody
 
 from green_callbacks.ledger import ledgers_of, read_ledger
 from green_callbacks.ledger.project_totals import closings_of

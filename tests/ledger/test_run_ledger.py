@@ -7,10 +7,10 @@ import threading
 import time
 
 import pytest
-from scripted_run import record
-from sensors import as_nobody
-from strategies import comparable
-from written import LONG_SECONDS, Written, going_on, writing
+from support.scripted_run import record
+from support.sensors import as_nobody
+from support.strategies import comparable
+from support.written import LONG_SECONDS, Written, going_on, writing
 
 from green_callbacks import Plan, Verdict
 from green_callbacks.ledger import read_closing, read_ledger

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from conftest import our_threads
-from disk import largest_file
+from support.disk import largest_file
 
 from green_callbacks.call_threads import Threads
 from green_callbacks.ledger import appended_file as append_module

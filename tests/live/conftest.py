@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from local_server import LocalServer, serving
+from support.local_server import LocalServer, serving
 
 from green_callbacks.carbon import ElectricityMaps, UkCarbonIntensity
 from green_callbacks.clock import ScriptedClock

@@ -4,8 +4,8 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from grid_answers import NOON, point
-from local_server import reply_json
+from support.grid_answers import NOON, point
+from support.local_server import reply_json
 
 from green_callbacks.carbon import ElectricityMaps, lookup
 from green_callbacks.carbon.live.electricity_maps import TOKEN_VARIABLE

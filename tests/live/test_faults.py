@@ -7,10 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from grid_answers import NOON, uk_now
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from local_server import Question, drip, hang_up, reply, reply_json, serving, silence
+from support.grid_answers import NOON, uk_now
+from support.local_server import Question, drip, hang_up, reply, reply_json, serving, silence
 
 from green_callbacks.carbon import ElectricityMaps, UkCarbonIntensity, lookup
 from green_callbacks.carbon.live.http_request import Request, ServiceError, fetch

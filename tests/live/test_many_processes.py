@@ -6,8 +6,8 @@ import sys
 import time
 
 import pytest
-from grid_answers import uk_now
-from local_server import Question, reply, reply_json
+from support.grid_answers import uk_now
+from support.local_server import Question, reply, reply_json
 
 SCRIPT = """
 import os, sys

@@ -5,8 +5,8 @@ import pickle
 from datetime import timedelta
 
 import pytest
-from grid_answers import NOON, half_hour, point, uk_now
-from local_server import in_turn, reply, reply_json
+from support.grid_answers import NOON, half_hour, point, uk_now
+from support.local_server import in_turn, reply, reply_json
 
 from green_callbacks.carbon import lookup, mean_intensity
 

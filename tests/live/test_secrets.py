@@ -7,8 +7,8 @@ import traceback
 from pathlib import Path
 
 import pytest
-from grid_answers import NOON, point
-from local_server import Question, hang_up, reply, reply_json
+from support.grid_answers import NOON, point
+from support.local_server import Question, hang_up, reply, reply_json
 
 from green_callbacks.carbon.live.electricity_maps import TOKEN_VARIABLE
 from green_callbacks.records.codec import encode_intensity

@@ -3,8 +3,8 @@
 from datetime import timedelta
 
 import pytest
-from grid_answers import NOON, half_hour, uk_now, uk_region
-from local_server import reply_json
+from support.grid_answers import NOON, half_hour, uk_now, uk_region
+from support.local_server import reply_json
 
 from green_callbacks.carbon import CarbonIntensity, PolledIntensity, UkCarbonIntensity, VaryingIntensity, lookup
 from green_callbacks.errors import ConfigurationError

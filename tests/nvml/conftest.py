@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from nvml.fake_driver import FakeNvml, loaded
-from nvml.stand_in import Rig
+from support.fake_nvml import FakeNvml, loaded
+from support.nvml_rig import Rig
 
 
 @pytest.fixture(scope="session")

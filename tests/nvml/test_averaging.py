@@ -5,8 +5,8 @@ from itertools import pairwise
 from statistics import mean
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Lap, Rig, lap
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Lap, Rig, lap
 
 H100 = "power 0.1 0.025 {0:.4f}\naverage 0.1 1 {0:.4f}"
 APART = "power 0.1 0.025 {0:.4f}\naverage 0.1 1 {1:.4f}"

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Rig
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Rig
 
 from green_callbacks.sources import NvmlSource
 from green_callbacks.sources.nvidia.driver.calls import Driver

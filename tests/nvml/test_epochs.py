@@ -5,8 +5,8 @@ from itertools import pairwise
 from statistics import mean
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Lap, Rig, lap
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Lap, Rig, lap
 
 TRACES = {
     "constant": "trace constant 300",

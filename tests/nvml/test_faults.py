@@ -7,8 +7,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Rig, lap
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Rig, lap
 
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources import NvmlSource

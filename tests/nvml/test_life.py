@@ -7,7 +7,7 @@ import threading
 import time
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
+from support.fake_nvml import GPUS, FakeNvml
 
 from green_callbacks.sources import NvmlSource
 

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 import pytest
-from nvml.fake_driver import GPUS
-from nvml.stand_in import Rig
+from support.fake_nvml import GPUS
+from support.nvml_rig import Rig
 
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import Reading

@@ -1,7 +1,7 @@
 """Which GPUs are measured: what the framework says, or CUDA_VISIBLE_DEVICES as the driver reads it."""
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
+from support.fake_nvml import GPUS, FakeNvml
 
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.sources import NvmlSource

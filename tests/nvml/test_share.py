@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Lap, Rig, ScriptedTime, lap
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Lap, Rig, ScriptedTime, lap
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, energy_between

@@ -5,8 +5,8 @@ import threading
 import time
 
 import pytest
-from nvml.fake_driver import GPUS, FakeNvml
-from nvml.stand_in import Rig, lap
+from support.fake_nvml import GPUS, FakeNvml
+from support.nvml_rig import Rig, lap
 
 from green_callbacks.sources import NvmlSource
 

@@ -4,8 +4,8 @@ import logging
 from itertools import pairwise
 
 import pytest
-from nvml.fake_driver import GPUS
-from nvml.stand_in import Edge, Lap, Rig, lap
+from support.fake_nvml import GPUS
+from support.nvml_rig import Edge, Lap, Rig, lap
 
 
 def epochs(rig: Rig, count: int, seconds: float = 1.0) -> list[tuple[Edge, Lap]]:

@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from nvml.fake_driver import FakeNvml
+from support.fake_nvml import FakeNvml
 
 from green_callbacks import EnergyAccountant
 from green_callbacks.sources import NvmlSource

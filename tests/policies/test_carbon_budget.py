@@ -7,7 +7,7 @@ from fractions import Fraction
 from statistics import fmean
 
 import pytest
-from scripted_parts import part, spend_in_parts
+from support.scripted_parts import part, spend_in_parts
 
 from green_callbacks.errors import ConfigurationError, UnitError
 from green_callbacks.policies import CarbonBudget, replay

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import pytest
-from random_history import RandomRun
+from support.random_history import RandomRun
 
 from green_callbacks.analysis import Front
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import KG_PER_JOULE, scripted
-from strategies import comparable, totals_of
+from support.runs import KG_PER_JOULE, scripted
+from support.strategies import comparable, totals_of
 
 from green_callbacks import CarbonBudget, History, MarginalGain, Plan, read_ledger, replay
 from green_callbacks.clock import ScriptedClock

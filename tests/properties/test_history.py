@@ -4,7 +4,7 @@ from itertools import accumulate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import comparable, records, totals_of
+from support.strategies import comparable, records, totals_of
 
 from green_callbacks.records import EpochRecord, History
 

@@ -3,8 +3,8 @@ from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import comparable, records, totals_of
-from written import writing
+from support.strategies import comparable, records, totals_of
+from support.written import writing
 
 from green_callbacks.ledger import read_ledger
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sensors import RaplTree
+from support.sensors import RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.meter import EnergyMeter, energy_between

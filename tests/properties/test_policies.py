@@ -3,11 +3,11 @@ import math
 import random
 import re
 
-import direct_rule
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from random_history import RandomRun
+from support import direct_rule
+from support.random_history import RandomRun
 
 from green_callbacks.analysis import Front
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain

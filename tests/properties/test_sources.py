@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sensors import AMD_RANGE_MICROJOULES, RaplTree
+from support.sensors import AMD_RANGE_MICROJOULES, RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import (

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from scripted_run import GERMANY
+from support.scripted_run import GERMANY
 
 from green_callbacks.records import Checkpoints, Intensity
 from green_callbacks.records.checked import amount, count, short, text

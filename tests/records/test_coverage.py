@@ -1,7 +1,7 @@
 """What the energy of a record or a run leaves out."""
 
 import pytest
-from scripted_run import device, record
+from support.scripted_run import device, record
 
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.coverage import is_whole, what_counts

@@ -1,7 +1,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from scripted_run import device, record
+from support.scripted_run import device, record
 
 from green_callbacks import EpochRecord
 from green_callbacks.records import Intensity

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from scripted_run import device, record
+from support.scripted_run import device, record
 
 from green_callbacks import EpochRecord, History
 from green_callbacks.records import DeviceEnergy, PhaseEnergy

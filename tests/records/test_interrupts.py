@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripted_run import GERMANY, device, record
-from strategies import comparable, totals_of
+from support.scripted_run import GERMANY, device, record
+from support.strategies import comparable, totals_of
 
 import green_callbacks.records
 from green_callbacks import EpochRecord, History

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from scripted_run import GERMANY, finished, record
+from support.scripted_run import GERMANY, finished, record
 
 from green_callbacks.carbon import lookup
 from green_callbacks.records import WORLD, History

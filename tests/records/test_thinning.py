@@ -5,8 +5,8 @@ import random
 from dataclasses import replace
 
 import pytest
-from scripted_run import GERMANY, device, record
-from strategies import comparable, totals_of
+from support.scripted_run import GERMANY, device, record
+from support.strategies import comparable, totals_of
 
 from green_callbacks import CarbonBudget, EpochRecord, History, MarginalGain, Plan
 from green_callbacks.analysis import front

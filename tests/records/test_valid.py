@@ -1,8 +1,8 @@
 """Records that cannot be kept are refused before anything has changed."""
 
 import pytest
-from scripted_run import GERMANY, device, record
-from strategies import comparable
+from support.scripted_run import GERMANY, device, record
+from support.strategies import comparable
 
 from green_callbacks import EpochRecord, History
 from green_callbacks.errors import ConfigurationError

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_run import record, run_context
-from tensorboard_events import Events, read_events
+from support.scripted_run import record, run_context
+from support.tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History
 from green_callbacks.sinks import TensorBoardSink

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 import pytest
-from disk import largest_file
 from hypothesis import given
 from hypothesis import strategies as st
-from tensorboard_events import fields, read_events, records
+from support.disk import largest_file
+from support.tensorboard_events import fields, read_events, records
 
 from green_callbacks.sinks.tensorboard.event_file import EventFile, crc32c, framed
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_run import GERMANY, device, finished, record, run_context
-from tensorboard_events import Events, read_events
+from support.scripted_run import GERMANY, device, finished, record, run_context
+from support.tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History, Intensity, RunRecord, Verdict
 from green_callbacks.sinks import TensorBoardSink, scalars
@@ -371,7 +371,7 @@ def test_a_killed_run_leaves_every_finished_epoch_readable(tmp_path: Path):
     script = """
 import os, signal, sys
 from pathlib import Path
-from scripted_run import record, run_context
+from support.scripted_run import record, run_context
 from green_callbacks.sinks import TensorBoardSink, scalars
 sink = TensorBoardSink(sys.argv[1])
 sink.open(run_context(Path(sys.argv[1])))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from fake_amdsmi import NOT_LOADED, FakeAmdSmi, FakeGpu, Installed, dies
+from support.fake_amdsmi import NOT_LOADED, FakeAmdSmi, FakeGpu, Installed, dies
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError

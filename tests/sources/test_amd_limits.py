@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator
 
 import pytest
-from fake_amdsmi import FakeAmdSmi, FakeGpu, Installed
+from support.fake_amdsmi import FakeAmdSmi, FakeGpu, Installed
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import AmdSmiSource

@@ -2,7 +2,7 @@ import copy
 from collections.abc import Callable, Iterator
 
 import pytest
-from fake_apple import FakeApple, Installed
+from support.fake_apple import FakeApple, Installed
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import fake_amdsmi
-import fake_apple
 import pytest
-from fake_amdsmi import FakeAmdSmi, FakeGpu
-from fake_apple import FakeApple
-from sensors import DrmTree, RaplTree, as_nobody
+from support import fake_amdsmi, fake_apple
+from support.fake_amdsmi import FakeAmdSmi, FakeGpu
+from support.fake_apple import FakeApple
+from support.sensors import DrmTree, RaplTree, as_nobody
 
 from green_callbacks.clock import SystemClock
 from green_callbacks.errors import ConfigurationError

@@ -3,7 +3,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from sensors import RaplTree
+from support.sensors import RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError

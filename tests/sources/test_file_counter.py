@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from sensors import DrmTree, RaplTree
+from support.sensors import DrmTree, RaplTree
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError

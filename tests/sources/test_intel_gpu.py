@@ -2,7 +2,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from sensors import DrmTree, as_nobody
+from support.sensors import DrmTree, as_nobody
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError

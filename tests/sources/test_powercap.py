@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from sensors import AMD_RANGE_MICROJOULES, INTEL_RANGE_MICROJOULES, RaplTree, as_nobody
+from support.sensors import AMD_RANGE_MICROJOULES, INTEL_RANGE_MICROJOULES, RaplTree, as_nobody
 
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError

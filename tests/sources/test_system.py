@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from sensors import RaplTree
+from support.sensors import RaplTree
 
 from green_callbacks.cli.doctor.processors import processors
 from green_callbacks.clock import ScriptedClock

@@ -1,10 +1,10 @@
 from math import exp, inf, isfinite, log
 from random import Random
 
-import direct_rule
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support import direct_rule
 
 from green_callbacks.analysis import Front, FrontPoint, NextDoubling, chosen, front, knee, worth_keeping
 from green_callbacks.analysis.pareto import bought, doubling

@@ -1,7 +1,7 @@
 """Ledgers and checkpoints that say anything: no exception but ours, no hang.
 
 ``make torture`` reads 10,000 of them, in all the ways in which a user comes to one. What they say is made by
-``tests/faults/hostile.py`` (ledgers) and ``tests/faults/hostile_states.py`` (checkpoints).
+``tests/support/hostile.py`` (ledgers) and ``tests/support/hostile_states.py`` (checkpoints).
 
     python tests/torture/fuzz.py --times 5000 --seed 0
 """
@@ -10,8 +10,6 @@
 
 import argparse
 import faulthandler
-import importlib
-import importlib.util
 import io
 import json
 import logging
@@ -24,12 +22,12 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "faults"))
-sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(2, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
+
+from support import hostile, hostile_states
 
 HERE = Path(__file__).resolve()
 
@@ -40,13 +38,6 @@ OPTIONS: dict[str, Any] = {"sources": [], "sinks": [], "carbon_intensity": 100.0
 
 class HungError(Exception):
     """What is read takes too long."""
-
-
-def generator(name: str) -> ModuleType | None:
-    """Return a module that makes hostile input; None where there is none."""
-    if importlib.util.find_spec(name) is None:
-        return None
-    return importlib.import_module(name)
 
 
 def read_whole(path: Path) -> None:
@@ -113,7 +104,7 @@ def fault_of(work: Callable[[], None]) -> str | None:
     return None
 
 
-def ledgers(hostile: ModuleType, times: int, seed: int) -> Counter[str]:
+def ledgers(times: int, seed: int) -> Counter[str]:
     """Read hostile ledgers; return the faults with how often."""
     faults = Counter[str]()
     for _, data in hostile.hostile_ledgers(times, seed):
@@ -125,21 +116,21 @@ def ledgers(hostile: ModuleType, times: int, seed: int) -> Counter[str]:
     return faults
 
 
-def states(hostile: ModuleType, times: int, seed: int) -> Counter[str]:
+def states(times: int, seed: int) -> Counter[str]:
     """Resume from hostile checkpoints; return the faults with how often."""
     from green_callbacks import EnergyAccountant
 
     faults = Counter[str]()
     with EnergyAccountant(ledger=False, **OPTIONS) as accountant:
-        whole = json.loads(json.dumps(accountant.state_dict())) | {"history": hostile.whole_state()}
+        whole = json.loads(json.dumps(accountant.state_dict())) | {"history": hostile_states.whole_state()}
     for number in range(seed, seed + times):
-        state = hostile.damaged(whole, number)
+        state = hostile_states.damaged(whole, number)
         if fault := fault_of(lambda state=state: resume(state)):
             faults[fault] += 1
     return faults
 
 
-KINDS = {"hostile": ledgers, "hostile_states": states}
+KINDS = {"ledgers": ledgers, "checkpoints": states}
 
 
 def main(times: int, seed: int) -> int:
@@ -149,12 +140,8 @@ def main(times: int, seed: int) -> int:
     faulthandler.enable()
     total = 0
     for name, fuzz in KINDS.items():
-        hostile = generator(name)
-        if hostile is None:
-            print(f"{name}: tests/faults/{name}.py is missing; nothing is made.")
-            continue
         began = time.monotonic()
-        faults = fuzz(hostile, times, seed)
+        faults = fuzz(times, seed)
         total += faults.total()
         print(f"{name}: {times} read in {time.monotonic() - began:.0f} s, {faults.total()} faults", flush=True)
         for fault, count in faults.most_common(SHOWN):

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
-import slow_disk
+from support import slow_disk
 
 HERE = Path(__file__).resolve()
 DELAYS_SECONDS = (0.0, 0.001, 0.002, 0.005, 0.01)
@@ -57,7 +57,7 @@ def source_of(sensor: str, library: str) -> Any:
 
     if not SENSORS[sensor]:
         return CpuModelSource()
-    from nvml.fake_driver import FakeNvml
+    from support.fake_nvml import FakeNvml
 
     FakeNvml(Path(library)).script(SENSORS[sensor])
     return NvmlSource()
@@ -150,7 +150,7 @@ def main(times: int) -> int:
     compiler = slow_disk.compiler()
     if compiler is None:
         sys.exit("The stand-ins for NVIDIA's driver and for a slow disk need Linux and a C compiler (cc).")
-    from nvml.fake_driver import build
+    from support.fake_nvml import build
 
     print(f"{'SIGKILL after end_epoch() returned':44}{'after ms':>9}{'kills':>8}{'epochs':>8}{'lost':>8}")
     total = 0

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import slow_disk
-from nvml.fake_driver import build
+from support import slow_disk
+from support.fake_nvml import build
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from strategies import comparable, totals_of
+from support.strategies import comparable, totals_of
 
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain, read_ledger
 from green_callbacks.clock import ScriptedClock

@@ -88,7 +88,7 @@ def real_bench(torch: Any, folder: Path) -> Bench:
 
 def stand_in_bench(arguments: argparse.Namespace, folder: Path) -> Bench:
     """Return what the sections share on the stand-in for NVIDIA's driver."""
-    from nvml.fake_driver import FakeNvml
+    from support.fake_nvml import FakeNvml
 
     fake = FakeNvml(arguments.stand_in)
     import pynvml

@@ -10,7 +10,7 @@ from codecarbon.output_methods.file import FileOutput
 from codecarbon.viz.data import Data
 from huggingface_hub import ModelCard, ModelCardData
 from huggingface_hub.utils.endpoint_helpers import _is_emission_within_threshold
-from runs import scripted, train
+from support.runs import scripted, train
 
 from green_callbacks.cli import main
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from disk import largest_file
+from support.disk import largest_file
 
 from green_callbacks import CarbonBudget, Summary, read_ledger
 from green_callbacks.errors import ConfigurationError

@@ -12,7 +12,7 @@ from frameworks.lightning.tiny import TinyModule, epochs, monitor, trainer
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.loggers import CSVLogger
-from runs import ListSink
+from support.runs import ListSink
 
 from green_callbacks import EpochRecord, MarginalGain
 from green_callbacks.clock import ScriptedClock

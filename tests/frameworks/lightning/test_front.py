@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import pytorch_lightning
 import torch
-from disk import largest_file
 from frameworks.lightning.tiny import EPOCH_JOULES, WATTS, TinyBody, TinyModule, kg, monitor, quiet, scripted, trainer
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
+from support.disk import largest_file
 
 from green_callbacks import CarbonBudget, History, MarginalGain, Summary, read_ledger
 from green_callbacks.cli import main

@@ -11,7 +11,7 @@ from frameworks.lightning.tiny import WATTS, TinyModule, epochs, grams, monitor,
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from tensorboard_events import read_events
+from support.tensorboard_events import read_events
 from torch.utils.data import DataLoader, IterableDataset
 
 from green_callbacks import CarbonBudget, MarginalGain, read_ledger

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scripted_run import finished, record, run_context
+from support.scripted_run import finished, record, run_context
 
 from green_callbacks.records import History
 from green_callbacks.sinks import TensorBoardSink

@@ -5,7 +5,9 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 
-PACKAGE = Path(__file__).resolve().parents[1] / "green_callbacks"
+import green_callbacks
+
+PACKAGE = Path(green_callbacks.__file__).parent
 HANG_SECONDS = 60.0
 
 

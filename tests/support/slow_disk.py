@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-SOURCE = Path(__file__).parent / "faults" / "slow_disk.c"
-TESTS = Path(__file__).parent
+SOURCE = Path(__file__).with_name("slow_disk.c")
+TESTS = Path(__file__).parents[1]
 HANG, HANG_SYNC = "hang", "hang-sync"
 """Files in the child's folder; while they exist, writes and syncs (or syncs only) do not return."""
 

@@ -1,7 +1,7 @@
 """Ledgers as nobody writes them: of wrong types and values, torn, glued together, and full of noise.
 
-``python tests/faults/hostile.py 10000`` reads as many of them, says what each came to, and ends with 1 where any raised
-what is not ours.
+``python tests/support/hostile.py 10000`` reads as many of them, says what each came to, and ends with 1 where any
+raised what is not ours.
 """
 
 import json

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import inf
 
-from nvml.fake_driver import GPUS, SOURCE, FakeNvml
-
 from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources.nvidia.source import NvmlSource
 from green_callbacks.sources.nvidia.utilization_share import Share
+from support.fake_nvml import GPUS, SOURCE, FakeNvml
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
 

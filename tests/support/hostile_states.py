@@ -7,12 +7,11 @@ import zlib
 from array import array
 from base64 import b64encode
 
-from scripted_run import GERMANY, device, record
-
 from green_callbacks import EpochRecord, History
 from green_callbacks.records import PhaseEnergy, Plan
 from green_callbacks.records.history.state.thinning import MOST_EPOCHS
 from green_callbacks.records.plan import encode_plan
+from support.scripted_run import GERMANY, device, record
 
 _NUMBERS = array("d", [1.0, float("nan"), float("inf"), -1e308, 1e308, 0.0])
 
