@@ -27,6 +27,7 @@ lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff format --check .
 	.venv/lightning/bin/mypy
 	.venv/lightning/bin/lint-imports
+	PYTHONPATH=tests .venv/lightning/bin/python -m lint
 
 test-core: .venv/core/ready
 	$(call RUN_TESTS,core) tests --ignore=tests/frameworks --ignore=tests/live
@@ -69,7 +70,7 @@ clean:
 	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # torch comes first and alone, so that a build for the CPU is taken where one is in reach.
-.venv/%/ready: tests/requirements/%.txt tests/requirements/test.txt pyproject.toml
+.venv/%/ready: tests/requirements/%.txt tests/requirements/test.txt tests/requirements/tools.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	@echo "Setting up .venv/$* (once; takes a minute or two) …"
 	@$(PYTHON) -m venv .venv/$*
