@@ -14,7 +14,7 @@ from green_callbacks.accountant.beginning.trainer_context import Surroundings, h
 from green_callbacks.accountant.decisions.budget_checks import Looks
 from green_callbacks.accountant.decisions.decision_interval import Parts
 from green_callbacks.accountant.decisions.open_epoch import Inside
-from green_callbacks.accountant.decisions.policy_board import Board
+from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery import DRAIN_SECONDS, Delivery
 from green_callbacks.accountant.energy.grid_intensity import Grid
 from green_callbacks.accountant.energy.open_interval import Segment
@@ -78,7 +78,7 @@ class Run:
         if around.ranks.rank == 0:
             policies = with_project_spending(policies, state.ledger, state.run_id, self.notices)
         interval = settings.decide_every
-        self.board = Board(policies, around.plan, self.history, self.notices, interval, strict=settings.strict)
+        self.board = PolicyBoard(policies, around.plan, self.history, self.notices, interval, strict=settings.strict)
         self._parts = Parts(interval, around.ranks, settings.clock)
         self._has_begun = False
         self.wholeness = Wholeness(settings.clock, self.notices, self.history)
@@ -129,10 +129,10 @@ class Run:
         ranks, clock, timeline = self._around.ranks, self._settings.clock, self._timeline
         assert self._grid is not None  # noqa: S101  it is there by now
         self._pricing = Pricing(timeline, self._slots, self._grid, self._settings.pue.value, self._gpus)
-        is_looking = self.board.has_budgets and self._slots.are_measured
+        is_looking = bool(self.board.budgets) and self._slots.are_measured
         self._inside = Inside(
             self.board,
-            Looks(self.board, ranks, clock, self._pricing.spending) if is_looking else None,
+            Looks(self.board.budgets, ranks, clock, self._pricing.spending) if is_looking else None,
             self._parts,
             timeline,
             clock,
@@ -422,7 +422,7 @@ class Run:
         before = len(segment.seen.metrics)
         segment.seen.note(metrics, counts, self._guarded)
         if segment.phase == "other" and metrics and before == len(segment.seen.metrics) > 0:  # for the second time
-            self.board.say_without_epochs(has_observed=True)
+            self.board.budgets.say_without_epochs(has_observed=True)
 
     @property
     def looks(self) -> Looks | None:
@@ -485,7 +485,7 @@ class Run:
         if self._around.ranks.rank == 0 and _is_worth_keeping(record):
             record = self._decided(made)
         if together and record.epoch is not None:
-            self.board.agree(self._around.ranks)
+            self.board.decision.agree(self._around.ranks)
         return record
 
     def _end(self, made: list[EpochRecord], complete: bool, together: bool, goes_on: bool) -> None:  # noqa: FBT001
@@ -597,7 +597,7 @@ class Run:
         if self.is_closed:
             return
         if not self._has_begun and self._around.ranks.rank == 0:
-            self.board.say_without_epochs(self._pricing.spending(together=False))
+            self.board.budgets.say_without_epochs(self._pricing.spending(together=False))
         used = self._pricing.unrecorded()
         if self.ledger is not None and used is not None:
             self.ledger.heartbeat(used)

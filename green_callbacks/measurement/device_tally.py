@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from green_callbacks.measurement.timed_reads import LATE
 from green_callbacks.records import DeviceEnergy, Reading
+from green_callbacks.sources.common.never_falling import never_below
 
 _UNMEASURED_SHARE: Final = 1 - 1e-9
 _PEAK: Final = 5.0
@@ -124,12 +125,8 @@ def silent(before: Tally, seconds: float, reason: str) -> Tally:
 def _held(before: Reading, now: Reading) -> Reading:
     """Return the reading of now at the value of before, so that the next rise is counted from there."""
     assert before.joules is not None and now.joules is not None  # noqa: S101, PT018  the caller has looked
-    excess = before.joules - now.joules
-    return now._replace(
-        joules=before.joules,
-        below_joules=now.below_joules + excess,
-        above_joules=max(0.0, now.above_joules - excess),
-    )
+    joules, below, above = never_below(before.joules, (now.joules, now.below_joules, now.above_joules))
+    return now._replace(joules=joules, below_joules=below, above_joules=above)
 
 
 def energy_between(first: Snapshot, last: Snapshot, counted: Collection[str] | None = None) -> dict[str, DeviceEnergy]:

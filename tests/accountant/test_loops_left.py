@@ -490,7 +490,7 @@ def test_an_epoch_that_a_budget_cut_short_stays_incomplete_where_the_loop_is_lef
 def test_a_loop_that_is_still_held_when_python_ends_raises_nothing(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
-        "from runs import scripted\n"
+        "from support.runs import scripted\n"
         "accountant, clock = scripted(ledger='run.jsonl')\n"
         "loop = accountant.epochs(9)\n"
         "for _ in loop:\n"

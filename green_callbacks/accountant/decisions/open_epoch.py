@@ -5,7 +5,7 @@ from typing import Any
 
 from green_callbacks.accountant.decisions.budget_checks import Looks
 from green_callbacks.accountant.decisions.decision_interval import Parts
-from green_callbacks.accountant.decisions.policy_board import Board
+from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.clock import Clock
@@ -30,7 +30,7 @@ class Inside:
 
     def __init__(
         self,
-        board: Board,
+        board: PolicyBoard,
         looks: Looks | None,
         parts: Parts,
         timeline: Timeline,
@@ -58,11 +58,11 @@ class Inside:
     def begin(self, epoch: int) -> None:
         """Begin an epoch."""
         self.is_cut_short = False
-        self._board.epoch = epoch
+        self._board.decision.epoch = epoch
         self._began_seconds = self._clock.monotonic()
         self._parts.begin()
         if self.looks is not None:
-            self.looks.begin(is_stopped=self._board.stop_reason is not None)
+            self.looks.begin(is_stopped=self._board.decision.is_made)
 
     def end(self) -> None:
         """End it."""
@@ -75,12 +75,12 @@ class Inside:
         looks, board = self.looks, self._board
         if looks is None or self._timeline.segment.epoch is None:
             return False
-        if board.stop_reason is None:
+        if not board.decision.is_made:
             answers: list[bool] = []
             self._at_edge(lambda: answers.append(looks.look()))
             if not any(answers):
                 return False
-            board.follow_rank_0()
+            board.decision.follow_rank_0()
             self.is_cut_short = True
         looks.repeat()
         return True
@@ -98,10 +98,10 @@ class Inside:
             return
         seconds = self._clock.monotonic() - self._began_seconds
         board.ability.in_long_epoch(epoch, seconds, has_counted=self._parts.has_counted)
-        if looks is None or board.stop_reason is not None or not looks.is_overdue():
+        if looks is None or board.decision.is_made or not looks.is_overdue():
             return
         if self._on_spent is None:
-            board.say_unasked(() if looks.is_used else looks.ask())
+            board.budgets.say_unasked(() if looks.is_used else looks.ask())
         elif looks.look():
             self.is_cut_short = self._is_to_tell = True
             looks.repeat()

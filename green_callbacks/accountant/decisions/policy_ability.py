@@ -32,6 +32,25 @@ def title(policy: Policy) -> str:
     return f"{name}({monitor!r})" if isinstance(monitor, str) else f"The policy {name}"
 
 
+def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -> None:
+    """Warn once that a policy has raised.
+
+    Args:
+        notices: Receives the warning.
+        key: What the warning is about.
+        policy: The policy.
+        failure: What it raised.
+    """
+    notices.say(
+        key,
+        "%s failed; training goes on without it. It raised %s: %s",
+        title(policy),
+        type(failure).__name__,
+        failure,
+        cause=failure,
+    )
+
+
 class Ability:
     """Says once what keeps policies from acting, as early as it can be known.
 

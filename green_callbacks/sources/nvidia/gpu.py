@@ -5,6 +5,7 @@ from math import inf
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import DeviceInfo, Method, Reading
+from green_callbacks.sources.common.never_falling import never_below
 from green_callbacks.sources.nvidia.counter.gauge import CounterGauge
 from green_callbacks.sources.nvidia.counter.interpolation import Look
 from green_callbacks.sources.nvidia.counter.power_model import Edge, Steps
@@ -244,14 +245,10 @@ class MeasuredGpu:
         self._gauge = sampled
 
     def _take(self, edge: Edge) -> None:
-        """Keep an answer; one below the last is an estimate too high then, and is waited for."""
+        """Keep an answer. The reading never falls, also where the last estimate was too high."""
         joules, below, above = edge
-        joules += self._base_joules
-        last_joules = self._joules
-        if last_joules is not None and last_joules > joules:
-            excess = last_joules - joules
-            joules, below, above = last_joules, below + excess, max(0.0, above - excess)
-        self._joules, self._below_joules, self._above_joules = joules, below, above
+        edge = never_below(self._joules, (joules + self._base_joules, below, above))
+        self._joules, self._below_joules, self._above_joules = edge
         self._reason = None
 
     def _keep(self, last: Look) -> None:

@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 from green_callbacks.clock import Clock
 from green_callbacks.records import Reading
 from green_callbacks.sources.common.device import ForkSafeLock
+from green_callbacks.sources.common.never_falling import never_below
 from green_callbacks.sources.job.process_family import Family
 from green_callbacks.sources.nvidia.driver.calls import DriverError
 from green_callbacks.sources.nvidia.driver.time_stamps import MICROSECONDS_PER_SECOND, StampClock
@@ -163,16 +164,16 @@ class SmShare:
             return reading._replace(flags=(*reading.flags, flag))
         part, since = self._recent[-1], max(0.0, reading.joules - self._whole_joules)
         joules = self._own_joules + part * since
-        held = max(0.0, self._told_joules - joules)
-        below = part * reading.below_joules + (part - min(self._recent)) * since + held
-        above = part * reading.above_joules + (max(self._recent) - part) * since - held
-        self._told_joules = joules + held
+        below = part * reading.below_joules + (part - min(self._recent)) * since
+        above = part * reading.above_joules + (max(self._recent) - part) * since
+        joules, below, above = never_below(self._told_joules, (joules, below, above))
+        self._told_joules = joules
         return reading._replace(
-            joules=self._told_joules,
+            joules=joules,
             method="modelled",
             tolerance=SHARE_TOLERANCE,
-            below_joules=min(below, self._told_joules),
-            above_joules=max(0.0, above),
+            below_joules=min(below, joules),
+            above_joules=above,
             lag_joules=part * reading.lag_joules,
             flags=(*reading.flags, flag),
         )
