@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isfinite
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +11,7 @@ from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.ledger import LedgerContents, read_ledger, shown
 from green_callbacks.ledger.project_ledgers import each_once, ledgers_of
 from green_callbacks.ledger.project_totals import several, united
-from green_callbacks.metrics import Direction, direction, quality_metric
+from green_callbacks.metrics import Direction, Metric, quality_metric
 from green_callbacks.records import History, RunRecord
 from green_callbacks.text.layout import UNKNOWN
 from green_callbacks.text.log import get_logger
@@ -21,38 +20,6 @@ from green_callbacks.text.wording import significant
 logger = get_logger(__name__)
 
 _METRIC_DIGITS: Final = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric, and which way it improves.
-
-    Attributes:
-        name: Its key.
-        mode: ``max`` or ``min``.
-    """
-
-    name: str
-    mode: Direction
-
-    def best(self, history: History, rows: int | None = None) -> float | None:
-        """Return its best value.
-
-        Args:
-            history: All records.
-            rows: How many of the first records count; all unless given.
-
-        Returns:
-            The best finite value; None if there is none.
-        """
-        column = history.metric(self.name)
-        limit = len(history) if rows is None else rows
-        values = [v for row, v in zip(column.rows, column.values, strict=True) if row < limit and isfinite(v)]
-        return (max if self.mode == "max" else min)(values, default=None)
-
-    def format(self, value: float | None) -> str:
-        """Write a value with the metric's name; ``-`` for None."""
-        return UNKNOWN if value is None else f"{self.name} {significant(value, _METRIC_DIGITS)}"
 
 
 @dataclass(frozen=True)
@@ -107,12 +74,35 @@ class LedgerRun:
         if mode is None and chosen == self.contents.monitor:
             return Metric(chosen, self.contents.mode)
         try:
-            return Metric(chosen, mode or direction(chosen, "auto"))
+            return Metric.of(chosen, mode or "auto")
         except ConfigurationError as error:
             if name is None:
                 return None
             msg = f"Cannot tell from its name whether more of {name!r} is better: add --mode max or --mode min."
             raise ConfigurationError(msg) from error
+
+
+def best_value(history: History, metric: Metric, rows: int | None = None) -> float | None:
+    """Return the best finite value of a metric. None if there is no finite value.
+
+    Args:
+        history: All records.
+        metric: The metric.
+        rows: Number of the first records that count. Defaults to all.
+    """
+    column = history.metric(metric.name)
+    limit = len(history) if rows is None else rows
+    return metric.best(value for row, value in zip(column.rows, column.values, strict=True) if row < limit)
+
+
+def written_value(metric: Metric, value: float | None) -> str:
+    """Return a value with the name of its metric, or ``-`` for None.
+
+    Args:
+        metric: The metric.
+        value: A value of the metric.
+    """
+    return UNKNOWN if value is None else f"{metric.name} {significant(value, _METRIC_DIGITS)}"
 
 
 def read_runs(paths: Iterable[Path]) -> list[LedgerRun]:

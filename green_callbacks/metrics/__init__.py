@@ -1,6 +1,15 @@
-"""What the metrics of a model say: which way they improve, and which of them stands for its quality."""
+"""Metrics of a model: the direction in which each one improves, and the metric that represents quality.
+
+Example:
+    >>> from green_callbacks.metrics import Direction, Mode
+    >>> mode: Mode = "auto"
+    >>> best: Direction = direction("val_loss", mode)
+    >>> best
+    'min'
+"""
 
 from green_callbacks.metrics.direction import Direction, Mode, direction
+from green_callbacks.metrics.metric import Metric
 from green_callbacks.metrics.quality import improves, quality_metric
 
-__all__ = ["Direction", "Mode", "direction", "improves", "quality_metric"]
+__all__ = ["Direction", "Metric", "Mode", "direction", "improves", "quality_metric"]

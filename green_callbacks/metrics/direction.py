@@ -1,4 +1,4 @@
-"""Which way a metric improves, by its name."""
+"""The direction in which a metric improves, by its name."""
 
 import re
 from typing import Final, Literal
@@ -6,9 +6,14 @@ from typing import Final, Literal
 from green_callbacks.errors import ConfigurationError
 
 Direction = Literal["max", "min"]
-Mode = Literal["auto", "max", "min"]
+"""``max`` where more of a metric is better, ``min`` where less is better."""
 
+Mode = Literal["auto", "max", "min"]
+"""A direction, or ``auto`` to derive it from the name of the metric."""
+
+# A metric improves downwards if a word of its name ends with one of these.
 _FALLING: Final = ("loss", "error", "err", "perplexity", "entropy", "crossentropy", "divergence", "distance")
+# A metric improves upwards if a word of its name ends with one of these.
 _RISING: Final = (
     "accuracy",
     "acc",
@@ -22,6 +27,7 @@ _RISING: Final = (
     "dice",
     "score",
 )
+# Short names and abbreviations count only as whole words.
 # fmt: off
 _FALLING_WORDS: Final = frozenset({
     "bce", "bpb", "bpc", "brier", "ce", "cer", "ece", "eer", "epe", "fid", "hinge", "kl", "kld",
@@ -36,30 +42,34 @@ _RISING_WORDS: Final = frozenset({
 
 
 def direction(monitor: str, mode: Mode) -> Direction:
-    """Tell whether more or less of a metric is better.
+    """Return whether more or less of a metric is better.
 
     Args:
         monitor: Key of the metric, e.g. ``val_loss``.
-        mode: ``max`` or ``min`` where it is known, ``auto`` to go by the name.
+        mode: ``max`` or ``min`` if it is known, ``auto`` to derive it from the name.
 
     Returns:
-        ``max`` where more is better, ``min`` where less is.
+        ``max`` where more is better, ``min`` where less is better.
 
     Raises:
-        ConfigurationError: The mode is none of the three, or ``auto`` and the name says nothing.
+        ConfigurationError: The mode is unknown, or the mode is ``auto`` and the name does not imply a direction.
+
+    Example:
+        >>> direction("val_accuracy", "auto"), direction("val_accuracy", "min")
+        ('max', 'min')
     """
     if mode in ("max", "min"):
         return mode
     if mode != "auto":
-        msg = f"mode is {mode!r}: write 'max', 'min' or 'auto'."
+        msg = f"mode is {mode!r}. Write 'max', 'min' or 'auto'."
         raise ConfigurationError(msg)
     words = [word for word in re.split(r"[^a-z0-9]+", monitor.lower()) if word]
-    # A loss built from a score, such as dice_loss, falls.
+    # Falling names come first, because a loss that is built from a score falls (dice_loss).
     if any(_matches(word, _FALLING, _FALLING_WORDS) for word in words):
         return "min"
     if any(_matches(word, _RISING, _RISING_WORDS) for word in words):
         return "max"
-    msg = f"Cannot tell from its name whether more of {monitor!r} is better: write mode='max' or mode='min'."
+    msg = f"The name of {monitor!r} does not say whether more of it is better. Write mode='max' or mode='min'."
     raise ConfigurationError(msg)
 
 

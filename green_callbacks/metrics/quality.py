@@ -1,21 +1,25 @@
-"""Which metric stands for the quality of the model, and which way it improves."""
+"""The metric that represents the quality of a model."""
 
 from collections.abc import Iterable
 
-from green_callbacks.errors import ConfigurationError
-from green_callbacks.metrics.direction import Direction, direction
+from green_callbacks.metrics.direction import Direction
+from green_callbacks.metrics.metric import Metric
 
 
 def quality_metric(monitor: str | None, names: Iterable[str]) -> str | None:
     """Choose the metric that is shown against the emissions.
 
     Args:
-        monitor: Key that is watched; None if none is.
-        names: Keys of the metrics there are, in the order in which they were reported.
+        monitor: Key of the monitored metric. None if no metric is monitored.
+        names: Keys of all metrics, in the order in which they were reported.
 
     Returns:
-        The monitored key; else the first that begins with ``val``, one that is not a loss before one that is;
-        None if there is no such.
+        The monitored key if there is one. Otherwise the first key that begins with ``val``, where losses come last.
+        None if no key begins with ``val``.
+
+    Example:
+        >>> quality_metric(None, ["train_acc", "val_loss", "val_acc"])
+        'val_acc'
     """
     if monitor is not None:
         return monitor
@@ -24,19 +28,20 @@ def quality_metric(monitor: str | None, names: Iterable[str]) -> str | None:
 
 
 def improves(metric: str, monitor: str | None, mode: str) -> Direction:
-    """Tell which way a metric improves: as declared, else by its name.
+    """Return the direction in which a metric improves: as declared, or else by its name.
 
     Args:
-        metric: Its key.
-        monitor: The key for which the mode was declared; None if none was.
+        metric: Key of the metric.
+        monitor: Key of the metric for which the mode was declared. None if no mode was declared.
         mode: The declared mode, ``max`` or ``min``.
 
     Returns:
-        ``max`` where more is better, or the name says nothing; ``min`` where less is.
+        ``max`` where more is better or the name implies no direction, ``min`` where less is better.
+
+    Example:
+        >>> improves("val_loss", monitor="score", mode="max")
+        'min'
     """
     if metric == monitor:
         return "min" if mode == "min" else "max"
-    try:
-        return direction(metric, "auto")
-    except ConfigurationError:
-        return "max"
+    return Metric.or_rising(metric).mode

@@ -1,16 +1,52 @@
-"""What every policy promises, and what a budget does besides."""
+"""The contract of policies.
 
-from typing import NamedTuple, Protocol, runtime_checkable
+A policy is any object with ``decide(history, plan)``. It may offer more. For each offer there is a small protocol, here
+and in :mod:`green_callbacks.policies.traits`. The core asks a policy by protocol only, and never by class. So a policy
+of a user is treated like a policy of this package.
+
+Example:
+    A budget that any project can write. The accountant refuses to start a run if the budget is already spent, checks it
+    inside epochs, forecasts its end, and reports what is left.
+
+    >>> from green_callbacks.policies import Budget, Left
+    >>> from green_callbacks.records import History, Plan, Verdict
+    >>> from green_callbacks.units import Amount
+    >>> class OneKilogram:
+    ...     name, amount = "the budget of 1 kg", Amount(1.0, "emissions_kg")
+    ...
+    ...     def spent(self, history, plan):
+    ...         return history.emissions_kg
+    ...
+    ...     def left_inside(self, history, plan, open_kg, open_kwh):
+    ...         left_kg = 1.0 - self.spent(history, plan) - open_kg
+    ...         return Left(left_kg, stops=True, reason="1 kg is spent.")
+    ...
+    ...     def decide(self, history, plan):
+    ...         if self.spent(history, plan) < 1.0:
+    ...             return Verdict(stop=False, code="active", reason="Less than 1 kg is spent.")
+    ...         return Verdict(stop=True, code="stopping", reason="1 kg is spent.")
+    >>> isinstance(OneKilogram(), Budget)
+    True
+"""
+
+from os import PathLike
+from typing import NamedTuple, Protocol, Self, runtime_checkable
 
 from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.units import Amount
 
 
 @runtime_checkable
 class Policy(Protocol):
-    """A rule for stopping: a pure function of the history and the plan.
+    """A rule for stopping, which is a pure function of the history and the plan.
 
-    No clock, no I/O, no framework, and nothing stored but its own options: a resumed run decides like an
-    uninterrupted one, and a finished run can be replayed.
+    A policy uses no clock, no I/O and no framework. It stores nothing but its options. So a resumed run decides like an
+    uninterrupted run, and a finished run can be replayed.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> isinstance(CarbonBudget("500 g"), Policy)
+        True
     """
 
     def decide(self, history: History, plan: Plan) -> Verdict:
@@ -18,21 +54,25 @@ class Policy(Protocol):
 
         Args:
             history: All records so far.
-            plan: What is known ahead.
+            plan: What is known in advance.
 
         Returns:
-            Whether to stop, and why.
+            Whether to stop, and the reason.
         """
         ...
 
 
 class Left(NamedTuple):
-    """What is left of a budget inside an epoch.
+    """The rest of a budget inside an epoch.
 
     Attributes:
-        amount: What may still be spent, in the unit of the budget; 0 or less once the run is to stop.
-        stops: Whether it stops the run inside an epoch; if not, after the epoch.
-        reason: Why it stops the run, as a sentence, where nothing is left.
+        amount: The amount that may still be spent, in the unit of the budget. The run stops at 0 or less.
+        stops: True to stop the run inside the epoch, False to stop it after the epoch.
+        reason: One sentence that says why the run stops. It is used where nothing is left.
+
+    Example:
+        >>> Left(0.2, stops=True, reason="200 g are left.").amount
+        0.2
     """
 
     amount: float
@@ -42,15 +82,72 @@ class Left(NamedTuple):
 
 @runtime_checkable
 class Budget(Policy, Protocol):
-    """A policy that is also asked inside epochs, where no record is made."""
+    """A policy with a limit on emissions or on facility energy.
 
-    def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
-        """Return what is left of the budget now.
+    A run does not start if ``decide()`` stops it before the first epoch. Inside epochs, ``left_inside()`` is asked.
+    The forecast says when ``amount`` will be spent. Sinks show the rest of the budget.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> isinstance(CarbonBudget("2 kWh"), Budget)
+        True
+    """
+
+    @property
+    def name(self) -> str:
+        """The budget as it is called inside a sentence, e.g. ``the budget of 500 g``."""
+        ...
+
+    @property
+    def amount(self) -> Amount:
+        """The limit, in kgCO2e or in kWh."""
+        ...
+
+    def spent(self, history: History, plan: Plan) -> float:
+        """Return what counts as spent, in the unit of ``amount``.
 
         Args:
             history: All records so far.
-            plan: What is known ahead.
-            open_kg: Emissions that are in no record yet, in kgCO2e.
-            open_kwh: Facility energy that is in no record yet, in kWh.
+            plan: What is known in advance, with the spending of other runs.
+        """
+        ...
+
+    def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
+        """Return what is left of the budget inside an epoch.
+
+        Args:
+            history: All records so far.
+            plan: What is known in advance.
+            open_kg: Emissions that no record contains yet, in kgCO2e.
+            open_kwh: Facility energy that no record contains yet, in kWh.
+        """
+        ...
+
+
+@runtime_checkable
+class SharedBudget(Budget, Protocol):
+    """A budget that the runs of a project share.
+
+    Before a run starts, the accountant reads the ledgers of the project and replaces the budget by
+    ``after_others(...)``.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> budget = CarbonBudget("500 g", project="logs")
+        >>> isinstance(budget, SharedBudget), budget.after_others(0.2, 0.5).spent_before
+        (True, 0.2)
+    """
+
+    @property
+    def project(self) -> str | PathLike[str] | None:
+        """Folder or glob pattern of the project's ledgers. None for a budget of this run alone."""
+        ...
+
+    def after_others(self, emissions_kg: float, facility_kwh: float) -> Self:
+        """Return this budget with the spending of other runs deducted.
+
+        Args:
+            emissions_kg: Emissions of the other runs, in kgCO2e.
+            facility_kwh: Facility energy of the other runs, in kWh.
         """
         ...

@@ -1,56 +1,65 @@
 """Stop before a budget of emissions or energy is overspent."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite
 from os import PathLike, fspath
 from os.path import expanduser
-from sys import float_info
-from typing import Final
+from typing import Final, Self
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._next_stop_cost import after_stop, to_come, unmeasured
 from green_callbacks.policies._option_checks import flag, number
 from green_callbacks.policies.base import Left
+from green_callbacks.policies.traits import budget_values
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import epochs_done
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.units import Amount, described, parse_amount
 
 _ROUNDING: Final = 1e-9
-"""Share of a budget that sums may be off by rounding."""
+"""Share of a budget below which a rest is taken for a rounding error of sums. No unit, by experiment."""
 
 
 @dataclass(frozen=True)
 class CarbonBudget:
-    """Stops a run before it would emit more CO2e, or use more energy, than it may.
+    """Stops a run before it emits more CO2e, or uses more energy, than its budget.
 
-    The next epoch is taken to cost as much as the dearest of the last five, with what follows outside epochs (a
-    checkpoint). Before the first epoch has ended there is nothing to project from, and the run is stopped only once
-    the budget is spent. It looks inside epochs too, without being asked to, and stops there once nothing is left; what
-    follows such a stop, a validation and a checkpoint, is kept in reserve, as dear as the dearest so far. With
-    ``decide_every`` it also expects the next part to cost as much as the dearest of the last five. Energy is that of
-    the facility, PUE included.
+    The next epoch is expected to cost as much as the most expensive of the last five epochs, plus the checkpoint that
+    follows an epoch. Before the first epoch has ended there is no cost to project from. Until then, the run stops only
+    when the budget is spent.
 
-    A budget may be shared by the runs of a project: what their ledgers hold when a run starts, killed and failed runs
-    included, is spent before it. Runs that go on at the same time learn of one another at their next start only, so
-    several of them together may overspend what each of them alone would keep.
+    The budget is also checked inside epochs, and the run stops there when nothing is left. A validation and a
+    checkpoint still run after such a stop. So a hard budget reserves the cost of the most expensive validation and
+    checkpoint so far. With ``decide_every``, the next interval is expected to cost as much as the most expensive of the
+    last five intervals. Energy is the energy of the facility, PUE included.
+
+    The runs of a project may share a budget. When a run starts, everything in the ledgers of the project counts as
+    spent, killed and failed runs included. Concurrent runs read each other's ledgers only at their next start. So
+    several of them together may overspend a budget that each run alone would keep.
 
     Args:
-        budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``; a plain number is kgCO2e.
-        project: Where the ledgers of the project's runs lie, this one's among them: a folder (those in it
-            and anywhere below it) or a pattern such as ``"logs/resnet*/**/*.jsonl"``. A run that stands in several
-            files counts once. None for a budget of this run alone.
-        spent_before: What the project's other runs have spent, in kgCO2e or kWh, as the budget; the accountant reads it
-            from their ledgers at the start.
-        hard: Stop before the budget would be overspent, inside an epoch where need be. If False, stop after the epoch
-            that overspends it.
-        warn_at: Shares of the budget at whose crossing to warn, above 0 and below 1.
+        budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``. A plain number is in kgCO2e.
+        project: Folder or glob pattern of the project's ledgers, e.g. ``"logs/resnet*/**/*.jsonl"``. The folder and its
+            subfolders must contain the ledger of this run. A run in several files counts once. Defaults to None, a
+            budget of this run alone.
+        spent_before: Spending of the project's other runs, in the unit of the budget (kgCO2e or kWh). The accountant
+            reads it from the ledgers when a run starts. Defaults to 0.
+        hard: True to stop before the budget is overspent, inside an epoch if necessary. False to stop after the epoch
+            that overspends the budget. Defaults to True.
+        warn_at: Shares of the budget, above 0 and below 1. Crossing a share logs a warning. Defaults to
+            ``(0.5, 0.8, 0.95)``.
 
     Raises:
-        ConfigurationError: The amount cannot be parsed or is not above 0, a share lies outside 0 to 1, or what was
-            spent before is negative.
+        ConfigurationError: The amount cannot be parsed or is not above 0, a share lies outside 0 to 1, or the earlier
+            spending is negative.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History, Plan
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.3)])
+        >>> CarbonBudget("500 g").decide(history, Plan(epochs=10)).reason
+        '200 g of the budget of 500 g are left, and the next epoch would take about 300 g.'
     """
 
     budget: str | float
@@ -65,64 +74,79 @@ class CarbonBudget:
         object.__setattr__(self, "warn_at", tuple(sorted(number("warn_at", share) for share in shares)))
         object.__setattr__(self, "spent_before", number("spent_before", self.spent_before))
         if not (isfinite(self.amount.value) and self.amount.value > 0):
-            msg = f"A budget of {described(self.budget)} cannot be kept: it must be above 0, and finite."
+            msg = f"A budget of {described(self.budget)} cannot be kept. It must be above 0, and finite."
             raise ConfigurationError(msg)
         if not all(0 < share < 1 for share in self.warn_at):
-            msg = f"warn_at is {self.warn_at}: these are shares of the budget, above 0 and below 1."
+            msg = f"warn_at is {self.warn_at}. Give shares of the budget, above 0 and below 1."
             raise ConfigurationError(msg)
         if not (isfinite(self.spent_before) and self.spent_before >= 0):
-            msg = f"spent_before is {self.spent_before}: it must be 0 or more, in kgCO2e or kWh as the budget."
+            msg = f"spent_before is {self.spent_before}. It must be 0 or more, in kgCO2e or kWh like the budget."
             raise ConfigurationError(msg)
         flag("hard", self.hard)
         if self.project is not None:
-            object.__setattr__(self, "project", _named(self.project))
+            object.__setattr__(self, "project", _checked_project(self.project))
 
     @cached_property
     def amount(self) -> Amount:
-        """The budget in kgCO2e or in kWh; its text is parsed once, at construction."""
+        """The budget in kgCO2e or in kWh. Its text is parsed once, at construction."""
         if isinstance(self.budget, str):
             return parse_amount(self.budget)
         return Amount(number("budget", self.budget), "emissions_kg")
 
     @property
     def counts_emissions(self) -> bool:
-        """Whether it is a budget of emissions, in kgCO2e; if not, one of facility energy, in kWh."""
+        """True for a budget of emissions in kgCO2e, False for a budget of facility energy in kWh."""
         return self.amount.quantity == "emissions_kg"
+
+    @property
+    def title(self) -> str:
+        """The budget as messages call it, e.g. ``CarbonBudget('500 g')``."""
+        return f"{type(self).__name__}({self.budget!r})"
 
     @cached_property
     def name(self) -> str:
-        """What to call it in a sentence, e.g. ``the budget of 500 g``."""
-        whose = "" if self.project is None else f" for {self.project}"
-        return f"the budget of {self._format(self.amount.value)}{whose}"
+        """The budget as it is called inside a sentence, e.g. ``the budget of 500 g``."""
+        owner = "" if self.project is None else f" for {self.project}"
+        return f"the budget of {self._format(self.amount.value)}{owner}"
 
     def describe(self) -> str:
-        """Say the budget in words, for the start of a run."""
+        """Return the budget in words, for the start of a run."""
         when = "before it would be overspent" if self.hard else "after the epoch that overspends it"
         if self.project is None:
             return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
         return (
             f"The runs of {self.project} may spend {self._format(self.amount.value)} together. Others have spent "
-            f"{self._format(self.spent_before)} of it; this one is stopped {when}."
+            f"{self._format(self.spent_before)} of it. This run is stopped {when}."
         )
+
+    def after_others(self, emissions_kg: float, facility_kwh: float) -> Self:
+        """Return this budget with the spending of other runs deducted.
+
+        Args:
+            emissions_kg: Emissions of the other runs, in kgCO2e.
+            facility_kwh: Facility energy of the other runs, in kWh.
+        """
+        return replace(self, spent_before=self.spent_before + (emissions_kg if self.counts_emissions else facility_kwh))
 
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Decide after the last record of the history.
 
         Args:
             history: All records so far.
-            plan: What is known ahead, with what other runs have spent.
+            plan: What is known in advance, with the spending of other runs.
 
         Returns:
-            ``stopping`` once the budget is spent, or before the epoch that would overspend it; ``warning`` where the
-            last record crossed a share; ``held`` while there is no epoch to project from; else ``armed``.
+            ``stopping`` once the budget is spent, or before the epoch that would overspend it. ``warning`` where the
+            last record crossed a share of ``warn_at``. ``waiting`` before the first epoch has ended. Otherwise
+            ``active``.
         """
         budget, spent = self.amount.value, self.spent(history, plan)
-        values = self._values(budget, spent)
-        said = unmeasured(history)
+        values = budget_values(self.amount, spent)
+        note = unmeasured(history)
         if spent >= budget:
             reason = f"{self._format(spent)} of {self.name} are spent."
             return Verdict(
-                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
+                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values
             )
         ahead = to_come(history, plan, self._cumulative(history)) if self.hard else None
         if ahead is not None and spent + ahead.cost > budget:
@@ -131,18 +155,18 @@ class CarbonBudget:
                 f"{ahead.what} would take about {self._format(ahead.cost)}."
             )
             return Verdict(
-                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{said}", values=values
+                stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values
             )
-        return self._going_on(history, spent, values, said)
+        return self._going_on(history, spent, values, note)
 
     def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
-        """Return what is left inside an epoch; a hard budget keeps a validation and a checkpoint in reserve.
+        """Return what is left of the budget inside an epoch. A hard budget reserves a validation and a checkpoint.
 
         Args:
             history: All records so far.
-            plan: What is known ahead, with what other runs have spent.
-            open_kg: Emissions that are in no record yet, in kgCO2e.
-            open_kwh: Facility energy that is in no record yet, in kWh.
+            plan: What is known in advance, with the spending of other runs.
+            open_kg: Emissions that no record contains yet, in kgCO2e.
+            open_kwh: Facility energy that no record contains yet, in kWh.
         """
         spent = self.spent(history, plan) + (open_kg if self.counts_emissions else open_kwh)
         left = self.amount.value - spent
@@ -157,20 +181,16 @@ class CarbonBudget:
             )
         return Left(left - reserve, self.hard, f"{reason}{_until_min_epochs(history, plan)}")
 
-    def _going_on(self, history: History, spent: float, values: dict[str, float], said: str) -> Verdict:
-        left = f"{self._format(self.amount.value - spent)} of {self.name} are left"
+    def _going_on(self, history: History, spent: float, values: dict[str, float], note: str) -> Verdict:
+        left = f"{self._format(self.amount.value - spent)} of {self.name} are left."
         crossed = self._crossed(history, spent)
         if crossed is not None:
-            return Verdict(
-                stop=False,
-                code="warning",
-                reason=f"{crossed:.0%} of the budget are spent: {left}.{said}",
-                values=values,
-            )
+            reason = f"{crossed:.0%} of the budget is spent. {left}{note}"
+            return Verdict(stop=False, code="warning", reason=reason, values=values)
         if self.hard and not history.finished_epochs and not history.part_rows:
-            reason = f"{left}; no epoch has ended yet, so the cost of epoch 0 cannot be projected."
-            return Verdict(stop=False, code="held", reason=f"{reason}{said}", values=values)
-        return Verdict(stop=False, code="armed", reason=f"{left}.{said}", values=values)
+            reason = f"{left} No epoch has ended yet, so the cost of epoch 0 cannot be projected.{note}"
+            return Verdict(stop=False, code="waiting", reason=reason, values=values)
+        return Verdict(stop=False, code="active", reason=f"{left}{note}", values=values)
 
     def _crossed(self, history: History, spent: float) -> float | None:
         """Return the highest share that the last record crossed."""
@@ -179,14 +199,14 @@ class CarbonBudget:
         return max((share for share in self.warn_at if before < share * budget <= spent), default=None)
 
     def spent(self, history: History, plan: Plan) -> float:
-        """Return what is spent of it, by this run and those before.
+        """Return the spending of this run and of the runs before it.
 
         Args:
             history: All records so far.
-            plan: What is known ahead, with what other runs have spent.
+            plan: What is known in advance, with the spending of other runs.
 
         Returns:
-            An amount in kgCO2e or kWh, as the budget.
+            An amount in kgCO2e or kWh, like the budget.
         """
         if self.counts_emissions:
             return self.spent_before + plan.spent_before_kg + history.emissions_kg
@@ -195,19 +215,15 @@ class CarbonBudget:
     def _cumulative(self, history: History) -> Sequence[float]:
         return history.cumulative_kg if self.counts_emissions else history.cumulative_kwh
 
-    def _values(self, budget: float, spent: float) -> dict[str, float]:
-        unit = "kg" if self.counts_emissions else "kwh"
-        return {f"green/budget_left_{unit}": budget - spent, "green/budget_share": min(spent / budget, float_info.max)}
-
     def _format(self, value: float) -> str:
         return format_mass(value) if self.counts_emissions else format_energy(value)
 
 
-def _named(project: object) -> str:
-    """Return the folder or pattern of a project, with the home of ``~``."""
+def _checked_project(project: object) -> str:
+    """Return the folder or pattern of a project, with ``~`` replaced by the home folder."""
     if not isinstance(project, str | PathLike) or not isinstance(fspath(project), str) or not str(project).strip():
         msg = (
-            f"project is {described(project)}: name the folder of its ledgers, or leave it out for a budget of one run."
+            f"project is {described(project)}. Name the folder of its ledgers, or leave it out for a budget of one run."
         )
         raise ConfigurationError(msg)
     return expanduser(project)  # noqa: PTH111  it may be a pattern

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
-from typing import Final
+from typing import ClassVar, Final
 
 from green_callbacks.policies._cost_units import Laps
 from green_callbacks.policies._epoch_cost import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies._repeated_epochs import costs, lost_rows
-from green_callbacks.policies.carbon_budget import CarbonBudget
+from green_callbacks.policies.base import Budget
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.records.plan import last_epochs
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
@@ -53,7 +53,7 @@ class ForecastRecord:
     seconds: Range
     budget_end: Range | None = None
     budget_end_share: float | None = None
-    budget: CarbonBudget | None = None
+    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,9 @@ class Forecast:
         budgets: Budgets whose end to foretell.
     """
 
-    budgets: tuple[CarbonBudget, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    never_stops: ClassVar = True
+    """Nobody misses a forecast, so no notice says that it was not asked."""
 
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Forecast after the last record of the history.
@@ -82,12 +84,12 @@ class Forecast:
             plan: What is known ahead.
 
         Returns:
-            ``warning`` where the forecast jumped, else ``held``; the forecast in the reason and in ``values``, which
+            ``warning`` where the forecast jumped, else ``waiting``; the forecast in the reason and in ``values``, which
             are empty while there is none.
         """
         now = forecast(history, plan, self.budgets)
         if now is None:
-            return Verdict(stop=False, code="held", reason="There is no forecast without a plan and three epochs.")
+            return Verdict(stop=False, code="waiting", reason="There is no forecast without a plan and three epochs.")
         values = {
             "green/forecast_kg": now.kg.expected,
             "green/forecast_low_kg": now.kg.low,
@@ -99,10 +101,10 @@ class Forecast:
             change = "more" if now.kwh.expected > before.expected else "less"
             jumped = f"Epochs now take {change} energy than before: {_between(before, format_energy)} were expected."
             return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now, history)}", values=values)
-        return Verdict(stop=False, code="held", reason=_words(now, history), values=values)
+        return Verdict(stop=False, code="waiting", reason=_words(now, history), values=values)
 
 
-def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ()) -> ForecastRecord | None:
+def forecast(history: History, plan: Plan, budgets: Sequence[Budget] = ()) -> ForecastRecord | None:
     """Forecast what the planned run will come to.
 
     Args:
@@ -121,8 +123,8 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
     kwh_costs, kg_costs = laps.costs(history.cumulative_kwh), laps.costs(history.cumulative_kg)
     kwh, seconds = pace(kwh_costs, ahead), pace(laps.costs(history.cumulative_seconds), ahead)
     kg = _at_one_intensity(kwh, kwh_costs, kg_costs) or pace(kg_costs, ahead)
-    ends = {budget: _end(laps, history, plan, budget, kg if budget.counts_emissions else kwh) for budget in budgets}
-    first = min(ends, key=lambda budget: ends[budget].expected, default=None)
+    ends = [_end(laps, history, plan, each, kg if each.amount.quantity == "emissions_kg" else kwh) for each in budgets]
+    first = min(range(len(ends)), key=lambda at: ends[at].expected, default=None)
     planned = laps.planned
     if first is not None and ends[first].low >= planned:
         first = None
@@ -133,7 +135,7 @@ def forecast(history: History, plan: Plan, budgets: Sequence[CarbonBudget] = ())
         seconds=laps.total(history.cumulative_seconds, seconds),
         budget_end=None if first is None else ends[first],
         budget_end_share=None if first is None else laps.share_at(ends[first].expected),
-        budget=first,
+        budget=None if first is None else budgets[first],
     )
     return record if all(map(isfinite, (planned, *record.kwh, *record.kg, *record.seconds))) else None
 
@@ -171,7 +173,7 @@ def _jumps(before: Range, expected: float) -> bool:
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
-def _end(laps: Laps, history: History, plan: Plan, budget: CarbonBudget, lap: Range) -> Range:
+def _end(laps: Laps, history: History, plan: Plan, budget: Budget, lap: Range) -> Range:
     """Return after how many epochs or parts a budget is spent; the dearer they are, the earlier."""
     left = max(budget.amount.value - budget.spent(history, plan), 0.0)
     low, middle, high = (laps.after(left / each if each > 0 else inf) for each in reversed(lap))

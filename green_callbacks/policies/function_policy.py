@@ -25,6 +25,11 @@ class FunctionPolicy:
 
     function: Decision
 
+    @property
+    def title(self) -> str:
+        """The policy as messages call it, e.g. ``The policy stop_after_ten``."""
+        return f"The policy {_name(self.function)}"
+
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Ask the function.
 
@@ -36,7 +41,7 @@ class FunctionPolicy:
             TypeError: The function answered with something else than a verdict, a truth, a sentence or None.
         """
         answer = self.function(history, plan)
-        name = getattr(self.function, "__name__", type(self.function).__name__)
+        name = _name(self.function)
         if isinstance(answer, Verdict):
             return answer
         if isinstance(answer, str):
@@ -45,7 +50,7 @@ class FunctionPolicy:
         if answer is None or answer in (False, True):
             if answer:
                 return Verdict(stop=True, code="stopping", reason=f"The policy {name} stops the run.")
-            return Verdict(stop=False, code="armed", reason=f"The policy {name} lets the run go on.")
+            return Verdict(stop=False, code="active", reason=f"The policy {name} lets the run go on.")
         msg = f"The policy {name} answered {answer!r}: return a Verdict, True or False, the reason to stop, or None."
         raise TypeError(msg)
 
@@ -64,15 +69,32 @@ def as_policy(policy: Policy | Decision) -> Policy:
         raise ConfigurationError(msg)
     if isinstance(policy, Policy):
         _refuse_others(policy.decide, type(policy).__name__)
+        _refuse_half_budgets(policy)
         return policy
     if callable(policy):
-        _refuse_others(policy, getattr(policy, "__name__", type(policy).__name__))
+        _refuse_others(policy, _name(policy))
         return FunctionPolicy(policy)
     msg = (
         f"{described(policy)} is no policy: pass an object with decide(history, plan), such as CarbonBudget('500 g'), "
         "or such a function."
     )
     raise ConfigurationError(msg)
+
+
+def _name(function: object) -> str:
+    """Return the name of a function, or the class of an object that can be called like a function."""
+    return getattr(function, "__name__", type(function).__name__)
+
+
+def _refuse_half_budgets(policy: Policy) -> None:
+    """Refuse a budget that lacks a member, because it would not be checked inside epochs, and nobody would notice."""
+    missing = [name for name in ("name", "amount", "spent") if not hasattr(policy, name)]
+    if hasattr(policy, "left_inside") and missing:
+        msg = (
+            f"{type(policy).__name__} has left_inside(), but no {' and no '.join(missing)}. A budget needs all members "
+            "of green_callbacks.policies.Budget. Add them, or remove left_inside()."
+        )
+        raise ConfigurationError(msg)
 
 
 def _refuse_others(decide: Any, name: str) -> None:  # noqa: ANN401  anything may have been given

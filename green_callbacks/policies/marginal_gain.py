@@ -99,6 +99,16 @@ class MarginalGain:
     def _price(self) -> Price:
         return Price.chosen(self.min_gain_per_kg, self.min_gain_per_kwh, self.min_gain_on_doubling)
 
+    @property
+    def title(self) -> str:
+        """The rule as messages call it, e.g. ``MarginalGain('val_acc')``."""
+        return f"{type(self).__name__}({self.monitor!r})"
+
+    @property
+    def counts_emissions(self) -> bool:
+        """Whether the threshold is a price per kgCO2e."""
+        return self.min_gain_per_kg is not None
+
     def describe(self) -> str:
         """Say the price in words, for the start of a run."""
         return self._price.words(self.monitor)
@@ -111,8 +121,8 @@ class MarginalGain:
             plan: What is known ahead.
 
         Returns:
-            ``held`` while it cannot or must not decide, ``armed`` while training pays, ``stopping`` where it no longer
-            does (``warning`` where it only reports), with the gain per kg, per kWh and by a doubling in ``values``.
+            ``waiting`` while it cannot or must not decide, ``active`` while training pays, ``stopping`` where it no
+            longer does (``warning`` if it only reports). ``values`` holds the gain per kg, per kWh and by a doubling.
             The reason says so where a GPU is missing from the energy that was paid.
         """
         verdict = self._decided(history, plan)
@@ -121,16 +131,16 @@ class MarginalGain:
     def _decided(self, history: History, plan: Plan) -> Verdict:
         window = self._window(history, plan)
         if isinstance(window, str):
-            return Verdict(stop=False, code="held", reason=window)
+            return Verdict(stop=False, code="waiting", reason=window)
         curve, values = window.curve, window.gains(history)
         why_wait = self._why_wait(history, plan, curve)
         if why_wait:
-            return Verdict(stop=False, code="held", reason=why_wait, values=values)
+            return Verdict(stop=False, code="waiting", reason=why_wait, values=values)
         why_stop = self._why_stop(history, curve, window)
         if plan.anneals and self.on_annealing == "hold":
-            return Verdict(stop=False, code="held", reason=_annealed(why_stop), values=values)
+            return Verdict(stop=False, code="waiting", reason=_annealed(why_stop), values=values)
         if not why_stop:
-            return Verdict(stop=False, code="armed", reason=self._why_go_on(plan, window), values=values)
+            return Verdict(stop=False, code="active", reason=self._why_go_on(plan, window), values=values)
         if self.report_only:
             return Verdict(
                 stop=False, code="warning", reason=f"It would stop here, but only reports. {why_stop}", values=values

@@ -1,25 +1,45 @@
-"""What a policy says of a run so far."""
+"""The decision of a policy after a record.
+
+Example:
+    >>> from green_callbacks.records import Verdict
+    >>> Verdict(stop=False, code="active", reason="300 g of the budget of 500 g are left.").code
+    'active'
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal
 
-Code = Literal["held", "armed", "warning", "stopping"]
-"""Not deciding yet, deciding, close to stopping, or stopping."""
+Code = Literal["waiting", "active", "warning", "stopping"]
+"""State of a policy: ``waiting`` cannot decide yet, ``active`` decides, ``warning`` reports a fact that the user should
+know, and ``stopping`` stops the run."""
+
+_FORMER_CODES: Final[Mapping[str, Code]] = {"held": "waiting", "armed": "active"}
+"""The present name of each code that has been renamed. Policies of users may still return the former names."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A decision, always with its reason.
+    """A decision with its reason.
 
     Attributes:
         stop: Whether training should stop now.
-        code: State of the policy.
+        code: State of the policy. The former codes ``held`` and ``armed`` become ``waiting`` and ``active``.
         reason: One sentence for the user.
-        values: Numbers that others show, under the metric keys of the package, e.g. ``green/budget_left_kg``.
+        values: Numbers that sinks show, by metric key, e.g. ``green/budget_left_kg``. Defaults to none.
+
+    Example:
+        >>> Verdict(stop=True, code="stopping", reason="The budget of 500 g is spent.").stop
+        True
     """
 
     stop: bool
     code: Code
     reason: str
     values: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Replace a former code."""
+        code = _FORMER_CODES.get(self.code)
+        if code is not None:
+            object.__setattr__(self, "code", code)

@@ -535,7 +535,7 @@ def test_ranks_say_it_once(caplog):
 
 
 def test_a_policy_with_a_verdict_of_its_own_that_always_waits_is_left_alone(scripted):
-    accountant, clock = scripted(policies=[lambda *_: Verdict(stop=False, code="held", reason="Looking on.")])
+    accountant, clock = scripted(policies=[lambda *_: Verdict(stop=False, code="waiting", reason="Looking on.")])
     train(accountant, clock, range(3))
     assert not accountant.close().notices
 

@@ -187,7 +187,7 @@ def test_a_run_that_is_not_going_on_cannot_be_told():
 @pytest.mark.parametrize(
     ("arguments", "remedy"),
     [
-        (("val_x", "auto", 5), "write mode='max' or mode='min'"),
+        (("val_x", "auto", 5), "Write mode='max' or mode='min'"),
         (("val_acc", "up", 5), "'max', 'min' or 'auto'"),
         ((None, "max", 5), "name the metric"),
         (("val_acc", "max", 0), "keep one checkpoint at least"),

@@ -16,6 +16,7 @@ from green_callbacks.clock import ScriptedClock
 from green_callbacks.policies import Left
 from green_callbacks.records import Verdict
 from green_callbacks.sources import PowerSteps, ScriptedSource
+from green_callbacks.units import Amount
 
 
 def joules(seconds):
@@ -288,8 +289,13 @@ def test_looks_and_parts_go_together(scripted):
 
 def test_a_budget_of_the_users_own_is_asked_inside_epochs(scripted):
     class Own:
+        name, amount = "our budget", Amount(1.0, "facility_kwh")
+
+        def spent(self, history, plan):
+            return history.facility_kwh
+
         def decide(self, history, plan):
-            return Verdict(stop=False, code="armed", reason="Enough is left.")
+            return Verdict(stop=False, code="active", reason="Enough is left.")
 
         def left_inside(self, history, plan, open_kg, open_kwh):
             return Left(10 * WATTS / 3.6e6 - open_kwh, stops=True, reason="Ours is spent.")

@@ -170,7 +170,7 @@ PARTS = [
     (lambda: CarbonBudget(budget=True), "budget is True: write a number"),
     (lambda: CarbonBudget(Path("500 g")), "budget is a value of type PosixPath: write a number"),
     (lambda: CarbonBudget("1 kg", hard="no"), "hard is 'no': write True or False"),
-    (lambda: CarbonBudget("1 kg", project=3), "project is 3: name the folder"),
+    (lambda: CarbonBudget("1 kg", project=3), "project is 3. Name the folder"),
     (lambda: CarbonBudget("1 kg", project=" "), "project is ' '"),
     (lambda: CarbonBudget("1 kg", warn_at="0,5"), "warn_at is"),
     (lambda: MarginalGain(""), "monitor is ''"),

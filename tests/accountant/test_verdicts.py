@@ -26,7 +26,7 @@ def test_verdicts_are_on_the_record_in_the_order_of_the_policies():
     accountant.start()
     (record,) = train(accountant, clock, [0])
     accountant.close()
-    assert [verdict.code for verdict in record.verdicts] == ["armed", "armed"]
+    assert [verdict.code for verdict in record.verdicts] == ["active", "active"]
     assert "green/budget_left_kg" in record.verdicts[0].values
     assert sink.records[0].verdicts == record.verdicts
 
@@ -153,7 +153,7 @@ def test_sinks_know_what_is_watched():
 
 
 def test_policies_say_what_they_will_do_and_what_is_new(caplog):
-    codes = iter(["held", "held", "armed", "warning", "warning", "armed"])
+    codes = iter(["waiting", "waiting", "active", "warning", "warning", "active"])
     accountant, clock = scripted(
         policies=[CarbonBudget("1 kg"), lambda *_: Verdict(stop=False, code=next(codes), reason="Something is new.")]
     )

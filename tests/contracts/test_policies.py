@@ -1,13 +1,27 @@
 """What every policy promises, run over all of them."""
 
+import logging
 import math
 import pickle
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, dataclass, fields, replace
 
 import pytest
+from support.runs import WATTS, scripted, train
 
-from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain, Policy, as_policy
-from green_callbacks.records import EpochRecord, History, Plan
+from green_callbacks.errors import BudgetSpentError, ConfigurationError
+from green_callbacks.policies import (
+    Budget,
+    CarbonBudget,
+    Forecast,
+    Left,
+    MarginalGain,
+    Policy,
+    SharedBudget,
+    as_policy,
+)
+from green_callbacks.records import EpochRecord, History, Plan, Verdict
+from green_callbacks.sinks.scalars import scalars
+from green_callbacks.units import Amount
 
 
 def stop_after_ten(history, plan):
@@ -114,3 +128,142 @@ def test_it_is_frozen(policy):
     with pytest.raises(FrozenInstanceError):
         setattr(policy, fields(policy)[0].name, None)
     assert hash(policy) == hash(pickle.loads(pickle.dumps(policy)))
+
+
+EPOCH_KWH = 10 * WATTS / 3.6e6  # of an epoch of 10 s
+
+
+@dataclass(frozen=True)
+class TheirBudget:
+    """A budget of somebody else's: it has the members that the protocol names, and nothing from this package."""
+
+    kwh: float
+    project: str | None = None
+    others_kwh: float = 0.0
+    name = "their budget"
+
+    @property
+    def amount(self):
+        return Amount(self.kwh, "facility_kwh")
+
+    def spent(self, history, plan):
+        return self.others_kwh + plan.spent_before_kwh + history.facility_kwh
+
+    def after_others(self, emissions_kg, facility_kwh):
+        return replace(self, others_kwh=self.others_kwh + facility_kwh)
+
+    def left_inside(self, history, plan, open_kg, open_kwh):
+        return Left(self.kwh - self.spent(history, plan) - open_kwh, stops=True, reason="Their budget is spent.")
+
+    def decide(self, history, plan):
+        if self.spent(history, plan) < self.kwh:
+            return Verdict(stop=False, code="active", reason="Enough is left.")
+        return Verdict(stop=True, code="stopping", reason="Their budget is spent.")
+
+
+def ours(kwh, project=None):
+    return CarbonBudget(f"{kwh} kWh", project=project)
+
+
+@pytest.fixture(params=[ours, TheirBudget])
+def budget(request):
+    return request.param
+
+
+def test_a_budget_is_known_by_its_members(budget):
+    assert isinstance(budget(1.0), Budget)
+    assert isinstance(budget(1.0), SharedBudget)
+    assert not isinstance(MarginalGain("val_acc"), Budget)
+
+
+def test_a_spent_budget_is_refused_before_the_first_batch(budget):
+    accountant, _ = scripted(policies=[budget(1.0)], plan=Plan(epochs=3, spent_before_kwh=1.0))
+    accountant.start()
+    with pytest.raises(BudgetSpentError, match="spent"):
+        accountant.begin_epoch(0)
+    accountant.close()
+
+
+def test_a_budget_is_looked_at_inside_epochs(budget):
+    accountant, clock = scripted(policies=[budget(EPOCH_KWH)])
+    steps = 0
+    with accountant:
+        for _ in accountant.epochs(1):
+            for _ in accountant.steps(range(1000)):
+                clock.advance(1.0)
+                steps += 1
+    assert steps == 10
+    assert "spent" in accountant.close().stop_reason
+
+
+def test_the_end_of_a_budget_is_forecast(budget, caplog):
+    caplog.set_level(logging.INFO, "green_callbacks")
+    accountant, clock = scripted(policies=[budget(5.5 * EPOCH_KWH)], plan=Plan(epochs=20))
+    with accountant:
+        *_, record = train(accountant, clock, range(4))
+    assert "budget" in record.verdicts[-1].reason
+    assert "would be spent after 5 epochs" in record.verdicts[-1].reason
+    assert "would be spent after" in caplog.text
+
+
+def test_what_is_left_of_a_budget_is_shown(budget):
+    accountant, clock = scripted(policies=[budget(3 * EPOCH_KWH)])
+    with accountant:
+        (record,) = train(accountant, clock, range(1))
+    assert scalars(record, None)["green/budget_left_wh"] == pytest.approx(2000 * EPOCH_KWH)
+    assert scalars(record, None)["green_detail/budget_share"] == pytest.approx(1 / 3)
+
+
+def test_a_budget_is_shared_by_the_runs_of_a_project(budget, tmp_path):
+    left = []
+    for name in ("first", "second"):
+        accountant, clock = scripted(policies=[budget(3 * EPOCH_KWH, tmp_path)], ledger=tmp_path / f"{name}.jsonl")
+        with accountant:
+            (record,) = train(accountant, clock, range(1))
+        left.append(record.verdicts[0].values["green/budget_left_kwh"])
+    assert left == pytest.approx([2 * EPOCH_KWH, EPOCH_KWH])
+    accountant, _ = scripted(policies=[budget(2 * EPOCH_KWH, tmp_path)], ledger=tmp_path / "third.jsonl")
+    accountant.start()
+    with pytest.raises(BudgetSpentError):
+        accountant.begin_epoch(0)
+    accountant.close()
+
+
+def test_a_budget_that_fails_before_the_first_batch_is_said_and_ends_nothing(caplog):
+    class Failing(TheirBudget):
+        def decide(self, history, plan):
+            raise LookupError(1)
+
+    accountant, clock = scripted(policies=[Failing(1.0)])
+    with accountant:
+        train(accountant, clock, range(2))
+    assert sum("LookupError" in text for text in accountant.close().notices) == 1
+    assert sum("LookupError" in text for text in caplog.messages) == 1
+
+
+def test_a_policy_that_offers_nothing_but_a_decision_works():
+    class Plain:
+        def decide(self, history, plan):
+            return Verdict(stop=len(history) == 2, code="held", reason="Two are enough.")
+
+    accountant, clock = scripted(policies=[Plain()])
+    with accountant:
+        for epoch in accountant.epochs(5):
+            clock.advance(1.0)
+            accountant.observe({"val_acc": epoch})
+    assert accountant.close().stop_reason == "Two are enough."
+    assert accountant.history.finished_epochs == 2
+
+
+def test_half_a_budget_is_refused():
+    class Half:
+        amount = Amount(1.0, "emissions_kg")
+
+        def decide(self, history, plan):
+            return Verdict(stop=False, code="active", reason="")
+
+        def left_inside(self, history, plan, open_kg, open_kwh):
+            return Left(1.0, stops=True, reason="")
+
+    with pytest.raises(ConfigurationError, match=r"Half has left_inside\(\), but no name and no spent"):
+        as_policy(Half())

@@ -35,7 +35,7 @@ def epoch(number: int, metric: str) -> EpochRecord:
         devices={"cpu": device(JOULES, "cpu", "modelled", low_joules=JOULES / 2, high_joules=2 * JOULES)},
         step=45 * (number + 1),
         metrics={metric: 1 - 0.5 / (number + 1)},
-        verdicts=(Verdict(stop=False, code="armed", reason="", values=told | forecast),),
+        verdicts=(Verdict(stop=False, code="active", reason="", values=told | forecast),),
     )
 
 

@@ -218,7 +218,7 @@ def test_a_record_with_a_value_that_cannot_be_is_passed_over(path, field, value,
 
 def test_a_ledger_that_was_emptied_is_read_from_the_head_that_its_writer_wrote_anew(path):
     lines, head = Lines(), Head(run_id="run-1", version="1.0")
-    verdict = Verdict(stop=False, code="armed", reason="Going on.")
+    verdict = Verdict(stop=False, code="active", reason="Going on.")
     written(path, [lines.head(head), lines.record(hostile.record(0, 0)), lines.verdicts([verdict])])
     path.write_bytes(b"")  # as with `> run.jsonl`
     again = [lines.head(head), lines.record(hostile.record(1, 1)), lines.verdicts([verdict])]

@@ -67,9 +67,9 @@ def verdicts(place):
     gain = {"green/gain_per_kwh": 10 * number, "green/gain_per_kg": 30 * number, "green/gain_on_doubling": number / 3}
     forecast = {f"green/forecast_{each}": number * 7 for each in ("kg", "kwh", "seconds")}
     return (
-        Verdict(stop=False, code="armed", reason=f"{500 - place} g of the budget of 500 g are left.", values=budget),
-        Verdict(stop=False, code="armed", reason=f"The last {number} Wh bought {number} of val_acc.", values=gain),
-        Verdict(stop=False, code="held", reason=f"The planned epochs will take {number} kWh.", values=forecast),
+        Verdict(stop=False, code="active", reason=f"{500 - place} g of the budget of 500 g are left.", values=budget),
+        Verdict(stop=False, code="active", reason=f"The last {number} Wh bought {number} of val_acc.", values=gain),
+        Verdict(stop=False, code="waiting", reason=f"The planned epochs will take {number} kWh.", values=forecast),
     )
 
 
@@ -154,7 +154,7 @@ def test_numbers_of_any_library_and_of_none_are_written(lines):
             raise TypeError
 
     values = {"a": float("nan"), "b": 10**400, "c": Odd(), "d": 1, "e": float("-inf")}
-    (line,) = fields(lines.verdicts((Verdict(stop=False, code="held", reason="", values=values),)))
+    (line,) = fields(lines.verdicts((Verdict(stop=False, code="waiting", reason="", values=values),)))
     assert line["values"] == [["nan", "nan", "nan", 1.0, "-inf"]]
 
 

@@ -53,7 +53,7 @@ def test_values_say_what_is_left():
 
 def test_before_the_first_epoch_has_ended_it_says_that_it_cannot_be_projected():
     verdict = CarbonBudget("1 kg").decide(History([outside(0.4)]), Plan())
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert "epoch 0 cannot be projected" in verdict.reason
 
 
@@ -104,8 +104,8 @@ def test_it_warns_once_at_each_share():
     for at in range(8):
         history.append(EpochRecord.scripted(epoch=at, emissions_kg=0.12))
         codes.append(policy.decide(history, Plan()).code)
-    assert codes == ["armed"] * 4 + ["warning", "armed", "warning", "stopping"]
-    assert "50% of the budget are spent: 400 g" in policy.decide(epochs(*[0.12] * 5), Plan()).reason
+    assert codes == ["active"] * 4 + ["warning", "active", "warning", "stopping"]
+    assert "50% of the budget is spent. 400 g" in policy.decide(epochs(*[0.12] * 5), Plan()).reason
 
 
 def test_what_was_spent_before_is_warned_of_at_the_first_record():
@@ -189,7 +189,7 @@ def test_inside_the_first_epoch_parts_are_projected_as_no_validation_is_known():
     history = History([part(0, 0.1), part(0, 0.12)])
     assert not CarbonBudget(0.341).decide(history, Plan()).stop
     assert CarbonBudget(0.339).decide(history, Plan()).stop
-    assert CarbonBudget(10.0).decide(history, Plan()).code == "armed"
+    assert CarbonBudget(10.0).decide(history, Plan()).code == "active"
 
 
 def test_a_validation_within_a_part_is_not_taken_for_training():
@@ -228,7 +228,7 @@ def test_the_text_of_a_budget_is_read_once(monkeypatch):
     budget = CarbonBudget("500 g")
     monkeypatch.setattr("green_callbacks.policies.carbon_budget.parse_amount", pytest.fail)
     assert budget.amount.value == 0.5
-    assert budget.decide(History([EpochRecord.scripted(epoch=0, emissions_kg=0.1)]), Plan()).code == "armed"
+    assert budget.decide(History([EpochRecord.scripted(epoch=0, emissions_kg=0.1)]), Plan()).code == "active"
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each)), replace])
@@ -284,7 +284,7 @@ def test_rows_outside_epochs_after_an_epoch_are_counted_as_they_come():
 
 def test_a_budget_near_the_ends_of_the_floats_is_decided_on():
     assert CarbonBudget(5e-324).decide(epochs(1.0), Plan()).values["green/budget_share"] > 1e308
-    assert CarbonBudget(1.7e308).decide(epochs(1.0), Plan()).code == "armed"
+    assert CarbonBudget(1.7e308).decide(epochs(1.0), Plan()).code == "active"
 
 
 def test_epochs_that_are_done_again_after_a_resume_are_spent_but_not_expected_again():
@@ -292,7 +292,7 @@ def test_epochs_that_are_done_again_after_a_resume_are_spent_but_not_expected_ag
     history.rewind(50)
     budget = CarbonBudget("12.05 kg")
     resumed = budget.decide(history, Plan(epochs=100))
-    assert resumed.code == "armed"
+    assert resumed.code == "active"
     assert resumed.values["green/budget_left_kg"] == pytest.approx(1.05)
     for at in range(50, 60):
         verdict = budget.decide(history, Plan(epochs=100))
@@ -305,7 +305,7 @@ def test_epochs_that_are_done_again_after_a_resume_are_spent_but_not_expected_ag
 def test_an_epoch_that_a_kill_cut_short_is_not_expected_again():
     cut_short = outside(0.5)._replace(complete=False)
     history = History([*epochs(0.1, 0.1), cut_short, *list(epochs(0.1, 0.1, 0.1))[2:]])
-    assert CarbonBudget("1.2 kg").decide(history, Plan()).code == "armed"
+    assert CarbonBudget("1.2 kg").decide(history, Plan()).code == "active"
 
 
 def test_inside_an_epoch_what_is_open_counts():

@@ -42,7 +42,7 @@ def test_the_rest_of_the_plan_costs_what_the_epochs_after_the_first_did():
 def test_without_a_plan_three_epochs_and_energy_there_is_none(history, plan):
     assert forecast(history, plan) is None
     verdict = Forecast().decide(history, plan)
-    assert (verdict.stop, verdict.code, verdict.values) == (False, "held", {})
+    assert (verdict.stop, verdict.code, verdict.values) == (False, "waiting", {})
 
 
 @pytest.mark.parametrize("plan", [Plan(epochs=20), Plan(steps=2000), Plan(seconds=200.0), Plan(emissions_kg=2.0)])
@@ -119,7 +119,7 @@ def test_emissions_follow_the_intensity_of_each_epoch():
 
 def test_it_is_said_in_words_and_values():
     verdict = Forecast((CarbonBudget("1.05 kg"),)).decide(epochs(*[0.1] * 5, seconds=120.0), Plan(epochs=20))
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert verdict.reason.startswith("The 20 planned epochs will likely take 2.00 kWh (")
     assert "2.00 kg CO2e (" in verdict.reason
     assert "40 min 0 s (" in verdict.reason
@@ -149,7 +149,7 @@ def test_noise_is_no_jump():
     history = History()
     for record in epochs(*costs):
         history.append(record)
-        assert Forecast().decide(history, Plan(epochs=100)).code == "held"
+        assert Forecast().decide(history, Plan(epochs=100)).code == "waiting"
 
 
 def test_a_fall_is_warned_of_too():
@@ -248,7 +248,7 @@ def test_a_forecast_of_any_size_is_that_of_another_size():
 
 def test_a_forecast_too_large_for_a_number_is_none():
     verdict = Forecast().decide(epochs(*[1e290] * 6), Plan(epochs=2**900))
-    assert (verdict.code, dict(verdict.values)) == ("held", {})
+    assert (verdict.code, dict(verdict.values)) == ("waiting", {})
 
 
 def test_a_budget_that_lasts_for_ever_is_not_said_to_end():

@@ -19,7 +19,7 @@ def test_an_object_with_decide_is_a_policy_already():
 def test_a_function_may_say_whether_to_stop():
     stop = as_policy(too_dear).decide(HISTORY, Plan())
     assert stop == Verdict(stop=True, code="stopping", reason="The policy too_dear stops the run.")
-    assert as_policy(too_dear).decide(History(), Plan()).code == "armed"
+    assert as_policy(too_dear).decide(History(), Plan()).code == "active"
 
 
 def test_a_function_may_give_the_reason_a_verdict_or_nothing():

@@ -63,7 +63,7 @@ def test_nothing_is_decided_before_a_fifth_of_the_plan_and_the_first_message_nam
     flat = [0.5] * 100
     assert stop_epoch(flat, MarginalGain("val_acc")) == 19
     first = MarginalGain("val_acc").decide(History(), PLAN)
-    assert first.code == "held"
+    assert first.code == "waiting"
     assert "from epoch 20 of 100" in first.reason
 
 
@@ -82,7 +82,7 @@ def test_it_waits_for_an_acceptable_value():
     levels_low = [0.6 * value for value in saturating(60)] + [0.6 + 0.01 * at for at in range(40)]
     policy = MarginalGain("val_acc", acceptable=0.8, min_gain_per_kg=0.5, not_learning_after=None)
     verdict = policy.decide(run(levels_low[:50]), PLAN)
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert "0.8 would be acceptable" in verdict.reason
     assert stop_epoch(levels_low, policy) is None
 
@@ -116,7 +116,7 @@ def test_nothing_is_stopped_while_a_learning_rate_drop_lies_ahead_and_the_rule_s
     plan = Plan(epochs=100, learning_rate_drops=(50, 75))
     policy = MarginalGain("val_acc")
     held = policy.decide(run(values[:70]), plan)
-    assert held.code == "held"
+    assert held.code == "waiting"
     assert "drops at epoch 75" in held.reason
     stop = stop_epoch(values, policy, plan)
     assert 75 < stop <= 85
@@ -129,7 +129,7 @@ def test_a_drop_that_was_not_announced_starts_the_rule_afresh():
     rates = [0.1] * 40 + [0.01] * 60
     policy = MarginalGain("val_acc", min_gain_per_kg=0.1)
     just_after = policy.decide(run(values[:42], rates=rates), PLAN)
-    assert just_after.code == "held"
+    assert just_after.code == "waiting"
     assert stop_epoch(values[40:], policy, rates=rates) is not None
     assert policy.decide(run(values, rates=rates), PLAN).stop
 
@@ -153,7 +153,7 @@ def test_a_drop_is_found_in_a_long_run():
 def test_on_a_grid_without_emissions_there_is_no_gain_per_kg_and_no_price_per_kg():
     history = on_grids([0.5 + 1e-6 * at for at in range(30)], [0.0] * 30)
     verdict = MarginalGain("val_acc", min_gain_per_kg=1.0).decide(history, PLAN)
-    assert verdict.code == "armed"
+    assert verdict.code == "active"
     assert verdict.values.keys() == {"green/gain_per_kwh", "green/gain_on_doubling"}
 
 
@@ -165,7 +165,7 @@ def test_a_rate_of_zero_is_survived():
 def test_annealing_holds_to_the_end_and_advises_a_shorter_schedule_unless_told_to_stop():
     plan = Plan(epochs=100, anneals=True)
     held = MarginalGain("val_acc").decide(run(saturating(90)), plan)
-    assert held.code == "held"
+    assert held.code == "waiting"
     assert "plan fewer epochs" in held.reason
     early = MarginalGain("val_acc").decide(run(saturating(25)), plan)
     assert "plan fewer epochs" not in early.reason
@@ -174,7 +174,7 @@ def test_annealing_holds_to_the_end_and_advises_a_shorter_schedule_unless_told_t
 
 def test_a_schedule_that_cannot_be_read_holds_nothing_and_is_said():
     verdict = MarginalGain("val_acc").decide(run(saturating(25)), Plan(epochs=100, schedule_unreadable=True))
-    assert verdict.code == "armed"
+    assert verdict.code == "active"
     assert "cannot be read" in verdict.reason
 
 
@@ -234,7 +234,7 @@ def test_parts_of_epochs_are_judged_like_epochs():
     parts = History()
     for record in records(saturating(100)):
         parts.append(EpochRecord.scripted(epoch=record.epoch, emissions_kg=0.0)._replace(closes_epoch=False))
-        assert policy.decide(parts, PLAN).code == "held"
+        assert policy.decide(parts, PLAN).code == "waiting"
         parts.append(record)
     assert parts.fit_row == 0
     found = replay(parts, policy, PLAN)
@@ -243,7 +243,7 @@ def test_parts_of_epochs_are_judged_like_epochs():
 
 def test_an_epoch_without_the_metric_costs_energy_and_decides_nothing():
     verdict = MarginalGain("val_acc").decide(run([*saturating(90), None]), PLAN)
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert "not measured in the last record" in verdict.reason
 
 
@@ -251,7 +251,7 @@ def test_an_epoch_without_the_metric_costs_energy_and_decides_nothing():
 def test_a_value_that_is_no_number_decides_nothing_and_is_left_out_later(odd):
     values = [*saturating(50), odd, *saturating(100)[51:90]]
     policy = MarginalGain("val_acc")
-    assert policy.decide(run(values[:51]), PLAN).code == "held"
+    assert policy.decide(run(values[:51]), PLAN).code == "waiting"
     assert policy.decide(run(values), PLAN).stop
 
 
@@ -262,7 +262,7 @@ def test_a_monitor_that_does_not_appear_is_named_with_the_keys_that_do():
 
 def test_without_measured_energy_nothing_is_decided():
     verdict = MarginalGain("val_acc").decide(run([0.5] * 50, kg=0.0), PLAN)
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert "No energy was measured" in verdict.reason
 
 
@@ -270,7 +270,7 @@ def test_energy_that_stopped_being_measured_leaves_nothing_to_judge():
     history = run([0.5] * 5)
     for at in range(5, 40):
         history.append(EpochRecord.scripted(epoch=at, metrics={"val_acc": 0.5}))
-    assert MarginalGain("val_acc").decide(history, PLAN).code == "held"
+    assert MarginalGain("val_acc").decide(history, PLAN).code == "waiting"
 
 
 def on_grids(values, grams):
@@ -405,7 +405,7 @@ def test_a_metric_of_any_size_is_stopped_where_any_other_is(size):
 
 def test_values_too_far_apart_for_a_number_are_said_and_decide_nothing():
     verdict = MarginalGain("val_acc").decide(run([-1.7e308, 1.7e308] * 20), PLAN)
-    assert verdict.code == "held"
+    assert verdict.code == "waiting"
     assert "too far apart" in verdict.reason
 
 

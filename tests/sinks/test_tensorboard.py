@@ -65,7 +65,7 @@ def test_an_epoch_shows_power_energy_emissions_and_intensity(tmp_path: Path):
 def test_what_people_look_for_is_a_handful_and_begins_with_emissions(tmp_path: Path):
     told = {"green/budget_left_kg": 1, "green/budget_share": 0.1, "green/gain_per_kg": 1, "green/gain_per_kwh": 1}
     told |= {f"green/forecast_{each}": 1 for each in ("kg", "low_kg", "high_kg", "kwh")} | {"green/gain_on_doubling": 1}
-    verdict = Verdict(stop=False, code="armed", reason="", values=told)
+    verdict = Verdict(stop=False, code="active", reason="", values=told)
 
     tags = sorted(show(tmp_path, record(0, metrics={"val_acc": 0.5}, verdicts=(verdict,))).scalars)
 
@@ -156,8 +156,8 @@ def test_a_lost_device_leaves_the_others_on(tmp_path: Path):
 
 def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
     verdicts = (
-        Verdict(stop=False, code="armed", reason="", values={"green/budget_left_kg": 0.25}),
-        Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0}),
+        Verdict(stop=False, code="active", reason="", values={"green/budget_left_kg": 0.25}),
+        Verdict(stop=False, code="active", reason="", values={"green/gain_per_kg": 3.0}),
     )
 
     events = show(tmp_path, record(0, verdicts=verdicts))
@@ -168,7 +168,7 @@ def test_the_numbers_of_the_verdicts_are_drawn(tmp_path: Path):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_diverged_run_goes_on_being_drawn(tmp_path: Path, value: float):
-    verdict = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": value})
+    verdict = Verdict(stop=False, code="active", reason="", values={"green/gain_per_kg": value})
 
     events = show(tmp_path, record(0, metrics={"val_acc": value}, verdicts=(verdict,)), record(1))
 
@@ -272,7 +272,7 @@ def test_the_layout_puts_the_important_curves_together(tmp_path: Path):
 
 
 def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path: Path):
-    gain = Verdict(stop=False, code="armed", reason="", values={"green/gain_per_kg": 3.0})
+    gain = Verdict(stop=False, code="active", reason="", values={"green/gain_per_kg": 3.0})
 
     events = show(tmp_path, record(0), record(1), record(2, verdicts=(gain,)))
 

@@ -166,7 +166,7 @@ def whole_ledger(epochs: int = 4) -> list[bytes]:
         history.append(each)
         written += lines.record(each)
         verdict = Verdict(
-            stop=False, code="armed", reason="Going on.", values={"green/budget_left_kg": 1.0 / (place + 1)}
+            stop=False, code="active", reason="Going on.", values={"green/budget_left_kg": 1.0 / (place + 1)}
         )
         written += lines.verdicts((verdict,))
     written += lines.plan(Plan(steps=900, anneals=True))

@@ -44,7 +44,7 @@ INTENSITIES = st.builds(
 VERDICTS = st.builds(
     Verdict,
     st.booleans(),
-    st.sampled_from(["held", "armed", "warning", "stopping"]),
+    st.sampled_from(["waiting", "active", "warning", "stopping"]),
     st.text(max_size=10),
     st.dictionaries(st.just("green/budget_left_kg"), st.floats(allow_nan=False)),
 )

@@ -2,6 +2,7 @@
 
 from green_callbacks import CarbonBudget, EnergyAccountant, EpochRecord, MarginalGain, Plan, measure, replay
 from green_callbacks.carbon import lookup
+from green_callbacks.policies import CountsEmissions, Describes, SharedBudget, Titled, WatchesMetric
 from green_callbacks.sources import CpuModelSource, NvmlSource, PowercapSource, ScriptedSource
 
 
@@ -35,3 +36,11 @@ def short_window() -> float | None:
 def finished_run(accountant: EnergyAccountant) -> str:
     stopped = replay(accountant.history, MarginalGain("val_acc", min_gain_per_kg=0.05), Plan(epochs=100))
     return stopped.verdict.reason if stopped else "never"
+
+
+def shared_budget() -> SharedBudget:
+    return CarbonBudget("500 g", project="logs")
+
+
+def describing() -> tuple[Describes, WatchesMetric, CountsEmissions, Titled]:
+    return MarginalGain("val_acc"), MarginalGain("val_acc"), CarbonBudget("500 g"), CarbonBudget("500 g")

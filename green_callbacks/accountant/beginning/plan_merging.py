@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 from typing import Final
 
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.policies import Policy
+from green_callbacks.policies import Policy, waits_for_schedule
 from green_callbacks.records import Plan
 
 _OF_SCHEDULES: Final = {"learning_rate_drops", "anneals"}
@@ -33,8 +33,10 @@ def say_unreadable(plan: Plan, policies: Sequence[Policy], notices: Notices) -> 
         policies: The policies of the run.
         notices: What is said to the user.
     """
-    waiting = [type(policy).__name__ for policy in policies if getattr(policy, "waits_for_schedule", False)]
-    if plan.schedule_unreadable and waiting:
+    if not plan.schedule_unreadable:
+        return
+    waiting = [type(policy).__name__ for policy in policies if waits_for_schedule(policy)]
+    if waiting:
         notices.say(
             "learning-rate schedule",
             "The learning-rate schedule cannot be read ahead. %s does not wait for its drops, and may stop before one. "

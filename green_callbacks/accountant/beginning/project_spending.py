@@ -3,14 +3,13 @@
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from fnmatch import fnmatch
 from pathlib import Path
 
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.ledger.project_ledgers import FOLDER, identity_of, ledgers_of
 from green_callbacks.ledger.project_totals import closings_of
-from green_callbacks.policies import CarbonBudget, Policy
+from green_callbacks.policies import Policy, SharedBudget
 
 __all__ = ["FOLDER", "ledgers_of", "with_project_spending"]
 
@@ -34,12 +33,12 @@ def with_project_spending(
     """
     told = notices or Notices()
     return tuple(
-        _told(policy, ledger, run_id, told) if isinstance(policy, CarbonBudget) and policy.project else policy
+        _told(policy, ledger, run_id, told) if isinstance(policy, SharedBudget) and policy.project else policy
         for policy in policies
     )
 
 
-def _told(budget: CarbonBudget, ledger: Path | None, run_id: str, notices: Notices) -> CarbonBudget:
+def _told(budget: SharedBudget, ledger: Path | None, run_id: str, notices: Notices) -> SharedBudget:
     project = str(budget.project)
     if not _holds(project, ledger):
         notices.say(
@@ -59,8 +58,9 @@ def _told(budget: CarbonBudget, ledger: Path | None, run_id: str, notices: Notic
         if said:
             notices.say(f"{project}: {what}", what, len(said), said[0])
     closings = others.closings
-    spent = sum(closing.emissions_kg if budget.counts_emissions else closing.facility_kwh for closing in closings)
-    return replace(budget, spent_before=budget.spent_before + spent)
+    return budget.after_others(
+        sum(closing.emissions_kg for closing in closings), sum(closing.facility_kwh for closing in closings)
+    )
 
 
 def _holds(project: str, ledger: Path | None) -> bool:

@@ -5,8 +5,7 @@ from typing import Final
 
 from green_callbacks.accountant.decisions.decision_interval import Interval
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.policies import Budget, CarbonBudget, Forecast, Policy
-from green_callbacks.policies.function_policy import FunctionPolicy
+from green_callbacks.policies import Budget, Policy, WatchesMetric, counts_emissions, never_stops, title_of
 from green_callbacks.records import EpochRecord, Intensity, Plan
 from green_callbacks.records.coverage import UNMEASURED
 from green_callbacks.text.amounts import format_duration
@@ -21,17 +20,6 @@ _UNCOUNTED_SECONDS: Final = SECONDS_PER_MINUTE
 """An epoch that takes longer than this and than ``decide_every``, in s, has had a step."""
 
 
-def title(policy: Policy) -> str:
-    """Return what to call a policy in a sentence."""
-    if isinstance(policy, FunctionPolicy):
-        return f"The policy {getattr(policy.function, '__name__', type(policy.function).__name__)}"
-    name = type(policy).__name__
-    if isinstance(policy, CarbonBudget):
-        return f"{name}({policy.budget!r})"
-    monitor = getattr(policy, "monitor", None)
-    return f"{name}({monitor!r})" if isinstance(monitor, str) else f"The policy {name}"
-
-
 def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -> None:
     """Warn once that a policy has raised.
 
@@ -44,7 +32,7 @@ def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -
     notices.say(
         key,
         "%s failed; training goes on without it. It raised %s: %s",
-        title(policy),
+        title_of(policy),
         type(failure).__name__,
         failure,
         cause=failure,
@@ -65,9 +53,9 @@ class Ability:
         self._interval = interval
         self._policies = tuple(policies)
         self._budgets = [policy for policy in policies if isinstance(policy, Budget)]
-        self._counting = [each for each in policies if isinstance(each, Budget) or hasattr(each, "monitor")]
-        self._of_emissions = [each for each in policies if _counts_emissions(each)]
-        self._at_ends = [each for each in policies if not isinstance(each, Budget | Forecast)]
+        self._counting = [each for each in policies if isinstance(each, Budget | WatchesMetric)]
+        self._of_emissions = [each for each in policies if counts_emissions(each)]
+        self._at_ends = [each for each in policies if not (isinstance(each, Budget) or never_stops(each))]
         self._has_ended = False
         self.is_blind = False
         """Whether nothing is measured from the start, which is said once and for all."""
@@ -262,13 +250,7 @@ class Ability:
         )
 
 
-def _counts_emissions(policy: Policy) -> bool:
-    if isinstance(policy, CarbonBudget):
-        return policy.counts_emissions
-    return isinstance(getattr(policy, "min_gain_per_kg", None), float)
-
-
 def _listed(policies: Sequence[Policy]) -> str:
-    names = [title(policy) for policy in policies]
+    names = [title_of(policy) for policy in policies]
     names = [names[0], *(name.replace("The policy", "the policy") for name in names[1:])]
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -6,12 +6,22 @@ from collections.abc import Collection, Sequence
 from green_callbacks.accountant.decisions.decision_interval import Interval
 from green_callbacks.accountant.decisions.missing_metrics import Monitors
 from green_callbacks.accountant.decisions.open_budgets import OpenBudgets
-from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, Ability, say_failed, title
+from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, Ability, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.errors import BudgetSpentError
-from green_callbacks.policies import Budget, CarbonBudget, Forecast, Policy
+from green_callbacks.metrics import Direction, Metric
+from green_callbacks.policies import (
+    Budget,
+    Describes,
+    Forecast,
+    Policy,
+    reports_only,
+    title_of,
+    watched_metric,
+    with_budget_values,
+)
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
@@ -42,7 +52,8 @@ class PolicyBoard:
     ) -> None:
         self.decision = StopDecision()
         self._policies = tuple(policies)
-        self._forecast = Forecast(tuple(policy for policy in policies if isinstance(policy, CarbonBudget)))
+        self._budgets = {at: policy for at, policy in enumerate(policies) if isinstance(policy, Budget)}
+        self._forecast = Forecast(tuple(self._budgets.values()))
         self.plan = plan
         self._history = history
         self._notices = notices
@@ -52,7 +63,7 @@ class PolicyBoard:
         self._has_acted: set[int] = set()
         self.ability = Ability(policies, notices, interval)
         self.budgets = OpenBudgets(
-            [policy for policy in policies if isinstance(policy, Budget)],
+            tuple(self._budgets.values()),
             plan,
             history,
             notices,
@@ -61,11 +72,11 @@ class PolicyBoard:
             strict=strict,
         )
         self.monitors = Monitors(notices)
-        for policy in policies:
-            monitor = getattr(policy, "monitor", None)
-            if isinstance(monitor, str):
-                self.monitors.add(monitor, type(policy).__name__)
-        self._watched: tuple[str | None, str] = (None, "max")
+        self._metrics = tuple(watched_metric(policy) for policy in policies)
+        for policy, metric in zip(policies, self._metrics, strict=True):
+            if metric is not None:
+                self.monitors.add(metric.name, type(policy).__name__)
+        self._watched = next(filter(None, self._metrics), None)
 
     @property
     def stop_reason(self) -> str | None:
@@ -74,7 +85,8 @@ class PolicyBoard:
 
     def watch(self, metric: str, mode: str) -> None:
         """Watch a metric beside the policies; it stands for the quality of the model where no policy watches one."""
-        self._watched = metric, mode
+        if not any(self._metrics):
+            self._watched = Metric.or_rising(metric, mode)
         self.monitors.add(metric, "FrontCheckpoint")
 
     def replan(self, plan: Plan) -> None:
@@ -84,22 +96,19 @@ class PolicyBoard:
 
     @property
     def monitor(self) -> str | None:
-        """The metric that a policy watches, or else whoever does; None if nobody does."""
-        watched, _ = self._watched
-        return next((monitor for policy in self._policies if (monitor := getattr(policy, "monitor", None))), watched)
+        """The metric that stands for the quality of the model. None if nothing watches a metric."""
+        return self._watched.name if self._watched else None
 
     @property
-    def mode(self) -> str:
-        """Which way that metric improves: ``max`` or ``min``."""
-        _, watched = self._watched
-        return next((mode for policy in self._policies if (mode := getattr(policy, "mode", None))), watched)
+    def mode(self) -> Direction:
+        """The direction in which that metric improves, ``max`` or ``min``."""
+        return self._watched.mode if self._watched else "max"
 
     def announce(self) -> None:
         """Say what the policies will do."""
         for policy in self._policies:
-            describe = getattr(policy, "describe", None)
-            if describe:
-                logger.info("%s", describe())
+            if isinstance(policy, Describes):
+                logger.info("%s", policy.describe())
 
     def refuse_if_spent(self, history: History, ranks: Ranks) -> None:
         """Refuse to train on a budget that leaves no room for an epoch.
@@ -111,8 +120,8 @@ class PolicyBoard:
         Raises:
             BudgetSpentError: A budget is spent.
         """
-        budgets = [policy for policy in self._policies if isinstance(policy, CarbonBudget)]
-        verdicts = [budget.decide(history, self.plan) for budget in budgets] if ranks.rank == 0 else []
+        asked = self._budgets.items() if ranks.rank == 0 else ()
+        verdicts = [self._ask(at, budget, history) for at, budget in asked]
         spent = next((verdict.reason for verdict in verdicts if verdict.stop), None)
         if ranks.sum([float(spent is not None)])[0] > 0:
             self.decision.reason = spent or "Rank 0 found its carbon budget spent."
@@ -159,8 +168,8 @@ class PolicyBoard:
         if not self.decision.is_made or self._history.finished_epochs:  # else it was stopped before anything could come
             self.monitors.conclude(self._history)
         for at, policy in enumerate(self._policies):
-            monitor = getattr(policy, "monitor", None)
-            if isinstance(monitor, str) and monitor not in self.monitors.missing and not self.decision.is_made:
+            metric = self._metrics[at]
+            if metric is not None and metric.name not in self.monitors.missing and not self.decision.is_made:
                 self._conclude(at, policy)
 
     def _conclude(self, at: int, policy: Policy) -> None:
@@ -168,7 +177,7 @@ class PolicyBoard:
             self._notices.withdraw(f"held {at}")
         elif at in self._last and f"policy {at}" not in self._notices.by_key and not self.ability.is_blind:
             reason = NEVER_ASKED if self.ability.is_unasked else self._last[at].reason
-            self._notices.say(f"held {at}", "%s has decided nothing so far. %s", title(policy), reason)
+            self._notices.say(f"held {at}", "%s has decided nothing so far. %s", title_of(policy), reason)
 
     def _foretold(self, history: History) -> tuple[Verdict, ...]:
         """Forecast where that is possible; say so the first time, and when it jumps."""
@@ -182,24 +191,26 @@ class PolicyBoard:
 
     def _ask(self, at: int, policy: Policy, history: History) -> Verdict:
         try:
-            return _checked(policy.decide(history, self.plan))
+            verdict = _checked(policy.decide(history, self.plan))
+            budget = self._budgets.get(at)
+            return verdict if budget is None else with_budget_values(verdict, budget, history, self.plan)
         # A policy may be the user's own function: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
                 raise
             say_failed(self._notices, f"policy {at}", policy, failure)
-            return Verdict(stop=False, code="held", reason=f"The policy failed: {failure}")
+            return Verdict(stop=False, code="waiting", reason=f"The policy failed: {failure}")
 
     def _tell(self, at: int, verdict: Verdict) -> None:
         """Say what a policy says when it says something new."""
         before, self._last[at] = self._last.get(at), verdict
-        if verdict.code != "held":
+        if verdict.code != "waiting":
             self._has_acted.add(at)
         if (before is not None and before.code == verdict.code) or verdict.stop:
             return
-        if verdict.code == "warning" and getattr(self._policies[at], "report_only", False) is True:
+        if verdict.code == "warning" and reports_only(self._policies[at]):
             self._notices.say(
-                f"reports {at}", "%s in epoch %s: %s", title(self._policies[at]), self.decision.epoch, verdict.reason
+                f"reports {at}", "%s in epoch %s: %s", title_of(self._policies[at]), self.decision.epoch, verdict.reason
             )
         else:
             logger.log(logging.WARNING if verdict.code == "warning" else logging.INFO, "%s", verdict.reason)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from green_callbacks.cli.replay.rule_text import Rule
-from green_callbacks.cli.runs import LedgerRun, Metric
+from green_callbacks.cli.runs import LedgerRun, best_value, written_value
 from green_callbacks.cli.summary.sums import left_out, spent
-from green_callbacks.policies import MarginalGain, replay
+from green_callbacks.metrics import Metric
+from green_callbacks.policies import replay, watched_metric
 from green_callbacks.records import EpochRecord, History, Plan
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned, labelled
@@ -75,8 +76,7 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
         ConfigurationError: The rule needs a metric, and there is none.
     """
     policy, trained = rule.on(run, metric), _trained(run.history)
-    if isinstance(policy, MarginalGain):
-        metric = Metric(policy.monitor, "min" if policy.mode == "min" else "max")
+    metric = watched_metric(policy) or metric
     found = replay(trained, policy, plan)
     row = len(trained) - 1 if found is None else _row_of(found.record, trained)
     columns = (trained.cumulative_kg, trained.cumulative_kwh, trained.cumulative_seconds)
@@ -91,8 +91,8 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
         saved_kwh=saved_kwh,
         saved_seconds=saved_seconds,
         metric=metric,
-        reached=metric.best(trained, row + 1) if metric else None,
-        best=metric.best(trained) if metric else None,
+        reached=best_value(trained, metric, row + 1) if metric else None,
+        best=best_value(trained, metric) if metric else None,
     )
 
 
@@ -140,9 +140,9 @@ def _lost(outcome: Outcome) -> str:
     if outcome.metric is None or outcome.best is None or outcome.lost is None:
         return "not known: no metric tells the quality; name one with --monitor"
     if not outcome.lost:
-        return f"nothing: the best, {outcome.metric.format(outcome.best)}, had been reached"
+        return f"nothing: the best, {written_value(outcome.metric, outcome.best)}, had been reached"
     best = significant(outcome.best, _METRIC_DIGITS)
-    return f"{outcome.lost:.3g}: {outcome.metric.format(outcome.reached)} in place of {best}"
+    return f"{outcome.lost:.3g}: {written_value(outcome.metric, outcome.reached)} in place of {best}"
 
 
 def side_by_side(outcomes: Sequence[Outcome]) -> str:
@@ -168,7 +168,7 @@ def _row(outcome: Outcome) -> list[str]:
         outcome.rule,
         f"no stop in {of_epochs}" if outcome.epochs is None else f"{outcome.epochs} of {of_epochs}",
         *_savings([outcome], total_kg),
-        outcome.metric.format(outcome.reached) if outcome.metric else UNKNOWN,
+        written_value(outcome.metric, outcome.reached) if outcome.metric else UNKNOWN,
         UNKNOWN if outcome.lost is None else f"{outcome.lost:.3g}",
     ]
 

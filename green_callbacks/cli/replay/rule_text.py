@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final, Self, get_args, get_type_hints
 
-from green_callbacks.cli.runs import LedgerRun, Metric
+from green_callbacks.cli.runs import LedgerRun
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies import CarbonBudget, MarginalGain
+from green_callbacks.metrics import Metric
+from green_callbacks.policies import CarbonBudget, MarginalGain, watched_metric
 
 _BUDGET: Final = "budget"
 _MARGINAL_GAIN: Final = "marginal-gain"
@@ -101,7 +102,8 @@ class Rule:
         Args:
             policy: What :meth:`on` returned.
         """
-        head = f"{_BUDGET}={policy.budget}" if isinstance(policy, CarbonBudget) else f"{self.kind}:{policy.monitor}"
+        metric = watched_metric(policy)
+        head = f"{self.kind}={self.subject}" if metric is None else f"{self.kind}:{metric.name}"
         return ",".join([head, *(f"{name}={_written(value)}" for name, value in self.options.items())])
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from green_callbacks.cli.runs import LedgerRun, Metric
+from green_callbacks.cli.runs import LedgerRun, best_value, written_value
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 from green_callbacks.records.coverage import what_counts
 from green_callbacks.records.reference import AT_THE_WORLDS
@@ -80,7 +81,7 @@ def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
         *spent(totals.facility_kwh, totals.emissions_kg),
         _grams(totals.reference_kg),
         place(totals.intensity) if totals.intensity else UNKNOWN,
-        metric.format(metric.best(run.history)) if metric else UNKNOWN,
+        written_value(metric, best_value(run.history, metric)) if metric else UNKNOWN,
     ]
 
 
