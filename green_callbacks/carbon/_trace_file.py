@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._small_files import check_regular
 from green_callbacks.carbon.tables import read_csv
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.small_files import check_size
 from green_callbacks.units import described, given_number
 
 _MOST_BYTES: Final = 1 << 26
@@ -33,7 +33,7 @@ def read_trace(path: Path) -> Series:
         ConfigurationError: It cannot be read, or holds what is no time or no number; the message names file and line.
     """
     try:
-        check_regular(path, _MOST_BYTES)
+        check_size(path, _MOST_BYTES)
         _refuse_other_marks(path)
         rows = read_csv(path)
     except UnicodeDecodeError:

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from green_callbacks.carbon._cloud_metadata import ADDRESS, MetadataError, ask_region
-from green_callbacks.carbon._small_files import read_text
 from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.carbon.zones import lookup
 from green_callbacks.errors import UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
+from green_callbacks.small_files import read_or_empty
 from green_callbacks.text.log import get_logger
 
 CLOUD: Final = "cloud"
@@ -51,9 +51,7 @@ def detect_cloud(dmi: Path = DMI) -> str | None:
 
 
 def _firmware(dmi: Path, name: str) -> str:
-    with suppress(OSError, UnicodeDecodeError):
-        return read_text(dmi / name).strip()
-    return ""
+    return read_or_empty(dmi / name)
 
 
 def hinted_region(environ: Mapping[str, str] = os.environ, dmi: Path = DMI) -> tuple[Intensity, str] | None:

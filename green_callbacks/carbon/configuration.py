@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._small_files import read_text
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.small_files import read_whole
 from green_callbacks.units import described
 
 _BYTE_ORDER_MARK: Final = "\ufeff"
@@ -72,7 +72,7 @@ def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration
     if path is None or not os.path.exists(path):  # noqa: PTH110  never raises, whatever lies in the way
         return Configuration()
     try:
-        text = read_text(path).removeprefix(_BYTE_ORDER_MARK)
+        text = read_whole(path).removeprefix(_BYTE_ORDER_MARK)
     except OSError as failure:
         raise _wrong(path, f"it cannot be read ({failure.strerror or failure})") from failure
     except UnicodeDecodeError as failure:

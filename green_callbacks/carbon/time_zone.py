@@ -5,8 +5,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.carbon._small_files import read_text
 from green_callbacks.carbon.tables import has_tables, read_table
+from green_callbacks.small_files import read_or_empty
 
 _TABLE: Final = "time_zones.csv"
 
@@ -40,8 +40,7 @@ def _countries() -> dict[str, str]:
 
 def _time_zones(environ: Mapping[str, str], etc: Path) -> Iterator[str]:
     yield _name(environ.get("TZ", ""))
-    with suppress(OSError, UnicodeDecodeError):
-        yield _name(read_text(etc / "timezone"))
+    yield _name(read_or_empty(etc / "timezone"))
     with suppress(OSError):
         # One step only: the files of some zones are themselves links, to other countries.
         yield _name(str((etc / "localtime").readlink()))

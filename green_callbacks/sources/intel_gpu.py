@@ -10,12 +10,12 @@ from typing import Final
 from green_callbacks.clock import Clock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.small_files import read_or_empty
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources.common.device_warnings import warn_if_still
 from green_callbacks.sources.common.file_counter import EnergyFile, FileCounter
 from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.sources.common.option_checks import checked_names, checked_path
-from green_callbacks.sources.common.system_files import read_text
 
 DRM: Final = Path("/sys/class/drm")
 _REMEDY: Final = "See `dmesg` for what its driver says."
@@ -160,10 +160,12 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
 
 def _counter(device: Path) -> Path | None:
     """Return the counter of the whole card if there is one, else that of its package: never both."""
-    monitors = [each for each in _children(device / "hwmon", _MONITOR) if read_text(each / "name") in _DRIVERS]
+    monitors = [each for each in _children(device / "hwmon", _MONITOR) if read_or_empty(each / "name") in _DRIVERS]
     files = [file for monitor in monitors for file in _children(monitor, _COUNTER)]
     # Which channel is which is told by its label; i915, which has but one, has no label.
-    cards = [file for file in files if read_text(file.with_name(file.name.replace("input", "label"))) in ("card", "")]
+    cards = [
+        file for file in files if read_or_empty(file.with_name(file.name.replace("input", "label"))) in ("card", "")
+    ]
     return next(iter([*cards, *files]), None)
 
 
@@ -193,5 +195,5 @@ def _check_readable(files: Sequence[EnergyFile]) -> None:
 def _info(counter: FileCounter) -> DeviceInfo:
     # …/device/hwmon/hwmon3/energy1_input: the PCI device is three levels up.
     device = counter.file.counter.parent.parent.parent
-    vendor, model = read_text(device / "vendor"), read_text(device / "device")
+    vendor, model = read_or_empty(device / "vendor"), read_or_empty(device / "device")
     return DeviceInfo(product=f"Intel graphics {vendor}:{model}" if vendor and model else None)

@@ -466,8 +466,8 @@ def test_what_it_describes_are_devices_that_it_reads(opened: EnergySource):
 
 
 SENSORS = {
-    "powercap": "green_callbacks.sources.common.file_counter.read_bytes",
-    "intel gpu": "green_callbacks.sources.common.file_counter.read_bytes",
+    "powercap": "green_callbacks.sources.common.file_counter.read_beginning",
+    "intel gpu": "green_callbacks.sources.common.file_counter.read_beginning",
     "cpu model": "green_callbacks.sources.cpu.model._busy_seconds",
     "amd": "green_callbacks.sources.amd.driver._answer",
     "amd sampled": "green_callbacks.sources.amd.driver._answer",

@@ -11,7 +11,7 @@ from support.nvml_rig import Rig
 
 from green_callbacks.sources import NvmlSource
 from green_callbacks.sources.nvidia.driver.calls import Driver
-from green_callbacks.sources.nvidia.other_processes import Company
+from green_callbacks.sources.nvidia.other_processes import OtherProcesses
 from green_callbacks.sources.nvidia.sensor import GpuSensor
 
 OTHER = 1234567
@@ -22,13 +22,13 @@ def flags(rig: Rig) -> tuple[str, ...]:
     return rig.source.read()[GPUS[0]].flags
 
 
-def company(nvml: FakeNvml, script: str, environment: dict[str, str], proc: Path = Path("/proc")) -> bool:
+def others(nvml: FakeNvml, script: str, environment: dict[str, str], proc: Path = Path("/proc")) -> bool:
     nvml.script(script)
     driver = Driver.open()
     [uuid] = [GPUS[0].removeprefix("gpu:")]
     sensor = GpuSensor(driver, uuid, "", driver.handle_by_index(0))
     try:
-        return Company(sensor, None, environment, proc).is_there()
+        return OtherProcesses(sensor, None, environment, proc).is_there()
     finally:
         driver.close()
 
@@ -70,9 +70,9 @@ def test_this_process_and_its_children_are_no_company(rig: Rig):
 
 def test_the_ranks_of_the_job_are_no_company(nvml: FakeNvml):
     script = f"gpu\nprocess {os.getppid()} 10"  # the launcher, or what it has started
-    assert company(nvml, script, {})
-    assert not company(nvml, script, {"LOCAL_RANK": "0"})
-    assert company(nvml, f"{script}\nprocess {OTHER} 10", {"LOCAL_RANK": "0"})
+    assert others(nvml, script, {})
+    assert not others(nvml, script, {"LOCAL_RANK": "0"})
+    assert others(nvml, f"{script}\nprocess {OTHER} 10", {"LOCAL_RANK": "0"})
 
 
 @pytest.mark.parametrize(("uses_cuda", "noticed"), [(True, False), (False, True)])
@@ -81,10 +81,10 @@ def test_in_a_container_this_process_may_be_listed_by_the_id_of_the_host(
 ):
     (tmp_path / "self" / "fd").mkdir(parents=True)
     (tmp_path / "self" / "fd" / "7").symlink_to("/dev/nvidia-uvm" if uses_cuda else "/dev/null")
-    assert company(nvml, f"gpu\nprocess {OTHER} 10", {}, tmp_path) is noticed
-    assert company(nvml, f"gpu\nprocess {OTHER} 10\nprocess {OTHER + 1} 10", {}, tmp_path)
+    assert others(nvml, f"gpu\nprocess {OTHER} 10", {}, tmp_path) is noticed
+    assert others(nvml, f"gpu\nprocess {OTHER} 10\nprocess {OTHER + 1} 10", {}, tmp_path)
     (tmp_path / str(OTHER)).mkdir()
-    assert company(nvml, f"gpu\nprocess {OTHER} 10", {}, tmp_path)
+    assert others(nvml, f"gpu\nprocess {OTHER} 10", {}, tmp_path)
 
 
 def test_a_gpu_is_described_by_uuid_product_and_the_makers_limit(nvml: FakeNvml):

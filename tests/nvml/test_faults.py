@@ -358,7 +358,7 @@ def test_the_first_window_is_whole_whenever_it_begins(rig: Rig, period: float):
 def test_a_failure_that_passes_costs_nothing_afterwards(rig: Rig, counter: str):
     rig.open(f"gpu\ntrace constant 300\n{counter}\nlost 4 4.6")
     rig.run(8.0)
-    assert rig.source._gpus[0].reason is None
+    assert rig.source._live.gpus[0].reason is None
     before = rig.nvml.calls("nvmlDeviceGetHandleByUUID")
     rig.run(10.0)
     assert rig.nvml.calls("nvmlDeviceGetHandleByUUID") == before
@@ -368,7 +368,7 @@ def test_a_failure_that_passes_costs_nothing_afterwards(rig: Rig, counter: str):
 def test_a_gpu_that_stays_lost_is_warned_of_once(rig: Rig, caplog: pytest.LogCaptureFixture, counter: str):
     rig.open(f"gpu\ntrace square 80 400 1\n{counter}\nlost 90 2000")
     rig.run(600.0)
-    assert rig.source._gpus[0].reason is not None
+    assert rig.source._live.gpus[0].reason is not None
     assert len(caplog.records) == 1
 
 

@@ -69,7 +69,7 @@ def test_a_fork_neither_counts_nor_hangs(nvml: FakeNvml):
     holding, release = threading.Event(), threading.Event()
 
     def hold() -> None:
-        with source._lock:
+        with source._live.lock:
             holding.set()
             release.wait()
 

@@ -16,7 +16,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources import NvmlSource
-from green_callbacks.sources.nvidia.utilization_share import IdlePower, Stretch
+from green_callbacks.sources.nvidia.utilization_share import IdlePower, UsageInterval
 
 OWN, OTHER, THIRD = os.getpid(), 1234567, 1234568
 SLICE = "MIG-11111111-2222-5333-8444-555555555555"
@@ -50,30 +50,30 @@ def measured(rig: Rig, seconds: float) -> Lap:
 def test_a_share_and_that_of_the_others_are_the_whole(
     joules: float, idle: float, own: float, others: float, held: float
 ):
-    mine = Stretch(joules, 1.0, own, own + others, held).own_joules(idle)
-    theirs = Stretch(joules, 1.0, others, own + others, 1 - held).own_joules(idle)
+    mine = UsageInterval(joules, 1.0, own, own + others, held).own_joules(idle)
+    theirs = UsageInterval(joules, 1.0, others, own + others, 1 - held).own_joules(idle)
     assert -1e-9 <= mine <= joules + 1e-6
     assert mine + theirs == pytest.approx(joules)
 
 
 def test_idle_power_is_the_lowest_seen_and_no_more_than_a_part_of_the_limit():
     idle = IdlePower(700)
-    idle.saw(Stretch(300.0, 1.0, 40, 80, 0.5))
+    idle.saw(UsageInterval(300.0, 1.0, 40, 80, 0.5))
     assert idle.watts == pytest.approx(140)
-    idle.saw(Stretch(160.0, 2.0, 0, 80, 0.5))
+    idle.saw(UsageInterval(160.0, 2.0, 0, 80, 0.5))
     assert idle.watts == 80
-    idle.saw(Stretch(0.0, 1.0, 0, 0, 0.5))  # a counter that stands still
-    idle.saw(Stretch(90.0, 1.0, 0, 0, 0.5))
+    idle.saw(UsageInterval(0.0, 1.0, 0, 0, 0.5))  # a counter that stands still
+    idle.saw(UsageInterval(90.0, 1.0, 0, 0, 0.5))
     assert idle.watts == 80
 
 
 def test_without_a_limit_idle_power_is_what_is_seen_when_nobody_computes():
     idle = IdlePower(None)
-    idle.saw(Stretch(300.0, 1.0, 40, 80, 0.5))
+    idle.saw(UsageInterval(300.0, 1.0, 40, 80, 0.5))
     assert idle.watts == 0
-    idle.saw(Stretch(90.0, 1.0, 0, 0, 0.5))
+    idle.saw(UsageInterval(90.0, 1.0, 0, 0, 0.5))
     assert idle.watts == 90
-    idle.saw(Stretch(70.0, 1.0, 0, 50, 0.5))
+    idle.saw(UsageInterval(70.0, 1.0, 0, 50, 0.5))
     assert idle.watts == 70
 
 

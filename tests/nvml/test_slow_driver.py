@@ -65,7 +65,7 @@ def test_a_driver_that_hangs_is_left_behind_and_said_once(
         source.close()
         source.close()
     assert time.monotonic() - begun < DEADLINE_SECONDS
-    assert [record.getMessage() for record in caplog.records if "left as it is" in record.getMessage()] != []
+    assert [record.getMessage() for record in caplog.records if "not shut down" in record.getMessage()] != []
     assert len(caplog.records) == 1
     assert source.read() == {}
     assert nvml.calls("nvmlShutdown") == 0

@@ -44,7 +44,7 @@ def test_a_counter_that_stands_still_is_a_gap_in_the_epoch_where_it_does(rig: Ri
 def test_a_counter_that_stands_still_is_noticed_within_a_second_also_between_edges(rig: Rig, offset: float):
     rig.open(f"gpu\ntrace constant 300\ncounter 0.1 {offset}\nfrozen 5")
     rig.run(6.05 - rig.nvml.seconds())
-    assert rig.source._gpus[0]._gauge.method == "sampled"
+    assert rig.source._live.gpus[0]._gauge.method == "sampled"
 
 
 def test_shortly_after_a_counter_stopped_the_bounds_hold_the_truth(rig: Rig):
@@ -89,7 +89,7 @@ def test_a_buffer_that_stands_still_is_a_gap_in_the_epoch_where_it_does(rig: Rig
 def test_a_buffer_that_stands_still_is_noticed_within_a_second_also_between_edges(rig: Rig):
     rig.open("gpu\ncounter 0\nsamples 0.02 120\nsamples_frozen 5")
     rig.run(6.05 - rig.nvml.seconds())
-    assert not rig.source._gpus[0]._gauge.has_buffer
+    assert not rig.source._live.gpus[0]._gauge.has_buffer
 
 
 @pytest.mark.parametrize("step", [-3600.0, -3.0, -0.7])

@@ -5,7 +5,7 @@ import sys
 import psutil
 import pytest
 
-from green_callbacks.sources.job.process_family import Family
+from green_callbacks.sources.job.process_family import ProcessFamily
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def child():
 
 def test_this_process_and_its_descendants_are_ours_and_nobody_else(child: subprocess.Popen):
     nobody = 2**22 + 1  # beyond what Linux gives out
-    assert Family().among({os.getpid(), os.getppid(), child.pid, nobody, 0}) == {os.getpid(), child.pid}
+    assert ProcessFamily().among({os.getpid(), os.getppid(), child.pid, nobody, 0}) == {os.getpid(), child.pid}
 
 
 def test_a_grandchild_is_ours():
@@ -26,19 +26,19 @@ def test_a_grandchild_is_ours():
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
         grandchild = int(parent.stdout.readline())
-        assert Family().among({grandchild}) == {grandchild}
+        assert ProcessFamily().among({grandchild}) == {grandchild}
         parent.communicate(b"\n")
 
 
 def test_a_known_process_is_not_looked_at_again(child: subprocess.Popen, monkeypatch: pytest.MonkeyPatch):
-    family = Family()
+    family = ProcessFamily()
     family.among({child.pid, os.getppid()})
     monkeypatch.setattr(psutil, "Process", None)
     assert family.among({child.pid, os.getppid()}) == {child.pid}
 
 
 def test_who_is_not_asked_for_is_forgotten(child: subprocess.Popen, monkeypatch: pytest.MonkeyPatch):
-    family = Family()
+    family = ProcessFamily()
     family.among({child.pid})
     family.among(())
     monkeypatch.setattr(psutil.Process, "parents", lambda _: [])  # the id is given to another process

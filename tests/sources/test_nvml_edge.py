@@ -5,22 +5,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks.sources.common.plausibility import Plausibility, stands_still
-from green_callbacks.sources.nvidia.counter.power_model import EdgePower
+from green_callbacks.sources.nvidia.counter.power_model import PowerModel
 
 
 def test_a_power_that_lasts_is_taken_as_it_is():
-    power = EdgePower(240.0)
+    power = PowerModel(240.0)
     for watts in [80.0, 80.0, 400.0, 400.0] * 15:
-        power.practise(watts, watts)
+        power.calibrate(watts, watts)
         power.learn_mean(240.0, 1.0)
     assert power.expected_watts(400.0, 0.5) == pytest.approx(400.0, abs=5.0)
     assert power.miss_watts(0.5) < 10.0
 
 
 def test_a_power_that_says_nothing_of_the_refresh_is_replaced_by_the_mean():
-    power = EdgePower(240.0)
+    power = PowerModel(240.0)
     for number in range(60):
-        power.practise(80.0 if number % 2 else 400.0, 240.0)
+        power.calibrate(80.0 if number % 2 else 400.0, 240.0)
         power.learn_mean(240.0, 1.0)
     assert power.expected_watts(400.0, 1.0) == pytest.approx(240.0, abs=20.0)
     assert power.persistence == pytest.approx(0.0, abs=0.05)
@@ -28,9 +28,9 @@ def test_a_power_that_says_nothing_of_the_refresh_is_replaced_by_the_mean():
 
 @given(part=st.floats(0.0, 1.0), watts=st.floats(0.0, 1000.0))
 def test_what_is_expected_is_never_negative_and_as_good_as_known_right_after_a_refresh(part: float, watts: float):
-    power = EdgePower(300.0)
+    power = PowerModel(300.0)
     for number in range(10):
-        power.practise(100.0 + 40 * number, 300.0 - 10 * number)
+        power.calibrate(100.0 + 40 * number, 300.0 - 10 * number)
     assert power.expected_watts(watts, part) >= 0.0
     assert power.expected_watts(watts, 0.0) == pytest.approx(watts)
     assert power.miss_watts(0.0) <= power.miss_watts(1.0)

@@ -15,7 +15,7 @@ from green_callbacks.sources import CpuModelSource, DramModelSource, PowercapSou
 from green_callbacks.sources.cpu.time_share import CpuShare
 from green_callbacks.sources.job import operating_system as _system
 from green_callbacks.sources.job.allotment import allotment
-from green_callbacks.sources.job.process_family import Family
+from green_callbacks.sources.job.process_family import ProcessFamily
 
 FAILURES = {
     "no such process": psutil.NoSuchProcess(1),
@@ -90,7 +90,7 @@ def test_the_doctor_goes_on(failing: Callable[..., None], tmp_path: Path):
 
 
 def test_nobody_is_of_the_family(failing: Callable[..., None]):
-    assert Family().among({os.getpid(), 1}) == {os.getpid()}
+    assert ProcessFamily().among({os.getpid(), 1}) == {os.getpid()}
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=list(FAILURES))

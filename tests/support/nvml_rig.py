@@ -9,7 +9,7 @@ from math import inf
 from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources.nvidia.source import NvmlSource
-from green_callbacks.sources.nvidia.utilization_share import Share
+from green_callbacks.sources.nvidia.utilization_share import GpuSharing
 from support.fake_nvml import GPUS, SOURCE, FakeNvml
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
@@ -33,14 +33,16 @@ class ScriptedTime:
 class ScriptedNvmlSource(NvmlSource):
     """A source that waits in scripted time, and wakes a little late as threads do."""
 
-    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: Share | None = None) -> None:
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: GpuSharing | None = None) -> None:
         super().__init__(uuids, share=share, clock=ScriptedTime(nvml))
         self._nvml = nvml
         self._random = random.Random(0)
         self._burst_seconds = 0.0  # time is scripted: nothing can be read in the middle of a burst
 
-    def _wait_until(self, seconds: float) -> None:
-        self.wake(seconds)
+    def _begin(self):
+        session = super()._begin()
+        session._wait_until = self.wake
+        return session
 
     def wake(self, seconds: float) -> None:
         """Let time pass up to an instant, and a little more."""
@@ -81,7 +83,7 @@ class Lap:
 class Rig:
     """A source in scripted time, polled as the worker would."""
 
-    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: Share | None = None) -> None:
+    def __init__(self, nvml: FakeNvml, uuids: list[str] | None = None, share: GpuSharing | None = None) -> None:
         self.nvml = nvml
         self.source = ScriptedNvmlSource(nvml, uuids, share)
         self._due = 0.0

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from green_callbacks.carbon._small_files import read_text
 from green_callbacks.carbon._step_function import Point
 from green_callbacks.carbon.live.payload import (
     g_per_kwh,
@@ -21,6 +20,7 @@ from green_callbacks.carbon.live.payload import (
     sequence,
     timely,
 )
+from green_callbacks.small_files import read_whole
 
 _SCHEMA: Final = 1
 _MAX_BYTES: Final = 1 << 20
@@ -167,7 +167,7 @@ class SharedAnswers:
 
     def _read(self, key: str) -> Answer | None:
         try:
-            return Answer.from_json(read_text(self._folder / f"{key}.json", _MAX_BYTES))
+            return Answer.from_json(read_whole(self._folder / f"{key}.json", _MAX_BYTES))
         except (OSError, UnicodeDecodeError):
             return None
 

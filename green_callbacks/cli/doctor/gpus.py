@@ -7,7 +7,7 @@ from typing import Final
 
 from green_callbacks.cli.doctor.finding import Finding, State
 from green_callbacks.errors import SourceUnavailableError
-from green_callbacks.sources.common.system_files import read_text
+from green_callbacks.small_files import read_or_empty
 from green_callbacks.sources.job.machine_kind import place_of
 from green_callbacks.sources.nvidia.driver.calls import Driver, DriverError
 from green_callbacks.sources.nvidia.driver.remedy import command, remedy
@@ -90,7 +90,7 @@ def graphics(pci_devices: Path, vendor: str) -> Iterator[str]:
     except OSError:
         return
     for device in devices:
-        if read_text(device / "vendor") == vendor and read_text(device / "class").startswith(_DISPLAY):
+        if read_or_empty(device / "vendor") == vendor and read_or_empty(device / "class").startswith(_DISPLAY):
             yield device.name
 
 

@@ -9,8 +9,8 @@ from typing import Final
 
 from green_callbacks.cli.doctor.finding import COMMAND, Finding
 from green_callbacks.errors import SourceUnavailableError
+from green_callbacks.small_files import LIST_BYTES, read_or_empty
 from green_callbacks.sources import CpuModelSource, PowercapSource
-from green_callbacks.sources.common.system_files import LARGE_BYTES, read_text
 from green_callbacks.sources.job.allotment import allotment
 
 _COUNTERS: Final = "CPU and DRAM"
@@ -69,7 +69,7 @@ def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_
     is_there = refusal.__cause__ is not None  # but may not be read
     text, match = str(refusal), COMMAND.search(str(refusal))
     command = _as_root(match[1]) if match else None
-    if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", read_text(cpuinfo, LARGE_BYTES), re.MULTILINE):
+    if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", read_or_empty(cpuinfo, LIST_BYTES), re.MULTILINE):
         text = "This is a virtual machine, and its host passes no energy counter of the processors on to it."
         command = None
     elif not is_there and any(os.path.exists(mark) for mark in container_marks):  # noqa: PTH110  raises nothing

@@ -100,7 +100,7 @@ class MeasuredAmdGpu:
             gap_seconds=account.gap_seconds_at(now),
             flags=tuple(dict.fromkeys((*account.flags, FROZEN))) if self._is_still else account.flags,
             reason=account.reason,
-            walk_square_joules=0.0 if self._integral is None else self._integral.walk_square_joules(),
+            walk_square_joules=0.0 if self._integral is None else self._integral.update_walk_square_joules(),
         )
 
     def poll(self) -> None:

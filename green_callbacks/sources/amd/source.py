@@ -17,7 +17,7 @@ from green_callbacks.sources.amd.visible_devices import choose, metered
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource
 from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.sources.common.option_checks import checked_names
-from green_callbacks.sources.job.process_family import Family
+from green_callbacks.sources.job.process_family import ProcessFamily
 
 SIGNS: Final = (Path("/sys/class/kfd/kfd/topology"), Path("/sys/module/amdgpu"))
 """What is there where the driver of AMD's GPUs is loaded."""
@@ -41,7 +41,7 @@ class _Gpus:
     measured: Sequence[MeasuredAmdGpu]
     driver: AmdDriver
     process: int
-    family: Family = field(default_factory=Family)
+    family: ProcessFamily = field(default_factory=ProcessFamily)
 
 
 class AmdSmiSource(LiveSource[Guarded[_Gpus]]):

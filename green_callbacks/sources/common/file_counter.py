@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.small_files import read_beginning
 from green_callbacks.sources.common.device import Account
 from green_callbacks.sources.common.energy_counter import CountedEnergy, CounterLimits
-from green_callbacks.sources.common.system_files import read_bytes
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
 LONGEST_SILENCE_SECONDS: Final = 60.0
@@ -66,7 +66,7 @@ class EnergyFile:
             ValueError: It does not hold a number, or one that the counter cannot reach.
         """
         # Opened each time: a file kept open would not notice a driver that was loaded again.
-        text = read_bytes(self.counter).strip()
+        text = read_beginning(self.counter).strip()
         if not text.isdigit():
             msg = f"it holds {text[:_SHOWN_BYTES]!r}, which is no number of µJ"
             raise ValueError(msg)

@@ -1,28 +1,37 @@
-"""Whether an energy counter says what the power says."""
+"""Checks whether an energy counter contradicts the power of its device."""
 
 from collections import deque
 from collections.abc import Callable
 from math import sqrt
 from statistics import fmean, stdev
+from typing import Final
 
-_OVER_LIMIT = 1.2
-_FAR = 0.25
-_SURE = 6.0
-_LEAST_PAIRS, _MOST_PAIRS = 20, 60
-_LEAST_WATTS = 1.0
-FROZEN_SECONDS = 0.6
-"""For how long a counter may stand still while power is drawn, in s: six of the longest periods known."""
-_DEAD_SECONDS = 10.0
-"""After which a counter that has not risen is dead, even where no power is told beside it: no GPU draws nothing."""
-_MOST_WATTS = 5000.0
-"""The power in W that no single device reaches, for a GPU that does not tell its limit."""
+OVER_LIMIT: Final = 1.2
+"""Ratio of the largest momentary power of a GPU to its power limit (by convention)."""
+_CONTRADICTION_SHARE: Final = 0.25
+"""Relative difference of counter and power from which they contradict each other (by convention)."""
+_CONTRADICTION_SIGMAS: Final = 6.0
+"""Standard errors of the mean difference from which counter and power contradict each other (by convention)."""
+_LEAST_PAIRS: Final = 20
+"""Number of comparisons from which a contradiction is believed (by experiment)."""
+_MOST_PAIRS: Final = 60
+"""Number of the latest comparisons that count (by experiment)."""
+_LEAST_WATTS: Final = 1.0
+"""Power in W below which a standstill or a difference says nothing. No idle GPU draws less."""
+FROZEN_SECONDS: Final = 0.6
+"""Time in s for which a counter may stand still while power is drawn. It is six of the longest known periods."""
+_DEAD_SECONDS: Final = 10.0
+"""Time in s after which a counter without a rise is dead, even if no power is known. Every GPU draws some power."""
+MOST_WATTS: Final = 5000.0
+"""Power in W that no single device reaches. It is some four times the limit of the largest module of 2026."""
 
 
 class Plausibility:
     """Compares a counter with the power limit and with the power sensor.
 
     Args:
-        limit_watts: The power limit in W, None if it is not known; or what returns it, asked when it is exceeded.
+        limit_watts: The power limit in W, or None if it is not known. A function that returns it is called only when
+            the limit is exceeded.
     """
 
     def __init__(self, limit_watts: float | Callable[[], float | None] | None) -> None:
@@ -31,22 +40,24 @@ class Plausibility:
         self._pairs: deque[tuple[float, float]] = deque(maxlen=_MOST_PAIRS)
 
     def restart(self) -> None:
-        """Forget what was compared, as the counter began anew."""
+        """Forget all comparisons, because the counter has restarted."""
         self._pairs.clear()
 
     def compare(self, counter_watts: float, power_watts: float) -> None:
-        """Take in what the counter and the power sensor say of the same stretch of time.
+        """Take in the power by the counter and by the sensor in the same interval.
 
-        Of the same stretch: samples at any time would, in training whose steps come evenly, see one part of them only.
+        The power must be read at a random instant of the interval. Evenly spaced reads would see only one part of a
+        training step.
 
         Args:
             counter_watts: Mean power by the counter, in W.
-            power_watts: Power by the sensor, at a random instant of the stretch or averaged over it, in W.
+            power_watts: Power by the sensor at a random instant of the interval, or its average over the interval, in
+                W.
         """
         self._pairs.append((counter_watts, power_watts))
 
     def doubt(self, mean_watts: float) -> str | None:
-        """Return what speaks against the counter; None if nothing does.
+        """Return a clause about the contradiction, or None if there is none.
 
         Args:
             mean_watts: Mean power by the counter over a second or more, in W.
@@ -58,17 +69,17 @@ class Plausibility:
             return None
         differences = [counter - power for counter, power in self._pairs]
         counted, sampled = fmean(pair[0] for pair in self._pairs), fmean(pair[1] for pair in self._pairs)
-        unsure_watts = _SURE * stdev(differences) / sqrt(len(differences))
-        if abs(counted - sampled) > max(_LEAST_WATTS, _FAR * sampled, unsure_watts):
+        unsure_watts = _CONTRADICTION_SIGMAS * stdev(differences) / sqrt(len(differences))
+        if abs(counted - sampled) > max(_LEAST_WATTS, _CONTRADICTION_SHARE * sampled, unsure_watts):
             return f"its energy counter says {counted:.0f} W, its power sensor {sampled:.0f} W"
         return None
 
     def _excess(self, mean_watts: float) -> str | None:
-        """Return that a power is beyond what the device can draw; None if it is not."""
+        """Return a clause if a power exceeds the limit of the device, else None."""
         if mean_watts <= self._most_watts:
             return None
         limit_watts = self._limit_watts() if callable(self._limit_watts) else self._limit_watts
-        self._most_watts = _MOST_WATTS if limit_watts is None else _OVER_LIMIT * limit_watts
+        self._most_watts = MOST_WATTS if limit_watts is None else OVER_LIMIT * limit_watts
         if mean_watts <= self._most_watts:
             return None
         limit = "what any device can draw" if limit_watts is None else f"its limit of {limit_watts:.0f} W"
@@ -76,11 +87,11 @@ class Plausibility:
 
 
 def stands_still(still_seconds: float, watts: float | None) -> str | None:
-    """Return what speaks against a counter that has not risen for a while; None if nothing does.
+    """Return a clause about a counter that stands still for too long, or None if it does not.
 
     Args:
-        still_seconds: How long, in s.
-        watts: The power now, in W; None if it is not known.
+        still_seconds: Time without a rise, in s.
+        watts: The power now, in W. None if it is not known.
     """
     if still_seconds < FROZEN_SECONDS or (watts is not None and watts < _LEAST_WATTS):
         return None

@@ -80,7 +80,7 @@ class Integral:
         last_seconds, last_watts = self._last or (seconds, watts)
         return self.joules + max(0.0, seconds - last_seconds) * (watts + last_watts) / 2
 
-    def walk_square_joules(self) -> float:
+    def update_walk_square_joules(self) -> float:
         """Return how far the integral may be off by what went unseen between samples (95 %), as a square in J².
 
         It never falls, and counts from one call to the next: on a grid jumps up and down make up for one another, so

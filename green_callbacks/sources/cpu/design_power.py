@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from green_callbacks.sources.common.system_files import LARGE_BYTES, read_text
+from green_callbacks.small_files import LIST_BYTES, read_or_empty
 
 _SPECIFIED: Final[Mapping[str, tuple[float, int]]] = {
     "EPYC 7302": (155, 16),
@@ -99,7 +99,7 @@ def core_design(cpuinfo: Path = CPUINFO) -> CoreDesign:
     Returns:
         The maker's design power, if the model is a common one, else the median of the common ones.
     """
-    text = read_text(cpuinfo, LARGE_BYTES)  # all that is looked for is told of the first processor
+    text = read_or_empty(cpuinfo, LIST_BYTES)  # all that is looked for is told of the first processor
     model = _field(text, "model name")
     specified = _specified_watts_per_core(model)
     return CoreDesign(

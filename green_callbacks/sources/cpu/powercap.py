@@ -14,12 +14,12 @@ from green_callbacks.sources.common.file_counter import LONGEST_POLL_SECONDS, Fi
 from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.sources.common.option_checks import checked_path
 from green_callbacks.sources.cpu.design_power import core_design
-from green_callbacks.sources.cpu.rapl_zones import POWERCAP, Zone, find_zones
+from green_callbacks.sources.cpu.rapl_zones import POWERCAP, RaplZone, find_zones
 from green_callbacks.sources.cpu.time_share import CpuShare
 from green_callbacks.sources.job.allotment import allotment
 from green_callbacks.sources.job.operating_system import system_errors
 
-Share = Literal["cpu_time"]
+CpuSharing = Literal["cpu_time"]
 
 _SHARE_TOLERANCE: Final = 0.40
 """A convention: as wide as the model of the processors, whose line between idle and busy power the share follows."""
@@ -84,7 +84,7 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
         self,
         root: str | os.PathLike[str] = POWERCAP,
         *,
-        share: Share | None = None,
+        share: CpuSharing | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
@@ -114,7 +114,7 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
             msg = f"The operating system does not tell who uses the processors ({error}): leave share= out."
             raise SourceUnavailableError(msg) from error
 
-    def _check_readable(self, zones: list[Zone]) -> None:
+    def _check_readable(self, zones: list[RaplZone]) -> None:
         if not zones:
             msg = (
                 f"There is no RAPL counter in {self._root}: it takes Linux on an Intel or AMD processor, its module "

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from green_callbacks.small_files import read_or_empty
 from green_callbacks.sources.common.file_counter import EnergyFile
-from green_callbacks.sources.common.system_files import read_text
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
 POWERCAP: Final = Path("/sys/class/powercap")
@@ -31,7 +31,7 @@ _TICKS_SECONDS: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Zone(EnergyFile):
+class RaplZone(EnergyFile):
     """One energy counter of the tree.
 
     Attributes:
@@ -43,7 +43,7 @@ class Zone(EnergyFile):
     control: str
 
 
-def find_zones(root: Path) -> list[Zone]:
+def find_zones(root: Path) -> list[RaplZone]:
     """Find the counters that add up to the processors and their memory.
 
     Packages contain their cores and their graphics; the platform (``psys``) contains the packages: neither is a
@@ -57,7 +57,7 @@ def find_zones(root: Path) -> list[Zone]:
         The zones, by interface and number; none where there is no tree.
     """
     folders = dict(_folders(root))
-    found: dict[str, Zone] = {}
+    found: dict[str, RaplZone] = {}
     for node in sorted(folders, key=_order):
         zone = _zone(node, folders)
         if zone is None:
@@ -87,11 +87,11 @@ def _order(node: str) -> tuple[int, str, list[int]]:
     return len(control), control, [int(number) for number in numbers.split(":") if number]
 
 
-def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
-    label = read_text(folders[node] / "name")
+def _zone(node: str, folders: Mapping[str, Path]) -> RaplZone | None:
+    label = read_or_empty(folders[node] / "name")
     if label == "dram":
         parent = node.rpartition(":")[0]
-        package = read_text(folders[parent] / "name") if parent in folders else ""
+        package = read_or_empty(folders[parent] / "name") if parent in folders else ""
         component = "dram"
     else:
         package = label
@@ -99,9 +99,9 @@ def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
     match = _PACKAGE.fullmatch(package)
     if match is None:
         return None
-    range_text = read_text(folders[node] / "max_energy_range_uj")
+    range_text = read_or_empty(folders[node] / "max_energy_range_uj")
     range_joules = int(range_text) / MICROJOULES_PER_JOULE if _COUNT.fullmatch(range_text) else 0.0
-    return Zone(
+    return RaplZone(
         name=f"{component}:{package}",
         component=component,
         socket=int(match[1]),
@@ -114,7 +114,7 @@ def _zone(node: str, folders: Mapping[str, Path]) -> Zone | None:
     )
 
 
-def _without_mirrors(zones: Sequence[Zone]) -> list[Zone]:
+def _without_mirrors(zones: Sequence[RaplZone]) -> list[RaplZone]:
     """Drop every die whose counter is that of an earlier die of its package (AMD's Zen 1 and 2 with several dies)."""
     mirrored = _mirrored(zones)
     if mirrored:
@@ -123,7 +123,7 @@ def _without_mirrors(zones: Sequence[Zone]) -> list[Zone]:
     return [zone for zone in zones if zone.name not in mirrored]
 
 
-def _mirrored(zones: Sequence[Zone]) -> set[str]:
+def _mirrored(zones: Sequence[RaplZone]) -> set[str]:
     """Return the names of the zones whose counter lies between two looks at that of an earlier zone."""
     first, second = _look(zones), _look(zones)
     return {
@@ -137,7 +137,7 @@ def _mirrored(zones: Sequence[Zone]) -> set[str]:
     }
 
 
-def _look(zones: Iterable[Zone]) -> dict[str, float]:
+def _look(zones: Iterable[RaplZone]) -> dict[str, float]:
     values = {}
     for zone in zones:
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from green_callbacks.sources.common.system_files import LARGE_BYTES, read_bytes, read_text
+from green_callbacks.small_files import LIST_BYTES, read_beginning, read_or_empty
 
 OWN_GROUPS: Final = Path("/proc/self/cgroup")
 MOUNT: Final = Path("/sys/fs/cgroup")
@@ -52,7 +52,7 @@ def used_seconds(usage: Path) -> float:
         OSError: The file cannot be read.
         ValueError: The time is not in it.
     """
-    line = read_bytes(usage).decode("ascii").partition("\n")[0].strip()
+    line = read_beginning(usage).decode("ascii").partition("\n")[0].strip()
     if usage.name == "cpuacct.usage":
         return _count(line, usage) / _NANOSECONDS_PER_SECOND
     name, _, used = line.partition(" ")
@@ -103,7 +103,7 @@ def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | Non
         *(group / "memory.max" for group in _upwards("", own, mount)),
         *(group / "memory.limit_in_bytes" for group in _upwards("memory", own, mount)),
     ]
-    return min((int(limit) for file in files if _COUNT.fullmatch(limit := read_text(file))), default=None)
+    return min((int(limit) for file in files if _COUNT.fullmatch(limit := read_or_empty(file))), default=None)
 
 
 def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
@@ -148,7 +148,7 @@ def _upwards(controller: str, own: Path, mount: Path) -> Iterator[Path]:
 
 
 def _own_path(controller: str, own: Path) -> str | None:
-    for line in read_text(own, LARGE_BYTES).splitlines():
+    for line in read_or_empty(own, LIST_BYTES).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controller in controllers.split(","):
@@ -158,12 +158,12 @@ def _own_path(controller: str, own: Path) -> str | None:
 
 def _granted(group: Path) -> float | None:
     """Read a limit such as ``200000 100000``: µs of processor time in every so many; ``max`` is none."""
-    match = re.fullmatch(r"([0-9]{1,20}) ([1-9][0-9]{0,19})", read_text(group / "cpu.max"))
+    match = re.fullmatch(r"([0-9]{1,20}) ([1-9][0-9]{0,19})", read_or_empty(group / "cpu.max"))
     return int(match[1]) / int(match[2]) if match else None
 
 
 def _granted_v1(group: Path) -> float | None:
     """Read the two files of version 1, where -1 is no limit."""
-    granted, period = read_text(group / "cpu.cfs_quota_us"), read_text(group / "cpu.cfs_period_us")
+    granted, period = read_or_empty(group / "cpu.cfs_quota_us"), read_or_empty(group / "cpu.cfs_period_us")
     told = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
     return int(granted) / int(period) if told and int(period) else None

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from green_callbacks.sources.common.system_files import read_text
+from green_callbacks.small_files import read_or_empty
 
 Place = Literal["jetson", "wsl", "container", "machine"]
 
@@ -25,10 +25,10 @@ def place_of(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) ->
         ``jetson`` for a module of NVIDIA's with its GPU inside, ``wsl`` for Linux inside Windows, ``container``, or
         ``machine`` for all others.
     """
-    model = read_text(root / "proc/device-tree/compatible")
+    model = read_or_empty(root / "proc/device-tree/compatible")
     if "nvidia,tegra" in model or _exists(root / "etc/nv_tegra_release"):
         return "jetson"
-    if "microsoft" in read_text(root / "proc/sys/kernel/osrelease").lower():
+    if "microsoft" in read_or_empty(root / "proc/sys/kernel/osrelease").lower():
         return "wsl"
     marks = (root / mark.relative_to("/") for mark in CONTAINER_MARKS)
     if any(map(_exists, marks)) or any(name in environ for name in _CONTAINER_VARIABLES):

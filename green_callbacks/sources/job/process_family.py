@@ -6,7 +6,7 @@ from collections.abc import Collection
 from green_callbacks.sources.job.operating_system import system_errors
 
 
-class Family:
+class ProcessFamily:
     """This process and its descendants, asked for by id.
 
     Only the processes that are asked for are looked at, never the list of all. A descendant stays one while it is

@@ -7,21 +7,17 @@ from green_callbacks.clock import Clock
 from green_callbacks.records import DeviceInfo, Method, Reading
 from green_callbacks.sources.common.never_falling import never_below
 from green_callbacks.sources.nvidia.counter.gauge import CounterGauge
-from green_callbacks.sources.nvidia.counter.interpolation import Look
-from green_callbacks.sources.nvidia.counter.power_model import Edge, Steps
-from green_callbacks.sources.nvidia.distrust import UntrustworthyError
 from green_callbacks.sources.nvidia.driver.calls import DriverError
+from green_callbacks.sources.nvidia.estimates import EnergySample, Estimate, PausingWork, UntrustworthyError
 from green_callbacks.sources.nvidia.power.averaged import AveragedGauge
 from green_callbacks.sources.nvidia.power.choice import PowerGauge, power_gauge
-from green_callbacks.sources.nvidia.sensor import GpuSensor
+from green_callbacks.sources.nvidia.sensor import SENSOR_TOLERANCE, GpuSensor
 from green_callbacks.sources.nvidia.silence import Silence, part_of
 from green_callbacks.sources.nvidia.visible_devices import Chosen
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-SENSOR_TOLERANCE = 0.05
-"""Gain of the power sensor from board to board: Yang, Adamek, Armour, arXiv 2312.02741."""
 _COUNTER_POLL_SECONDS, _SUSPECT_POLL_SECONDS, _RETRY_SECONDS = 0.37, 0.25, 0.1
 _SLOW_POLL_SECONDS, _SLOW_SHARE = 1.0, 8.0
 """A slow driver is asked once a second at most, and an eighth of the time at most."""
@@ -110,7 +106,7 @@ class MeasuredGpu:
             return self.read().joules
         return self._base_joules + self._gauge.last.joules
 
-    def find(self) -> Steps:
+    def find(self) -> PausingWork:
         """Find out when the counter refreshes, or the average of the power."""
         if isinstance(self._gauge, CounterGauge | AveragedGauge):
             yield from self._watch(self._gauge.find())
@@ -128,7 +124,7 @@ class MeasuredGpu:
                 return False
         return now_seconds >= self._due_seconds
 
-    def sample(self, seconds: float | None = None) -> Steps:
+    def sample(self, seconds: float | None = None) -> PausingWork:
         """Sample, if that is how this GPU is measured at short intervals; else glance at its counter.
 
         Args:
@@ -137,7 +133,7 @@ class MeasuredGpu:
         gauge = self._gauge
         if isinstance(gauge, CounterGauge):
             if self._reason is None:
-                self._try(gauge.glance)
+                self._try(gauge.sample_once)
             return
         if gauge is None or gauge.has_buffer:
             return
@@ -154,7 +150,7 @@ class MeasuredGpu:
                 return
             now = self._next_sample_seconds = gauge.next_seconds(self._clock.monotonic())
 
-    def work(self) -> Steps:
+    def work(self) -> PausingWork:
         """Do what is due now and then: follow the counter, or sample."""
         now = self._clock.monotonic()
         self._due_seconds = now + _ALMOST * self.poll_seconds
@@ -186,16 +182,16 @@ class MeasuredGpu:
         if not isinstance(self._gauge, CounterGauge):
             return self.read()
         try:
-            edge = yield from self._gauge.settle()
+            estimate = yield from self._gauge.settle()
         except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
             self._lose(error)
         else:
-            self._take(edge)
+            self._take(estimate)
         return self._reading()
 
-    def _watch(self, steps: Steps) -> Steps:
+    def _watch(self, steps: PausingWork) -> PausingWork:
         try:
             yield from steps
         except UntrustworthyError as doubt:
@@ -230,12 +226,12 @@ class MeasuredGpu:
         before = self._gauge
         try:
             sampled = power_gauge(self._sensor, self._clock, use_buffer=not (before and before.method == "sampled"))
-            edge = sampled.read()
+            estimate = sampled.read()
         except DriverError as error:
             self._lose(error, doubt.last)
             return
         self._keep(doubt.last)
-        joules, self._below_joules, self._above_joules = edge
+        joules, self._below_joules, self._above_joules = estimate
         self._base_joules = (self._joules or 0.0) - joules
         self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.last.after_seconds)
         if before is not None:
@@ -244,21 +240,21 @@ class MeasuredGpu:
             self._flags += tuple(flag for flag in before.flags if flag not in self._flags)
         self._gauge = sampled
 
-    def _take(self, edge: Edge) -> None:
+    def _take(self, estimate: Estimate) -> None:
         """Keep an answer. The reading never falls, also where the last estimate was too high."""
-        joules, below, above = edge
-        edge = never_below(self._joules, (joules + self._base_joules, below, above))
-        self._joules, self._below_joules, self._above_joules = edge
+        joules, below, above = estimate
+        held = never_below(self._joules, (joules + self._base_joules, below, above))
+        self._joules, self._below_joules, self._above_joules = held
         self._reason = None
 
-    def _keep(self, last: Look) -> None:
-        """Keep what was known when it was known last, be it from an edge or from what is looked at in between."""
+    def _keep(self, last: EnergySample) -> None:
+        """Keep what was known when it was known last, be it from an estimate or from what is looked at in between."""
         self._joules = max(self._joules or 0.0, self._base_joules + last.joules)
         self._below_joules = self._above_joules = 0.0
         self._silent_since = max(self._silent_since, last.after_seconds)
         self._reason = None
 
-    def _lose(self, error: DriverError, last: Look | None = None) -> None:
+    def _lose(self, error: DriverError, last: EnergySample | None = None) -> None:
         """Note that the GPU does not answer; what is kept is the last look that can be trusted."""
         if self._reason is None:
             self._silence.warn(error)

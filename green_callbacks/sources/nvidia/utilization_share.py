@@ -8,7 +8,7 @@ from green_callbacks.clock import Clock
 from green_callbacks.records import Reading
 from green_callbacks.sources.common.device import ForkSafeLock
 from green_callbacks.sources.common.never_falling import never_below
-from green_callbacks.sources.job.process_family import Family
+from green_callbacks.sources.job.process_family import ProcessFamily
 from green_callbacks.sources.nvidia.driver.calls import DriverError
 from green_callbacks.sources.nvidia.driver.time_stamps import MICROSECONDS_PER_SECOND, StampClock
 from green_callbacks.sources.nvidia.gpu import MeasuredGpu
@@ -17,12 +17,12 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-Share = Literal["sm_utilization"]
+GpuSharing = Literal["sm_utilization"]
 
 SHARE_TOLERANCE: Final = 0.40
 """A convention, as for processors: kernels that run say nothing of how many multiprocessors they fill, or how hard."""
 _IDLE_LIMIT_SHARE: Final = 0.20
-_LOOK_SECONDS: Final = 0.9
+_ASK_SECONDS: Final = 0.9
 """How often the driver is asked at most: it samples once to six times a second (manual of nvidia-smi)."""
 _PATIENCE_SECONDS: Final = 2.0
 """For how long nothing new may mean that the driver has not sampled yet; after that, nobody computed."""
@@ -35,7 +35,7 @@ _REFUSALS: Final = frozenset({None, 3, 4, 13})
 """The function is missing from the binding, not supported, not permitted, missing from the library."""
 
 
-class Stretch(NamedTuple):
+class UsageInterval(NamedTuple):
     """What happened on a GPU between two looks."""
 
     joules: float
@@ -80,7 +80,7 @@ class IdlePower:
         self.watts = _IDLE_LIMIT_SHARE * (limit_watts or 0.0)
         self._is_guess = limit_watts is None
 
-    def saw(self, stretch: Stretch) -> None:
+    def saw(self, stretch: UsageInterval) -> None:
         """Take in a stretch of time."""
         watts = stretch.joules / stretch.seconds if stretch.seconds > 0 else 0.0
         if watts > 0 and (watts < self.watts or (self._is_guess and stretch.all_percent <= 0)):
@@ -107,11 +107,11 @@ class SmShare:
         self._gpu = gpu
         self._sensor = sensor
         self._clock = clock
-        self._family = Family()
+        self._family = ProcessFamily()
         self._idle = IdlePower(sensor.limit_watts())
         self._stamp = 0
         self._stamps = StampClock(clock)
-        self._looked_at = self._closed_at = self._answered_at = clock.monotonic()
+        self._asked_at = self._closed_at = self._answered_at = clock.monotonic()
         self._whole_joules = self._own_joules = gpu.so_far() or 0.0
         self._told_joules = self._gap_seconds = 0.0
         self._recent: deque[float] = deque([1.0], maxlen=_SWING)
@@ -122,20 +122,20 @@ class SmShare:
         self._is_refused = not self._begin()
 
     @property
-    def looks(self) -> bool:
+    def is_answered(self) -> bool:
         """Whether the driver tells who computes, so that others are noticed."""
         return not self._is_refused
 
-    def look(self, lock: ForkSafeLock) -> None:
+    def update(self, lock: ForkSafeLock) -> None:
         """Ask who has computed, and divide the energy since the last look by it; seldom, whenever it is called.
 
         Args:
             lock: Held while the energy is read and divided, and not while the driver looks for processes.
         """
         now = self._clock.monotonic()
-        if self._is_refused or now - self._looked_at < _LOOK_SECONDS:
+        if self._is_refused or now - self._asked_at < _ASK_SECONDS:
             return
-        self._looked_at = now
+        self._asked_at = now
         if self._gpu.reason is not None:
             self._answered_at, self._was_lost = now, True
             return
@@ -191,7 +191,7 @@ class SmShare:
     def _ask(self) -> dict[int, int]:
         """Return how busy processes kept the GPU since the last time, by id; note which they are."""
         percents: dict[int, int] = {}
-        self._stamp += round(min(0.0, self._stamps.step_seconds()) * MICROSECONDS_PER_SECOND)
+        self._stamp += round(min(0.0, self._stamps.take_step_seconds()) * MICROSECONDS_PER_SECOND)
         newest = self._stamps.stamp_now()
         for stamp, pid, percent in self._sensor.process_samples(self._stamp):
             if 0 < percent <= _HIGHEST_PERCENT:  # beyond is what no driver means (Syllo/nvtop, issue #110)
@@ -240,7 +240,7 @@ class SmShare:
                 "them by the ids of the host: start it with --pid=host (Kubernetes: hostPID: true)"
             )
 
-    def _since(self, own_percent: float, all_percent: float, held: float) -> Stretch | None:
+    def _since(self, own_percent: float, all_percent: float, held: float) -> UsageInterval | None:
         """Return the stretch since the last; None while the GPU is lost."""
         joules = self._gpu.so_far()
         if joules is None or self._gpu.reason is not None:
@@ -248,9 +248,9 @@ class SmShare:
             return None
         lost_seconds = self._gpu.gap_seconds - self._gap_seconds
         seconds = max(0.0, self._clock.monotonic() - self._closed_at - lost_seconds)
-        return Stretch(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, held)
+        return UsageInterval(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, held)
 
-    def _divide(self, stretch: Stretch, own_joules: float) -> None:
+    def _divide(self, stretch: UsageInterval, own_joules: float) -> None:
         self._whole_joules += stretch.joules
         self._own_joules += own_joules
         self._closed_at, self._gap_seconds = self._clock.monotonic(), self._gpu.gap_seconds

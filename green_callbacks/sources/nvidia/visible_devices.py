@@ -1,10 +1,10 @@
-"""Which GPUs a process uses: what the framework says, or ``CUDA_VISIBLE_DEVICES`` as the driver reads it."""
+"""The GPUs that a process uses, from the framework or from ``CUDA_VISIBLE_DEVICES``."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from green_callbacks.sources.nvidia.driver.calls import Driver, DriverError, Handle
+from green_callbacks.sources.nvidia.driver.calls import Driver, DriverError, NvmlHandle
 
 _LEADING_INTEGER = re.compile(r"\s*([+-]?\d+)")
 _OLD_MIG_NAME = re.compile(r"MIG-(GPU-[^/]+)/(\d+)/(\d+)")
@@ -17,8 +17,8 @@ class MigSlice:
     Attributes:
         uuid: Its UUID, ``MIG-…``.
         instance: Ids of its GPU instance and of its compute instance.
-        slices: How many slices of the GPU it has.
-        of_slices: Into how many slices the GPU can be cut.
+        slices: Number of its slices.
+        of_slices: Number of slices into which the GPU can be cut.
     """
 
     uuid: str
@@ -28,7 +28,7 @@ class MigSlice:
 
     @property
     def share(self) -> float:
-        """Part of the GPU, 0 to 1."""
+        """Share of the GPU, 0 to 1."""
         return self.slices / self.of_slices
 
 
@@ -38,25 +38,25 @@ class Found:
 
     Attributes:
         uuid: Its UUID, ``GPU-…``.
-        name: Product name; models differ where names do.
-        handle: What the driver calls it.
+        name: Product name. GPUs of one name are of one model.
+        handle: The driver's handle.
         mig: Its MIG devices.
     """
 
     uuid: str
     name: str = ""
-    handle: Handle = None
+    handle: NvmlHandle = None
     mig: tuple[MigSlice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """A GPU to measure, or the slice of one.
+    """A GPU to measure, or a slice of a GPU.
 
     Attributes:
         gpu: The GPU.
-        mig: The slice that is used; None for the whole GPU.
-        flags: What a reader of its energy must know.
+        mig: The used slice. None for the whole GPU.
+        flags: Flags for its readings.
     """
 
     gpu: Found
@@ -69,10 +69,10 @@ def find_gpus(driver: Driver, *, with_slices: bool = True) -> list[Found]:
 
     Args:
         driver: The driver.
-        with_slices: Whether to ask for MIG devices, too: a call or more for each GPU. Defaults to True.
+        with_slices: Whether to look for MIG devices, which takes a call or more for each GPU. Defaults to True.
 
     Raises:
-        DriverError: They cannot even be counted.
+        DriverError: The GPUs cannot be counted.
     """
     found = []
     for index in range(driver.device_count()):
@@ -86,14 +86,14 @@ def find_gpus(driver: Driver, *, with_slices: bool = True) -> list[Found]:
     return found
 
 
-def _name(driver: Driver, handle: Handle) -> str:
+def _name(driver: Driver, handle: NvmlHandle) -> str:
     try:
         return driver.name(handle)
     except DriverError:
         return ""
 
 
-def _mig(driver: Driver, handle: Handle) -> tuple[MigSlice, ...]:
+def _mig(driver: Driver, handle: NvmlHandle) -> tuple[MigSlice, ...]:
     slices = []
     for part in driver.mig_handles(handle):
         try:
@@ -105,7 +105,7 @@ def _mig(driver: Driver, handle: Handle) -> tuple[MigSlice, ...]:
             )
         except DriverError:
             continue
-        if 0 < one.slices <= one.of_slices:  # else no share of the GPU follows from it
+        if 0 < one.slices <= one.of_slices:  # other values give no share of the GPU
             slices.append(one)
     return tuple(slices)
 
@@ -115,12 +115,12 @@ def choose(gpus: Sequence[Found], uuids: Iterable[str] | None, environment: Mapp
 
     Args:
         gpus: All GPUs, in the order of the PCI bus.
-        uuids: What the framework uses, by UUID: whole or its beginning, with or without ``GPU-``; None to go by the
-            environment.
-        environment: Where ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER`` are.
+        uuids: UUIDs of the GPUs that the framework uses. A beginning suffices, with or without ``GPU-``. None to follow
+            the environment.
+        environment: Environment variables with ``CUDA_VISIBLE_DEVICES`` and ``CUDA_DEVICE_ORDER``.
 
     Returns:
-        Each once. All GPUs if neither says anything.
+        Each GPU once, or all GPUs if neither UUIDs nor environment restrict them.
     """
     if uuids is not None:
         named = [uuid if uuid.startswith(("GPU-", "MIG-")) else f"GPU-{uuid}" for uuid in uuids]
@@ -132,25 +132,32 @@ def choose(gpus: Sequence[Found], uuids: Iterable[str] | None, environment: Mapp
 
 
 def names_slices(uuids: Iterable[str] | None, environment: Mapping[str, str]) -> bool:
-    """Return whether a MIG device is asked for, by name.
+    """Return whether a MIG device is asked for by name.
 
     Args:
-        uuids: What the framework uses; None to go by the environment.
-        environment: Where ``CUDA_VISIBLE_DEVICES`` is.
+        uuids: UUIDs that the framework uses. None to follow the environment.
+        environment: Environment variables with ``CUDA_VISIBLE_DEVICES``.
     """
     names = environment.get("CUDA_VISIBLE_DEVICES", "").split(",") if uuids is None else uuids
     return any(name.strip().startswith("MIG") for name in names)
 
 
 def bare_uuid(name: str) -> str:
-    """Return the UUID in a name of a GPU or of a slice of one: a framework that cannot tell which names it as both."""
+    """Return a UUID without the prefix ``GPU-`` or ``MIG-``.
+
+    Frameworks that cannot tell a GPU from a slice name it with both prefixes.
+
+    Args:
+        name: The UUID of a GPU or of a slice.
+    """
     return name.removeprefix("GPU-").removeprefix("MIG-")
 
 
 def _visible(gpus: Sequence[Found], visible: str, order: str) -> list[Chosen]:
-    """Read the list as the driver does: up to the first entry that names nothing; a GPU named twice empties it.
+    """Read the variable as the driver does (CUDA C++ Programming Guide, "CUDA Environment Variables").
 
-    CUDA C++ Programming Guide, "CUDA Environment Variables". A process can use one MIG device only: the first.
+    The list ends at the first entry that names nothing. A GPU that is named twice empties it. A process can use only
+    one MIG device, the first.
     """
     in_doubt = order != "PCI_BUS_ID" and len({gpu.name for gpu in gpus}) > 1
     chosen: list[Chosen] = []
@@ -172,8 +179,8 @@ def _by_entry(gpus: Sequence[Found], entry: str, *, in_doubt: bool) -> Chosen | 
     integer = _LEADING_INTEGER.match(entry)
     if integer is None or not 0 <= int(integer[1]) < len(gpus):
         return None
-    # CUDA puts the fastest GPU first unless told otherwise, the driver's library goes by the bus: where models
-    # differ, an index may mean another GPU.
+    # By default CUDA puts the fastest GPU first, while the driver's library follows the bus. If models differ, an index
+    # may mean another GPU.
     return Chosen(gpu=gpus[int(integer[1])], flags=("index_in_doubt",) if in_doubt else ())
 
 

@@ -1,1 +1,1 @@
-"""NVIDIA's driver: its Python binding, the calls to it, and their answers in SI units."""
+"""NVIDIA's driver. It consists of the Python binding, the calls, and their answers in SI units."""

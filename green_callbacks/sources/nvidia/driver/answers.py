@@ -1,23 +1,22 @@
-"""What NVIDIA's driver answers, in SI units; what no GPU can mean is no answer."""
+"""The answers of NVIDIA's driver, in SI units. A value that no GPU can have counts as no answer."""
 
 from typing import Final, NamedTuple
 
+from green_callbacks.sources.common.plausibility import MOST_WATTS
 from green_callbacks.units import MILLIWATTS_PER_WATT
 
-MOST_WATTS: Final = 5000.0
-"""The power in W that no single device reaches: some four times the limit of the largest module of 2026."""
 _NO_INSTANCE: Final = 2**32 - 1
-"""What the driver writes in the place of a GPU instance where there is none."""
+"""Value that the driver reports instead of a GPU instance where there is none (``nvml.h``)."""
 
 Field = tuple[int, int]
-"""A field value of the driver, and its scope."""
+"""The id of a field value of the driver, and its scope."""
 
 
 class PowerSample(NamedTuple):
     """One entry of the driver's buffer of power samples."""
 
     stamp: int
-    """The driver's time stamp, in microseconds since 1970."""
+    """Time stamp of the driver, in µs since 1970."""
     watts: float
 
 
@@ -26,38 +25,42 @@ class RunningProcess(NamedTuple):
 
     pid: int
     gpu_instance: int | None
-    """The GPU instance of MIG on which it computes; None where the GPU is not cut."""
+    """The GPU instance of MIG on which the process computes. None if MIG is off."""
 
 
 class ProcessSample(NamedTuple):
-    """How busy one process kept a GPU since it was last asked."""
+    """The SM utilization of a GPU by one process, since the last request."""
 
     stamp: int
-    """The driver's time stamp, in microseconds since 1970."""
+    """Time stamp of the driver, in µs since 1970."""
     pid: int
     percent: int
-    """Part of the time in which its kernels ran: SM utilisation."""
+    """Share of the time in which a kernel of the process ran, in percent."""
 
 
 def watts_or_none(milliwatts: float) -> float | None:
-    """Return a power in W; None if no GPU can have it: nothing, less, more than any device, or not a number.
+    """Return a power in W, or None if no GPU can have it.
 
     Args:
-        milliwatts: What the driver tells, in mW.
+        milliwatts: The driver's answer, in mW.
     """
     watts = milliwatts / MILLIWATTS_PER_WATT
     return watts if 0 < watts <= MOST_WATTS else None
 
 
 def instance(number: int | None) -> int | None:
-    """Return the GPU instance of a process; None where there is none.
+    """Return the GPU instance of a process, or None where there is none.
 
     Args:
-        number: What the driver tells.
+        number: The driver's answer.
     """
     return None if number is None or number == _NO_INSTANCE else int(number)
 
 
 def as_text(told: object) -> str:
-    """Return a text that old bindings tell as bytes."""
+    """Return a text. Old bindings return bytes.
+
+    Args:
+        told: The driver's answer.
+    """
     return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)

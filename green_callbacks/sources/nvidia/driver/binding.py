@@ -1,4 +1,4 @@
-"""The module ``pynvml`` of NVIDIA's distribution ``nvidia-ml-py``, and what may stand in its place."""
+"""Loads the module ``pynvml`` of NVIDIA's ``nvidia-ml-py``, and recognizes foreign modules of that name."""
 
 from importlib import import_module
 from types import ModuleType
@@ -10,36 +10,36 @@ def loaded() -> ModuleType:
     """Import ``pynvml``.
 
     Raises:
-        SourceUnavailableError: It is missing, or cannot be imported.
+        SourceUnavailableError: The module is missing, or cannot be imported.
     """
     try:
         return import_module("pynvml")
     except ImportError as error:
-        msg = "NVIDIA GPUs cannot be measured: nvidia-ml-py is missing; run 'pip install nvidia-ml-py'."
+        msg = "NVIDIA GPUs cannot be measured, because nvidia-ml-py is missing. Run 'pip install nvidia-ml-py'."
         raise SourceUnavailableError(msg) from error
-    # Other packages bring a module of that name, some of them of Python 2: what it raises cannot be known here. Nothing
-    # is hidden: the message says it.
+    # Other packages bring a module of that name, some of them for Python 2. Their exceptions cannot be known here. The
+    # message shows the exception.
     except Exception as error:
         msg = (
-            f"NVIDIA GPUs cannot be measured: importing pynvml failed ({type(error).__name__}: {error}). Run 'pip "
-            "uninstall -y pynvml nvidia-ml-py3' and 'pip install --force-reinstall nvidia-ml-py'."
+            f"NVIDIA GPUs cannot be measured, because pynvml cannot be imported ({type(error).__name__}: {error}). Run "
+            "'pip uninstall -y pynvml nvidia-ml-py3' and 'pip install --force-reinstall nvidia-ml-py'."
         )
         raise SourceUnavailableError(msg) from error
 
 
 def foreign(module: ModuleType) -> str | None:
-    """Return what to do where another package has put its own module in the place of NVIDIA's.
+    """Return the remedy if another package has put its own ``pynvml`` in the place of NVIDIA's.
 
     Args:
-        module: What ``import pynvml`` found.
+        module: The imported ``pynvml``.
 
     Returns:
-        A sentence; None if it is NVIDIA's.
+        A sentence, or None for NVIDIA's own module.
     """
     if hasattr(module, "_nvmlGetFunctionPointer"):
         return None
     origin = getattr(module, "__file__", None) or "an unknown place"
     return (
-        f"The module pynvml from {origin} is not that of NVIDIA's nvidia-ml-py: run 'pip uninstall -y pynvml "
+        f"The module pynvml from {origin} does not belong to NVIDIA's nvidia-ml-py. Run 'pip uninstall -y pynvml "
         "nvidia-ml-py3' and 'pip install --force-reinstall nvidia-ml-py'."
     )

@@ -1,119 +1,123 @@
-"""What to do about NVIDIA's driver where it does not tell the energy of its GPUs."""
+"""Remedies where NVIDIA's driver does not report the energy of its GPUs."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from green_callbacks.sources.job.machine_kind import Place, place_of
 
-_NO_DRIVER, _NO_LIBRARY, _MISMATCH = 9, 12, 18
-"""Of ``nvmlReturn_t``, like all numbers here."""
+_NO_DRIVER: Final = 9
+"""Return code for a driver that is not loaded (``nvml.h``, as are all codes here)."""
+_NO_LIBRARY: Final = 12
+"""Return code for a missing library."""
+_MISMATCH: Final = 18
+"""Return code for a library and a kernel module of different versions."""
 
 _OWN_METER: Final = "sources=[CallableSource(read_gpu_watts, component='gpu')]"
 _IN_CONTAINER: Final = (
-    "container with '--gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility' (nvidia-container-toolkit): without "
-    "'utility' it has CUDA, and not this library."
+    "container with '--gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility' (nvidia-container-toolkit). Without "
+    "'utility' it has CUDA, but not this library."
 )
-_START_IT: Final = "Install its driver, or start the container with GPU access ('--gpus all'); 'nvidia-smi' must work."
+_START_IT: Final = "Install its driver, or start the container with GPU access ('--gpus all'). 'nvidia-smi' must work."
 _OPEN_IT: Final = (
-    "This process may not open /dev/nvidiactl: join the group that owns it (often 'sudo usermod -aG video $USER', then "
+    "This process may not open /dev/nvidiactl. Join the group that owns it (often 'sudo usermod -aG video $USER', then "
     "log in again), or give the container all of /dev/nvidia*."
 )
-_LOOK: Final = "Look at 'dmesg' for errors of the GPU (Xid); reset it ('sudo nvidia-smi --gpu-reset') or reboot."
-_ANYWHERE: Final[Mapping[int, str]] = {
+_RESET: Final = "Look for errors of the GPU (Xid) in 'dmesg'. Reset the GPU ('sudo nvidia-smi --gpu-reset'), or reboot."
+_REMEDIES: Final[Mapping[int, str]] = {
     4: _OPEN_IT,
-    _NO_DRIVER: "The driver is not loaded: run 'sudo modprobe nvidia'; after a new kernel, install it again.",
-    13: "The driver is too old for this nvidia-ml-py: update the driver.",
-    15: _LOOK,
-    16: _LOOK,
+    _NO_DRIVER: "The driver is not loaded. Run 'sudo modprobe nvidia'. After a new kernel, install the driver again.",
+    13: "The driver is too old for this nvidia-ml-py. Update the driver.",
+    15: _RESET,
+    16: _RESET,
     17: _OPEN_IT,
     _MISMATCH: (
         "Its library and its kernel module are of different versions, as after an update of the driver. Reboot, or "
-        "reload the module ('sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia'); restart "
+        "reload the module ('sudo rmmod nvidia_uvm nvidia_drm nvidia_modeset nvidia && sudo modprobe nvidia'). Restart "
         "a container, too."
     ),
     _NO_LIBRARY: (
-        "Its library libnvidia-ml is not found. Install the driver's package that has it, of the version of the "
-        f"driver; 'nvidia-smi' must work. Start a {_IN_CONTAINER}"
+        "Its library libnvidia-ml is not found. Install the driver's package with this library, in the version of the "
+        f"driver. 'nvidia-smi' must work. Start a {_IN_CONTAINER}"
     ),
 }
-_AT_A_PLACE: Final[Mapping[tuple[int, Place], str]] = {
-    (_NO_DRIVER, "container"): "The driver is not reached: start the container with '--gpus all'.",
+_REMEDIES_BY_MACHINE: Final[Mapping[tuple[int, Place], str]] = {
+    (_NO_DRIVER, "container"): "The driver is not reached. Start the container with '--gpus all'.",
     (_NO_LIBRARY, "container"): f"Its library libnvidia-ml is not found. Start the {_IN_CONTAINER}",
     (_NO_LIBRARY, "jetson"): (
-        "A Jetson has no such library before JetPack 7, but tells the power of its rails: read them with 'tegrastats' "
+        "A Jetson has no such library before JetPack 7, but reports the power of its rails. Read it with 'tegrastats' "
         f"or from hwmon (ina3221), and pass {_OWN_METER}."
     ),
     (_NO_LIBRARY, "wsl"): (
-        "In WSL its library comes with the driver of Windows: install that one, run 'wsl --update', and put "
+        "In WSL its library comes with the driver of Windows. Install that driver, run 'wsl --update', and put "
         "/usr/lib/wsl/lib into LD_LIBRARY_PATH."
     ),
     (999, "container"): (
-        "A container loses its GPU when systemd of the host reloads: restart it, and see 'no-cgroups' in "
+        "A container loses its GPU when systemd of the host reloads. Restart the container, and see 'no-cgroups' in "
         "/etc/nvidia-container-runtime/config.toml."
     ),
 }
-_LOOK_AT_IT: Final = "nvidia-smi"
+_LIST_COMMAND: Final = "nvidia-smi"
 _COMMANDS: Final[Mapping[int | None, str]] = {_MISMATCH: "sudo reboot", _NO_DRIVER: "sudo modprobe nvidia"}
 _WITHOUT_POWER: Final[Mapping[Place, str]] = {
-    "jetson": f"A Jetson tells the power of its rails instead: read 'tegrastats', and pass {_OWN_METER}.",
-    "wsl": f"Some drivers of Windows do not pass it on to WSL: update the driver, or pass {_OWN_METER}.",
+    "jetson": f"A Jetson reports the power of its rails instead. Read 'tegrastats', and pass {_OWN_METER}.",
+    "wsl": f"Some drivers of Windows do not pass it on to WSL. Update the driver, or pass {_OWN_METER}.",
 }
 
 
 def remedy(code: int | None) -> str:
-    """Return what would let the driver's library start here.
+    """Return the remedy for a driver's library that does not start.
 
     Args:
-        code: What it returned; None if it returned nothing.
+        code: The library's return code. None if it returned nothing.
 
     Returns:
         A sentence or two.
     """
     if code is None:
         return _START_IT
-    return _AT_A_PLACE.get((code, place_of())) or _ANYWHERE.get(code, _START_IT)
+    return _REMEDIES_BY_MACHINE.get((code, place_of())) or _REMEDIES.get(code, _START_IT)
 
 
 def command(code: int | None) -> str:
-    """Return what to type first where the driver's library does not start.
+    """Return the first command to type if the driver's library does not start.
 
     Args:
-        code: What it returned; None if it returned nothing.
+        code: The library's return code. None if it returned nothing.
     """
-    return _LOOK_AT_IT if place_of() == "container" else _COMMANDS.get(code, _LOOK_AT_IT)
+    return _LIST_COMMAND if place_of() == "container" else _COMMANDS.get(code, _LIST_COMMAND)
 
 
 def without_power(*, is_slice: bool) -> str:
-    """Return what to do about GPUs that tell neither energy nor power.
+    """Return the remedy for GPUs that report neither energy nor power.
 
     Args:
-        is_slice: Whether it is a slice of MIG.
+        is_slice: Whether the GPU is a slice of MIG.
     """
     if is_slice:
         return (
-            "The driver knows the energy of the whole GPU only, of which a slice of MIG counts its share, and does not "
-            "tell it here: give the container the whole GPU's device, or train without MIG."
+            "A slice of MIG counts its share of the whole GPU's energy, which the driver does not report here. Give "
+            "the container the whole GPU's device, or train without MIG."
         )
-    unsupported = f"Older GeForce and virtual GPUs do not tell it: ask whoever runs the host, or pass {_OWN_METER}."
+    unsupported = f"Older GeForce and virtual GPUs do not report it. Ask the administrator, or pass {_OWN_METER}."
     return _WITHOUT_POWER.get(place_of(), unsupported)
 
 
 def none_chosen(found: int, uuids: Sequence[str] | None, environ: Mapping[str, str]) -> str:
-    """Say why none of the driver's GPUs counts, and what to do.
+    """Return a message that none of the driver's GPUs counts, and the remedy.
 
     Args:
-        found: How many the driver sees.
-        uuids: The GPUs that were asked for; None where the environment decides.
+        found: The number of GPUs that the driver sees.
+        uuids: The requested GPUs. None if the environment decides.
         environ: Environment variables.
     """
     if not found:
         return (
-            "NVIDIA's driver sees no GPU, and 'nvidia-smi -L' lists none: look at 'dmesg' for errors (Xid), and give a "
+            "NVIDIA's driver sees no GPU, and 'nvidia-smi -L' lists none. Look for errors (Xid) in 'dmesg', and give a "
             "container its GPUs ('--gpus all')."
         )
     visible = f"CUDA_VISIBLE_DEVICES={environ.get('CUDA_VISIBLE_DEVICES')!r}"
     asked = visible if uuids is None else f"uuids={list(uuids)}"
     return (
-        f"This process uses no NVIDIA GPU: {asked} names none of the {found} that the driver sees. 'nvidia-smi -L' "
-        "lists them; sources=[NvmlSource(uuids=[...])] names those to measure."
+        f"This process uses no NVIDIA GPU, because {asked} names none of the {found} that the driver sees. "
+        "'nvidia-smi -L' lists them. Name the GPUs to measure by sources=[NvmlSource(uuids=[...])]."
     )

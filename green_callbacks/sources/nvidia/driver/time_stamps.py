@@ -1,28 +1,29 @@
-"""The driver's time stamps of samples, as monotonic time."""
+"""Converts the driver's time stamps of samples to monotonic time."""
 
 from typing import Final
 
 from green_callbacks.clock import Clock
 
 MICROSECONDS_PER_SECOND: Final = 1e6
+"""Number of µs in 1 s."""
 STEP_SECONDS: Final = 0.25
-"""By so much a time stamp may differ from the time that passed, in s, before the time of day was set."""
+"""Difference of a time stamp and the passed time, in s, from which the time of day was set (by convention)."""
 MOST_AGE_SECONDS: Final = 1.0
-"""How old the newest sample of a buffer may be that is kept up to date, in s."""
+"""Largest age of the newest sample of a buffer that is kept up to date, in s (by convention)."""
 _FRESH_SECONDS: Final = 0.1
-"""How old the newest sample of a healthy buffer is at most, in s."""
+"""Largest age of the newest sample of a healthy buffer, in s (by experiment)."""
 _SLEW_SECONDS: Final = 0.005
-"""By how much the time of day may be set between two readings, in s: NTP slews 500 us a second at most."""
+"""Largest change of the time of day between two readings that is slewing, in s. NTP slews 500 µs per second at most."""
 
 
 class StampClock:
-    """Turns the driver's time stamps, in microseconds since 1970, into monotonic time.
+    """Converts the driver's time stamps, in µs since 1970, to monotonic time.
 
-    The time of day may be set at any moment, the monotonic time passes. So what counts of a stamp is how much later it
-    is than those before it, and that is checked against the time that passed.
+    The time of day may be set at any moment, while monotonic time only passes. So stamps are compared with earlier
+    stamps, and the difference is checked against the passed time.
 
     Args:
-        clock: The time.
+        clock: The clock.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -30,14 +31,14 @@ class StampClock:
         self._offset = self.day_offset()
 
     def day_offset(self) -> float:
-        """Return by how much the time of day exceeds the monotonic time, in s."""
+        """Return the time of day less the monotonic time, in s."""
         return self._clock.now().timestamp() - self._clock.monotonic()
 
     def set_by(self, stamp: int) -> None:
-        """Begin anew with the time of day, or with a stamp where that is far off it.
+        """Restart with the time of day, or with a stamp if it is far off the time of day.
 
         Args:
-            stamp: The newest stamp.
+            stamp: The newest stamp, in µs.
         """
         self._offset = self.day_offset()
         if not -STEP_SECONDS < self._clock.monotonic() - self.seconds(stamp) < MOST_AGE_SECONDS:
@@ -45,24 +46,24 @@ class StampClock:
 
     @property
     def is_off(self) -> bool:
-        """Whether the time of day was set since the stamps were last seen to follow it."""
+        """Whether the time of day was set since stamps last agreed with it."""
         return abs(self.day_offset() - self._offset) > STEP_SECONDS
 
-    def step_seconds(self) -> float:
-        """Return by how much the time of day was set since this was asked the last time, in s; 0 if it just passed."""
+    def take_step_seconds(self) -> float:
+        """Return the change of the time of day since the last call, in s. It is 0 if time just passed."""
         offset = self.day_offset()
         step, self._offset = offset - self._offset, offset
         return step if abs(step) > STEP_SECONDS else 0.0
 
     def stamp_now(self) -> int:
-        """Return the latest stamp that a sample can have now, where stamps are of this time of day."""
+        """Return the latest stamp that a sample can have now, in µs."""
         return round((self._clock.now().timestamp() + STEP_SECONDS) * MICROSECONDS_PER_SECOND)
 
     def settle(self, stamp: int) -> None:
-        """Follow the time of day where the stamps do: it is set little by little by NTP, or in small steps.
+        """Follow the time of day if the stamps follow it, as when NTP slews it.
 
         Args:
-            stamp: The newest stamp.
+            stamp: The newest stamp, in µs.
         """
         offset = self.day_offset()
         age = self._clock.monotonic() + offset - stamp / MICROSECONDS_PER_SECOND
@@ -73,6 +74,6 @@ class StampClock:
         """Return a stamp as monotonic time, in s.
 
         Args:
-            stamp: The driver's time stamp.
+            stamp: The driver's time stamp, in µs.
         """
         return stamp / MICROSECONDS_PER_SECOND - self._offset

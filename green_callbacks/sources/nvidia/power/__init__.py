@@ -1,1 +1,1 @@
-"""The power of an NVIDIA GPU, integrated over time where its energy counter cannot be used."""
+"""The energy of an NVIDIA GPU by its power, integrated over time, where its energy counter cannot be used."""

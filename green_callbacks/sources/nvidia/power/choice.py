@@ -1,12 +1,11 @@
-"""The energy of a GPU by its power: of the three ways to sample it, the best that the GPU allows."""
+"""Chooses the best of three ways to obtain the energy of a GPU from its power."""
 
 from typing import Protocol
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
-from green_callbacks.sources.nvidia.counter.interpolation import Look
-from green_callbacks.sources.nvidia.counter.power_model import Edge
 from green_callbacks.sources.nvidia.driver.calls import DriverError
+from green_callbacks.sources.nvidia.estimates import EnergySample, Estimate
 from green_callbacks.sources.nvidia.power.averaged import AveragedGauge
 from green_callbacks.sources.nvidia.power.buffered import BufferedGauge
 from green_callbacks.sources.nvidia.power.sampled import SampledGauge
@@ -14,16 +13,16 @@ from green_callbacks.sources.nvidia.sensor import GpuSensor
 
 
 class PowerGauge(Protocol):
-    """The energy of a GPU by its power, from zero. What asks the driver raises ``DriverError`` when it refuses."""
+    """The energy of a GPU by its power, from zero. Methods raise ``DriverError`` if the driver refuses."""
 
     @property
     def method(self) -> Method:
-        """How joules are obtained."""
+        """Method of the readings."""
         ...
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Short words that a reader of the energy must know."""
+        """Flags for readings."""
         ...
 
     @property
@@ -33,42 +32,46 @@ class PowerGauge(Protocol):
 
     @property
     def lag_joules(self) -> float:
-        """What the energy may be off, in J, by how old a power is when it is read."""
+        """Possible offset of the energy, in J, because the age of a power is not known."""
         ...
 
     @property
     def walk_square_joules(self) -> float:
-        """What has gone unseen between samples, in J²: it never falls."""
+        """Square of the energy that samples may have missed, in J². It never falls."""
         ...
 
     @property
     def poll_seconds(self) -> float:
-        """When :meth:`sample` wants to be called next, in s from now."""
+        """Time until :meth:`sample` should be called next, in s."""
         ...
 
     def next_seconds(self, now: float) -> float:
-        """Return when :meth:`sample` wants to be called next, in monotonic s."""
+        """Return when :meth:`sample` should be called next, in monotonic s.
+
+        Args:
+            now: Monotonic time in s.
+        """
         ...
 
     @property
     def gap_seconds(self) -> float:
-        """Seconds in which nothing was measured."""
+        """Time in which nothing was measured, in s."""
         ...
 
     @property
-    def last(self) -> Look:
+    def last(self) -> EnergySample:
         """The energy up to the last sample."""
         ...
 
     @property
     def unseen_joules(self) -> float:
-        """How much more than the last sample shows may have run up until then, in J."""
+        """Most energy that the last sample may not show yet, in J."""
         ...
 
     def sample(self) -> None:
-        """Go on to now."""
+        """Take a sample."""
 
-    def read(self) -> Edge:
+    def read(self) -> Estimate:
         """Return the energy now."""
         ...
 
@@ -78,7 +81,7 @@ def power_gauge(sensor: GpuSensor, clock: Clock, *, use_buffer: bool = True) -> 
 
     Args:
         sensor: The GPU.
-        clock: The time.
+        clock: The clock.
         use_buffer: Whether the driver's own samples may be taken. Defaults to True.
 
     Raises:
@@ -88,5 +91,5 @@ def power_gauge(sensor: GpuSensor, clock: Clock, *, use_buffer: bool = True) -> 
         try:
             return BufferedGauge(sensor, clock)
         except DriverError:
-            pass  # there is none, or it is not kept up to date: the power itself may still be told
+            pass  # there is no current buffer, but the power itself may still be reported
     return AveragedGauge(sensor, clock) if sensor.averages else SampledGauge(sensor, clock)
