@@ -39,8 +39,8 @@ test-lightning: .venv/lightning/ready
 	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
 
 test-keras: .venv/keras/ready
-	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/tensorflow
-	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append tests/frameworks/keras
+	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
+	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append tests/frameworks/keras tests/frameworks/contract
 
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready

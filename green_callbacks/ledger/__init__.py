@@ -1,13 +1,14 @@
-"""The file of a run: its format, its writer and its readers."""
+"""The ledger is the file of a run. This room has its format, its writer and its readers."""
 
 from green_callbacks.ledger.closing_line import Closing, closing_of, read_closing
 from green_callbacks.ledger.closing_points import Point
+from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.format import SCHEMA
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import is_ledger, shown
 from green_callbacks.ledger.line_encoding import Lines
 from green_callbacks.ledger.project_ledgers import ledgers_of
-from green_callbacks.ledger.reader import LedgerContents, read_ledger
+from green_callbacks.ledger.reader import read_ledger
 from green_callbacks.ledger.run_ledger import RunLedger
 
 __all__ = [

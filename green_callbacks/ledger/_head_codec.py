@@ -1,4 +1,4 @@
-"""What the head of a ledger says of its run, and what it plans."""
+"""Encodes and decodes the head of a ledger, which describes the run and its plan."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -29,11 +29,13 @@ from green_callbacks.text import is_plain_name
 
 _MODES: Final = frozenset({"max", "min"})
 _MAX_SCHEMA: Final = 1_000
+"""Largest version of the format that is taken for a number of ours. The present version is 2."""
+
 _SHOWN: Final = 60
-"""How much of a wrong name is shown, in characters."""
+"""Number of characters that a message shows of a wrong name."""
 
 _MAX_FIELDS: Final = 100
-"""Most fields of a plan or a device: some ten are known, and later versions may know more."""
+"""Largest number of fields of a plan or a device. About ten are known, and later versions may add some."""
 
 
 def encode_head(head: Head) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def _encode_device(info: DeviceInfo) -> dict[str, Any]:
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
-    """Return the fields of a plan that are known; numbers that cannot be are not."""
+    """Return the known fields of a plan, without impossible numbers."""
     fields: dict[str, Any] = {name: _whole(getattr(plan, name)) for name in form.PLAN_COUNTS}
     fields |= {name: _within(getattr(plan, name), MAX_SECONDS) for name in form.PLAN_AMOUNTS}
     fields |= {name: _within(getattr(plan, name), MAX_JOULES) or None for name in form.PLAN_SPENT}
@@ -89,15 +91,15 @@ def _whole(value: float | None) -> int | None:
 
 
 def decode_head(fields: Mapping[str, Any], place: str) -> Head:
-    """Return what a head says.
+    """Return the head that a line holds.
 
     Args:
         fields: The line.
-        place: Which line of which file it is, for messages.
+        place: Line number and file, for messages.
 
     Raises:
-        LedgerError: It is of another schema, or names its run by what is no name of a file.
-        ValueError: It holds what cannot be.
+        LedgerError: The head has another schema, or the name of its run cannot be a file name.
+        ValueError: A field has an impossible value.
     """
     get = fields.get
     version = get("version")
@@ -106,7 +108,7 @@ def decode_head(fields: Mapping[str, Any], place: str) -> Head:
     if not is_plain_name(run_id):
         msg = (
             f"{place} names its run {run_id[:_SHOWN]!a}, which cannot be the name of a file. "
-            "A run is named by at most 100 letters, digits, dots, dashes and underscores. Name another ledger."
+            "Such a name has at most 100 letters, digits, dots, dashes and underscores. Name another ledger."
         )
         raise LedgerError(msg)
     devices = mapping(get("devices", {}), MAX_DEVICES)
@@ -132,8 +134,8 @@ def _check_schema(schema: int, version: object, place: str) -> None:
         msg = f"{place} was written by a later version of the package ({by}). Update the package to read it."
     else:
         msg = (
-            f"{place} was written by {by} in schema {schema}, which is not read any more (this version reads schema "
-            f"{form.SCHEMA}). Read the file with the version that wrote it."
+            f"{place} was written by {by} in schema {schema}. This version reads only schema {form.SCHEMA}. "
+            "Read the file with the version that wrote it."
         )
     raise LedgerError(msg)
 
@@ -145,10 +147,10 @@ def _device(said: object) -> DeviceInfo:
 
 
 def decode_plan(said: object) -> Plan:
-    """Return a plan; unknown fields are passed over.
+    """Return a plan, ignoring unknown fields.
 
     Raises:
-        ValueError: It holds what cannot be.
+        ValueError: A field has an impossible value.
     """
     fields = mapping(said, _MAX_FIELDS)
     known: dict[str, Any] = {name: optional_count(fields.get(name)) for name in form.PLAN_COUNTS}

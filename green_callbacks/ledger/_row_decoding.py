@@ -1,4 +1,4 @@
-"""Records from the lines of a ledger."""
+"""Decodes the records in the lines of a ledger."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from functools import partial
 from itertools import repeat
 from typing import Any, Final, TypeVar, cast
 
-from green_callbacks.ledger.format import METHODS, NOT_FINITE, PHASES, SETS_PER_STRETCH
+from green_callbacks.ledger.format import METHODS, NOT_FINITE, PHASES, SETS_PER_SESSION
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_METRICS
 from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
 from green_callbacks.records.checked import (
@@ -33,30 +33,36 @@ from green_callbacks.records.codec import decode_intensity
 _T = TypeVar("_T")
 
 INHERITED: Final = "inherited"
-"""Flag of an intensity that was stated before a damaged line, which may have stated another one."""
+"""Flag of an intensity taken from a line before a damaged line, which may have held a newer one."""
 
 _LATEST: Final = datetime(9999, 12, 31, tzinfo=UTC)
+"""Latest time of a record. A later one could overflow when it is rounded."""
+
 _DEVICE_FIELDS: Final = 5
+"""Number of fields of a device (name, component, method, tolerance and flags)."""
+
 _PHASE_FIELDS: Final = 2
+"""Number of fields of a phase (energy in J and time in s)."""
+
 _FLOATS: Final = frozenset({float})
 _device = partial(tuple.__new__, DeviceEnergy)
 
 
 @dataclass(slots=True)
-class _Stretch:
-    """What the lines of one process of the run leave out since it has not changed."""
+class _Session:
+    """Values that later lines of one process leave out as long as they do not change."""
 
     intensity: Intensity | None = None
     pue: float | None = None
     damages: int = 0
-    """Damaged lines of the file when the intensity was last said."""
+    """Number of damaged lines in the file when the intensity was last stated."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Devices:
     """A set of devices, in columns."""
 
-    stretch: _Stretch
+    session: _Session
     names: tuple[str, ...]
     components: tuple[str, ...]
     methods: tuple[Method, ...]
@@ -65,33 +71,33 @@ class _Devices:
 
 
 class Rows:
-    """Makes records of lines, which leave out what has not changed since the line before."""
+    """Decodes records, and fills in the values that a line leaves out because they have not changed."""
 
     def __init__(self) -> None:
-        self._stretches: dict[int, _Stretch] = {}
+        self._sessions: dict[int, _Session] = {}
         self._sets: dict[int, _Devices] = {}
         self._damages = 0
 
     def doubt(self) -> None:
-        """Flag from here on what is known of intensities: a damaged line may have changed it."""
+        """Flag inherited intensities from here on, because a damaged line may have changed them."""
         self._damages += 1
 
     def devices(self, fields: Mapping[str, Any]) -> None:
-        """Take a set of devices.
+        """Remember a set of devices.
 
         Args:
             fields: The line.
 
         Raises:
-            ValueError: It holds what cannot be.
+            ValueError: A field has an impossible value.
         """
         number = count(fields.get("set"))
         listed = [_described(each) for each in sequence(fields.get("devices"), MAX_DEVICES)]
         columns = [tuple(column) for column in zip(*listed, strict=True)] or [()] * _DEVICE_FIELDS
         if len(set(columns[0])) < len(listed):
             raise wrong(listed, "a name for each device")
-        stretch = self._stretches.setdefault(number // SETS_PER_STRETCH, _Stretch())
-        self._sets[number] = _Devices(stretch, *columns)
+        session = self._sessions.setdefault(number // SETS_PER_SESSION, _Session())
+        self._sets[number] = _Devices(session, *columns)
 
     def record(self, fields: Mapping[str, Any]) -> EpochRecord:
         """Return the record of a line.
@@ -100,16 +106,16 @@ class Rows:
             fields: The line.
 
         Raises:
-            ValueError: It holds what cannot be, or rests on a line that is missing.
+            ValueError: A field has an impossible value, or refers to a missing line.
         """
         get = fields.get
         devices = self._sets.get(count(get("set")))
         if devices is None:
-            raise wrong(get("set"), "set of devices that a line before has named")
-        seconds, stretch = amount(get("seconds"), MAX_SECONDS), devices.stretch
-        intensity = _intensity(stretch, get("intensity"), self._damages)
-        pue = _pue(stretch, get("pue"))
-        record = EpochRecord(  # by place: by name, it takes twice as long to make
+            raise wrong(get("set"), "set of devices named by a line before")
+        seconds, session = amount(get("seconds"), MAX_SECONDS), devices.session
+        intensity = _intensity(session, get("intensity"), self._damages)
+        pue = _pue(session, get("pue"))
+        record = EpochRecord(  # by position, because keywords double the time of this call
             _optional(get("epoch"), count),
             _moment(get("at")),
             seconds,
@@ -126,8 +132,8 @@ class Rows:
             _optional(get("tokens"), count),
             _optional(get("flops"), _flops),
         )
-        # Only now: a damaged line counts for nothing.
-        stretch.intensity, stretch.pue, stretch.damages = intensity, pue, self._damages
+        # Only now, because a damaged line must not change what later lines inherit.
+        session.intensity, session.pue, session.damages = intensity, pue, self._damages
         return record
 
 
@@ -135,23 +141,23 @@ def _optional(said: object, read: Callable[[object], _T]) -> _T | None:
     return None if said is None else read(said)
 
 
-def _intensity(stretch: _Stretch, said: object, damages: int) -> Intensity:
+def _intensity(session: _Session, said: object, damages: int) -> Intensity:
     if said is not None:
         return decode_intensity(said)
-    known = stretch.intensity
+    known = session.intensity
     if known is None:
         raise wrong(said, "carbon intensity, here or in a line before")
-    if damages == stretch.damages or INHERITED in known.flags:
+    if damages == session.damages or INHERITED in known.flags:
         return known
     return replace(known, flags=(*known.flags, INHERITED))
 
 
-def _pue(stretch: _Stretch, said: object) -> float:
+def _pue(session: _Session, said: object) -> float:
     if said is not None:
         return amount(said, MAX_PUE, 1.0)
-    if stretch.pue is None:
+    if session.pue is None:
         raise wrong(said, "PUE, here or in a line before")
-    return stretch.pue
+    return session.pue
 
 
 def _described(said: object) -> tuple[str, str, Method, float, tuple[str, ...]]:
@@ -164,7 +170,7 @@ def _described(said: object) -> tuple[str, str, Method, float, tuple[str, ...]]:
 
 
 def _energies(devices: _Devices, seconds: float, get: Callable[[str], Any]) -> dict[str, DeviceEnergy]:
-    """Return the energy of every device, by name; in steps for all devices, since most of the time goes here."""
+    """Return the energy of each device by name, column by column because reading spends most of its time here."""
     size = len(devices.names)
     joules, lows, highs, gaps = get("joules"), get("low"), get("high"), get("gaps")
     if not _are_amounts(joules, lows, highs, size):
@@ -179,13 +185,13 @@ def _energies(devices: _Devices, seconds: float, get: Callable[[str], Any]) -> d
         repeat(0.0) if gaps is None else _gaps(gaps, size),
         devices.tolerances,
         devices.flags,
-        strict=False,  # some repeat without end
+        strict=False,  # repeat() has no end
     )
     return dict(zip(devices.names, map(_device, rows), strict=True))
 
 
 def _are_amounts(joules: object, lows: object, highs: object, size: int) -> bool:
-    """Tell whether three columns are lists of energies, as they are in nearly all lines."""
+    """Return whether three columns are plain lists of energies, which is so in nearly all lines."""
     if not (type(joules) is list and type(lows) is list and type(highs) is list):
         return False
     if not len(joules) == len(lows) == len(highs) == size:
@@ -238,7 +244,7 @@ def _flops(said: object) -> float:
 
 
 def _any_number(said: object) -> float:
-    """Return any number, also those that JSON does not know."""
+    """Return a number, which may be a text that stands for NaN or an infinity."""
     if type(said) is float:
         return said
     if type(said) is str and said in NOT_FINITE:
@@ -255,6 +261,6 @@ def _moment(said: object) -> datetime:
             moment = moment.astimezone(UTC)
         except OverflowError as reason:
             raise wrong(said, "time") from reason
-    if moment > _LATEST:  # a fraction of a second would round it into a year that there is not
+    if moment > _LATEST:  # rounding a fraction of a second could reach the year 10000
         raise wrong(said, "time before the last day of the year 9999")
     return moment

@@ -1,7 +1,7 @@
-"""The text of a record's line, put together by hand.
+"""Encodes a record as one line of a ledger.
 
-It is made while training waits, on a thread that was asleep. Through dictionaries and an encoder it takes twice as
-long, most of it for code that has left the processor's caches.
+The text is formatted directly, because training waits for it. A dictionary and a JSON encoder take twice as long. Most
+of that time goes to code that has left the caches of the processor while its thread was asleep.
 """
 
 from json.encoder import encode_basestring_ascii as quoted
@@ -17,14 +17,14 @@ _NAMES: Final = ("joules", "low", "high", "gaps")
 
 
 def row_text(kind: str, number: int, record: EpochRecord, surroundings: str, *, has_metrics: bool = True) -> str:
-    """Return the line of a record, without its end.
+    """Return the line of a record, without its line break.
 
     Args:
         kind: ``record`` or ``heartbeat``.
         number: Number of its set of devices.
         record: The record.
-        surroundings: Its intensity and PUE as they stand in the line, where they changed; else empty.
-        has_metrics: Whether its metrics are written.
+        surroundings: The encoded intensity and PUE where they changed since the line before. Empty otherwise.
+        has_metrics: Whether to write the metrics. Defaults to True.
     """
     text = f'{{"type":"{kind}","set":{number}'
     if record.epoch is not None:
@@ -88,13 +88,13 @@ def _counts(record: EpochRecord) -> str:
 
 
 def _any(value: SupportsFloat) -> str:
-    """Write a number that reads back exactly; as text where JSON does not know it (NaN, infinities)."""
+    """Encode a number so that it reads back exactly. NaN and infinities become texts."""
     number = float(value)
     return repr(number) if isfinite(number) else f'"{number}"'
 
 
 def _within(value: SupportsFloat | None, most: float) -> str:
-    """Write a number from 0 to a bound; null where it is another, which no reader would take."""
+    """Encode a number from 0 to a bound. Any other number becomes null, because readers would refuse it."""
     if value is None:
         return _NULL
     number = float(value)

@@ -1,4 +1,4 @@
-"""A file to which whole lines are appended, whatever others do to it meanwhile."""
+"""Appends whole lines to a file that others may remove, replace or cut short in the meantime."""
 
 import os
 import stat
@@ -15,10 +15,11 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-LOOK_SECONDS: Final = 1.0
-"""How often it is looked whether the file has been removed or replaced, in s; whether it was cut short, every time."""
+CHECK_SECONDS: Final = 1.0
+"""Shortest time between two checks whether the file was removed or replaced, in s. Its length is checked every time."""
+
 _MOST_NAMES: Final = 1000
-"""So many names are tried for a file beside one that is in the way."""
+"""Number of names that are tried for a new file where another file is in the way."""
 
 
 class AppendedFile:
@@ -26,7 +27,7 @@ class AppendedFile:
 
     Args:
         path: The file.
-        on_written: Called with the descriptor after something was written.
+        on_written: Called with the file descriptor after each write.
     """
 
     def __init__(self, path: Path, on_written: Callable[[int], None]) -> None:
@@ -35,45 +36,45 @@ class AppendedFile:
         self._file: FileIO | None = None
         self._identity: tuple[int, int] | None = None
         self._end = 0
-        self._looked_seconds = -LOOK_SECONDS
+        self._checked_seconds = -CHECK_SECONDS
         self._is_warned = self._has_written = False
         self.has_others = False
-        """Whether somebody else writes to the file at the same time."""
+        """Whether another process writes to the file at the same time."""
 
     def is_lost(self, *, at_once: bool = False) -> bool:
-        """Tell whether the file is no longer what was written: removed, replaced or cut short.
+        """Return whether the file was removed, replaced or cut short.
 
         Args:
-            at_once: Whether to look even if that was done shortly before.
+            at_once: Whether to check even if the last check was less than a second ago. Defaults to False.
         """
         now = time.monotonic()
-        if not at_once and now - self._looked_seconds < LOOK_SECONDS:
+        if not at_once and now - self._checked_seconds < CHECK_SECONDS:
             return self._file is not None and self._file.seek(0, os.SEEK_END) < self._end
-        self._looked_seconds = now
+        self._checked_seconds = now
         try:
-            there = os.stat(self.path)  # noqa: PTH116  at every edge, and a Path takes twice as long
+            there = os.stat(self.path)  # noqa: PTH116  runs at every edge, and a Path takes twice as long
         except OSError as reason:
-            # Whatever else the disk answers, or does not: writing will tell.
+            # Any other error of the disk shows again when the file is written.
             return reason.errno in {ENOENT, ENOTDIR, ELOOP}
-        # A folder may have got the number that the file had.
+        # A folder may have got the inode number of the removed file.
         return _identity(there) != self._identity or there.st_size < self._end or stat.S_ISDIR(there.st_mode)
 
     @property
     def end(self) -> int:
-        """Where the next line will begin, in bytes, if nobody else writes to the file."""
+        """Offset of the next line in bytes, if nobody else writes to the file."""
         return self._end
 
     def open(self, *, anew: bool) -> int:
         """Open the file.
 
         Args:
-            anew: Whether it was lost, and all that it held will be written again.
+            anew: Whether the file was lost and all its lines will be written again.
 
         Returns:
-            Where the next line will begin, in bytes.
+            Offset of the next line, in bytes.
 
         Raises:
-            OSError: It cannot be opened.
+            OSError: The file cannot be opened.
         """
         if anew:
             self._make_room()
@@ -87,21 +88,21 @@ class AppendedFile:
         return self._end
 
     def follow(self, other: "AppendedFile") -> None:
-        """Go on with the file that another has written and closed, so that what happens to it in between is noticed.
+        """Continue the file that another object has written and closed, so that a change in between is noticed.
 
         Args:
-            other: The other.
+            other: The object that wrote the file.
         """
-        self.path, self._identity, self._end = other.path, other._identity, other._end  # noqa: SLF001  of our own kind
+        self.path, self._identity, self._end = other.path, other._identity, other._end  # noqa: SLF001  of this class
 
     def append(self, data: bytes) -> None:
-        """Write all of the data or none of it: a torn line would be lost, and the next one with it.
+        """Write all of the data or none, because a torn line would be lost together with the line after it.
 
         Args:
             data: Whole lines.
 
         Raises:
-            OSError: It cannot be written.
+            OSError: The data cannot be written.
         """
         if self._file is None:
             self.open(anew=False)
@@ -111,8 +112,8 @@ class AppendedFile:
         if self._has_written and end > self._end and not self.has_others:
             self.has_others = True
             logger.warning(
-                "Another run writes to the ledger %s at the same time, so its records are mixed with those of this "
-                "one. Give each run a file of its own with ledger=…, or leave that out.",
+                "Another run writes to the ledger %s at the same time. The records of both runs are mixed in it. "
+                "Give each run a file of its own with ledger=…, or leave that option out.",
                 self.path,
             )
         if end and (end != self._end or not self._has_written) and _byte_before(file, end) != b"\n":
@@ -122,23 +123,23 @@ class AppendedFile:
             while written < len(data):
                 written += file.write(data[written:])
         except OSError:
-            with suppress(OSError):  # of a device; what the write says is the reason
+            with suppress(OSError):  # a device cannot be truncated, and the first error is the reason
                 file.truncate(end)
             raise
         self._end, self._has_written = end + len(data), True
         self._on_written(file.fileno())
 
     def close(self) -> None:
-        """Close the file; safe to call again."""
+        """Close the file. Safe to call again."""
         file, self._file = self._file, None
         if file is not None:
             file.close()
 
     def _make_room(self) -> None:
-        """Make sure that all can be written anew: here if nothing of others is here, else in a file beside this one."""
+        """Make room for all lines. If another run has written to the file, a new file beside it takes them."""
         before = self.path
         if self._file is not None and _is_same(self._file, self.path):
-            self._file.truncate(0)  # what is left of it is part of what is written anew
+            self._file.truncate(0)  # the lines that are left will be written again
         elif os.path.lexists(self.path) and (not self.path.is_file() or self.path.stat().st_size):
             self.path = _free_name(self.path)
         if self._file is not None and not _is_same(self._file, self.path):
@@ -147,8 +148,8 @@ class AppendedFile:
         if not self._is_warned:
             self._is_warned = True
             logger.warning(
-                "The ledger %s was removed, replaced or cut short while its run goes on. All its records are written "
-                "anew to %s.",
+                "The ledger %s was removed, replaced or cut short during its run. All its records are written again "
+                "to %s. Leave the file in place until the run ends.",
                 before,
                 self.path,
             )

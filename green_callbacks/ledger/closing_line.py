@@ -1,7 +1,7 @@
-"""The closing line: the totals of a run, so that nobody needs to read all of its ledger.
+"""The closing line of a ledger holds the totals of its run, so that a reader need not sum all records.
 
-A cache that any reader may ignore. It is trusted only where it is the last line of the file and states truly where it
-begins: whatever was appended after it, or cut before it, makes it worth nothing.
+It is a cache that any reader may ignore. A reader trusts it only if it is the last line and states its own offset
+correctly. So it loses its effect when lines are appended after it or removed before it.
 """
 
 import json
@@ -38,45 +38,53 @@ from green_callbacks.records.checked import (
 from green_callbacks.text import is_plain_name
 
 _TAIL_BYTES: Final = 8_192
-"""Read from the end of a file: twice what a closing line may take."""
+"""Number of bytes read from the end of a file, which is twice the longest closing line."""
 
 _MAX_DEVICES: Final = 8
-"""Most devices whose energy a closing line tells; a run on more has records to sum."""
+"""Largest number of devices whose energy a closing line holds. For more, the records are summed."""
 
 _MOST_SHARE: Final = 1.0 + 1e-9
-"""Largest share: sums in another order may round to a bit more than the whole."""
+"""Largest share that is accepted. Rounding may bring a sum slightly above the whole."""
 
 _MODES: Final = frozenset({"max", "min"})
-_POINT: Final = 3
+_POINT_FIELDS: Final = 3
+"""Number of fields of a point (emissions, value and epoch)."""
 _HEADS: Final = tuple(HEAD + str(SCHEMA).encode() + after for after in (b",", b"}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """What a closed run came to: the sums over its records, equal to the last bit.
+    """The totals of a run. They equal the sums over its records to the last bit.
+
+    Example:
+        >>> from green_callbacks.ledger import closing_of
+        >>> from green_callbacks.records import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.2)])
+        >>> closing_of("digits", history, monitor=None, mode="max").emissions_kg
+        0.2
 
     Attributes:
         run_id: Name of the run.
-        rows: Number of records, those outside epochs included.
+        rows: Number of records, including the rows outside epochs.
         epochs: Number of finished epochs.
         duration_seconds: Accounted time, in s.
-        energy_joules: Energy at the IT equipment, in J; None if nothing was measured.
-        facility_kwh: Energy of the facility, in kWh; 0 if nothing was measured.
-        emissions_kg: Emissions in kgCO2e; 0 if nothing was measured.
-        emissions_low_kg: Lower bound of the emissions, in kgCO2e; None if nothing was measured.
-        emissions_high_kg: Upper bound of the emissions, in kgCO2e; None if nothing was measured.
-        measured_share: Share of the energy that was measured, 0 to 1; None if there was no energy, or a GPU is missing.
-        samples: Training samples seen; None if unknown.
-        tokens: Training tokens seen; None if unknown.
-        flops: Floating-point operations done in training; None if unknown.
-        steps: Optimizer steps of the last fit; None if unknown.
-        devices: Energy by device, in J; empty where there are more than eight.
-        zone: Where the electricity of the last record came from; None if unknown.
-        monitor: Key of the watched metric; None if none was.
-        mode: ``max`` or ``min``: which way that metric improves.
-        front: Every new best of that metric, thinned.
-        curve: The emissions and that metric at the ends of the epochs, thinned.
-        stop_reason: Why a policy ended the run; None if none did. Defaults to None.
+        energy_joules: Energy at the IT equipment, in J. None if nothing was measured.
+        facility_kwh: Energy of the facility, in kWh. Zero if nothing was measured.
+        emissions_kg: Emissions in kgCO2e. Zero if nothing was measured.
+        emissions_low_kg: Lower bound of the emissions, in kgCO2e. None if nothing was measured.
+        emissions_high_kg: Upper bound of the emissions, in kgCO2e. None if nothing was measured.
+        measured_share: Measured share of the energy, 0 to 1. None without energy, or where a GPU was not measured.
+        samples: Training samples seen. None if unknown.
+        tokens: Training tokens seen. None if unknown.
+        flops: Floating-point operations of the training. None if unknown.
+        steps: Optimizer steps of the last fit. None if unknown.
+        devices: Energy by device, in J. Empty if there are more than eight devices. Defaults to empty.
+        zone: Zone of the electricity in the last record. Defaults to None, for an unknown zone.
+        monitor: Key of the watched metric. Defaults to None, for no metric.
+        mode: Direction in which that metric improves, ``max`` or ``min``. Defaults to ``max``.
+        front: Every new best value of that metric, thinned. Defaults to empty.
+        curve: Emissions and metric at the end of each epoch, thinned. Defaults to empty.
+        stop_reason: Why a policy ended the run. Defaults to None, if no policy did.
     """
 
     run_id: str
@@ -105,14 +113,20 @@ class Closing:
 def closing_of(
     run_id: str, history: History, *, monitor: str | None, mode: str, stop_reason: str | None = None
 ) -> Closing:
-    """Sum a run up.
+    """Return the totals of a run.
 
     Args:
         run_id: Name of the run.
         history: All its records.
-        monitor: Key of the watched metric; None if none is.
-        mode: ``max`` or ``min``: which way that metric improves.
+        monitor: Key of the watched metric. None for no metric.
+        mode: Direction in which that metric improves, ``max`` or ``min``.
         stop_reason: Why a policy ended the run. Defaults to None.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.2, metrics={"val_acc": 0.9})])
+        >>> closing_of("digits", history, monitor="val_acc", mode="max").front
+        (Point(kg=0.2, value=0.9, epoch=0),)
     """
     devices: Mapping[str, DeviceEnergy] = history.device_totals()
     return Closing(
@@ -141,11 +155,11 @@ def closing_of(
 
 
 def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
-    """Return the fields of a closing.
+    """Return the fields of a closing line.
 
     Args:
         closing: The totals.
-        most: The most points of the front, and of the curve.
+        most: Largest number of points of the front, and of the curve.
     """
     return {
         "run_id": closing.run_id,
@@ -177,14 +191,18 @@ def _encode_point(point: Point) -> list[Any]:
 
 
 def read_closing(path: str | Path) -> Closing | None:
-    """Read the closing line of a ledger, and nothing else of it but its first bytes.
+    """Read the closing line of a ledger. Of the rest of the file, only the first bytes are read. Raises nothing.
 
     Args:
         path: The file.
 
     Returns:
-        The totals; None where the file is no ledger of this schema, where the run was not closed or goes on, or where
-        the line does not state truly where it begins. Raises nothing.
+        The totals. None if the file is not a ledger of this schema, if the run was not closed or was resumed, or if the
+        line states a wrong offset.
+
+    Example:
+        >>> read_closing("no-such-file.jsonl") is None
+        True
     """
     try:
         with opened(Path(path)) as file:
@@ -212,11 +230,11 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
     """Read what :func:`encode_closing` wrote.
 
     Args:
-        said: The fields; unknown ones are passed over.
+        said: The fields. Unknown fields are ignored.
         stop_reason: Why a policy ended the run.
 
     Raises:
-        ValueError: A field is missing, or has a type or a value that cannot be.
+        ValueError: A field is missing, or has a wrong type or an impossible value.
     """
     get = said.get
     run_id = text(get("run_id"))
@@ -249,8 +267,8 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
 
 
 def _point(said: object) -> Point:
-    fields = sequence(said, _POINT)
-    if len(fields) < _POINT:
+    fields = sequence(said, _POINT_FIELDS)
+    if len(fields) < _POINT_FIELDS:
         raise wrong(said, "emissions, value and epoch")
     kg, value, epoch = fields
     return Point(amount(kg, MAX_JOULES), None if value is None else amount(value, 1e308, -1e308), optional_count(epoch))

@@ -1,4 +1,4 @@
-"""Points of a run that a closing line keeps: the front of emissions and quality, and the curve by epochs."""
+"""Selects the points of a closing line, on the front of emissions and quality and on the curve by epochs."""
 
 from collections.abc import Iterator, Sequence
 from math import isfinite
@@ -8,12 +8,16 @@ from green_callbacks.records import History
 
 
 class Point(NamedTuple):
-    """What had been emitted when a metric had a value.
+    """The cumulative emissions at which a metric had a value.
+
+    Example:
+        >>> Point(kg=0.2, value=0.9, epoch=0).kg
+        0.2
 
     Attributes:
-        kg: Emissions so far, in kgCO2e, with six digits.
-        value: The metric, with six digits; None where the epoch has none.
-        epoch: The epoch; None outside epochs.
+        kg: Emissions so far, in kgCO2e. A closing line rounds them to six digits.
+        value: The metric, rounded to six digits in a closing line. None where the epoch has no value.
+        epoch: Index of the epoch. None outside epochs.
     """
 
     kg: float
@@ -22,12 +26,12 @@ class Point(NamedTuple):
 
 
 def front(history: History, metric: str, mode: str) -> list[Point]:
-    """Return every new best of a metric, each at more emissions than the one before.
+    """Return every new best value of a metric, in the order of rising emissions.
 
     Args:
         history: All records.
         metric: Key of the metric.
-        mode: ``max`` or ``min``: which way it improves.
+        mode: Direction in which the metric improves, ``max`` or ``min``.
     """
     points: list[Point] = []
     sign, best = (1.0 if mode == "max" else -1.0), float("-inf")
@@ -42,11 +46,11 @@ def front(history: History, metric: str, mode: str) -> list[Point]:
 
 
 def curve(history: History, metric: str | None) -> Iterator[Point]:
-    """Yield the emissions at the end of every epoch, with the last finite value of a metric that was fresh in it.
+    """Yield the emissions at the end of each epoch, with the last finite value that a metric took in it.
 
     Args:
         history: All records.
-        metric: Key of the metric; None for none.
+        metric: Key of the metric. None for no metric.
     """
     rows, values = history.metric(metric) if metric is not None else ((), ())
     at = 0
@@ -59,11 +63,11 @@ def curve(history: History, metric: str | None) -> Iterator[Point]:
 
 
 def thinned_front(points: Sequence[Point], most: int) -> list[Point]:
-    """Return the points of a front that gain enough on the one before; always the first and the last.
+    """Return the points of a front that gain enough on the point before, and always the first and the last.
 
     Args:
         points: The front.
-        most: The most points to return, from 3.
+        most: Largest number of points to return, at least 3.
     """
     if len(points) <= most:
         return list(points)
@@ -77,11 +81,11 @@ def thinned_front(points: Sequence[Point], most: int) -> list[Point]:
 
 
 def thinned_curve(points: Sequence[Point], most: int) -> list[Point]:
-    """Return points of a curve at equal distances; always the last.
+    """Return points of a curve at equal distances, and always the last point.
 
     Args:
         points: The curve.
-        most: The most points to return.
+        most: Largest number of points to return.
     """
     if len(points) <= most:
         return list(points)

@@ -1,4 +1,4 @@
-"""Syncing a file to the disk, on a thread that nobody has to wait for."""
+"""Syncs a file to the disk on a thread of its own, so that nobody waits for the disk."""
 
 import os
 import threading
@@ -12,15 +12,15 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 SYNC_SECONDS: Final = 0.25
-"""Least time from one sync to the next, in s: what is written is synced well within a second."""
+"""Shortest time between two syncs, in s. So every line is synced well within a second, as the design promises."""
 
 
 class Syncer:
-    """Syncs what was written; a slow sync keeps nobody from writing.
+    """Syncs written data. A slow sync does not delay the next write.
 
     Args:
         path: The file, for messages.
-        threads: What starts threads.
+        threads: Starts the thread.
     """
 
     def __init__(self, path: Path, threads: Threads) -> None:
@@ -28,7 +28,7 @@ class Syncer:
         self._threads = threads
         self._bell = threading.Lock()
         self._bell.acquire()
-        self._hurry = threading.Lock()  # released when nobody should wait for the next sync any longer
+        self._hurry = threading.Lock()  # released when the next sync must not wait any longer
         self._hurry.acquire()
         self._ending = threading.Lock()
         self._marked: int | None = None
@@ -36,12 +36,12 @@ class Syncer:
         self._thread: threading.Thread | None = None
 
     def mark(self, descriptor: int) -> None:
-        """Note that something was written which must be synced.
+        """Request a sync of the data written so far.
 
         Args:
-            descriptor: The open file; it may be closed right after this.
+            descriptor: Descriptor of the open file. It may be closed right after this call.
         """
-        with self._ending:  # a thread that is about to end would not see the mark
+        with self._ending:  # a thread that is about to end would miss the mark
             if self._marked is None:
                 self._marked = os.dup(descriptor)
             if self._thread is None:
@@ -54,17 +54,17 @@ class Syncer:
 
     @property
     def is_syncing(self) -> bool:
-        """Whether something is being synced, or about to be."""
+        """Whether a sync is running or requested."""
         return self._is_syncing or self._marked is not None
 
     def close(self, timeout_seconds: float) -> bool:
-        """Sync what is left, and end the thread.
+        """Sync the remaining data and end the thread.
 
         Args:
             timeout_seconds: How long to wait for the disk, in s.
 
         Returns:
-            Whether everything is synced.
+            Whether all data is synced.
         """
         self._is_closing = True
         ring(self._hurry)
@@ -102,8 +102,8 @@ class Syncer:
         if not self._is_warned:
             self._is_warned = True
             logger.warning(
-                "The ledger %s cannot be synced (%s): its last records may be lost if the machine loses power. "
-                "Look at the disk.",
+                "The ledger %s cannot be synced (%s). Its last records may be lost if the machine loses power. "
+                "Check the disk.",
                 self._path,
                 reason,
             )

@@ -1,66 +1,186 @@
-"""The format of a ledger, schema 2: an append-only file of JSON lines.
+"""The format of a ledger is JSON lines, in a file that only grows. This is schema 2.
 
-Every line is an object with a ``type``. The first line is a head. Its first bytes are :data:`HEAD`. Readers pass over
-fields and types that they do not know. An absent field is None, unless a default is given here.
+Every line is a JSON object with a ``type``. The file begins with a ``run`` line, whose first bytes are :data:`HEAD`.
+Readers ignore types and fields that they do not know. An absent field means None, unless the table gives a default.
 
-``run``: the head. A process begins the run, or goes on with it, and a *stretch* begins.
-    - ``schema``: 2. ``run_id``: a plain name. ``version``: of the package.
-    - ``plan``: the fields of the plan that are known.
-    - ``monitor``, ``mode`` (``max`` or ``min``), ``pue_source``, ``host``.
-    - ``devices``: ``uuid``, ``product`` and ``default_limit_watts``, by the name of the device.
-    - ``labels``, ``versions``: texts by name.
-``devices``: a set of devices.
-    - ``set``: its number, which is 1,000 times the number of the stretch, plus its place in the stretch.
-    - ``devices``: a list of ``[name, component, method, tolerance, flags]``.
-``record``: one record.
-    - ``set``: its devices. ``epoch``, ``step``, ``closes_epoch`` (default true), ``complete`` (default true).
-    - ``at``: its beginning, in ISO 8601 with a time zone. ``seconds``: its length.
-    - ``joules``, ``low``, ``high``, ``gaps``: lists of a number (J, gaps in s) or null for each device of the set.
-    - ``phases``: ``[joules, seconds]`` by name. Where seconds are absent, they are those of the record.
-    - ``intensity``, ``pue``: where absent, those of the line before it in the same stretch.
-    - ``metrics``: numbers by name. ``"nan"``, ``"inf"`` and ``"-inf"`` stand for what JSON does not know.
-    - ``learning_rate``, ``samples``, ``tokens``, ``flops``.
-``heartbeat``: what has been used since the last record, as a record.
-    Counts only if no record follows. It is then the last that is known of a process that was killed.
-``verdicts``: what the policies said after the record before it.
-    - ``values``: for each policy, the list of its numbers, with six digits.
-    - ``changed``: for each policy of which more than numbers changed: ``policy`` (its place), ``code``, ``stop``,
-      ``names`` (of its numbers), and ``reason``, where code or stop changed.
-    Verdicts are functions of the records, so no reader needs this line.
-``rewind``: the run was resumed after ``step`` and does ``epoch`` and all later ones again.
-    What was recorded of them beyond was used all the same. It counts as outside epochs.
-``plan``: a ``plan`` that became known, or changed.
-``checkpoints``: the files of the front of a metric that are kept, from here on.
-    - ``monitor``, ``mode``.
-    - ``files``: by path, the position of its record among those that the file reads back as. Files in the folder of
-      the ledger or beside it go by a path from there, so that all can be moved together.
-``notice``: what could not act, be measured or be kept.
-    - ``key``: what it is about. Of one key, the last line counts.
-    - ``text``: the sentence or two. Where it is absent, what was said of the key no longer holds.
-``end``: the run was closed.
-    - ``stop_reason``.
-    - ``offset``: where this line begins, in bytes.
-    - ``closing``: the totals, as :mod:`green_callbacks.ledger.closing_line` writes them. They are a cache.
-      The records stay the truth.
+The lines that one process writes are a *session*. A session begins with a ``run`` line. In a session, a line leaves out
+the intensity and the PUE if they have not changed, and refers to its devices by number.
+
+```
+{"type":"run","schema":2,"run_id":"20260801T120000-1a2b3c","version":"0.1.0","plan":{"epochs":2}, …}
+{"type":"devices","set":4711000,"devices":[["gpu0","gpu","counter",0.0,[]]]}
+{"type":"record","set":4711000,"epoch":0,"at":"2026-08-01T12:00:01Z","seconds":60.0,"joules":[18000.0], …}
+{"type":"end","stop_reason":null,"offset":1234,"closing":{"rows":1,"epochs":1, …}}
+```
+
+# Line types
+
+| type | content |
+|---|---|
+| `run` | A process begins or resumes the run. |
+| `devices` | A set of devices. Records refer to it by number. |
+| `record` | The energy, emissions and metrics of an epoch, of a part of one, or of time outside epochs. |
+| `heartbeat` | What was used since the last record. At most one a minute. |
+| `verdicts` | What the policies said about the record before it. |
+| `rewind` | The run was resumed from a checkpoint and repeats epochs. |
+| `plan` | The plan became known or changed. |
+| `checkpoints` | The checkpoint files that `FrontCheckpoint` keeps from here on. |
+| `notice` | Something cannot act, be measured or be kept, or this is over. |
+| `end` | The run was closed. |
+
+## `run`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `schema` | count | Version of this format: 2. |
+| `run_id` | text | Name of the run: at most 100 letters, digits, dots, dashes and underscores. |
+| `version` | text | Version of the package. |
+| `plan` | object | The fields of a `plan` line that are known now. Default: none. |
+| `monitor` | text | Key of the watched metric. |
+| `mode` | text | `max` or `min`: which way the metric improves. Default: `max`. |
+| `pue_source` | text | Where the PUE comes from. Default: `not known`. |
+| `host` | text | Name of the machine. Default: empty. |
+| `devices` | object | By name of the device: `uuid` (text), `product` (text), `default_limit_watts` (W). |
+| `labels` | object | Texts that the user gave the run, by name. |
+| `versions` | object | Versions of Python and of the frameworks, by name. |
+
+## `devices`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `set` | count | Number of the set: 1,000 times the number of the session, plus a count from 0. |
+| `devices` | list | One `[name, component, method, tolerance, flags]` per device. |
+
+The tolerance is the systematic relative error of the device, for example 0.05 for ±5 %. The method is `counter`,
+`sampled` or `modelled`.
+
+## `record` and `heartbeat`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `set` | count | The set of devices. |
+| `epoch` | count | Index of the epoch. Absent outside epochs. |
+| `step` | count | Optimizer steps at the end of the record. |
+| `closes_epoch` | true, false | Whether the epoch ends with this record. Default: true. |
+| `complete` | true, false | Whether the epoch ran to its end. Default: true. |
+| `at` | ISO 8601, UTC | When the record begins. |
+| `seconds` | s | Length of the record. |
+| `joules` | list of J | Energy of each device of the set. Null where it was not measured. |
+| `low`, `high` | list of J | Bounds of that energy, device by device. |
+| `gaps` | list of s | Time in which a device could not be read. Default: 0. |
+| `phases` | object | `[joules, seconds]` by phase, in J and s. Default of the seconds: those of the record. |
+| `intensity` | object | Carbon intensity, with `g_per_kwh` in gCO2e/kWh. Default: that of the line before. |
+| `pue` | ratio ≥ 1 | Power usage effectiveness. Default: that of the line before. |
+| `metrics` | object | Values that were fresh in this record, by key. |
+| `learning_rate` | number | Learning rate at the end. |
+| `samples`, `tokens` | count | Training samples and tokens seen. |
+| `flops` | operations | Floating-point operations of the training. |
+
+JSON has no NaN and no infinities. The texts `"nan"`, `"inf"` and `"-inf"` stand for them.
+The fields of an intensity are described by `green_callbacks.records.Intensity`.
+A heartbeat counts only if no record of its process follows. It then holds the last that is known of a killed process.
+
+## `verdicts`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `values` | list | For each policy, the list of its numbers, rounded to six digits. |
+| `changed` | list | One object for each policy whose code, `stop` or names of numbers changed. |
+| `changed[].policy` | count | Index of the policy. |
+| `changed[].code` | text | State of the policy: `waiting`, `active`, `warning` or `stopping`. |
+| `changed[].stop` | true, false | Whether the policy wants to stop. |
+| `changed[].names` | list of text | Names of its numbers, in the order of `values`. |
+| `changed[].reason` | text | Why. Only where code or `stop` changed. |
+
+Verdicts can be computed again from the records, so no reader needs these lines.
+
+## `rewind`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `epoch` | count | The first epoch that is repeated. |
+| `step` | count | Optimizer steps of the checkpoint. |
+
+Records of that epoch and of later epochs, beyond that step, become rows outside epochs. Their energy still counts.
+
+## `plan`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `plan.epochs`, `plan.min_epochs` | epochs | Planned epochs, and epochs before which the framework does not stop. |
+| `plan.steps`, `plan.epoch_steps` | steps | Optimizer steps of the run, and of one epoch. |
+| `plan.seconds` | s | Planned time. |
+| `plan.emissions_kg` | kgCO2e | Planned emissions. |
+| `plan.learning_rate_drops` | list of epochs | Epochs at which the learning rate falls to half or less. |
+| `plan.anneals` | true, false | Whether the learning rate ends near zero. Default: false. |
+| `plan.schedule_unreadable` | true, false | Whether a learning-rate schedule cannot be read ahead. Default: false. |
+| `plan.spent_before_kg` | kgCO2e | What other runs have spent of the same budget. Default: 0. |
+| `plan.spent_before_kwh` | kWh | The facility energy that they have spent. Default: 0. |
+
+## `checkpoints`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `monitor` | text | Key of the metric. |
+| `mode` | text | `max` or `min`: which way the metric improves. |
+| `files` | object | By path or URL of the file: the index of its record in the history that this file reads back as. |
+
+A path in the folder of the ledger, or in a folder beside it, is relative to the folder of the ledger. So the ledger and
+its checkpoints can be moved together.
+
+## `notice`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `key` | text | What the notice is about. For each key, the last line counts. |
+| `text` | text | One or two sentences. Absent where the notice no longer holds. |
+
+## `end`
+
+| field | unit or type | meaning |
+|---|---|---|
+| `stop_reason` | text | Why a policy ended the run. |
+| `offset` | bytes | Where this line begins in the file. A reader trusts `closing` only if this is true. |
+| `closing.run_id` | text | Name of the run. |
+| `closing.rows`, `closing.epochs` | count | Number of records, and of finished epochs. |
+| `closing.seconds` | s | Accounted time. |
+| `closing.joules` | J | Energy of the IT equipment. |
+| `closing.facility_kwh` | kWh | Energy of the facility, PUE included. |
+| `closing.kg`, `closing.low_kg`, `closing.high_kg` | kgCO2e | Emissions and their bounds. |
+| `closing.measured_share` | 0 to 1 | Share of the energy that was measured. |
+| `closing.samples`, `closing.tokens` | count | Training samples and tokens seen. |
+| `closing.flops` | operations | Floating-point operations of the training. |
+| `closing.steps` | count | Optimizer steps of the last fit. |
+| `closing.devices` | object of J | Energy by device. Empty where there are more than eight devices. |
+| `closing.zone` | text | Zone of the last record's electricity. |
+| `closing.monitor`, `closing.mode` | text | The watched metric, and which way it improves. |
+| `closing.front` | list | `[kgCO2e, value, epoch]` of each new best value of the metric, thinned. |
+| `closing.curve` | list | `[kgCO2e, value, epoch]` at the end of each epoch, thinned. |
+
+The closing is a cache of sums. The records stay the truth.
+
+>>> from green_callbacks.ledger import SCHEMA
+>>> SCHEMA
+2
 """
 
 from typing import Final, get_args
 
 from green_callbacks.records import Method
-from green_callbacks.records.intensity import FoundBy
 
 SCHEMA: Final = 2
+"""Version of the format, written into every head. Readers refuse any other version."""
+
 HEAD: Final = b'{"type":"run","schema":'
-"""The first bytes of every ledger."""
+"""First bytes of every ledger."""
 
 VERDICTS: Final = b'{"type":"verdicts",'
-"""The first bytes of a line that no reader needs."""
+"""First bytes of a ``verdicts`` line, which readers skip."""
 
-SETS_PER_STRETCH: Final = 1_000
-"""How many sets of devices a stretch may name before another number stands for it."""
+SETS_PER_SESSION: Final = 1_000
+"""Number of sets of devices that a session may name before it takes a new number."""
 
 METHODS: Final = frozenset(get_args(Method))
-FOUND_BY: Final = frozenset(get_args(FoundBy))
 PHASES: Final = frozenset({"train", "validation", "test", "predict", "other"})
 """All phases that the accountant knows."""
 
@@ -72,4 +192,4 @@ PLAN_AMOUNTS: Final = ("seconds", "emissions_kg")
 PLAN_SPENT: Final = ("spent_before_kg", "spent_before_kwh")
 PLAN_FLAGS: Final = ("anneals", "schedule_unreadable")
 PLAN_DROPS: Final = "learning_rate_drops"
-"""The fields of a plan, by what they hold."""
+"""The fields of a plan, grouped by the kind of value that they hold."""

@@ -1,4 +1,4 @@
-"""What a ledger begins with."""
+"""The head of a ledger, which describes the run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,19 +8,23 @@ from green_callbacks.records import DeviceInfo, Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What is known of a run when a process begins it, or goes on with it.
+    """Describes a run at the time when a process begins or resumes it.
+
+    Example:
+        >>> Head(run_id="digits", version="0.1.0").pue_source
+        'not known'
 
     Attributes:
-        run_id: Name of the run, fit for a file name.
+        run_id: Name of the run, which is also a valid file name.
         version: Version of the package.
-        plan: What is known ahead. Defaults to nothing.
-        monitor: Key of the metric that is watched. Defaults to None: none is.
-        mode: ``max`` or ``min``: which way that metric improves. Defaults to ``max``.
+        plan: The plan of the run. Defaults to an empty plan.
+        monitor: Key of the watched metric. Defaults to None, for no metric.
+        mode: Direction in which that metric improves, ``max`` or ``min``. Defaults to ``max``.
         pue_source: Where the PUE comes from, in words. Defaults to ``not known``.
-        host: Name of the machine. Defaults to an empty text: not known.
-        devices: What is known of the devices besides their energy, by name. Defaults to nothing.
-        labels: What the user says of the run, such as its project. Defaults to nothing.
-        versions: Versions of Python and of the frameworks. Defaults to nothing.
+        host: Name of the machine. Defaults to an empty text, for an unknown name.
+        devices: Properties of the devices, such as their product names, by device. Defaults to empty.
+        labels: Labels that the user gave the run, such as its project. Defaults to empty.
+        versions: Versions of Python and of the frameworks, by name. Defaults to empty.
     """
 
     run_id: str

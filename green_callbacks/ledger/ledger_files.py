@@ -1,4 +1,4 @@
-"""Files that may be ledgers: opened only where they are regular files, and read in lines of bounded length."""
+"""Opens files that may be ledgers, if they are regular files, and reads them in lines of bounded length."""
 
 import errno
 import os
@@ -15,19 +15,19 @@ from green_callbacks.ledger.format import HEAD
 from green_callbacks.ledger.limits import MAX_LINE_BYTES, MAX_PASSED_BYTES
 
 _CHUNK_BYTES: Final = 2**18
-"""Read at once. By experiment, larger chunks are no faster."""
+"""Number of bytes read at once. By experiment, larger chunks are no faster."""
 
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
-"""Never wait: what is no regular file any more, a moment after it was one, must not hold up anybody."""
+"""Opening must never wait, because a regular file may be replaced by a pipe just before it is opened."""
 
-_LOOKED_AT_BYTES: Final = 4_096
-"""Read of a file to tell whether it may be a ledger."""
+_BEGIN_BYTES: Final = 4_096
+"""Number of bytes from which a file is recognized. A head takes about 1 kB."""
 
 _SIGNS: Final = ((b'"run_id"', b'"pue_source"'), (b'{"type":"devices","set":',), (b'{"type":"record","set":',))
-"""What stands at the beginning of a ledger that another program has written anew, or whose head is damaged."""
+"""Signs of a ledger that another program has rewritten, or whose head is damaged."""
 
 _RUN_NAME: Final = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}(-\d+)?")
-"""The name of a run that was given none."""
+"""Pattern of the names that runs get by default."""
 
 _REMEDY: Final = "Name a file that a run has written."
 
@@ -37,13 +37,13 @@ def opened(path: Path) -> Iterator[FileIO]:
     """Open a regular file to read it.
 
     Args:
-        path: The file. Pipes, devices and folders are not opened.
+        path: The file. Pipes, devices and folders are refused.
 
     Yields:
         The file.
 
     Raises:
-        LedgerError: It cannot be read, or is no regular file.
+        LedgerError: The file cannot be read, or is not a regular file.
     """
     try:
         with _open(path) as file:
@@ -57,21 +57,25 @@ def _open(path: Path) -> FileIO:
     try:
         if stat.S_ISREG(path.stat().st_mode):
             return FileIO(os.open(path, _FLAGS))
-    except ValueError as reason:  # it holds a zero byte, or characters that no file name can
-        msg = f"The ledger {shown(path)} cannot be read: no file can have this name. {_REMEDY}"
+    except ValueError as reason:  # the name holds a zero byte, or characters that no file name can hold
+        msg = f"The ledger {shown(path)} cannot be read, because no file can have this name. {_REMEDY}"
         raise LedgerError(msg) from reason
-    msg = f"The ledger {shown(path)} cannot be read: it is a folder, a pipe or a device. {_REMEDY}"
+    msg = f"The ledger {shown(path)} cannot be read, because it is a folder, a pipe or a device. {_REMEDY}"
     raise LedgerError(msg)
 
 
 def is_ledger(path: str | Path) -> bool:
-    """Tell whether a file is a ledger, by its first bytes.
+    """Return whether a file is a ledger, by its first bytes.
 
     Args:
         path: The file.
 
     Returns:
-        Whether it is a regular file that begins with the head of a ledger, of any schema. Not so for an empty one.
+        True for a regular file that begins with the head of a ledger of any schema. False for an empty file.
+
+    Example:
+        >>> is_ledger("no-such-file.jsonl")
+        False
     """
     try:
         with opened(Path(path)) as file:
@@ -81,20 +85,20 @@ def is_ledger(path: str | Path) -> bool:
 
 
 def may_be_ledger(path: str | Path) -> bool:
-    """Tell whether a file is a ledger, or may be a damaged one; reads no more than its first bytes.
+    """Return whether a file may be a ledger, possibly a damaged one, by its first bytes and its name.
 
     Args:
         path: The file.
 
     Returns:
-        False for pipes and devices, for what is gone, and for whatever shows no sign of a ledger: neither in its first
-        bytes nor in its name. True for a file that may not be opened.
+        False for pipes, devices and missing files, and for files without any sign of a ledger. True for a file that
+        this user may not open.
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116  the name may be one that no file can have
             return False
         with FileIO(os.open(path, _FLAGS)) as file:
-            begin = file.read(_LOOKED_AT_BYTES)
+            begin = file.read(_BEGIN_BYTES)
     except (FileNotFoundError, ValueError):
         return False
     except OSError as reason:
@@ -108,12 +112,20 @@ def _names_run(path: str | Path) -> bool:
 
 
 def not_a_ledger(path: Path) -> LedgerError:
-    """Return the error for a file that does not begin as a ledger does."""
-    return LedgerError(f"{shown(path)} is not a ledger: it does not begin with a run. {_REMEDY}")
+    """Return the error for a file that does not begin like a ledger."""
+    return LedgerError(f"{shown(path)} is not a ledger, because its first line does not begin a run. {_REMEDY}")
 
 
 def shown(path: str | Path) -> str:
-    """Return a path as it can be shown: without what a terminal or a log would act upon."""
+    r"""Return a path for display, with control characters escaped that a terminal or a log would act upon.
+
+    Args:
+        path: The path.
+
+    Example:
+        >>> print(shown("run\n.jsonl"))
+        run\n.jsonl
+    """
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
 
 
@@ -124,8 +136,8 @@ def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
         file: The file, at the beginning of a line.
 
     Yields:
-        The lines without their line breaks; the length of a line, in bytes, where it is longer than allowed. A last
-        line without a line break is one as well. A line that seems to have no end is the last.
+        Each line without its line break. For a line that is too long, its length in bytes instead. A last line without
+        a line break counts as a line. Reading ends at a line that seems endless.
     """
     rest, skipped = b"", 0
     while chunk := file.read(_CHUNK_BYTES):
@@ -140,7 +152,7 @@ def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
             rest += tail
         if len(rest) > MAX_LINE_BYTES:
             rest, skipped = b"", skipped + len(rest)
-        if skipped > MAX_PASSED_BYTES:  # maybe without end
+        if skipped > MAX_PASSED_BYTES:  # the line may be endless
             break
     if rest or skipped:
         size = skipped + len(rest)

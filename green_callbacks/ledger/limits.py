@@ -1,42 +1,44 @@
-"""How much a ledger may hold.
+"""Limits on the content of a ledger.
 
-A file says whatever its writer wanted. No run writes what lies beyond these bounds, which takes memory or time without
-end.
-The encoder keeps to the same bounds, so that what a run writes can be read. Bounds of single values are in
-:mod:`green_callbacks.records.checked`.
+A file from elsewhere may hold anything, for example a line that fills the memory. Readers refuse content beyond these
+limits. The encoder keeps to the same limits, so readers accept every ledger that a run writes. The limits of single
+values are in :mod:`green_callbacks.records.checked`.
 """
 
 from typing import Final
 
 MAX_LINE_BYTES: Final = 2**20
-"""Longest line, in bytes. A record of 1,536 devices takes 0.1 MB, one of 5,000 metrics 0.2 MB."""
+"""Length of the longest line, in bytes. A record of 1,536 devices takes 0.1 MB, one of 5,000 metrics 0.2 MB."""
 
 MAX_LINES: Final = 20_000_000
-"""Most lines in a file: some 7 million epochs."""
+"""Largest number of lines in a file, enough for about 7 million epochs."""
 
 MAX_PASSED_BYTES: Final = 64 * 2**20
-"""Most bytes of damaged lines that are passed over, before the whole file is given up."""
+"""Largest number of bytes in damaged lines. A file with more is refused."""
 
 MAX_METRICS: Final = 10_000
-"""Most metrics in a line."""
+"""Largest number of metrics in a line."""
 
 MAX_DEVICES: Final = 8_192
-"""Most devices in a line."""
+"""Largest number of devices in a line."""
 
 MAX_ENTRIES: Final = 256
-"""Most labels, and most versions, in a head."""
+"""Largest number of labels, and of versions, in a head."""
 
 MAX_DROPS: Final = 1_000
-"""Most drops of the learning rate in a plan."""
+"""Largest number of learning-rate drops in a plan."""
 
 MAX_NOTICES: Final = 100
-"""Most sentences about what could not act."""
+"""Largest number of notices that a reader keeps."""
 
 MAX_REWOUND_ROWS: Final = 30_000_000
-"""Most rows that all rewinds of a file look through together: some 20 s, or 300 resumes of a run of 100,000 records."""
+"""Largest number of rows that all rewinds of a file search together.
+
+This takes about 20 s, and is enough to resume a run of 100,000 records 300 times.
+"""
 
 MAX_END_BYTES: Final = 4_000
-"""Longest closing line, in bytes."""
+"""Length of the longest closing line, in bytes. With it, the end of a file is read in two blocks of a disk."""
 
 MAX_POINTS: Final = 100
-"""Most points of the front, and of the curve, in a closing line."""
+"""Largest number of points of the front, and of the curve, in a closing line."""

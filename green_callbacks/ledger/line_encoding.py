@@ -1,4 +1,4 @@
-"""Writes the lines of a ledger: what changed, and nothing twice."""
+"""Encodes the lines of a ledger. Each line holds only the changes since the line before."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from green_callbacks.ledger._head_codec import encode_head, encode_plan
 from green_callbacks.ledger._rounding import few_digits
 from green_callbacks.ledger._row_encoding import row_text
 from green_callbacks.ledger.closing_line import Closing, encode_closing
-from green_callbacks.ledger.format import SETS_PER_STRETCH
+from green_callbacks.ledger.format import SETS_PER_SESSION
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINE_BYTES, MAX_POINTS
 from green_callbacks.records import Checkpoints, EpochRecord, Intensity, Plan, Verdict
@@ -20,34 +20,39 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-_STRETCHES: Final = 10_000
-"""Numbers of stretches to draw from: two processes that write to one file at a time hardly ever draw the same."""
+_SESSIONS: Final = 10_000
+"""Number of session numbers to draw from. Two processes that share a file rarely draw the same number."""
 
 _KNOWN_SETS: Final = 64
-"""Sets of devices that are remembered; one that comes back after that is named again."""
+"""Number of sets of devices that are remembered. An older set is named again when it returns."""
 
 _FEWER_POINTS: Final = (MAX_POINTS, 70, 50, 35, 25, 18, 12, 8, 5, 3)
-"""Points of the front and of the curve that are tried until a closing line is short enough."""
+"""Numbers of points that are tried, one after the other, until a closing line is short enough."""
 
 _Label = tuple[str, str, str, float, tuple[str, ...]]
 _Said = tuple[str, bool, tuple[str, ...]]
-_draw = SystemRandom().randrange  # a seeded generator of the user's would draw the same number in every process
+_draw = SystemRandom().randrange  # a generator that the user has seeded would draw the same number in every process
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
 class Lines:
-    """Makes the lines of a ledger, one after the other.
+    """Encodes the lines of a ledger, one after the other.
 
-    Remembers what has been said, so that a line says what changed. Makes bytes only: whoever writes them must write all
-    of them in order, or begin again with :meth:`head`. To be used by one thread at a time.
+    Remembers the lines before, so that a line holds only the changes. The caller must write all lines in order, or
+    begin again with :meth:`head`. Only one thread may use it at a time.
+
+    Example:
+        >>> from green_callbacks.ledger import Head, Lines
+        >>> Lines().head(Head(run_id="digits", version="0.1.0"))[:37]
+        b'{"type":"run","schema":2,"run_id":"di'
     """
 
     def __init__(self) -> None:
         self._forget()
 
     def _forget(self) -> None:
-        """Begin a new stretch: what was said before does not count for it."""
-        self._first_set = _draw(_STRETCHES) * SETS_PER_STRETCH
+        """Begin a new session, which inherits nothing from the lines before."""
+        self._first_set = _draw(_SESSIONS) * SETS_PER_SESSION
         self._named = 0
         self._sets: dict[tuple[_Label, ...], int] = {}
         self._intensity: Intensity | None = None
@@ -56,18 +61,18 @@ class Lines:
         self._values: list[list[float | str]] = []
 
     def head(self, head: Head) -> bytes:
-        """Return the head of a file, or of what a process appends to it.
+        """Begin a session, and return its head.
 
-        What follows says everything anew, so that it can be read whatever stands before.
+        The lines after it inherit nothing from earlier sessions, so they can be read even if those are damaged.
 
         Args:
-            head: What is known of the run.
+            head: Describes the run.
         """
         self._forget()
         return _line(encode_head(head))
 
     def record(self, record: EpochRecord) -> bytes:
-        """Return a record without its verdicts, and the devices before it where they changed.
+        """Return the line of a record without its verdicts, after a line of its devices if they changed.
 
         Args:
             record: The record.
@@ -75,21 +80,21 @@ class Lines:
         return self._row("record", record)
 
     def heartbeat(self, record: EpochRecord) -> bytes:
-        """Return what has been used since the last record.
+        """Return the line of a heartbeat.
 
         Args:
-            record: What has been used, as a record.
+            record: Everything used since the last record, as a record.
         """
         return self._row("heartbeat", record)
 
     def verdicts(self, verdicts: Sequence[Verdict]) -> bytes:
-        """Return what the policies said after the last record.
+        """Return the line of the verdicts on the last record.
 
         Args:
             verdicts: The verdicts, in the order of the policies.
 
         Returns:
-            A line; nothing where nothing changed since the last.
+            A line. Empty if nothing has changed since the last verdicts.
         """
         changed: list[dict[str, Any]] = []
         values: list[list[float | str]] = []
@@ -107,16 +112,16 @@ class Lines:
         return _line({"type": "verdicts", "values": values, **({"changed": changed} if changed else {})})
 
     def rewind(self, epoch: int, step: int | None) -> bytes:
-        """Return that an epoch and all later ones are done again.
+        """Return the line which says that an epoch and all later epochs are repeated.
 
         Args:
-            epoch: The first of them.
-            step: Optimizer steps that were done before; None if unknown.
+            epoch: Index of the first repeated epoch.
+            step: Optimizer steps of the checkpoint. None if unknown.
         """
         return _line({"type": "rewind", "epoch": int(epoch), "step": None if step is None else int(step)})
 
     def plan(self, plan: Plan) -> bytes:
-        """Return a plan that became known, or changed.
+        """Return the line of a new or changed plan.
 
         Args:
             plan: The plan.
@@ -124,32 +129,32 @@ class Lines:
         return _line({"type": "plan", "plan": encode_plan(plan)})
 
     def checkpoints(self, metric: str, kept: Checkpoints, folder: Path) -> bytes:
-        """Return which files of the front of a metric there are from now on.
+        """Return the line of the checkpoint files that are kept for a metric from now on.
 
         Args:
             metric: Key of the metric.
-            kept: All its files.
+            kept: All its checkpoint files.
             folder: The folder of the ledger.
         """
         return _line({"type": "checkpoints", "monitor": short(metric), **kept.seen_from(folder).encode()})
 
     def notice(self, key: str, text: str | None) -> bytes:
-        """Return that something could not act, or that this no longer holds.
+        """Return the line of a notice.
 
         Args:
-            key: What it is about.
-            text: The sentence or two; None where it no longer holds.
+            key: Subject of the notice.
+            text: One or two sentences. None if the notice no longer holds.
         """
         said = {} if text is None else {"text": text[:MAX_TEXT]}
         return _line({"type": "notice", "key": short(key), **said})
 
     def end(self, stop_reason: str | None, closing: Closing | None, offset: int) -> bytes:
-        """Return that the run was closed.
+        """Return the last line of a closed run.
 
         Args:
-            stop_reason: Why a policy ended the run; None if none did.
-            closing: The totals; None where the file may hold more than they count.
-            offset: Where the line will begin in the file, in bytes.
+            stop_reason: Why a policy ended the run. None if no policy did.
+            closing: The totals. None where the file may hold records that they do not count.
+            offset: Offset of the line in the file, in bytes.
         """
         reason = None if stop_reason is None else str(stop_reason)[:MAX_TEXT]
         fields: dict[str, Any] = {"type": "end", "stop_reason": reason}
@@ -166,17 +171,20 @@ class Lines:
         surroundings = self._surroundings(record)
         line = row_text(kind, number, record, surroundings)
         if len(line) > MAX_LINE_BYTES:
-            logger.warning("A record has more metrics than a line of the ledger holds: they are left out of it.")
+            logger.warning(
+                "A record has more metrics than fit into a line of the ledger. The ledger leaves its metrics out. "
+                "Log fewer metrics per epoch."
+            )
             line = row_text(kind, number, record, surroundings, has_metrics=False)
-        self._remember(labels, number, record)  # only now: what failed to become a line has not been said
+        self._remember(labels, number, record)  # only now, because a line that cannot be encoded states nothing
         return devices + line.encode() + b"\n"
 
     def _set_of(self, labels: tuple[_Label, ...]) -> tuple[int, bytes]:
-        """Return the number of a set of devices, and the line that names them unless one did."""
+        """Return the number of a set of devices, and the line that names it unless an earlier line did."""
         known = self._sets.get(labels)
         if known is not None:
             return known, b""
-        if self._named == SETS_PER_STRETCH:
+        if self._named == SETS_PER_SESSION:
             self._forget()
         number = self._first_set + self._named
         return number, _line({"type": "devices", "set": number, "devices": [_described(label) for label in labels]})
@@ -190,7 +198,7 @@ class Lines:
         self._intensity, self._pue = record.intensity, record.pue
 
     def _surroundings(self, record: EpochRecord) -> str:
-        """Return the intensity and the PUE as they stand in the line, where they are not those of the line before."""
+        """Return the encoded intensity and PUE where they differ from the line before."""
         text = ""
         if record.intensity is not self._intensity and record.intensity != self._intensity:
             text += f',"intensity":{_encode(encode_intensity(record.intensity))}'

@@ -1,4 +1,4 @@
-"""The ledgers of many runs: found among whatever else lies in the folders."""
+"""Finds the ledgers of many runs among the other files of their folders."""
 
 import glob
 import os
@@ -10,27 +10,30 @@ from typing import Final
 from green_callbacks.ledger.ledger_files import may_be_ledger
 
 FOLDER: Final = "green-callbacks"
-"""The folder in which the runs of a log folder keep their ledgers."""
+"""Name of the folder in a log folder that holds the ledgers of its runs."""
 
 _LEDGERS: Final = "**/*.jsonl"
 _Identity = tuple[int, int]
 
 
 def ledgers_of(project: str | Path) -> list[Path]:
-    """Find the ledgers of a project, as far as their first bytes and their names tell.
+    """Find the ledgers of a project by their first bytes and their names.
 
-    Of other files, such as data sets in JSON lines, no more than the first bytes are read. One that cannot be opened,
-    or has the name of a run of ours, may be a damaged ledger, and is among those found.
+    Other files, such as data sets in JSON lines, are skipped after their first bytes. A file that cannot be opened, or
+    that is named like a run, may be a damaged ledger and is included.
 
     Args:
-        project: A folder, of which all ``*.jsonl`` in it and below count; or a pattern of files in which ``**`` stands
-            for any folders; or one file, whatever it holds. Links to folders are not followed by ``**``, so that a loop
-            of links has an end.
+        project: A folder, a pattern or a file. A folder is searched for ``*.jsonl`` files with all folders below it. In
+            a pattern, ``**`` stands for any folders, but links to folders are not followed. A file is always included.
 
     Returns:
-        The files, each once, whatever links lead to it; none where there is no such folder yet.
+        The files. A file that several links lead to is listed once. Empty if the folder does not exist.
+
+    Example:
+        >>> ledgers_of("no-such-folder")
+        []
     """
-    if os.path.isdir(project):  # noqa: PTH112  never raises
+    if os.path.isdir(project):  # noqa: PTH112  this one never raises
         return each_once(filter(may_be_ledger, sorted(matches(Path(project), _LEDGERS))))
     path = Path(project)
     parts = path.relative_to(path.anchor).parts
@@ -40,13 +43,14 @@ def ledgers_of(project: str | Path) -> list[Path]:
 
 
 def matches(folder: Path, pattern: str) -> Iterator[Path]:
-    """Find the files below a folder by a pattern, as the shell does: hidden ones only where the pattern says so.
+    """Find the files below a folder that match a pattern, as a shell does.
 
-    Never raises: a folder that cannot be read, that is gone meanwhile, or that a link leads back to, holds nothing.
+    Hidden files match only a pattern with a hidden name. This function never raises. A folder that cannot be read
+    counts as empty.
 
     Args:
-        folder: Where the pattern begins.
-        pattern: Names with wildcards, divided by ``/``, in which ``**`` stands for any folders.
+        folder: Folder at which the pattern begins.
+        pattern: Names with wildcards, separated by ``/``. ``**`` stands for any folders.
 
     Yields:
         The files, in any order.
@@ -72,7 +76,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return list(entries)
-    except (OSError, ValueError):  # a name with a zero byte is a ValueError
+    except (OSError, ValueError):  # a name with a zero byte raises ValueError
         return []
 
 
@@ -92,10 +96,10 @@ def _fits(parts: Sequence[str], pattern: Sequence[str]) -> bool:
 
 
 def each_once(paths: Iterable[Path]) -> list[Path]:
-    """Leave out every path to a file that another path leads to.
+    """Return the paths, without any path to a file that an earlier path leads to.
 
     Args:
-        paths: Files or folders; those that are not there stay.
+        paths: Files or folders. Missing files are kept.
     """
     seen: set[_Identity] = set()
     kept = []
@@ -109,7 +113,7 @@ def each_once(paths: Iterable[Path]) -> list[Path]:
 
 
 def identity_of(path: str | Path) -> _Identity | None:
-    """Return what tells a file from all others, whatever its path; None where there is no such file."""
+    """Return the identity of a file, which is the same for all its paths. None for a missing file."""
     try:
         status = Path(path).stat()
     except (OSError, ValueError):

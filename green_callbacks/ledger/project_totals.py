@@ -1,4 +1,4 @@
-"""What the runs of many ledgers came to, each run once."""
+"""Collects the totals of the runs in many ledgers, and counts each run once."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.closing_line import Closing, closing_of, read_closing
+from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.ledger_files import shown
-from green_callbacks.ledger.reader import LedgerContents, read_quietly
+from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.records import History
 
 _File = tuple[Path, Closing]
@@ -15,13 +16,13 @@ _File = tuple[Path, Closing]
 
 @dataclass(slots=True)
 class Closings:
-    """What many runs came to.
+    """The totals of many runs.
 
     Attributes:
         closings: The totals of each run that could be read.
-        unread: Why a file could not be read, a sentence for each.
-        damaged: What of a file could not be read, sentences for each.
-        copies: Which run stands in several files, a sentence for each.
+        unread: One sentence for each file that could not be read.
+        damaged: Sentences for each file that could be read in part only.
+        copies: One sentence for each run that several files hold.
     """
 
     closings: list[Closing] = field(default_factory=list)
@@ -31,15 +32,17 @@ class Closings:
 
 
 def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
-    """Sum runs up: by their closing lines where these can be trusted, else by their records.
+    """Return the totals of runs, from their closing lines where these can be trusted, else from their records.
+
+    Both ways give the same totals to the last bit. A run that several files hold, for example after copying, counts
+    once. Only one ledger at a time is kept in memory, except for such copies.
 
     Args:
-        paths: The ledgers. What is none, or cannot be read, is passed over.
-        but: Name of a run that is left out, wherever it stands.
+        paths: The ledgers. Other files and unreadable files are skipped.
+        but: Name of a run to leave out. Defaults to an empty text, for none.
 
     Returns:
-        The totals, equal to the last bit either way, and what was passed over. A run that stands in several files, as
-        after copying, counts once. Keeps one ledger at a time in memory, but of those.
+        The totals, and sentences about skipped files.
     """
     read = Closings()
     files: dict[str, list[_File]] = {}
@@ -64,7 +67,7 @@ def _summed(path: Path, read: Closings) -> Closing | None:
 
 
 def _once(found: Sequence[_File], read: Closings) -> Closing:
-    """Sum up a run that stands in several files: what they have in common counts once."""
+    """Return the totals of a run that several files hold. Records that they share count once."""
     read.copies.append(several(found[0][1].run_id, [path for path, _ in found]))
     first, *others = [closing for _, closing in found]
     if all(_is_same(first, each) for each in others):
@@ -90,23 +93,23 @@ def _closing(contents: LedgerContents, history: History) -> Closing:
 
 
 def several(run_id: str, paths: Sequence[Path]) -> str:
-    """Say that a run stands in several files.
+    """Return the sentence which says that several files hold a run.
 
     Args:
         run_id: Name of the run.
         paths: The files.
     """
-    return f"The run {run_id} stands in {len(paths)} files and counts once: {', '.join(map(shown, paths))}."
+    return f"{len(paths)} files hold the run {run_id}, which counts once ({', '.join(map(shown, paths))})."
 
 
 def united(histories: Sequence[History]) -> History:
-    """Return the records of one run that stand in several files, each once.
+    """Unite the records of one run that several files hold.
 
     Args:
-        histories: What the files hold. Records that begin at the same time are the same.
+        histories: The history of each file. Records that begin at the same time are the same record.
 
     Returns:
-        The fullest of them, with what it lacks of the others in order of time.
+        The longest history, with its missing records added from the others, in order of time.
     """
     fullest, *others = sorted(histories, key=len, reverse=True)
     known = {record.started_at for record in fullest}

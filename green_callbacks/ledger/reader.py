@@ -1,4 +1,4 @@
-"""Reads a ledger back, whatever it says."""
+"""Reads a ledger, even if it is damaged."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,12 @@ from typing import Any, Final, Literal, cast
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger._head_codec import decode_head, decode_plan
 from green_callbacks.ledger._row_decoding import Rows
+from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.format import HEAD, VERDICTS
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import bounded_lines, not_a_ledger, opened, shown
 from green_callbacks.ledger.limits import MAX_LINES, MAX_NOTICES, MAX_PASSED_BYTES, MAX_REWOUND_ROWS
-from green_callbacks.records import Checkpoints, DeviceInfo, EpochRecord, History, Plan
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan
 from green_callbacks.records.checked import MAX_TEXT, count, optional_count, optional_text, text
 from green_callbacks.text.log import get_logger
 
@@ -22,66 +23,32 @@ logger = get_logger(__name__)
 _TYPE: Final = b'"type"'
 
 _REWIND_ROWS: Final = 1_000
-"""As many rows cost as much to look through as a rewind costs at least."""
+"""Number of rows whose search takes as long as the rest of a rewind, by experiment."""
 
 _BATCH: Final = 64
-"""Records that are added to the history at once. By experiment, fewer or more take up to a tenth longer."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerContents:
-    """What a ledger holds.
-
-    Attributes:
-        run_id: Name of the run; empty if its process was killed before it could write it.
-        history: All its records, without their verdicts; what was done again and what only a heartbeat knows of as
-            rows outside epochs.
-        stop_reason: Why a policy ended the run; None if none did, or if it was never closed.
-        is_closed: Whether the run came to an end; if not, it was killed or still goes on.
-        plan: What was known ahead.
-        monitor: Key of the metric that was watched; None if none was.
-        mode: ``max`` or ``min``: which way that metric improves.
-        pue_source: Where the PUE came from, in words.
-        checkpoints: The checkpoint files that were kept, by the metric whose front they are of.
-        recorded: Number of the records that stand in the file as such: all but what only the last heartbeat knows of.
-        version: Version of the package that wrote the last head. Defaults to an empty text: not known.
-        host: Name of the machine. Defaults to an empty text: not known.
-        devices: What is known of the devices besides their energy, by name. Defaults to nothing.
-        labels: What the user said of the run. Defaults to nothing.
-        versions: Versions of Python and of the frameworks. Defaults to nothing.
-        notices: What could not act, be measured or be kept, as sentences by what they are about. Defaults to none.
-    """
-
-    run_id: str
-    history: History
-    stop_reason: str | None
-    is_closed: bool
-    plan: Plan
-    monitor: str | None
-    mode: Literal["max", "min"]
-    pue_source: str
-    checkpoints: Mapping[str, Checkpoints]
-    recorded: int = 0
-    version: str = ""
-    host: str = ""
-    devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
-    labels: Mapping[str, str] = field(default_factory=dict)
-    versions: Mapping[str, str] = field(default_factory=dict)
-    notices: Mapping[str, str] = field(default_factory=dict)
+"""Number of records added to the history at once. By experiment, other numbers take up to a tenth longer."""
 
 
 def read_ledger(path: str | Path) -> LedgerContents:
-    """Read a ledger back.
+    """Read a ledger.
 
     Args:
-        path: The file. An empty one, or one that was cut within its head, is a ledger without records; ask
-            :func:`green_callbacks.ledger.is_ledger` where that will not do.
+        path: The file. An empty file, or a file that was cut within its head, is a ledger without records. To refuse
+            such files, use :func:`green_callbacks.ledger.is_ledger` first.
 
     Returns:
-        Its contents. Lines that are damaged or cut short are passed over, with one warning.
+        Its contents. Damaged lines are skipped, with one warning.
 
     Raises:
-        LedgerError: There is no such file, it is not a ledger, or it is of another schema. Nothing else is raised.
+        LedgerError: The file does not exist, is not a ledger, or has another schema. Nothing else is raised.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from green_callbacks.ledger import Head, Lines
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "run.jsonl").write_bytes(Lines().head(Head(run_id="digits", version="0.1.0")))
+        ...     read_ledger(Path(folder, "run.jsonl")).run_id
+        'digits'
     """
     contents, remark = read_quietly(Path(path))
     if remark is not None:
@@ -90,16 +57,16 @@ def read_ledger(path: str | Path) -> LedgerContents:
 
 
 def read_quietly(path: Path) -> tuple[LedgerContents, str | None]:
-    """Read a ledger back without a warning.
+    """Read a ledger without a warning.
 
     Args:
         path: The file.
 
     Returns:
-        Its contents, and what was passed over, as sentences; None if nothing was.
+        Its contents, and sentences about skipped lines and files. None instead of sentences if nothing was skipped.
 
     Raises:
-        LedgerError: As of :func:`read_ledger`.
+        LedgerError: The file does not exist, is not a ledger, or has another schema.
     """
     replay = _Replay(path)
     with opened(path) as file:
@@ -110,7 +77,10 @@ def read_quietly(path: Path) -> tuple[LedgerContents, str | None]:
 
 @dataclass(slots=True)
 class _Replay:
-    """A ledger, line after line; a heartbeat counts once it is known that its process wrote no record after it."""
+    """Builds the contents of a ledger line by line.
+
+    A heartbeat counts only once no record of its process can follow.
+    """
 
     path: Path
     head: Head | None = None
@@ -131,10 +101,10 @@ class _Replay:
     _files_passed: int = 0
 
     def take(self, line: bytes | int) -> None:
-        """Take the next line, or pass over it."""
+        """Read the next line, or skip it if it is damaged."""
         self.number += 1
         if self.number > MAX_LINES:
-            msg = f"{shown(self.path)} has more than {MAX_LINES:,} lines, as no run writes. Name another ledger."
+            msg = f"{shown(self.path)} has more than {MAX_LINES:,} lines, which no run writes. Name another ledger."
             raise LedgerError(msg)
         if isinstance(line, int):
             self._pass(line, "longer than 1 MiB")
@@ -152,12 +122,12 @@ class _Replay:
         if not self._passed:
             self._passed.append(f"line {self.number}: {reason}")
         if self._passed_bytes > MAX_PASSED_BYTES:
-            msg = f"{shown(self.path)} is damaged from line {self.number} on. Restore it from a copy, or name another."
+            msg = f"{shown(self.path)} is damaged from line {self.number} on. Restore it, or name another ledger."
             raise LedgerError(msg)
         self._rows.doubt()
 
     def _headless(self) -> LedgerError:
-        """Return the error for a file whose head is missing, or is damaged."""
+        """Return the error for a file whose head is missing or damaged."""
         if not self._passed or self._passed_bytes < len(HEAD):
             return not_a_ledger(self.path)
         return LedgerError(f"The head of {shown(self.path)} cannot be read ({self._passed[0]}). Name another ledger.")
@@ -190,7 +160,7 @@ class _Replay:
         elif kind == "notice":
             self._notice(fields)
         else:
-            text(kind)  # of a kind to come
+            text(kind)  # a type of a later version
 
     def _notice(self, fields: Mapping[str, Any]) -> None:
         key, said = text(fields.get("key")), optional_text(fields.get("text"), MAX_TEXT)
@@ -213,7 +183,7 @@ class _Replay:
         waiting, self._waiting = self._waiting, []
         try:
             self.history.extend(waiting)
-        except ValueError:  # of which one is the reason: sums beyond all bounds
+        except ValueError:  # the sums of one of them exceed all bounds, so add them one by one
             for record in waiting:
                 try:
                     self.history.append(record)
@@ -225,12 +195,14 @@ class _Replay:
         self._add_waiting()
         self._rewound_rows += len(self.history) + _REWIND_ROWS
         if self._rewound_rows > MAX_REWOUND_ROWS:
-            msg = f"{shown(self.path)} goes back too often, as no run does (line {self.number}). Name another ledger."
+            msg = (
+                f"{shown(self.path)} repeats epochs more often than any run (line {self.number}). Name another ledger."
+            )
             raise LedgerError(msg)
         self.history.rewind(epoch, step)
 
     def contents(self) -> LedgerContents:
-        """Return what the lines come to."""
+        """Return the contents after the last line."""
         self._add_waiting()
         recorded = len(self.history)
         self._count_last_words()
@@ -238,7 +210,7 @@ class _Replay:
         head = self.head or Head(run_id="", version="")
         checkpoints = self._found_checkpoints()
         monitor, mode = head.monitor, head.mode
-        if monitor is None and checkpoints:  # nobody had said yet when the head was written
+        if monitor is None and checkpoints:  # the metric was not known yet when the head was written
             monitor, mode = next((name, kept.mode) for name, kept in checkpoints.items())
         return LedgerContents(
             run_id=head.run_id,
@@ -268,29 +240,29 @@ class _Replay:
         return found
 
     def remark(self) -> str | None:
-        """Return what was passed over, as sentences; None if nothing was."""
+        """Return sentences about skipped lines and files. None if nothing was skipped."""
         said = []
         if self._passed_lines:
             lines = "1 line" if self._passed_lines == 1 else f"{self._passed_lines} lines"
             said.append(
-                f"{lines} of {shown(self.path)} cannot be read, as after a kill or a fault of the disk "
-                f"({self._passed[0]}). What they held does not count. Restore the file from a copy if it matters."
+                f"{lines} of {shown(self.path)} cannot be read, as after a kill or a disk error "
+                f"({self._passed[0]}). Their content does not count. Restore the file from a copy if you need it."
             )
         if self._files_passed:
             said.append(
-                f"{self._files_passed} checkpoint files that {shown(self.path)} names are passed over, because their "
-                "paths lead elsewhere or their records are missing. Keep the files beside the ledger."
+                f"{self._files_passed} checkpoint files of {shown(self.path)} are skipped, because their paths lead "
+                "elsewhere or their records are missing. Keep the files beside the ledger."
             )
         return " ".join(said) or None
 
 
 def _may_begin(line: bytes) -> bool:
-    """Tell whether a ledger may begin with a line: it is a head, or was cut within the first bytes of one."""
+    """Return whether a ledger may begin with a line, which is a head or the first bytes of a head."""
     return line.startswith(HEAD) or HEAD.startswith(line.rstrip(b"\r"))
 
 
 def _refuse(constant: str) -> object:
-    msg = f"{constant} is no number of JSON"
+    msg = f"{constant} is not a JSON number"
     raise ValueError(msg)
 
 
@@ -298,10 +270,10 @@ _decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
 
 
 def _fields(line: bytes) -> dict[str, Any]:
-    """Return what a line holds.
+    """Return the JSON object of a line.
 
     Raises:
-        ValueError: It is not whole, or no object.
+        ValueError: The line is cut short, or is not an object.
     """
     try:
         fields, end = _decode(line.decode())

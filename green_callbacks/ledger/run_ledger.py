@@ -1,4 +1,4 @@
-"""The ledger of a run while it goes on: what is said to it, in order, and when it is in the file."""
+"""The ledger of a running run. It orders the lines, and waits a bounded time until they are in the file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -17,31 +17,45 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 0.1
-"""How long training waits once for a disk that hangs, in s."""
-_LITTLE_PATIENCE_SECONDS: Final = 0.005
-"""How long it waits after that, in s, where the disk has come back in the meantime."""
+"""Longest time, in s, that training waits for a disk that hangs for the first time. The design promises it."""
+
+_LATER_PATIENCE_SECONDS: Final = 0.005
+"""Longest time, in s, that training waits for a disk that has hung before and answers again."""
+
 _STUCK_SECONDS: Final = 0.02
-"""A disk that has not come back for this long is not waited for, once it has hung."""
+"""Time without an answer, in s, after which training no longer waits for a disk that has hung before."""
+
 HUNG_SECONDS: Final = 2.0
-"""A disk that has not come back for this long is warned of, in s, also between two epochs."""
+"""Time without an answer, in s, after which a warning names the disk. It also applies between two epochs."""
 
 
 class RunLedger:
-    """The ledger of one stretch of a run.
+    """Writes the ledger of one session of a run.
 
-    A record is written once :meth:`settle` is called, so that one wake-up serves all that an edge has to say.
-
-    Every method returns at once. Only :meth:`settle` and :meth:`close` wait for the disk, and not for long.
+    Records and verdicts are written when :meth:`settle` is called, so that the thread wakes once per edge. Only
+    :meth:`settle`, :meth:`flush` and :meth:`close` wait for the disk, and each for a bounded time.
 
     Args:
         path: The file.
-        head: What is known of the run.
-        history: All its records. Grows on another thread.
-        held: Number of its records that the file holds already; None where the file is not one of this run yet.
-        checkpoints: The checkpoint files that are kept, by the metric whose front they are of.
-        threads: What starts threads.
-        predecessor: The ledger of the stretch before, of which lines may still wait for the disk.
-        notices: Returns what could not act so far, by keys. Grows meanwhile. Defaults to nothing.
+        head: Describes the run.
+        history: All its records. It grows on another thread.
+        held: Number of its records that the file holds already. None if the file is not a ledger of this run yet.
+        checkpoints: The checkpoint files that are kept, by metric.
+        threads: Starts the threads.
+        predecessor: The ledger of the session before, whose lines may still wait for the disk. Defaults to None.
+        notices: Returns the notices so far, by key. Defaults to no notices.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from green_callbacks.ledger import Head, RunLedger, read_ledger
+        >>> head, threads = Head(run_id="digits", version="0.1.0"), Threads()
+        >>> with TemporaryDirectory() as folder:
+        ...     ledger = RunLedger(Path(folder, "a.jsonl"), head, History(), held=None, checkpoints={}, threads=threads)
+        ...     ledger.end("budget spent")
+        ...     is_written = ledger.close(10.0)
+        ...     read_ledger(ledger.path).stop_reason
+        'budget spent'
     """
 
     def __init__(
@@ -57,7 +71,7 @@ class RunLedger:
         notices: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         self.head = head
-        """What is known of the run, should the file have to begin anew."""
+        """Describes the run, in case that the file must be written again."""
         self._history = history
         self._held = held
         self._first = len(history)
@@ -65,7 +79,7 @@ class RunLedger:
         self._notices = notices
         self._lines = Lines()
         self._predecessor = predecessor
-        before = predecessor._writer if predecessor else None  # noqa: SLF001  of our own kind
+        before = predecessor._writer if predecessor else None  # noqa: SLF001  of this class
         self._writer: LedgerWriter = LedgerWriter(path, self._beginning, self._first, threads, before)
         self._patience_seconds = PATIENCE_SECONDS
         self._is_said = False
@@ -77,7 +91,7 @@ class RunLedger:
         return self._writer.path
 
     def open(self) -> None:
-        """Have the file begun, or gone on with."""
+        """Begin the file, or a session in it."""
         self._done = self._writer.submit(lambda _: b"")
         self._writer.wake()
 
@@ -85,47 +99,47 @@ class RunLedger:
         """Append a record without its verdicts.
 
         Args:
-            number: Its position in the history. One that was appended before is not appended again.
+            number: Its index in the history. A record with an index that was appended before is ignored.
             record: The record.
         """
         self._done = self._writer.submit(lambda _: self._lines.record(record), number)
 
     def verdicts(self, verdicts: Sequence[Verdict]) -> None:
-        """Append what the policies said after the last record."""
+        """Append the verdicts on the last record."""
         self._done = self._writer.submit(lambda _: self._lines.verdicts(verdicts))
 
     def heartbeat(self, record: EpochRecord) -> None:
-        """Append what has been used since the last record, as a record."""
+        """Append everything used since the last record, as a heartbeat."""
         self._done = self._writer.submit(lambda _: self._lines.heartbeat(record))
         self._writer.wake()
 
     def rewind(self, epoch: int, step: int | None) -> None:
-        """Append that an epoch and all later ones are done again, after a number of steps if that is known."""
+        """Append that an epoch and all later epochs are repeated from a checkpoint with a number of steps, if known."""
         self._done = self._writer.submit(lambda _: self._lines.rewind(epoch, step))
         self._writer.wake()
 
     def replan(self, plan: Plan) -> None:
-        """Append a plan that became known, or changed."""
+        """Append a new or changed plan."""
         self.head = replace(self.head, plan=plan)
         self._done = self._writer.submit(lambda _: self._lines.plan(plan))
         self._writer.wake()
 
     def watch(self, monitor: str | None, mode: str) -> None:
-        """Note which metric is watched; it stands in the closing line."""
+        """Set the watched metric, which the closing line will name."""
         self.head = replace(self.head, monitor=monitor, mode=mode)
 
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
-        """Append which files of the front of a metric there are from now on."""
+        """Append the checkpoint files that are kept for a metric from now on."""
         self._done = self._writer.submit(lambda _: self._checkpoints_line(metric, kept))
         self._writer.wake()
 
     def notice(self, key: str, text: str | None) -> None:
-        """Append what could not act, or that this no longer holds (None)."""
+        """Append a notice. A text of None withdraws the notice with this key."""
         self._done = self._writer.submit(lambda _: self._lines.notice(key, text))
         self._writer.wake()
 
     def end(self, stop_reason: str | None) -> None:
-        """Append that the run was closed, with its totals."""
+        """Append the closing line, with the totals of the run."""
         head, history = self.head, self._history
 
         def line(offset: int) -> bytes:
@@ -135,7 +149,7 @@ class RunLedger:
         self._done = self._writer.submit(line)
 
     def settle(self) -> None:
-        """Wait until everything said so far is in the file; for a disk that hangs, not for long, and once."""
+        """Write all lines so far. A disk that hangs delays this by at most 0.1 s, and only once."""
         done = self._done
         if done is None or _is_released(done, 0.0):
             return
@@ -146,14 +160,14 @@ class RunLedger:
         if _is_released(done, self._patience_seconds):
             return
         if self._writer.stuck_seconds > 0:
-            self._patience_seconds = _LITTLE_PATIENCE_SECONDS
+            self._patience_seconds = _LATER_PATIENCE_SECONDS
             self._say()
 
     def flush(self, timeout_seconds: float) -> None:
-        """Wait until everything said so far is in the file.
+        """Wait until all lines so far are in the file.
 
         Args:
-            timeout_seconds: How long to wait for the disk at most, in s.
+            timeout_seconds: Longest time to wait for the disk, in s.
         """
         done = self._done
         if done is not None and not _is_released(done, 0.0):
@@ -162,12 +176,12 @@ class RunLedger:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the disk has not come back; one that refuses what it is asked to write is warned of elsewhere."""
+        """Whether the disk does not answer. A disk that refuses a write is not stuck."""
         return self._writer.is_stuck
 
     @property
     def refusal(self) -> OSError | None:
-        """Why the disk does not take what is to be written; None if it does."""
+        """The error of the last write. None if it succeeded."""
         return self._writer.refusal
 
     @property
@@ -176,41 +190,41 @@ class RunLedger:
         return self._writer.has_others
 
     def look(self) -> None:
-        """Say once that the disk hangs; called now and then."""
+        """Warn once if the disk hangs. Called at intervals."""
         if self._writer.stuck_seconds > HUNG_SECONDS:
             self._say()
 
     def close(self, timeout_seconds: float) -> bool:
-        """Write and sync what is left.
+        """Write and sync the remaining lines.
 
         Args:
-            timeout_seconds: How long to wait for the disk, in s.
+            timeout_seconds: Longest time to wait for the disk, in s.
 
         Returns:
-            Whether all is written and synced.
+            Whether all lines are written and synced.
         """
         return self._writer.close(timeout_seconds)
 
     def _beginning(self, offset: int, records: int | None) -> bytes:
-        """Make the lines with which the file begins; with all records, where it has to begin anew."""
+        """Return the first lines of the file or of its session, with all records if the file must be written again."""
         lines = self._lines
         head = lines.head(self.head)
         predecessor, self._predecessor = self._predecessor, None
         if predecessor is not None and self._held is not None:
             self._held = predecessor.held_at_last()
         if records is None and self._held is not None and offset:
-            # Before the head: after it, a heartbeat that stands last in the file would count beside the records.
+            # Before the head, because after it the last heartbeat of the file would count beside these records.
             missing = b"".join(map(lines.record, self._history[self._held : self._first]))
             return missing + lines.head(self.head) + self._lines_besides()
         missing = b"".join(map(lines.record, self._history[: self._first if records is None else records]))
         return head + missing + self._lines_besides()
 
     def held_at_last(self) -> int | None:
-        """Return how many records the file holds, once the writer has ended: fewer than were said on a full disk."""
+        """Return the number of records in the file after the writer has ended. A full disk may have kept some out."""
         return self._writer.first_unwritten if self._writer.has_begun else self._held
 
     def _lines_besides(self) -> bytes:
-        """Return what a stretch begins with besides its head and records."""
+        """Return the first lines of a session after its head and records."""
         files = [self._checkpoints_line(metric, kept) for metric, kept in list(self._checkpoints.items())]
         return b"".join([*files, *(self._lines.notice(key, text) for key, text in self._notices().items())])
 
@@ -221,14 +235,14 @@ class RunLedger:
         if not self._is_said:
             self._is_said = True
             logger.warning(
-                "The disk of the ledger %s does not come back. Training goes on, and the records follow when it does. "
-                "Look at the disk, or name a file on another one with ledger=….",
+                "The disk of the ledger %s does not answer. Training goes on, and the records follow when it answers. "
+                "Check the disk, or name a file on another disk with ledger=….",
                 self.path,
             )
 
 
 def _is_released(done: Lock, timeout_seconds: float) -> bool:
-    """Wait for the release of a lock, and leave it released."""
+    """Return whether a lock is released within a time, and leave it released."""
     if done.acquire(timeout=timeout_seconds):
         done.release()
         return True

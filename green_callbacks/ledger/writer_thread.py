@@ -1,4 +1,4 @@
-"""The one writer of a run's ledger: a thread that writes, and another that syncs what was written."""
+"""Writes the ledger of a run on one thread, while another thread syncs the file to the disk."""
 
 import errno
 import threading
@@ -16,19 +16,21 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 Line = Callable[[int], bytes]
-"""Makes one or more whole lines, told at which byte of the file they will begin. Called on the writer's thread, in the
+"""Encodes one or more whole lines, given their offset in the file in bytes. Called on the thread of the writer, in the
 order of the file."""
 
 RETRY_SECONDS: Final = 1.0
-"""How often the writing of what could not be written is tried again, in s."""
+"""Time between two attempts to write after an error, in s."""
+
 FREED_SECONDS: Final = 60.0
-"""How long after the close of a run it is still tried to write to a disk that was full, in s."""
+"""Time after the close of a run in which a write to a full disk is still tried again, in s."""
+
 _PASSING: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.EAGAIN, errno.ENOBUFS})
-"""What may pass by itself: a disk, or a quota, that is full; one that is away for a while."""
+"""Errors that may go away, such as a full disk or quota, or a network disk that is away for a while."""
 
 
 class _Asked(NamedTuple):
-    """Lines that somebody wants to be written, and the lock that is released once that has been tried."""
+    """Lines to write, and the lock that is released after the attempt to write them."""
 
     line: Line
     number: int | None
@@ -36,18 +38,18 @@ class _Asked(NamedTuple):
 
 
 class LedgerWriter:
-    """Appends lines to a file, on a thread of its own that does nothing else.
+    """Appends lines to a file on a thread of its own.
 
-    What cannot be written is kept, tried again every second and with every later line, and warned of once. There is
-    one writer at a time: one that takes a file over from another first waits for its end.
+    Lines that cannot be written are kept, and tried again every second and with every later line. One warning reports
+    the error. A file has one writer at a time, so a writer first waits for the end of its predecessor.
 
     Args:
-        path: The file; its folders are made when the first line is written.
-        begin: Makes the lines with which the file begins or goes on. Told at which byte they will begin, and None at
-            the start; or how many records there were, where the file was removed or cut short meanwhile.
-        first: Number of the first record that :meth:`submit` will be given.
-        threads: What starts threads.
-        predecessor: A writer of the same file that may still have something to write.
+        path: The file. Its folders are made with the first line.
+        begin: Encodes the first lines of the file or of its session. The first argument is their offset in bytes. The
+            second argument is None, or the number of records to write again after the file was lost.
+        first: Number of the first record that :meth:`submit` will receive.
+        threads: Starts the threads.
+        predecessor: A writer of the same file that may still have lines to write. Defaults to None.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class LedgerWriter:
         self._file = AppendedFile(path, self._syncer.mark)
         self._is_warned = False
         self.refusal: OSError | None = None
-        """Why the last lines could not be written; None if they were."""
+        """The error of the last write. None if it succeeded."""
         self._closing_seconds = 0.0
 
     @property
@@ -83,15 +85,15 @@ class LedgerWriter:
         return self._file.path
 
     def submit(self, line: Line, number: int | None = None) -> threading.Lock:
-        """Have lines written after all that were submitted before, at the next :meth:`wake`; returns at once.
+        """Queue lines, which are written at the next :meth:`wake`. Returns at once.
 
         Args:
-            line: Makes them.
-            number: Position of a record among all of the run. One that was submitted before is not written again, so
-                that whoever was interrupted may submit it once more.
+            line: Encodes the lines.
+            number: Index of a record in the run. A record that was submitted before is ignored, so an interrupted
+                caller may submit it again. Defaults to None, for lines without a record.
 
         Returns:
-            A lock that can be acquired once their writing has been tried.
+            A lock that can be acquired after the attempt to write the lines.
         """
         done = threading.Lock()
         done.acquire()
@@ -99,10 +101,10 @@ class LedgerWriter:
         return done
 
     def wake(self) -> None:
-        """Begin to write what was submitted.
+        """Begin to write the queued lines.
 
-        Right before waiting for it is best: a thread that is woken while the
-        interpreter is busy has to be woken twice.
+        Call this right before waiting for them. A thread that is woken while the interpreter is busy would have to be
+        woken twice.
         """
         if self._thread is None:
             self._start()
@@ -110,43 +112,43 @@ class LedgerWriter:
 
     @property
     def has_others(self) -> bool:
-        """Whether somebody else writes to the file at the same time."""
+        """Whether another process writes to the file at the same time."""
         return self._file.has_others
 
     @property
     def has_begun(self) -> bool:
-        """Whether the beginning is in the file."""
+        """Whether the first lines of this writer are in the file."""
         return self._has_begun
 
     @property
     def has_ended(self) -> bool:
-        """Whether no thread writes, or will begin to before something more is submitted."""
+        """Whether the thread has ended. A later line starts it again."""
         return self._thread is None
 
     @property
     def first_unwritten(self) -> int:
-        """Number of the first record that was submitted and is not in the file, or will be submitted next."""
+        """Number of the first submitted record that is not in the file. If all are, the number of the next record."""
         return min((asked.number for asked, _ in self._unwritten if asked.number is not None), default=self._next)
 
     @property
     def stuck_seconds(self) -> float:
-        """How long the disk has not come back from what it was asked to write, in s; 0 while it is asked nothing."""
+        """Time since the disk was asked to write and has not answered, in s. Zero if no write is running."""
         began = self._began
         return 0.0 if began is None else time.monotonic() - began
 
     @property
     def is_stuck(self) -> bool:
-        """Whether the disk has not come back from what it was asked to write or to sync."""
+        """Whether the disk has not answered a write or a sync yet."""
         return self._began is not None or bool(self._queue) or self._syncer.is_syncing
 
     def close(self, timeout_seconds: float) -> bool:
-        """Write and sync what is left, and end both threads; a line that is submitted later starts them again.
+        """Write and sync the remaining lines, and end both threads. A later line starts them again.
 
         Args:
-            timeout_seconds: How long to wait for the disk, in s. The threads go on by themselves if it takes longer.
+            timeout_seconds: Longest time to wait for the disk, in s. After it, the threads finish on their own.
 
         Returns:
-            Whether everything is written and synced.
+            Whether all lines are written and synced.
         """
         deadline = time.monotonic() + timeout_seconds
         self._closing_seconds = time.monotonic()
@@ -155,7 +157,7 @@ class LedgerWriter:
             tried = self.submit(lambda _: b"")
             self.wake()
             thread = self._thread
-            # Of a disk that is full, all that can be known is known once it has been tried.
+            # One attempt shows that a disk is full. Waiting longer would show nothing more.
             if tried.acquire(timeout=max(0.0, deadline - time.monotonic())) and thread and not self._unwritten:
                 thread.join(max(0.0, deadline - time.monotonic()))
         if self._is_threadless:
@@ -165,13 +167,13 @@ class LedgerWriter:
         return is_synced and not self._queue and not self._unwritten and self._thread is None
 
     def join(self) -> None:
-        """Wait for the end of the thread, however long it takes."""
+        """Wait for the end of the thread, without a time limit."""
         thread = self._thread
         if thread is not None:
             thread.join()
 
     def _start(self) -> None:
-        """Start the thread, or do its work here where the system allows none."""
+        """Start the thread, or do its work here if the system allows no further thread."""
         with self._starting:
             if self._thread is None and not self._is_threadless:
                 self._thread = self._threads.start(self._run, "green_callbacks ledger")
@@ -190,7 +192,7 @@ class LedgerWriter:
             self._bell.acquire(timeout=RETRY_SECONDS if self._unwritten else -1)
 
     def _follow_predecessor(self) -> None:
-        """Wait for the end of the writer before, and go on where it has stopped."""
+        """Wait for the end of the predecessor, and continue its file."""
         predecessor, self._predecessor = self._predecessor, None
         if predecessor is None:
             return
@@ -198,21 +200,21 @@ class LedgerWriter:
         predecessor.join()
         self._began = None
         if predecessor.has_begun:
-            self._file.follow(predecessor._file)  # noqa: SLF001  of our own kind
+            self._file.follow(predecessor._file)  # noqa: SLF001  of this class
             self._is_following = True
 
     def _may_still_write(self) -> bool:
-        """Tell whether what could not be written may be soon, after the close: a full disk may be freed."""
+        """Return whether a failed write may still succeed after the close, for example on a disk that is freed."""
         is_soon = time.monotonic() - self._closing_seconds < FREED_SECONDS
         return bool(self._unwritten) and self.refusal is not None and self.refusal.errno in _PASSING and is_soon
 
     def _ends(self) -> bool:
-        """Let go of the thread, unless something was submitted in the meantime."""
+        """End the thread, unless lines were submitted in the meantime."""
         with self._starting:
             if self._queue:
                 return False
             self._file.close()
-            self._syncer.close(0.0)  # its thread must not outlive this one, should nobody wait for either
+            self._syncer.close(0.0)  # its thread must not outlive this thread, even if nobody waits for either
             self._thread = None
             return True
 
@@ -226,7 +228,7 @@ class LedgerWriter:
             new = [each for each in asked if self._is_new(each)]
             if self._has_begun:
                 self._unwritten += _encoded(new, self._file.end + sum(len(data) for _, data in self._unwritten))
-            else:  # they are made when the file begins
+            else:  # they are encoded when the file begins
                 self._unwritten += [(each, b"") for each in new]
             self._write()
             self._unwritten.clear()
@@ -234,16 +236,18 @@ class LedgerWriter:
         except OSError as reason:
             self.refusal = reason
             self._warn(reason)
-        # This thread must outlive whatever goes wrong, since nobody else writes. Nothing is hidden: it is logged.
+        # This thread must survive any error, because no other thread writes. The error is logged.
         except Exception:
-            logger.exception("The ledger %s cannot be written; its lines are kept and tried again.", self.path)
+            logger.exception(
+                "The ledger %s cannot be written. Its lines are kept and tried again. Report this error.", self.path
+            )
         finally:
             self._began = None
             for each in asked:
                 each.done.release()
 
     def _is_new(self, asked: _Asked) -> bool:
-        """Tell whether lines are not written yet; those before the file has begun are made again when it does."""
+        """Return whether lines are not submitted yet."""
         if asked.number is None:
             return True
         if asked.number < self._next:
@@ -263,9 +267,9 @@ class LedgerWriter:
             self._begin_with(self.first_unwritten if self._is_anew else None)
 
     def _begin_with(self, records: int | None) -> None:
-        """Begin the file; what is not written yet is made anew, as it builds on the lines before it."""
+        """Begin the file. Unwritten lines are encoded again, because they depend on the lines before them."""
         offset = self._file.open(anew=records is not None)
-        self._began = None  # making the lines of a long run is no fault of the disk
+        self._began = None  # the time to encode the lines of a long run is not the fault of the disk
         beginning = self._begin(offset, records)
         unwritten = _encoded([asked for asked, _ in self._unwritten], offset + len(beginning))
         self._began = time.monotonic()
@@ -277,7 +281,7 @@ class LedgerWriter:
         if not self._is_warned:
             self._is_warned = True
             logger.warning(
-                "The ledger %s cannot be written (%s): the run is accounted in memory until it can. "
+                "The ledger %s cannot be written (%s). The run is accounted in memory until it can. "
                 "Free the disk, or name another file with ledger=….",
                 self.path,
                 reason,
@@ -285,14 +289,16 @@ class LedgerWriter:
 
 
 def _encoded(asked: Iterable[_Asked], offset: int) -> list[tuple[_Asked, bytes]]:
-    """Make lines that will begin at a byte of the file."""
+    """Encode lines, given the offset of the first line in bytes."""
     made = []
     for each in asked:
         try:
             data = each.line(offset)
-        # A line that cannot be made must not cost those after it. Nothing is hidden: it is logged with its cause.
+        # A line that cannot be encoded must not cost the lines after it. The error is logged.
         except Exception:
-            logger.exception("A line of the ledger cannot be made, and is missing from it.")
+            logger.exception(
+                "A line of the ledger cannot be encoded. The ledger goes on without it. Report this error."
+            )
             continue
         made.append((each, data))
         offset += len(data)

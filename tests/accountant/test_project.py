@@ -143,7 +143,7 @@ def test_a_copy_of_a_ledger_is_not_spent_twice(logs):
     (told,) = with_project_spending([budget], logs / "x.jsonl", "x", notices)
     assert told.spent_before == pytest.approx(EPOCH_KG)
     (said,) = notices.texts
-    assert "stands in 3 files and counts once" in said
+    assert "3 files hold the run" in said
 
 
 def test_a_copy_of_its_own_ledger_is_not_spent_before_a_run(logs):

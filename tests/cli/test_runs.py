@@ -46,7 +46,7 @@ def test_a_copy_is_no_second_run(ledger, caplog):
     (run,) = read_runs([path.parent])
     assert run.totals.emissions_kg == read_runs([path])[0].totals.emissions_kg
     (said,) = caplog.messages
-    assert "stands in 3 files and counts once" in said
+    assert "3 files hold the run" in said
     caplog.clear()
     assert len(read_runs([path, path, path.parent / "." / path.name])) == 1  # the same file is no copy
     assert caplog.messages == []

@@ -182,7 +182,7 @@ def test_whatever_happens_to_the_ledger_is_said_once_and_all_is_in_a_file(tmp_pa
     run = accountant.close()
     assert (run.epochs, accountant.history.last_epoch) == (7, 6)
     (said,) = caplog.records
-    assert "was removed, replaced or cut short while its run goes on" in said.message
+    assert "was removed, replaced or cut short during its run" in said.message
     is_left_alone = change in LEFT_ALONE or (when == "between two stretches" and change in LEFT_ALONE_WHEN_CLOSED)
     assert run.ledger == (path.with_name("run-2.jsonl") if is_left_alone else path)
     contents = read_ledger(run.ledger)

@@ -106,8 +106,8 @@ def test_a_file_that_is_cut_short_is_written_anew_in_its_place_and_said_once(fil
     file.open(anew=True)
     (said,) = caplog.records
     assert said.message == (
-        f"The ledger {path} was removed, replaced or cut short while its run goes on. "
-        f"All its records are written anew to {path}."
+        f"The ledger {path} was removed, replaced or cut short during its run. "
+        f"All its records are written again to {path}. Leave the file in place until the run ends."
     )
 
 
@@ -150,7 +150,7 @@ def test_what_others_put_in_its_place_is_left_alone_and_all_is_written_beside_it
     lost(file, path, lambda: change(path))
     assert file.path == path.with_name("run-3.jsonl")
     assert path.with_name("run-2.jsonl").read_bytes() == b"another run\n"
-    assert f"written anew to {file.path}" in caplog.text
+    assert f"written again to {file.path}" in caplog.text
     if path.is_file():
         assert path.read_bytes() in {b"somebody's notes\n", b"x"}
 

@@ -118,9 +118,9 @@ def test_two_processes_on_one_file_are_told_apart(tmp_path):
     assert list(read(tmp_path / "run.jsonl", *written).history) == rows
 
 
-def test_a_stretch_of_many_sets_of_devices_reads_back(tmp_path, lines, monkeypatch):
-    for module in ("lines", "_rows"):
-        monkeypatch.setattr(f"green_callbacks.ledger.{module}.SETS_PER_STRETCH", 100)
+def test_a_session_of_many_sets_of_devices_reads_back(tmp_path, lines, monkeypatch):
+    for module in ("line_encoding", "_row_decoding"):
+        monkeypatch.setattr(f"green_callbacks.ledger.{module}.SETS_PER_SESSION", 100)
     rows = [record(epoch, devices={f"gpu:{epoch}": device(1.0 + epoch)}) for epoch in range(250)]
     written = [lines.head(HEAD), *map(lines.record, rows), lines.record(rows[0])]
     assert list(read(tmp_path / "run.jsonl", *written).history) == [*rows, rows[0]]
@@ -171,7 +171,7 @@ def test_a_record_of_more_metrics_than_a_line_holds_keeps_its_energy(tmp_path, l
     assert len(line) < MAX_LINE_BYTES
     (back,) = read(tmp_path / "run.jsonl", Lines().head(HEAD), line).history
     assert (back.energy_joules, back.metrics) == (many.energy_joules, {})
-    assert "more metrics than a line" in caplog.text
+    assert "more metrics than fit into a line" in caplog.text
 
 
 def test_energy_that_cannot_be_is_none_and_a_bound_below_nothing_is_nothing(tmp_path, lines):

@@ -345,7 +345,7 @@ def test_a_disk_that_hangs_is_waited_for_once_and_said_once_and_the_records_foll
         assert waits[0] >= run_ledger_module.PATIENCE_SECONDS
         assert sum(waits) < 1.5, "0.1 s once is promised; the rest is for a machine that is busy"
         (said,) = caplog.records
-        assert f"The disk of the ledger {path} does not come back." in said.message
+        assert f"The disk of the ledger {path} does not answer." in said.message
         disk.is_hanging = False
         disk.gate.set()
     assert epochs(path) == list(range(50))

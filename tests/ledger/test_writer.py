@@ -155,7 +155,7 @@ def test_a_line_that_cannot_be_made_costs_no_other_and_is_logged(writer, path, c
     wait(write(writer, 1))
     assert numbers(path) == [0, 1]
     assert [record.message for record in caplog.records] == [
-        "A line of the ledger cannot be made, and is missing from it."
+        "A line of the ledger cannot be encoded. The ledger goes on without it. Report this error."
     ]
 
 

@@ -1,0 +1,28 @@
+"""One contract for every adapter whose framework is installed."""
+
+import logging
+import warnings
+from importlib import import_module
+from importlib.util import find_spec
+
+import pytest
+from frameworks.contract.driver import Driver, Training
+from frameworks.contract.drivers import DRIVERS
+
+from green_callbacks.clock import ScriptedClock
+
+
+@pytest.fixture(params=filter(find_spec, DRIVERS))
+def driver(request) -> Driver:
+    module, name = DRIVERS[request.param].split(":")
+    driver = getattr(import_module(module), name)()
+    for hint in driver.hints:
+        warnings.filterwarnings("ignore", message=hint)
+    for logger in ("lightning.pytorch", "pytorch_lightning"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+    return driver
+
+
+@pytest.fixture
+def training(tmp_path) -> Training:
+    return Training(folder=tmp_path, clock=ScriptedClock())
