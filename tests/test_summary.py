@@ -105,7 +105,7 @@ class TestPlace:
         text = answered(here)["place"]
 
         assert "Germany (DE)" in text
-        assert f"in place of {4000 / 3.6e6 * 1.25 * germany.g_per_kwh * 1000:.0f} mg" in text
+        assert f"instead of {4000 / 3.6e6 * 1.25 * germany.g_per_kwh * 1000:.0f} mg" in text
         assert "% less" in text
 
     def test_the_cleanest_place_has_no_cleaner_one(self):
@@ -135,7 +135,7 @@ class TestFacility:
         text = answered(History([record(0, pue=1.25)]), pue_source="environment")["facility"]
 
         assert text.startswith("PUE 1.25 (environment).")
-        assert "440 mg in place of 500 mg, 12 % less" in text
+        assert "440 mg instead of 500 mg, 12 % less" in text
 
     @pytest.mark.parametrize("pue", [1.0, 1.1])
     def test_an_efficient_facility_is_told_so(self, pue: float):
@@ -196,7 +196,7 @@ class TestTime:
         text = answered(learning(0.90, 0.97, 0.98, 0.975))["time"]
 
         assert "The last point of val_acc (0.9700 to 0.9800) cost 25 % of the emissions, 1.00 kg." in text
-        assert "Another 1.00 kg (25 %) came after it and bought nothing better." in text
+        assert "Another 1.00 kg (25 %) followed and bought nothing better." in text
 
     def test_nothing_is_said_of_what_came_after_where_nothing_did(self):
         assert "Another" not in answered(learning(0.90, 0.97))["time"]
@@ -204,16 +204,16 @@ class TestTime:
     @pytest.mark.parametrize(
         ("history", "metric", "reason"),
         [
-            (learning(0.5, 0.6), None, "it takes two values of a validation metric"),
-            (learning(0.5), "val_acc", "it takes two values of val_acc"),
+            (learning(0.5, 0.6), None, "this needs two values of a validation metric"),
+            (learning(0.5), "val_acc", "this needs two values of val_acc"),
             (learning(0.5, 0.6, kg=0.0), "val_acc", "no emissions were measured"),
         ],
     )
     def test_what_it_takes_is_said_where_it_is_not_known(self, history: History, metric: str | None, reason: str):
-        assert answered(history, metric)["time"] == f"Not known: {reason}."
+        assert answered(history, metric)["time"] == f"Not known, because {reason}."
 
     def test_a_metric_that_only_got_worse_is_told_so(self):
-        assert answered(learning(0.9, 0.8))["time"] == "val_acc never got better than its first value."
+        assert answered(learning(0.9, 0.8))["time"] == "val_acc was never better than its first value."
 
 
 class TestData:
@@ -243,7 +243,7 @@ class TestData:
     def test_samples_without_energy(self):
         history = History([record(0, samples=100, gpu_joules=None, cpu_joules=None)])
 
-        assert answered(history)["data"] == "100 samples seen; the energy of one is not known."
+        assert answered(history)["data"] == "100 samples seen. The energy of each is not known."
 
     def test_nobody_counted(self):
         assert answered(History([record(0)]))["data"].startswith("Not known")
@@ -255,8 +255,8 @@ class TestSummary:
         [
             (2, 10, "The budget is spent.", "Stopped after 2 epochs in 20.0 s. The budget is spent."),
             (2, 2, None, "Finished as planned: 2 epochs in 20.0 s."),
-            (1, 2, None, "Ended after 1 epoch in 10.0 s; no policy stopped it."),
-            (1, None, None, "Ended after 1 epoch in 10.0 s; no policy stopped it."),
+            (1, 2, None, "Ended after 1 epoch in 10.0 s. No policy stopped it."),
+            (1, None, None, "Ended after 1 epoch in 10.0 s. No policy stopped it."),
         ],
     )
     def test_it_begins_with_why_the_run_ended(self, epochs: int, planned: int | None, reason: str | None, ending: str):
@@ -289,9 +289,9 @@ class TestSummary:
 
         text = summarise(finished(history, ledger=Path("a.jsonl")), run_context(Path(), history))
 
-        assert "Energy     2.33 Wh, 2.92 Wh with a PUE of 1.25; 75 % of it measured, the rest modelled; 400 J" in text
+        assert "Energy     2.33 Wh, 2.92 Wh with a PUE of 1.25. 75 % of it measured, the rest modelled. 400 J" in text
         assert "Emissions  1.05 g CO2e, between 842 mg and 1.21 g" in text
-        assert "Intensity  360 gCO2e/kWh (300 to 400), Germany (DE), 2025, found by: time zone" in text
+        assert "Intensity  360 gCO2e/kWh (300 to 400), Germany (DE), 2025, found by time zone" in text
         assert table(history, "val_acc") in text
         for label in ("Place", "Facility", "Time", "Data"):
             assert any(line.startswith(f"{label} ") for line in text.splitlines())
@@ -303,12 +303,12 @@ class TestSummary:
 
         text = summarise(finished(history), run_context(Path(), history))
 
-        assert "1.00 Wh, 1.25 Wh with a PUE of 1.25; 100 % of it measured\n" in text
+        assert "1.00 Wh, 1.25 Wh with a PUE of 1.25. 100 % of it measured\n" in text
 
     def test_a_modelled_run_is_told_so_and_a_pue_of_one_changes_nothing(self):
         history = History([record(0, devices={"cpu:0": device(3600.0, "cpu", "modelled")}, pue=1.0)])
 
-        assert "Energy     1.00 Wh; all of it modelled\n" in summarise(finished(history), run_context(Path(), history))
+        assert "Energy     1.00 Wh. All of it modelled\n" in summarise(finished(history), run_context(Path(), history))
 
     def test_a_metric_whose_name_says_nothing_is_better_when_it_is_higher(self):
         history = learning(0.5, 0.9, metric="val_x")
@@ -330,7 +330,7 @@ class TestSummary:
         history = History([record(0)])
         run = replace(finished(history), emissions_low_kg=None)
 
-        assert "Emissions  500 mg CO2e; 637 mg at the world's average of 2025" in summarise(
+        assert "Emissions  500 mg CO2e. 637 mg at the world's average of 2025" in summarise(
             run, run_context(Path(), history)
         )
 
@@ -339,7 +339,7 @@ class TestSummary:
 
         text = summarise(finished(history), run_context(Path(), history))
 
-        assert "Energy     not known: nothing was measured" in text
+        assert "Energy     not known, because nothing was measured" in text
         assert "Emissions  not known" in text
 
     def test_an_unwatched_loss_is_better_when_it_is_lower(self):

@@ -1,9 +1,9 @@
-"""What runs came to: totals, means, and the Pareto front of quality and emissions."""
+"""Results of whole runs, such as totals, means, and the Pareto front of quality and emissions."""
 
-from green_callbacks.analysis.last_gain import LastGain, last_gain
+from green_callbacks.analysis.last_gain import LastGain, last_gain, scale_point
 from green_callbacks.analysis.means import effective_intensity, effective_pue
-from green_callbacks.analysis.pareto import NextDoubling, front, knee, worth_keeping
-from green_callbacks.analysis.pareto_points import Front, FrontPoint, chosen
+from green_callbacks.analysis.next_doubling import NextDoubling
+from green_callbacks.analysis.pareto import Front, FrontPoint, chosen, front, knee, worth_keeping
 from green_callbacks.analysis.totals import totals
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "front",
     "knee",
     "last_gain",
+    "scale_point",
     "totals",
     "worth_keeping",
 ]

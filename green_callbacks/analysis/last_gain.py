@@ -1,4 +1,4 @@
-"""What the last bit of quality cost."""
+"""The price of the last gain in quality."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,19 +10,27 @@ from green_callbacks.records import History
 from green_callbacks.text.wording import percent
 
 _LAST_SHARE: Final = 0.05
+"""Share of the whole gain that is priced where a metric has no points, as a ratio."""
+
 _SCALES: Final = (1.0, 100.0)
+"""Upper ends of the scales that have points, in units of the metric. Both scales begin at 0."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastGain:
-    """The last stretch of a metric's improvement, and its price.
+    """The last interval of a metric's improvement, with its emissions.
 
     Attributes:
-        what: What the stretch is, before the metric's name: ``point of`` or ``5 % of the gain in``.
-        start: Value of the metric at which the stretch begins.
+        what: Name of the interval, to be followed by the metric's name, such as ``point of`` or ``5 % of the gain in``.
+        start: Value of the metric at the beginning of the interval.
         best: Best value of the metric.
-        cost_kg: Emissions between the two, in kgCO2e.
+        cost_kg: Emissions between the two values, in kgCO2e.
         after_kg: Emissions after the best value was reached, in kgCO2e.
+
+    Example:
+        >>> gain = LastGain(what="point of", start=0.92, best=0.93, cost_kg=0.2, after_kg=0.0)
+        >>> f"The last {gain.what} val_acc cost {gain.cost_kg} kg."
+        'The last point of val_acc cost 0.2 kg.'
     """
 
     what: str
@@ -33,20 +41,31 @@ class LastGain:
 
 
 def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
-    """Price the last point of a metric.
+    """Return the emissions of the last point of a metric.
 
-    A point is 0.01 where larger is better and all values lie between 0 and 1, and 1 where they lie between 0 and 100.
-    For other metrics, and where the whole gain since the first value is no more than a point, the stretch is the last
-    5 % of that gain. The stretch begins where the best value so far first came within it of the best value; between
-    two measurements the metric is taken to change evenly with the emissions.
+    A point is 0.01 where larger is better and all values lie between 0 and 1. It is 1 where they lie between 0 and 100.
+    Other metrics have no points. Their interval is the last 5 % of the gain since the first value, as it is where the
+    whole gain is at most a point.
+
+    The interval begins where the best value so far first came within that distance of the final best value. Between two
+    values, the metric is assumed to change linearly with the emissions.
 
     Args:
         history: All records.
         metric: Key of the metric.
-        mode: ``max`` or ``min``: which way it improves.
+        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
 
     Returns:
-        The stretch and its price; None if the metric never got better than its first value, or was measured only once.
+        The interval and its emissions. None if the metric has fewer than two values or never exceeded its first value.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> history = History(
+        ...     EpochRecord.scripted(epoch=epoch, emissions_kg=1.0, metrics={"val_acc": value})
+        ...     for epoch, value in enumerate([0.5, 0.75, 0.77])
+        ... )
+        >>> round(last_gain(history, "val_acc", "max").cost_kg, 6)
+        0.5
     """
     column = history.metric(metric)
     sign = 1.0 if mode == "max" else -1.0
@@ -56,37 +75,41 @@ def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
     if not values or max(values) <= values[0]:
         return None
     best = max(values)
-    scale = point(values) if mode == "max" else None
+    scale = scale_point(values) if mode == "max" else None
     gain = best - values[0]
     if scale is not None and gain > scale:
-        what, stretch = "point of", scale
+        what, distance = "point of", scale
     else:
-        what, stretch = f"{percent(_LAST_SHARE)} of the gain in", _LAST_SHARE * gain
+        what, distance = f"{percent(_LAST_SHARE)} of the gain in", _LAST_SHARE * gain
     best_kg = spent_kg[values.index(best)]
     return LastGain(
         what=what,
-        start=sign * (best - stretch),
+        start=sign * (best - distance),
         best=sign * best,
-        cost_kg=best_kg - _spent_at(best - stretch, values, spent_kg),
+        cost_kg=best_kg - _spent_at(best - distance, values, spent_kg),
         after_kg=history.emissions_kg - best_kg,
     )
 
 
-def point(values: Sequence[float]) -> float | None:
-    """Return a hundredth of the scale that all values lie on.
+def scale_point(values: Sequence[float]) -> float | None:
+    """Return the size of a point, which is a hundredth of the scale that all values lie on.
 
     Args:
-        values: Values of a metric, finite.
+        values: Finite values of a metric.
 
     Returns:
-        0.01 or 1; None if the scale is neither 0 to 1 nor 0 to 100.
+        0.01 on the scale from 0 to 1, and 1 on the scale from 0 to 100. None on any other scale.
+
+    Example:
+        >>> scale_point([0.5, 0.93]), scale_point([50.0, 93.0]), scale_point([-1.0, 0.5])
+        (0.01, 1.0, None)
     """
     scales = (scale for scale in _SCALES if min(values) >= 0 and max(values) <= scale)
     return next((scale / 100 for scale in scales), None)
 
 
 def _spent_at(target: float, values: Sequence[float], spent_kg: Sequence[float]) -> float:
-    """Return the emissions at which a target above the first value was first reached."""
+    """Return the emissions at which a metric first reached a target above its first value."""
     steps = zip(pairwise(values), pairwise(spent_kg), strict=True)
     (before, after), (from_kg, to_kg) = next(step for step in steps if step[0][1] >= target)
     return from_kg + (to_kg - from_kg) * (target - before) / (after - before)

@@ -1,4 +1,4 @@
-"""One carbon intensity and one PUE that stand for a whole run, whatever they were from record to record."""
+"""The carbon intensity and the PUE that represent a whole run in which they changed."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,20 +11,26 @@ _T = TypeVar("_T")
 
 _UNNAMED: Final = "a place that was not named"
 _PUE_DECIMALS: Final = 9
-"""What sums of records leave of a PUE that never changed."""
+"""Decimals that survive the rounding errors of sums over records, so that a constant PUE stays as it was given."""
 
 
 def effective_intensity(history: History) -> Intensity | None:
-    """Return the mean carbon intensity of a run, weighted by the facility's energy.
+    """Return the mean carbon intensity of a run, weighted by the energy of the facility.
 
-    The run's facility energy times it is the sum of its records' emissions.
+    Its product with the run's facility energy is the sum of the emissions of all records.
 
     Args:
         history: All records.
 
     Returns:
-        The run's only intensity, if it had one; else the mean, with all places and sources named, and of zone, year,
-        scope and basis what all had in common. None without records.
+        The intensity, if the run had only one. Otherwise the mean, with the names and sources of all intensities. The
+        mean has a zone, year, scope or basis only where all intensities agree on it. None without records.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.1)])
+        >>> effective_intensity(history).g_per_kwh
+        1000.0
     """
     weights = history.facility_kwh_by_intensity()
     used = [intensity for intensity, kwh in weights.items() if kwh > 0] or list(weights)[-1:]
@@ -47,13 +53,18 @@ def effective_intensity(history: History) -> Intensity | None:
 
 
 def effective_pue(history: History) -> float | None:
-    """Return the PUE of a run: the facility's energy over the computers'.
+    """Return the PUE of a run, which is the energy of the facility divided by the energy of the computers.
 
     Args:
         history: All records.
 
     Returns:
-        The ratio; that of the last record if no energy was used, None without records.
+        The ratio. If no energy was used, the PUE of the last record. None without records.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> effective_pue(History([EpochRecord.scripted(epoch=0, emissions_kg=0.1)]))
+        1.0
     """
     energy_kwh = joules_to_kwh(history.energy_joules or 0.0)
     if energy_kwh:

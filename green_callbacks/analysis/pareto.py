@@ -1,96 +1,188 @@
-"""What quality was to be had for which emissions, and what doubling them again would buy."""
+"""The Pareto front of emissions and quality, its knee, and the points of it that are worth a checkpoint.
 
-import os
-from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from math import isfinite
-from typing import Final, Self
-
-from green_callbacks.analysis.last_gain import point
-from green_callbacks.analysis.pareto_points import Front, FrontPoint, chosen
-from green_callbacks.records import History
-from green_callbacks.text import for_terminal
-from green_callbacks.text.amounts import format_mass
-from green_callbacks.text.wording import significant
-
-_SHOWN_SHARES: Final = (1 / 4, 1 / 2, 1.0)
-"""Points are shown at these shares of what the best cost: what each doubling bought."""
-
-_NEXT_DOUBLING: Final = (0.1, 0.6, 1.8)
-"""What a doubling of the spend brings, as shares of what the one before brought: 10 %, 50 % and 90 % of runs.
-
-Measured on the published learning curves of MLCommons AlgoPerf (median 0.66) and Google TaskSet (0.57); the 10 % and
-90 % points there are 0.16 and 1.8. Runs whose learning rate drops or is annealed vary more.
+The front of a history is kept with the history, and only new records are added to it.
 """
 
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Final, overload
+
+from green_callbacks.records import Column, History
+
 _KNEE_POINTS: Final = 3
-_METRIC_DIGITS: Final = 4
+"""Number of points from which a front can have a knee: the two ends and one point between them."""
 
 
 @dataclass(frozen=True, slots=True)
-class NextDoubling:
-    """What as much again as a run has emitted would likely buy.
+class FrontPoint:
+    """A new best value of a metric, with the emissions until then.
 
     Attributes:
-        kg: What it would cost, in kgCO2e.
-        low: What one run in ten stays below, in units of the metric.
-        expected: The median.
-        high: What one run in ten exceeds.
+        epoch: Index of the epoch. None for a row outside epochs.
+        kg: Emissions of the run so far, in kgCO2e.
+        value: Value of the metric.
+        row: Index of the record in the history.
+
+    Example:
+        >>> FrontPoint(epoch=3, kg=0.4, value=0.91, row=3).kg
+        0.4
     """
 
+    epoch: int | None
     kg: float
-    low: float
-    expected: float
-    high: float
-
-    @classmethod
-    def of(cls, history: History, metric: str, mode: str) -> Self | None:
-        """Foretell it from what the last doubling bought; never beyond the end of the metric's scale.
-
-        Args:
-            history: All records.
-            metric: Key of the metric.
-            mode: ``max`` or ``min``: which way it improves.
-
-        Returns:
-            The gain, at least 0; None if the metric has no value in the first half of the emissions.
-        """
-        points = front(history, metric, mode)
-        before = bisect_right(points, history.emissions_kg / 2, key=lambda point: point.kg)
-        if not before or history.emissions_kg <= 0:
-            return None
-        gain = abs(points[-1].value - points[before - 1].value)
-        room = _room(history.metric(metric).values, points[-1].value, mode)
-        return cls(history.emissions_kg, *(min(share * gain, room) for share in _NEXT_DOUBLING))
+    value: float
+    row: int
 
 
-def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
-    """Return the Pareto front of emissions and quality: every new best of a metric.
+class _Bests:
+    """Rows and values of the points, in 16 bytes a point.
+
+    A point is written first and counts only when ``taken`` is set. So an exception between the two does no harm. The
+    next call writes the same entry again.
+    """
+
+    def __init__(self) -> None:
+        self.rows = array("q")
+        self.values = array("d")
+        self.taken = (0, 0)
+        """Number of entries of the metric's column that were read, and number of points."""
+
+    def add(self, column: Column, kg: Sequence[float], end: int, *, rises: bool) -> int:
+        """Add the new points of a metric's column, and return the number of points."""
+        seen, count = self.taken
+        for at in range(seen, end):
+            row, value = column.rows[at], column.values[at]
+            best = self.values[count - 1] if count else None
+            if not isfinite(value) or (best is not None and not (value > best if rises else value < best)):
+                continue
+            if count and kg[row] <= kg[self.rows[count - 1]]:
+                count -= 1
+            self._put(count, row, value)
+            count += 1
+        self.taken = max(seen, end), count
+        return count
+
+    def _put(self, at: int, row: int, value: float) -> None:
+        while len(self.rows) <= at:
+            self.rows.append(row)
+        while len(self.values) <= at:
+            self.values.append(value)
+        self.rows[at], self.values[at] = row, value
+
+
+class Front(Sequence[FrontPoint]):
+    """The Pareto front of a history as it is now.
+
+    Each point has higher emissions and a better value than the point before it. Points are made when they are read. The
+    newest point costs the same after 100,000 improving epochs as after a hundred.
 
     Args:
         history: All records.
         metric: Key of the metric.
-        mode: ``max`` or ``min``: which way it improves.
+        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.1, metrics={"val_loss": 0.7})])
+        >>> Front(history, "val_loss", "min")[-1]
+        FrontPoint(epoch=0, kg=0.1, value=0.7, row=0)
+    """
+
+    def __init__(self, history: History, metric: str, mode: str) -> None:
+        column, self._kg = history.metric(metric), history.cumulative_kg
+        bests = history.memo((__name__, metric, mode), _Bests)
+        end = bisect_left(column.rows, min(len(history), len(self._kg)))
+        self._history, self._bests = history, bests
+        self._count = bests.add(column, self._kg, end, rises=mode == "max")
+
+    def __len__(self) -> int:
+        """Return the number of points."""
+        return self._count
+
+    def __iter__(self) -> Iterator[FrontPoint]:
+        """Make the points one by one."""
+        return (self._point(at) for at in range(self._count))
+
+    @overload
+    def __getitem__(self, at: int) -> FrontPoint: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> list[FrontPoint]: ...
+
+    def __getitem__(self, at: int | slice) -> FrontPoint | list[FrontPoint]:
+        """Return one point, or the list of points of a slice."""
+        places = range(self._count)[at]
+        return self._point(places) if isinstance(places, int) else [self._point(each) for each in places]
+
+    def _point(self, at: int) -> FrontPoint:
+        row = self._bests.rows[at]
+        return FrontPoint(self._history.epoch_at(row), self._kg[row], self._bests.values[at], row)
+
+
+def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
+    """Return the Pareto front of emissions and quality, which is every new best value of a metric.
+
+    Args:
+        history: All records.
+        metric: Key of the metric.
+        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
 
     Returns:
-        The points, each dearer and better than the one before; empty if the metric was never seen.
+        The points by rising emissions, each better than the point before it. Empty if the metric has no value.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> history = History(
+        ...     EpochRecord.scripted(epoch=epoch, emissions_kg=1.0, metrics={"val_acc": value})
+        ...     for epoch, value in enumerate([0.6, 0.8, 0.7, 0.9])
+        ... )
+        >>> [(point.kg, point.value) for point in front(history, "val_acc", "max")]
+        [(1.0, 0.6), (2.0, 0.8), (4.0, 0.9)]
     """
     return list(Front(history, metric, mode))
 
 
-def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> FrontPoint | None:
-    """Return the point from which on quality gets dear.
+def chosen(points: Sequence[FrontPoint], among: Collection[int] | None) -> Sequence[FrontPoint]:
+    """Return the points of a front whose records are among some rows.
 
-    It lies farthest above the straight line from the first point to the last, both axes scaled to their lengths
-    (Satopää et al., Finding a "Kneedle" in a Haystack, 2011).
+    Args:
+        points: The front.
+        among: Rows of the history. None for all rows.
+
+    Returns:
+        The points by rising emissions.
+
+    Example:
+        >>> points = [FrontPoint(0, 1.0, 0.6, row=0), FrontPoint(1, 2.0, 0.8, row=1)]
+        >>> [point.value for point in chosen(points, among={1, 5})]
+        [0.8]
+    """
+    if among is None:
+        return points
+    found = ((row, bisect_left(points, row, key=lambda point: point.row)) for row in sorted(set(among)))
+    return [points[at] for row, at in found if at < len(points) and points[at].row == row]
+
+
+def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> FrontPoint | None:
+    """Return the knee of a front. Beyond it, more quality gets expensive.
+
+    The knee lies farthest above the straight line from the first point to the last, with both axes scaled to a length
+    of 1 (Satopää et al., Finding a "Kneedle" in a Haystack, 2011).
 
     Args:
         points: A front.
-        among: Rows of the points of which there is a choice; all unless given.
+        among: Rows of the points that can be chosen. Defaults to all.
 
     Returns:
-        The point; None if the front has fewer than three, or if none lies above the line.
+        The knee. None if the front has fewer than three points, or if no point lies above the line.
+
+    Example:
+        >>> points = [FrontPoint(0, 1.0, 0.5, 0), FrontPoint(1, 2.0, 0.8, 1), FrontPoint(2, 9.0, 0.9, 2)]
+        >>> knee(points).value
+        0.8
     """
     if len(points) < _KNEE_POINTS:
         return None
@@ -105,21 +197,28 @@ def knee(points: Sequence[FrontPoint], among: Collection[int] | None = None) -> 
 
 
 def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[int] | None = None) -> list[FrontPoint]:
-    """Choose the points of a front that say most about it.
+    """Choose the points that describe a front best.
 
-    The best stays in any case, and next to it the knee. Of the others, the one goes first without which least is lost:
-    the area between what was to be had for any emissions with it and without it, as in SMS-EMOA (Beume et al., 2007).
-    So points lie dense where quality rises and apart where it does not, whatever the units of the axes; the first,
-    against which the others count, goes before any that is better. To go on with five at every new point, as a run does
-    that cannot bring a file back, leaves some 98 % of the area that the five chosen best in the end would have left.
+    The best point always stays, and after it the knee. Points are dropped one by one. Each time the point goes that
+    costs the least hypervolume, which is the area under the front, as in SMS-EMOA (Beume et al., 2007). So the kept
+    points lie close together where quality rises fast, whatever the units of the axes. The first point is the reference
+    for the area, so it goes before any better point.
+
+    A run has to choose at every new point, because a deleted checkpoint cannot come back. With five points it keeps
+    about 98 % of the hypervolume of the best five chosen afterwards.
 
     Args:
         points: A front.
-        count: How many to choose, at least 1.
-        among: Rows of the points of which there is a choice; all unless given.
+        count: Number of points to choose, at least 1.
+        among: Rows of the points that can be chosen. Defaults to all.
 
     Returns:
-        At most as many points, in their order.
+        At most ``count`` points by rising emissions.
+
+    Example:
+        >>> points = [FrontPoint(at, 1.0 + at, value, at) for at, value in enumerate([0.5, 0.8, 0.81, 0.82])]
+        >>> [point.value for point in worth_keeping(points, count=2)]
+        [0.8, 0.82]
     """
     best, turn = points[-1:], knee(points, among)
     kept = list(chosen(points, among))
@@ -129,79 +228,3 @@ def worth_keeping(points: Sequence[FrontPoint], count: int, among: Collection[in
         lost = [abs(p.value - b.value) * (a.kg - p.kg) for b, p, a in zip(before, kept, after, strict=False)]
         del kept[min(range(len(kept)), key=lambda at: (kept[at] in best, kept[at] == turn, lost[at]))]
     return kept
-
-
-def bought(history: History, metric: str | None, mode: str, files: Mapping[int, str] | None = None) -> str | None:
-    """Say what quality was to be had for which emissions.
-
-    Args:
-        history: All records.
-        metric: Key of the metric; None if there is none.
-        mode: ``max`` or ``min``: which way it improves.
-        files: Checkpoints, by the rows of their records.
-
-    Returns:
-        The best, and the points that have a checkpoint, the knee among them, with a line for each. Where none has, the
-        best, the knee, and what a half and a quarter of the best's emissions bought, or the first value where that came
-        later. None if there is but one point.
-    """
-    points = front(history, metric or "", mode)
-    if len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
-        return None
-    files = {point.row: files[point.row] for point in points if point.row in files} if files else {}
-    turn = knee(points, files or None)
-    ends = (bisect_right(points, share * points[-1].kg, key=lambda point: point.kg) for share in _SHOWN_SHARES)
-    shown = {at for at, point in enumerate(points) if point.row in files} or {max(end - 1, 0) for end in ends}
-    shown |= {len(points) - 1} | ({points.index(turn)} if turn else set())
-    comma = ",\n" if files else ", "  # paths are long: each has a line
-    return f"{for_terminal(metric)} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
-
-
-def doubling(history: History, metric: str, mode: str) -> str | None:
-    """Say what doubling the emissions again would likely buy.
-
-    Args:
-        history: All records.
-        metric: Key of the metric.
-        mode: ``max`` or ``min``: which way it improves.
-
-    Returns:
-        A sentence, or None if nothing can be said.
-    """
-    following = NextDoubling.of(history, metric, mode)
-    if following is None:
-        return None
-    cost = format_mass(following.kg)
-    if following.high <= 0:
-        return f"The second half of the emissions bought nothing better, and another {cost} would likely buy little."
-    scale = point(history.metric(metric).values) if mode == "max" else None
-    low, expected, high = (
-        significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)
-    )
-    unit = f"points of {for_terminal(metric)}" if scale else f"of {for_terminal(metric)}"
-    return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
-
-
-def _words(each: FrontPoint, turn: FrontPoint | None, files: Mapping[int, str]) -> str:
-    where = [] if each.epoch is None else [f"epoch {each.epoch}"]
-    where += ["the knee"] if each is turn else []
-    where += [for_terminal(_from_here(files[each.row]))] if each.row in files else []
-    noted = f" ({', '.join(where)})" if where else ""
-    return f"{significant(each.value, _METRIC_DIGITS)} at {format_mass(each.kg)}{noted}"
-
-
-def _from_here(path: str) -> str:
-    """Leave out the working folder, where a file lies in it."""
-    try:
-        return path.removeprefix(os.path.join(os.getcwd(), ""))  # noqa: PTH109, PTH118  text, of URLs as well
-    except OSError:  # it was removed
-        return path
-
-
-def _room(values: Sequence[float], best: float, mode: str) -> float:
-    """Return how much better a metric can get: to the end of its scale, where it has one."""
-    known = [value for value in values if isfinite(value)]
-    if mode == "min":
-        return best if min(known) >= 0 else float("inf")
-    scale = point(known)
-    return float("inf") if scale is None else 100 * scale - best

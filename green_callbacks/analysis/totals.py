@@ -1,8 +1,8 @@
-"""The totals of a run, summed from its records."""
+"""The totals of a run, summed over its records."""
 
 from pathlib import Path
 
-from green_callbacks.analysis import effective_intensity, effective_pue
+from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.records import History, RunRecord
 from green_callbacks.units import joules_to_kwh
 
@@ -10,17 +10,24 @@ from green_callbacks.units import joules_to_kwh
 def totals(
     history: History, run_id: str, ledger: Path | None, stop_reason: str | None, notices: tuple[str, ...] = ()
 ) -> RunRecord:
-    """Sum a history up.
+    """Sum the records of a run.
 
     Args:
         history: All records of the run.
         run_id: Name of the run.
-        ledger: The file that holds them; None if there is none.
-        stop_reason: Why a policy ended the run; None if none did.
-        notices: What could not act. Defaults to none.
+        ledger: Path of the file that holds the records. None without a ledger.
+        stop_reason: Why a policy ended the run. None if no policy did.
+        notices: Sentences about policies that could not act. Defaults to none.
 
     Returns:
         The totals.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> history = History(EpochRecord.scripted(epoch=epoch, emissions_kg=0.25) for epoch in range(2))
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> run.epochs, run.emissions_kg
+        (2, 0.5)
     """
     joules = history.energy_joules
     return RunRecord(

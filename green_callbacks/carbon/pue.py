@@ -1,9 +1,14 @@
-"""Power usage effectiveness: what a facility draws for each joule of its computers."""
+"""Power usage effectiveness, the energy of a facility divided by the energy of its computers.
+
+Example:
+    >>> PUE_VARIABLE
+    'GREEN_CALLBACKS_PUE'
+"""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from green_callbacks.carbon.cloud import DMI, detect_cloud
 from green_callbacks.carbon.configuration import read_configuration
@@ -12,10 +17,16 @@ from green_callbacks.carbon.tables import read_table
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import described, given_number
 
-PUE_VARIABLE = "GREEN_CALLBACKS_PUE"
-MAX_PUE = 3.0
+PUE_VARIABLE: Final = "GREEN_CALLBACKS_PUE"
+"""Environment variable that holds the PUE."""
 
-_SCHEDULERS = (
+MAX_PUE: Final = 3.0
+"""Largest PUE that is accepted, as a ratio. No published facility comes near it."""
+
+EFFICIENT_PUE: Final = 1.1
+"""PUE of an efficient data center, as a ratio. Google reports 1.09 to 1.10 for its fleet since 2019."""
+
+_SCHEDULERS: Final = (
     "SLURM_JOB_ID",
     "PBS_JOBID",
     "LSB_JOBID",
@@ -26,15 +37,21 @@ _SCHEDULERS = (
     "PJM_JOBID",
     "LOADL_STEP_ID",
 )
-"""What batch schedulers set in every job: Slurm, PBS, LSF, Grid Engine, Cobalt, Flux, OAR, Fujitsu's, LoadLeveler."""
+"""Variables that batch schedulers set in every job: Slurm, PBS, LSF, Grid Engine, Cobalt, Flux, OAR, Fujitsu,
+LoadLeveler.
+"""
 
 
 class Pue(NamedTuple):
     """A power usage effectiveness.
 
     Attributes:
-        value: Energy of the facility over energy of its computers; at least 1.
-        source: Where it comes from, in words.
+        value: Energy of the facility divided by the energy of its computers, at least 1.
+        source: Origin of the value, in words.
+
+    Example:
+        >>> Pue(1.2, "argument").value
+        1.2
     """
 
     value: float
@@ -50,22 +67,32 @@ def resolve_pue(
 ) -> Pue:
     """Find the PUE to account with.
 
-    The first that says something counts: the argument; ``GREEN_CALLBACKS_PUE``; the user's configuration
-    (:mod:`green_callbacks.carbon.configuration`); the provider's own figure, where the location is a cloud region or
-    the firmware says that the machine is in that cloud; the average of the world's data centres, in the job of a batch
-    scheduler; 1.0, for a workstation.
+    The first of these sources with an answer counts.
+
+    * The argument.
+    * The environment variable ``GREEN_CALLBACKS_PUE``.
+    * The user's configuration (:mod:`green_callbacks.carbon.configuration`).
+    * The figure that a cloud provider publishes. It counts where the location is a cloud region, or where the firmware
+      says that the machine is in that cloud.
+    * The average of the world's data centers. It counts in the job of a batch scheduler.
+    * 1.0, as for a workstation.
 
     Args:
-        pue: Ratio from 1 to 3.
-        location: Code of the place; ``GREEN_CALLBACKS_LOCATION`` unless given.
-        environ: Environment variables.
-        dmi: Folder of the strings of the machine's firmware.
+        pue: Ratio from 1 to 3. Defaults to None, which asks the other sources.
+        location: Code of the place. Defaults to ``GREEN_CALLBACKS_LOCATION``.
+        environ: Environment variables. Defaults to those of this process.
+        dmi: Folder with the texts of the machine's firmware. Defaults to the folder of Linux.
 
     Returns:
-        The ratio and where it comes from, with its year where it was published.
+        The ratio and its origin. A published ratio comes with its year.
 
     Raises:
-        ConfigurationError: It is no number, or out of range; or it is the provider's, in a bundle without tables.
+        ConfigurationError: The value is no number, or is out of range. Or the value is a provider's, and the package
+            was bundled without its tables.
+
+    Example:
+        >>> resolve_pue(1.2)
+        Pue(value=1.2, source='argument')
     """
     if pue is not None:
         return Pue(_valid(pue, "pue"), "argument")
@@ -84,16 +111,16 @@ def resolve_pue(
     scheduler = next((name for name in _SCHEDULERS if environ.get(name)), None)
     average = _published("average") if scheduler is not None else None
     if average is not None:
-        return average._replace(source=f"data centre, as {scheduler} is set: {average.source}")
+        return average._replace(source=f"data center, because {scheduler} is set, {average.source}")
     return Pue(1.0, "workstation")
 
 
 def _valid(pue: float | str, option: str) -> float:
-    what = f"{option} is the facility's energy over its computers', a number from 1 to {MAX_PUE:.0f}"
+    what = f"{option} is the energy of the facility divided by the energy of its computers, from 1 to {MAX_PUE:.0f}"
     try:
         value = given_number(pue)
     except ValueError as fault:
-        msg = f"{what}: {fault}."
+        msg = f"{what}, but {fault}."
         raise ConfigurationError(msg) from None
     if not 1 <= value <= MAX_PUE:
         msg = f"{what}, not {described(pue)}."

@@ -1,4 +1,7 @@
-"""What others read of a run that is over: a model card, CodeCarbon's columns, a paragraph for a paper."""
+"""Reports of a finished run for other tools.
+
+They are a model card, a row with CodeCarbon's columns, and a paragraph for a paper.
+"""
 
 from green_callbacks.exports.codecarbon_csv import COLUMNS, codecarbon_csv
 from green_callbacks.exports.methods import methods

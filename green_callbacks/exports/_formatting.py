@@ -1,4 +1,4 @@
-"""How exports write numbers, places and the tool itself."""
+"""Numbers, places and the name of the tool, as all exports write them."""
 
 from decimal import Decimal
 from typing import Final
@@ -13,23 +13,23 @@ _GPU: Final = "gpu:GPU-"
 
 
 def plain(value: float, digits: int) -> str:
-    """Write a number as a plain decimal: no exponent, no thousands separators.
+    """Write a number as a plain decimal, without exponent and without thousands separators.
 
     Args:
         value: The number.
-        digits: Significant digits.
+        digits: Number of significant digits.
     """
     return f"{Decimal(f'{value:.{digits - 1}e}'):f}"
 
 
 def where(intensity: Intensity) -> str | None:
-    """Name the place of a run.
+    """Write the place of a run.
 
     Args:
-        intensity: Its carbon intensity.
+        intensity: Carbon intensity of the run.
 
     Returns:
-        Its name and code, with how sure it is; None where it is not known.
+        The name and code of the place. A guessed place says what it was guessed from. None for an unknown place.
     """
     named = intensity.name or intensity.zone
     if named is None or intensity.found_by == "world average":
@@ -39,14 +39,14 @@ def where(intensity: Intensity) -> str | None:
 
 
 def gpu_count(run: RunRecord) -> int | None:
-    """Return how many whole GPUs a run used.
+    """Return the number of whole GPUs that a run used.
 
     Args:
-        run: Its totals.
+        run: Totals of the run.
 
     Returns:
-        The number; None if there are slices among them, or one that could not be measured and has no name of its own:
-        of how many GPUs is not known.
+        The number. None if it is not known. That is so with slices of GPUs, and with an unmeasured GPU that has no name
+        of its own.
     """
     gpus = {name: device for name, device in run.devices.items() if device.component == "gpu"}
     return None if any(_MIG_SLICE in name or _is_vague(name, device) for name, device in gpus.items()) else len(gpus)

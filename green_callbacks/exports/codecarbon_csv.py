@@ -1,4 +1,9 @@
-"""Runs in the columns of CodeCarbon's ``emissions.csv``, so that what reads that file reads them."""
+"""Runs with the columns of CodeCarbon's ``emissions.csv``, for tools that read that file.
+
+Example:
+    >>> len(COLUMNS), COLUMNS[0]
+    (38, 'timestamp')
+"""
 
 import csv
 from collections.abc import Iterable, Mapping
@@ -22,31 +27,40 @@ COLUMNS: Final = (
     *("latitude", "ram_total_size", "tracking_mode", "cpu_utilization_percent", "gpu_utilization_percent"),
     *("ram_utilization_percent", "ram_used_gb", "on_cloud", "pue", "wue"),
 )
-"""Those of CodeCarbon 3.3.2, in its order."""
+"""The columns of CodeCarbon 3.3.2, in its order."""
 
 _COMPONENTS: Final[Mapping[str, str]] = {"cpu": "cpu", "gpu": "gpu", "dram": "ram"}
 _NOT_KNOWN: Final = "not known"
 _ISO3: Final = 3
-"""Letters of a country's code; the European Union and the world have none."""
+"""Letters of a country's code. The European Union and the world have no such code."""
 
 _Cell = str | float | None
 
 
 def codecarbon_csv(runs: Iterable[tuple[RunRecord, History]], *, project: str = "green_callbacks") -> str:
-    """Write runs as CodeCarbon writes them, one row each.
+    """Write runs with CodeCarbon's columns, a row for each.
 
-    Units are CodeCarbon's: s, kgCO2e, kgCO2e/s, W, kWh. As there, energy and power of every component are the
-    facility's, PUE included; what was measured but is no CPU, GPU or memory is in ``energy_consumed`` only. A number
-    that is not known is left empty. Country and region say ``not known`` instead, since CodeCarbon's dashboard cannot
-    do without a text. ``gpu_model`` says so where a GPU is missing from the row. ``on_cloud`` is Y where the run was
-    accounted in a cloud region, else N, ``timestamp`` the end of the run in UTC.
+    Units are those used by CodeCarbon, which are s, kgCO2e, kgCO2e/s, W and kWh. As in CodeCarbon, energy and power of
+    a component include the PUE. Components other than CPU, GPU and memory count only in ``energy_consumed``.
+
+    An unknown number is an empty cell. An unknown country or region is ``not known``, because CodeCarbon's dashboard
+    needs a text there. ``gpu_model`` says if a GPU is missing from the row. ``on_cloud`` is Y for a run in a cloud
+    region and N for any other. ``timestamp`` is the end of the run in UTC.
 
     Args:
-        runs: The totals and the records of each.
-        project: Name under which CodeCarbon's dashboard groups them.
+        runs: Totals and records of each run.
+        project: Name of the group in CodeCarbon's dashboard. Defaults to ``green_callbacks``.
 
     Returns:
-        A header and rows, with CodeCarbon's 38 columns. Texts are on one line, and none of them is a formula.
+        A header and rows with CodeCarbon's 38 columns. Texts are on one line, and no text is a formula.
+
+    Example:
+        >>> from green_callbacks import EpochRecord
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> codecarbon_csv([(run, history)]).splitlines()[1].split(",")[:6]
+        ['2025-01-01T00:00:01', 'green_callbacks', 'my-run', '', '1.0', '0.5']
     """
     text = StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
@@ -82,13 +96,13 @@ def _end(history: History) -> str | None:
     last = history[-1]
     try:
         end = last.started_at + timedelta(seconds=last.duration_seconds)
-    except OverflowError:  # beyond the year 9999: a clock went wrong
+    except OverflowError:  # a wrong clock, beyond the year 9999
         return None
     return end.strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _components(history: History, seconds: float) -> dict[str, _Cell]:
-    """Return energy in kWh and mean power in W by component, of the facility."""
+    """Return energy in kWh and mean power in W by component, with the PUE included."""
     facility_kwh: dict[str, float] = {}
     for record in history:
         for component, joules in record.component_joules().items():

@@ -1,4 +1,4 @@
-"""A paragraph on energy and emissions for the methods of a paper, in Markdown."""
+"""A paragraph on energy and emissions for the methods section of a paper, in Markdown."""
 
 from typing import Final
 
@@ -12,27 +12,38 @@ from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
 _DIGITS: Final = 3
+"""Significant digits of an energy."""
+
 _METHODS: Final = {"counter": "energy counter", "sampled": "sampled power", "modelled": "model"}
 _COMPONENTS: Final = {"gpu": "GPU", "cpu": "CPU", "dram": "memory", "ane": "neural engine"}
 _ARGUMENT: Final = "argument"
 _GIVEN: Final = "given by the user"
 _GUESSES: Final = {
     "time zone": "The place was guessed from the machine's time zone.",
-    "world average": "The place is not known: the world's average stands in for it.",
+    "world average": "The place is not known, so the world's average is used.",
 }
 
 
 def methods(run: RunRecord, history: History, *, pue_source: str | None = None) -> str:
-    """Write what a reader needs to judge and to recompute the emissions of a run.
+    """Write the paragraph that lets a reader judge and recompute the emissions of a run.
 
     Args:
-        run: The run's totals.
-        history: All its records.
-        pue_source: Where the PUE comes from, in words; None if that is not known.
+        run: Totals of the run.
+        history: All records of the run.
+        pue_source: Origin of the PUE, in words. Defaults to None, which leaves it out.
 
     Returns:
-        A paragraph: energy in kWh, PUE, how much was measured, carbon intensity with place, year and source, emissions
-        with low and high, and the tool. What is not known says so. Nothing of the run's own texts is markup or HTML.
+        A paragraph with energy in kWh, PUE, and the share that was measured. It also gives the carbon intensity with
+        place, year and source, the emissions with their bounds, and the tool. Unknown values are called so. The texts
+        of the run cannot add markup or HTML.
+
+    Example:
+        >>> from green_callbacks import EpochRecord
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> methods(run, history).partition(" of electricity")[0]
+        'Training took 1.00 s for 1 epoch and used 0.500 kWh'
     """
     sentences = [
         _energy(run, effective_pue(history), pue_source),
@@ -47,7 +58,7 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
 def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
     took = f"Training took {duration(run.duration_seconds)} for {run.epochs} epoch{'' if run.epochs == 1 else 's'}"
     if run.energy_kwh is None or run.facility_kwh is None or pue is None:
-        return f"{took}; its energy is not known, as nothing was measured."
+        return f"{took}. Its energy is not known, because nothing was measured."
     source = f"; source: {_GIVEN if pue_source == _ARGUMENT else for_markdown(pue_source)}" if pue_source else ""
     return (
         f"{took} and used {plain(run.energy_kwh, _DIGITS)} kWh of electricity at the computers, "
@@ -75,8 +86,8 @@ def _way(device: DeviceEnergy) -> str:
 def _emissions(run: RunRecord, intensity: Intensity | None) -> list[str]:
     if intensity is None:
         return ["The carbon intensity is not known."]
-    counts = for_markdown(", ".join(filter(None, (intensity.scope, intensity.basis)))) or "what it counts is not known"
-    found = f"The carbon intensity is that of {for_markdown(place(intensity))}: {intensity_range(intensity)}"
+    counts = for_markdown(", ".join(filter(None, (intensity.scope, intensity.basis)))) or "scope not known"
+    found = f"The carbon intensity is {intensity_range(intensity)} for {for_markdown(place(intensity))}"
     sentences = [f"{found} ({counts}; source: {for_markdown(intensity.source)})."]
     if "guessed" in intensity.flags:
         sentences.append(_GUESSES.get(intensity.found_by, "The place was guessed."))
@@ -84,7 +95,7 @@ def _emissions(run: RunRecord, intensity: Intensity | None) -> list[str]:
         return [*sentences, "Emissions are not known."]
     low, high = run.emissions_low_kg, run.emissions_high_kg
     bounds = "" if low is None or high is None else f" (between {format_mass(low)} and {format_mass(high)})"
-    sentences.append(f"Emissions amount to {format_mass(run.emissions_kg)} CO2e{bounds}.")
+    sentences.append(f"The emissions are {format_mass(run.emissions_kg)} CO2e{bounds}.")
     if run.reference_kg is not None and intensity.g_per_kwh != WORLD.g_per_kwh:
         sentences.append(f"They would be {format_mass(run.reference_kg)} {AT_THE_WORLDS}.")
     return sentences

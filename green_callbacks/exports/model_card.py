@@ -1,4 +1,4 @@
-"""The ``co2_eq_emissions`` of a Hugging Face model card."""
+"""The ``co2_eq_emissions`` entry of a Hugging Face model card."""
 
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +19,7 @@ Metadata = dict[str, float | str]
 
 _KEY: Final = "co2_eq_emissions"
 _DIGITS: Final = 4
+"""Significant digits of the emissions."""
 
 
 def co2_eq_emissions(
@@ -26,26 +27,34 @@ def co2_eq_emissions(
 ) -> Metadata:
     """Make a model card's entry on emissions.
 
-    Fields as in the Hub's documentation (https://huggingface.co/docs/hub/model-cards-co2). What is not known is left
-    out.
+    The fields follow the documentation of the Hub (https://huggingface.co/docs/hub/model-cards-co2). Unknown fields are
+    left out.
 
     Args:
-        run: The run's totals.
-        history: All its records.
-        training_type: ``pre-training`` or ``fine-tuning``; left out unless given.
-        hardware: What it ran on, in words; the number of its GPUs unless given.
+        run: Totals of the run.
+        history: All records of the run.
+        training_type: ``pre-training`` or ``fine-tuning``. Defaults to None, which leaves it out.
+        hardware: Hardware of the run, in words. Defaults to the number of GPUs.
 
     Returns:
-        ``emissions`` in grams, ``source``, and what is known of ``training_type``, ``geographical_location`` and
-        ``hardware_used``. Emissions are a number whose text has no exponent: the Hub's client reads ``1.2e-05`` as
-        1.2. Below 0.1 mg, where Python writes numbers with one, they are that text.
+        ``emissions`` in g, ``source``, and if known ``training_type``, ``geographical_location`` and ``hardware_used``.
+        The emissions have no exponent, because the Hub's client reads ``1.2e-05`` as 1.2. Below 0.1 mg, where Python
+        writes an exponent, the emissions are a text.
 
     Raises:
-        ConfigurationError: Nothing was measured: there is no number to write.
+        ConfigurationError: Nothing was measured, so there is no number to write.
+
+    Example:
+        >>> from green_callbacks import EpochRecord
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> co2_eq_emissions(run, history, hardware="1 laptop")["emissions"]
+        500.0
     """
     intensity = effective_intensity(history)
     if run.emissions_kg is None or intensity is None:
-        msg = f"Nothing was measured in the run {run.run_id}: there are no emissions to write into a model card."
+        msg = f"Nothing was measured in the run {run.run_id}, so there are no emissions to write into a model card."
         raise ConfigurationError(msg)
     gpus = gpu_count(run)
     fields = {
@@ -55,7 +64,7 @@ def co2_eq_emissions(
         "geographical_location": where(intensity),
         "hardware_used": hardware or (f"{gpus} GPU{'s' if gpus > 1 else ''}" if gpus else None),
     }
-    # Cards are shown by the Hub and by editors, and copied between them.
+    # The Hub and editors show a card, so no text in it may hold invisible characters.
     return {
         name: for_terminal(value) if isinstance(value, str) else value
         for name, value in fields.items()
@@ -82,31 +91,43 @@ def _source(run: RunRecord, intensity: Intensity, pue: float | None) -> str:
 
 
 def front_matter(entry: Metadata) -> str:
-    """Write the entry as YAML, to paste between the ``---`` of a card.
+    """Write the entry as YAML, to paste between the ``---`` lines of a card.
 
     Args:
-        entry: What :func:`co2_eq_emissions` returned.
+        entry: Result of :func:`co2_eq_emissions`.
 
     Returns:
         Lines of YAML.
+
+    Example:
+        >>> print(front_matter({"emissions": 500.0, "source": "green_callbacks"}))
+        co2_eq_emissions:
+          emissions: 500.0
+          source: "green_callbacks"
     """
     return "\n".join([f"{_KEY}:", *(f"  {name}: {for_yaml(value)}" for name, value in entry.items())])
 
 
 def write_card(card: Path, entry: Metadata) -> None:
-    """Write the entry into a model card on this machine, in place of the one that it has; without the network.
+    """Write the entry into a model card on this machine, in place of an older entry. The network is not used.
 
     Args:
-        card: The card (``README.md``), with or without metadata; made if there is none.
-        entry: What :func:`co2_eq_emissions` returned.
+        card: Path of the card (``README.md``), with or without metadata. The file is made if it is missing.
+        entry: Result of :func:`co2_eq_emissions`.
 
     Raises:
         ConfigurationError: ``huggingface_hub`` is missing, or the card cannot be read or written.
+
+    Example:
+        >>> from importlib.util import find_spec
+        >>> from tempfile import mkdtemp
+        >>> if find_spec("huggingface_hub"):  # pip install 'green-callbacks[export]'
+        ...     write_card(Path(mkdtemp(), "README.md"), {"emissions": 500.0, "source": "green_callbacks"})
     """
     try:
         from huggingface_hub.repocard import metadata_load, metadata_save
     except ModuleNotFoundError as error:
-        msg = "Writing a model card takes huggingface_hub: pip install 'green-callbacks[export]'."
+        msg = "Writing a model card needs huggingface_hub. Run pip install 'green-callbacks[export]'."
         raise ConfigurationError(msg) from error
     import yaml  # huggingface_hub depends on it
 
@@ -116,13 +137,13 @@ def write_card(card: Path, entry: Metadata) -> None:
         metadata_save(card, {**metadata, _KEY: entry})
     except (OSError, ValueError, yaml.YAMLError) as error:
         msg = (
-            f"The model card {card} cannot be written ({error}). Name a file in Markdown with metadata in YAML, if any."
+            f"The model card {card} cannot be written ({error}). Name a Markdown file whose metadata, if any, is YAML."
         )
         raise ConfigurationError(msg) from error
 
 
 def _refuse_pipe(card: Path) -> None:
-    """Refuse what would be read for ever."""
+    """Refuse a pipe or a device, because reading it might never end."""
     if card.exists() and not (card.is_file() or card.is_dir()):
-        msg = "it is no file"
+        msg = "it is not a regular file"
         raise ValueError(msg)

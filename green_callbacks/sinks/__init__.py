@@ -1,4 +1,4 @@
-"""Where records go: TensorBoard, and whatever else takes them."""
+"""The destinations of records: TensorBoard, and any sink of your own."""
 
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.sinks.scalars import is_ours, scalars

@@ -1,4 +1,4 @@
-"""What every sink promises."""
+"""The contract of every sink."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,23 +11,28 @@ from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, Run
 
 @dataclass(slots=True, kw_only=True)
 class RunContext:
-    """What a sink is told of a run before its first record.
+    """The facts about a run that a sink gets before the first record.
 
     Attributes:
-        run_id: Name of the run; unique, and fit for a file name.
-        folder: Where the run's files lie; may not exist yet.
-        before: The records of earlier processes of the run, where it is being continued.
-        history: All records. Grows on another thread while the run goes on: read it only in ``finish``.
-        plan: What is known ahead; may become known after the start, so that only ``finish`` can rely on it.
-        monitor: Key of the metric that is watched; None if none is. May become known after the start, like the plan.
-        mode: ``max`` or ``min``: which way that metric improves.
-        pue_source: Where the PUE comes from, in words.
-        writer: The framework's own TensorBoard writer (an object with the methods of torch's ``SummaryWriter``);
-            None where there is none.
-        streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
-        is_resumed: Whether the run goes on from a checkpoint or a ledger, and does again what was done after that.
-        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes while the run
-            goes on, like the history.
+        run_id: Name of the run. It is unique and can be a file name.
+        folder: Folder for the files of the run. It may not exist yet.
+        before: Records of earlier processes of the run, if the run is continued.
+        history: All records. It grows on another thread while the run goes on, so read it only in ``finish``.
+        plan: Planned length of the run. It may become known after the start, so only ``finish`` can rely on it.
+        monitor: Key of the watched metric. None if there is none. It may become known after the start, like the plan.
+        mode: Whether the watched metric improves upwards (``max``) or downwards (``min``).
+        pue_source: Origin of the PUE, in words.
+        writer: TensorBoard writer of the framework, with the methods of torch's ``SummaryWriter``. None without such a
+            writer.
+        streams_scalars: Whether the framework itself writes the scalars of every epoch through ``writer``.
+        is_resumed: Whether the run continues from a checkpoint or a ledger, and repeats the epochs after it.
+        checkpoints: Kept checkpoint files by the metric of their Pareto front. It changes while the run goes on, like
+            the history.
+
+    Example:
+        >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=History())
+        >>> context.monitor is None, context.mode
+        (True, 'max')
     """
 
     run_id: str
@@ -45,17 +50,24 @@ class RunContext:
 
 
 class Sink(ABC):
-    """A place where records go.
+    """A destination of records.
 
-    All methods run on the worker's thread, one after the other. The constructor takes options and creates nothing
-    live. What a sink raises is logged once; training and the other sinks go on.
+    All methods run on the worker's thread, one after the other. The constructor takes options and creates nothing live.
+    An exception of a sink is logged once, and training and the other sinks go on.
+
+    Example:
+        >>> class Printer(Sink):
+        ...     def write(self, record):
+        ...         print(f"epoch {record.epoch} emitted {record.emissions_kg} kg")
+        >>> Printer().write(EpochRecord.scripted(epoch=0, emissions_kg=0.1))
+        epoch 0 emitted 0.1 kg
     """
 
     def open(self, context: RunContext) -> None:
-        """Get ready for a run, or for the continuation of one.
+        """Prepare for a run or for its continuation.
 
         Args:
-            context: What is known of the run.
+            context: Facts about the run.
         """
 
     @abstractmethod
@@ -67,18 +79,18 @@ class Sink(ABC):
         """
 
     def rewind(self, before: History) -> None:
-        """Take note that the next records are of epochs that are done again.
+        """Prepare for repeated epochs. The next records replace earlier records.
 
         Args:
-            before: All records so far, in which those that are done again lie outside epochs.
+            before: All records so far. The records that will be repeated lie outside epochs.
         """
 
     def finish(self, run: RunRecord) -> None:
         """Take the totals, after the last record.
 
         Args:
-            run: The run's totals.
+            run: Totals of the run.
         """
 
     def close(self) -> None:
-        """Let go of everything live; safe to call again."""
+        """Release everything live. A second call does nothing."""

@@ -1,4 +1,4 @@
-"""The options of sinks, checked where they are given."""
+"""Checks of the folders that sinks write to."""
 
 import os
 from pathlib import Path
@@ -8,35 +8,38 @@ from green_callbacks.units import described
 
 
 def checked_folder(folder: object, what: str) -> Path:
-    """Return a folder to write to, which need not be there yet.
+    """Check a folder to write to. The folder need not exist.
 
     Args:
-        folder: What was given.
-        what: What it is the folder of.
+        folder: Value of an option.
+        what: Name of the option, for messages.
+
+    Returns:
+        The path of the folder.
 
     Raises:
-        ConfigurationError: It is no path of this machine, or a file is in the way.
+        ConfigurationError: The value is no path on this machine, or a file is in the way.
     """
     name = os.fspath(folder) if isinstance(folder, str | os.PathLike) else None
     if not isinstance(name, str) or not name.strip() or "\0" in name or "://" in name:
-        msg = f"{what} is the path of a folder on this machine, not {described(folder)}."
+        msg = f"{what} must be the path of a folder on this machine, not {described(folder)}."
         raise ConfigurationError(msg)
     path = Path(name)
     blocking = file_in_the_way(path / "any")
     if blocking is not None:
-        msg = f"{what} cannot be {described(name)}, as {described(str(blocking))} is a file: name a folder."
+        msg = f"{what} cannot be {described(name)}, because {described(str(blocking))} is a file. Name a folder."
         raise ConfigurationError(msg)
     return path
 
 
 def file_in_the_way(path: Path) -> Path | None:
-    """Return what keeps a file from being made, as it stands where a folder must be.
+    """Return the path that stands where a folder of a file must be, and is no folder.
 
     Args:
         path: The file.
 
     Returns:
-        The path of what is there and is no folder; None where all above the file are folders, or can be made.
+        The path in the way. None if all parents of the file are folders or can be made.
     """
     return next(filter(_is_no_folder, path.parents), None)
 

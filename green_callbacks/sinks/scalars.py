@@ -1,4 +1,41 @@
-"""The numbers of a record under the metric keys of the package."""
+"""The numbers of a record under the metric keys of the package, the same in every framework and sink.
+
+Masses are masses of CO2e. A number that was not measured has no key. Policies of your own may add keys.
+
+=======================================  ======  =================================================================
+key                                      unit    meaning
+=======================================  ======  =================================================================
+``green/emissions_total_g``              g       emissions of the run so far, records outside epochs included
+``green/emissions_g``                    g       emissions of the record, which is an epoch or a part of an epoch
+``green/energy_wh``                      Wh      energy of the record at the computers, without the PUE
+``green/watts``                          W       mean power of the record, all devices together
+``green/gpu_watts``                      W       mean power of the record, all GPUs together
+``green/measured_percent``               %       share of the energy that was measured, not modelled
+``green/budget_left_g``                  g       rest of a budget in units of mass
+``green/budget_left_wh``                 Wh      rest of a budget in units of energy, with the PUE
+``green/gain_per_kg``                    1/kg    gain of the watched metric by each kgCO2e
+``green/1_quality_by_mg_co2e``           metric  watched metric, higher is better, over the emissions in mg
+``green/1_loss_by_mg_co2e``              metric  watched metric, lower is better, over the emissions in mg
+``green/provenance``                     text    page on the origin of all numbers
+``green_detail/<component>_watts``       W       mean power of a component, such as ``cpu``
+``green_detail/<component>_energy_wh``   Wh      energy of a component, without the PUE
+``green_detail/intensity_g_per_kwh``     g/kWh   carbon intensity of the electricity
+``green_detail/emissions_total_low_g``   g       lower bound of the emissions so far
+``green_detail/emissions_total_high_g``  g       upper bound of the emissions so far
+``green_detail/budget_share``            ratio   spent share of a budget, where 1 is all of it
+``green_detail/forecast_g``              g       predicted emissions of the whole run
+``green_detail/forecast_low_g``          g       lower bound of the prediction
+``green_detail/forecast_high_g``         g       upper bound of the prediction
+``green_detail/gain_per_kwh``            1/kWh   gain of the watched metric by each kWh, with the PUE
+``green_detail/gain_on_doubling``        ratio   gain by the last doubling of the energy, of the whole gain so far
+``green_detail/quality_by_ug_co2e``      metric  as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg
+``green_detail/loss_by_ug_co2e``         metric  as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg
+=======================================  ======  =================================================================
+
+Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
+have keys of their own only if a record has several. The curves over the emissions and the page appear only in
+TensorBoard.
+"""
 
 from collections.abc import Iterable
 from math import isfinite
@@ -9,13 +46,13 @@ from green_callbacks.text import for_terminal
 from green_callbacks.units import joules_to_kwh
 
 MAIN: Final = "green/"
-"""Begins the keys of what people look for first."""
+"""Prefix of the keys that most people look for."""
 
 DETAIL: Final = "green_detail/"
-"""Begins the keys of all else, which TensorBoard shows as a group of its own below."""
+"""Prefix of all other keys, which TensorBoard shows as a group of their own."""
 
 _SMALLER: Final = {"kg": "g", "kwh": "wh"}
-"""What charts and bars show in place of the units of the ledger: a thousandth of each."""
+"""Units of charts and bars by the unit of the ledger. Each is a thousandth."""
 
 _DETAILS: Final = frozenset(
     MAIN + name
@@ -28,17 +65,21 @@ _DETAILS: Final = frozenset(
         "gain_per_kwh",
     )
 )
-"""What verdicts of ours tell that is shown as a detail."""
+"""Values of verdicts that are shown as details."""
 
 _LEFT_OUT: Final = frozenset({f"{MAIN}forecast_wh"})
-"""What verdicts of ours tell that only the ledger keeps: it differs from another number by a factor."""
+"""Values of verdicts that only the ledger keeps, because they differ from another value by a constant factor."""
 
 
 def is_ours(key: str) -> bool:
-    """Tell whether a metric key is one of the package.
+    """Tell whether a metric key belongs to this package.
 
     Args:
         key: The key.
+
+    Example:
+        >>> is_ours("green/watts"), is_ours("val_acc")
+        (True, False)
     """
     return key.startswith((MAIN, DETAIL))
 
@@ -49,21 +90,22 @@ def scalars(
     low_kg: float | None = None,
     high_kg: float | None = None,
 ) -> dict[str, float]:
-    """Return what is shown of a record, the same in every framework and sink.
+    """Return the numbers to show for a record.
 
     Args:
         record: The record, with its verdicts.
-        emissions_total_kg: Emissions of the run with it, in kgCO2e.
-        low_kg: What these are at least.
-        high_kg: What these are at most.
+        emissions_total_kg: Emissions of the run up to the end of the record, in kgCO2e. None if nothing was measured.
+        low_kg: Lower bound of these emissions, in kgCO2e. Defaults to None.
+        high_kg: Upper bound of these emissions, in kgCO2e. Defaults to None.
 
     Returns:
-        Finite numbers by key, in g, Wh, W and percent. First what people look for: ``green/emissions_total_g``,
-        ``green/emissions_g``, ``green/energy_wh``, ``green/watts``, ``green/gpu_watts``, ``green/measured_percent``,
-        and of the verdicts ``green/budget_left_g`` and ``green/gain_per_kg``. Then details: where there is more than
-        one component, ``green_detail/<component>_watts`` and ``green_detail/<component>_energy_wh``;
-        ``green_detail/intensity_g_per_kwh``; ``green_detail/emissions_total_low_g`` and ``…_high_g``; forecasts and
-        other gains. What was not measured is not there.
+        Finite numbers by key, in the units of the table above. The main keys come first.
+
+    Example:
+        >>> record = EpochRecord.scripted(epoch=0, emissions_kg=0.1, duration_seconds=3600.0)
+        >>> shown = scalars(record, emissions_total_kg=0.3)
+        >>> shown["green/emissions_total_g"], round(shown["green/watts"])
+        (300.0, 100)
     """
     share = record.measured_share
     values: dict[str, float | None] = {
@@ -82,14 +124,17 @@ def scalars(
     for verdict in record.verdicts:
         values |= _told(verdict)
     shown = dict(_shown(key, value) for key, value in values.items() if value is not None)
-    # Frameworks print the keys: those of parts and verdicts may be anybody's.
+    # Frameworks print the keys, and names of components and verdicts may come from anybody.
     return {
         for_terminal(_grouped(key)): value for key, value in shown.items() if isfinite(value) and key not in _LEFT_OUT
     }
 
 
 def _components(record: EpochRecord) -> dict[str, float | None]:
-    """Return power and energy by component; where there is a single one, they are those of the record."""
+    """Return power and energy by component.
+
+    A single component has no keys, because its values are the record's.
+    """
     watts = _sums((device.component, device.mean_watts) for device in record.devices.values())
     values: dict[str, float | None] = {f"{MAIN}gpu_watts": watts.pop("gpu")} if "gpu" in watts else {}
     if len({device.component for device in record.devices.values()}) > 1:
@@ -100,7 +145,10 @@ def _components(record: EpochRecord) -> dict[str, float | None]:
 
 
 def _shown(key: str, value: float) -> tuple[str, float]:
-    """Return an amount in the unit that people read: g for kg, Wh for kWh. Prices and rates stay as they are."""
+    """Return an amount with the unit that people read.
+
+    That is g for kg and Wh for kWh. Prices and rates stay as they are.
+    """
     for unit, smaller in _SMALLER.items():
         if is_ours(key) and key.endswith(f"_{unit}") and not key.endswith(f"_per_{unit}"):
             return f"{key.removesuffix(unit)}{smaller}", 1000.0 * value
@@ -112,12 +160,12 @@ def _grouped(key: str) -> str:
 
 
 def _told(verdict: Verdict) -> dict[str, float | None]:
-    """Return what a policy tells in numbers. It may be a user's, and tell anything."""
+    """Return the numbers of a verdict. A user's policy may report anything."""
     told: dict[str, float | None] = {}
     for key, value in verdict.values.items():
         try:
             told[str(key)] = None if value is None else float(value)
-        except (TypeError, ValueError, OverflowError):  # no number: nothing to draw
+        except (TypeError, ValueError, OverflowError):  # no number, so nothing to draw
             continue
     return told
 

@@ -1,4 +1,7 @@
-"""The end of a run in words: why it ended, what it came to, and what would have made it cheaper. Plain text."""
+"""The plain-text summary of a run that has ended.
+
+It tells why the run ended, its totals, and how the run would have been cheaper.
+"""
 
 from green_callbacks.summary.epoch_table import table
 from green_callbacks.summary.four_questions import answers

@@ -1,28 +1,33 @@
-"""The epochs of a run as a table in plain text."""
+"""The epochs of a run as a table of plain text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from green_callbacks.records import EpochRecord, History
-from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.layout import UNKNOWN, aligned
 from green_callbacks.text.wording import significant
 from green_callbacks.units import joules_to_kwh
 
 _SHOWN_AT_EACH_END: Final = 5
-_UNKNOWN: Final = "-"
+"""Number of epochs that a long table shows at its beginning, and again at its end."""
+
 _METRIC_DIGITS: Final = 4
-_HEADER_LINES: Final = 2
+"""Significant digits of a metric."""
+
+_HEADER_ROWS: Final = 2
+"""Number of rows above the rule: the names of the columns, and how the energy in them was obtained."""
+
 _LONGEST_CELL: Final = 80
-"""Characters of a cell: most of the width of a page, for names of metrics and components."""
+"""Longest name of a metric or component, in characters. It takes most of the width of a page."""
 _NOTHING: Final = "not measured"
 _DIRECTNESS: Final = ("counter", "sampled", "modelled", _NOTHING)
 
 
 @dataclass(slots=True)
 class _Interval:
-    """What some records came to together."""
+    """The sum of some records, such as all records of an epoch."""
 
     joules: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
@@ -43,15 +48,24 @@ class _Interval:
 
 
 def table(history: History, monitor: str | None = None) -> str:
-    """Write the epochs of a run as a table; of a long run the first and the last five.
+    """Write the epochs of a run as a table. A long run shows its first five and its last five epochs.
 
     Args:
-        history: All records. Parts of an epoch are added up; all rows outside epochs together are one row.
-        monitor: Key of the metric to show: its last value in each epoch.
+        history: All records. Records of the same epoch are added up. All rows outside epochs are one row of the table.
+        monitor: Key of the metric to show, with its last value in each epoch. Defaults to no metric.
 
     Returns:
-        Lines of plain text: per epoch the energy by component, under each how it was obtained, mean power, emissions,
-        and emissions so far, rows outside epochs included.
+        Lines of plain text. An epoch has its energy by component, mean power, emissions, and the emissions so far,
+        which include rows outside epochs. The header tells how the energy of each component was obtained.
+
+    Example:
+        >>> from green_callbacks import EpochRecord
+        >>> print(table(History([EpochRecord.scripted(epoch=0, emissions_kg=0.5, metrics={"acc": 0.9})]), "acc"))
+        epoch  scripted   mean power   CO2e  CO2e so far     acc
+                counter
+        --------------------------------------------------------
+            0    500 Wh  1,800,000 W  500 g        500 g  0.9000
+          all    500 Wh  1,800,000 W  500 g
     """
     epochs, outside, whole = _intervals(history, monitor)
     methods = _methods(history)
@@ -68,11 +82,14 @@ def table(history: History, monitor: str | None = None) -> str:
     if outside.seconds > 0 or outside.joules:
         lines.append(_cells("outside", outside, list(methods)))
     lines.append(_cells("all", whole, list(methods)))
-    return _aligned(lines)
+    return aligned(lines, left=(), header_rows=_HEADER_ROWS, longest_cell=_LONGEST_CELL)
 
 
 def _intervals(history: History, monitor: str | None) -> tuple[list[tuple[int, _Interval]], _Interval, _Interval]:
-    """Add up the records by epoch (an epoch that is begun again is another one), outside epochs, and altogether."""
+    """Add up the records of each epoch, the records outside epochs, and all records.
+
+    An epoch that begins again is another epoch.
+    """
     epochs: list[tuple[int, _Interval]] = []
     outside, whole = _Interval(), _Interval()
     is_closed = False
@@ -92,7 +109,7 @@ def _intervals(history: History, monitor: str | None) -> tuple[list[tuple[int, _
 
 
 def _methods(history: History) -> dict[str, str]:
-    """Say of every component how its energy was obtained, the most direct way first."""
+    """Tell how the energy of each component was obtained, with measured methods before models."""
     found: dict[str, set[str]] = {}
     for device in history.device_totals().values():
         found.setdefault(device.component, set()).add(_NOTHING if device.joules is None else device.method)
@@ -100,7 +117,7 @@ def _methods(history: History) -> dict[str, str]:
 
 
 def _abridged(rows: Sequence[int]) -> list[int | None]:
-    """Leave out the middle of a long run; None stands for it."""
+    """Replace the middle of a long run by None."""
     if len(rows) <= 2 * _SHOWN_AT_EACH_END + 1:
         return list(rows)
     return [*rows[:_SHOWN_AT_EACH_END], None, *rows[-_SHOWN_AT_EACH_END:]]
@@ -110,17 +127,9 @@ def _cells(label: str, interval: _Interval, components: Sequence[str]) -> list[s
     joules = [interval.joules.get(component) for component in components]
     return [
         label,
-        *(_UNKNOWN if value is None else format_energy(joules_to_kwh(value)) for value in joules),
-        _UNKNOWN if interval.mean_watts is None else f"{significant(interval.mean_watts)} W",
-        _UNKNOWN if interval.emissions_kg is None else format_mass(interval.emissions_kg),
+        *(UNKNOWN if value is None else format_energy(joules_to_kwh(value)) for value in joules),
+        UNKNOWN if interval.mean_watts is None else f"{significant(interval.mean_watts)} W",
+        UNKNOWN if interval.emissions_kg is None else format_mass(interval.emissions_kg),
         "" if interval.total_kg is None else format_mass(interval.total_kg),
         "" if interval.metric is None else significant(interval.metric, _METRIC_DIGITS),
     ]
-
-
-def _aligned(lines: Sequence[Sequence[str]]) -> str:
-    lines = [[for_terminal(cell, limit=_LONGEST_CELL) for cell in line] for line in lines]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    rows = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    rule = "-" * max(map(len, rows))
-    return "\n".join([*rows[:_HEADER_LINES], rule, *rows[_HEADER_LINES:]])

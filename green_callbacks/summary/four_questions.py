@@ -1,37 +1,47 @@
-"""The four questions about a run, each answered with a number or "not known"."""
+"""The four questions about a run, each answered with a number or with "not known"."""
 
 from typing import Final
 
-from green_callbacks.analysis.last_gain import last_gain
-from green_callbacks.analysis.pareto import doubling
+from green_callbacks.analysis import last_gain
 from green_callbacks.carbon import cleanest_comparable
+from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.records import History, RunRecord
 from green_callbacks.sinks.base import RunContext
+from green_callbacks.summary.pareto_sentences import doubling
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.wording import intensity_range, percent, place, significant
 from green_callbacks.units import joules_to_kwh
 
-_EFFICIENT_PUE: Final = 1.1
-"""What a large, well-run data centre reaches: Google reports 1.09 to 1.10 for its fleet since 2019."""
-
 _LEAST_SHARE: Final = 0.01
-"""Of the emissions, that is worth a sentence: the end of a run takes a moment after its last epoch."""
+"""Smallest share of the emissions that is worth a sentence, as a ratio. A run always ends a moment after its last
+epoch.
+"""
 
 
 def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) -> dict[str, str]:
-    """Answer what would have made a run cheaper.
+    """Answer how a run would have been cheaper.
 
     Args:
-        run: Its totals.
-        context: Its records, and where its PUE comes from.
-        metric: Key of the metric that stands for quality; None if there is none.
-        mode: ``max`` or ``min``: which way that metric improves.
+        run: Totals of the run.
+        context: Records of the run, and the source of its PUE.
+        metric: Key of the metric that represents quality. None if there is none.
+        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
 
     Returns:
-        A sentence or two each for ``place`` (here against the cleanest comparable zone), ``facility`` (a PUE of 1.1
-        against this one), ``time`` (what the last point of quality cost, and what doubling the emissions would buy)
-        and ``data`` (samples seen, energy of each).
+        One or two sentences for each question. ``place`` compares the run's place with the cleanest comparable zone.
+        ``facility`` compares the run's PUE with a PUE of 1.1. ``time`` prices the last point of quality, and predicts
+        the gain of doubling the emissions. ``data`` gives the number of samples and the energy of each.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from green_callbacks import EpochRecord
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=history)
+        >>> answers(run, context, metric=None, mode="max")["data"]
+        'Not known, because the number of samples was not reported.'
     """
     return {
         "place": _place(run),
@@ -44,44 +54,44 @@ def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) 
 def _place(run: RunRecord) -> str:
     here = run.intensity
     if here is None or run.emissions_kg is None or here.g_per_kwh <= 0:
-        return "Not known: nothing was measured that emits."
+        return "Not known, because no emissions were measured."
     there = cleanest_comparable(here)
     stated = f"Here {intensity_range(here)}, {place(here)}."
     if there is None:
-        return f"{stated} What it would be elsewhere is not known: no figure is comparable with this one."
+        return f"{stated} No other place has a comparable figure, so the emissions elsewhere are not known."
     if there.g_per_kwh >= here.g_per_kwh:
         return f"{stated} No place with a comparable figure is cleaner."
     return (
-        f"{stated} The cleanest comparable is {place(there)} with {intensity_range(there)}: "
-        f"{_against(run.emissions_kg, there.g_per_kwh / here.g_per_kwh)}."
+        f"{stated} The cleanest comparable place is {place(there)} with {intensity_range(there)}. "
+        f"There it would have been {_against(run.emissions_kg, there.g_per_kwh / here.g_per_kwh)}."
     )
 
 
 def _facility(run: RunRecord, pue_source: str) -> str:
     stated = f"PUE {significant(run.pue)} ({for_terminal(pue_source)})."
     if run.emissions_kg is None:
-        return f"{stated} What another would save is not known: nothing was measured."
-    share = _EFFICIENT_PUE / run.pue
-    there = f"{significant(_EFFICIENT_PUE)}, as in an efficient data centre,"
+        return f"{stated} Nothing was measured, so the savings of another PUE are not known."
+    share = EFFICIENT_PUE / run.pue
+    there = f"{significant(EFFICIENT_PUE)}, as in an efficient data center,"
     if share >= 1:
-        return f"{stated} No more than {there} where it would be {format_mass(run.emissions_kg * share)}."
+        return f"{stated} No more than {there} where it would have been {format_mass(run.emissions_kg * share)}."
     return f"{stated} With {there} it would have been {_against(run.emissions_kg, share)}."
 
 
 def _against(emissions_kg: float, share: float) -> str:
-    """Write what a share of the emissions would be, beside what they are."""
-    return f"{format_mass(emissions_kg * share)} in place of {format_mass(emissions_kg)}, {percent(1 - share)} less"
+    """Compare a share of the emissions with the whole."""
+    return f"{format_mass(emissions_kg * share)} instead of {format_mass(emissions_kg)}, {percent(1 - share)} less"
 
 
 def _time(history: History, metric: str | None, mode: str) -> str:
     total_kg, named = history.emissions_kg, for_terminal(metric or "")
     if total_kg <= 0:
-        return "Not known: no emissions were measured."
+        return "Not known, because no emissions were measured."
     if metric is None or len(history.metric(metric).rows) < 2:  # noqa: PLR2004  # a gain takes two
-        return f"Not known: it takes two values of {named or 'a validation metric'}."
+        return f"Not known, because this needs two values of {named or 'a validation metric'}."
     last = last_gain(history, metric, mode)
     if last is None:
-        return f"{named} never got better than its first value."
+        return f"{named} was never better than its first value."
     cost = (
         f"The last {last.what} {named} ({significant(last.start, 4)} to {significant(last.best, 4)}) cost "
         f"{percent(last.cost_kg / total_kg)} of the emissions, {format_mass(last.cost_kg)}."
@@ -89,7 +99,7 @@ def _time(history: History, metric: str | None, mode: str) -> str:
     sentences = [cost]
     if last.after_kg >= _LEAST_SHARE * total_kg:
         after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
-        sentences.append(f"Another {after} came after it and bought nothing better.")
+        sentences.append(f"Another {after} followed and bought nothing better.")
     following = doubling(history, metric, mode)
     if following:
         sentences.append(following)
@@ -98,11 +108,11 @@ def _time(history: History, metric: str | None, mode: str) -> str:
 
 def _data(run: RunRecord, history: History) -> str:
     if not run.samples:
-        return "Not known: nobody said how many samples were seen."
+        return "Not known, because the number of samples was not reported."
     seen = f"{run.samples:,} samples seen"
     joules = history.samples_joules
     if joules is None:
-        return f"{seen}; the energy of one is not known."
+        return f"{seen}. The energy of each is not known."
     each = joules / run.samples
     used = f"{significant(each)} J" if each < 1 else format_energy(joules_to_kwh(each))
-    return f"{seen}, {used} each: all that epochs took, validation included."
+    return f"{seen}, {used} each. This counts all energy of the epochs, validation included."

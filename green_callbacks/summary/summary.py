@@ -1,11 +1,10 @@
-"""The end of a run in words: why it ended, what it came to, and what would have made it cheaper. Plain text."""
+"""The summary as a sink, and as a function of a run's totals and records."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from textwrap import fill
 from typing import Any, Final
 
-from green_callbacks.analysis.pareto import bought
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import direction, quality_metric
 from green_callbacks.records import WORLD, EpochRecord, RunRecord
@@ -15,53 +14,72 @@ from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary.epoch_table import table
 from green_callbacks.summary.four_questions import answers
+from green_callbacks.summary.pareto_sentences import on_the_way
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.layout import LONGEST_PARAGRAPH, WIDTH, labelled
 from green_callbacks.text.log import Lines, get_logger
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 from green_callbacks.units import described, joules_to_kwh
 
 logger = get_logger(__name__)
 
-_WIDTH: Final = 100
 _LABEL_WIDTH: Final = 11
-_LONGEST: Final = 4000
-"""Characters of one paragraph that are shown: the path of a file may have as many."""
+"""Width of the column of labels, in characters."""
 
 _WHOLE: Final = 0.999
-"""A share of the plan that counts as all of it: a framework's clock is not exactly ours."""
+"""Share of a plan that counts as all of it, as a ratio. A framework's clock differs a little from ours."""
 
 
 class Summary(Sink):
-    """Writes a summary when a training ends; a test or validation alone gets none.
+    """Writes a summary when a training ends. A run that only tested or validated gets none.
 
     Args:
-        write: Takes the text, for example ``print``; unless given it goes to :mod:`logging`, at level INFO.
+        write: Function that takes the text, such as ``print``. Defaults to :mod:`logging`, at level INFO.
+
+    Raises:
+        ConfigurationError: ``write`` cannot be called.
+
+    Example:
+        >>> from green_callbacks import EnergyAccountant
+        >>> accountant = EnergyAccountant(sinks=[Summary(write=print)])
     """
 
     def __init__(self, write: Callable[[str], None] | None = None) -> None:
         if write is not None and not callable(write):
-            msg = f"write= takes a function of a text, such as print, not {described(write)}."
+            msg = f"write= takes a function of one text, such as print, not {described(write)}."
             raise ConfigurationError(msg)
         self._write = write
         self._context: RunContext | None = None
         self._has_trained = False
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle as the options alone."""
+        """Copy and pickle only the options."""
         return type(self), (self._write,)
 
     def open(self, context: RunContext) -> None:
-        """Remember what is known of the run."""
+        """Begin a run.
+
+        Args:
+            context: What the sink can know about the run.
+        """
         self._context = context
         self._has_trained = False
 
     def write(self, record: EpochRecord) -> None:
-        """Note whether there is something to sum up; the history holds every record."""
+        """Remember that the run has trained. The history holds the records themselves.
+
+        Args:
+            record: A new record of the run.
+        """
         self._has_trained |= record.epoch is not None
 
     def finish(self, run: RunRecord) -> None:
-        """Write the summary."""
+        """Write the summary.
+
+        Args:
+            run: Totals of the run.
+        """
         if self._context is None or not self._has_trained:
             return
         text = summarise(run, self._context)
@@ -70,7 +88,7 @@ class Summary(Sink):
             return
         try:
             self._write(text)
-        except UnicodeEncodeError:  # of a terminal or a file that knows few characters
+        except UnicodeEncodeError:  # a terminal or a file with a small character set
             self._write(text.encode("ascii", "backslashreplace").decode("ascii"))
 
     def close(self) -> None:
@@ -82,20 +100,29 @@ def summarise(run: RunRecord, context: RunContext) -> str:
     """Write the summary of a run that has ended.
 
     Args:
-        run: Its totals.
-        context: Its records, and what was known of it.
+        run: Totals of the run.
+        context: Records of the run, and what the sinks know about it.
 
     Returns:
-        Lines of plain text: what is missing from the numbers, why it ended, totals, a table of the epochs, what would
-        have made it cheaper, and what quality was to be had on the way. Safe to print, whatever metrics, places and
-        files are called.
+        Lines of plain text, safe to print. They say which energy is missing from the numbers and why the run ended.
+        Then come totals, a table of the epochs, the answers to the four questions, and the quality reached on the way.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from green_callbacks import EpochRecord, History
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
+        >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=history)
+        >>> print(summarise(run, context).splitlines()[0])
+        Ended after 1 epoch in 1.00 s. No policy stopped it.
     """
     metric = quality_metric(context.monitor, context.history.metric_names)
     mode = _mode(metric, context)
     answered = answers(run, context, metric, mode)
     first = " ".join(filter(None, (what_counts(run.devices), _ending(run, context), who_else(run.devices))))
     blocks = [
-        [fill(for_terminal(first, limit=_LONGEST), _WIDTH)],
+        [fill(for_terminal(first, limit=LONGEST_PARAGRAPH), WIDTH)],
         [_labelled("Note", text) for text in run.notices],
         [_labelled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
@@ -107,16 +134,16 @@ def summarise(run: RunRecord, context: RunContext) -> str:
 
 
 def _on_the_way(context: RunContext, metric: str | None, mode: str) -> list[str]:
-    """Say what was to be had for which emissions: of one metric, and of others that have checkpoints of their own."""
+    """Write the quality reached on the way, for the main metric and for others that have checkpoints of their own."""
     there = {name: kept.that_exist() for name, kept in context.checkpoints.items()}
     files = {row: path for kept in there.values() for path, row in kept.rows.items()}
     modes = {metric: mode} | {name: kept.mode for name, kept in there.items() if kept.rows and name != metric}
-    sentences = (bought(context.history, name, mode, files) for name, mode in modes.items())
+    sentences = (on_the_way(context.history, name, mode, files) for name, mode in modes.items())
     return [sentence for sentence in sentences if sentence is not None]
 
 
 def _mode(metric: str | None, context: RunContext) -> str:
-    """Take the mode that was declared; guess that of a metric that nobody watches from its name."""
+    """Return the declared mode, or guess the mode of an undeclared metric from its name."""
     if metric is None or metric == context.monitor:
         return context.mode
     try:
@@ -131,11 +158,11 @@ def _ending(run: RunRecord, context: RunContext) -> str:
         return f"Stopped after {epochs}. {run.stop_reason}"
     if _is_as_planned(context):
         return f"Finished as planned: {epochs}."
-    return f"Ended after {epochs}; no policy stopped it."
+    return f"Ended after {epochs}. No policy stopped it."
 
 
 def _is_as_planned(context: RunContext) -> bool:
-    """Tell whether the last fit went to an end that was planned: its epochs, or else steps, time or emissions."""
+    """Tell whether the last fit reached its planned epochs, or else its planned steps, time or emissions."""
     plan, history = context.plan, context.history
     if plan.epochs and epochs_done(history) >= plan.epochs:
         return True
@@ -144,46 +171,34 @@ def _is_as_planned(context: RunContext) -> bool:
 
 def _totals(run: RunRecord) -> dict[str, str]:
     if run.energy_kwh is None or run.facility_kwh is None or run.emissions_kg is None or run.intensity is None:
-        return {"Energy": "not known: nothing was measured", "Emissions": "not known"}
+        return {"Energy": "not known, because nothing was measured", "Emissions": "not known"}
     energy = format_energy(run.energy_kwh)
     if run.pue != 1:
         energy += f", {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
-    energy += _how_obtained(run)
+    parts = [energy, _how_obtained(run)]
     if run.outside_joules:
-        energy += f"; {format_energy(joules_to_kwh(run.outside_joules))} outside epochs"
+        parts.append(f"{format_energy(joules_to_kwh(run.outside_joules))} outside epochs")
     emissions = f"{format_mass(run.emissions_kg)} CO2e"
     if run.emissions_low_kg is not None and run.emissions_high_kg is not None:
         emissions += f", between {format_mass(run.emissions_low_kg)} and {format_mass(run.emissions_high_kg)}"
     if run.reference_kg is not None and run.intensity.g_per_kwh != WORLD.g_per_kwh:
-        emissions += f"; {format_mass(run.reference_kg)} {AT_THE_WORLDS}"
-    where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by: {run.intensity.found_by}"
-    return {"Energy": energy, "Emissions": emissions, "Intensity": where}
+        emissions += f". {format_mass(run.reference_kg)} {AT_THE_WORLDS}"
+    where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by {run.intensity.found_by}"
+    return {"Energy": ". ".join(filter(None, parts)), "Emissions": emissions, "Intensity": where}
 
 
 def _how_obtained(run: RunRecord) -> str:
     if missing(run.devices):
-        return "; the GPU is not in it"
+        return "The GPU is not included"
     if not is_whole(run.devices):
-        return "; the GPU is not in all of it"
+        return "The GPU is not always included"
     if run.measured_share is None:
         return ""
     if run.measured_share == 0:
-        return "; all of it modelled"
+        return "All of it modelled"
     rest = ", the rest modelled" if run.measured_share < 1 else ""
-    return f"; {percent(run.measured_share)} of it measured{rest}"
+    return f"{percent(run.measured_share)} of it measured{rest}"
 
 
 def _labelled(label: str, *lines: str) -> str:
-    indent = " " * _LABEL_WIDTH
-    filled = (
-        fill(
-            for_terminal(line, limit=_LONGEST),
-            _WIDTH,
-            initial_indent=indent if at else label.ljust(_LABEL_WIDTH),
-            subsequent_indent=indent,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-        for at, line in enumerate(lines)
-    )
-    return "\n".join(filled)
+    return labelled(label, *lines, label_width=_LABEL_WIDTH)

@@ -1,4 +1,4 @@
-"""What people read: names, words and amounts, and how text of others is made safe to show."""
+"""The words, names and amounts that people read, and the escaping of foreign text."""
 
 from green_callbacks.text.escape import for_csv_cell, for_html, for_log, for_markdown, for_terminal, for_yaml
 from green_callbacks.text.names import is_plain_name, plain_name

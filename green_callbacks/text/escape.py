@@ -1,8 +1,8 @@
-r"""Foreign text, made safe for the place where it is shown: one function for each kind of place.
+r"""Escaping of foreign text, with one function for each kind of place where text is shown.
 
-Names of metrics, runs, places and files come from users, files and drivers. Shown as they are, they could move the
-cursor of a terminal, forge a line of a log, or become a formula, a link or a tag. What cannot be seen is written out,
-such as ``\x1b`` for the escape character, so that nothing is lost without a trace.
+Names of metrics, runs, places and files come from users, files and drivers. Unescaped, they could move the cursor of a
+terminal, forge a line of a log, or become a formula, a link or a tag. Invisible characters are shown as escapes, such
+as ``\x1b``, so that nothing disappears without a trace.
 """
 
 import re
@@ -11,40 +11,40 @@ from typing import Final
 __all__ = ["for_csv_cell", "for_html", "for_log", "for_markdown", "for_terminal", "for_yaml"]
 
 LONGEST: Final = 1000
-"""Characters of one foreign text that are shown, by default: longer than any sentence of ours."""
+"""Longest foreign text that is shown by default, in characters. No sentence of this package is as long."""
 
 _LONGEST_IN_LOG: Final = 4000
-"""Characters of one argument of a log message: some hold a list of names."""
+"""Longest argument of a log message, in characters. Some arguments are lists of names."""
 
 _CUT: Final = "..."
 _JOINERS: Final = "\u200c\u200d"
-"""Invisible, but words of Persian and Hindi and many emojis are spelled with these two."""
+"""Invisible characters that are kept, because words of Persian and Hindi and many emojis need them."""
 
 _SPACES: Final = "\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
-"""Spaces other than the common one: no danger to anything."""
+"""Spaces other than the ASCII space. They do no harm."""
 
 _FORMULA: Final = re.compile("(^|;)(?=\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
-"""Where a spreadsheet would begin to read a formula; also after ``;``, which separates cells in half of Europe."""
+"""Positions where a spreadsheet starts to read a formula. Half of Europe separates cells by ``;``, so it counts too."""
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _MARKUP: Final = re.compile(r"[\\`*\[\]|~$]|(?<![^\W_])_|_(?![^\W_])")
-"""What Markdown reads as markup inside a line. An underscore inside a word is none."""
+"""Markup of Markdown inside a line. An underscore inside a word is not markup."""
 
 _YAML_ESCAPES: Final = 0xFFFF
-"""The largest code point that ``\\uXXXX`` can write; ``\\UXXXXXXXX`` writes those beyond."""
+r"""Largest code point that ``\uXXXX`` can write. Larger code points need ``\UXXXXXXXX``."""
 
 
 def for_terminal(text: object, *, keeps_lines: bool = False, limit: int | None = LONGEST) -> str:
-    r"""Make a text safe to print.
+    r"""Escape a text so that it is safe to print.
 
     Args:
-        text: The text; ``str()`` is taken of anything else.
+        text: The text. Any other object is converted by ``str()``.
         keeps_lines: Whether newlines stay newlines. Defaults to False.
-        limit: The most characters of the text to show; None for all. Defaults to 1000.
+        limit: Longest text that is shown, in characters. None shows all of it. Defaults to 1000.
 
     Returns:
-        The text with everything invisible written out: control characters of both kinds, DEL, marks of direction, line
-        separators, lone surrogates. A text that is too long ends in ``...``.
+        The text with every invisible character escaped, such as control characters, DEL, direction marks, line
+        separators and lone surrogates. A text that is too long ends in ``...``.
 
     Example:
         >>> for_terminal("\x1b[2Jval\nacc")
@@ -60,44 +60,52 @@ def for_terminal(text: object, *, keeps_lines: bool = False, limit: int | None =
 
 
 def for_log(text: object) -> str:
-    """Make a text safe for one line of a log.
+    r"""Escape a text for one line of a log.
 
     Args:
-        text: The text; ``str()`` is taken of anything else.
+        text: The text. Any other object is converted by ``str()``.
 
     Returns:
-        The text on one line, as :func:`for_terminal` writes it, of at most 4000 characters before that.
+        The text on one line, escaped like :func:`for_terminal`. Only its first 4000 characters are kept.
+
+    Example:
+        >>> for_log("two\nlines")
+        'two\\nlines'
     """
     return for_terminal(text, limit=_LONGEST_IN_LOG)
 
 
 def for_csv_cell(value: str | float | None) -> str | float | None:
-    """Make a value safe for a cell that a spreadsheet opens.
+    """Escape a value for a cell that a spreadsheet opens.
 
     Args:
-        value: A number, which stays one; a text; or None, an empty cell.
+        value: A number, a text, or None for an empty cell.
 
     Returns:
-        The value; a text on one line, with an apostrophe before what would be a formula. A text that is a number, such
-        as ``-1.5``, stays as it is. Quoting is left to :mod:`csv`.
+        A number or None unchanged. A text on one line, with an apostrophe before anything that would be a formula. A
+        text that is a number, such as ``-1.5``, is unchanged. Quoting is left to :mod:`csv`.
+
+    Example:
+        >>> for_csv_cell("=1+1"), for_csv_cell("-1.5")
+        ("'=1+1", '-1.5')
     """
     if not isinstance(value, str):
         return value
     text = for_terminal(value)
     if _NUMBER.fullmatch(text):
         return text
-    # A tab or a break of line that a spreadsheet takes away would lay bare what follows it.
+    # A spreadsheet drops a leading tab or line break, so the formula after it would begin the cell.
     return f"'{text}" if value.startswith(("\t", "\r", "\n")) else _FORMULA.sub(r"\1'", text)
 
 
 def for_markdown(text: object) -> str:
-    r"""Make a text safe inside a line or a cell of Markdown.
+    r"""Escape a text for a line or a table cell of Markdown.
 
     Args:
-        text: The text; ``str()`` is taken of anything else.
+        text: The text. Any other object is converted by ``str()``.
 
     Returns:
-        The text on one line, in which nothing is markup, math or HTML.
+        The text on one line, without any markup, math or HTML.
 
     Example:
         >>> for_markdown("a|b <i>")
@@ -107,15 +115,19 @@ def for_markdown(text: object) -> str:
 
 
 def for_html(text: object) -> str:
-    """Make a text safe in HTML, inside an attribute as well.
+    """Escape a text for HTML, attributes included.
 
     Args:
-        text: The text; ``str()`` is taken of anything else.
+        text: The text. Any other object is converted by ``str()``.
 
     Returns:
-        The text on one line, with the five characters that mean something in HTML as entities.
+        The text on one line, with the five special characters of HTML as entities.
+
+    Example:
+        >>> for_html("<b>")
+        '&lt;b&gt;'
     """
-    import html  # slow to import, and seldom needed
+    import html  # slow to import, and rarely needed
 
     return html.escape(for_terminal(text), quote=True)
 
@@ -127,15 +139,19 @@ def for_yaml(value: str | float | None) -> str:
         value: A text, a number, or None.
 
     Returns:
-        A number, ``null``, or a text in double quotes whatever it holds, on one line. Lone surrogates, which no file in
-        UTF-8 can hold, become U+FFFD.
+        A number, ``null``, or a text in double quotes on one line. Lone surrogates become U+FFFD, because UTF-8 cannot
+        encode them.
+
+    Example:
+        >>> for_yaml("yes"), for_yaml(0.5), for_yaml(None)
+        ('"yes"', '0.5', 'null')
     """
-    import json  # likewise
+    import json  # slow to import, and rarely needed
 
     if not isinstance(value, str):
         return json.dumps(value)
     whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    quoted = json.dumps(whole, ensure_ascii=False)  # a string of JSON is one of YAML too
+    quoted = json.dumps(whole, ensure_ascii=False)  # a JSON string is also a YAML string
     return "".join(each if _is_visible(each) else _yaml_escape(each) for each in quoted)
 
 
@@ -155,6 +171,6 @@ def _yaml_escape(each: str) -> str:
 def _text_of(value: object) -> str:
     try:
         return str(value)
-    # It runs other people's code, and what is being said matters more than how a value words itself.
+    # ``str()`` may run any code of others, and the message matters more than this value's text.
     except Exception:  # noqa: BLE001
         return f"<a {type(value).__name__} that has no text>"

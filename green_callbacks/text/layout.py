@@ -1,4 +1,4 @@
-"""Plain text in columns."""
+"""Plain text in columns, for summaries and the command line."""
 
 from collections.abc import Collection, Sequence
 from textwrap import fill
@@ -7,39 +7,75 @@ from typing import Final
 from green_callbacks.text import for_terminal
 
 WIDTH: Final = 100
-_LONGEST: Final = 4000
-"""Characters of one paragraph that are shown: the path of a file may have as many."""
+"""Width of a page, in characters."""
+
+LONGEST_PARAGRAPH: Final = 4000
+"""Longest text of a paragraph, in characters. The path of a file may have as many."""
+
 _LONGEST_CELL: Final = 200
-"""Characters of a cell that are shown: whoever needs more asks about that run alone."""
+"""Longest text of a table cell, in characters. It leaves room for a list of names, and keeps a table readable."""
+
 UNKNOWN: Final = "-"
+"""Content of a table cell whose value is not known."""
 
 
-def labelled(label: str, text: str, label_width: int) -> str:
-    """Write a paragraph beside its label.
+def labelled(label: str, *lines: str, label_width: int) -> str:
+    """Write lines beside their label, wrapped at 100 characters.
 
     Args:
-        label: What it is about.
-        text: The paragraph; wrapped at 100 characters. What cannot be seen in it is written out.
-        label_width: Width of the column of labels.
+        label: Subject of the lines.
+        *lines: Text of one or more lines. Invisible characters are escaped.
+        label_width: Width of the column of labels, in characters.
+
+    Returns:
+        The text, with all lines indented by the width of the labels.
+
+    Example:
+        >>> print(labelled("Energy", "3.2 kWh", "all of it measured", label_width=10))
+        Energy    3.2 kWh
+                  all of it measured
     """
-    return fill(
-        for_terminal(text, limit=_LONGEST),
-        WIDTH,
-        initial_indent=f"{label} ".ljust(label_width),
-        subsequent_indent=" " * label_width,
-        break_long_words=False,
-        break_on_hyphens=False,
+    indent = " " * label_width
+    filled = (
+        fill(
+            for_terminal(line, limit=LONGEST_PARAGRAPH),
+            WIDTH,
+            initial_indent=indent if at else f"{label} ".ljust(label_width),
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for at, line in enumerate(lines)
     )
+    return "\n".join(filled)
 
 
-def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
-    """Write rows as a table, its first row as a head.
+def aligned(
+    rows: Sequence[Sequence[str]],
+    left: Collection[int] = (0,),
+    *,
+    header_rows: int = 1,
+    longest_cell: int = _LONGEST_CELL,
+) -> str:
+    """Write rows as a table with a rule below its header.
 
     Args:
-        rows: Cells; as many in every row. What cannot be seen in them is written out.
-        left: Columns that begin at the left; the others, numbers, end at the right.
+        rows: Cells, the same number in every row. Invisible characters are escaped.
+        left: Indices of the columns that align left. All others align right, as numbers do. Defaults to the first.
+        header_rows: Number of rows above the rule. Defaults to 1.
+        longest_cell: Longest text of a cell, in characters. Defaults to 200.
+
+    Returns:
+        Lines of text.
+
+    Example:
+        >>> print(aligned([["run", "kWh"], ["first", "0.5"], ["second", "12"]]))
+        run     kWh
+        -----------
+        first   0.5
+        second   12
     """
-    shown = [[for_terminal(cell, limit=_LONGEST_CELL) for cell in row] for row in rows]
+    shown = [[for_terminal(cell, limit=longest_cell) for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
     lines = [
         "  ".join(
@@ -48,4 +84,4 @@ def aligned(rows: Sequence[Sequence[str]], left: Collection[int] = (0,)) -> str:
         ).rstrip()
         for row in shown
     ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])
+    return "\n".join([*lines[:header_rows], "-" * max(map(len, lines)), *lines[header_rows:]])

@@ -1,4 +1,4 @@
-"""Loggers whose messages stay on their lines, whatever a name or an exception in them holds."""
+"""Loggers that escape foreign text in their messages, so that each message stays on its lines."""
 
 import logging
 from collections.abc import Mapping
@@ -11,30 +11,38 @@ __all__ = ["Lines", "get_logger"]
 
 
 class Lines(str):
-    """A text of ours of several lines, such as a summary, in which newlines are meant."""
+    r"""A text of this package that has several lines, such as a summary. Its line breaks are kept.
+
+    Example:
+        >>> get_logger("mine").info("%s", Lines("first line\nsecond line"))
+    """
 
     __slots__ = ()
 
 
 def get_logger(name: str) -> logging.Logger:
-    """Return the standard logger of a name, with arguments of messages made safe for a log.
+    """Return the standard logger of a name, which escapes the arguments of its messages.
 
-    The message itself and ``exc_info`` stay as they are. No other logger is touched, and nothing is done for a message
-    below the logger's level.
+    The message itself and ``exc_info`` stay as they are. Other loggers are not changed. A message below the logger's
+    level costs nothing.
 
     Args:
         name: Name of the logger, such as ``__name__``.
 
     Returns:
-        What :func:`logging.getLogger` returns for that name.
+        The result of :func:`logging.getLogger` for that name.
+
+    Example:
+        >>> get_logger("green_callbacks.example").name
+        'green_callbacks.example'
     """
     logger = logging.getLogger(name)
-    logger.addFilter(_CLEANING)  # which adds a filter once only
+    logger.addFilter(_CLEANING)  # logging adds the same filter once only
     return logger
 
 
 class _Shown:
-    """Stands for a foreign object in a message, and is put into words only if the message is."""
+    """Wraps a foreign object in a message. The object becomes text only if the message is written."""
 
     __slots__ = ("_value",)
 
@@ -47,15 +55,15 @@ class _Shown:
     def __repr__(self) -> str:
         try:
             return for_log(repr(self._value))
-        except Exception:  # noqa: BLE001  other people's code: what is being said matters more
+        except Exception:  # noqa: BLE001  any code of others may run here, and the message matters more
             return f"<{type(self._value).__name__}>"
 
 
 class _Cleaning(logging.Filter):
-    """Passes every record, with its arguments made safe."""
+    """A filter that passes every log record and escapes its arguments."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Replace what is foreign in a record; the record goes on to all handlers."""
+        """Escape foreign text in a log record. The record goes on to all handlers."""
         if not isinstance(record.msg, str):  # such as an exception that was logged by itself
             record.msg = str(_Shown(record.msg))
             if record.args:

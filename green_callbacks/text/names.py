@@ -1,27 +1,27 @@
-"""Names that come from files and become names of files."""
+"""File names made of names that come from files."""
 
 import re
 from typing import Final
 
 _LONGEST: Final = 100
-"""At most 100 characters, so that an ending can follow within the 255 bytes that file systems allow."""
+"""Longest plain name, in characters. It leaves room for an ending within the 255 bytes that file systems allow."""
 
 _PLAIN: Final = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}")
 _RESERVED: Final = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?|.*\.", re.IGNORECASE | re.ASCII)
-"""Names that are devices in Windows, with any ending, and names that Windows shortens: those with a dot at the end."""
+"""Names of devices in Windows, with any ending. Names that end in a dot count too, because Windows drops the dot."""
 
 _STEM: Final = 60
-"""Characters of an unfit name that stay in the plain one, so that a person knows it again."""
+"""Number of characters of an unfit name that stay in the plain name, so that a person can recognize it."""
 
 
 def is_plain_name(name: object) -> bool:
-    """Tell whether a name can stand for a file without leading anywhere else.
+    """Tell whether a name can be a file name that leads to no other folder.
 
     Args:
         name: The name, of any type.
 
     Returns:
-        Whether it is a text of 1 to 100 letters, digits, dots, dashes and underscores that begins with a letter or a
+        Whether it is a text of 1 to 100 letters, digits, dots, dashes and underscores. It begins with a letter or a
         digit, does not end with a dot, and is no device of Windows.
 
     Example:
@@ -32,13 +32,13 @@ def is_plain_name(name: object) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """Return a name that can stand for a file: the same if it can, else one made of it.
+    """Return a name that can be a file name. A plain name stays as it is.
 
     Args:
         name: The name.
 
     Returns:
-        A plain name. Different names have different plain names, and a name always the same.
+        A plain name. Different names have different plain names, and the same name always has the same plain name.
 
     Example:
         >>> plain_name("run-1"), plain_name("../../etc")
@@ -58,9 +58,13 @@ def shortened(name: str, longest_bytes: int) -> str:
 
     Args:
         name: The name.
-        longest_bytes: The most bytes that it may take in UTF-8.
+        longest_bytes: Largest size of the result in UTF-8, in bytes.
 
     Returns:
-        The name; if it is too long, its beginning, with no letter cut into two.
+        The name, or its beginning if it is too long. No letter is cut into two.
+
+    Example:
+        >>> shortened("köln", longest_bytes=2)
+        'k'
     """
     return name.encode("utf-8", "replace")[:longest_bytes].decode("utf-8", "ignore")

@@ -1,4 +1,4 @@
-"""How numbers and places are put into words, the same on every page."""
+"""The words for numbers and places, the same in all texts."""
 
 from math import isfinite
 
@@ -9,29 +9,44 @@ from green_callbacks.text.amounts import format_duration
 __all__ = ["duration", "intensity_range", "percent", "place", "significant"]
 
 _LARGEST_FRACTIONAL = 999.5
+"""Number from which three digits leave no decimals, after rounding."""
+
 _SMALLEST_DECIMAL = 1e-3
+"""Number below which an exponent reads better than leading zeros."""
+
 _LONGEST_PLACE = 200
-"""Characters of a place that are shown: twice the longest in our tables, so that a table stays one."""
+"""Longest name of a place, in characters. It is twice the longest name in the tables of the package."""
 
 
 def duration(seconds: float) -> str:
-    """Write a time in the two units in which it reads best.
+    """Write a duration in its two most readable units.
 
     Args:
-        seconds: Time in s; one that is not finite, as a sum of absurd times may be, is not known.
+        seconds: Duration in s.
+
+    Returns:
+        The text. ``not known`` for an infinite duration, which the sum of very large durations may be.
+
+    Example:
+        >>> duration(8100), duration(float("inf"))
+        ('2 h 15 min', 'not known')
     """
     return format_duration(seconds) if isfinite(seconds) else "not known"
 
 
 def significant(value: float, digits: int = 3) -> str:
-    """Write a number with as many digits as can be believed.
+    """Write a number with its significant digits only.
 
     Args:
         value: The number.
-        digits: Significant digits; large numbers keep all those before the decimal point.
+        digits: Number of significant digits. Large numbers keep all digits before the decimal point. Defaults to 3.
 
     Returns:
-        The number, with thousands separated by commas and no exponent where it reads well without.
+        The number, with commas between thousands. It has an exponent only below 0.001.
+
+    Example:
+        >>> significant(0.012345), significant(12345.6), significant(0.0000123)
+        ('0.0123', '12,346', '1.23e-05')
     """
     if not isfinite(value):
         return str(value)
@@ -46,20 +61,29 @@ def percent(share: float) -> str:
     """Write a share as a percentage.
 
     Args:
-        share: A ratio, 1 for everything.
+        share: A ratio, where 1 is the whole.
+
+    Example:
+        >>> percent(0.123), percent(0.0123)
+        ('12 %', '1.2 %')
     """
     points = 100 * share
     return f"{points:.0f} %" if abs(points) >= 10 or points == 0 else f"{points:.2g} %"  # noqa: PLR2004
 
 
 def place(intensity: Intensity) -> str:
-    """Name the place of a carbon intensity, with its code and year where they are known.
+    """Write the place of a carbon intensity, with its code and year if they are known.
 
     Args:
         intensity: The carbon intensity.
 
     Returns:
-        For example ``Germany (DE), 2025``; for a number that was given, ``a place that was not named``. Safe to print.
+        For example ``Germany (DE), 2025``. An intensity that the user gave as a number has ``a place that was not
+        named``. The text is safe to print.
+
+    Example:
+        >>> place(Intensity(g_per_kwh=330.0, zone="DE", name="Germany", year=2025, source="Ember", found_by="argument"))
+        'Germany (DE), 2025'
     """
     named = intensity.name or intensity.zone
     if named is None:
@@ -69,10 +93,14 @@ def place(intensity: Intensity) -> str:
 
 
 def intensity_range(intensity: Intensity) -> str:
-    """Write a carbon intensity with its unit and, where they are known, its bounds.
+    """Write a carbon intensity with its unit, and with its bounds if they are known.
 
     Args:
         intensity: The carbon intensity.
+
+    Example:
+        >>> intensity_range(Intensity(g_per_kwh=330.0, source="Ember", found_by="argument"))
+        '330 gCO2e/kWh'
     """
     text = f"{significant(intensity.g_per_kwh)} gCO2e/kWh"
     low, high = intensity.low_g_per_kwh, intensity.high_g_per_kwh

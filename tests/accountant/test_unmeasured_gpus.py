@@ -97,7 +97,7 @@ class TestTold:
     def test_the_summary_begins_with_it(self, run):
         text = summarise(run.totals, run.told)
         assert text.splitlines()[0].startswith(ONLY_CPU)
-        assert "the GPU is not in it" in text
+        assert "The GPU is not included" in text
         assert "not measured" in text.partition("epoch")[2]
 
     def test_the_pages_of_tensorboard_begin_with_it(self, run):

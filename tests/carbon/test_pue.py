@@ -55,7 +55,7 @@ def test_any_other_machine_is_a_workstation(location: str | None):
 @pytest.mark.parametrize("pue", [0.99, 3.01, 0, -1, math.nan, math.inf, "much", None])
 def test_what_cannot_be_is_refused(pue: object):
     if pue is not None:
-        with pytest.raises(ConfigurationError, match="pue is the facility's energy"):
+        with pytest.raises(ConfigurationError, match="pue is the energy of the facility"):
             resolve_pue(pue, None, {})  # type: ignore[arg-type]
     with pytest.raises(ConfigurationError, match=PUE):
         resolve_pue(None, None, {PUE: str(pue)})

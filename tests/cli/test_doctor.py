@@ -10,8 +10,8 @@ import psutil
 import pytest
 from support.sensors import RaplTree, as_nobody
 
-from green_callbacks.cli.doctor import examine
 from green_callbacks.cli.doctor.account import account
+from green_callbacks.cli.doctor.examination import examine
 from green_callbacks.cli.doctor.gpus import gpus
 from green_callbacks.cli.doctor.processors import processors
 from green_callbacks.cli.doctor.software import software

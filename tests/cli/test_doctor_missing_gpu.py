@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.cli.doctor import examination, examine
+from green_callbacks.cli.doctor import examination
+from green_callbacks.cli.doctor.examination import examine
 from green_callbacks.cli.doctor.gpus import gpus
 from green_callbacks.sources import ScriptedSource
 from green_callbacks.sources.common import opening

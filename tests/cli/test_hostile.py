@@ -138,8 +138,8 @@ def test_whatever_is_raised_ends_with_a_sentence(command, monkeypatch, fault):
 
 def test_a_fault_of_ours_is_shown_where_python_is_asked_to_show_it(ledger):
     script = (
-        "import sys\nfrom green_callbacks.cli import _runs, main\n"
-        "_runs.read_ledger = lambda path: 1 / 0\nsys.exit(main(['summary', 'x']))"
+        "import sys\nfrom green_callbacks.cli import main, runs\n"
+        "runs.read_ledger = lambda path: 1 / 0\nsys.exit(main(['summary', 'x']))"
     )
     quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (quiet.returncode, "Traceback" in quiet.stderr) == (2, False)

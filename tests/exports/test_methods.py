@@ -19,8 +19,8 @@ def test_it_says_all_that_a_reader_needs_to_recompute_the_emissions():
     assert text == (
         "Training took 10.0 s for 1 epoch and used 1.33 kWh of electricity at the computers, 1.67 kWh at the facility "
         "(power usage effectiveness, PUE: 1.25; source: given by the user). 75 % of the energy was measured, the rest "
-        "modelled (GPU: energy counter, CPU: model). The carbon intensity is that of Germany (DE), 2025: 360 gCO2e/kWh "
-        "(300 to 400) (lifecycle, generation; source: A yearly table). Emissions amount to 600 g CO2e (between 481 g "
+        "modelled (GPU: energy counter, CPU: model). The carbon intensity is 360 gCO2e/kWh (300 to 400) for Germany "
+        "(DE), 2025 (lifecycle, generation; source: A yearly table). The emissions are 600 g CO2e (between 481 g "
         "and 692 g). They would be 764 g at the world's average of 2025 (458.3 gCO2e/kWh). "
         f"Accounted with green_callbacks {__version__} (run run-1)."
     )
@@ -50,7 +50,7 @@ def test_devices_of_other_kinds_are_named_as_they_are():
 
 def test_what_is_not_known_says_so():
     text = of(History([record(0, gpu_joules=None, cpu_joules=None)]))
-    assert "its energy is not known, as nothing was measured." in text
+    assert "Its energy is not known, because nothing was measured." in text
     assert "Emissions are not known." in text
     assert "%" not in text
     assert "The carbon intensity is not known." in of(History())
@@ -60,7 +60,7 @@ def test_what_is_not_known_says_so():
     ("found_by", "said"),
     [
         ("time zone", "guessed from the machine's time zone."),
-        ("world average", "The place is not known: the world's average stands in for it."),
+        ("world average", "The place is not known, so the world's average is used."),
         ("provider", "The place was guessed."),
     ],
 )
@@ -73,7 +73,7 @@ def test_a_number_without_provenance_says_so():
         GERMANY, zone=None, name=None, year=None, scope=None, basis=None, low_g_per_kwh=None, source="given by the user"
     )
     text = of(History([record(0, intensity=given)]))
-    assert "a place that was not named: 360 gCO2e/kWh (what it counts is not known; source: given by the user)" in text
+    assert "360 gCO2e/kWh for a place that was not named (scope not known; source: given by the user)" in text
 
 
 def test_no_name_is_markup_or_html_or_a_line_of_its_own():

@@ -69,7 +69,7 @@ def test_the_page_stands_in_no_second_frame(shown: Events):
     (*_, page) = shown.Tensors("green/provenance/text_summary")
     html = text_array_to_html(tensor_util.make_ndarray(page.tensor_proto), enable_markdown=True)
 
-    assert html.startswith("<h3>What it came to</h3>")
+    assert html.startswith("<h3>Totals</h3>")
     assert html.count("<table>") == 3
 
 
@@ -83,7 +83,7 @@ def test_the_charts_have_their_bounds(shown: Events):
         chart.multiline.tag
         for category in layout.category
         for chart in category.chart
-        if chart.title == "Emissions so far, at least and at most (g CO2e)"
+        if chart.title == "Emissions so far with bounds (g CO2e)"
     )
 
     drawn = [tag for tag in shown.Tags()["scalars"] if any(re.match(pattern, tag) for pattern in tags)]

@@ -138,7 +138,7 @@ def test_the_important_charts_stand_together_under_titles_with_units(page: "Page
         "Emissions per epoch (g CO2e)",
         "Budget left (g CO2e)",
         "Energy per epoch (Wh)",
-        "Emissions so far, at least and at most (g CO2e)",
+        "Emissions so far with bounds (g CO2e)",
         "Matches (2)",
     )
 
@@ -154,7 +154,7 @@ def test_the_page_says_what_it_came_to_and_how_that_is_known(page: "Page", addre
     go(page, address, "text")
     seen(
         page,
-        "What it came to",
+        "Totals",
         "7.60 mg",
         "0.0169 Wh, 0.0211 Wh with the facility",
         "0 %",

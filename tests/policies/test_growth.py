@@ -155,7 +155,7 @@ class Interrupting:
 
     def __call__(self, frame, event, _):
         name = frame.f_globals.get("__name__", "")
-        if name not in ("green_callbacks.policies._metric_values", "green_callbacks.analysis.pareto_points") and (
+        if name not in ("green_callbacks.policies._metric_values", "green_callbacks.analysis.pareto") and (
             frame.f_code.co_name not in ("_last_seen", "_outside_until", "_last_measured")
         ):
             return None

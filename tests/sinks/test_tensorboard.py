@@ -264,7 +264,7 @@ def test_the_layout_puts_the_important_curves_together(tmp_path: Path):
         "Quality by emissions so far (horizontal: mg CO2e)",
         "Emissions per epoch (g CO2e)",
         "Energy per epoch (Wh)",
-        "Emissions so far, at least and at most (g CO2e)",
+        "Emissions so far with bounds (g CO2e)",
         "Mean power (W)",
         "Measured, not modelled (% of the energy)",
         "Carbon intensity (gCO2e/kWh)",
@@ -276,7 +276,7 @@ def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path: Path):
 
     events = show(tmp_path, record(0), record(1), record(2, verdicts=(gain,)))
 
-    assert "What a kilogram still buys (gain per kg CO2e)" in events.layouts[-1]
+    assert "Gain of the metric per kg CO2e" in events.layouts[-1]
     assert len(events.layouts) == 2
 
 
@@ -295,7 +295,7 @@ def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
         "| place found by | time zone |",
         "| counts | lifecycle, generation |",
         "| source | A yearly table |",
-        "| licence | CC BY 4.0 |",
+        "| license | CC BY 4.0 |",
         "| PUE | 1.25 (environment) |",
         "| run | run-1 |",
         "| version | green_callbacks ",

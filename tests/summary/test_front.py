@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from support import direct_rule
 
 from green_callbacks.analysis import Front, FrontPoint, NextDoubling, chosen, front, knee, worth_keeping
-from green_callbacks.analysis.pareto import bought, doubling
 from green_callbacks.records import EpochRecord, History
+from green_callbacks.summary.pareto_sentences import doubling, on_the_way
 
 
 def learning(*values, metric="val_acc", kg=1.0):
@@ -94,7 +94,7 @@ def test_a_second_half_that_bought_nothing_is_told_so():
 
 def test_what_was_bought_on_the_way_is_said_with_the_knee():
     history = learning(0.1, 0.8, 0.85, 0.9, 0.905, 0.91, 0.915, 0.92)
-    assert bought(history, "val_acc", "max") == (
+    assert on_the_way(history, "val_acc", "max") == (
         "val_acc 0.8000 at 2.00 kg (epoch 1, the knee), 0.9000 at 4.00 kg (epoch 3), 0.9200 at 8.00 kg (epoch 7)."
     )
 
@@ -102,16 +102,16 @@ def test_what_was_bought_on_the_way_is_said_with_the_knee():
 def test_a_point_outside_epochs_has_no_number():
     history = learning(0.5)
     history.append(EpochRecord.scripted(emissions_kg=1.0, metrics={"val_acc": 0.6}))
-    assert bought(history, "val_acc", "max") == "val_acc 0.5000 at 1.00 kg (epoch 0), 0.6000 at 2.00 kg."
+    assert on_the_way(history, "val_acc", "max") == "val_acc 0.5000 at 1.00 kg (epoch 0), 0.6000 at 2.00 kg."
 
 
 @pytest.mark.parametrize(("history", "metric"), [(learning(0.5), "val_acc"), (learning(0.5, 0.6), None)])
 def test_without_two_points_there_was_no_choice(history, metric):
-    assert bought(history, metric, "max") is None
+    assert on_the_way(history, metric, "max") is None
 
 
 def test_without_emissions_there_was_no_choice():
-    assert bought(learning(0.5, 0.6, kg=0.0), "val_acc", "max") is None
+    assert on_the_way(learning(0.5, 0.6, kg=0.0), "val_acc", "max") is None
 
 
 def fronts():
@@ -215,28 +215,32 @@ FILES = {1: "/logs/front-epoch=1.ckpt", 2: "/logs/front-epoch=2.ckpt", 7: "/logs
 
 def test_points_with_a_checkpoint_are_said_with_it_and_one_of_them_is_the_knee():
     history = learning(0.1, 0.8, 0.85, 0.9, 0.905, 0.91, 0.915, 0.92)
-    assert bought(history, "val_acc", "max", FILES) == (
+    assert on_the_way(history, "val_acc", "max", FILES) == (
         "val_acc 0.8000 at 2.00 kg (epoch 1, the knee, /logs/front-epoch=1.ckpt),\n"
         "0.8500 at 3.00 kg (epoch 2, /logs/front-epoch=2.ckpt),\n"
         "0.9200 at 8.00 kg (epoch 7, /logs/front-epoch=7.ckpt)."
     )
-    assert bought(history, "val_acc", "max", {2: FILES[2]}) == (
+    assert on_the_way(history, "val_acc", "max", {2: FILES[2]}) == (
         "val_acc 0.8500 at 3.00 kg (epoch 2, the knee, /logs/front-epoch=2.ckpt),\n0.9200 at 8.00 kg (epoch 7)."
     )
 
 
 def test_files_of_rows_that_are_not_on_the_front_are_as_if_there_were_none():
     history = learning(0.1, 0.8, 0.7, 0.9)
-    assert bought(history, "val_acc", "max", FILES | {1: "", 2: "/gone"}) != bought(history, "val_acc", "max")
-    assert bought(history, "val_acc", "max", {2: "/logs/front-epoch=2.ckpt"}) == bought(history, "val_acc", "max")
+    assert on_the_way(history, "val_acc", "max", FILES | {1: "", 2: "/gone"}) != on_the_way(history, "val_acc", "max")
+    assert on_the_way(history, "val_acc", "max", {2: "/logs/front-epoch=2.ckpt"}) == on_the_way(
+        history, "val_acc", "max"
+    )
 
 
 def test_a_file_in_the_working_folder_goes_by_its_path_from_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    said = bought(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "logs" / "best.ckpt"), 0: "s3://a/0.ckpt"})
+    said = on_the_way(
+        learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "logs" / "best.ckpt"), 0: "s3://a/0.ckpt"}
+    )
     assert said == "val_acc 0.1000 at 1.00 kg (epoch 0, s3://a/0.ckpt),\n0.8000 at 2.00 kg (epoch 1, logs/best.ckpt)."
     tmp_path.rmdir()
-    assert str(tmp_path / "x.ckpt") in bought(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "x.ckpt")})
+    assert str(tmp_path / "x.ckpt") in on_the_way(learning(0.1, 0.8), "val_acc", "max", {1: str(tmp_path / "x.ckpt")})
 
 
 @given(st.lists(st.tuples(st.floats(), st.sampled_from([0.0, 0.5, 1.0])), max_size=30), st.sampled_from(["max", "min"]))

@@ -1,6 +1,4 @@
-"""The examination behind ``green-callbacks doctor``, one file for each kind of thing that is looked at."""
+"""``green-callbacks doctor``, with one file for each part of the machine that it examines.
 
-from green_callbacks.cli.doctor.examination import Report, examine
-from green_callbacks.cli.doctor.finding import Finding
-
-__all__ = ["Finding", "Report", "examine"]
+Nothing is imported here, so that the other sub-commands start fast.
+"""

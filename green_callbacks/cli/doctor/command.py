@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from green_callbacks.cli.printing import say, say_data
 
 if TYPE_CHECKING:
-    from green_callbacks.cli.doctor import Report
+    from green_callbacks.cli.doctor.examination import Report
 
 _MEASURED: Final = 0
 _ONLY_MODELLED: Final = 1
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     Returns:
         0 if something is measured, 1 if not.
     """
-    from green_callbacks.cli.doctor import examine
+    from green_callbacks.cli.doctor.examination import examine
 
     report = examine(arguments.seconds)
     if arguments.json:

@@ -138,7 +138,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _lines(finding: Finding) -> str:
-    text = labelled(finding.topic, finding.text, _LABEL_WIDTH)
+    text = labelled(finding.topic, finding.text, label_width=_LABEL_WIDTH)
     # Not wrapped: it is there to be copied.
     return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {for_terminal(finding.command)}"
 

@@ -133,7 +133,7 @@ def in_words(outcome: Outcome) -> str:
 
 
 def _labelled(lines: dict[str, str]) -> str:
-    return "\n".join(labelled(label, text, _LABEL_WIDTH) for label, text in lines.items())
+    return "\n".join(labelled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items())
 
 
 def _lost(outcome: Outcome) -> str:

@@ -58,7 +58,7 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
     left_out = what_counts(totals.devices)
     if left_out is not None:
         lines = {"Left out": left_out, **lines}
-    return "\n".join(labelled(label, text, _LABEL_WIDTH) for label, text in lines.items() if text)
+    return "\n".join(labelled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items() if text)
 
 
 def _extremes(spent: Spent, there: Sequence[Intensity]) -> str:

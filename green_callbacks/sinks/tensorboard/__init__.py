@@ -1,1 +1,1 @@
-"""TensorBoard: event files, charts, and a page of provenance."""
+"""The TensorBoard sink: event files, charts, and a page on the origin of the numbers."""

@@ -1,16 +1,16 @@
-"""Where a record stands on the horizontal axis of TensorBoard."""
+"""The horizontal axis of TensorBoard."""
 
 from green_callbacks.records import EpochRecord, History
 
 
 class Axis:
-    """Gives every record of a run a place, and never one before that of the record before it.
+    """Gives every record of a run a position on the axis. Positions never decrease.
 
-    Places count from 0, as those of the frameworks do. They are optimizer steps where the first record inside an epoch
-    knows its steps, else epochs. A fit that counts from 0 again continues behind the fit before it.
+    Positions count from 0, as in the frameworks. They are optimizer steps if the first record inside an epoch knows its
+    steps. Otherwise they are epochs. A fit that counts from 0 again continues after the fit before it.
 
     Attributes:
-        next: The first place behind all records so far.
+        next: First position after all records so far.
     """
 
     def __init__(self) -> None:
@@ -23,10 +23,10 @@ class Axis:
 
     @classmethod
     def of(cls, history: History) -> "Axis":
-        """Return the axis of a run that has come so far.
+        """Return the axis of a run that is under way.
 
         Args:
-            history: Its records. Those that were moved outside epochs, since they are done again, have no place.
+            history: Records of the run. Records of repeated epochs, which lie outside epochs, have no position.
         """
         axis = cls()
         for row in range(len(history)):
@@ -36,7 +36,7 @@ class Axis:
         return axis
 
     def place(self, record: EpochRecord) -> int:
-        """Return the place of the next record.
+        """Return the position of the next record.
 
         Args:
             record: A record inside an epoch.
@@ -57,7 +57,7 @@ class Axis:
         return max(self._begun_at + epoch, self.next - 1, 0)
 
     def _by_steps(self, step: int | None, epoch: int, begins_again: bool) -> int:  # noqa: FBT001
-        if step is None:  # rare among records that know it
+        if step is None:  # rare in a run whose first record knows its step
             return max(self.next - 1, 0) if epoch == self._epoch and self._epoch_is_open else self.next
         if step < self._step or (begins_again and step == self._step):
             self._begun_at = self.next

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of one run."""
+"""Everything that TensorBoard shows of a run."""
 
 import time
 from typing import Final
@@ -17,11 +17,11 @@ _PAGE: Final = "green/provenance"
 
 
 class Board:
-    """Draws the records of one stretch of a run, from its start to its close.
+    """Draws the records of a run from its start or continuation to its close.
 
     Args:
-        stream: Where it is drawn.
-        context: What is known of the run.
+        stream: Destination of the curves and pages.
+        context: Facts about the run.
     """
 
     def __init__(self, stream: EventStream, context: RunContext) -> None:
@@ -35,10 +35,14 @@ class Board:
         self._laid_out = layout(())
         self._wall_seconds = 0.0
         if context.is_resumed and (context.before or context.writer is None):
-            self.rewind(context.before)  # a framework may have drawn before us what it does not do again
+            self.rewind(context.before)  # the framework may have drawn epochs that will be repeated
 
     def add(self, record: EpochRecord) -> None:
-        """Draw a record."""
+        """Draw a record.
+
+        Args:
+            record: The record.
+        """
         self._wall_seconds = _end(record)
         self._spent.add(record)
         if record.epoch is not None:
@@ -48,13 +52,13 @@ class Board:
         self.stream.flush()
 
     def rewind(self, before: History) -> None:
-        """Have TensorBoard drop what is done again.
+        """Let TensorBoard drop the points of repeated epochs.
 
-        It drops whatever stands at those steps. What stands there by another count, as the curve of the quality does,
-        is drawn once more.
+        TensorBoard drops every point from a step on. The curve of the quality counts its steps differently, so its
+        dropped points are drawn once more.
 
         Args:
-            before: All records so far, in which those that are done again lie outside epochs.
+            before: All records so far. The records that will be repeated lie outside epochs.
         """
         self._axis = Axis.of(before)
         self._wall_seconds = _end(before[-1]) if before else time.time()
@@ -67,7 +71,11 @@ class Board:
         self.stream.flush()
 
     def sum_up(self, run: RunRecord) -> None:
-        """Show the totals."""
+        """Show the totals.
+
+        Args:
+            run: Totals of the run.
+        """
         self._show(final_page(run, self._context, self._quality.words))
         self.stream.flush()
 
@@ -94,5 +102,5 @@ class Board:
 
 
 def _end(record: EpochRecord) -> float:
-    """Return when a record ended, in seconds since 1970."""
+    """Return the end of a record, in s since 1970."""
     return record.started_at.timestamp() + record.duration_seconds

@@ -1,20 +1,20 @@
-"""Which charts TensorBoard shows together on its *Custom Scalars* page."""
+"""The charts on TensorBoard's *Custom Scalars* page."""
 
 import re
 from collections.abc import Iterable, Sequence
 from typing import Final, Literal, NamedTuple
 
 Layout = dict[str, dict[str, list[str | list[str]]]]
-"""Charts by category and title, as ``SummaryWriter.add_custom_scalars`` takes them."""
+"""Charts by category and title, in the form of ``SummaryWriter.add_custom_scalars``."""
 
 QUALITY: Final = {"max": "green/1_quality_by_mg_co2e", "min": "green/1_loss_by_mg_co2e"}
-"""The tags whose step is the emissions so far, by whether more or less of the metric is better.
+"""Tags of the curve of the quality over the emissions, by the mode of the metric.
 
-They are the same in all frameworks, whatever the metric is called. The number puts them first.
+The tags are the same in all frameworks and for all metrics. The number puts them first.
 """
 
 SMALL_QUALITY: Final = {"max": "green_detail/quality_by_ug_co2e", "min": "green_detail/loss_by_ug_co2e"}
-"""The same of a small run."""
+"""Tags of the same curve for a small run."""
 
 
 class _Chart(NamedTuple):
@@ -23,16 +23,16 @@ class _Chart(NamedTuple):
     needs_first: bool = False
 
     def is_for(self, known: Sequence[str]) -> bool:
-        """Tell whether it has something to show; a margin has nothing without its bounds."""
+        """Tell whether the chart has something to show. A margin chart needs all of its tags."""
         if self.kind == "Margin":
             return set(self.tags) <= set(known)
         patterns = self.tags[:1] if self.needs_first else self.tags
         return any(re.match(pattern, tag) for pattern in patterns for tag in known)
 
 
-# Written as patterns, the same in every run: TensorBoard joins the layouts of the runs that it shows, and charts that
-# differ in one tag would stand there twice. Those of a margin are names: a value, its lower and its upper bound.
-# TensorBoard shows margins last in their category.
+# Tags are patterns, and the same in every run. TensorBoard joins the layouts of its runs, so charts which differ in a
+# tag would appear twice. A margin chart has names instead: the value, its lower bound and its upper bound.
+# TensorBoard shows margin charts last in their category.
 _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
     "Emissions": {
         "Emissions so far (g CO2e)": _Chart((r"green/emissions_total_g$",)),
@@ -42,9 +42,9 @@ _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
         "Budget left (g CO2e)": _Chart((r"green/budget_left_g$",)),
         "Budget left (Wh)": _Chart((r"green/budget_left_wh$",)),
         "Energy per epoch (Wh)": _Chart((r"green/energy_wh$", r"green_detail/.+_energy_wh$")),
-        # Lines, no margin: a table of hyperparameters puts a point of its own into the total, and TensorBoard draws no
-        # margin whose three curves have other steps.
-        "Emissions so far, at least and at most (g CO2e)": _Chart(
+        # These are lines and not a margin, because a table of hyperparameters adds a point to the total. TensorBoard
+        # draws no margin whose three curves differ in their steps.
+        "Emissions so far with bounds (g CO2e)": _Chart(
             (r"green_detail/emissions_total_(low|high)_g$", r"green/emissions_total_g$"), needs_first=True
         ),
     },
@@ -54,8 +54,8 @@ _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
         "Mean power (W)": _Chart((r"green/watts$", r"green/gpu_watts$", r"green_detail/.+_watts$")),
         "Measured, not modelled (% of the energy)": _Chart((r"green/measured_percent$",)),
         "Carbon intensity (gCO2e/kWh)": _Chart((r"green_detail/intensity_g_per_kwh$",)),
-        "What a kilogram still buys (gain per kg CO2e)": _Chart((r"green/gain_per_kg$",)),
-        "Whole run, as forecast, with its likely range (g CO2e)": _Chart(
+        "Gain of the metric per kg CO2e": _Chart((r"green/gain_per_kg$",)),
+        "Predicted emissions of the whole run, with range (g CO2e)": _Chart(
             ("green_detail/forecast_g", "green_detail/forecast_low_g", "green_detail/forecast_high_g"), "Margin"
         ),
     },
@@ -63,13 +63,13 @@ _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
 
 
 def layout(tags: Iterable[str]) -> Layout:
-    """Lay out the charts for which there is something to show.
+    """Lay out the charts that have something to show.
 
     Args:
-        tags: Tags of the scalars there are.
+        tags: Tags of the scalars of a run.
 
     Returns:
-        The layout; empty if none of the tags is known.
+        The layout. Empty if no tag is known.
     """
     known = list(tags)
     categories: Layout = {

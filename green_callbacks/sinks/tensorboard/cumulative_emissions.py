@@ -1,4 +1,4 @@
-"""What a run has emitted so far, with its bounds."""
+"""The emissions of a run so far, with their bounds."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -8,12 +8,12 @@ from green_callbacks.records import EpochRecord, History
 
 @dataclass(slots=True)
 class Spent:
-    """Emissions of a run so far, in kgCO2e, rows outside epochs included; None while nothing was measured.
+    """Emissions of a run so far, rows outside epochs included. All values are None while nothing was measured.
 
     Attributes:
-        kg: The emissions.
-        low_kg: What they are at least.
-        high_kg: What they are at most.
+        kg: Emissions, in kgCO2e.
+        low_kg: Lower bound, in kgCO2e.
+        high_kg: Upper bound, in kgCO2e.
     """
 
     kg: float | None = None
@@ -22,13 +22,21 @@ class Spent:
 
     @classmethod
     def of(cls, history: History) -> Self:
-        """Return what the records of a history have emitted."""
+        """Return the emissions of all records of a history.
+
+        Args:
+            history: The records.
+        """
         if history.energy_joules is None:
             return cls()
         return cls(history.emissions_kg, history.emissions_low_kg, history.emissions_high_kg)
 
     def add(self, record: EpochRecord) -> None:
-        """Add a record; one of which nothing was measured adds nothing."""
+        """Add the emissions of a record. A record without measured energy adds nothing.
+
+        Args:
+            record: The record.
+        """
         if record.emissions_kg is not None:
             self.kg = (self.kg or 0.0) + record.emissions_kg
             self.low_kg = (self.low_kg or 0.0) + (record.emissions_low_kg or 0.0)

@@ -1,9 +1,9 @@
-"""The few protocol buffers that our event files hold, encoded by hand.
+"""The protocol buffers of TensorBoard's event files, encoded by hand.
 
-A message is the sequence of its fields, each a key (its number and how it is encoded) and a value
-(https://protobuf.dev/programming-guides/encoding). Messages, field numbers and types are those of TensorBoard's
-``compat/proto/{event,summary,tensor,tensor_shape,types}.proto``, which are TensorFlow's, and of its
-``plugins/custom_scalar/layout.proto``:
+A message is the sequence of its fields. A field is a key, which holds its number and encoding, and a value
+(https://protobuf.dev/programming-guides/encoding). Messages, field numbers and types come from TensorBoard's
+``compat/proto/{event,summary,tensor,tensor_shape,types}.proto``, which it has from TensorFlow, and from its
+``plugins/custom_scalar/layout.proto``.
 
 ====================================  =====================================================================
 message                               fields
@@ -33,30 +33,47 @@ from typing import Final
 from green_callbacks.sinks.tensorboard.chart_layout import Layout
 
 _FILE_VERSION: Final = "brain.Event:2"
-"""What the first event of every file says; readers refuse to order events without it."""
+"""Content of the first event of every file. Readers refuse to order events without it."""
 
 _LAYOUT_TAG: Final = "custom_scalars__config__"
 """``CONFIG_SUMMARY_TAG`` of the custom scalars plugin."""
 
 _TEXT_SUFFIX: Final = "/text_summary"
-"""Ends the tag of a text, as it does with torch's ``SummaryWriter``."""
+"""End of the tag of a text, as written by torch's ``SummaryWriter``."""
 
 _DT_STRING: Final = 7
-_DATA_CLASS_TENSOR: Final = 2
-_SESSION_START: Final = 1
+"""``DataType.DT_STRING`` of ``types.proto``."""
 
-_VARINT, _FIXED_64, _LENGTH_DELIMITED, _FIXED_32 = 0, 1, 2, 5
+_DATA_CLASS_TENSOR: Final = 2
+"""``DataClass.DATA_CLASS_TENSOR`` of ``summary.proto``."""
+
+_SESSION_START: Final = 1
+"""``SessionStatus.START`` of ``event.proto``."""
+
+_VARINT: Final = 0
+"""Wire type of integers of variable length."""
+
+_FIXED_64: Final = 1
+"""Wire type of a ``double``."""
+
+_LENGTH_DELIMITED: Final = 2
+"""Wire type of texts, bytes and messages."""
+
+_FIXED_32: Final = 5
+"""Wire type of a ``float``."""
+
 _64_BITS: Final = 0xFFFF_FFFF_FFFF_FFFF
+"""Mask of 64 bits."""
 
 
 def version_event(wall_seconds: float) -> bytes:
-    """Encode the event with which every file begins.
+    """Encode the first event of a file.
 
     Args:
-        wall_seconds: Seconds since 1970.
+        wall_seconds: Time in s since 1970.
 
     Returns:
-        A serialised ``Event``.
+        A serialized ``Event``.
     """
     return _event(wall_seconds, _text(3, _FILE_VERSION))
 
@@ -65,26 +82,26 @@ def scalars_event(values: Mapping[str, float], step: int, wall_seconds: float) -
     """Encode one point of the curve of every tag.
 
     Args:
-        values: Values by tag; kept in 32 bits, those too large for that as infinite.
-        step: Where the points stand on the axis.
-        wall_seconds: Seconds since 1970.
+        values: Values by tag. TensorBoard keeps 32 bits of each. Values too large for that become infinite.
+        step: Position of the points on the axis.
+        wall_seconds: Time in s since 1970.
 
     Returns:
-        A serialised ``Event``.
+        A serialized ``Event``.
     """
     points = (_delimited(1, _text(1, tag) + _float(2, value)) for tag, value in values.items())
     return _event(wall_seconds, _integer(2, step) + _delimited(5, b"".join(points)))
 
 
 def restart_event(step: int, wall_seconds: float) -> bytes:
-    """Encode that a run is done again from a step on: TensorBoard drops what it has at that step and behind it.
+    """Encode that a run repeats itself from a step on. TensorBoard drops its points from that step on.
 
     Args:
-        step: The first step that is done again.
-        wall_seconds: Seconds since 1970.
+        step: First repeated step.
+        wall_seconds: Time in s since 1970.
 
     Returns:
-        A serialised ``Event``.
+        A serialized ``Event``.
     """
     return _event(wall_seconds, _integer(2, step) + _delimited(7, _integer(1, _SESSION_START)))
 
@@ -94,11 +111,11 @@ def text_event(tag: str, markdown: str, wall_seconds: float) -> bytes:
 
     Args:
         tag: Name of the page.
-        markdown: What it says.
-        wall_seconds: Seconds since 1970.
+        markdown: Content of the page.
+        wall_seconds: Time in s since 1970.
 
     Returns:
-        A serialised ``Event``.
+        A serialized ``Event``.
     """
     return _string_event(tag + _TEXT_SUFFIX, "text", _utf8(markdown), wall_seconds)
 
@@ -108,10 +125,10 @@ def layout_event(charts: Layout, wall_seconds: float) -> bytes:
 
     Args:
         charts: Charts by category and title.
-        wall_seconds: Seconds since 1970.
+        wall_seconds: Time in s since 1970.
 
     Returns:
-        A serialised ``Event``.
+        A serialized ``Event``.
     """
     categories = (
         _delimited(2, _text(1, title) + b"".join(_chart(name, content) for name, content in within.items()))
@@ -129,7 +146,7 @@ def _chart(title: str, content: list[str | list[str]]) -> bytes:
 
 
 def _string_event(tag: str, plugin: str, content: bytes, wall_seconds: float) -> bytes:
-    """Encode an event with one string for a plugin, as a tensor without dimensions."""
+    """Encode an event with a text for a plugin, as a tensor without dimensions."""
     metadata = _delimited(1, _text(1, plugin)) + _integer(4, _DATA_CLASS_TENSOR)
     tensor = _integer(1, _DT_STRING) + _delimited(2, b"") + _delimited(8, content)
     value = _text(1, tag) + _delimited(8, tensor) + _delimited(9, metadata)
@@ -145,7 +162,7 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _utf8(text: str) -> bytes:
-    # A path that is no UTF-8 has lone surrogates in it: one strange letter must not cost the page.
+    # A path that is not in UTF-8 holds lone surrogates. They become question marks, so that the page is still written.
     return text.encode(errors="replace")
 
 
@@ -170,7 +187,7 @@ def _key(number: int, wire_type: int) -> bytes:
 
 
 def _varint(value: int) -> bytes:
-    """Encode an int64: 7 bits in each byte, the lowest first; a negative one as its two's complement."""
+    """Encode an int64 with 7 bits in each byte, the lowest bits first. A negative number is its two's complement."""
     rest = value & _64_BITS
     encoded = bytearray()
     while rest > 0x7F:  # noqa: PLR2004  # the largest of 7 bits

@@ -1,20 +1,19 @@
-"""Event files of our own: TensorFlow's record framing around hand-encoded events, with no library at all.
+"""Event files that this package writes itself, without any library.
 
-A file is a sequence of records, in the format that TensorFlow documents as *TFRecord*
-(https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details), little-endian throughout:
+A file is a sequence of records in TensorFlow's format *TFRecord*
+(https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details). All numbers are little-endian.
 
 ====== ==================================
 bytes  content
 ====== ==================================
 8      length *n* of the payload
 4      masked checksum of these 8 bytes
-n      payload: one serialised ``Event``
+n      payload, which is one serialized ``Event``
 4      masked checksum of the payload
 ====== ==================================
 
-The checksum is CRC32C, the one of iSCSI (RFC 3720, section 12.1; polynomial 0x1EDC6F41, here with its bits reversed).
-The mask keeps a checksum from being taken over data that hold checksums themselves; it rotates right by 15 bits and
-adds 0xA282EAD8.
+The checksum is CRC32C, as in iSCSI (RFC 3720, section 12.1). Checksums are masked, because the checksum of data that
+hold checksums is weak. The mask rotates right by 15 bits and adds 0xA282EAD8.
 """
 
 import os
@@ -36,16 +35,23 @@ from green_callbacks.sinks.tensorboard.event_encoding import (
 from green_callbacks.text import plain_name
 
 _CRC32C_POLYNOMIAL: Final = 0x82F63B78
+"""Polynomial 0x1EDC6F41 of CRC32C with its bits reversed (RFC 3720)."""
+
 _MASK_DELTA: Final = 0xA282EAD8
+"""Number that TensorFlow's mask adds to a checksum."""
+
 _32_BITS: Final = 0xFFFF_FFFF
+"""Mask of 32 bits."""
+
 _NANOSECONDS_PER_SECOND: Final = 10**9
+"""Nanoseconds in a second."""
 
 
 class EventFile:
-    """Writes one new event file, with no thread and no queue that a killed process would lose.
+    """Writes one new event file. It has no thread and no queue that a killed process would lose.
 
     Args:
-        folder: Where the file lies; made if missing.
+        folder: Folder of the file. It is made if missing.
 
     Raises:
         OSError: The file cannot be made.
@@ -58,20 +64,20 @@ class EventFile:
             self._append(version_event(time.time()))
             self.flush()
         except OSError:
-            with suppress(OSError):  # it tries once more to write
+            with suppress(OSError):  # close() tries once more to write
                 self._file.close()
             raise
 
     def scalars(self, values: Mapping[str, float], step: int, wall_seconds: float) -> None:
-        """Add one point to the curve of every tag, all in one event."""
+        """Add one point to the curve of every tag, in a single event."""
         self._append(scalars_event(values, step, wall_seconds))
 
     def restart(self, step: int, wall_seconds: float) -> None:
-        """Drop all points at a step and behind it: what they show is done again."""
+        """Drop all points from a step on, because the run repeats itself from there."""
         self._append(restart_event(step, wall_seconds))
 
     def text(self, tag: str, markdown: str, wall_seconds: float) -> None:
-        """Add a page, or a new version of it."""
+        """Add a page or a new version of it."""
         self._append(text_event(tag, markdown, wall_seconds))
 
     def layout(self, charts: Layout, wall_seconds: float) -> None:
@@ -79,7 +85,7 @@ class EventFile:
         self._append(layout_event(charts, wall_seconds))
 
     def flush(self) -> None:
-        """Hand everything to the operating system, and the disk."""
+        """Write everything to the disk."""
         self._file.flush()
         os.fsync(self._file.fileno())
 
@@ -98,7 +104,7 @@ def framed(payload: bytes) -> bytes:
         payload: Any bytes.
 
     Returns:
-        Length, checksum of the length, payload and checksum of the payload.
+        Length, checksum of the length, payload, and checksum of the payload.
     """
     length = struct.pack("<Q", len(payload))
     return b"".join((length, _masked_checksum(length), payload, _masked_checksum(payload)))
@@ -126,7 +132,7 @@ def _masked_checksum(data: bytes) -> bytes:
 
 
 def _remainder(byte: int) -> int:
-    """Divide the polynomial that a byte stands for by that of CRC32C."""
+    """Divide the polynomial that a byte represents by the polynomial of CRC32C."""
     for _ in range(8):
         byte = byte >> 1 ^ (_CRC32C_POLYNOMIAL if byte & 1 else 0)
     return byte
@@ -136,8 +142,8 @@ _REMAINDERS: Final = tuple(map(_remainder, range(256)))
 
 
 def _file_name() -> str:
-    """Name a file that no other has, and that sorts after those before it: TensorBoard reads them in that order."""
-    import socket  # slower to import than all of the sinks
+    """Return a unique file name that sorts after earlier names, because TensorBoard reads files in that order."""
+    import socket  # slow to import
 
     seconds, nanoseconds = divmod(time.time_ns(), _NANOSECONDS_PER_SECOND)
     host = plain_name(socket.gethostname() or "host")

@@ -1,4 +1,4 @@
-"""What goes to TensorBoard, and the way there through the framework's own writer."""
+"""The contract of an event stream, and a stream through the framework's own writer."""
 
 import sys
 from collections.abc import Mapping
@@ -11,22 +11,22 @@ _MESSAGES: Final = {
     "torch": "tensorboard.compat.proto.event_pb2",
     "tensorboardX": "tensorboardX.proto.event_pb2",
 }
-"""Where the writers of a library have their class of events: whoever has a writer has imported it."""
+"""Module of the class of events by library. A process that has a writer has imported it."""
 
 
 class EventStream(Protocol):
-    """Takes what TensorBoard shows. Times are seconds since 1970, as TensorBoard counts them."""
+    """Takes everything that TensorBoard shows. Times are in s since 1970, as in TensorBoard."""
 
     def scalars(self, values: Mapping[str, float], step: int, wall_seconds: float) -> None:
         """Add one point to the curve of every tag."""
         ...
 
     def restart(self, step: int, wall_seconds: float) -> None:
-        """Drop all points at a step and behind it: what they show is done again."""
+        """Drop all points from a step on, because the run repeats itself from there."""
         ...
 
     def text(self, tag: str, markdown: str, wall_seconds: float) -> None:
-        """Add a page, or a new version of it."""
+        """Add a page or a new version of it."""
         ...
 
     def layout(self, charts: Layout, wall_seconds: float) -> None:
@@ -34,19 +34,19 @@ class EventStream(Protocol):
         ...
 
     def flush(self) -> None:
-        """Hand everything to the operating system: from here on, no kill of the process loses it."""
+        """Write everything out, so that killing the process loses nothing."""
         ...
 
     def close(self) -> None:
-        """Let go of what this stream opened."""
+        """Release everything that this stream opened."""
         ...
 
 
 class FrameworkStream:
-    """Writes through a writer that the framework owns, and leaves it open.
+    """Writes through a writer that the framework owns, and leaves the writer open.
 
-    What its methods cannot say goes past them as ready events: a page that is no table of one cell, a restart. A writer
-    that takes no events gets what its methods can say.
+    Some events have no fitting method of the writer, such as a restart and a page that is more than a table of one
+    cell. They are handed to the writer as ready events. A writer that takes no events gets only calls of its methods.
 
     Args:
         writer: An object with the methods of torch's ``SummaryWriter``.
@@ -62,11 +62,11 @@ class FrameworkStream:
             self._writer.add_scalar(tag, value, step, wall_seconds)
 
     def restart(self, step: int, wall_seconds: float) -> None:
-        """Drop all points at a step and behind it, those of the framework too: what they show is done again."""
+        """Drop all points from a step on, the framework's included, because the run repeats itself from there."""
         self._add(restart_event(step, wall_seconds), wall_seconds)
 
     def text(self, tag: str, markdown: str, wall_seconds: float) -> None:
-        """Add a page, or a new version of it."""
+        """Add a page or a new version of it."""
         if not self._add(text_event(tag, markdown, wall_seconds), wall_seconds):
             self._writer.add_text(tag, markdown, 0, wall_seconds)
 
@@ -76,14 +76,14 @@ class FrameworkStream:
             self._writer.add_custom_scalars(charts)
 
     def flush(self) -> None:
-        """Hand everything to the operating system."""
+        """Write everything out."""
         self._writer.flush()
 
     def close(self) -> None:
-        """Do nothing: the framework closes its own writer."""
+        """Do nothing, because the framework closes its own writer."""
 
     def _add(self, event: bytes, wall_seconds: float) -> bool:
-        """Add an event; return whether the writer takes events."""
+        """Add an event, and return whether the writer takes events."""
         if self._event is None:
             return False
         self._writer._get_file_writer().add_event(self._event.FromString(event), walltime=wall_seconds)  # noqa: SLF001
@@ -91,7 +91,7 @@ class FrameworkStream:
 
 
 def _event_class(writer: Any) -> Any | None:  # noqa: ANN401  # a class of protocol buffers
-    """Return the class of the events that a writer takes; None if it is of no library that we know to take any."""
+    """Return the class of the events that a writer takes. None for a writer of an unknown library."""
     roots = (kind.__module__.partition(".")[0] for kind in type(writer).__mro__)
     names = (_MESSAGES[root] for root in roots if root in _MESSAGES)
     found = (getattr(sys.modules.get(name), "Event", None) for name in names)

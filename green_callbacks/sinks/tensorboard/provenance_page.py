@@ -1,4 +1,4 @@
-"""The page that says where every number of a run comes from, in Markdown."""
+"""The page that gives the origin of every number of a run, in Markdown."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -13,6 +13,7 @@ from green_callbacks.text.wording import duration, intensity_range, percent, pla
 
 _VERSION: Final = f"green_callbacks {__version__}"
 _FACT: Final = ("what", "value")
+_ORIGIN: Final = "### Origin of the numbers"
 _METHODS: Final = {
     "counter": "energy counter",
     "sampled": "sampled power",
@@ -25,25 +26,23 @@ def provenance(record: EpochRecord, context: RunContext, quality: str | None = N
 
     Args:
         record: The last record.
-        context: What is known of the run.
-        quality: What the curve of the quality shows, in words; None if there is none.
+        context: Facts about the run.
+        quality: Name of the metric on the quality curve, in words. None if there is none.
 
     Returns:
         Markdown.
     """
     facts = _carbon(record.intensity, record.pue, context) | _about(context.run_id, quality)
-    return "\n\n".join(
-        [*_left_out(record.devices), "### How it is known", _devices(record.devices), _table(_FACT, facts.items())]
-    )
+    return "\n\n".join([*_left_out(record.devices), _ORIGIN, _devices(record.devices), _table(_FACT, facts.items())])
 
 
 def final_page(run: RunRecord, context: RunContext, quality: str | None = None) -> str:
-    """Write the page of a run that has ended: its totals, and how they are known.
+    """Write the page of a run that has ended, with its totals and their origin.
 
     Args:
-        run: The totals.
-        context: What is known of the run.
-        quality: What the curve of the quality shows, in words; None if there is none.
+        run: Totals of the run.
+        context: Facts about the run.
+        quality: Name of the metric on the quality curve, in words. None if there is none.
 
     Returns:
         Markdown.
@@ -53,10 +52,10 @@ def final_page(run: RunRecord, context: RunContext, quality: str | None = None) 
     return "\n\n".join(
         [
             *_left_out(run.devices),
-            "### What it came to",
+            "### Totals",
             *(f"**Note:** {_cell(text)}" for text in run.notices),
             _table(_FACT, _totals(run).items()),
-            "### How it is known",
+            _ORIGIN,
             _devices(run.devices),
             _table(_FACT, facts.items()),
         ]
@@ -69,7 +68,7 @@ def _about(run_id: str, quality: str | None) -> dict[str, str]:
 
 
 def _totals(run: RunRecord) -> dict[str, str]:
-    """Return the totals in few rows: TensorBoard shows a page in a low box."""
+    """Return the totals in few rows, because TensorBoard shows a page in a low box."""
     emissions, low, high = (
         _known(kg, format_mass) for kg in (run.emissions_kg, run.emissions_low_kg, run.emissions_high_kg)
     )
@@ -84,7 +83,7 @@ def _totals(run: RunRecord) -> dict[str, str]:
 
 
 def _left_out(devices: Mapping[str, DeviceEnergy]) -> list[str]:
-    """Say first of all what is missing from the numbers."""
+    """Say first which energy is missing from the numbers."""
     text = what_counts(devices)
     return [] if text is None else [f"**{_cell(text)}**"]
 
@@ -113,7 +112,7 @@ def _carbon(intensity: Intensity, pue: float, context: RunContext) -> dict[str, 
         "place found by": intensity.found_by,
         "counts": ", ".join(basis),
         "source": intensity.source,
-        "licence": intensity.licence,
+        "license": intensity.licence,
         "notes": ", ".join(intensity.flags),
         "PUE": f"{significant(pue)} ({context.pue_source})",
     }
@@ -127,12 +126,12 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    """Keep a text from ending its cell or its row, and from being markup."""
+    """Escape a text, so that it neither ends its cell or row nor is markup."""
     return " ".join(for_markdown(text).split())
 
 
 def _watt_hours(kwh: float) -> str:
-    """Write an energy in the unit of the charts."""
+    """Write an energy in Wh, the unit of the charts."""
     return f"{significant(1000.0 * kwh)} Wh"
 
 

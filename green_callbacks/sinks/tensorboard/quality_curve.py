@@ -1,4 +1,4 @@
-"""The quality of a model by the emissions so far."""
+"""The curve of a model's quality over the emissions so far."""
 
 from collections.abc import Iterator
 from math import isfinite
@@ -11,19 +11,19 @@ from green_callbacks.sinks.tensorboard.chart_layout import QUALITY, SMALL_QUALIT
 from green_callbacks.units import MICROGRAMS_PER_KG, MILLIGRAMS_PER_KG
 
 _MOST_POINTS: Final = 1000
-"""Points that TensorBoard keeps of a curve."""
+"""Number of points that TensorBoard keeps of a curve."""
 
 _SMALL_KG: Final = 1e-4
-"""Up to here, in kgCO2e, there is a curve in micrograms too: in milligrams it would have few points."""
+"""Emissions in kgCO2e up to which there is also a curve over micrograms. Over milligrams it would have few points."""
 
 
 class QualityPoint(NamedTuple):
-    """A point of a curve.
+    """A point of the curve.
 
     Attributes:
         tag: Name of the curve.
-        value: The metric.
-        step: Emissions so far in whole units of the curve.
+        value: Value of the metric.
+        step: Emissions so far, in whole mg or µg.
     """
 
     tag: str
@@ -32,10 +32,10 @@ class QualityPoint(NamedTuple):
 
 
 class QualityCurve:
-    """Draws the monitored metric, or else the first that was validated, against the emissions.
+    """Draws the watched metric, or else the first validation metric, over the emissions.
 
     Args:
-        context: What is known of the run.
+        context: Facts about the run.
     """
 
     def __init__(self, context: RunContext) -> None:
@@ -47,14 +47,14 @@ class QualityCurve:
 
         Args:
             record: The record.
-            spent_kg: Emissions of the run with it, in kgCO2e; None if nothing was measured.
+            spent_kg: Emissions of the run up to the end of the record, in kgCO2e. None if nothing was measured.
         """
         self.metric = quality_metric(self._context.monitor or self.metric, record.metrics)
         value = None if self.metric is None else record.metrics.get(self.metric)
         return [] if value is None or spent_kg is None else self._points(value, spent_kg)
 
     def points_so_far(self, history: History) -> Iterator[tuple[int, QualityPoint]]:
-        """Go through the points of the records there are, each with its row, as many as TensorBoard keeps.
+        """Yield the points of all records with their rows, as many points as TensorBoard keeps.
 
         Args:
             history: The records.
@@ -69,7 +69,7 @@ class QualityCurve:
 
     @property
     def words(self) -> str | None:
-        """Which metric it is and which way it improves; None while there is none."""
+        """The metric and its mode in words. None while there is no metric."""
         if self.metric is None:
             return None
         return f"{self.metric}, {'more' if self._way(self.metric) == 'max' else 'less'} is better"

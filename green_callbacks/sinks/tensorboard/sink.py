@@ -1,4 +1,4 @@
-"""What a run costs, as curves and a page in TensorBoard."""
+"""The TensorBoard sink."""
 
 from pathlib import Path
 from typing import Any
@@ -16,31 +16,34 @@ logger = get_logger(__name__)
 
 
 class TensorBoardSink(Sink):
-    """Shows a run in TensorBoard: per epoch its power, energy and emissions, and what its policies count.
+    """Shows a run in TensorBoard, with power, energy and emissions of each epoch, and the values of its policies.
 
-    Goes through the framework's own writer where there is one, so that everything stands in the run's own place;
-    else writes event files of its own, which takes no library. They are written out after every record. A run that is
-    continued adds a file to the same folder.
+    The sink writes through the framework's own writer if there is one, so that the curves appear beside the
+    framework's. Otherwise it writes event files of its own, which needs no library. Every record is written out at
+    once. A run that is continued adds a file to the same folder.
 
-    The tags are those of :func:`green_callbacks.sinks.scalars`: a few under ``green/``, the details under
-    ``green_detail/``. What was not measured is not drawn.
+    The tags are the keys of :mod:`green_callbacks.sinks.scalars`. The main keys begin with ``green/``, and the details
+    with ``green_detail/``. A number that was not measured is not drawn.
 
-    The horizontal axis is the last optimizer step, counted from 0, in every framework: Lightning draws the metrics of
-    the run there, and what decides inside epochs needs places there. Where the first epoch knows no steps, it is the
-    epoch. A fit that counts from 0 again continues behind the one before. Where epochs are done again, after a resume
-    or a rewind, the file says so, and TensorBoard drops what it had of them.
+    The horizontal axis is the last optimizer step, counted from 0, in every framework. Lightning draws its metrics
+    there, and decisions inside epochs need positions there. The axis is the epoch if the first epoch knows no steps. A
+    fit that counts from 0 again continues after the fit before it. If epochs are repeated after a resume or a rewind,
+    TensorBoard drops their old points.
 
-    ``green/1_quality_by_mg_co2e`` draws the monitored metric, whatever it is called, against the emissions so far.
-    Its step is in whole milligrams of CO2e, the same for all runs, because a step of TensorBoard is an integer.
-    ``green/1_loss_by_mg_co2e`` takes its place for a metric of which less is better. Up to 100 mg,
-    ``green_detail/quality_by_ug_co2e`` shows the same in micrograms.
+    ``green/1_quality_by_mg_co2e`` draws the watched metric over the emissions so far. Its step is the emissions in
+    whole milligrams of CO2e, because a step of TensorBoard is an integer. A metric that improves downwards is drawn as
+    ``green/1_loss_by_mg_co2e``. Up to 100 mg, ``green_detail/quality_by_ug_co2e`` shows the same in micrograms.
 
     Args:
-        folder: Where own event files lie; the run's id inside the run's folder unless given. Not used with the
-            framework's writer.
+        folder: Folder of the sink's own event files. Defaults to a folder inside the run's folder, named by the run's
+            id. Not used with the framework's writer.
 
     Raises:
-        ConfigurationError: ``folder`` can be none, as a file has its name.
+        ConfigurationError: ``folder`` is no path, or a file is in the way.
+
+    Example:
+        >>> from green_callbacks import EnergyAccountant
+        >>> accountant = EnergyAccountant(sinks=[TensorBoardSink("runs/first")])
     """
 
     def __init__(self, folder: str | Path | None = None) -> None:
@@ -48,14 +51,14 @@ class TensorBoardSink(Sink):
         self._board: Board | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Copy and pickle as the options alone."""
+        """Copy and pickle only the options."""
         return type(self), (self._folder,)
 
     def open(self, context: RunContext) -> None:
         """Begin to write.
 
         Args:
-            context: What is known of the run.
+            context: Facts about the run.
 
         Raises:
             OSError: The event file cannot be made.
@@ -66,31 +69,43 @@ class TensorBoardSink(Sink):
         self._board = Board(stream, context)
 
     def write(self, record: EpochRecord) -> None:
-        """Draw one record; a sink that is not open draws nothing."""
+        """Draw a record. A closed sink draws nothing.
+
+        Args:
+            record: The record.
+        """
         if self._board is not None:
             self._board.add(record)
 
     def rewind(self, before: History) -> None:
-        """Drop what is done again."""
+        """Drop the points of repeated epochs.
+
+        Args:
+            before: All records so far. The records that will be repeated lie outside epochs.
+        """
         if self._board is not None:
             self._board.rewind(before)
 
     def finish(self, run: RunRecord) -> None:
-        """Put the totals on the page."""
+        """Put the totals on the page.
+
+        Args:
+            run: Totals of the run.
+        """
         if self._board is not None:
             self._board.sum_up(run)
 
     def close(self) -> None:
-        """Close the file, if it is an own one."""
+        """Close the sink's own event file. The framework's writer stays open."""
         board, self._board = self._board, None
         if board is not None:
             board.stream.close()
 
 
 def _plain_name(run_id: str) -> str:
-    """Name the folder of a run; a checkpoint or a ledger may have called the run anything."""
+    """Return the name of a run's folder. The id of a run from a checkpoint or a ledger may be any text."""
     if is_plain_name(run_id):
         return run_id
     name = plain_name(run_id)
-    logger.warning("The run id %r cannot be the name of a folder. TensorBoard's files go to %s.", run_id, name)
+    logger.warning("The run id %r cannot be a folder name, so TensorBoard's files go to %s.", run_id, name)
     return name

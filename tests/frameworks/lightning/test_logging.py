@@ -163,7 +163,7 @@ def test_the_page_and_the_charts_stand_in_the_one_file_of_the_run(shown: Path):
     everything = events(shown)
 
     pages = [event.tensor_proto.string_val[0].decode() for event in everything.Tensors("green/provenance/text_summary")]
-    assert "What it came to" in pages[-1]
+    assert "Totals" in pages[-1]
     assert "custom_scalars__config__" in everything.Tags()["tensors"]
     assert len(list(shown.glob("events.*"))) == 1
     assert [folder.name for folder in shown.iterdir() if folder.is_dir()] == ["green-callbacks"]
@@ -184,7 +184,7 @@ def test_an_exception_leaves_one_file_with_the_totals(tmp_path: Path, clock: Scr
 
     folder = Path(logger.log_dir)
     pages = events(folder).Tensors("green/provenance/text_summary")
-    assert "What it came to" in pages[-1].tensor_proto.string_val[0].decode()
+    assert "Totals" in pages[-1].tensor_proto.string_val[0].decode()
     assert len(list(folder.glob("events.*"))) == 1
 
 
