@@ -8,7 +8,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import random
 import sys
 import tempfile
 import time
@@ -18,20 +17,12 @@ from statistics import fmean
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.fake_nvml import FakeNvml, loaded
+from traces import AVERAGED, scripts
 
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.sources import NvmlSource
 from green_callbacks.worker import Worker
 
-SENSOR = "arch 9\ncounter 0\npower 0.1 0.025 {0:.4f}\naverage 0.1 1 {0:.4f}"
-TRACES = {
-    "square 1.3 Hz": "trace square 80 400 1.3 0.5 {0:.3f}",
-    "square 0.3 Hz": "trace square 80 400 0.3 0.5 {0:.3f}",
-    "square 7.3 Hz": "trace square 80 400 7.3 0.5 {0:.3f}",
-    "sine 1.1 Hz": "trace sine 240 160 1.1 {0:.3f}",
-    "steps": "trace steps 1.3 100 0.7 350 2.1 220 0.9 400 1.7 150",
-    "constant": "trace constant 300",
-}
 EPOCH_SECONDS, WARMING_SECONDS = 1.0, 1.5
 Epoch = tuple[float, float, float, float]
 """True, told, lowest and highest energy, in J."""
@@ -77,7 +68,7 @@ def spin() -> None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Run the benchmark."""
-    nvml, rng = loaded(), random.Random(arguments.seed)
+    nvml = loaded()
     cores = os.cpu_count() or 1
     spinning = [multiprocessing.Process(target=spin, daemon=True) for _ in range(cores if arguments.busy else 0)]
     for process in spinning:
@@ -86,8 +77,7 @@ def main(arguments: argparse.Namespace) -> None:
     everything: list[Epoch] = []
     with tempfile.TemporaryDirectory() as folder:
         jobs = {}
-        for name, trace in TRACES.items():
-            script = f"{trace.format(rng.random())}\n{SENSOR.format(rng.uniform(0.0, 0.1))}"
+        for name, script in scripts(AVERAGED, arguments.seed).items():
             jobs[name] = in_child(nvml, script, arguments.epochs, Path(folder) / name)
         for name, child in jobs.items():
             os.waitpid(child, 0)

@@ -16,12 +16,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
+from math import nan
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,30 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from contenders import CONTENDERS
 from footprint import footprint
 from support.fake_nvml import build
+from tables import LONG, PEER, SHORT, print_accuracy, print_bounds, print_ratios
+from traces import NO_COUNTER, SAMPLED, SQUARE, TRACES, scripts
 
 HERE = Path(__file__).resolve().parent
-SQUARE = "trace square 80 400"
-COUNTER, NO_COUNTER = "counter 0.1 {offset}", "arch 4\ncounter 0"
-STEPS = "trace steps 1.3 100 0.7 350 2.1 220 0.9 400 1.7 150"
-TRACES = {
-    "constant 300 W": f"trace constant 300\n{COUNTER}",
-    "square 0.3 Hz": f"{SQUARE} 0.3 0.5 {{phase}}\n{COUNTER}",
-    "steps": f"{STEPS}\n{COUNTER}",
-    "square 1 Hz": f"{SQUARE} 1 0.5 {{phase}}\n{COUNTER}",
-    "sine 1 Hz": f"trace sine 240 160 1 {{phase}}\n{COUNTER}",
-    "square 7 Hz": f"{SQUARE} 7 0.5 {{phase}}\n{COUNTER}",
-    "1 Hz, refresh jitters 10 %": f"{SQUARE} 1 0.5 {{phase}}\n{COUNTER} 0.1",
-}
-SAMPLED = {
-    "no counter: constant": f"trace constant 300\n{NO_COUNTER}",
-    "no counter: 0.3 Hz": f"{SQUARE} 0.3 0.5 {{phase}}\n{NO_COUNTER}",
-    "no counter: steps": f"{STEPS}\n{NO_COUNTER}",
-    "no counter: 1 Hz": f"{SQUARE} 1 0.5 {{phase}}\n{NO_COUNTER}",
-    "no counter: sine": f"trace sine 240 160 1 {{phase}}\n{NO_COUNTER}",
-}
-SHORT, LONG = "2", "10"
 SHORT_PER_LONG = 2
 FEW = 4
+EDGES, EPOCH_ROUNDS = 400, 3
 ONE, EIGHT, SAMPLING = "1 GPU", "8 GPUs", "1 GPU, no counter"
 COST_SCRIPTS = {
     ONE: (f"{SQUARE} 1\ncounter 0.1", 1),
@@ -67,6 +51,7 @@ COSTS = {
     "codecarbon": (ONE, EIGHT, SAMPLING),
     "carbontracker": (ONE, EIGHT),
     "eco2ai": (ONE, EIGHT),
+    "landauer-gap": (ONE, EIGHT, SAMPLING),
 }
 
 Told = Mapping[str, Any]
@@ -117,15 +102,6 @@ def result_of(name: str, library: Path, **job: object) -> Told:
     return json.loads(output) if output else {"error": (errors.strip() or "it was killed").splitlines()[-1]}
 
 
-def scripts(traces: Mapping[str, str], seed: int) -> dict[str, str]:
-    """Return the traces at random phases, the same for all contenders."""
-    rng = random.Random(seed)
-    return {
-        name: script.format(phase=f"{rng.random():.3f}", offset=f"{rng.uniform(0.0, 0.1):.4f}")
-        for name, script in traces.items()
-    }
-
-
 def accuracies(library: Path, windows: Mapping[str, int], seed: int) -> dict[str, dict[str, Any]]:
     """Let all contenders measure all traces."""
 
@@ -147,57 +123,6 @@ def accuracies(library: Path, windows: Mapping[str, int], seed: int) -> dict[str
     return results
 
 
-def error_percent(windows: Iterable[tuple[float, float]]) -> float:
-    """Return the mean error of windows in percent."""
-    return fmean(100 * abs(told - true) / true for true, told, *_ in windows)
-
-
-def print_accuracy(results: Mapping[str, Mapping[str, Any]], length: str, names: list[str], notes: list[str]) -> None:
-    """Print the errors of windows of one length."""
-    print(f"\nMean error of windows of {length} s, in %".ljust(38) + "".join(f"{name:>15}" for name in names))
-    for trace in [*TRACES, *SAMPLED]:
-        line = f"{trace:37}"
-        for name in names:
-            told = results[name].get(trace)
-            if told is None:
-                line += f"{'-':>15}"
-            elif "error" in told:
-                note = f"{name}: {told['error']}"
-                if note not in notes:
-                    notes.append(note)
-                line += f"{f'fails [{notes.index(note) + 1}]':>15}"
-            else:
-                line += f"{error_percent(told[length]):15.3f}"
-        print(line)
-
-
-def print_bounds(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print how often our bounds hold the truth, and how wide they are beside the mean error."""
-    rows = [("ours", SHORT), ("ours", LONG), ("measure()", SHORT)]
-    titles = [f"{name}, {length} s" for name, length in rows]
-    print("\nBounds: truth inside, width / mean error".ljust(41) + "".join(f"{title:>22}" for title in titles))
-    pooled: dict[str, list[Any]] = {title: [] for title in titles}
-    for trace in [*TRACES, *SAMPLED]:
-        line = f"{trace:40}"
-        for title, (name, length) in zip(titles, rows, strict=True):
-            windows = results[name][trace].get(length, [])
-            pooled[title] += windows
-            line += bounds(windows)
-        print(line)
-    print(f"{'all traces':40}" + "".join(bounds(windows) for windows in pooled.values()))
-    print(f"{'all':40}" + bounds([window for windows in pooled.values() for window in windows]))
-
-
-def bounds(windows: list[tuple[float, float, float, float]]) -> str:
-    """Return coverage and relative width of windows, as text."""
-    if not windows:
-        return f"{'-':>22}"
-    held = fmean(low <= true <= high for true, _, low, high in windows)
-    width = fmean(high - low for *_, low, high in windows)
-    error = fmean(abs(told - true) for true, told, *_ in windows)
-    return f"{100 * held:14.1f} %{min(width / max(error, 1e-9), 999.0):6.1f}"
-
-
 def print_costs(library: Path, seconds: float) -> None:
     """Print what everybody costs, one after the other."""
     heads = ["import s", "start s", "begin us", "end us", "CPU %", "calls/s/GPU", "RSS MB", "packages", "MB"]
@@ -206,9 +131,31 @@ def print_costs(library: Path, seconds: float) -> None:
         parts = footprint(kind.distribution or name)
         for setting in COSTS[name]:
             script, gpus = COST_SCRIPTS[setting]
-            edges = 2 if name == "measure()" else 400
+            edges = 2 if name == "measure()" else EDGES
             told = result_of(name, library, trial="cost", script=script, gpus=gpus, edges=edges, seconds=seconds)
             print(f"{f'{name}, {setting}':38}" + cost_line(told, parts), flush=True)
+
+
+def print_epochs(library: Path) -> None:
+    """Print what beginning and ending an epoch costs us, with the ledger on, and the peer: in turns."""
+    print(
+        f"\nAn epoch, begin + end, in us; medians of {EPOCH_ROUNDS} processes in turns".ljust(62) + "ours, with ledger",
+        end="",
+    )
+    print(f"{PEER:>15}")
+    for setting in COSTS[PEER]:
+        script, gpus = COST_SCRIPTS[setting]
+        rounds = [
+            [result_of(name, library, trial="epochs", script=script, gpus=gpus, edges=EDGES) for name in ("ours", PEER)]
+            for _ in range(EPOCH_ROUNDS)
+        ]
+        ours, theirs = (
+            median(1e6 * told["epoch_seconds"] for told in column)
+            if all("epoch_seconds" in told for told in column)
+            else nan
+            for column in zip(*rounds, strict=True)
+        )
+        print(f"{setting:61}{ours:17.0f}{theirs:15.0f}", flush=True)
 
 
 def cost_line(told: Told, parts: tuple[int, float]) -> str:
@@ -257,8 +204,10 @@ def main(arguments: argparse.Namespace) -> None:
             print_accuracy(results, LONG, [name for name in CONTENDERS if name != "measure()"], notes)
             for number, note in enumerate(notes, 1):
                 print(f"[{number}] {note[:180]}")
+            print_ratios(results)
             print_bounds(results)
         print_costs(library, arguments.seconds)
+        print_epochs(library)
 
 
 if __name__ == "__main__":

@@ -205,6 +205,23 @@ class Eco2ai(Contender):
         return Told((self._tracker._gpu.get_consumption() - self._first) * JOULES_PER_KWH)
 
 
+class LandauerGap(Contender):
+    """landauer-gap, by a phase of its session, as its callback for Lightning makes one per epoch."""
+
+    module, distribution = "joules", "landauer-gap"
+
+    def start(self) -> None:
+        from joules import Session
+
+        self._session = Session(cpu=False)  # polls ten times a second, as it does unless told otherwise
+
+    def begin(self) -> None:
+        self._phase = self._session.begin("epoch")
+
+    def end(self) -> Told:
+        return Told(self._session.end(self._phase)["energy_j"])
+
+
 CONTENDERS: dict[str, type[Contender]] = {
     "ours": Epochs,
     "measure()": Blocks,
@@ -213,6 +230,7 @@ CONTENDERS: dict[str, type[Contender]] = {
     "codecarbon": CodeCarbon,
     "carbontracker": CarbonTracker,
     "eco2ai": Eco2ai,
+    "landauer-gap": LandauerGap,
 }
 
 

@@ -110,6 +110,19 @@ def cost(contender: Any, library: str, script: str, gpus: int, edges: int, secon
     }
 
 
+def epochs(contender: Any, library: str, script: str, gpus: int, edges: int) -> dict[str, Any]:
+    """Measure what the edges of windows cost, and nothing else.
+
+    Returns:
+        The median of begin and end together, in seconds.
+    """
+    script_all(FakeNvml(Path(library)), f"gpu\n{script}\n" * gpus)
+    contender.start()
+    time.sleep(PAUSE_SECONDS)
+    begins, ends = _edges(contender, edges)
+    return {"epoch_seconds": median(begin + end for begin, end in zip(begins, ends, strict=True))}
+
+
 def _background(fake: FakeNvml, seconds: float) -> tuple[float, float]:
     """Return what goes on while nothing is asked for: the share of a core, and calls of the driver a second."""
     others, calls = _cpu_seconds_of_children(), fake.calls()  # to look for children costs: not in what is watched
