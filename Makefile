@@ -12,6 +12,7 @@ FRAMEWORK ?= lightning
 OUT ?= .
 AGAINST ?=
 PIP_FLAGS := -q --disable-pip-version-check
+SOURCES := $(shell find green_callbacks -type f -not -name '*.pyc') README.md LICENSE pyproject.toml
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -m pytest --cov --cov-report= -q
 
 .PHONY: demo test lint test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
@@ -29,7 +30,7 @@ lint: .venv/lightning/ready
 	.venv/lightning/bin/lint-imports
 	PYTHONPATH=tests .venv/lightning/bin/python -m lint
 
-test-core: .venv/core/ready
+test-core: .venv/core/wheel
 	$(call RUN_TESTS,core) tests --ignore=tests/frameworks --ignore=tests/live
 
 test-live: .venv/live/ready
@@ -60,20 +61,31 @@ bench: .venv/bench/ready .venv/lightning/ready
 gpu:
 	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json
 
-torture: .venv/core/ready
+torture: .venv/core/wheel
 	.venv/core/bin/python tests/torture/kills.py
 	.venv/core/bin/python tests/torture/interrupts.py
 	.venv/core/bin/python tests/torture/fuzz.py
 	.venv/core/bin/python tests/torture/long_runs.py
 
 clean:
-	rm -rf .venv .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv build .coverage* .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-# torch comes first and alone, so that a build for the CPU is taken where one is in reach.
+# torch comes first and alone, so that a build for the CPU is taken where one is in reach. The core suite runs against
+# the wheel and the tools that build need no package, so these two do not get the checkout.
 .venv/%/ready: tests/requirements/%.txt tests/requirements/test.txt tests/requirements/tools.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed: make PYTHON=python3.12 …")'
 	@echo "Setting up .venv/$* (once; takes a minute or two) …"
 	@$(PYTHON) -m venv .venv/$*
 	@if grep -q '^torch==' $<; then .venv/$*/bin/pip install $(PIP_FLAGS) "$$(grep '^torch==' $<)"; fi
-	@.venv/$*/bin/pip install $(PIP_FLAGS) -r $< -e .
+	@.venv/$*/bin/pip install $(PIP_FLAGS) -r $< $(if $(filter core build,$*),,-e .)
+	@touch $@
+
+build/wheel/built: .venv/build/ready $(SOURCES)
+	@rm -rf build/wheel
+	@.venv/build/bin/python -m hatchling build -t wheel -d build/wheel
+	@touch $@
+
+.venv/core/wheel: .venv/core/ready build/wheel/built
+	@.venv/core/bin/pip uninstall -q $(PIP_FLAGS) -y green-callbacks
+	@.venv/core/bin/pip install $(PIP_FLAGS) build/wheel/*.whl
 	@touch $@

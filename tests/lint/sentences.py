@@ -21,7 +21,7 @@ _RULES: Final = {
     "headless": re.compile(
         r"\bones? (?:that|which|who|whose)\b"
         r"|\bthose (?:that|which|who|whose|of|in|with|without|from|for|at|on|by|before|after|to)\b"
-        r"|\bthat of\b"
+        r"|\bthat of\b|\bwhich of them\b"
         r"|\bwhat (?:is|was|are|were|has|had|have|can|cannot|could|would|will|may|must|it|they|else|remains|follows)\b"
         r"|\bthe ones?(?=[.,;:)]|$| (?:that|of|in|with|from|for|at|on|by|before|after|to|is|was)\b)",
         re.IGNORECASE,

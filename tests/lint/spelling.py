@@ -15,6 +15,7 @@ KEPT: Final = {
     "unmodelled": "beside the above",
     "licence": "the field of an intensity in records and ledgers",
     "licences": "beside the above",
+    "summarise": "the public function of that name",
 }
 """British words that are values or fields which files and users rely on, each with what it is."""
 

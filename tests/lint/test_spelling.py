@@ -7,7 +7,7 @@ from lint import spelling
     [
         ("colour", "color"),
         ("_is_labelled", "labeled"),
-        ("SUMMARISE", "SUMMARIZE".lower()),
+        ("SUMMARISE", "summarize"),
         ("runOptimiser", "optimizer"),
     ],
 )

@@ -1,0 +1,106 @@
+"""Writes the API reference, with pages of metric keys, ledger fields and the architecture."""
+
+import pkgutil
+import re
+import shutil
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+import pdoc
+
+ROOT: Final = Path(__file__).parents[2]
+
+_PAGES: Final = {
+    "metric_keys": "green_callbacks.sinks.scalars",
+    "ledger_fields": "green_callbacks.ledger.format",
+}
+"""Pages that show the docstring of a module under a name of their own."""
+
+_GUIDE: Final = ROOT / ".github" / "CONTRIBUTING.md"
+"""The guide whose sections on rooms, data, layers and words are the page of the architecture."""
+
+_SECTIONS: Final = ("The house", "The way of the data", "Layers", "Glossary")
+
+_INDEX: Final = """
+| You want to | Look at |
+|---|---|
+| measure a Lightning run | [green_callbacks.lightning](green_callbacks/lightning.html) |
+| measure a Keras run | [green_callbacks.keras](green_callbacks/keras.html) |
+| measure a loop of your own | [green_callbacks.EnergyAccountant](green_callbacks.html#EnergyAccountant) |
+| measure a few lines of code | [green_callbacks.measure](green_callbacks.html#measure) |
+| stop a run in time | [green_callbacks.policies](green_callbacks/policies.html) |
+| choose what is measured | [green_callbacks.sources](green_callbacks/sources.html) |
+| choose a carbon intensity | [green_callbacks.carbon](green_callbacks/carbon.html) |
+| read a finished run | [green_callbacks.ledger](green_callbacks/ledger.html) |
+| send records elsewhere | [green_callbacks.sinks](green_callbacks/sinks.html) |
+| export a run | [green_callbacks.exports](green_callbacks/exports.html) |
+| know a metric key and its unit | [Metric keys](metric_keys.html) |
+| know a field of the ledger | [Ledger fields](ledger_fields.html) |
+| change the package | [Architecture](architecture.html) |
+"""
+
+
+def build(out: Path) -> int:
+    """Write all pages.
+
+    Args:
+        out: The folder, which is emptied before.
+
+    Returns:
+        The number of pages.
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    pdoc.render.configure(docformat="google", show_source=False, footer_text="green_callbacks")
+    modules = {module.__name__: module for module in _public_modules()}
+    modules |= {name: _page(name, modules[source].__doc__ or "") for name, source in _PAGES.items()}
+    modules |= {"architecture": _page("architecture", _architecture()), "index": _page("index", _INDEX)}
+    documented = {name: pdoc.doc.Module(module) for name, module in modules.items()}
+    for name, module in documented.items():
+        path = out / f"{name.replace('.', '/')}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(_polished(pdoc.render.html_module(module, documented), module.obj), encoding="utf-8")
+    (out / "search.js").write_text(pdoc.render.search_index(documented), encoding="utf-8")
+    return len(documented)
+
+
+def _public_modules() -> list[ModuleType]:
+    """Import all modules without an underscore in their name, and load the names that they load late."""
+    package = import_module("green_callbacks")
+    names = [package.__name__, *(found.name for found in pkgutil.walk_packages(package.__path__, "green_callbacks."))]
+    modules = [import_module(name) for name in names if not re.search(r"\._|__main__", name)]
+    for module in modules:
+        for name in getattr(module, "__all__", ()):
+            setattr(module, name, getattr(module, name))
+    return modules
+
+
+def _polished(html: str, module: ModuleType) -> str:
+    """Drop the marks of literal blocks, and links to members that a class has from a framework.
+
+    The framework documents these members, and pdoc writes links to them that lead nowhere.
+    """
+    anchors = set(re.findall(r'id="([^"]+)"', html))
+
+    def kept(link: re.Match[str]) -> str:
+        owner = getattr(module, link["name"].split(".")[0], None)
+        bases = owner.__mro__[:-1] if isinstance(owner, type) else ()
+        has_foreign_members = any(not base.__module__.startswith("green_callbacks") for base in bases)
+        return link["text"] if link["name"] not in anchors and has_foreign_members else link[0]
+
+    html = re.sub(r'<a href="#(?P<name>\w+\.\w+)">(?P<text>.*?)</a>', kept, html)
+    return html.replace("<p>::</p>", "")
+
+
+def _page(name: str, text: str) -> ModuleType:
+    """Make a module that has nothing but a docstring."""
+    page = ModuleType(name, text)
+    page.__all__ = []  # type: ignore[attr-defined]
+    return page
+
+
+def _architecture() -> str:
+    parts = re.split(r"^## ", _GUIDE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    sections = {part.split("\n", 1)[0]: part for part in parts}
+    return "\n".join(f"## {sections[name]}" for name in _SECTIONS)
