@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from green_callbacks import worker as worker_module
 from green_callbacks.worker import Worker
+from green_callbacks.worker import worker_threads as worker_module
 
 LONG_SECONDS = 30.0
 SHORT_SECONDS = 0.05

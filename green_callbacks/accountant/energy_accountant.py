@@ -11,17 +11,19 @@ from typing import Any, Self, Unpack
 
 from green_callbacks.accountant.beginning.option_checks import unknown_variables
 from green_callbacks.accountant.beginning.options import AccountantOptions, Settings
-from green_callbacks.accountant.beginning.plan_merging import merged, say_unreadable
+from green_callbacks.accountant.beginning.plan_merging import known_plan
 from green_callbacks.accountant.beginning.project_spending import FOLDER
 from green_callbacks.accountant.beginning.resume import CheckpointState, RunState, encode_state
 from green_callbacks.accountant.beginning.trainer_context import Surroundings
 from green_callbacks.accountant.decisions.budget_checks import Looks
+from green_callbacks.accountant.idle_run import IdleRun
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run import Run
+from green_callbacks.accountant.run_epochs import RunEpochs
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
-from green_callbacks.records import WORLD, Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.records.plan import seconds_before
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
@@ -57,7 +59,7 @@ class EnergyAccountant:
         self._state = RunState()
         self._run: Run | None = None
         self._looks: Looks | None = None
-        self._finalizer: weakref.finalize[[], Self] | None = None
+        self._finalizer: weakref.finalize[[], EnergyAccountant] | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
@@ -131,12 +133,11 @@ class EnergyAccountant:
         if self._run is not None and not self._run.is_closed:  # in this process, or in the one that it was forked from
             self._run.say_if_it_trains_elsewhere()
             return self
-        ours = Path(folder or ".") / FOLDER
-        self._settle(ours)
+        settings = self._settings
         around = Surroundings(
-            folder=ours,
+            folder=self._settle(folder),
             ranks=ranks or OneRank(),
-            plan=self._known(plan or Plan()),
+            plan=known_plan(settings.plan, plan or Plan(), settings.policies, self._state.notices),
             writer=writer,
             streams_scalars=streams_scalars,
             is_resumed=self._is_resumed,
@@ -145,21 +146,42 @@ class EnergyAccountant:
             is_running=is_running,
             on_spent=on_spent,
         )
-        self._run = Run(self._settings, around, self._state)
-        self._looks = self._run.looks
+        return self._hold(Run.started(settings, around, self._state))
+
+    def _hold(self, run: Run) -> Self:
+        """Hold a run that has started. It is closed when nobody holds this accountant any more."""
+        self._run = run
+        self._looks = run.epochs.looks
         if self._finalizer is not None:
             self._finalizer.detach()
-        self._finalizer = weakref.finalize(self, self._run.abandon)
+        self._finalizer = weakref.finalize(self, run.abandon)
         self._finalizer.atexit = False  # at exit, the run closes itself
         return self
 
-    def _settle(self, folder: Path) -> None:
-        """Settle the run's name and file, once; go on where the last stretch in this process ended."""
+    @property
+    def _live(self) -> Run | IdleRun:
+        """The run while it is measured, in this process; otherwise an object that ignores what it is told."""
+        run = self._run
+        if run is not None and run.is_live:
+            return run
+        return IdleRun(self._settings.clock, has_started=run is not None)
+
+    def _settle(self, log_folder: str | Path | None) -> Path:
+        """Settle the run's name and file, once. Go on where the run was last closed in this process.
+
+        Args:
+            log_folder: Log folder of the framework; None for the working folder.
+
+        Returns:
+            The folder of the run's files.
+        """
+        folder = Path(log_folder or ".") / FOLDER
         last = self._run.ledger if self._run else None
         if last is not None:
             self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
         new_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
         self._state = self._state.settled(new_id, folder, self._settings.ledger)
+        return folder
 
     @property
     def run_id(self) -> str:
@@ -189,7 +211,7 @@ class EnergyAccountant:
     @property
     def is_live(self) -> bool:
         """Whether the run is being measured, in this process."""
-        return self._run is not None and self._run.is_live
+        return self._live.is_live
 
     def begin_epoch(self, epoch: int) -> None:
         """Begin an epoch; one that is still open is ended as incomplete. Starts the run, also after it was closed.
@@ -203,15 +225,15 @@ class EnergyAccountant:
         if self._run is None or self._run.can_go_on:
             self.start()
         run = self._run
-        if run is None or not run.is_live:
+        if run is None or not run.is_live:  # in a fork
             return
-        run.end_open_epoch(int(epoch))
+        run.epochs.end_open(int(epoch))
         if self._is_resumed:
             self._is_resumed = False
             if self.history.lost_rows(epoch, self._resumed_step):
                 run.rewind(epoch, self._resumed_step)
         try:
-            run.begin_epoch(int(epoch))
+            run.epochs.begin(int(epoch))
         except BudgetSpentError:
             run.close(together=False)
             raise
@@ -222,14 +244,7 @@ class EnergyAccountant:
         Args:
             plan: What the framework knows now; the user's own plan goes before it.
         """
-        if self.is_live and self._run:
-            self._run.replan(self._known(plan))
-
-    def _known(self, plan: Plan) -> Plan:
-        """Return what the user and the framework know ahead; say what a policy misses in it."""
-        known = merged(self._settings.plan, plan)
-        say_unreadable(known, self._settings.policies, self._state.notices)
-        return known
+        self._live.expect(plan)
 
     def seconds_before(self, epoch: int) -> float:
         """Return the time in s that the present fit has taken until an epoch; 0 if a new fit begins with it.
@@ -239,8 +254,7 @@ class EnergyAccountant:
         Args:
             epoch: Index of the epoch, which has just begun.
         """
-        unrecorded_seconds = self._run.unrecorded_seconds if self.is_live and self._run else 0.0
-        return seconds_before(self.history, epoch, unrecorded_seconds)
+        return seconds_before(self.history, epoch, self._live.epochs.unrecorded_seconds)
 
     def watch(self, metric: str, mode: str) -> None:
         """Tell which metric is of interest besides those that policies watch.
@@ -251,8 +265,7 @@ class EnergyAccountant:
             metric: Its key.
             mode: ``max`` or ``min``: which way it improves.
         """
-        if self.is_live and self._run:
-            self._run.watch(metric, mode)
+        self._live.knowledge.watch(metric, mode)
 
     def expect_validation(self, every_epochs: int | None) -> None:
         """Tell how often the framework validates, so that a metric that cannot come is missed in time.
@@ -260,13 +273,11 @@ class EnergyAccountant:
         Args:
             every_epochs: After every so many epochs; None for never.
         """
-        if self.is_live and self._run:
-            self._run.expect_validation(every_epochs)
+        self._live.knowledge.expect_validation(every_epochs)
 
     def expect_no_epochs(self) -> None:
         """Tell that the training goes by steps, over data of no known end, so that epochs may never end."""
-        if self.is_live and self._run:
-            self._run.expect_no_epochs()
+        self._live.knowledge.expect_no_epochs()
 
     def explain_missing(self, metrics: Collection[str], why: str, remedy: str) -> None:
         """Say of metrics why they do not come, as far as they are watched and have not come.
@@ -276,8 +287,7 @@ class EnergyAccountant:
             why: Half a sentence.
             remedy: A sentence.
         """
-        if self.is_live and self._run:
-            self._run.explain_missing(metrics, why, remedy)
+        self._live.knowledge.explain_missing(metrics, why, remedy)
 
     def warn(self, key: str, message: str, *arguments: object) -> None:
         """Say once that something of this run cannot act, be measured or be kept; the summary repeats it.
@@ -297,8 +307,7 @@ class EnergyAccountant:
             kept: All of the files.
         """
         self._state.checkpoints[metric] = kept
-        if self.is_live and self._run:
-            self._run.keep_checkpoints(metric, kept)
+        self._live.knowledge.keep_checkpoints(metric, kept)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
@@ -312,7 +321,7 @@ class EnergyAccountant:
         Raises:
             ConfigurationError: There is no such phase.
         """
-        return _Phase(self._run, name)
+        return _Phase(self._live.epochs, name)
 
     def observe(
         self,
@@ -336,16 +345,8 @@ class EnergyAccountant:
             tokens: Training tokens seen since the last call.
             flops: Floating-point operations done since the last call.
         """
-        if self.is_live and self._run:
-            counts = {
-                "learning_rate": learning_rate,
-                "samples": samples,
-                "step": step,
-                "tokens": tokens,
-                "flops": flops,
-            }
-            self._run.wholeness.traces.observed += metrics is not None
-            self._run.observe(metrics or {}, counts)
+        counts = {"learning_rate": learning_rate, "samples": samples, "step": step, "tokens": tokens, "flops": flops}
+        self._live.epochs.note(metrics, counts)
 
     @property
     def may_stop(self) -> bool:
@@ -355,7 +356,7 @@ class EnergyAccountant:
     @property
     def samples(self) -> int | None:
         """Training samples that were observed in the open interval; None if none were."""
-        return self._run.samples if self._run else None
+        return self._live.epochs.samples
 
     @property
     def decides_inside_epochs(self) -> bool:
@@ -371,8 +372,7 @@ class EnergyAccountant:
         Returns:
             Whether it is time, by ``decide_every``, to call :meth:`end_part`; observe what is fresh before that.
         """
-        run = self._run
-        return run is not None and run.epoch_is_open and run.count_steps(count)
+        return self._live.epochs.count_steps(count)
 
     def look(self) -> bool:
         """Look whether a budget is spent, if it may be by now; every rank calls this after the same batches.
@@ -383,7 +383,7 @@ class EnergyAccountant:
             Whether the run is to stop inside the epoch; :attr:`stop_reason` then says why.
         """
         looks = self._looks  # a loop asks after every batch: no more than a reading of the clock
-        return looks is not None and looks.is_due() and self._run is not None and self._run.look()
+        return looks is not None and looks.is_due() and self._live.epochs.look()
 
     def end_part(self) -> EpochRecord:
         """End a part of the epoch, which goes on: read the counters, decide, hand the record over.
@@ -391,7 +391,7 @@ class EnergyAccountant:
         Returns:
             The record of the part, with ``closes_epoch=False``. The records of an epoch partition it.
         """
-        return self._run.end_part() if self._epoch_is_open() and self._run else self._unmeasured()
+        return self._live.epochs.end_part()
 
     def end_epoch(self, *, complete: bool | None = None) -> EpochRecord:
         """End the epoch: read the counters, decide, hand the record over.
@@ -403,14 +403,7 @@ class EnergyAccountant:
             The record, with the verdicts on it: of the epoch, or of what is left of it where parts were recorded. If no
             epoch is open, an incomplete one in which nothing was measured.
         """
-        return self._run.end_epoch(complete=complete) if self._epoch_is_open() and self._run else self._unmeasured()
-
-    def _epoch_is_open(self) -> bool:
-        if self._run is not None and self._run.epoch_is_open:
-            return True
-        if self._run is None or self._run.is_live:
-            logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
-        return False
+        return self._live.epochs.end(complete=complete)
 
     def epochs(self, count: int) -> Iterator[int]:
         """Go through epochs, from the first that is not recorded yet, until a policy ends the run.
@@ -447,7 +440,7 @@ class EnergyAccountant:
         """
         run = self._run
         state = replace(self._state, ledger=run.ledger.path) if run and run.ledger else self._state
-        return encode_state(state, run.step if run else self.history.steps)
+        return encode_state(state, run.epochs.step if run else self.history.steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on with the run of a checkpoint; what was done after it counts as lost work once it is done again.
@@ -489,24 +482,13 @@ class EnergyAccountant:
     ) -> None:
         self.close(together=kind is None)
 
-    def _unmeasured(self) -> EpochRecord:
-        return EpochRecord(
-            epoch=None,
-            started_at=self._settings.clock.now(),
-            duration_seconds=0.0,
-            devices={},
-            intensity=WORLD,
-            complete=False,
-        )
-
 
 class _Phase(AbstractContextManager[None]):
     """A phase that has begun, and gives way to the one before."""
 
-    def __init__(self, run: Run | None, name: str) -> None:
-        self._run = run
-        self._before = run.phase(name) if run else name
+    def __init__(self, epochs: RunEpochs | IdleRun, name: str) -> None:
+        self._epochs = epochs
+        self._before = epochs.phase(name)
 
     def __exit__(self, *_: object) -> None:
-        if self._run is not None:
-            self._run.phase(self._before)
+        self._epochs.phase(self._before)

@@ -1,11 +1,22 @@
 """The runs of this process that go on."""
 
+import threading
 from collections.abc import Collection
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Protocol
+
+from green_callbacks.accountant.notices import Notices
+from green_callbacks.meter import EnergyMeter
+from green_callbacks.records import RunRecord
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
 
 
-class Live(Protocol):
-    """What is asked of a run."""
+class LiveRun(Protocol):
+    """What other runs of the process ask of a run."""
+
+    run_id: str
+    notices: Notices
 
     @property
     def is_live(self) -> bool:
@@ -17,22 +28,57 @@ class Live(Protocol):
         """The devices that count for it."""
         ...
 
+    @property
+    def meter(self) -> EnergyMeter:
+        """What reads its devices."""
+        ...
 
-LiveRun = TypeVar("LiveRun", bound=Live)
+    @property
+    def thread(self) -> threading.Thread:
+        """The thread that trains."""
+        ...
+
+    @property
+    def is_orphaned(self) -> bool:
+        """Whether that thread has ended."""
+        ...
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether an epoch has begun since the start."""
+        ...
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its training is known to go on."""
+        ...
+
+    def close_if_cut_short(self) -> bool:
+        """Close it if its training has ended; return whether it had."""
+        ...
+
+    def give_way(self) -> object:
+        """Close it for good, because another run takes its place."""
+        ...
+
+    def close(self, *, together: bool = True) -> RunRecord:
+        """Close it."""
+        ...
 
 
-class LiveRuns(Generic[LiveRun]):
-    """Runs that go on, on any thread. A run is held from its start to its close."""
+class LiveRuns:
+    """The runs that go on, on any thread. A run is held from its start to its close."""
 
     def __init__(self) -> None:
-        self._runs: dict[LiveRun, None] = {}  # single operations on it take no lock: a signal handler may make them too
+        # Single operations on a dict take no lock, so a signal handler may make them too.
+        self._runs: dict[LiveRun, None] = {}
 
     def add(self, run: LiveRun) -> None:
-        """Take a run that has started."""
+        """Hold a run that has started."""
         self._runs[run] = None
 
     def discard(self, run: LiveRun) -> None:
-        """Forget a run; does nothing if it is not known."""
+        """Let go of a run; does nothing if it is not held."""
         self._runs.pop(run, None)
 
     def on(self, devices: Collection[str]) -> list[LiveRun]:
@@ -42,3 +88,63 @@ class LiveRuns(Generic[LiveRun]):
             devices: Names of the devices.
         """
         return [run for run in list(self._runs) if run.is_live and not run.devices.isdisjoint(devices)]
+
+    def make_room(self, devices: Collection[str], run_id: str) -> bool:
+        """Close the runs on some devices that cannot go on beside a new run.
+
+        A run cannot go on if its thread has ended, or if its thread is this one and does something else now. A run on
+        another thread goes on and shares the devices. So does a run within whose training the new run begins.
+
+        Args:
+            devices: Names of the devices.
+            run_id: Name of the new run.
+
+        Returns:
+            Whether there were such runs.
+        """
+        here = threading.current_thread()
+        others = [run for run in self.on(devices) if run.is_orphaned or (run.thread is here and not run.is_under_way)]
+        for other in others:
+            if not other.close_if_cut_short():
+                logger.warning(
+                    "Run %s is closed since %s starts on the same devices; one monitor per training is enough.",
+                    other.run_id,
+                    run_id,
+                )
+                other.give_way()
+        return bool(others)
+
+    def say_shared(self, run: LiveRun) -> None:
+        """Warn, for both runs, that a run shares devices with others.
+
+        Of two runs that start at the same moment, the later one here finds the other.
+
+        Args:
+            run: The new run.
+        """
+        for other in self.on(run.devices):
+            common = run.meter.devices_shared_with(other.meter)
+            for each in (run, other) if other is not run and common else ():
+                each.notices.say(
+                    "shared",
+                    "Run %s shares %s with another run, which trains in this process at the same time. What both use "
+                    "is divided between them in equal parts, flagged 'shared': it may be nothing of it, or all. Train "
+                    "one after the other, or with a GPU each, to measure each by itself.",
+                    each.run_id,
+                    ", ".join(sorted(common)),
+                )
+
+    def close_orphans(self, run: LiveRun) -> None:
+        """Close the other runs on the devices of a run whose thread has ended without closing them.
+
+        Args:
+            run: The run that goes on.
+        """
+        for other in self.on(run.devices):
+            if other is not run and other.has_begun and other.is_orphaned:
+                logger.warning("Run %s is closed, as the thread that trained it has ended.", other.run_id)
+                other.close(together=False)
+
+
+LIVE_RUNS: Final = LiveRuns()
+"""The runs of this process."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from green_callbacks.carbon.energy_weighted import Piece
-from green_callbacks.records import DeviceEnergy, DeviceInfo, PhaseEnergy
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.records import METHODS, DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
 
-_METHODS: Final = ("counter", "sampled", "modelled")
 _FIELDS: Final = 7
 """Numbers of one device in the vector."""
 _COUNTS: Final = 3
@@ -38,6 +38,18 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 PHASES: Final = ("train", "validation", "test", "predict", "other")
 """The phases there are; a fixed set, so that every rank's lap has the same length."""
+
+
+def checked_phase(name: str) -> str:
+    """Return the name of a phase.
+
+    Raises:
+        ConfigurationError: There is no such phase.
+    """
+    if name not in PHASES:
+        msg = f"There is no phase {name!r}; there are {', '.join(PHASES)}."
+        raise ConfigurationError(msg)
+    return name
 
 
 class Ranks(Protocol):
@@ -271,7 +283,7 @@ def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float
         *(nan if value is None else value for value in (device.joules, device.low_joules, device.high_joules)),
         device.gap_seconds,
         device.tolerance,
-        float(_METHODS.index(device.method)),
+        float(METHODS.index(device.method)),
         float(sum(1 << bit for bit, flag in enumerate(_FLAGS) if flag in device.flags)),
     ]
 
@@ -290,7 +302,7 @@ def _device(slot: Slot, numbers: Sequence[float], duration_seconds: float) -> De
         low_joules=low,
         high_joules=high,
         component=slot.component,
-        method=_METHODS[int(method)],
+        method=METHODS[int(method)],
         duration_seconds=duration_seconds,
         gap_seconds=gap_seconds,
         tolerance=tolerance,

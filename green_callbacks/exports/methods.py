@@ -4,7 +4,7 @@ from typing import Final
 
 from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.exports._formatting import TOOL, plain
-from green_callbacks.records import WORLD, DeviceEnergy, History, Intensity, RunRecord
+from green_callbacks.records import METHOD_WORDS, WORLD, DeviceEnergy, History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.text import for_markdown
@@ -14,7 +14,6 @@ from green_callbacks.text.wording import duration, intensity_range, percent, pla
 _DIGITS: Final = 3
 """Significant digits of an energy."""
 
-_METHODS: Final = {"counter": "energy counter", "sampled": "sampled power", "modelled": "model"}
 _COMPONENTS: Final = {"gpu": "GPU", "cpu": "CPU", "dram": "memory", "ane": "neural engine"}
 _ARGUMENT: Final = "argument"
 _GIVEN: Final = "given by the user"
@@ -80,7 +79,7 @@ def _measured(run: RunRecord) -> str:
 
 def _way(device: DeviceEnergy) -> str:
     component = _COMPONENTS.get(device.component) or for_markdown(device.component)
-    return f"{component}: {'nothing' if device.joules is None else _METHODS[device.method]}"
+    return f"{component}: {'nothing' if device.joules is None else METHOD_WORDS[device.method]}"
 
 
 def _emissions(run: RunRecord, intensity: Intensity | None) -> list[str]:

@@ -7,9 +7,9 @@ from functools import partial
 from itertools import repeat
 from typing import Any, Final, TypeVar, cast
 
-from green_callbacks.ledger.format import METHODS, NOT_FINITE, PHASES, SETS_PER_SESSION
+from green_callbacks.ledger.format import NOT_FINITE, PHASES, SETS_PER_SESSION
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_METRICS
-from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
+from green_callbacks.records import METHODS, DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
 from green_callbacks.records.checked import (
     MAX_FLOPS,
     MAX_JOULES,

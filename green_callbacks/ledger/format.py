@@ -164,9 +164,7 @@ The closing is a cache of sums. The records stay the truth.
 2
 """
 
-from typing import Final, get_args
-
-from green_callbacks.records import Method
+from typing import Final
 
 SCHEMA: Final = 2
 """Version of the format, written into every head. Readers refuse any other version."""
@@ -180,7 +178,6 @@ VERDICTS: Final = b'{"type":"verdicts",'
 SETS_PER_SESSION: Final = 1_000
 """Number of sets of devices that a session may name before it takes a new number."""
 
-METHODS: Final = frozenset(get_args(Method))
 PHASES: Final = frozenset({"train", "validation", "test", "predict", "other"})
 """All phases that the accountant knows."""
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from green_callbacks.records import Method, Reading
+from green_callbacks.records import METHODS, Reading
 
-_METHODS: Final = frozenset(get_args(Method))
 _MOST: Final = 1e18
 """No device has used more joules, nor been unmeasured for more seconds."""
 
@@ -55,7 +54,7 @@ def _is_sound(name: object, reading: object) -> bool:
             and gap >= 0.0
             and lag >= 0.0
             and walk >= 0.0
-            and method in _METHODS
+            and method in METHODS
             and type(component) is str
             and type(flags) is tuple
             and (joules is None or type(joules) is float)
@@ -78,12 +77,12 @@ def _checked(name: str, reading: object) -> Reading:
     joules = None if reading.joules is None else _number(reading.joules)
     if joules is None and reading.joules is not None:
         wrong.append("joules")
-    if reading.method not in _METHODS:
+    if reading.method not in METHODS:
         wrong.append("method")
     reason = None if reading.reason is None else str(reading.reason)
     if wrong:
         said = f"{wrong[0]} is {_shown(getattr(reading, wrong[0]))}"[:200]
-        component, method = str(reading.component), reading.method if reading.method in _METHODS else "modelled"
+        component, method = str(reading.component), reading.method if reading.method in METHODS else "modelled"
         return Reading(
             joules=None, component=component, method=method, reason=reason or f"its reading cannot be: {said}"
         )

@@ -1,14 +1,12 @@
 """What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
 
 from bisect import bisect_left
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from green_callbacks.policies._metric_values import whole
 from green_callbacks.records import History, Plan
+from green_callbacks.records.learning_rates import is_drop
 from green_callbacks.records.plan import next_epoch
-
-_DROP: Final = 0.5
-"""A learning rate of at most this share of the one before is a drop."""
 
 
 def drop_ahead(history: History, plan: Plan) -> int | None:
@@ -60,7 +58,7 @@ def _last_seen(history: History) -> int:
     end = whole(rows, len(history))
     if seen < end:
         for at in range(seen, end):
-            if rates[at] <= _DROP * rates[at - 1] and rates[at - 1]:
+            if is_drop(rates[at - 1], rates[at]):
                 start = rows[at - 1] + 1
         kept[0] = _Seen(end, start)
     return start

@@ -1,16 +1,19 @@
 """The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
 
 from green_callbacks.records.checkpoints import Checkpoints
-from green_callbacks.records.device import DeviceEnergy, DeviceInfo, Method, PhaseEnergy, Reading
+from green_callbacks.records.device import DeviceEnergy, DeviceInfo, PhaseEnergy, Reading
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import Column, History
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.methods import METHOD_WORDS, METHODS, Method, least_direct
 from green_callbacks.records.plan import Plan
 from green_callbacks.records.reference import WORLD
 from green_callbacks.records.run import RunRecord
 from green_callbacks.records.verdict import Code, Verdict
 
 __all__ = [
+    "METHODS",
+    "METHOD_WORDS",
     "WORLD",
     "Checkpoints",
     "Code",
@@ -26,4 +29,5 @@ __all__ = [
     "Reading",
     "RunRecord",
     "Verdict",
+    "least_direct",
 ]

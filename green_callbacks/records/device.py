@@ -1,9 +1,10 @@
 """What a source says of one device, and what a device used during one lap."""
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-Method = Literal["counter", "sampled", "modelled"]
-"""How joules were obtained: an energy counter of the hardware, sampled power, or a model of it."""
+from green_callbacks.records.methods import Method
+
+__all__ = ["DeviceEnergy", "DeviceInfo", "PhaseEnergy", "Reading"]
 
 
 class Reading(NamedTuple):

@@ -4,11 +4,11 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from math import nan
-from typing import Any, get_args
+from typing import Any
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.records import Method, Reading
+from green_callbacks.records import METHODS, Method, Reading
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
 from green_callbacks.sources.common.option_checks import checked_name
 from green_callbacks.units import described, finite_number
@@ -105,8 +105,8 @@ class ScriptedSource(LiveSource[float]):
         for given in self._energies:
             checked_name(given, "The name of a device")
         self._component = checked_name(component, "component")
-        if method not in get_args(Method):
-            msg = f"method must be one of {', '.join(get_args(Method))}, not {described(method)}."
+        if method not in METHODS:
+            msg = f"method must be one of {', '.join(METHODS)}, not {described(method)}."
             raise ConfigurationError(msg)
         self._method = method
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")

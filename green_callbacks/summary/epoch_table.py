@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from green_callbacks.records import EpochRecord, History
+from green_callbacks.records import METHODS, EpochRecord, History
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned
 from green_callbacks.text.wording import significant
@@ -22,7 +22,7 @@ _HEADER_ROWS: Final = 2
 _LONGEST_CELL: Final = 80
 """Longest name of a metric or component, in characters. It takes most of the width of a page."""
 _NOTHING: Final = "not measured"
-_DIRECTNESS: Final = ("counter", "sampled", "modelled", _NOTHING)
+_DIRECTNESS: Final = (*METHODS, _NOTHING)
 
 
 @dataclass(slots=True)

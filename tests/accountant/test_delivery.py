@@ -9,12 +9,13 @@ from support.runs import WATTS, ListSink, scripted, train
 from support.scripted_run import finished, record, run_context
 
 from green_callbacks import read_ledger
-from green_callbacks import worker as worker_module
-from green_callbacks.accountant import delivery as delivery_module
-from green_callbacks.accountant.delivery import Delivery
+from green_callbacks.accountant.delivery import pulse as pulse_module
+from green_callbacks.accountant.delivery import run_delivery as delivery_module
+from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.call_threads import Threads
 from green_callbacks.records import History
+from green_callbacks.worker import worker_threads as worker_module
 
 LONG_SECONDS = 30.0
 
@@ -125,7 +126,7 @@ def test_a_sink_that_hangs_is_named_once_and_the_others_are_given_all(tmp_path, 
 
 def test_a_sink_that_comes_back_is_no_longer_noted(tmp_path, monkeypatch):
     monkeypatch.setattr(worker_module, "HUNG_SECONDS", 0.05)
-    monkeypatch.setattr(delivery_module, "PULSE_SECONDS", 0.01)
+    monkeypatch.setattr(pulse_module, "PULSE_SECONDS", 0.01)
     hanging, notices = Hanging("write"), Notices()
     delivery = delivered(hanging, notices=notices)
     delivery.open(run_context(tmp_path))
@@ -149,7 +150,7 @@ def test_what_is_polled_and_hangs_delays_no_sink_and_no_other(tmp_path, caplog, 
 
     sink = ListSink()
     delivery = delivered(sink)
-    monkeypatch.setattr(delivery_module, "PULSE_SECONDS", 0.01)
+    monkeypatch.setattr(pulse_module, "PULSE_SECONDS", 0.01)
     delivery.poll(Polled(lambda: gate.wait(LONG_SECONDS)))
     delivery.poll(Polled(rounds.release))
     delivery.open(run_context(tmp_path))

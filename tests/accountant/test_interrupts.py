@@ -10,6 +10,10 @@ from green_callbacks import EnergyAccountant, History
 
 FILES = (
     "accountant/run.py",
+    "accountant/run_closing.py",
+    "accountant/run_epochs.py",
+    "accountant/record_keeping.py",
+    "accountant/energy/edges.py",
     "accountant/energy/timeline.py",
     "accountant/energy/open_interval.py",
     "records/history/history.py",

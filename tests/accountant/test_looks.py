@@ -197,7 +197,7 @@ def test_the_meter_is_read_seldom_while_the_budget_lasts(scripted, monkeypatch):
     accountant, clock = scripted(policies=[CarbonBudget(joules(100_000))])
     accountant.start()
     reads = []
-    meter = accountant._run._meter
+    meter = accountant._run.meter
     read = meter.read
     monkeypatch.setattr(meter, "read", lambda **options: reads.append(clock.monotonic()) or read(**options))
     accountant.begin_epoch(0)
@@ -212,7 +212,7 @@ def test_without_a_budget_no_look_reads_the_meter(scripted, monkeypatch):
     accountant, clock = scripted(policies=[lambda *_: False])
     accountant.start()
     accountant.begin_epoch(0)
-    monkeypatch.setattr(accountant._run._meter, "read", None)
+    monkeypatch.setattr(accountant._run.meter, "read", None)
     for _ in range(100):
         clock.advance(60.0)
         assert accountant.look() is False

@@ -509,7 +509,7 @@ def test_a_source_that_hangs_costs_no_run_more_than_its_own_wait(caplog):
     meter.hanging.set()
     meter.hanging = None
     deadline = time.monotonic() + LONG_SECONDS
-    while first._run._meter.read().tallies["gpu:0"].reading.reason is not None:
+    while first._run.meter.read().tallies["gpu:0"].reading.reason is not None:
         assert time.monotonic() < deadline
         time.sleep(0.01)
     record = first.end_epoch()

@@ -387,7 +387,23 @@ class TestAccount:
         assert (finding.state, finding.command) == ("attention", "unset GREEN_CALLBACKS_TOKEN")
         assert "secret" not in repr(finding)
 
-    @pytest.mark.parametrize(("value", "state"), [("1", "attention"), ("0", "known"), ("", "known")])
+    def test_a_token_is_known_and_never_shown(self, tmp_path):
+        finding = only(account({"GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN": "secret"}, tmp_path, tmp_path), "Environment")
+
+        assert finding.state == "known"
+        assert "secret" not in repr(finding)
+
+    @pytest.mark.parametrize(
+        ("value", "state"),
+        [
+            ("1", "attention"),
+            ("Yes", "attention"),
+            ("maybe", "attention"),
+            ("0", "known"),
+            ("false", "known"),
+            ("", "known"),
+        ],
+    )
     def test_a_run_that_would_not_be_measured_is_pointed_out(self, tmp_path, value, state):
         assert only(account({"GREEN_CALLBACKS_DISABLE": value}, tmp_path, tmp_path), "Environment").state == state
 

@@ -10,7 +10,7 @@ from support.runs import WATTS, ListSink, scripted, train
 from support.sensors import as_nobody
 
 from green_callbacks import read_ledger
-from green_callbacks.accountant import delivery as delivery_module
+from green_callbacks.accountant.delivery import run_delivery as delivery_module
 
 LONG_SECONDS = 30.0
 

@@ -289,7 +289,7 @@ def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
 
     for fact in (
         "| gpu:0 | gpu | energy counter | ± 5 % |",
-        "| cpu:0 | cpu | modelled, not measured | not stated |",
+        "| cpu:0 | cpu | model | not stated |",
         "| carbon intensity | 360 gCO2e/kWh (300 to 400) |",
         "| place | Germany (DE), 2025 |",
         "| place found by | time zone |",

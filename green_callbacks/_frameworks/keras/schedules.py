@@ -7,12 +7,7 @@ from typing import Any, Final
 from keras.optimizers import schedules
 
 from green_callbacks.records import Plan
-
-_DROP: Final = 0.5
-"""A learning rate that falls to this or less starts a new stretch of learning."""
-
-_ABOUT_ZERO: Final = 0.1
-"""A learning rate that ends at this share of its highest or less has been annealed."""
+from green_callbacks.records.learning_rates import is_annealed, is_drop
 
 _KERAS_OWN: Final = frozenset(
     {
@@ -74,11 +69,11 @@ def schedule_plan(schedule: Any, plan: Plan, batches: Batches) -> Plan:
     last = batches.done + batches.per_epoch * (plan.epochs - batches.first_epoch)
     if type(schedule) in {schedules.CosineDecay, schedules.PolynomialDecay}:
         highest = max(schedule.initial_learning_rate, getattr(schedule, "warmup_target", None) or 0.0)
-        return replace(plan, anneals=float(schedule(last)) <= _ABOUT_ZERO * highest)
+        return replace(plan, anneals=is_annealed(float(schedule(last)), highest))
     if type(schedule) is schedules.PiecewiseConstantDecay:
         pairs = zip(schedule.boundaries, pairwise(schedule.values), strict=True)
         # A boundary is the last step with the value before it.
-        steps = [int(last) + 1 for last, (before, after) in pairs if after <= _DROP * before]
+        steps = [int(last) + 1 for last, (before, after) in pairs if is_drop(before, after)]
     elif type(schedule) is schedules.ExponentialDecay:
         length = schedule.decay_steps
         steps = [length * n for n in range(1, int(last // length) + 1)]
@@ -90,4 +85,6 @@ def schedule_plan(schedule: Any, plan: Plan, batches: Batches) -> Plan:
 
 
 def _is_smooth(schedule: Any) -> bool:
-    return type(schedule) is schedules.ExponentialDecay and not (schedule.staircase and schedule.decay_rate <= _DROP)
+    return type(schedule) is schedules.ExponentialDecay and not (
+        schedule.staircase and is_drop(1.0, schedule.decay_rate)
+    )

@@ -25,12 +25,7 @@ from torch.optim.lr_scheduler import (
 from green_callbacks._frameworks.common.pure_functions import is_pure
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.records import Plan
-
-_DROP: Final = 0.5
-"""A learning rate that falls to this share or less from one epoch to the next has dropped."""
-
-_ABOUT_ZERO: Final = 0.05
-"""A learning rate that ends at this share of its highest or less has been annealed, if it fell in most epochs."""
+from green_callbacks.records.learning_rates import is_annealed, is_drop
 
 _MOST_EPOCHS: Final = 10_000
 """Plans longer than this are not followed to their end: it would take longer than anybody wants to wait."""
@@ -99,10 +94,10 @@ def _with(schedule: Schedule, plan: Plan, epochs: int | None) -> Plan:
 def _after(plan: Plan, rates: Sequence[float]) -> Plan:
     """Add what a learning rate does, by its values at the beginning of each epoch and at the end."""
     falls = sum(after < before for before, after in pairwise(rates))
-    if rates[-1] <= _ABOUT_ZERO * max(rates) and falls > (len(rates) - 1) / 2:
+    if is_annealed(rates[-1], max(rates)) and falls > (len(rates) - 1) / 2:
         return replace(plan, anneals=True)
     fallen = enumerate(pairwise(rates[:-1]), start=1)
-    drops = {epoch for epoch, (before, after) in fallen if before > 0 and after <= _DROP * before}
+    drops = {epoch for epoch, (before, after) in fallen if is_drop(before, after)}
     return replace(plan, learning_rate_drops=tuple(sorted({*plan.learning_rate_drops, *drops})))
 
 

@@ -12,6 +12,20 @@ _OF_SCHEDULES: Final = {"learning_rate_drops", "anneals"}
 """The fields in which a user says what a learning-rate schedule will do."""
 
 
+def known_plan(users: Plan, frameworks: Plan, policies: Sequence[Policy], notices: Notices) -> Plan:
+    """Return what the user and the framework know ahead, and warn of what a policy misses in it.
+
+    Args:
+        users: What the user said.
+        frameworks: What the framework knows.
+        policies: The policies of the run.
+        notices: Receives what is missing.
+    """
+    known = merged(users, frameworks)
+    _say_unreadable(known, policies, notices)
+    return known
+
+
 def merged(users: Plan, frameworks: Plan) -> Plan:
     """Let what the user said go before what the framework knows.
 
@@ -25,7 +39,7 @@ def merged(users: Plan, frameworks: Plan) -> Plan:
     return replace(frameworks, **said)
 
 
-def say_unreadable(plan: Plan, policies: Sequence[Policy], notices: Notices) -> None:
+def _say_unreadable(plan: Plan, policies: Sequence[Policy], notices: Notices) -> None:
     """Say that a rule does not wait for a learning-rate schedule, where it would and cannot.
 
     Args:

@@ -62,21 +62,24 @@ class PolicyBoard:
         self._last: dict[int, Verdict] = {}
         self._has_acted: set[int] = set()
         self.ability = Ability(policies, notices, interval)
-        self.budgets = OpenBudgets(
-            tuple(self._budgets.values()),
-            plan,
-            history,
-            notices,
-            ability=self.ability,
-            decision=self.decision,
-            strict=strict,
-        )
+        self.budgets = self._open_budgets()
         self.monitors = Monitors(notices)
         self._metrics = tuple(watched_metric(policy) for policy in policies)
         for policy, metric in zip(policies, self._metrics, strict=True):
             if metric is not None:
                 self.monitors.add(metric.name, type(policy).__name__)
         self._watched = next(filter(None, self._metrics), None)
+
+    def _open_budgets(self) -> OpenBudgets:
+        return OpenBudgets(
+            tuple(self._budgets.values()),
+            self.plan,
+            self._history,
+            self._notices,
+            ability=self.ability,
+            decision=self.decision,
+            strict=self._strict,
+        )
 
     @property
     def stop_reason(self) -> str | None:

@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from green_callbacks.accountant.loops.epoch_completeness import Traces
 from green_callbacks.accountant.loops.loop_exit import askers_of, how_left
@@ -29,8 +29,30 @@ def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"
         The index of the epoch.
 
     Raises:
-        ConfigurationError: The number is none.
+        ConfigurationError: The number of epochs is not a whole number above 0.
     """
+    for epoch in _epochs_to_do(accountant, run_of, count):
+        accountant.begin_epoch(epoch)
+        run, thread = run_of(), threading.get_ident()
+        traces = run.epochs.wholeness.traces if run else Traces()
+        handled, askers = sys.exception(), askers_of(sys._getframe().f_back)  # noqa: SLF001  nobody else knows who asks
+        traces.askers = askers
+        try:
+            yield epoch
+        except GeneratorExit as leaving:
+            # On another thread this is the garbage collector, long after the loop.
+            if run is not None and run.epochs.wholeness.traces is traces and thread == threading.get_ident():
+                is_handling = leaving.__context__ is not handled
+                how = "broke off" if is_handling else how_left(sys._getframe().f_back, askers)  # noqa: SLF001
+                _end_left(run, how)
+            raise
+        accountant.end_epoch()
+        if accountant.stop_reason is not None:
+            return
+
+
+def _epochs_to_do(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], count: int) -> range:
+    """Start the run; return the epochs that are not recorded yet."""
     plan = Plan(epochs=count)
     if plan.epochs is None:
         msg = (
@@ -38,43 +60,30 @@ def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"
             "begin_epoch() and end_epoch() around each epoch, and leave the loop when stop_reason is not None."
         )
         raise ConfigurationError(msg)
-    count = int(plan.epochs)
     accountant.start(plan=plan)
     accountant.expect(plan)
-    left = run_of()
-    if left is not None:
-        left.end_left_epoch()  # of a loop that is held by a name, and so was not told that it was left
+    run = run_of()
+    if run is not None:
+        run.epochs.end_left()  # a loop that a name still holds was not told that it was left
     last = accountant.history.last_epoch
-    first = 0 if last is None else last + 1
-    if first >= count:
+    to_do = range(0 if last is None else last + 1, int(plan.epochs))
+    if not to_do:
         accountant.warn(
             "no epochs",
             "epochs(%d) has nothing left to do: %d epochs are recorded. Ask for more, or make a new accountant for "
             "another training.",
-            count,
-            first,
+            to_do.stop,
+            to_do.start,
         )
-    for epoch in range(first, count):
-        accountant.begin_epoch(epoch)
-        run, thread = run_of(), threading.get_ident()
-        traces = run.wholeness.traces if run else Traces()
-        handled, askers = sys.exception(), askers_of(sys._getframe().f_back)  # noqa: SLF001  nobody else knows who asks
-        traces.askers = askers
-        try:
-            yield epoch
-        except GeneratorExit as leaving:
-            # On another thread this is the garbage collector, long after the loop.
-            if run is not None and run.wholeness.traces is traces and thread == threading.get_ident():
-                is_handling = leaving.__context__ is not handled
-                how = "broke off" if is_handling else how_left(sys._getframe().f_back, askers)  # noqa: SLF001
-                if how == "broke off":
-                    traces.askers = None
-                elif how == "left":
-                    run.end_left_epoch(is_certain=True)
-            raise
-        accountant.end_epoch()
-        if accountant.stop_reason is not None:
-            return
+    return to_do
+
+
+def _end_left(run: "Run", how: Literal["left", "broke off", "unknown"]) -> None:
+    """End the open epoch where its loop was left; leave it open where an exception broke it off."""
+    if how == "broke off":
+        run.epochs.wholeness.traces.askers = None
+    elif how == "left":
+        run.epochs.end_left(is_certain=True)
 
 
 def each_step(
@@ -91,13 +100,13 @@ def each_step(
         The batches.
     """
     done, run = accountant.history.steps or 0, run_of()
-    if run is None or not run.is_in_epoch:
+    if run is None or not run.epochs.is_open:
         accountant.warn(
             "steps outside",
             "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop "
             "over accountant.epochs(n), or between begin_epoch() and end_epoch().",
         )
-    traces = run.wholeness.traces if run else Traces()
+    traces = run.epochs.wholeness.traces if run else Traces()
     traces.is_in_steps = True
     for number, batch in enumerate(batches, start=1):
         yield batch

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.accountant.beginning.options import DISABLE_VARIABLE
+from green_callbacks.accountant.beginning.option_checks import DISABLE_VARIABLE, is_set
 from green_callbacks.accountant.beginning.project_spending import FOLDER
-from green_callbacks.carbon import resolve_intensity, resolve_pue
+from green_callbacks.carbon import TOKEN_VARIABLE, resolve_intensity, resolve_pue
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
 from green_callbacks.carbon.pue import PUE_VARIABLE
 from green_callbacks.cli.doctor.finding import Finding
@@ -21,7 +21,8 @@ _VARIABLES: Final = {
     LOCATION_VARIABLE: "the place",
     INTENSITY_VARIABLE: "the carbon intensity, in gCO2e/kWh",
     PUE_VARIABLE: "the PUE",
-    DISABLE_VARIABLE: "nothing is measured and nothing stopped, unless it is empty or 0",
+    TOKEN_VARIABLE: "the token of Electricity Maps",
+    DISABLE_VARIABLE: "1 turns off all measuring and stopping, 0 leaves it on",
 }
 _PREFIX: Final = "GREEN_CALLBACKS_"
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
@@ -92,15 +93,22 @@ def _ledger(folder: Path) -> Finding:
 
 
 def _variables(environ: Mapping[str, str]) -> list[Finding]:
-    return [_variable(name, environ[name]) for name in sorted(environ) if name.startswith(_PREFIX)]
+    return [_variable(name, environ) for name in sorted(environ) if name.startswith(_PREFIX)]
 
 
-def _variable(name: str, value: str) -> Finding:
+def _variable(name: str, environ: Mapping[str, str]) -> Finding:
     if name not in _VARIABLES:  # its value may be a secret
         text = f"{name} is set, but there is no such variable; there are {', '.join(_VARIABLES)}."
         command = f"unset {name}" if _NAME.fullmatch(name) else None  # another one is nothing to paste into a shell
         return Finding(topic="Environment", state="attention", text=text, command=command)
-    disables = name == DISABLE_VARIABLE and value not in {"", "0"}
+    if name == TOKEN_VARIABLE:
+        text = f"{name} is set. It holds {_VARIABLES[name]}."
+        return Finding(topic="Environment", state="known", text=text, details={"name": name})
+    value = environ[name]
+    try:
+        disables = name == DISABLE_VARIABLE and is_set(name, environ)
+    except ConfigurationError as error:  # a run would refuse it
+        return Finding(topic="Environment", state="attention", text=str(error), command=f"unset {name}")
     return Finding(
         topic="Environment",
         state="attention" if disables else "known",

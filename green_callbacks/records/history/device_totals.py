@@ -1,13 +1,12 @@
 """What the devices of a history came to."""
 
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
-from green_callbacks.records.device import DeviceEnergy, Method
+from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.history.columns import total
 from green_callbacks.records.history.rows import DEVICE_NUMBERS, Rows
-
-_DIRECTNESS: Final = ("counter", "sampled", "modelled")
+from green_callbacks.records.methods import METHODS, Method
 
 
 class _Label(NamedTuple):
@@ -39,7 +38,7 @@ def measured_joules(rows: Rows) -> float:
 
 def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceEnergy:
     length, name = rows.length, labels[0].name
-    least = max(labels, key=lambda label: _DIRECTNESS.index(label.method))
+    least = max(labels, key=lambda label: METHODS.index(label.method))
     joules, low, high = (
         total(_numbers(rows, length, column, lambda label: label.name == name)) for column in range(DEVICE_NUMBERS)
     )

@@ -8,10 +8,11 @@ from operator import mul
 from typing import Any, Final, Self
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.records.device import DeviceEnergy, Method, PhaseEnergy
+from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord, sensor_gains, total_energy
 from green_callbacks.records.history.columns import Numbers, Shared, Sparse
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.methods import Method
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 
 DeviceLabels = tuple[

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from green_callbacks._version import __version__
-from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, RunRecord
+from green_callbacks.records import METHOD_WORDS, DeviceEnergy, EpochRecord, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.text import for_markdown
@@ -14,11 +14,6 @@ from green_callbacks.text.wording import duration, intensity_range, percent, pla
 _VERSION: Final = f"green_callbacks {__version__}"
 _FACT: Final = ("what", "value")
 _ORIGIN: Final = "### Origin of the numbers"
-_METHODS: Final = {
-    "counter": "energy counter",
-    "sampled": "sampled power",
-    "modelled": "modelled, not measured",
-}
 
 
 def provenance(record: EpochRecord, context: RunContext, quality: str | None = None) -> str:
@@ -95,7 +90,7 @@ def _devices(devices: Mapping[str, DeviceEnergy]) -> str:
         (
             name,
             device.component,
-            "not measured" if device.joules is None else _METHODS[device.method],
+            "not measured" if device.joules is None else METHOD_WORDS[device.method],
             f"± {percent(device.tolerance)}" if device.tolerance else "not stated",
             ", ".join(device.flags),
         )

@@ -33,6 +33,8 @@ def test_drops_are_known_by_epoch(schedule, drops):
     [
         (schedules.CosineDecay(1.0, 1000), True),
         (schedules.CosineDecay(0.0, 900, warmup_target=1.0, warmup_steps=100), True),
+        (schedules.CosineDecay(1.0, 1000, alpha=0.1), True),
+        (schedules.CosineDecay(1.0, 1000, alpha=0.11), False),
         (schedules.CosineDecay(1.0, 1000, alpha=0.5), False),
         (schedules.CosineDecay(1.0, 10_000), False),
         (schedules.PolynomialDecay(1.0, 1000, end_learning_rate=1e-3), True),

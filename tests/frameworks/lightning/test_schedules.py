@@ -49,6 +49,8 @@ UNREADABLE = Plan(epochs=EPOCHS, schedule_unreadable=True)
         (lambda opt: lrs.ExponentialLR(opt, 0.95), FLAT),
         (lambda opt: lrs.ExponentialLR(opt, 0.6), ANNEALS),
         (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS), ANNEALS),
+        (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS, eta_min=0.01), ANNEALS),
+        (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS, eta_min=0.011), FLAT),
         (lambda opt: lrs.CosineAnnealingLR(opt, EPOCHS, eta_min=0.05), FLAT),
         (lambda opt: lrs.CosineAnnealingLR(opt, 10 * EPOCHS), FLAT),
         (lambda opt: lrs.OneCycleLR(opt, max_lr=1.0, total_steps=EPOCHS), ANNEALS),

@@ -6,14 +6,14 @@ from dataclasses import replace
 from math import isnan, nan
 from typing import Final, NamedTuple
 
-from green_callbacks.records.device import DeviceEnergy, Method
+from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import total_energy
 from green_callbacks.records.history.columns import Column, Numbers, Sparse, total
 from green_callbacks.records.history.rows import DEVICE_NUMBERS, PHASE_NUMBERS, SPARSE, DeviceLabels, Rows
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.methods import METHODS, Method
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 
-_DIRECTNESS: Final = ("counter", "sampled", "modelled")
 _COUNTS: Final = ("samples", "tokens", "flops")
 
 
@@ -54,7 +54,7 @@ class _Device(NamedTuple):
     high: float
 
     def plus(self, other: "_Device") -> "_Device":
-        least = max(self, other, key=lambda each: _DIRECTNESS.index(each.method))
+        least = max(self, other, key=lambda each: METHODS.index(each.method))
         return least._replace(
             flags=tuple(dict.fromkeys((*self.flags, *other.flags))),
             joules=_sum((self.joules, other.joules)),

@@ -6,7 +6,6 @@ from itertools import accumulate
 from math import nan
 from typing import Any, Final, get_args
 
-from green_callbacks.records.device import Method
 from green_callbacks.records.history.columns import Numbers, Shared, Sparse, known
 from green_callbacks.records.history.rows import (
     CLOSES,
@@ -22,6 +21,7 @@ from green_callbacks.records.history.rows import (
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
 from green_callbacks.records.intensity import FoundBy, Intensity
+from green_callbacks.records.methods import METHODS
 
 MOST_ROWS: Final = 300_000
 """Rows of a state: a thinned history has some 200,000 at most."""
@@ -261,7 +261,7 @@ def _device_labels(packed: object) -> DeviceLabels:
     names = checks.names(texts, what)
     count = len(names)
     ways = checks.names(methods, what, count)
-    if len(set(names)) < count or not set(ways) <= set(get_args(Method)):
+    if len(set(names)) < count or not set(ways) <= set(METHODS):
         msg = f"{what} are no labels"
         raise DamagedError(msg)
     return (

@@ -1,75 +1,23 @@
-"""The threads of a run on which everything happens that may wait, but the writing of the ledger."""
+"""Threads that do the tasks of all lanes, and leave behind a lane that hangs."""
 
 import threading
 import time
 import traceback
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 from green_callbacks.call_threads import Threads, ring
 from green_callbacks.text.log import get_logger
+from green_callbacks.worker.lane import Job, Lane, Period, Runner, Task
 
 logger = get_logger(__name__)
 
-Task = Callable[[], object]
-Period = Callable[[], float | None]
-
 SLOW_SECONDS: Final = 0.1
-"""A task that takes longer than this, in s, is left behind on its thread when somebody looks, so that others go on."""
+"""Duration, in s, after which a task is left behind on its thread, so that the other lanes go on. By experiment: the
+writes of healthy sinks take less."""
 HUNG_SECONDS: Final = 2.0
-"""One that takes longer than this, in s, is said to hang."""
-_LOOK_SECONDS: Final = 0.1
-"""How often whoever waits for the tasks looks whether one hangs, in s."""
-
-
-@dataclass(slots=True, eq=False)
-class _Job:
-    """A task that comes round."""
-
-    task: Task
-    period: Period
-    due: float
-    jobs: "list[_Job]"
-
-    def __call__(self) -> None:
-        """Do the task, after it was settled when it comes round again."""
-        self.due = time.monotonic() + HUNG_SECONDS  # should the period raise
-        seconds = self.period()
-        if seconds is None:
-            self.jobs.remove(self)
-        else:
-            self.due = time.monotonic() + seconds
-        self.task()
-
-
-@dataclass(slots=True, eq=False)
-class Lane:
-    """Tasks of one sink, source or provider, done one after the other in the order they came.
-
-    Attributes:
-        name: How to call whose tasks they are, in a message.
-    """
-
-    name: str
-    tasks: deque[Task] = field(default_factory=deque)
-    jobs: list[_Job] = field(default_factory=list)
-    taken: threading.Lock = field(default_factory=threading.Lock)
-    began: float | None = None
-    is_jobs_turn: bool = False
-    is_said: bool = False
-    runner: "_Runner | None" = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether no task waits or is being done; a job is nothing that anybody waits for."""
-        return not self.tasks  # the one that is being done is the first of them
-
-    def hung_seconds(self) -> float:
-        """Return how long the task or job at hand has been going on, in s; 0 if there is none."""
-        began = self.began
-        return 0.0 if began is None else time.monotonic() - began
+"""Duration, in s, after which a task is reported as hanging."""
+_CHECK_SECONDS: Final = 0.1
+"""Interval, in s, at which a thread that waits for the tasks checks whether one hangs."""
 
 
 class Worker:
@@ -88,8 +36,8 @@ class Worker:
         self._threads = threads or Threads()
         self._lanes: tuple[Lane, ...] = ()
         self._others = self.lane("a background task")
-        self._general: _Runner | None = None
-        self._runners: tuple[_Runner, ...] = ()
+        self._general: Runner | None = None
+        self._runners: tuple[Runner, ...] = ()
         self._idle = threading.Lock()  # released whenever a task is done
         self._is_stopping = False
         self._failed: set[tuple[object, ...]] = set()
@@ -142,7 +90,7 @@ class Worker:
         lane = lane or self._others
         seconds = period()
         if seconds is not None:
-            lane.jobs.append(_Job(task, period, time.monotonic() + (0.0 if at_once else seconds), lane.jobs))
+            lane.jobs.append(Job(task, period, time.monotonic() + (0.0 if at_once else seconds), lane.jobs))
             self._wake(lane)
 
     def look(self) -> None:
@@ -185,7 +133,7 @@ class Worker:
             remaining = deadline - time.monotonic()
             if not waiting or remaining <= 0:
                 return waiting
-            self._idle.acquire(timeout=min(remaining, _LOOK_SECONDS))
+            self._idle.acquire(timeout=min(remaining, _CHECK_SECONDS))
             self.look()
 
     def raise_failure(self) -> None:
@@ -222,8 +170,8 @@ class Worker:
         elif general is not None:
             ring(general.bell)
 
-    def _new_runner(self, only: Lane | None) -> "_Runner | None":
-        runner = _Runner(only)
+    def _new_runner(self, only: Lane | None) -> Runner | None:
+        runner = Runner(only)
         thread = self._threads.start(lambda: self._run(runner), self._name)
         if thread is None:
             return None
@@ -231,7 +179,7 @@ class Worker:
         self._runners += (runner,)
         return runner
 
-    def _run(self, runner: "_Runner") -> None:
+    def _run(self, runner: Runner) -> None:
         while True:
             lanes = self._lanes if runner.only is None else (runner.only,)
             has_worked = False
@@ -244,7 +192,7 @@ class Worker:
                 return
             runner.bell.acquire(timeout=self._seconds_until_due(lanes))
 
-    def _work(self, lane: Lane, runner: "_Runner") -> bool:
+    def _work(self, lane: Lane, runner: Runner) -> bool:
         """Do one thing of a lane that is due, unless another thread is at it; return whether there was one."""
         if lane.runner is not None and lane.runner is not runner:
             return False
@@ -269,7 +217,7 @@ class Worker:
     def _do_next(self, lane: Lane) -> bool:
         """Do a job or a task: in turn, so that neither waits for ever for the other."""
         lane.is_jobs_turn = not lane.is_jobs_turn
-        job = _due_job(lane) if lane.is_jobs_turn or not lane.tasks else None
+        job = lane.due_job() if lane.is_jobs_turn or not lane.tasks else None
         if job is not None:
             self._do(job, lane)
             return True
@@ -311,26 +259,6 @@ class Worker:
     def _seconds_until_due(self, lanes: tuple[Lane, ...]) -> float:
         dues = [job.due for lane in lanes if lane.runner is None or len(lanes) == 1 for job in lane.jobs]
         return -1 if not dues else min(max(0.0, min(dues) - time.monotonic()), threading.TIMEOUT_MAX)
-
-
-class _Runner:
-    """One thread of the worker.
-
-    Attributes:
-        only: The lane that it was left behind in; None while it serves all that no other thread serves.
-        bell: Released when there may be something to do.
-        thread: The thread.
-    """
-
-    def __init__(self, only: Lane | None) -> None:
-        self.only = only
-        self.bell = threading.Lock()
-        self.thread = threading.current_thread()
-
-
-def _due_job(lane: Lane) -> Task | None:
-    now = time.monotonic()
-    return next((job for job in lane.jobs if job.due <= now), None)
 
 
 def _capitalized(text: str) -> str:

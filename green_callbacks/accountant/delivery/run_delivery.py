@@ -1,26 +1,24 @@
-"""What happens beside training: the ledger is written, sinks are fed, sensors polled, and what hangs is noticed."""
+"""The ledger and the sinks of a run, on threads of their own."""
 
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
+from green_callbacks.accountant.delivery.pulse import Pulse
+from green_callbacks.accountant.delivery.sink_lane import SinkLane
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.call_threads import Threads, ring
+from green_callbacks.call_threads import Threads
 from green_callbacks.ledger.run_ledger import RunLedger
 from green_callbacks.records import EpochRecord, History, RunRecord
 from green_callbacks.sinks import RunContext, Sink
 from green_callbacks.text.log import get_logger
-from green_callbacks.worker import Lane, Worker
+from green_callbacks.worker import Worker
 
 logger = get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
 """How long the close of a run waits for sinks and the disk, in s."""
-PULSE_SECONDS: Final = 1.0
-"""How often it is looked whether something hangs, in s."""
 _LAST_SECONDS: Final = 1.0
 """What the disk is given at least for the end of the ledger, in s, should the sinks have taken all the time."""
 STOP_SECONDS: Final = 0.15
@@ -47,18 +45,26 @@ class Delivery:
         ledger: The ledger; None for none.
         sinks: Where else records go.
         threads: What starts threads.
-        notices: What says that a sink fails.
+        notices: Receives what could not be written. Defaults to new ones.
+        shown: Number of records of the history that are not shown to the sinks. Defaults to 0.
     """
 
     def __init__(
-        self, ledger: RunLedger | None, sinks: Sequence[Sink], threads: Threads, notices: Notices | None = None
+        self,
+        ledger: RunLedger | None,
+        sinks: Sequence[Sink],
+        threads: Threads,
+        notices: Notices | None = None,
+        *,
+        shown: int = 0,
     ) -> None:
         self.ledger = ledger
         self.worker = Worker(threads=threads)
-        notices = notices or Notices()
-        self._sinks = [_SinkLane(sink, self.worker.lane(f"the sink {type(sink).__name__}"), notices) for sink in sinks]
+        self._notices = notices = notices or Notices()
+        self._sinks = [SinkLane(sink, self.worker.lane(f"the sink {type(sink).__name__}"), notices) for sink in sinks]
+        self._shown = shown
         self._threads = threads
-        self._pulse: _Pulse | None = None
+        self._pulse: Pulse | None = None
         self._unended = tuple(self._sinks)
         self._has_ended = False
 
@@ -104,7 +110,7 @@ class Delivery:
             watch: Called every second; neither must this. Defaults to nothing.
         """
         self.worker.start()
-        self._pulse = _Pulse((self._look, watch), beat, beat_seconds)
+        self._pulse = Pulse((self._look, watch), beat, beat_seconds)
         self._pulse.start(self._threads)
 
     def record(self, number: int, record: EpochRecord) -> None:
@@ -118,18 +124,34 @@ class Delivery:
             self.ledger.record(number, record)
 
     def show(self, number: int, record: EpochRecord) -> None:
-        """Hand a record to the sinks, with its verdicts.
+        """Hand a record to the sinks, with its verdicts, unless it was handed over before.
 
         Args:
-            number: Its position in the history; it may be handed over twice.
+            number: Its position in the history.
             record: The record.
         """
-        if not self._sinks:
+        if number != self._shown:
             return
         for each in self._sinks:
             self.worker.submit(partial(each.write, number, record), each.lane)
-        if not self.worker.has_threads:
+        if self._sinks and not self.worker.has_threads:
             self.worker.drain(DRAIN_SECONDS)
+        self._shown = number + 1
+
+    def show_until(self, history: History, end: int) -> None:
+        """Hand over the records that an exception has kept from the sinks.
+
+        Args:
+            history: All records of the run.
+            end: Position after the last of these records.
+        """
+        while self._shown < end:
+            self.show(self._shown, history[self._shown])
+
+    def raise_failure(self) -> None:
+        """Wait for the sinks, and raise what one of them has raised."""
+        self.worker.drain(DRAIN_SECONDS)
+        self.worker.raise_failure()
 
     def rewind(self, before: History) -> None:
         """Tell the sinks that epochs are done again.
@@ -196,6 +218,25 @@ class Delivery:
                 DRAIN_SECONDS,
             )
 
+    def note_ledger(self) -> None:
+        """Have the summary repeat why records are missing from the ledger, or are mixed with those of another run."""
+        ledger = self.ledger
+        if ledger and ledger.refusal is not None:
+            self._notices.note(
+                "ledger",
+                "The ledger %s could not be written (%s), so records are missing from it. Free the disk, or name "
+                "another file with ledger=….",
+                ledger.path,
+                ledger.refusal,
+            )
+        if ledger and ledger.has_others:
+            self._notices.note(
+                "ledger of others",
+                "Another run has written to the ledger %s at the same time: its records are mixed with those of this "
+                "one. Give each run a file of its own.",
+                ledger.path,
+            )
+
     def stop(self) -> None:
         """End the threads but those that hang; the ledger's end by themselves."""
         if self._pulse is not None:
@@ -210,110 +251,3 @@ class Delivery:
             each.note_if_it_hangs()
         if self.ledger:
             self.ledger.look()
-
-
-class _SinkLane:
-    """A sink, its lane, and which records it has been given."""
-
-    def __init__(self, sink: Sink, lane: Lane, notices: Notices) -> None:
-        self.lane = lane
-        self._sink = sink
-        self._notices = notices
-        self._next = 0
-        self._is_finished = False
-
-    def open(self, context: RunContext) -> None:
-        """Open the sink; on the worker's thread, as all that follows."""
-        with self._noticing():
-            self._sink.open(context)
-
-    def note_if_it_hangs(self) -> None:
-        """Note that the sink does not come back, as long as that is so; called now and then on another thread."""
-        key = f"hung {self.lane.name}"
-        if not self.lane.is_said:
-            return
-        if self.lane.is_done:
-            self._notices.withdraw(key)
-        else:
-            self._notices.note(
-                key,
-                "The sink %s does not come back. What it missed is in the ledger; training goes on.",
-                type(self._sink).__name__,
-            )
-
-    def write(self, number: int, record: EpochRecord) -> None:
-        """Write a record, unless it was given before."""
-        if number >= self._next:
-            self._next = number + 1
-            with self._noticing():
-                self._sink.write(record)
-
-    def rewind(self, before: History) -> None:
-        """Tell the sink that epochs are done again."""
-        with self._noticing():
-            self._sink.rewind(before)
-
-    def finish(self, run: RunRecord) -> None:
-        """Finish and close the sink, once."""
-        if self._is_finished:
-            return
-        self._is_finished = True
-        try:
-            with self._noticing():
-                self._sink.finish(run)
-        finally:
-            self._sink.close()
-
-    @contextmanager
-    def _noticing(self) -> Iterator[None]:
-        """Note that the sink fails; whoever looks after the worker's tasks logs what it raised."""
-        try:
-            yield
-        except BaseException as failure:
-            self._notices.note(
-                f"sink {self.lane.name}",
-                "The sink %s failed (%s: %s). What it missed is in the ledger; training goes on.",
-                type(self._sink).__name__,
-                type(failure).__name__,
-                failure,
-            )
-            raise
-
-
-class _Pulse:
-    """A thread that looks after the others every second, and beats now and then."""
-
-    def __init__(self, looks: Sequence[Callable[[], object]], beat: Callable[[], object], beat_seconds: float) -> None:
-        self._looks = looks
-        self._beat = beat
-        self._beat_seconds = beat_seconds
-        self._stop = threading.Lock()
-        self._stop.acquire()
-        self._thread: threading.Thread | None = None
-
-    def start(self, threads: Threads) -> None:
-        """Start the thread."""
-        self._thread = threads.start(self._run, "green_callbacks pulse")
-
-    def stop(self, timeout_seconds: float) -> None:
-        """End the thread, and wait for it a while unless this is it."""
-        ring(self._stop)
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout_seconds)
-
-    def _run(self) -> None:
-        due = time.monotonic() + self._beat_seconds
-        while not self._stop.acquire(timeout=min(PULSE_SECONDS, self._beat_seconds)):
-            for look in self._looks:
-                self._guarded(look)
-            if time.monotonic() >= due:
-                due = time.monotonic() + self._beat_seconds
-                self._guarded(self._beat)
-
-    @staticmethod
-    def _guarded(work: Callable[[], object]) -> None:
-        try:
-            work()
-        # This thread looks after all others, so nothing that goes wrong may end it. It is logged, not hidden.
-        except Exception:
-            logger.exception("Looking after the threads of a run failed; training goes on.")

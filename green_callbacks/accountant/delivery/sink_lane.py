@@ -1,0 +1,77 @@
+"""A sink on a thread of the worker."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from green_callbacks.accountant.notices import Notices
+from green_callbacks.records import EpochRecord, History, RunRecord
+from green_callbacks.sinks import RunContext, Sink
+from green_callbacks.worker import Lane
+
+
+class SinkLane:
+    """A sink, its lane, and which records it has been given."""
+
+    def __init__(self, sink: Sink, lane: Lane, notices: Notices) -> None:
+        self.lane = lane
+        self._sink = sink
+        self._notices = notices
+        self._next = 0
+        self._is_finished = False
+
+    def open(self, context: RunContext) -> None:
+        """Open the sink; on the worker's thread, as all that follows."""
+        with self._noticing():
+            self._sink.open(context)
+
+    def note_if_it_hangs(self) -> None:
+        """Note that the sink does not come back, as long as that is so; called now and then on another thread."""
+        key = f"hung {self.lane.name}"
+        if not self.lane.is_said:
+            return
+        if self.lane.is_done:
+            self._notices.withdraw(key)
+        else:
+            self._notices.note(
+                key,
+                "The sink %s does not come back. What it missed is in the ledger; training goes on.",
+                type(self._sink).__name__,
+            )
+
+    def write(self, number: int, record: EpochRecord) -> None:
+        """Write a record, unless it was given before."""
+        if number >= self._next:
+            self._next = number + 1
+            with self._noticing():
+                self._sink.write(record)
+
+    def rewind(self, before: History) -> None:
+        """Tell the sink that epochs are done again."""
+        with self._noticing():
+            self._sink.rewind(before)
+
+    def finish(self, run: RunRecord) -> None:
+        """Finish and close the sink, once."""
+        if self._is_finished:
+            return
+        self._is_finished = True
+        try:
+            with self._noticing():
+                self._sink.finish(run)
+        finally:
+            self._sink.close()
+
+    @contextmanager
+    def _noticing(self) -> Iterator[None]:
+        """Note that the sink fails; whoever looks after the worker's tasks logs what it raised."""
+        try:
+            yield
+        except BaseException as failure:
+            self._notices.note(
+                f"sink {self.lane.name}",
+                "The sink %s failed (%s: %s). What it missed is in the ledger; training goes on.",
+                type(self._sink).__name__,
+                type(failure).__name__,
+                failure,
+            )
+            raise

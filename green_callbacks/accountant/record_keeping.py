@@ -1,0 +1,132 @@
+"""How an interval ends: with a record, the verdicts on it, and a decision of all ranks."""
+
+from collections.abc import Sequence
+
+from green_callbacks.accountant.decisions.decision_interval import Parts
+from green_callbacks.accountant.decisions.open_epoch import Inside
+from green_callbacks.accountant.decisions.policy_board import PolicyBoard
+from green_callbacks.accountant.delivery.run_delivery import Delivery
+from green_callbacks.accountant.energy.edges import Edges
+from green_callbacks.accountant.energy.open_interval import Segment
+from green_callbacks.accountant.energy.run_measurement import RunMeasurement
+from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.ranks import Lap, Ranks
+from green_callbacks.records import EpochRecord, History
+
+
+class RecordKeeping:
+    """Ends the open interval: records it, asks the policies, and shows the record to the sinks.
+
+    Args:
+        measurement: What makes the record.
+        edges: What gives it to the history and to the ledger.
+        delivery: The ledger and the sinks.
+        history: All records of the run; grows.
+        board: The policies.
+        inside: The open epoch.
+        parts: Counts the steps.
+        ranks: The processes of the run.
+        guarded: Knows which metrics were refused.
+        strict: Whether to raise what a sink raises.
+    """
+
+    def __init__(
+        self,
+        measurement: RunMeasurement,
+        edges: Edges,
+        delivery: Delivery,
+        history: History,
+        *,
+        board: PolicyBoard,
+        inside: Inside,
+        parts: Parts,
+        ranks: Ranks,
+        guarded: Guarded,
+        strict: bool,
+    ) -> None:
+        self._measurement = measurement
+        self._edges = edges
+        self._delivery = delivery
+        self._history = history
+        self._board = board
+        self._inside = inside
+        self._parts = parts
+        self._ranks = ranks
+        self._guarded = guarded
+        self._strict = strict
+
+    def record(self, *, complete: bool, together: bool, goes_on: bool = False) -> EpochRecord:
+        """End the open interval, keep its record and that of what lay outside epochs before it, and decide.
+
+        Args:
+            complete: Whether the interval ran to its end.
+            together: Whether all ranks call this.
+            goes_on: Whether only a part of the epoch has ended. Defaults to False.
+
+        Returns:
+            The record, with its verdicts.
+        """
+        made: list[EpochRecord] = []
+        is_going_on = self._edges.at(self._end, made, complete, together, goes_on)
+        record = made[-1]
+        if self._ranks.rank == 0 and is_going_on and _is_worth_keeping(record):
+            record = self._decided(made)
+        if together and record.epoch is not None:
+            self._board.decision.agree(self._ranks)
+        return record
+
+    def _end(self, made: list[EpochRecord], complete: bool, together: bool, goes_on: bool) -> None:  # noqa: FBT001
+        """End the open interval. Put its record, and that of what lay outside before it, into a list."""
+        measurement = self._measurement
+
+        def rows(intervals: Sequence[tuple[Segment, Lap]]) -> Sequence[EpochRecord]:
+            laps = [measurement.gpus.added(lap) for _, lap in intervals]
+            slots = measurement.slots
+            laps = slots.total(laps) if together else [slots.local(lap) for lap in laps]
+            made.extend(
+                measurement.pricing.row(segment, lap, complete=complete, closes_epoch=not goes_on)
+                for (segment, _), lap in zip(intervals, laps, strict=True)
+            )
+            is_kept = self._ranks.rank == 0
+            return [row for row in made if _is_worth_keeping(row)] if is_kept else ()
+
+        measurement.timeline.end(rows, len(self._history), goes_on=goes_on)
+        if not goes_on:
+            self._inside.end()
+
+    def _decided(self, made: Sequence[EpochRecord]) -> EpochRecord:
+        """Ask the policies about the last record, and show it to the sinks. The ledger has it already."""
+        *outside, record = made
+        last = len(self._history) - 1
+        if record.epoch is not None:
+            record = self._with_verdicts(record)
+        delivery = self._delivery
+        delivery.settle()  # whoever is shown a record finds it in the ledger
+        kept = [row for row in outside if _is_worth_keeping(row)]
+        delivery.show_until(self._history, last - len(kept))
+        for number, row in enumerate((*kept, record), start=last - len(kept)):
+            delivery.show(number, row)
+        if self._strict:
+            delivery.raise_failure()
+        return record
+
+    def _with_verdicts(self, record: EpochRecord) -> EpochRecord:
+        """Ask the policies about a record; return it with their verdicts, which the ledger is given."""
+        self._measurement.gpus.check(record)
+        verdicts = self._board.decide(
+            self._history,
+            record,
+            has_counted=self._parts.has_counted,
+            is_unasked=self._inside.is_unasked and record.closes_epoch,
+            refused=self._guarded.refused,
+        )
+        if not verdicts:
+            return record
+        if self._delivery.ledger:
+            self._delivery.ledger.verdicts(verdicts)
+        return record._replace(verdicts=verdicts)
+
+
+def _is_worth_keeping(record: EpochRecord) -> bool:
+    """Tell whether a record says anything: an interval between two epochs often does not."""
+    return record.epoch is not None or bool(record.duration_seconds or record.energy_joules or record.metrics)
