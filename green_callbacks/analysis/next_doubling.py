@@ -11,7 +11,7 @@ from green_callbacks.analysis.pareto import front
 from green_callbacks.records import History
 
 _GAIN_SHARES: Final = (0.1, 0.6, 1.8)
-"""Gain of a doubling as a share of the gain of the doubling before it: the 10 %, 50 % and 90 % quantile of runs.
+"""Gain of a doubling as a share of the gain of the doubling before it. The 10 %, 50 % and 90 % quantile of runs.
 
 By experiment, on the published learning curves of MLCommons AlgoPerf (median 0.66) and Google TaskSet (median 0.57).
 Their 10 % and 90 % quantiles are 0.16 and 1.8. Runs vary more when their learning rate drops or is annealed.

@@ -13,7 +13,7 @@ from typing import Final, overload
 from green_callbacks.records import Column, History
 
 _KNEE_POINTS: Final = 3
-"""Number of points from which a front can have a knee: the two ends and one point between them."""
+"""Number of points from which a front can have a knee, which are the two ends and one point between them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,13 @@
-"""What a kilowatt-hour emits: tables of places, the place of this machine, traces and live services, PUE.
+"""Carbon intensities in gCO2e/kWh, the place of this machine, and the PUE.
 
-Nothing here touches the network but the ``poll`` and ``forecast`` of the providers that ask others, and importing this
-loads no network client.
+Intensities come from tables of places, from traces, and from live services. Only ``poll`` and ``forecast`` of the live
+providers use the network. Importing this package loads no network client.
+
+Example:
+    >>> LOCATION_VARIABLE, INTENSITY_VARIABLE
+    ('GREEN_CALLBACKS_LOCATION', 'GREEN_CALLBACKS_INTENSITY')
+    >>> PUE_VARIABLE, TOKEN_VARIABLE
+    ('GREEN_CALLBACKS_PUE', 'GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN')
 """
 
 from importlib import import_module
@@ -62,7 +68,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is asked for
+def __getattr__(name: str) -> Any:  # noqa: ANN401  a class of any kind
     if name in _LIVE:
         return getattr(import_module(f"{__name__}.live.{_LIVE[name]}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"

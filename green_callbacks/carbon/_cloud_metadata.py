@@ -1,4 +1,4 @@
-"""The question after its region that a machine in a cloud can ask the cloud."""
+"""A machine's question to its cloud about its own region."""
 
 import re
 from collections.abc import Mapping
@@ -11,16 +11,22 @@ if TYPE_CHECKING:
     from http.client import HTTPConnection
 
 ADDRESS: Final = ("169.254.169.254", 80)
-"""Where every cloud's metadata service listens: an address of the link, so no name is looked up and no proxy used."""
+"""Host and port of every cloud's metadata service. The address is link-local, so no name and no proxy is needed."""
 
 TIMEOUT_SECONDS: Final = 1.0
+"""Longest wait for the answer, in s."""
+
 _MAX_BYTES: Final = 4096
+"""Largest answer that is read, in bytes. A region's name is far shorter."""
+
 _OK: Final = 200
+"""HTTP status of a good answer."""
+
 _REGION: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 class MetadataError(Exception):
-    """A metadata service that does not answer, or not as it should; the message says which in a few words."""
+    """The metadata service does not answer, or its answer is wrong. The message says which."""
 
 
 def ask_region(cloud: str, address: tuple[str, int] = ADDRESS, timeout_seconds: float = TIMEOUT_SECONDS) -> str:
@@ -28,14 +34,14 @@ def ask_region(cloud: str, address: tuple[str, int] = ADDRESS, timeout_seconds: 
 
     Args:
         cloud: ``aws`` (version 2 of its service, which needs a session token), ``gcp`` or ``azure``.
-        address: Host and port of the service.
-        timeout_seconds: How long to wait for the answer in all, in s.
+        address: Host and port of the service. Defaults to the address that all clouds use.
+        timeout_seconds: Longest wait for the answer, in s. Defaults to 1.
 
     Returns:
-        The region as the cloud spells it, e.g. ``eu-north-1``.
+        The region as the cloud spells it, such as ``eu-north-1``.
 
     Raises:
-        MetadataError: There is no answer in time, or none that could be a region.
+        MetadataError: There is no answer in time, or the answer cannot be a region.
     """
     try:
         answer = within(timeout_seconds, partial(_ask, cloud, address, timeout_seconds))
@@ -47,13 +53,13 @@ def ask_region(cloud: str, address: tuple[str, int] = ADDRESS, timeout_seconds: 
     # Google's answer is projects/…/zones/us-central1-a.
     region = answer.strip().rpartition("/")[2].rpartition("-")[0] if cloud == "gcp" else answer.strip()
     if not _REGION.fullmatch(region):
-        msg = "its metadata service answers with what is no region"
+        msg = "the answer of its metadata service is no region"
         raise MetadataError(msg)
     return region
 
 
 def _ask(cloud: str, address: tuple[str, int], timeout_seconds: float, lifeline: Lifeline) -> str | None:
-    """Ask for the region; what goes wrong is no answer, as there is nobody on this thread to catch it."""
+    """Ask for the region. Errors return None, because nothing on this thread could catch them."""
     from http.client import HTTPConnection, HTTPException
 
     connection = HTTPConnection(*address, timeout=timeout_seconds)
@@ -80,5 +86,5 @@ def _answer(connection: "HTTPConnection", method: str, path: str, headers: Mappi
     connection.request(method, path, headers=dict(headers))
     response = connection.getresponse()
     body = response.read(_MAX_BYTES)
-    is_whole = response.isclosed() and not response.length  # neither cut short nor more than was read
+    is_whole = response.isclosed() and not response.length  # neither cut short nor too long
     return body.decode("ascii") if response.status == _OK and is_whole else None

@@ -1,23 +1,25 @@
-"""Reading and checking of the source files that the table of zones is rebuilt from."""
+"""Reading and checking of the source files from which the table of zones is rebuilt."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Final
 
 from green_callbacks.carbon.base import MAX_G_PER_KWH
 from green_callbacks.carbon.tables import read_csv, read_table
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.text.log import get_logger
 
-_PARTS_FACTOR = 1.6  # lb/MWh read as g/kWh would be 2.2 times too large
+_PARTS_FACTOR: Final = 1.6
+"""Largest ratio between a country and the median of its parts. Reading lb/MWh as g/kWh makes a ratio of 2.2."""
 
 _logger = get_logger(__name__)
 
 
 @dataclass
 class ZoneFigures:
-    """The row of one zone while it is put together.
+    """The row of a zone while it is assembled.
 
     Attributes:
         name: English name.
@@ -37,13 +39,13 @@ def read_figures(source: Path) -> Figures:
     """Read all source files.
 
     Args:
-        source: Folder that holds them.
+        source: Folder of the files.
 
     Returns:
-        Zones by code: countries, then their parts, then cloud regions, each in the order of the codes.
+        Zones by code. Countries come first, then their parts, then cloud regions, each sorted by code.
 
     Raises:
-        ConfigurationError: A row cannot be right; the message names each.
+        ConfigurationError: Some rows are wrong. The message names each row.
     """
     corrections = {(row["zone"], int(row["year"])): float(row["g_per_kwh"]) for row in read_table("corrections.csv")}
     figures: Figures = {}
@@ -75,7 +77,7 @@ def _countries(source: Path) -> Iterator[_Row]:
 def _parts(source: Path) -> Iterator[_Row]:
     sources = {row["source"]: row for row in read_table("sources.csv")}
     for row in read_csv(source / "grid_intensity_subnational.csv"):
-        if row["zone"] == "US-usa":  # eGRID's sum of the states; the country is in the table of countries
+        if row["zone"] == "US-usa":  # eGRID's sum of the states, which the table of countries holds already
             continue
         known = sources.get(row["source"])
         counts_alike = known and row["scope"].startswith(known["scope"]) and row["basis"] == known["basis"]
@@ -91,25 +93,25 @@ def _google(source: Path) -> Iterator[_Row]:
 
 
 def _drop_zeros(figures: Figures) -> None:
-    """Take zeros for blanks: no grid emits nothing, and a place without figures is better than a clean one."""
+    """Drop zeros, because no grid emits nothing. A place without figures is better than a falsely clean place."""
     for code, zone in list(figures.items()):
         zeros = [year for year, value in zone.figures.items() if value == 0]
         for year in zeros:
             del zone.figures[year]
         if zeros:
-            _logger.info("%s (%s): no figures for %s, which are 0 in the source.", code, zone.name, zeros)
+            _logger.info("%s (%s) has no figures for %s, because they are 0 in the source.", code, zone.name, zeros)
         if not zone.figures:
             del figures[code]
 
 
 def check(figures: Figures) -> None:
-    """Check what has been wrong in tables of this kind: ranges, units, codes, places of cloud regions.
+    """Check for faults that tables of this kind have had, in ranges, units, codes and places of cloud regions.
 
     Args:
         figures: Zones by code.
 
     Raises:
-        ConfigurationError: Something cannot be right; the message names each fault.
+        ConfigurationError: Something is wrong. The message names each fault.
     """
     faults = [
         f"{code} {year}: {value:g} g/kWh is not between 0 and {MAX_G_PER_KWH:g}"
@@ -120,9 +122,7 @@ def check(figures: Figures) -> None:
     faults += _wrong_units(figures)
     regions = read_table("regions.csv")
     faults += [
-        f"{row['region']} stands in {row['zone']}, of which there are no figures"
-        for row in regions
-        if row["zone"] not in figures
+        f"{row['region']} lies in {row['zone']}, which has no figures" for row in regions if row["zone"] not in figures
     ]
     if "WORLD" not in figures:
         faults.append("no figures for the WORLD")
@@ -131,17 +131,17 @@ def check(figures: Figures) -> None:
 
 
 def _wrong_units(figures: Figures) -> Iterator[str]:
-    """Compare each country with the median of its parts: far apart, one of the two is in another unit."""
+    """Compare each country with the median of its parts. If they differ much, one of them is in another unit."""
     for country, whole in figures.items():
         parts = [zone for code, zone in figures.items() if code.startswith(f"{country}-")]
         for year in sorted({year for part in parts for year in part.figures} & whole.figures.keys()):
             typical = median(part.figures[year] for part in parts if year in part.figures)
             if not 1 / _PARTS_FACTOR < typical / whole.figures[year] < _PARTS_FACTOR:
                 yield (
-                    f"the parts of {country} have {typical:g} g/kWh in {year} and the country {whole.figures[year]:g}: "
-                    "is one in lb/MWh or kg/kWh?"
+                    f"the parts of {country} have {typical:g} g/kWh in {year} and the country {whole.figures[year]:g}, "
+                    "so one may be in lb/MWh or kg/kWh"
                 )
 
 
 def _message(faults: list[str]) -> str:
-    return "The sources cannot be right, and nothing was written: " + "; ".join(faults) + "."
+    return "The sources have faults, so nothing was written. The faults: " + "; ".join(faults) + "."

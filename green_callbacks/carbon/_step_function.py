@@ -1,4 +1,4 @@
-"""A quantity that is constant for a while and then another: values at a time, and exact means over an interval."""
+"""A quantity that changes in steps, with its value at a time and its exact mean over an interval."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
@@ -7,13 +7,13 @@ from typing import NamedTuple
 
 
 class Point(NamedTuple):
-    """A value and when it holds.
+    """A value and its interval.
 
     Attributes:
-        start: Beginning in POSIX seconds.
-        end: End in POSIX seconds; not part of it.
+        start: Beginning, in s since 1970.
+        end: End, in s since 1970. The end itself does not belong to the interval.
         g_per_kwh: Carbon intensity in gCO2e/kWh.
-        flags: What a reader must know of the value.
+        flags: Cautions about the value.
     """
 
     start: float
@@ -23,13 +23,13 @@ class Point(NamedTuple):
 
 
 class Level(NamedTuple):
-    """What holds at a time or, in the mean, over an interval.
+    """The value at a time, or the mean over an interval.
 
     Attributes:
         g_per_kwh: Carbon intensity in gCO2e/kWh.
-        is_held: Whether a value stands in for a time at which none is known.
-        flags: Flags of all values that count.
-        since: Beginning of the first of them, in POSIX seconds.
+        is_held: Whether a known value was extended over a time without a value.
+        flags: Flags of all values that contribute.
+        since: Beginning of the first of these values, in s since 1970.
     """
 
     g_per_kwh: float
@@ -39,10 +39,10 @@ class Level(NamedTuple):
 
 
 class Steps:
-    """Values one after the other; where none is known the last one is held, and before all others the first.
+    """A sequence of values. A gap keeps the last value before it, and times before all values get the first.
 
     Args:
-        points: At least one, with different beginnings. Where two overlap the later one counts.
+        points: One or more points with different beginnings. Where two points overlap, the later point counts.
     """
 
     def __init__(self, points: Iterable[Point]) -> None:
@@ -50,7 +50,7 @@ class Steps:
         clipped = (this._replace(end=min(this.end, following.start)) for this, following in pairwise(ordered))
         self.points = (*clipped, ordered[-1])
         self._starts = [point.start for point in self.points]
-        # Sums up to each beginning, so that a mean costs the same over an hour and over a year.
+        # Prefix sums make the mean over a year as cheap as the mean over an hour.
         self._integrals, self._gaps = [0.0], [0.0]
         for this, following in pairwise(self.points):
             self._integrals.append(self._integrals[-1] + this.g_per_kwh * (following.start - this.start))
@@ -67,14 +67,18 @@ class Steps:
         return max(point.g_per_kwh for point in self.points)
 
     def point(self, time: float) -> Point:
-        """Return the value that holds, or stands in, at a time in POSIX seconds."""
+        """Return the point whose value counts at a time.
+
+        Args:
+            time: Time in s since 1970.
+        """
         return self.points[max(0, bisect_right(self._starts, time) - 1)]
 
     def at(self, time: float) -> Level:
-        """Return what holds at a time.
+        """Return the value at a time.
 
         Args:
-            time: POSIX seconds.
+            time: Time in s since 1970.
         """
         point = self.point(time)
         return Level(point.g_per_kwh, not point.start <= time < point.end, point.flags, point.start)
@@ -83,8 +87,8 @@ class Steps:
         """Return the mean over an interval, weighted by time.
 
         Args:
-            start: Beginning in POSIX seconds.
-            end: End in POSIX seconds.
+            start: Beginning, in s since 1970.
+            end: End, in s since 1970.
         """
         if end <= start:
             return self.at(start)
@@ -104,5 +108,5 @@ class Steps:
         return (head + between + tail) / (end - start)
 
     def _unknown(self, index: int, time: float) -> float:
-        """Return for how many seconds nothing was known, from the first value up to a time in the step at an index."""
+        """Return how many seconds without a value lie between the first value and a time in the step at an index."""
         return self._gaps[index] + max(0.0, time - self.points[index].end)

@@ -1,19 +1,19 @@
-"""Reading of the IANA time zone database: which country a time zone stands for."""
+"""The countries of time zones, read from the IANA time zone database."""
 
 from pathlib import Path
 
 _NO_PLACE = frozenset({"CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"})
-"""Old names of hours rather than places, which the database links to some city all the same."""
+"""Old time zones without a place. The database links them to some city all the same."""
 
 
 def read_time_zones(source: Path) -> dict[str, list[str]]:
-    """Read ``zone.tab`` and, where it is there, the former names in ``tzdata.zi``.
+    """Read ``zone.tab``, and the former names in ``tzdata.zi`` if that file exists.
 
     Args:
-        source: Folder that holds the files.
+        source: Folder of the files.
 
     Returns:
-        Names of time zones by two-letter code of the country.
+        Names of time zones by the country's two-letter code.
     """
     countries: dict[str, str] = {}
     for line in (source / "zone.tab").read_text(encoding="utf-8").splitlines():

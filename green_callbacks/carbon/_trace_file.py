@@ -1,4 +1,4 @@
-"""Reading of a carbon intensity over time from a file that a person or a spreadsheet has written."""
+"""Reading of a carbon intensity over time from a CSV file."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,13 +11,15 @@ from green_callbacks.small_files import check_size
 from green_callbacks.units import described, given_number
 
 _MOST_BYTES: Final = 1 << 26
-"""More than a century of hours needs, in bytes."""
+"""Largest file that is read, in bytes. More than a century of hourly values fits."""
 _LONGEST_HEADER: Final = 1_000
+"""Longest first line that is read, in characters."""
+
 _TIME, _VALUE = "utc", "g_per_kwh"
 _GAPS: Final = frozenset({"", "nan"})
 
 Series = Iterable[tuple[datetime, float | None]]
-"""Times, aware, and the gCO2e/kWh from then on; None or NaN where nothing is known from then on."""
+"""Pairs of an aware time and the gCO2e/kWh from then on. None or NaN begins a gap."""
 
 
 def read_trace(path: Path) -> Series:
@@ -30,19 +32,20 @@ def read_trace(path: Path) -> Series:
         The times and values, in the order of the file.
 
     Raises:
-        ConfigurationError: It cannot be read, or holds what is no time or no number; the message names file and line.
+        ConfigurationError: The file cannot be read, or a cell holds no time or no number. The message names file and
+            line.
     """
     try:
         check_size(path, _MOST_BYTES)
         _refuse_other_marks(path)
         rows = read_csv(path)
     except UnicodeDecodeError:
-        raise _wrong(path, "it is no text in UTF-8. A workbook must be saved as CSV (UTF-8) first") from None
+        raise _wrong(path, "it is not in UTF-8. Save a workbook as CSV (UTF-8) first") from None
     except (OSError, ValueError) as failure:
         if isinstance(failure, ConfigurationError):
             raise
         fault = f"{getattr(failure, 'strerror', None) or failure}"
-        remedy = ". A decimal comma divides columns: write decimal points" if "columns" in fault else ""
+        remedy = ". A decimal comma divides columns, so write decimal points" if "columns" in fault else ""
         raise _wrong(path, f"{fault}{remedy}") from failure
     if not rows:
         raise _wrong(path, "it holds no values")
@@ -52,7 +55,7 @@ def read_trace(path: Path) -> Series:
 
 
 def _refuse_other_marks(path: Path) -> None:
-    """Refuse columns that are divided as spreadsheets do in countries with a decimal comma."""
+    """Refuse the separators that spreadsheets use in countries with a decimal comma."""
     with path.open(encoding="utf-8-sig") as lines:
         header = lines.readline(_LONGEST_HEADER)
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
@@ -70,7 +73,7 @@ def _pair(path: Path, number: int, row: Mapping[str, str]) -> tuple[datetime, fl
     try:
         return when if when.tzinfo else when.replace(tzinfo=UTC), _number(value)
     except ValueError as failure:
-        raise _wrong(path, f"line {number}: {failure}") from None
+        raise _wrong(path, f"of line {number} ({failure})") from None
 
 
 def _number(text: str) -> float | None:
@@ -79,5 +82,5 @@ def _number(text: str) -> float | None:
 
 def _wrong(path: Path, fault: str) -> ConfigurationError:
     return ConfigurationError(
-        f"Cannot read {path} as a CSV file with the columns {_TIME} (ISO 8601) and {_VALUE}: {fault}."
+        f"Cannot read {path} as a CSV file with the columns {_TIME} (ISO 8601) and {_VALUE}, because {fault}."
     )

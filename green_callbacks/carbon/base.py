@@ -1,4 +1,4 @@
-"""What every provider of carbon intensity promises."""
+"""The contracts of providers of carbon intensity, and the check of their answers."""
 
 from datetime import datetime
 from math import inf
@@ -11,27 +11,35 @@ from green_callbacks.records.intensity import FoundBy
 from green_callbacks.units import finite_number
 
 MAX_G_PER_KWH: Final = 1_500.0
-"""No grid emits as much: the dirtiest of the tables stay below 1,310 gCO2e/kWh."""
+"""Upper limit of a carbon intensity, in gCO2e/kWh. The dirtiest grids of the tables stay below 1,310."""
 _LONGEST_TEXT: Final = 500
-"""How many characters a text of an intensity has at most: it stands in every record."""
+"""Longest text of an intensity, in characters. Every record holds these texts."""
 _MOST_FLAGS: Final = 20
+"""Largest number of flags of an intensity. Every record holds them."""
+
 _LAST_YEAR: Final = 9_999
-"""The last year that Python's calendar knows."""
+"""Last year of Python's calendar."""
 _TEXTS: Final = ("zone", "name", "scope", "basis", "licence")
 
 
 @runtime_checkable
 class CarbonIntensity(Protocol):
-    """The carbon intensity of the electricity used, over time.
+    """The carbon intensity of the electricity over time.
 
-    A class whose ``at`` and ``over`` only look at memory of this process may say so by ``is_instant = True`` in its own
-    body. Every other provider is asked on a thread that training need not wait for.
+    A class whose ``at`` and ``over`` only read memory of this process may set ``is_instant = True`` in its own body.
+    Every other provider is asked on a separate thread, so that training need not wait.
+
+    Example:
+        >>> from green_callbacks.carbon import ConstantIntensity
+        >>> isinstance(ConstantIntensity.given(35.5), CarbonIntensity)
+        True
     """
 
     def at(self, when: datetime) -> Intensity:
         """Return the intensity at a time.
 
-        Never waits and never raises: a provider that asks others does so elsewhere and answers with the last it knows.
+        The method never waits and never raises. A provider that asks a service does so elsewhere, and returns the last
+        known value here.
 
         Args:
             when: Time of day, aware.
@@ -41,73 +49,103 @@ class CarbonIntensity(Protocol):
 
 @runtime_checkable
 class VaryingIntensity(CarbonIntensity, Protocol):
-    """A carbon intensity that changes while a record lasts."""
+    """A carbon intensity that can change within a record.
+
+    Example:
+        >>> from green_callbacks.carbon import ConstantIntensity
+        >>> isinstance(ConstantIntensity.given(35.5), VaryingIntensity)
+        False
+    """
 
     def over(self, start: datetime, end: datetime) -> Intensity:
         """Return the mean over an interval, weighted by time.
 
-        Never waits and never raises.
+        The method never waits and never raises.
 
         Args:
             start: Beginning, aware.
-            end: End, aware; what is not after the beginning counts as the beginning.
+            end: End, aware. An end that is not after the beginning counts as the beginning.
         """
         ...
 
 
 @runtime_checkable
 class PolledIntensity(CarbonIntensity, Protocol):
-    """A carbon intensity that others must be asked for, on the worker's thread.
+    """A carbon intensity that asks a service from time to time, on the worker's thread.
 
-    Whoever accounts calls :meth:`poll` once at the start and then every :attr:`poll_seconds`, never on the thread that
-    trains. A provider that is not polled answers all the same, with what stands in for what it does not know.
+    The accountant calls :meth:`poll` at the start and then every :attr:`poll_seconds`, never on the training thread. A
+    provider that is not polled still answers, with a substitute for the value that it does not know.
 
     Attributes:
-        poll_seconds: Time between two calls, in s. Most calls find that there is nothing to ask yet, and return.
+        poll_seconds: Time between two calls, in s. Most calls find nothing to ask, and return at once.
+
+    Example:
+        >>> from green_callbacks.carbon import ConstantIntensity
+        >>> isinstance(ConstantIntensity.given(35.5), PolledIntensity)
+        False
     """
 
     poll_seconds: float
 
     def poll(self) -> None:
-        """Ask, if it is time to; may wait for a few seconds, and never raises for what others do."""
+        """Ask the service if it is time to. The call may take a few seconds. It never raises when the service fails."""
         ...
 
 
 def is_varying(provider: CarbonIntensity) -> TypeGuard[VaryingIntensity]:
-    """Return whether a provider tells its mean over an interval; asked at every edge of an epoch.
+    """Tell whether a provider can give its mean over an interval.
+
+    The check is fast, because every edge of an epoch needs it.
 
     Args:
         provider: The intensity over time.
+
+    Example:
+        >>> from green_callbacks.carbon import ConstantIntensity
+        >>> is_varying(ConstantIntensity.given(35.5))
+        False
     """
     return hasattr(provider, "over")  # isinstance() with a protocol takes ten times as long as all else at an edge
 
 
 def mean_intensity(provider: CarbonIntensity, start: datetime, end: datetime) -> Intensity:
-    """Return a provider's mean over an interval: weighted by time where it varies, else as it is in the middle.
+    """Return the mean of a provider over an interval.
+
+    A varying intensity is weighted by time. Any other intensity counts as it is in the middle of the interval.
 
     Args:
         provider: The intensity over time.
         start: Beginning, aware.
         end: End, aware.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> from green_callbacks.carbon import ConstantIntensity
+        >>> start, end = datetime(2025, 1, 1, tzinfo=UTC), datetime(2025, 1, 2, tzinfo=UTC)
+        >>> mean_intensity(ConstantIntensity.given(35.5), start, end).g_per_kwh
+        35.5
     """
     return provider.over(start, end) if is_varying(provider) else provider.at(start + (end - start) / 2)
 
 
 def checked_intensity(answer: object) -> Intensity:
-    """Return what a provider answered as an intensity that a record can hold.
+    """Return the answer of a provider as an intensity that a record can hold.
 
     Numbers of any kind, such as NumPy's, PyTorch's and ``decimal``'s, become floats.
 
     Args:
-        answer: What ``at`` or ``over`` returned.
+        answer: Result of ``at`` or ``over``.
 
     Returns:
-        The answer itself if it is as it should be, else a copy with plain numbers and texts.
+        The answer itself if it is valid, or a copy with plain numbers and texts.
 
     Raises:
-        ConfigurationError: It is no :class:`~green_callbacks.records.Intensity`; a number is negative, not finite, or
-            beyond what any grid emits; low, value and high are not in this order; or a text is none. The message is
-            one sentence.
+        ConfigurationError: The answer is no :class:`~green_callbacks.records.Intensity`, or one of its texts is none.
+            Or a number is negative, not finite, beyond any grid, or outside its bounds. The message is one sentence.
+
+    Example:
+        >>> checked_intensity(Intensity(g_per_kwh=330, source="mine", found_by="provider")).g_per_kwh
+        330.0
     """
     if not isinstance(answer, Intensity):
         msg = f"A provider of carbon intensity must return an Intensity, not a value of type {type(answer).__name__}."
@@ -125,7 +163,10 @@ def checked_intensity(answer: object) -> Intensity:
 
 
 def _is_plain(answer: Intensity) -> bool:
-    """Return whether every part is of the very type that it should be; asked at every edge, so in one expression."""
+    """Tell whether every part has exactly the right type.
+
+    It is one expression, because every edge of an epoch needs it and this is fast.
+    """
     return (
         type(answer) is Intensity
         and type(answer.g_per_kwh) is float
@@ -154,7 +195,7 @@ def _plain(answer: Intensity) -> Intensity:
         high_g_per_kwh=None if answer.high_g_per_kwh is None else _number(answer.high_g_per_kwh, "high_g_per_kwh"),
         year=_year(answer.year),
         source=_text(answer.source, "source"),
-        found_by=cast("FoundBy", _text(answer.found_by, "found_by")),  # a provider may call it what it likes
+        found_by=cast("FoundBy", _text(answer.found_by, "found_by")),  # a provider may use a word of its own
         flags=_flags(answer.flags),
         **{name: _text_or_none(getattr(answer, name), name) for name in _TEXTS},
     )
@@ -164,7 +205,7 @@ def _number(value: object, name: str) -> float:
     try:
         return finite_number(value)
     except ValueError as error:
-        msg = f"{name} of a carbon intensity must be a number of gCO2e/kWh: {error}."
+        msg = f"{name} of a carbon intensity must be a number of gCO2e/kWh, but {error}."
         raise ConfigurationError(msg) from error
 
 

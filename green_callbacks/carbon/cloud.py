@@ -1,4 +1,4 @@
-"""Which cloud, and which region of it, a machine stands in."""
+"""The cloud and the region in which a machine runs."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -17,9 +17,10 @@ from green_callbacks.small_files import read_or_empty
 from green_callbacks.text.log import get_logger
 
 CLOUD: Final = "cloud"
-"""The location that lets the cloud's own metadata service be asked for the region."""
+"""Location that allows asking the cloud's own metadata service for the region."""
 
 DMI: Final = Path("/sys/class/dmi/id")
+"""Folder in which Linux shows the texts of the firmware."""
 
 _METADATA: Final[FoundBy] = "cloud metadata"
 _AZURE_TAG: Final = "7783-7084-3265-9085-8269-3286-77"
@@ -29,23 +30,25 @@ _VARIABLES: Final = {
     "azure": ("REGION_NAME",),
 }
 _ATTEMPTS: Final = 3
-_REMEDY: Final = 'pass location="aws:eu-north-1", say'
+"""Number of times that the metadata service is asked before giving up."""
+
+_REMEDY: Final = 'for example location="aws:eu-north-1"'
 
 _logger = get_logger(__name__)
 
 
 def detect_cloud(dmi: Path = DMI) -> str | None:
-    """Tell the cloud from what its firmware says of the machine; reads files only.
+    """Tell the cloud from the texts of the firmware. Only files are read.
 
     Args:
-        dmi: Folder of the firmware's strings.
+        dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
 
     Returns:
-        ``aws``, ``gcp`` or ``azure``; None for any other machine.
+        ``aws``, ``gcp`` or ``azure``. None for any other machine.
     """
     if _firmware(dmi, "sys_vendor") == "Amazon EC2" or _firmware(dmi, "bios_version").endswith(".amazon"):
         return "aws"
-    if _firmware(dmi, "product_name") == "Google Compute Engine":  # the vendor alone makes laptops too
+    if _firmware(dmi, "product_name") == "Google Compute Engine":  # the vendor name alone also means laptops
         return "gcp"
     return "azure" if _firmware(dmi, "chassis_asset_tag") == _AZURE_TAG else None
 
@@ -55,16 +58,16 @@ def _firmware(dmi: Path, name: str) -> str:
 
 
 def hinted_region(environ: Mapping[str, str] = os.environ, dmi: Path = DMI) -> tuple[Intensity, str] | None:
-    """Find the region that the environment speaks of, where the firmware says that the machine is in that cloud.
+    """Find the region that the environment names, if the firmware says that the machine is in that cloud.
 
-    The variables are settings of the clouds' clients, which may well speak of another region: it is a guess.
+    The result is a guess, because the variables configure the clouds' clients and may name another region.
 
     Args:
-        environ: Environment variables.
-        dmi: Folder of the firmware's strings.
+        environ: Environment variables. Defaults to ``os.environ``.
+        dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
 
     Returns:
-        The figure of the region, and the name of the variable; None without a cloud, a variable or a figure.
+        The intensity of the region, and the name of the variable. None without a cloud, a variable or a figure.
     """
     return next(_hints(environ, dmi), None)
 
@@ -79,17 +82,23 @@ def _hints(environ: Mapping[str, str], dmi: Path) -> Iterator[tuple[Intensity, s
 
 
 class CloudIntensity:
-    """The yearly average of the cloud region that the machine stands in, which the cloud itself is asked for.
+    """The yearly average of the machine's cloud region, for which the cloud itself is asked.
 
-    :meth:`poll` asks the metadata service of the machine's cloud, for the region and nothing else; an answer takes 1 s
-    at most, no proxy is used, and nobody is asked unless the firmware says which cloud it is. Until it answers, and if
-    it never does, another intensity stands in, flagged ``unconfirmed``. Three failures are enough.
+    :meth:`poll` asks the cloud's metadata service for the region and for nothing else. An answer takes at most 1 s and
+    uses no proxy. The service is asked only if the firmware names the cloud. Until the service answers, a substitute
+    counts, flagged ``unconfirmed``. After three failures the provider stops asking.
 
     Args:
-        stand_in: What holds until then.
-        environ: Environment variables; ``AWS_EC2_METADATA_DISABLED`` is honoured.
-        dmi: Folder of the firmware's strings.
-        address: Host and port of the metadata service.
+        stand_in: Intensity until the region is known.
+        environ: Environment variables. ``AWS_EC2_METADATA_DISABLED`` is honored. Defaults to ``os.environ``.
+        dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
+        address: Host and port of the metadata service. Defaults to the address that all clouds use.
+
+    Example:
+        >>> from datetime import UTC, datetime
+        >>> provider = CloudIntensity(lookup("SE"), environ={}, dmi=Path("/nowhere"))
+        >>> provider.at(datetime(2025, 1, 1, tzinfo=UTC)).flags
+        ('unconfirmed',)
     """
 
     is_instant: ClassVar[bool] = True
@@ -118,8 +127,8 @@ class CloudIntensity:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._intensity.zone!r})"
 
-    def at(self, when: object) -> Intensity:  # noqa: ARG002  the same at all times, once it is known
-        """Return the intensity of the region, or what stands in; asks nobody.
+    def at(self, when: object) -> Intensity:  # noqa: ARG002  the same at all times
+        """Return the intensity of the region, or its substitute, without asking the service.
 
         Args:
             when: Time of day, aware.
@@ -127,7 +136,7 @@ class CloudIntensity:
         return self._intensity
 
     def poll(self) -> None:
-        """Ask the cloud for the region, unless it is known; takes a second at most."""
+        """Ask the cloud for the region if it is not known yet. The call takes at most 1 s."""
         if self._cloud is None or not self._attempts_left:
             return
         self._attempts_left -= 1
@@ -145,7 +154,8 @@ class CloudIntensity:
 
     def _warn(self, reason: str) -> None:
         _logger.warning(
-            'With location="cloud" the region is not known, as %s: emissions are those of %s, %g gCO2e/kWh; %s.',
+            'The region of location="cloud" is not known, because %s. Emissions are accounted with %s, %g gCO2e/kWh. '
+            "Name the region, %s.",
             reason,
             self._intensity.name,
             self._intensity.g_per_kwh,

@@ -1,4 +1,4 @@
-"""The cleanest place that a job can be moved to and compared with."""
+"""The cleanest place to which a job could move."""
 
 from green_callbacks.carbon.tables import Tables, Zone, has_tables, tables
 from green_callbacks.carbon.zones import lookup
@@ -6,17 +6,21 @@ from green_callbacks.records import Intensity
 
 
 def cleanest_comparable(intensity: Intensity) -> Intensity | None:
-    """Find the cleanest place that one can really compute at and compare with this one.
+    """Find the cleanest place that is comparable and open to anyone.
 
-    Only figures that count alike are compared: of the same table, hence of the same scope and basis, and of the same
-    year. Only places with a region of a public cloud count, since there anyone can compute.
+    Figures are comparable if they come from the same table, and so have the same scope and basis, and the same year.
+    Only places with a region of a public cloud count, because anyone can compute there.
 
     Args:
-        intensity: The intensity of the place here.
+        intensity: Intensity of the present place.
 
     Returns:
-        The intensity of the cleanest place, which may be this one; None for an intensity that is not from the tables,
-        such as a number given by hand: nothing says what it counts. None in a bundle without tables.
+        The intensity of the cleanest place, which may be the present place. None for an intensity that is not from the
+        tables, such as a number from the user, because its scope is not known. None in a bundle without tables.
+
+    Example:
+        >>> cleanest_comparable(lookup("DE", year=2024)).zone
+        'NO'
     """
     if intensity.zone is None or not has_tables():
         return None
@@ -38,7 +42,7 @@ def cleanest_comparable(intensity: Intensity) -> Intensity | None:
 
 
 def _figure(intensity: Intensity, known: Tables) -> Zone | None:
-    """Return the row of the tables that an intensity was read from."""
+    """Return the row of the tables from which an intensity was read."""
     if intensity.zone is None:
         return None
     region = known.regions.get(intensity.zone)

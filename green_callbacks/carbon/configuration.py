@@ -1,8 +1,8 @@
-"""What the user says once for all runs: ``~/.config/green_callbacks/config.toml``.
+"""The user's settings for all runs, in ``~/.config/green_callbacks/config.toml``.
 
 ::
 
-    location = "DE"            # as in EnergyAccountant; or "cloud"
+    location = "DE"            # as in EnergyAccountant, or "cloud"
     carbon_intensity = 35.5    # gCO2e/kWh, for a machine with a contract or panels of its own
     pue = 1.2
 """
@@ -23,13 +23,17 @@ _KEYS: Final[dict[str, tuple[type, ...]]] = {"location": (str,), "carbon_intensi
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The user's configuration.
+    """The user's settings.
 
     Attributes:
-        path: The file; None where the environment names no home.
-        location: A place; None if the file does not say.
-        carbon_intensity: Carbon intensity in gCO2e/kWh; None if the file does not say.
-        pue: Power usage effectiveness; None if the file does not say.
+        path: The file. None if the environment names no home folder.
+        location: A place. None if the file has no such setting.
+        carbon_intensity: Carbon intensity in gCO2e/kWh. None if the file has no such setting.
+        pue: Power usage effectiveness. None if the file has no such setting.
+
+    Example:
+        >>> Configuration(location="DE").pue is None
+        True
     """
 
     path: Path | None = None
@@ -39,34 +43,38 @@ class Configuration:
 
 
 def configuration_path(environ: Mapping[str, str] = os.environ) -> Path | None:
-    """Return where the user's configuration lies.
+    """Return the path of the user's settings.
 
     Args:
-        environ: Environment variables.
+        environ: Environment variables. Defaults to ``os.environ``.
 
     Returns:
-        ``green_callbacks/config.toml`` in ``XDG_CONFIG_HOME`` if that is an absolute path, else in ``~/.config``; None
-        where there is no home.
+        ``green_callbacks/config.toml`` in ``XDG_CONFIG_HOME`` if that is an absolute path, or else in ``~/.config``.
+        None without a home folder.
     """
     folder = environ.get("XDG_CONFIG_HOME", "")
     home = environ.get("HOME") or environ.get("USERPROFILE")
-    if Path(folder).is_absolute():  # others are to be ignored, says the XDG Base Directory Specification
+    if Path(folder).is_absolute():  # the XDG Base Directory Specification ignores relative paths
         return Path(folder, "green_callbacks", "config.toml")
     return Path(home, ".config", "green_callbacks", "config.toml") if home else None
 
 
 def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration:
-    """Read the user's configuration.
+    """Read the user's settings.
 
     Args:
-        environ: Environment variables.
+        environ: Environment variables. Defaults to ``os.environ``.
 
     Returns:
-        The configuration; an empty one where there is no file, or none that this user may know of.
+        The settings. They are empty if there is no file, or if this user may not see it.
 
     Raises:
-        ConfigurationError: The file cannot be read, is not TOML, or holds what is no option; the message names the
+        ConfigurationError: The file cannot be read, is not TOML, or holds an unknown option. The message names the
             file.
+
+    Example:
+        >>> read_configuration({"HOME": "/nowhere"}).location is None
+        True
     """
     path = configuration_path(environ)
     if path is None or not os.path.exists(path):  # noqa: PTH110  never raises, whatever lies in the way
@@ -76,7 +84,7 @@ def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration
     except OSError as failure:
         raise _wrong(path, f"it cannot be read ({failure.strerror or failure})") from failure
     except UnicodeDecodeError as failure:
-        raise _wrong(path, "it is not in UTF-8: save it as such") from failure
+        raise _wrong(path, "it is not in UTF-8. Save it as UTF-8") from failure
     return _parse(text, path) if text.strip() else Configuration(path)
 
 
@@ -86,7 +94,7 @@ def _parse(text: str, path: Path | None) -> Configuration:
     try:
         fields = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as failure:
-        raise _wrong(path, f"it is not TOML: {failure}") from failure
+        raise _wrong(path, f"it is not TOML ({failure})") from failure
     for name, value in fields.items():
         if name not in _KEYS:
             raise _wrong(path, f"{name!r} is none of {', '.join(_KEYS)}")
@@ -97,4 +105,4 @@ def _parse(text: str, path: Path | None) -> Configuration:
 
 
 def _wrong(path: Path | None, fault: str) -> ConfigurationError:
-    return ConfigurationError(f"Cannot take the configuration from {path}: {fault}.")
+    return ConfigurationError(f"Cannot read the configuration {path}, because {fault}.")

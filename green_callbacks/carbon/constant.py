@@ -16,13 +16,17 @@ _logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ConstantIntensity:
-    """One carbon intensity for all times.
+    """A carbon intensity that is the same at all times.
 
     Attributes:
-        intensity: The intensity; at least 0 and less than 1,500 gCO2e/kWh. 0 is for a machine off the grid.
+        intensity: The intensity, at least 0 and below 1,500 gCO2e/kWh. A machine off the grid may have 0.
 
     Raises:
-        ConfigurationError: The intensity is out of range, or holds what is no number or no text.
+        ConfigurationError: The intensity is out of range, or one of its parts is no number or no text.
+
+    Example:
+        >>> ConstantIntensity.given(35.5, name="our solar panels").intensity.g_per_kwh
+        35.5
     """
 
     is_instant: ClassVar[bool] = True
@@ -36,30 +40,31 @@ class ConstantIntensity:
     def given(
         cls, g_per_kwh: float | str, *, zone: str | None = None, name: str | None = None, found_by: FoundBy = "argument"
     ) -> Self:
-        """Make one of a number.
+        """Make a constant intensity from a number.
 
-        Nothing is known of how far it is from the truth: low and high are the number itself.
+        The error of the number is not known, so both of its bounds are the number itself.
 
         Args:
-            g_per_kwh: Carbon intensity in gCO2e/kWh, as a number or written out.
-            zone: Code of the place, as a label.
-            name: Name of the place, as a label.
-            found_by: Where the number was given.
+            g_per_kwh: Carbon intensity in gCO2e/kWh, as a number or as a text.
+            zone: Code of the place, as a label. Defaults to None.
+            name: Name of the place, as a label. Defaults to None.
+            found_by: Origin of the number. Defaults to ``argument``.
 
         Returns:
             The constant intensity.
 
         Raises:
-            ConfigurationError: It is no number, or out of range.
+            ConfigurationError: The value is no number, or is out of range.
         """
         try:
             value = given_number(g_per_kwh)
         except ValueError as fault:
-            msg = f"A carbon intensity is a number of gCO2e/kWh from 0 to 1500, or a provider of one: {fault}."
+            msg = f"A carbon intensity is a number of gCO2e/kWh from 0 to 1500, or a provider, but {fault}."
             raise ConfigurationError(msg) from None
         if 0 < value < 1:
             _logger.warning(
-                "A carbon intensity of %g gCO2e/kWh is below that of any grid: if it is in kg, multiply by 1000.", value
+                "A carbon intensity of %g gCO2e/kWh is lower than any grid's. If it is in kg/kWh, multiply it by 1000.",
+                value,
             )
         return cls(
             Intensity(
@@ -77,6 +82,6 @@ class ConstantIntensity:
         """Return the intensity.
 
         Args:
-            when: Time of day, aware.
+            when: Time of day, aware. It does not matter.
         """
         return self.intensity

@@ -1,4 +1,4 @@
-"""The carbon intensity of energy that was used while it changed."""
+"""The mean carbon intensity of energy that was used while the intensity changed."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +15,7 @@ class Piece(NamedTuple):
     Attributes:
         start: Beginning, aware.
         end: End, aware.
-        joules: Energy used in it, in J.
+        joules: Energy used in this part, in J.
     """
 
     start: datetime
@@ -24,11 +24,11 @@ class Piece(NamedTuple):
 
 
 def energy_weighted(provider: CarbonIntensity, pieces: Sequence[Piece]) -> Intensity:
-    """Return the mean intensity of an interval: within a piece by time, between pieces by energy.
+    """Return the mean intensity of an interval. Pieces are weighted by energy, and each piece within itself by time.
 
     Args:
         provider: The intensity over time.
-        pieces: The interval, in order; at least one piece.
+        pieces: One or more pieces of the interval, in order.
     """
     mean = mean_intensity(provider, pieces[0].start, pieces[-1].end)
     if len(pieces) == 1 or not is_varying(provider):

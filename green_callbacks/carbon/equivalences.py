@@ -1,4 +1,4 @@
-"""What a mass of CO2e compares to, each with its source and year."""
+"""Comparisons for a mass of CO2e, each with its source and year."""
 
 from typing import Final, NamedTuple
 
@@ -9,15 +9,20 @@ _TABLE: Final = "equivalences.csv"
 
 
 class Equivalence(NamedTuple):
-    """Something that emits as much.
+    """An activity that emits the same mass.
 
     Attributes:
-        amount: How much of it, in ``unit``.
-        unit: Unit of the amount, e.g. ``km``.
-        what: What it is.
+        amount: Amount of the activity, in ``unit``.
+        unit: Unit of the amount, such as ``km``.
+        what: Name of the activity.
         year: Year of the figure.
-        source: Who published it.
-        note: What the figure counts.
+        source: Publisher of the figure.
+        note: Scope of the figure.
+
+    Example:
+        >>> equivalence = Equivalence(amount=4.1, unit="km", what="average car", year=2024, source="US EPA", note="")
+        >>> f"{equivalence.amount} {equivalence.unit}"
+        '4.1 km'
     """
 
     amount: float
@@ -29,14 +34,18 @@ class Equivalence(NamedTuple):
 
 
 def equivalences(emissions_kg: float) -> tuple[Equivalence, ...]:
-    """Say what emissions compare to.
+    """Compare emissions with everyday activities.
 
     Args:
         emissions_kg: Emissions in kgCO2e.
 
     Returns:
-        Kilometres of the average car (US EPA, 2024), then of a new car sold in the EU (EEA, 2024); nothing in a bundle
+        Kilometers of the average car (US EPA, 2024), then of a new car sold in the EU (EEA, 2024). Nothing in a bundle
         without tables.
+
+    Example:
+        >>> [each.unit for each in equivalences(1.0)]
+        ['km', 'km']
     """
     if not has_tables(_TABLE):
         return ()
@@ -54,16 +63,20 @@ def equivalences(emissions_kg: float) -> tuple[Equivalence, ...]:
 
 
 def equivalent_km(emissions_kg: float) -> Equivalence:
-    """Say how far the average US passenger car goes for as much.
+    """Return how far the average US passenger car drives for the same emissions.
 
     Args:
         emissions_kg: Emissions in kgCO2e.
 
     Returns:
-        Kilometres, at 0.244 kgCO2e/km (US EPA, 2024).
+        Kilometers, at 0.244 kgCO2e/km (US EPA, 2024).
 
     Raises:
-        ConfigurationError: The table was left out of a bundle.
+        ConfigurationError: The table is missing from a bundle.
+
+    Example:
+        >>> round(equivalent_km(1.0).amount, 1)
+        4.1
     """
     found = equivalences(emissions_kg)
     if not found:

@@ -1,4 +1,9 @@
-"""The carbon intensity to account with: what the user says, else what the machine knows, else the world's average."""
+"""The carbon intensity to account with, from the user, else from the machine, else the world's average.
+
+Example:
+    >>> LOCATION_VARIABLE, INTENSITY_VARIABLE
+    ('GREEN_CALLBACKS_LOCATION', 'GREEN_CALLBACKS_INTENSITY')
+"""
 
 import os
 from collections.abc import Mapping
@@ -19,12 +24,15 @@ from green_callbacks.records.intensity import FoundBy
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
-LOCATION_VARIABLE = "GREEN_CALLBACKS_LOCATION"
-INTENSITY_VARIABLE = "GREEN_CALLBACKS_INTENSITY"
+LOCATION_VARIABLE: Final = "GREEN_CALLBACKS_LOCATION"
+"""Environment variable that holds the place."""
+
+INTENSITY_VARIABLE: Final = "GREEN_CALLBACKS_INTENSITY"
+"""Environment variable that holds the carbon intensity, in gCO2e/kWh."""
 
 _CONFIGURATION: Final[FoundBy] = "configuration"
 _HINT: Final[FoundBy] = "cloud hint"
-_REMEDY: Final = f'pass location="DE", say, or set {LOCATION_VARIABLE}'
+_REMEDY: Final = f'for example pass location="DE", or set {LOCATION_VARIABLE}'
 _logger = get_logger(__name__)
 
 
@@ -39,35 +47,48 @@ def resolve_intensity(
 ) -> CarbonIntensity:
     """Find the carbon intensity to account with, without the network.
 
-    The first that says something counts: the arguments; ``GREEN_CALLBACKS_INTENSITY`` and
-    ``GREEN_CALLBACKS_LOCATION``; the user's configuration (:mod:`green_callbacks.carbon.configuration`); the region
-    that the environment of a machine in a cloud speaks of; the machine's time zone; the average of the world. The last
-    three are guesses: they are logged as one warning, flagged ``guessed``, and carry the low and high of the world.
+    The first of these sources with an answer counts.
+
+    * The arguments.
+    * The environment variables ``GREEN_CALLBACKS_INTENSITY`` and ``GREEN_CALLBACKS_LOCATION``.
+    * The user's configuration (:mod:`green_callbacks.carbon.configuration`).
+    * The region that the environment of a machine in a cloud names.
+    * The machine's time zone.
+    * The average of the world.
+
+    The last three are guesses. A guess is logged as one warning and flagged ``guessed``, and has the bounds of the
+    world.
 
     Args:
-        location: A place, as in :func:`~green_callbacks.carbon.lookup`. Beside a number it is a label, and need not be
-            in the tables. ``"cloud"`` lets the cloud be asked, later and by whoever polls the answer, for the region
-            (:class:`~green_callbacks.carbon.cloud.CloudIntensity`).
+        location: A place, as in :func:`~green_callbacks.carbon.lookup`. Together with a number it is a label, and may
+            be missing from the tables. ``"cloud"`` allows asking the cloud for the region later, when the result is
+            polled (:class:`~green_callbacks.carbon.cloud.CloudIntensity`). Defaults to None.
         carbon_intensity: A number in gCO2e/kWh, an :class:`~green_callbacks.records.Intensity`, or a provider, which is
-            returned as it is.
-        environ: Environment variables.
-        etc: Folder of the machine's configuration.
-        dmi: Folder of the strings of the machine's firmware.
-        is_told: Whether the user knows of the guess: then without the warning.
+            returned unchanged. Defaults to None.
+        environ: Environment variables. Defaults to ``os.environ``.
+        etc: Folder of the machine's configuration. Defaults to ``/etc``.
+        dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
+        is_told: Whether the user knows of the guess already, so that no warning is needed. Defaults to False.
 
     Returns:
-        The intensity over time; its records say how it was found.
+        The intensity over time. Its ``found_by`` tells how it was found.
 
     Raises:
-        UnknownZoneError: The place is in no table; the message names the nearest.
-        ConfigurationError: The number is none, or out of range; or the tables were left out of a bundle.
+        UnknownZoneError: The place is in no table. The message names the nearest places.
+        ConfigurationError: The number is no number, or is out of range. Or the tables are missing from a bundle.
+
+    Example:
+        >>> resolve_intensity(carbon_intensity=35.5).intensity.g_per_kwh
+        35.5
+        >>> resolve_intensity("FR").intensity.name
+        'France'
     """
     told = said_intensity(location, carbon_intensity, environ, etc=etc, dmi=dmi)
     if told is not None:
         return told
     guess, reason = _guess(environ, etc, dmi)
     if not is_told:
-        _logger.warning("No location was given: %s; if that is wrong, %s.", reason, _REMEDY)
+        _logger.warning("No location was given, so %s. If that is wrong, %s.", reason, _REMEDY)
     return ConstantIntensity(guess)
 
 
@@ -79,31 +100,33 @@ def said_intensity(
     etc: Path = Path("/etc"),
     dmi: Path = DMI,
 ) -> CarbonIntensity | None:
-    """Return the carbon intensity that the user has said, by argument, environment or configuration.
+    """Return the carbon intensity that the user gave by argument, environment or configuration.
 
     Args:
         location: As in :func:`resolve_intensity`.
         carbon_intensity: As in :func:`resolve_intensity`.
-        environ: Environment variables.
-        etc: Folder of the machine's configuration.
-        dmi: Folder of the strings of the machine's firmware.
+        environ: Environment variables. Defaults to ``os.environ``.
+        etc: Folder of the machine's configuration. Defaults to ``/etc``.
+        dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
 
     Returns:
-        The intensity over time; None where nothing was said.
+        The intensity over time. None if the user gave nothing.
 
     Raises:
-        UnknownZoneError: As of :func:`resolve_intensity`.
-        ConfigurationError: As of :func:`resolve_intensity`.
+        UnknownZoneError: As in :func:`resolve_intensity`.
+        ConfigurationError: As in :func:`resolve_intensity`.
+
+    Example:
+        >>> said_intensity("FR").intensity.found_by
+        'argument'
     """
-    if isinstance(carbon_intensity, type):
-        msg = f"{carbon_intensity.__name__} is a class: pass an object of it, {carbon_intensity.__name__}(...)."
-        raise ConfigurationError(msg)
+    _refuse_class(carbon_intensity)
     if isinstance(carbon_intensity, Intensity):
         return ConstantIntensity(carbon_intensity)
     if isinstance(carbon_intensity, CarbonIntensity):
         return carbon_intensity
     if location is not None and not isinstance(location, str):
-        msg = f"location is a text, for example 'DE' or 'aws:eu-north-1', not {described(location)}."
+        msg = f"location must be a text, such as 'DE' or 'aws:eu-north-1', not {described(location)}."
         raise ConfigurationError(msg)
     location, number, found_by, origin = _said(location, carbon_intensity, environ)
     if location is None and number is None:
@@ -116,14 +139,21 @@ def said_intensity(
     except ConfigurationError as fault:
         if not origin:
             raise
-        msg = f"{fault} It stands in {origin}."
+        msg = f"{fault} The value comes from {origin}."
         raise type(fault)(msg) from fault
+
+
+def _refuse_class(carbon_intensity: object) -> None:
+    if isinstance(carbon_intensity, type):
+        name = carbon_intensity.__name__
+        msg = f"carbon_intensity is the class {name}. Pass an object of it, {name}(...)."
+        raise ConfigurationError(msg)
 
 
 def _said(
     location: str | None, number: float | None, environ: Mapping[str, str]
 ) -> tuple[str | None, float | str | None, FoundBy, str]:
-    """Return the first of what was said of the place and the number, how, and where it stands if in no argument."""
+    """Return the first given place and number, how they were found, and where they stand if not in an argument."""
     if location is not None or number is not None:
         return location, number, "argument", ""
     names = (LOCATION_VARIABLE, INTENSITY_VARIABLE)
@@ -148,26 +178,26 @@ def _told(location: str | None, g_per_kwh: float | str | None, found_by: FoundBy
 
 
 def _guess(environ: Mapping[str, str], etc: Path, dmi: Path) -> tuple[Intensity, str]:
-    """Return the best guess that needs no network, and why it was made."""
+    """Return the best guess that needs no network, and the reason for it."""
     world = lookup(WORLD)
     hint = hinted_region(environ, dmi)
     if hint is not None:
         region, variable = hint
-        reason = f"this machine is taken to be in {region.zone} because it is in that cloud and {variable} says so"
+        reason = f"this machine is taken to be in {region.zone}, because it is in that cloud and {variable} says so"
         return _guessed(region, world, _HINT), reason
     found = country_of_time_zone(environ, etc)
     if found is not None:
         code, time_zone = found
         with suppress(UnknownZoneError):  # a country without figures
             place = lookup(code)
-            reason = f"this machine is taken to be in {place.name} because its time zone is {time_zone}"
+            reason = f"this machine is taken to be in {place.name}, because its time zone is {time_zone}"
             return _guessed(place, world, "time zone"), reason
-    reason = f"none was found, so emissions are those of the world's average, {world.g_per_kwh:g} gCO2e/kWh"
+    reason = f"emissions are accounted with the world's average of {world.g_per_kwh:g} gCO2e/kWh"
     return _guessed(world, world, "world average"), reason
 
 
 def _guessed(place: Intensity, world: Intensity, found_by: FoundBy) -> Intensity:
-    """Give a place the range of the world, widened to hold its own value."""
+    """Give a place the bounds of the world, widened to hold its own value."""
     low, high = world.low_g_per_kwh or place.g_per_kwh, world.high_g_per_kwh or place.g_per_kwh
     return replace(
         place,

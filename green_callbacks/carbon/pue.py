@@ -37,9 +37,7 @@ _SCHEDULERS: Final = (
     "PJM_JOBID",
     "LOADL_STEP_ID",
 )
-"""Variables that batch schedulers set in every job: Slurm, PBS, LSF, Grid Engine, Cobalt, Flux, OAR, Fujitsu,
-LoadLeveler.
-"""
+"""Variables that jobs of Slurm, PBS, LSF, Grid Engine, Cobalt, Flux, OAR, Fujitsu's scheduler or LoadLeveler have."""
 
 
 class Pue(NamedTuple):
@@ -80,7 +78,7 @@ def resolve_pue(
     Args:
         pue: Ratio from 1 to 3. Defaults to None, which asks the other sources.
         location: Code of the place. Defaults to ``GREEN_CALLBACKS_LOCATION``.
-        environ: Environment variables. Defaults to those of this process.
+        environ: Environment variables. Defaults to ``os.environ``.
         dmi: Folder with the texts of the machine's firmware. Defaults to the folder of Linux.
 
     Returns:

@@ -1,6 +1,6 @@
-"""Rebuild the tables of the package: ``python -m green_callbacks.carbon.rebuild SOURCE_DIR``.
+"""Rebuild the tables of the package with ``python -m green_callbacks.carbon.rebuild SOURCE_DIR``.
 
-``SOURCE_DIR`` holds the sources as CSV with a header, in UTF-8, all in gCO2e/kWh:
+``SOURCE_DIR`` holds the sources as CSV files in UTF-8 with a header. All intensities are in gCO2e/kWh.
 
 ==================================  ====================================================================
 ``grid_intensity_country.csv``      ``iso3, name, year, g_per_kwh``; ``EU27`` and ``WORLD`` among them
@@ -9,9 +9,10 @@
 ``zone.tab``, ``tzdata.zi``         of the IANA time zone database; the table of time zones stays without them
 ==================================  ====================================================================
 
-They become ``zones.csv`` and ``time_zones.csv``. The other tables are written by hand: ``names.csv`` (two-letter codes
-and what else people type), ``sources.csv``, ``regions.csv`` and ``corrections.csv`` (published figures that a source
-rounds otherwise). What cannot be right stops the rebuild, with all faults in one message, and nothing is written.
+The result is ``zones.csv`` and ``time_zones.csv``. People write the other tables by hand. ``names.csv`` holds
+two-letter codes and further names, and ``corrections.csv`` holds published figures that a source rounds differently.
+The last two are ``sources.csv`` and ``regions.csv``. Any fault stops the rebuild, one message names all faults, and
+nothing is written.
 """
 
 import argparse
@@ -33,12 +34,12 @@ def rebuild(source: Path, target: Path = DATA) -> None:
     """Rebuild ``zones.csv`` and ``time_zones.csv``.
 
     Args:
-        source: Folder with the source files.
-        target: Folder to write to.
+        source: Folder of the source files.
+        target: Folder to write to. Defaults to the package's own folder.
 
     Raises:
-        ConfigurationError: A figure, code or unit cannot be right; the message names each.
-        FileNotFoundError: A source file is not there.
+        ConfigurationError: Some figures, codes or units are wrong. The message names each.
+        FileNotFoundError: A source file is missing.
     """
     figures = read_figures(source)
     check(figures)
@@ -56,11 +57,11 @@ def rebuild(source: Path, target: Path = DATA) -> None:
     for name in sorted({zone.source for zone in figures.values()}):
         latest = [max(zone.figures) for zone in figures.values() if zone.source == name]
         counts = ", ".join(f"{latest.count(year)} of {year}" for year in sorted(set(latest), reverse=True))
-        _logger.info("%s: %d zones, latest figures: %s (gCO2e/kWh)", name, len(latest), counts)
+        _logger.info("%s has %d zones. The latest figures in gCO2e/kWh are %s.", name, len(latest), counts)
 
 
 def _keys(figures: Figures) -> dict[str, list[str]]:
-    """Give every key to one zone: codes before names, countries before their parts, as the zones are ordered."""
+    """Give every key to one zone. Codes win over names, and countries win over their parts."""
     names = {row["zone"]: row for row in read_table("names.csv")}
     taken: dict[str, str] = {}
     for code in figures:
@@ -71,7 +72,7 @@ def _keys(figures: Figures) -> dict[str, list[str]]:
         for text in () if ":" in code else (zone.name, *also):
             owner = taken.setdefault(key(text), code)
             if owner != code and text:
-                _logger.info("%r means %s; %s goes by its code.", text, owner, code)
+                _logger.info("%r means %s, so %s is found by its code only.", text, owner, code)
     taken.pop("", None)
     return {code: [text for text, owner in taken.items() if owner == code] for code in figures}
 
@@ -94,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m green_callbacks.carbon.rebuild", description="Rebuild the tables of the package."
     )
     parser.add_argument("source", type=Path, metavar="SOURCE_DIR", help="folder with the source files")
-    parser.add_argument("--target", type=Path, default=DATA, help="folder to write to; the package's own unless given")
+    parser.add_argument("--target", type=Path, default=DATA, help="folder to write to, by default the package's own")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     rebuild(options.source, options.target)

@@ -1,4 +1,4 @@
-"""The tables of the package, read once, at the first look-up."""
+"""The tables of the package, read once at the first look-up."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -8,21 +8,21 @@ from typing import Final, NamedTuple
 from green_callbacks.errors import ConfigurationError
 
 DATA: Final = Path(__file__).parent / "data"
-"""Where the tables lie in a folder; in a bundle or an archive, :func:`read_table` finds them all the same."""
+"""Folder of the tables. In a bundle or an archive there is no such folder, but :func:`read_table` finds them."""
 
 _NEEDED: Final = ("zones.csv", "sources.csv", "regions.csv")
-"""What every look-up reads."""
+"""Tables that every look-up reads."""
 
 
 class Source(NamedTuple):
-    """Who published a figure, and what it counts.
+    """A publication and the scope of its figures.
 
     Attributes:
         title: Name of the publication.
-        licence: Licence of the figures.
+        licence: License of the figures.
         scope: ``lifecycle`` or ``direct``.
         basis: ``generation`` or ``consumption``.
-        flags: What a reader must know of every figure of this source.
+        flags: Cautions about every figure of this source.
     """
 
     title: str
@@ -36,9 +36,9 @@ class Zone(NamedTuple):
     """A place with figures of its own.
 
     Attributes:
-        code: ISO 3166 code, bidding zone or cloud region, e.g. ``DE``, ``US-CA``, ``gcp:europe-west1``.
+        code: ISO 3166 code, bidding zone or cloud region, such as ``DE``, ``US-CA`` or ``gcp:europe-west1``.
         name: English name.
-        source: Where the figures come from.
+        source: Publication of the figures.
         figures: Carbon intensity in gCO2e/kWh by year, in order of the years.
     """
 
@@ -52,9 +52,9 @@ class Region(NamedTuple):
     """A region of a public cloud.
 
     Attributes:
-        code: Provider and region, e.g. ``aws:eu-north-1``.
-        place: Where it stands, in English.
-        zone: Code of the smallest zone of the tables that holds it.
+        code: Provider and region, such as ``aws:eu-north-1``.
+        place: Location in English.
+        zone: Code of the smallest zone of the tables that contains the region.
     """
 
     code: str
@@ -63,7 +63,7 @@ class Region(NamedTuple):
 
     @property
     def country(self) -> str:
-        """Code of the country that the region stands in."""
+        """Code of the region's country."""
         return country_of(self.zone)
 
 
@@ -73,7 +73,7 @@ class Tables(NamedTuple):
     Attributes:
         zones: Zones by code.
         regions: Cloud regions by code.
-        codes: Code by :func:`key` of everything that people type for it.
+        codes: Codes by the :func:`key` of every known name.
     """
 
     zones: Mapping[str, Zone]
@@ -82,7 +82,11 @@ class Tables(NamedTuple):
 
 
 def key(text: str) -> str:
-    """Reduce what people type to what tells places apart: lower-case letters and digits, without accents."""
+    """Reduce a name to lower-case letters and digits without accents, which is enough to tell places apart.
+
+    Args:
+        text: A name or code as people type it.
+    """
     if not text.isascii():
         import unicodedata
 
@@ -92,25 +96,29 @@ def key(text: str) -> str:
 
 
 def country_of(code: str) -> str:
-    """Return the code of the country that a zone is a part of: ``US`` for ``US-CA``, ``DE`` for ``DE``."""
+    """Return the code of a zone's country, such as ``US`` for ``US-CA`` and ``DE`` for ``DE``.
+
+    Args:
+        code: Code of the zone.
+    """
     return code.partition("-")[0]
 
 
 def missing(name: str) -> str:
-    """Return what to say where a bundle lacks a table.
+    """Return the message for a table that a bundle lacks.
 
     Args:
         name: File name in ``data``.
     """
     return (
         f"This installation lacks the table green_callbacks/carbon/data/{name}, as after bundling without data files. "
-        "Bundle them too (PyInstaller: --collect-data green_callbacks), or give numbers: carbon_intensity= in "
+        "Bundle the data files too (PyInstaller has --collect-data green_callbacks). Or pass carbon_intensity= in "
         "gCO2e/kWh, and pue=."
     )
 
 
 def read_table(name: str) -> list[dict[str, str]]:
-    """Read a table of the package, from wherever the package itself was loaded.
+    """Read a table of the package, also from a bundle or an archive.
 
     Args:
         name: File name in ``data``.
@@ -119,7 +127,7 @@ def read_table(name: str) -> list[dict[str, str]]:
         Its rows by column.
 
     Raises:
-        ConfigurationError: The installation has been bundled without its tables; the message names the file.
+        ConfigurationError: The package was bundled without its tables. The message names the file.
     """
     content = _content(name)
     if content is None:
@@ -128,17 +136,17 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 
 def has_tables(*names: str) -> bool:
-    """Return whether tables are there: bundles may have been made without them.
+    """Tell whether tables exist. A bundle may lack them.
 
     Args:
-        *names: File names in ``data``; those that every look-up reads unless given.
+        *names: File names in ``data``. Defaults to the tables that every look-up reads.
     """
     return all(_content(name) is not None for name in names or _NEEDED)
 
 
 @cache
 def _content(name: str) -> bytes | None:
-    """Return a file of ``data`` through the loader of the package, which reads archives too; None without it."""
+    """Return a file of ``data`` through the package's loader, which reads archives too. None if the file is missing."""
     import pkgutil
 
     try:
@@ -150,9 +158,12 @@ def _content(name: str) -> bytes | None:
 def read_csv(path: Path) -> list[dict[str, str]]:
     """Read a file of comma-separated values with a header, in UTF-8.
 
+    Args:
+        path: The file.
+
     Raises:
-        OSError: It cannot be read.
-        ValueError: It holds something else.
+        OSError: The file cannot be read.
+        ValueError: The file holds something else.
     """
     with path.open(encoding="utf-8-sig", newline="") as lines:
         return _rows(lines)
@@ -165,7 +176,7 @@ def _rows(lines: Iterable[str]) -> list[dict[str, str]]:
         reader = csv.reader(lines)
         header = next(reader, [])
         return [_row(header, row, reader.line_num) for row in reader if row]
-    except csv.Error as error:  # which is no ValueError
+    except csv.Error as error:  # not a ValueError in Python
         raise ValueError(error) from error
 
 
@@ -178,7 +189,7 @@ def _row(header: Sequence[str], row: Sequence[str], number: int) -> dict[str, st
 
 @cache
 def tables() -> Tables:
-    """Return the tables of the package; the first call reads them, in a few milliseconds."""
+    """Return the tables of the package. The first call reads them in a few milliseconds."""
     rows = read_table("zones.csv")
     sources = {row.pop("id"): _source(row) for row in read_table("sources.csv")}
     regions = {row["region"]: Region(row["region"], row["place"], row["zone"]) for row in read_table("regions.csv")}

@@ -1,4 +1,4 @@
-"""The country that a machine's time zone speaks of; nothing is asked of anyone."""
+"""The country of the machine's time zone, without the network."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -14,15 +14,15 @@ _TABLE: Final = "time_zones.csv"
 def country_of_time_zone(environ: Mapping[str, str], etc: Path = Path("/etc")) -> tuple[str, str] | None:
     """Find the country of the machine's time zone.
 
-    The first of ``TZ``, ``/etc/timezone`` and the link ``/etc/localtime`` that names a place counts; UTC and other
-    zones without a place say nothing.
+    The first of ``TZ``, ``/etc/timezone`` and the link ``/etc/localtime`` that names a place counts. UTC and other
+    zones without a place are skipped.
 
     Args:
         environ: Environment variables.
-        etc: Folder of the machine's configuration.
+        etc: Folder of the machine's configuration. Defaults to ``/etc``.
 
     Returns:
-        ISO 3166 two-letter code of the country, and the name of the time zone; None if there is none.
+        ISO 3166 two-letter code of the country, and the name of the time zone. None if no place is found.
     """
     countries: dict[str, str] = {}
     for name in _time_zones(environ, etc):
@@ -42,11 +42,11 @@ def _time_zones(environ: Mapping[str, str], etc: Path) -> Iterator[str]:
     yield _name(environ.get("TZ", ""))
     yield _name(read_or_empty(etc / "timezone"))
     with suppress(OSError):
-        # One step only: the files of some zones are themselves links, to other countries.
+        # Only the first link counts, because the files of some zones are links to other countries.
         yield _name(str((etc / "localtime").readlink()))
 
 
 def _name(text: str) -> str:
-    """Return the name of a time zone given as a name, ``:name`` or path into a time-zone database."""
+    """Return the name of a time zone from a name, from ``:name``, or from a path into a time-zone database."""
     name = text.strip().removeprefix(":").rpartition("zoneinfo/")[2]
     return name.removeprefix("posix/").removeprefix("right/")

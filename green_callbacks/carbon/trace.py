@@ -1,4 +1,4 @@
-"""A carbon intensity that was recorded, or foretold, as a series over time."""
+"""A recorded or predicted carbon intensity as a series over time."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -20,25 +20,32 @@ from green_callbacks.units import SECONDS_PER_HOUR, described, finite_number
 class TraceIntensity:
     """A carbon intensity that changes in steps, for simulations, replays and forecasts.
 
-    Each value holds until the next time of the series. A time with no value begins a gap, in which the last value is
-    held; before the first value and after the last those two stand in. Held values are flagged ``stale`` and have the
-    smallest and the largest value of the trace as low and high.
+    Each value holds until the next time of the series. A time without a value begins a gap. In a gap the last value is
+    held, before all values the first, and after all values the last. Held values are flagged ``stale``, and their
+    bounds are the smallest and the largest value of the trace.
 
     Args:
-        series: Path of a CSV file with the columns ``utc`` (ISO 8601) and ``g_per_kwh`` (blank in a gap); or pairs of
+        series: Path of a CSV file with the columns ``utc`` (ISO 8601) and ``g_per_kwh`` (blank in a gap). Or pairs of
             an aware time and gCO2e/kWh, in any order.
-        zone: Code of the place, as a label.
-        name: English name of the place, as a label.
-        scope: ``lifecycle`` or ``direct``.
-        basis: ``generation`` or ``consumption``.
-        source: Who published it; the file's name unless given.
-        licence: Licence of the figures.
-        step_seconds: How long a value holds at most, in s: a longer distance to the next one is a gap. Without it, any
-            distance is bridged, and the last value holds for as long as the one before.
+        zone: Code of the place, as a label. Defaults to None.
+        name: English name of the place, as a label. Defaults to None.
+        scope: ``lifecycle`` or ``direct``. Defaults to None.
+        basis: ``generation`` or ``consumption``. Defaults to None.
+        source: Publisher of the figures. Defaults to the file's name.
+        licence: License of the figures. Defaults to None.
+        step_seconds: Longest time that a value holds, in s. A longer distance to the next value is a gap. Defaults to
+            any distance, and the last value holds as long as the value before it.
 
     Raises:
-        ConfigurationError: The series cannot be read, holds no value, a value that no grid has, a time without a time
-            zone, or a time twice.
+        ConfigurationError: The series cannot be read or holds no value. Or it holds a value beyond any grid, a time
+            without a time zone, or a time twice.
+
+    Example:
+        >>> from datetime import timedelta
+        >>> noon = datetime(2025, 6, 1, 12, tzinfo=UTC)
+        >>> trace = TraceIntensity([(noon, 100.0), (noon + timedelta(hours=1), 300.0)])
+        >>> trace.over(noon, noon + timedelta(hours=2)).g_per_kwh
+        200.0
     """
 
     is_instant: ClassVar[bool] = True
@@ -91,11 +98,11 @@ class TraceIntensity:
         return self._intensity(self._steps.at(when.timestamp()))
 
     def over(self, start: datetime, end: datetime) -> Intensity:
-        """Return the mean over an interval, weighted by time; exact but for the rounding of floating point.
+        """Return the mean over an interval, weighted by time and exact up to rounding errors.
 
         Args:
             start: Beginning, aware.
-            end: End, aware; what is not after the beginning counts as the beginning.
+            end: End, aware. An end that is not after the beginning counts as the beginning.
         """
         return self._intensity(self._steps.over(start.timestamp(), end.timestamp()))
 
@@ -113,13 +120,13 @@ class TraceIntensity:
 def _points(series: Series, step_seconds: float | None) -> list[Point]:
     is_time = isinstance(step_seconds, int | float) and not isinstance(step_seconds, bool) and step_seconds > 0
     if step_seconds is not None and not is_time:
-        msg = f"step_seconds is how long a value holds at most, a number above 0 s, not {described(step_seconds)}."
+        msg = f"step_seconds must be a number of seconds above 0, not {described(step_seconds)}."
         raise ConfigurationError(msg)
     ordered = sorted((_seconds(when), value) for when, value in _pairs(series))
     steps = [following - this for (this, _), (following, _) in pairwise(ordered)]
     if 0.0 in steps:
         twice = datetime.fromtimestamp(ordered[steps.index(0.0)][0], UTC)
-        msg = f"A trace has one value for each time, and this one has two for {twice:%Y-%m-%d %H:%M} UTC."
+        msg = f"A trace has one value for each time, but this trace has two for {twice:%Y-%m-%d %H:%M} UTC."
         raise ConfigurationError(msg)
     steps.append(steps[-1] if steps else SECONDS_PER_HOUR)
     points = [
@@ -128,7 +135,7 @@ def _points(series: Series, step_seconds: float | None) -> list[Point]:
         if not isnan(value)
     ]
     if not points:
-        msg = "A trace needs at least one value, and this one has none."
+        msg = "A trace needs at least one value, but this trace has none."
         raise ConfigurationError(msg)
     return points
 
@@ -148,13 +155,13 @@ def _unpacked(series: Series) -> Iterator[tuple[datetime, float | None]]:
             when, value = pair
             yield when, value
     except (TypeError, ValueError) as error:
-        kind = "a mapping: pass its items()" if isinstance(series, Mapping) else f"{described(series)}: {error}"
+        kind = "a mapping. Pass its items()" if isinstance(series, Mapping) else f"{described(series)} ({error})"
         msg = f"A trace is a path, or pairs of an aware time and a number of gCO2e/kWh, not {kind}."
         raise ConfigurationError(msg) from error
 
 
 def _is_unknown(value: object) -> bool:
-    """Return whether a value stands for a gap: None, or what any kind of number calls NaN."""
+    """Tell whether a value means a gap, which is None or the NaN of any kind of number."""
     if value is None or isinstance(value, float):
         return value is None or isnan(value)
     return isinstance(value, SupportsFloat) and type(value).__name__.startswith("float") and isnan(float(value))
@@ -164,7 +171,7 @@ def _number(value: object, when: object) -> float:
     try:
         return value if isinstance(value, float) else finite_number(value)
     except ValueError as error:
-        msg = f"A trace holds numbers of gCO2e/kWh, or None where nothing is known: {error} ({when})."
+        msg = f"A trace holds numbers of gCO2e/kWh, or None in a gap, but {error} ({when})."
         raise ConfigurationError(msg) from error
 
 

@@ -1,16 +1,19 @@
-"""Look-up of the carbon intensity of a place, in the tables of the package."""
+"""Look-up of a place's carbon intensity in the tables of the package."""
 
 from collections.abc import Iterable
 from math import ceil, floor
-from typing import SupportsIndex
+from typing import Final, SupportsIndex
 
 from green_callbacks.carbon.tables import Region, Tables, Zone, country_of, key, tables
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.units import described
 
-WORLD = "WORLD"
-_YEARS = 5  # how many years of a zone make its range
+WORLD: Final = "WORLD"
+"""Code of the world in the tables."""
+
+_YEARS: Final = 5
+"""Number of years that make the range of a zone."""
 
 Range = tuple[float, float] | tuple[None, None]
 
@@ -18,30 +21,38 @@ Range = tuple[float, float] | tuple[None, None]
 def lookup(zone: str, *, year: int | None = None) -> Intensity:
     """Look up the yearly average carbon intensity of a place.
 
-    ``low_g_per_kwh`` and ``high_g_per_kwh`` say how far a figure can be from what holds today: the smallest and the
-    largest of the zone's own yearly values over the five years that end with this one (the first five years of the
-    table for years before). Where there are fewer years (states, provinces, bidding zones, Google's regions) its
-    country's range is taken over in proportion, widened to hold them. For the world they are the 5th and the 95th
-    percentile of the countries. They are None where there is nothing to take a range from.
+    ``low_g_per_kwh`` and ``high_g_per_kwh`` tell how far a figure can be from the present value. They are the smallest
+    and the largest of the zone's own yearly values over the five years that end with ``year``. For early years they
+    come from the first five years of the table.
 
-    Figures count the life cycle where there is such a figure for the place. Others have ``scope="direct"`` and the flag
-    ``direct only``. A region of AWS or Azure has the figure of the smallest place in the tables that it stands in,
-    named in brackets; a region of Google Cloud has Google's own.
+    Some zones have fewer years, such as states, provinces, bidding zones and Google's regions. They take over their
+    country's range in proportion, widened to hold their own values. The range of the world is the 5th and the 95th
+    percentile of the countries. Bounds are None where no range is known.
+
+    Figures count the life cycle if the place has such a figure. Others have ``scope="direct"`` and the flag ``direct
+    only``. A region of AWS or Azure has the figure of the smallest place in the tables that contains it, and the place
+    is named in brackets. A region of Google Cloud has Google's own figure.
 
     Args:
         zone: ISO 3166 code of two or three letters, English name, ``EU``, ``WORLD``, state (``US-CA``), province
             (``CN-YN``), bidding zone (``SE-SE3``) or cloud region (``aws:eu-north-1``, ``gcp:europe-west1``,
-            ``azure:westeurope``). Case, accents and punctuation do not matter. A name that is both a country's and
-            a state's is the country's.
-        year: Calendar year; the latest that there is unless given.
+            ``azure:westeurope``). Case, accents and punctuation do not matter. A name of both a country and a state
+            means the country.
+        year: Calendar year. Defaults to the latest year of the place.
 
     Returns:
-        The intensity with its provenance. The flag ``old`` marks a figure that was the latest more than five years
-        before those of other places.
+        The intensity with its provenance. The flag ``old`` marks a latest figure that is more than five years older
+        than the latest figures of other places.
 
     Raises:
-        UnknownZoneError: No such place is in the tables; the message names the nearest.
-        ConfigurationError: There is no figure for that year; the message names the years that there are.
+        UnknownZoneError: The place is in no table. The message names the nearest places.
+        ConfigurationError: The place has no figure for that year. The message names the known years.
+
+    Example:
+        >>> lookup("Germany", year=2025).g_per_kwh
+        329.7
+        >>> lookup("aws:eu-north-1").name
+        'Stockholm (SE-SE3)'
     """
     _check(year)
     known = tables()
@@ -71,30 +82,30 @@ def lookup(zone: str, *, year: int | None = None) -> Intensity:
 
 def _check(year: object) -> None:
     if year is not None and (isinstance(year, bool) or not isinstance(year, SupportsIndex)):
-        msg = f"year is a whole number such as 2025, not {described(year)}."
+        msg = f"year must be a whole number such as 2025, not {described(year)}."
         raise ConfigurationError(msg)
 
 
 def find(text: str) -> str:
-    """Return the code of the place that a text means.
+    """Return the code of the place that a text names.
 
     Args:
         text: Code or name, as in :func:`lookup`.
 
     Returns:
-        The code as the tables spell it.
+        The code as spelled in the tables.
 
     Raises:
-        UnknownZoneError: No such place is in the tables.
+        UnknownZoneError: The place is in no table.
     """
     known = tables()
-    wanted = key(str(text))  # whatever was passed as a location, the answer is one sentence
+    wanted = key(str(text))  # any object gets the same message as an unknown name
     code = known.codes.get(wanted)
     if code is None:
         nearest = " or ".join(_nearest(wanted, known))
-        hint = f": did you mean {nearest}? " if nearest else ". "
-        remedy = "Write an ISO 3166 code, an English name or a cloud region, or give carbon_intensity in gCO2e/kWh."
-        msg = f"Unknown location {described(text)}{hint}{remedy}"
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        remedy = "Write an ISO 3166 code, an English name or a cloud region, or pass carbon_intensity in gCO2e/kWh."
+        msg = f"Unknown location {described(text)}.{hint} {remedy}"
         raise UnknownZoneError(msg)
     return code
 
@@ -117,7 +128,7 @@ def _year(place: Zone, year: int | None) -> int:
         return max(place.figures)
     if year not in place.figures:
         years = ", ".join(map(str, place.figures))
-        msg = f"There is no figure for {place.name} ({place.code}) in {year}: choose one of {years}."
+        msg = f"There is no figure for {place.name} ({place.code}) in {year}. Choose one of {years}."
         raise ConfigurationError(msg)
     return year
 
@@ -142,7 +153,10 @@ def _years_before(place: Zone, year: int) -> list[float]:
 
 
 def _percentiles(known: Tables, year: int) -> Range:
-    """Return the 5th and 95th percentile of the countries, each with its latest of the five years to ``year``."""
+    """Return the 5th and 95th percentile of the countries.
+
+    Each country counts with its latest figure of the five years up to ``year``.
+    """
     countries = (zone for code, zone in known.zones.items() if len(code) == 2 and code != "EU")  # noqa: PLR2004  ISO
     latest = (_latest(zone.figures.items(), year) for zone in countries)
     values = sorted(value for value in latest if value is not None)

@@ -29,7 +29,7 @@ def where(intensity: Intensity) -> str | None:
         intensity: Carbon intensity of the run.
 
     Returns:
-        The name and code of the place. A guessed place says what it was guessed from. None for an unknown place.
+        The name and code of the place. A guess names its origin, too. None for an unknown place.
     """
     named = intensity.name or intensity.zone
     if named is None or intensity.found_by == "world average":

@@ -1,4 +1,4 @@
-"""The destinations of records: TensorBoard, and any sink of your own."""
+"""The destinations of records, such as TensorBoard or a sink of your own."""
 
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.sinks.scalars import is_ours, scalars

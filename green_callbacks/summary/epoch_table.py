@@ -17,7 +17,7 @@ _METRIC_DIGITS: Final = 4
 """Significant digits of a metric."""
 
 _HEADER_ROWS: Final = 2
-"""Number of rows above the rule: the names of the columns, and how the energy in them was obtained."""
+"""Number of rows above the rule. The first row names the columns, and the second how their energy was obtained."""
 
 _LONGEST_CELL: Final = 80
 """Longest name of a metric or component, in characters. It takes most of the width of a page."""

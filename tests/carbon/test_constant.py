@@ -34,7 +34,7 @@ def test_out_of_range_is_refused(number: float):
 
 @pytest.mark.parametrize("thing", ["much", "", None, [380]])
 def test_what_is_no_number_is_refused(thing: object):
-    with pytest.raises(ConfigurationError, match="or a provider of one:"):
+    with pytest.raises(ConfigurationError, match="or a provider, but"):
         ConstantIntensity.given(thing)  # type: ignore[arg-type]
 
 
@@ -45,7 +45,7 @@ def test_a_record_out_of_range_is_refused():
 
 def test_kilograms_are_noticed(caplog: pytest.LogCaptureFixture):
     ConstantIntensity.given(0.38)
-    assert "if it is in kg, multiply by 1000" in caplog.text
+    assert "If it is in kg/kWh, multiply it by 1000" in caplog.text
 
 
 def test_nothing_else_is_logged(caplog: pytest.LogCaptureFixture):

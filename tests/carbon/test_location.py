@@ -118,5 +118,5 @@ def test_this_machine_resolves():
 
 @pytest.mark.parametrize("location", [5, b"DE", ["DE"], True], ids=str)
 def test_a_location_that_is_no_text_is_refused_in_a_sentence(location: object):
-    with pytest.raises(ConfigurationError, match="location is a text"):
+    with pytest.raises(ConfigurationError, match="location must be a text"):
         resolve_intensity(location)

@@ -80,7 +80,7 @@ def test_years_and_unit_are_said(source: Path, target: Path, caplog: pytest.LogC
         rebuild(source, target)
     assert "gCO2e/kWh" in caplog.text
     assert "1 of 2009" in caplog.text
-    assert "'Georgia' means GE; US-GA goes by its code" in caplog.text
+    assert "'Georgia' means GE, so US-GA is found by its code only" in caplog.text
 
 
 def test_the_command(source: Path, target: Path):
@@ -172,7 +172,7 @@ def test_pounds_are_noticed(source: Path, target: Path):
 
 
 @pytest.mark.parametrize(
-    ("code", "fault"), [("WORLD", "no figures for the WORLD"), ("SGP", "aws:ap-southeast-1 stands in SG")]
+    ("code", "fault"), [("WORLD", "no figures for the WORLD"), ("SGP", "aws:ap-southeast-1 lies in SG")]
 )
 def test_what_others_rely_on_must_be_there(code: str, fault: str, source: Path, target: Path):
     lines = (source / COUNTRIES).read_text(encoding="utf-8").splitlines(keepends=True)

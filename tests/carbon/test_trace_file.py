@@ -21,19 +21,19 @@ def trace(tmp_path):
     [
         ("utc;g_per_kwh\n2026-01-01T00:00Z;56,3\n", r"divided by semicolons. Divide them by commas, and write decimal"),
         ("utc\tg_per_kwh\n2026-01-01T00:00Z\t56.3\n", "divided by tabs"),
-        ('utc,g_per_kwh\n2026-01-01T00:00Z,"56,3"\n', r"line 2: '56,3' is no number; .* as in 56\.3, not a comma"),
+        ('utc,g_per_kwh\n2026-01-01T00:00Z,"56,3"\n', r"line 2 .'56,3' is no number; .* as in 56\.3, not a comma"),
         ("utc,g_per_kwh\n2026-01-01T00:00Z,56,3\n", "line 2 has 3 columns, .* A decimal comma divides columns"),
         ("", "it holds no values"),
         ("utc,g_per_kwh\n", "it holds no values"),
         ("2026-01-01T00:00Z,56.3\n2026-01-01T01:00Z,56.4\n", "its first line names the columns '2026-01-01T00:00Z'"),
         ("time,co2\n2026-01-01T00:00Z,56.3\n", "names the columns 'time', 'co2'"),
         ("utc,g_per_kwh\n01.01.2026 00:00,56.3\n", r"time '01\.01\.2026 00:00'. Write ISO 8601"),
-        ("utc,g_per_kwh\n2026-01-01T00:00Z,n/a\n", "line 2: 'n/a' is no number"),
+        ("utc,g_per_kwh\n2026-01-01T00:00Z,n/a\n", "line 2 .'n/a' is no number"),
         ("utc,g_per_kwh\n2026-01-01T00:00Z,inf\n", "inf is not finite"),
         ("utc,g_per_kwh\n2026-01-01T00:00Z,\n", "at least one value"),
         ("utc,g_per_kwh\n2026-01-01T00:00Z,5\n2026-01-01T00:00,6\n", "has two for 2026-01-01 00:00 UTC"),
-        (b"PK\x03\x04\xff\xfe\x00\x00" * 20, "no text in UTF-8. A workbook must be saved as CSV"),
-        ("utc,g_per_kwh\n2026-01-01T00:00Z,56.3\n".encode("utf-16"), "no text in UTF-8"),
+        (b"PK\x03\x04\xff\xfe\x00\x00" * 20, "not in UTF-8. Save a workbook as CSV"),
+        ("utc,g_per_kwh\n2026-01-01T00:00Z,56.3\n".encode("utf-16"), "not in UTF-8"),
     ],
 )
 def test_what_cannot_be_read_is_said_with_the_remedy(content, said, trace):
@@ -60,5 +60,5 @@ def test_what_is_no_series_is_refused(series):
 @pytest.mark.parametrize("seconds", ["3600", True, 0, -1, float("nan")])
 def test_how_long_a_value_holds_is_a_number_of_seconds(seconds, tmp_path):
     (tmp_path / "trace.csv").write_text("utc,g_per_kwh\n2026-01-01T00:00Z,56.3\n")
-    with pytest.raises(ConfigurationError, match="step_seconds is"):
+    with pytest.raises(ConfigurationError, match="step_seconds must be"):
         TraceIntensity(tmp_path / "trace.csv", step_seconds=seconds)

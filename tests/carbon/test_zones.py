@@ -144,7 +144,7 @@ def test_turin_is_not_taken_for_belgium():
 
 def test_googles_figures_of_the_year_before_can_be_asked_for():
     assert lookup("gcp:europe-west1", year=2024).g_per_kwh == 103.37
-    with pytest.raises(ConfigurationError, match="choose one of 2025"):
+    with pytest.raises(ConfigurationError, match="Choose one of 2025"):
         lookup("gcp:asia-southeast3", year=2024)  # which was not there yet
 
 
@@ -164,7 +164,7 @@ def test_the_range_of_a_region_holds_its_own_years_and_its_countrys_range():
 
 @pytest.mark.parametrize("year", ["2024", True, 2024.0, [2024]])
 def test_a_year_is_a_whole_number(year):
-    with pytest.raises(ConfigurationError, match="year is a whole number such as 2025, not"):
+    with pytest.raises(ConfigurationError, match="year must be a whole number such as 2025, not"):
         lookup("DE", year=year)
 
 
@@ -174,7 +174,7 @@ def test_another_year():
 
 
 def test_a_year_without_a_figure_names_those_with_one():
-    with pytest.raises(ConfigurationError, match=r"Germany \(DE\) in 1999: choose one of 2015, .*2025"):
+    with pytest.raises(ConfigurationError, match=r"Germany \(DE\) in 1999. Choose one of 2015, .*2025"):
         lookup("DE", year=1999)
 
 

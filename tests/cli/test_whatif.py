@@ -97,7 +97,7 @@ def test_named_places_stand_in_place_of_the_usual_ones(command, ledger):
 
 @pytest.mark.parametrize(
     ("options", "said"),
-    [(["--zone", "Atlantis"], "Unknown location 'Atlantis'"), (["--zone", "US-CA", "--year", "2015"], "choose one of")],
+    [(["--zone", "Atlantis"], "Unknown location 'Atlantis'"), (["--zone", "US-CA", "--year", "2015"], "Choose one of")],
 )
 def test_a_named_place_that_there_is_not_is_refused(command, ledger, options, said):
     status, out, err = command("whatif", ledger("one", **IN_GERMANY), *options)

@@ -41,7 +41,7 @@ def test_the_version_of_the_service_is_4_unless_asked(options, version):
 
 @pytest.mark.parametrize("version", [2, 5, "4", None, True, 4.5])
 def test_another_version_is_refused(version):
-    with pytest.raises(ConfigurationError, match="version is that of Electricity Maps' API, 4 or 3"):
+    with pytest.raises(ConfigurationError, match="version must be 4 or 3, a version of Electricity Maps' API"):
         ElectricityMaps("DE", "token", version=version)
 
 
@@ -52,9 +52,9 @@ def test_another_version_is_refused(version):
         (5, {}, "token= takes a text"),
         (" \n", {}, "A token is needed"),
         ("to ken", {}, "characters that no token has"),
-        ("token", {"cache": 5}, "cache is the path of a folder, not 5"),
-        ("token", {"base_url": 5}, "base_url is the address of a service"),
-        ("token", {"base_url": "api.electricitymaps.com"}, "base_url is the address of a service"),
+        ("token", {"cache": 5}, "cache must be the path of a folder, not 5"),
+        ("token", {"base_url": 5}, "base_url must be the address of a service"),
+        ("token", {"base_url": "api.electricitymaps.com"}, "base_url must be the address of a service"),
     ],
 )
 def test_options_that_cannot_work_are_refused_at_construction(token, options, said):

@@ -1,1 +1,4 @@
-"""Carbon intensity from web services: polite, bounded in time, and never without an answer."""
+"""Carbon intensities from web services.
+
+The providers ask rarely, wait a limited time, and always have an answer.
+"""

@@ -1,4 +1,4 @@
-"""Work on the network that is given up after a time, whatever the other side does."""
+"""Network calls with a time limit that the other side cannot exceed."""
 
 import threading
 from collections.abc import Callable
@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 class Lifeline:
-    """The connections of some work, so that they can be cut from outside.
+    """The connections of some network call, so that another thread can cut them.
 
-    A connection's own timeout starts anew with every byte: one who sends a byte now and then is never late.
+    A connection's own timeout starts anew with every byte, so a slow sender could delay a call forever.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class Lifeline:
         self._is_cut = False
 
     def hold(self, connection: "socket") -> None:
-        """Add a connection; it is cut at once where the time is over.
+        """Add a connection. It is cut at once if the time is over.
 
         Args:
             connection: A connected socket.
@@ -34,7 +34,7 @@ class Lifeline:
                 self._shut()
 
     def cut(self) -> None:
-        """End all connections, so that a thread that waits on one of them wakes up."""
+        """End all connections, so that a thread that waits for one of them wakes up."""
         with self._lock:
             self._is_cut = True
             self._shut()
@@ -44,23 +44,27 @@ class Lifeline:
 
         for connection in self._sockets:
             with suppress(OSError):
-                socket.shutdown(connection, SHUT_RDWR)  # not TLS's own, which would wait for the other side
+                socket.shutdown(connection, SHUT_RDWR)  # the shutdown of TLS would wait for the other side
 
 
 def within(seconds: float, work: Callable[[Lifeline], T]) -> T:
-    """Do work on a thread of its own and wait for it no longer than a given time.
+    """Run work on its own thread and wait for it a limited time.
 
-    Looking up a name cannot be cut; the thread is then left to end by itself, which nothing waits for.
+    A name look-up cannot be cut. Its thread is left behind and ends by itself, and nothing waits for it.
 
     Args:
-        seconds: How long, in s.
-        work: What to do; tells the lifeline of its connections.
+        seconds: Longest wait, in s.
+        work: The work. It adds its connections to the lifeline.
 
     Returns:
-        What the work returns.
+        The result of the work.
 
     Raises:
-        TimeoutError: It took longer.
+        TimeoutError: The work took longer.
+
+    Example:
+        >>> within(5.0, lambda lifeline: "done")
+        'done'
     """
     lifeline = Lifeline()
     results: list[T] = []

@@ -1,4 +1,4 @@
-"""Electricity Maps: the carbon intensity of what is consumed in a zone, live and ahead, with a token."""
+"""Live and predicted carbon intensity from Electricity Maps, with a token."""
 
 import re
 from collections.abc import Iterator
@@ -19,29 +19,38 @@ from green_callbacks.units import SECONDS_PER_HOUR
 
 _HOME: Final = "https://api.electricitymaps.com"
 _VERSIONS: Final = (3, 4)
+"""Versions of the service's API that are known."""
+
 _ZONE: Final = re.compile(r"[A-Z]{2}(-[A-Z0-9]+)*")
 _STEP_SECONDS: Final = {"5_minutes": SECONDS_PER_HOUR / 12, "15_minutes": SECONDS_PER_HOUR / 4}
+"""Length of a step in s, by the service's word for it. Any other step is an hour."""
 
 
 class ElectricityMaps(LiveIntensity):
-    """Electricity Maps: hours, over the life cycle, imports and exports followed.
+    """The carbon intensity of a zone's consumption, from Electricity Maps.
 
-    Values that the service estimates are flagged ``estimated``. A service that answers for another zone, as it does by
-    itself for a zone that it does not know, is not believed. Forecasts need a plan that has them.
+    Values are hourly, count the life cycle, and follow imports and exports. Values that the service estimated are
+    flagged ``estimated``. An answer for another zone is refused, because the service replaces zones that it does not
+    know. Forecasts need a plan that includes them.
 
     Args:
-        zone: Zone as the service spells it, such as ``"DE"`` or ``"US-CAL-CISO"``.
-        token: The token; read from ``GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN`` unless given, and always from there by a
-            pickled copy: the token itself is in no pickle, log or record.
-        static: Place of the tables whose yearly average stands in where the service says nothing; the zone or its
-            country unless given.
-        version: Version of the service's API: 4, or 3, its legacy; not used where ``base_url`` is given, which names
-            it.
+        zone: Zone in the service's spelling, such as ``"DE"`` or ``"US-CAL-CISO"``.
+        token: The token. Defaults to ``GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN``. A pickled copy always reads it from
+            there, because no pickle, log or record holds the token.
+        static: Place of the tables whose yearly average counts while the service gives no value. Defaults to the zone
+            or its country.
+        version: Version of the service's API, 4 or the older 3. ``base_url`` overrides it. Defaults to 4.
         options: As in :class:`~green_callbacks.carbon.live.provider.LiveOptions`.
 
     Raises:
-        ConfigurationError: There is no token, the zone is none, or an option cannot work.
+        ConfigurationError: The token is missing, the zone is wrong, or an option cannot work.
         UnknownZoneError: ``static`` is in no table.
+
+    Example:
+        >>> from importlib.util import find_spec
+        >>> if find_spec("httpx2"):  # pip install 'green-callbacks[live]'
+        ...     provider = ElectricityMaps("DE", token="secret")
+        ...     assert repr(provider) == "ElectricityMaps('DE')"
     """
 
     def __init__(
@@ -54,12 +63,9 @@ class ElectricityMaps(LiveIntensity):
         **options: Unpack[LiveOptions],
     ) -> None:
         if isinstance(version, bool) or version not in _VERSIONS:
-            msg = f"version is that of Electricity Maps' API, 4 or 3, not {version!r}."
+            msg = f"version must be 4 or 3, a version of Electricity Maps' API, not {version!r}."
             raise ConfigurationError(msg)
-        self._zone = str(zone).strip().upper()
-        if not _ZONE.fullmatch(self._zone):
-            msg = f"zone is one of Electricity Maps', such as 'DE' or 'US-CAL-CISO', not {zone!r}."
-            raise ConfigurationError(msg)
+        self._zone = _checked_zone(zone)
         self._token = Token(token, TOKEN_VARIABLE)
         place = lookup(static) if static is not None else _static(self._zone)
         label = Intensity(
@@ -74,7 +80,7 @@ class ElectricityMaps(LiveIntensity):
         )
         super().__init__(label, place, f"{_HOME}/v{version:d}", **options)
         if not (self._base_url.startswith("https:") or is_local(self._base_url)):
-            msg = "base_url begins with https: where a token is sent, as anyone on the way could read it otherwise."
+            msg = "base_url must begin with https, because anyone on the way could read the token otherwise."
             raise ConfigurationError(msg)
 
     def _request(self) -> Request:
@@ -87,7 +93,7 @@ class ElectricityMaps(LiveIntensity):
         parameters = {
             "zone": self._zone,
             "emissionFactorType": "lifecycle",
-            # Without this, a zone that the service does not know becomes the one of the caller's address.
+            # Without this, the service replaces an unknown zone by the zone of the caller's address.
             "shouldUseFallbackCallerLookup": "false",
         }
         return Request(f"{self._base_url}/carbon-intensity/{what}", parameters, {"auth-token": self._token.secret})
@@ -96,10 +102,10 @@ class ElectricityMaps(LiveIntensity):
         answer = mapping(payload)
         zone = answer.get("zone")
         if zone != self._zone:
-            msg = "it answered for another zone; check the zone's name" if zone else "its answer names no zone"
+            msg = "it answered for another zone, so check the zone's name" if zone else "its answer names no zone"
             raise ServiceError(msg)
         if answer.get("emissionFactorType", "lifecycle") != "lifecycle":
-            msg = "it answered with other emission factors than those asked for"
+            msg = "it answered with other emission factors than requested"
             raise ServiceError(msg)
         step_seconds = _STEP_SECONDS.get(str(answer.get("temporalGranularity")), SECONDS_PER_HOUR)
         for row in map(mapping, sequence(answer.get("forecast", answer.get("data", answer)))):
@@ -108,8 +114,16 @@ class ElectricityMaps(LiveIntensity):
                 yield Point(start, start + step_seconds, value, ("estimated",) if row.get("isEstimated") else ())
 
 
+def _checked_zone(zone: str) -> str:
+    checked = str(zone).strip().upper()
+    if not _ZONE.fullmatch(checked):
+        msg = f"zone must be a zone of Electricity Maps, such as 'DE' or 'US-CAL-CISO', not {zone!r}."
+        raise ConfigurationError(msg)
+    return checked
+
+
 def _static(zone: str) -> Intensity:
-    """Return the smallest place of the tables that a zone is, or is a part of."""
+    """Return the smallest place of the tables that contains a zone."""
     for code in (zone, country_of(zone)):
         with suppress(UnknownZoneError):
             return lookup(code)

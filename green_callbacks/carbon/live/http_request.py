@@ -1,4 +1,4 @@
-"""One question to a web service and its answer, within bounds of time and size."""
+"""A request to a web service, with limits of time and size."""
 
 import json
 import re
@@ -20,20 +20,38 @@ if TYPE_CHECKING:
     import httpx2
 
 TIMEOUT_SECONDS: Final = 3.0
+"""Longest wait for an answer, in s."""
+
 _ATTEMPTS: Final = 3
+"""Number of attempts within that time."""
+
 _MAX_BYTES: Final = 1 << 20
-_OK, _UNAUTHORIZED, _FORBIDDEN, _BUSY = 200, 401, 403, 429
+"""Largest answer that is read, in bytes. A forecast of two days is far smaller."""
+
+_OK: Final = 200
+"""HTTP status of a good answer."""
+
+_UNAUTHORIZED: Final = 401
+"""HTTP status of a missing or wrong token."""
+
+_FORBIDDEN: Final = 403
+"""HTTP status of a token without the needed rights."""
+
+_BUSY: Final = 429
+"""HTTP status of too many requests."""
+
 _PASSING: Final = frozenset({408, 425, 500, 502, 503, 504})
+"""HTTP statuses of failures that may pass soon."""
 _AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.IGNORECASE)
 
 
 class ServiceError(Exception):
-    """A service that did not answer as it should.
+    """A service failed to answer, or its answer is wrong.
 
     Attributes:
-        reason: What happened and what to do, in words that hold nothing the service or the user sent.
-        is_passing: Whether asking again at once may help.
-        wait_seconds: How long the service asks not to be asked, in s; None if it says nothing.
+        reason: The failure and its remedy, in words that repeat nothing from the service or the user.
+        is_passing: Whether another attempt may help at once.
+        wait_seconds: Wait that the service asks for, in s. None if it asks for none.
     """
 
     def __init__(self, reason: str, *, is_passing: bool = False, wait_seconds: float | None = None) -> None:
@@ -45,12 +63,12 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question.
+    """A request.
 
     Attributes:
         url: Address without parameters.
         parameters: Parameters of the query.
-        headers: Headers that may hold a secret, and so are never shown.
+        headers: Headers. They may hold a secret and are never shown.
     """
 
     url: str
@@ -63,8 +81,8 @@ class Reply:
     """An answer.
 
     Attributes:
-        payload: The JSON that came.
-        max_age_seconds: For how long the service says that it holds, in s.
+        payload: The JSON content.
+        max_age_seconds: How long the answer holds according to the service, in s.
     """
 
     payload: object
@@ -72,18 +90,19 @@ class Reply:
 
 
 def fetch(request: Request, timeout_seconds: float = TIMEOUT_SECONDS) -> Reply:
-    """Ask a service, again after a short while if it stumbles.
+    """Ask a service, with more attempts if it fails for a moment.
 
     Args:
-        request: The question.
-        timeout_seconds: How long to wait for the answer in all, in s: name, connection, every byte, and again. Loading
-            the client and the certificates, which a busy machine may take long over, comes before.
+        request: The request.
+        timeout_seconds: Longest wait for the answer in total, in s. It includes name look-up, connection and all
+            attempts. Loading the client and the certificates comes before, and may take long on a busy machine.
+            Defaults to 3.
 
     Returns:
         The answer.
 
     Raises:
-        ServiceError: There is none, or it is not JSON of a sensible size.
+        ServiceError: There is no answer, or it is no JSON or too large.
     """
     import tenacity
 
@@ -105,7 +124,7 @@ def _trust() -> "SSLContext":
     try:
         context: SSLContext = httpx2.create_ssl_context()
     except OSError as failure:  # SSL_CERT_FILE or SSL_CERT_DIR
-        msg = f"{type(failure).__name__} with the certificates; check SSL_CERT_FILE"
+        msg = f"{type(failure).__name__} with the certificates, so check SSL_CERT_FILE"
         raise ServiceError(msg) from None
     return context
 
@@ -114,7 +133,7 @@ def _once(request: Request, trust: "SSLContext", deadline: float) -> Reply:
     try:
         result = within(deadline - time.monotonic(), partial(_ask, request, trust))
     except TimeoutError:
-        msg = "it did not answer in time; check the network"
+        msg = "it did not answer in time, so check the network"
         raise ServiceError(msg) from None
     if isinstance(result, ServiceError):
         raise result
@@ -122,7 +141,7 @@ def _once(request: Request, trust: "SSLContext", deadline: float) -> Reply:
 
 
 def _ask(request: Request, trust: "SSLContext", lifeline: Lifeline) -> Reply | ServiceError:
-    """Ask once; what goes wrong is returned, as there is nobody on this thread to catch it."""
+    """Ask once. Errors are returned, because nothing on this thread could catch them."""
     import httpx2
 
     def connected(event: str, info: Mapping[str, Any]) -> None:
@@ -131,7 +150,7 @@ def _ask(request: Request, trust: "SSLContext", lifeline: Lifeline) -> Reply | S
 
     headers = {
         "Accept": "application/json",
-        "Accept-Encoding": "identity",  # what is not packed cannot unpack to more than was read
+        "Accept-Encoding": "identity",  # a compressed answer could be far larger than the bytes that were read
         "User-Agent": f"green-callbacks/{__version__}",
         **request.headers,
     }
@@ -144,8 +163,8 @@ def _ask(request: Request, trust: "SSLContext", lifeline: Lifeline) -> Reply | S
     except ServiceError as failure:
         return failure
     except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError, ValueError, ImportError) as failure:
-        # A message could hold what was sent; a name of an exception cannot.
-        return ServiceError(f"{type(failure).__name__}; check the network", is_passing=True)
+        # A message could repeat the request and its secret. The name of an exception cannot.
+        return ServiceError(f"{type(failure).__name__}, so check the network", is_passing=True)
 
 
 def _reply(response: "httpx2.Response") -> Reply:
@@ -154,7 +173,7 @@ def _reply(response: "httpx2.Response") -> Reply:
     try:
         payload = json.loads(_body(response))
     except (ValueError, RecursionError):
-        msg = "its answer is not JSON; check the network and any proxy"
+        msg = "its answer is not JSON, so check the network and any proxy"
         raise ServiceError(msg) from None
     age = _AGE.search(response.headers.get("Cache-Control", ""))
     return Reply(payload, float(age[1]) if age else 0.0)
@@ -162,7 +181,7 @@ def _reply(response: "httpx2.Response") -> Reply:
 
 def _body(response: "httpx2.Response") -> bytes:
     if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-        msg = "its answer is packed, which was not asked for"
+        msg = "its answer is compressed, which was not requested"
         raise ServiceError(msg)
     body = bytearray()
     for chunk in response.iter_raw():
@@ -177,18 +196,18 @@ def _refuse(response: "httpx2.Response") -> NoReturn:
     status = response.status_code
     wait_seconds = _retry_after(response.headers.get("Retry-After", ""))
     if status in {_UNAUTHORIZED, _FORBIDDEN}:
-        reason = f"HTTP {status}; check the token, and that its plan covers the zone"
+        reason = f"HTTP {status}, so check the token, and whether its plan covers the zone"
     elif status == _BUSY:
-        reason = "HTTP 429: asked too often; use one token per machine, or a larger plan"
+        reason = "HTTP 429, too many requests, so use one token per machine or a larger plan"
     elif response.is_redirect:
-        reason = f"HTTP {status}: it points elsewhere, which is not followed; check base_url"
+        reason = f"HTTP {status}, a redirect that is not followed, so check base_url"
     else:
         reason = f"HTTP {status}"
     raise ServiceError(reason, is_passing=status in _PASSING and wait_seconds is None, wait_seconds=wait_seconds)
 
 
 def _retry_after(text: str) -> float | None:
-    """Read a number of seconds, or a date (RFC 9110, 10.2.3)."""
+    """Read a number of seconds or a date (RFC 9110, 10.2.3)."""
     with suppress(ValueError, OverflowError, TypeError):
         if text.isdecimal():
             return float(text)

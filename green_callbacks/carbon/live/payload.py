@@ -1,4 +1,4 @@
-"""Reading of JSON that others wrote: what is not as it should be is nothing, and nothing raises."""
+"""Safe reading of JSON from services. Invalid parts are dropped, and nothing raises."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -8,40 +8,60 @@ from green_callbacks.carbon.base import MAX_G_PER_KWH
 
 _NOTHING: Final[Mapping[str, object]] = {}
 _LONGEST_STEP_SECONDS: Final = 86_400.0
-"""No service tells a value for longer than a day, in s."""
+"""Longest step of a value, in s. No service has steps of more than a day."""
 _LONGEST_TEXT: Final = 200
-_LAST_SECONDS: Final = 4_102_444_800.0  # the year 2100
+"""Longest text that is kept, in characters."""
+
+_LAST_SECONDS: Final = 4_102_444_800.0
+"""Latest time that is believed, in s since 1970. It is the beginning of 2100."""
 
 
 def mapping(value: object) -> Mapping[str, object]:
-    """Return a JSON object; an empty one for anything else."""
+    """Return a JSON object. Anything else becomes an empty object.
+
+    Args:
+        value: Any JSON value.
+    """
     return value if isinstance(value, dict) else _NOTHING
 
 
 def sequence(value: object) -> Sequence[object]:
-    """Return a JSON array; one of a single element for an object, an empty one for anything else."""
+    """Return a JSON array. A single object becomes an array of one, and anything else an empty array.
+
+    Args:
+        value: Any JSON value.
+    """
     if isinstance(value, dict):
         return (value,)
     return value if isinstance(value, list) else ()
 
 
 def number(value: object) -> float | None:
-    """Return a finite JSON number; None for anything else, true and false included."""
+    """Return a finite JSON number. Anything else becomes None, including true and false.
+
+    Args:
+        value: Any JSON value.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) < 1e15 else None  # noqa: PLR2004  larger than any time or quantity, and no NaN
+    return float(value) if abs(value) < 1e15 else None  # noqa: PLR2004  no quantity is larger, and NaN fails the test
 
 
 def g_per_kwh(value: object) -> float | None:
-    """Return a carbon intensity in gCO2e/kWh; None where it is none that a grid could have."""
+    """Return a carbon intensity in gCO2e/kWh. None if no grid could have it.
+
+    Args:
+        value: Any JSON value.
+    """
     found = number(value)
     return found if found is not None and 0 <= found < MAX_G_PER_KWH else None
 
 
 def posix_seconds(value: object) -> float | None:
-    """Return a time written as ISO 8601 with a time zone, in POSIX seconds; None for anything else.
+    """Return a time in s since 1970 from ISO 8601 with a time zone. None for anything else, and after 2100.
 
-    Times before 1970 and after 2100 are mistakes.
+    Args:
+        value: Any JSON value.
     """
     try:
         when = datetime.fromisoformat(value) if isinstance(value, str) else None
@@ -51,21 +71,29 @@ def posix_seconds(value: object) -> float | None:
 
 
 def timely(value: object) -> float | None:
-    """Return POSIX seconds from 1970 to 2100; None for anything else."""
+    """Return a time from 1970 to 2100, in s since 1970. Anything else becomes None.
+
+    Args:
+        value: Any JSON value.
+    """
     found = number(value)
     return found if found is not None and 0 <= found <= _LAST_SECONDS else None
 
 
 def lasts_sensibly(start: float, end: float) -> bool:
-    """Return whether a value holds for some time, and no longer than a day.
+    """Tell whether an interval is longer than 0 and at most a day.
 
     Args:
-        start: Beginning in POSIX seconds.
-        end: End in POSIX seconds.
+        start: Beginning, in s since 1970.
+        end: End, in s since 1970.
     """
     return 0 < end - start <= _LONGEST_STEP_SECONDS
 
 
 def is_short_text(value: object) -> TypeGuard[str]:
-    """Return whether a value is a text that may stand in a record or a log: short, and without control characters."""
+    """Tell whether a value is a text for a record or a log, which is short and has no control characters.
+
+    Args:
+        value: Any JSON value.
+    """
     return isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isprintable()

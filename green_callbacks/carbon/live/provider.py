@@ -1,4 +1,4 @@
-"""What the providers that ask a web service have in common: polite, bounded, and never without an answer."""
+"""The common part of all providers that ask a web service."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -23,15 +23,22 @@ from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
 ASK_SECONDS: Final = 900.0
-"""No service is asked more often, in s: the grids' own figures are of five minutes to an hour."""
+"""Shortest time between two requests, in s. The grids' own figures change every five minutes to an hour."""
 
 COOL_DOWN_SECONDS: Final = 60.0
-"""How long a service is left alone after a failure, in s; twice as long after each further one."""
+"""Wait after a failed request, in s. It doubles with each further failure."""
 
 _MAX_COOL_DOWN_SECONDS: Final = 3600.0
-_HOLD_SECONDS: Final = 2 * ASK_SECONDS  # a value counts until the next one can have come
-_STALE_SECONDS: Final = 86_400.0  # a grid looks alike at the same hour of two days; beyond, the year's mean is closer
+"""Longest wait after failed requests, in s."""
+
+_HOLD_SECONDS: Final = 2 * ASK_SECONDS
+"""How long a value counts after its own interval, in s. By then the next value should have come."""
+
+_STALE_SECONDS: Final = 86_400.0
+"""How long a value is a better substitute than the mean of the year, in s. Grids repeat themselves day by day."""
+
 _KEPT_POINTS: Final = 2_000
+"""Number of values that are kept, which is at least a week of five-minute values."""
 _LIBRARIES: Final = ("httpx2", "tenacity", "platformdirs")
 _LOCAL: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -42,9 +49,9 @@ class LiveOptions(TypedDict, total=False):
     """Options of every live provider.
 
     Attributes:
-        base_url: Address of the service, without the path of the question.
-        cache: Folder in which all processes share the last answer; the user's cache folder unless given.
-        clock: The time; the machine's unless given.
+        base_url: Address of the service, without the path of the request. Defaults to the service's own address.
+        cache: Folder in which all processes share the last answer. Defaults to the user's cache folder.
+        clock: Clock to use. Defaults to the machine's clock.
     """
 
     base_url: str
@@ -53,37 +60,38 @@ class LiveOptions(TypedDict, total=False):
 
 
 class LiveIntensity(ABC):
-    """A carbon intensity that a web service knows.
+    """A carbon intensity that a web service provides.
 
-    :meth:`poll` asks the service, on the worker's thread; :meth:`at` and :meth:`over` answer with what is known by
-    then. A value counts until half an hour after its time, when the next one can have come. Then it stands in, flagged
-    ``stale``, for up to a day. Beyond that, and before the first answer, the yearly average of the tables stands in,
-    flagged ``static``. Stand-ins carry the low and high of the tables, widened to hold every value that was seen.
+    :meth:`poll` asks the service on the worker's thread. :meth:`at` and :meth:`over` answer with the values known by
+    then. A value counts until half an hour after its interval. After that it is a substitute for up to a day, flagged
+    ``stale``. Beyond a day, and before the first answer, the yearly average of the tables counts, flagged ``static``.
+    Substitutes have the bounds of the tables, widened to hold every known value.
 
-    The service is asked at most every 15 minutes, or as seldom as its ``Cache-Control`` says, whatever the number of
-    processes: they share the last answer through a folder. After a failure it is left alone for a minute, then for two,
-    up to an hour, or for as long as it asks. An answer takes 3 s at most. The first failure is one warning.
+    The service is asked at most every 15 minutes, or more rarely if its ``Cache-Control`` says so. All processes
+    together ask once, because they share the last answer through a folder. After a failure the provider waits a minute,
+    then two, up to an hour, or as long as the service asks. A request takes at most 3 s. Only the first failure is a
+    warning.
 
     Args:
-        label: What is known of every value but its number.
-        static: What stands in where nothing else does.
-        home: Address of the service, unless the options give another.
+        label: An intensity with everything that all values have in common.
+        static: Intensity that counts while there is no value.
+        home: Address of the service, which the options can override.
         options: As in :class:`LiveOptions`.
 
     Raises:
-        ConfigurationError: The extra ``live`` is not installed, or the address is none.
+        ConfigurationError: The extra ``live`` is not installed, or the address is wrong.
     """
 
     is_instant: ClassVar[bool] = True
 
     poll_seconds = 60.0
-    """Time between two calls of :meth:`poll`, in s; few of them ask."""
+    """Time between two calls of :meth:`poll`, in s. Few calls ask the service."""
 
     def __init__(self, label: Intensity, static: Intensity, home: str, **options: Unpack[LiveOptions]) -> None:
         _check(options)
         missing = [library for library in _LIBRARIES if find_spec(library) is None]
         if missing:
-            msg = f"{type(self).__name__} needs {', '.join(missing)}: pip install 'green-callbacks[live]'."
+            msg = f"{type(self).__name__} needs {', '.join(missing)}. Run pip install 'green-callbacks[live]'."
             raise ConfigurationError(msg)
         self._base_url = _valid(options.get("base_url", home))
         self._cache = options.get("cache")
@@ -99,7 +107,7 @@ class LiveIntensity(ABC):
         return f"{type(self).__name__}({self._label.zone!r})"
 
     def at(self, when: datetime) -> Intensity:
-        """Return the intensity at a time; asks nobody.
+        """Return the intensity at a time, without asking the service.
 
         Args:
             when: Time of day, aware.
@@ -108,11 +116,11 @@ class LiveIntensity(ABC):
         return self._intensity(steps, steps.at(time)) if steps and _is_near(steps, time) else self._static
 
     def over(self, start: datetime, end: datetime) -> Intensity:
-        """Return the mean over an interval, weighted by time; asks nobody.
+        """Return the mean over an interval, weighted by time, without asking the service.
 
         Args:
             start: Beginning, aware.
-            end: End, aware; what is not after the beginning counts as the beginning.
+            end: End, aware. An end that is not after the beginning counts as the beginning.
         """
         steps, first, last = self._steps, start.timestamp(), end.timestamp()
         if steps and any(_is_near(steps, time) for time in (first, (first + last) / 2, last)):
@@ -120,7 +128,7 @@ class LiveIntensity(ABC):
         return self._static
 
     def poll(self) -> None:
-        """Ask the service if it is time to; takes a few seconds at most."""
+        """Ask the service if it is time to. The call takes a few seconds at most."""
         now = self._now()
         if self._answer is None or not self._answer.is_fresh(now):
             request = self._request()
@@ -129,10 +137,10 @@ class LiveIntensity(ABC):
             )
 
     def forecast(self) -> TraceIntensity | None:
-        """Ask the service for what it expects; takes a few seconds at most, so not for the thread that trains.
+        """Ask the service for its forecast. The call takes a few seconds at most, so do not use the training thread.
 
         Returns:
-            The intensity to come; None, with one warning, where the service does not say.
+            The predicted intensity. None, with one warning, if the service gives no forecast.
         """
         now, request = self._now(), self._forecast_request()
         answer = self._shared().get(self._key(request), now, lambda last: self._ask(request, last), TIMEOUT_SECONDS)
@@ -154,15 +162,18 @@ class LiveIntensity(ABC):
 
     @abstractmethod
     def _request(self) -> Request:
-        """Return the question for the intensity now."""
+        """Return the request for the present intensity."""
 
     @abstractmethod
     def _forecast_request(self) -> Request:
-        """Return the question for the intensity to come."""
+        """Return the request for the forecast."""
 
     @abstractmethod
     def _read(self, payload: object) -> Iterable[Point]:
-        """Read the answer to either question; values that are missing or impossible are left out.
+        """Read the answer to either request. Missing and impossible values are left out.
+
+        Args:
+            payload: JSON content of the answer.
 
         Raises:
             ServiceError: The answer is for another place.
@@ -192,7 +203,7 @@ class LiveIntensity(ABC):
         seen = self._seen | {point.start: point for point in answer.points}
         self._seen = dict(sorted(seen.items())[-_KEPT_POINTS:])
         if self._seen:
-            # In place of the last ones in one step: another thread reads them.
+            # Replaced in one assignment, because another thread reads them.
             self._steps = Steps(_held(tuple(self._seen.values())))
         if answer.failure is not None:
             self._warn(answer.failure)
@@ -201,8 +212,8 @@ class LiveIntensity(ABC):
         if not self._has_warned:
             self._has_warned = True
             _logger.warning(
-                "%s could not be asked for %s (%s): until it answers, its last value or the yearly average of "
-                "%g gCO2e/kWh stands in, and records say so.",
+                "%s gave no carbon intensity for %s (%s). Until it does, its last value or the yearly average of "
+                "%g gCO2e/kWh is used, and records say so.",
                 self._label.source,
                 self._label.zone,
                 reason,
@@ -228,7 +239,7 @@ class LiveIntensity(ABC):
         return self._clock.now().timestamp()
 
     def _key(self, request: Request) -> str:
-        """Name the file of an answer by the question, headers and so secrets aside."""
+        """Return the file name of an answer. It depends on the request, but not on its headers, which hold secrets."""
         question = "\n".join((request.url, *(f"{name}={value}" for name, value in sorted(request.parameters.items()))))
         return f"{type(self).__name__}-{hashlib.sha256(question.encode()).hexdigest()[:16]}"
 
@@ -241,16 +252,20 @@ class LiveIntensity(ABC):
 def _check(options: LiveOptions) -> None:
     known = LiveOptions.__annotations__
     for name in options.keys() - known.keys():
-        msg = f"There is no option {name!r}; there are zone or region, token, and {', '.join(known)}."
+        msg = f"There is no option {name!r}. The options are zone or region, token, and {', '.join(known)}."
         raise TypeError(msg)
     cache = options.get("cache")
     if not isinstance(cache, str | PathLike | None) or cache == "":
-        msg = f"cache is the path of a folder, not {described(cache)}."
+        msg = f"cache must be the path of a folder, not {described(cache)}."
         raise ConfigurationError(msg)
 
 
 def is_local(base_url: str) -> bool:
-    """Return whether an address is this machine's own."""
+    """Tell whether an address belongs to this machine.
+
+    Args:
+        base_url: The address.
+    """
     return urlsplit(base_url).hostname in _LOCAL
 
 
@@ -261,13 +276,13 @@ def _valid(base_url: str) -> str:
     except ValueError:
         is_address = False
     if not is_address:
-        msg = "base_url is the address of a service, for example https://api.example.org/v3, without a user or a query."
+        msg = "base_url must be the address of a service without a user or a query, such as https://api.example.org/v3."
         raise ConfigurationError(msg)
     return base_url.rstrip("/")
 
 
 def _held(points: tuple[Point, ...]) -> Iterable[Point]:
-    """Let values hold until the next one can have come, and the first one for a run that began just before it."""
+    """Extend values until the next value should have come, and the first value to a run that began just before it."""
     first, *rest = (point._replace(end=point.end + _HOLD_SECONDS) for point in points)
     return first._replace(start=first.start - _HOLD_SECONDS), *rest
 

@@ -1,4 +1,4 @@
-"""The last answer of a service, shared on disk by all processes of a user, so that few of them ask."""
+"""The last answer of a service, which all processes of a user share on disk, so that few processes ask."""
 
 import json
 import os
@@ -23,27 +23,36 @@ from green_callbacks.carbon.live.payload import (
 from green_callbacks.small_files import read_whole
 
 _SCHEMA: Final = 1
+"""Version of the file format."""
+
 _MAX_BYTES: Final = 1 << 20
+"""Largest file that is read, in bytes."""
+
 _MOST_FLAGS: Final = 10
+"""Largest number of flags of a value."""
+
 CLAIM_SECONDS: Final = 30.0
-"""How long one process at most asks for all others: many times a request, as hundreds may start on one machine."""
+"""How long one process may ask for all others, in s. It covers many requests, as hundreds may start on one machine."""
 
 MAX_SECONDS: Final = 86_400.0
-"""How long asking is put off at most; an answer that says more was written by a clock that went wrong."""
+"""Longest wait until the next request, in s. A file with a longer wait was written with a wrong clock."""
 
-_FIRST_LOOK_SECONDS: Final = 0.05
-_LAST_LOOK_SECONDS: Final = 0.4
+_FIRST_READ_SECONDS: Final = 0.05
+"""First interval at which a waiting process reads the file, in s."""
+
+_LAST_READ_SECONDS: Final = 0.4
+"""Longest interval at which a waiting process reads the file, in s."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a service said last, and when to ask it again.
+    """The last answer of a service, and the time of the next request.
 
     Attributes:
-        points: The values, which outlive later failures.
-        next_at: When it is polite to ask again, in POSIX seconds.
-        failures: How often asking has failed since it last worked.
-        failure: Why it failed the last time; None if it worked.
+        points: The values. They survive later failures.
+        next_at: Earliest time of the next request, in s since 1970.
+        failures: Number of failures since the last good answer.
+        failure: Reason of the last failure. None after a good answer.
     """
 
     points: tuple[Point, ...]
@@ -52,17 +61,25 @@ class Answer:
     failure: str | None = None
 
     def is_fresh(self, now: float) -> bool:
-        """Return whether it is too early to ask again, at a time in POSIX seconds."""
+        """Tell whether it is too early to ask again.
+
+        Args:
+            now: Time in s since 1970.
+        """
         return now < self.next_at <= now + MAX_SECONDS
 
     def to_json(self) -> str:
-        """Write it as JSON."""
+        """Write the answer as JSON."""
         fields = {"points": self.points, "next_at": self.next_at, "failures": self.failures, "failure": self.failure}
         return json.dumps({"schema": _SCHEMA, **fields})
 
     @classmethod
     def from_json(cls, text: str) -> Self | None:
-        """Read what :meth:`to_json` wrote; None if it is anything else."""
+        """Read the result of :meth:`to_json`. Anything else becomes None.
+
+        Args:
+            text: Content of a file.
+        """
         try:
             fields = mapping(json.loads(text))
         except (ValueError, RecursionError):
@@ -88,15 +105,14 @@ def _point(value: object) -> Point | None:
 
 
 class SharedAnswers:
-    """Answers in a folder, one file for each question.
+    """Answers in a folder, with one file for each request.
 
-    Of the processes that find an answer too old at the same time, the one that creates the claim of this half minute
-    asks, and the others wait for what it writes. A claim holds for its half minute only, so that one whose owner died
-    is in nobody's way, and there is nothing to break or to inherit. A folder that cannot be written to is one in
-    which every process asks for itself.
+    Several processes may find at the same time that an answer is too old. The process that creates the claim of this
+    half minute asks, and the others wait for its file. A claim expires with its half minute, so a crashed process
+    blocks nobody. If the folder cannot be written, every process asks for itself.
 
     Args:
-        folder: Where the files lie; made when needed.
+        folder: Folder of the files. It is made when needed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -109,16 +125,16 @@ class SharedAnswers:
         ask: Callable[[Answer | None], Answer],
         wait_seconds: float,
     ) -> Answer | None:
-        """Return a fresh answer: the one on disk, or else a new one.
+        """Return a fresh answer from the disk, or ask for a new one.
 
         Args:
-            key: The question, as a file name.
-            now: The time, in POSIX seconds.
-            ask: Asks the service, given the last answer.
-            wait_seconds: How long to wait while another process asks, in s.
+            key: Name of the request, as a file name.
+            now: Time in s since 1970.
+            ask: Function that asks the service, given the last answer.
+            wait_seconds: Longest wait while another process asks, in s.
 
         Returns:
-            The answer; the last one, or None, if another process asks and takes longer.
+            The answer. If another process asks and takes longer, the last answer or None.
         """
         answer = self._read(key)
         if answer is None or not answer.is_fresh(now):
@@ -129,7 +145,7 @@ class SharedAnswers:
         return answer
 
     def _ask(self, key: str, now: float, ask: Callable[[Answer | None], Answer]) -> Answer:
-        before = self._read(key)  # again: another may have asked, and be done, since the first look
+        before = self._read(key)  # another process may have finished asking since the first read
         if before is not None and before.is_fresh(now):
             return before
         answer = ask(before)
@@ -137,13 +153,15 @@ class SharedAnswers:
         return answer
 
     def _await(self, key: str, now: float, wait_seconds: float) -> Answer | None:
-        deadline, look_seconds = time.monotonic() + wait_seconds, _FIRST_LOOK_SECONDS
+        deadline, read_seconds = time.monotonic() + wait_seconds, _FIRST_READ_SECONDS
         while True:
             answer = self._read(key)
             if (answer is not None and answer.is_fresh(now)) or time.monotonic() >= deadline:
                 return answer
-            time.sleep(min(look_seconds, max(0.0, deadline - time.monotonic())))
-            look_seconds = min(1.5 * look_seconds, _LAST_LOOK_SECONDS)  # many may be looking, and one needs the time
+            time.sleep(min(read_seconds, max(0.0, deadline - time.monotonic())))
+            read_seconds = min(
+                1.5 * read_seconds, _LAST_READ_SECONDS
+            )  # many may wait, and the asking process needs CPU
 
     @contextmanager
     def _claim(self, key: str) -> Iterator[bool]:
@@ -161,7 +179,7 @@ class SharedAnswers:
             yield True
         finally:
             for claim in self._folder.glob(f"{key}.*.claim"):
-                if claim.name <= path.name:  # those of the dead as well
+                if claim.name <= path.name:  # also the claims of crashed processes
                     with suppress(OSError):
                         claim.unlink()
 
@@ -172,7 +190,7 @@ class SharedAnswers:
             return None
 
     def _write(self, key: str, answer: Answer) -> None:
-        """Put the answer in place of the last one in one step, so that nobody reads half of it."""
+        """Replace the file in one step, so that no process reads half of it."""
         with suppress(OSError):
             handle, name = tempfile.mkstemp(dir=self._folder, prefix=f"{key}.", suffix=".new")
             try:

@@ -1,4 +1,9 @@
-"""A secret of the user's, kept out of everything that is written."""
+"""A secret of the user that never appears in any output.
+
+Example:
+    >>> TOKEN_VARIABLE
+    'GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN'
+"""
 
 import os
 from collections.abc import Mapping
@@ -7,40 +12,41 @@ from typing import Final
 from green_callbacks.errors import ConfigurationError
 
 TOKEN_VARIABLE: Final = "GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN"  # noqa: S105  the variable's name
-"""Where the token for Electricity Maps is read from."""
+"""Environment variable that holds the token for Electricity Maps."""
 
 _MAX_LENGTH: Final = 4096
+"""Longest token, in characters. Servers refuse longer headers."""
 
 
 class Token:
-    """A secret that shows in no text and no pickle; a pickled one is read from the environment again.
+    """A secret that no text and no pickle shows. An unpickled token reads the environment again.
 
     Args:
-        secret: The secret; read from the environment variable unless given.
+        secret: The secret. None reads the environment variable.
         variable: Name of the environment variable.
-        environ: Environment variables.
+        environ: Environment variables. Defaults to ``os.environ``.
 
     Raises:
-        ConfigurationError: It is in neither, or holds what cannot be in a header; the message does not show it.
+        ConfigurationError: The secret is missing, or cannot be part of a header. The message does not show it.
     """
 
     def __init__(self, secret: str | None, variable: str, environ: Mapping[str, str] = os.environ) -> None:
         if not isinstance(secret, str | None):
-            msg = f"token= takes a text, not a value of type {type(secret).__name__}; or set {variable}."
+            msg = f"token= takes a text, not a value of type {type(secret).__name__}. Pass a text, or set {variable}."
             raise ConfigurationError(msg)
         secret = (secret if secret is not None else environ.get(variable, "")).strip()
         if not secret:
-            msg = f"A token is needed: pass token=, or set {variable}."
+            msg = f"A token is needed. Pass token=, or set {variable}."
             raise ConfigurationError(msg)
         if not (secret.isascii() and secret.isprintable() and " " not in secret and len(secret) <= _MAX_LENGTH):
-            msg = f"The token holds characters that no token has: check token=, or {variable}."
+            msg = f"The token holds characters that no token has. Check token=, or {variable}."
             raise ConfigurationError(msg)
         self._secret = secret
         self._variable = variable
 
     @property
     def secret(self) -> str:
-        """The secret itself, for the header of a request; empty where it was left out of a pickle."""
+        """The secret itself, for the header of a request. Empty if it was left out of a pickle."""
         return self._secret
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""Great Britain's own carbon intensity, live and ahead, without a key."""
+"""Live and predicted carbon intensity of Great Britain, without a token."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -18,18 +18,24 @@ _POSTCODE: Final = re.compile(r"[A-Z]{1,2}[0-9][A-Z0-9]?")
 
 
 class UkCarbonIntensity(LiveIntensity):
-    """The Carbon Intensity API of Great Britain's system operator: half hours, the country or a region of it.
+    """The Carbon Intensity API of Great Britain's system operator, for half hours in the country or a region.
 
-    It counts what is burnt in power stations, imports and losses included, and nothing of building plants or providing
-    fuel: values have ``scope="direct"`` and the flag ``direct only``. Half hours without a measured value have the
-    forecast one, flagged ``forecast``; regions have no other.
+    It counts the combustion in power stations, with imports and losses, but not the building of plants or the supply of
+    fuel. So values have ``scope="direct"`` and the flag ``direct only``. Half hours without a measured value have the
+    predicted value, flagged ``forecast``. Regions have predicted values only.
 
     Args:
-        region: First half of a postcode, such as ``"RG10"``; the whole of Great Britain unless given.
+        region: First half of a postcode, such as ``"RG10"``. Defaults to the whole of Great Britain.
         options: As in :class:`~green_callbacks.carbon.live.provider.LiveOptions`.
 
     Raises:
         ConfigurationError: The region is no postcode, or an option cannot work.
+
+    Example:
+        >>> from importlib.util import find_spec
+        >>> if find_spec("httpx2"):  # pip install 'green-callbacks[live]'
+        ...     provider = UkCarbonIntensity("RG10")
+        ...     assert repr(provider) == "UkCarbonIntensity('GB')"
     """
 
     def __init__(self, region: str | None = None, **options: Unpack[LiveOptions]) -> None:
@@ -68,7 +74,7 @@ class UkCarbonIntensity(LiveIntensity):
     def _own(self, place: object) -> Iterable[object]:
         region = mapping(place)
         if region.get("postcode", self._region) != self._region:
-            msg = "it answered for another region; check the postcode"
+            msg = "it answered for another region, so check the postcode"
             raise ServiceError(msg)
         return sequence(region.get("data"))
 
@@ -85,6 +91,6 @@ class UkCarbonIntensity(LiveIntensity):
 def _outward(postcode: str) -> str:
     outward = str(postcode).strip().upper().partition(" ")[0]
     if not _POSTCODE.fullmatch(outward):
-        msg = f"region is the first half of a British postcode, such as 'RG10', not {postcode!r}."
+        msg = f"region must be the first half of a British postcode, such as 'RG10', not {postcode!r}."
         raise ConfigurationError(msg)
     return outward

@@ -1,1 +1,1 @@
-"""The TensorBoard sink: event files, charts, and a page on the origin of the numbers."""
+"""The TensorBoard sink, with its event files, its charts, and a page on the origin of the numbers."""
