@@ -190,8 +190,8 @@ def test_a_run_that_is_not_going_on_cannot_be_told():
         (("val_x", "auto", 5), "Write mode='max' or mode='min'"),
         (("val_acc", "up", 5), "'max', 'min' or 'auto'"),
         ((None, "max", 5), "name the metric"),
-        (("val_acc", "max", 0), "keep one checkpoint at least"),
-        (("val_acc", "max", "five"), "keep one checkpoint at least"),
+        (("val_acc", "max", 0), "at least one checkpoint must be kept"),
+        (("val_acc", "max", "five"), "at least one checkpoint must be kept"),
     ],
 )
 def test_options_that_cannot_work_are_refused(arguments, remedy):
@@ -241,5 +241,5 @@ def test_a_metric_that_never_comes_with_the_end_of_an_epoch_is_said(caplog):
         accountant.end_epoch()
         assert files.due(accountant) is None
     (said,) = accountant.close().notices
-    assert "No checkpoint has been kept: 'val_acc' comes, but not with the end of an epoch" in said
+    assert "No checkpoint has been kept. The metric 'val_acc' is not reported at the end of epochs" in said
     assert said in caplog.messages

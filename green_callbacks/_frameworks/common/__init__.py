@@ -1,1 +1,1 @@
-"""What adapters of several frameworks share."""
+"""Parts that the adapters of several frameworks share."""

@@ -1,4 +1,4 @@
-"""The checkpoint files of the front of emissions and quality: which one is due, and which to keep."""
+"""Selects the checkpoints on the Pareto front of emissions and quality that are saved and kept."""
 
 import os
 import pickle
@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, count
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from green_callbacks.accountant.energy_accountant import EnergyAccountant
 from green_callbacks.analysis import Front, FrontPoint, chosen, worth_keeping
@@ -17,40 +17,41 @@ from green_callbacks.metrics import Mode, direction
 from green_callbacks.records import Checkpoints
 from green_callbacks.text.names import shortened
 
-_PATIENCE_EPOCHS = 3
-"""Epochs after which a metric is missed that never comes with the end of one."""
+_PATIENCE_EPOCHS: Final = 3
+"""Number of epochs without the metric at their end before a warning. Some users validate every second epoch."""
 
-_LONGEST_METRIC_BYTES = 120
-"""Bytes of a metric in the name of a file: with the numbers, a version and an ending it stays below 255."""
+_LONGEST_METRIC_BYTES: Final = 120
+"""Longest name of a metric in a file name, in bytes. File systems allow 255 bytes for the whole name."""
 
-_OF_THE_MODEL = (NotImplementedError, TypeError, AttributeError, ValueError, pickle.PicklingError)
-"""What is raised where a model holds something that no file can: frameworks raise all else for the disk."""
+_MODEL_ERRORS: Final = (NotImplementedError, TypeError, AttributeError, ValueError, pickle.PicklingError)
+"""Errors of a model that cannot be saved. Frameworks raise other errors for the disk."""
 
-_SAVE_LESS = "Something of the model cannot be saved: save_weights_only=True leaves out all but its weights."
-_SAVE_ELSEWHERE = "Free the disk, or name another folder with dirpath=…."
-_LONGEST_REASON = 200
+_SAVE_LESS: Final = "A part of the model cannot be saved. Pass save_weights_only=True to save only its weights."
+_SAVE_ELSEWHERE: Final = "Free the disk, or name another folder with dirpath=…."
+_LONGEST_REASON: Final = 200
+"""Largest number of characters of an error in a warning. Errors of pickle can be pages long."""
 
 
 class FrontFiles:
-    """Decides which checkpoints of a run to save and to keep; an adapter writes and removes the files.
+    """Selects the checkpoints of a run to save and to keep. An adapter writes and removes the files.
 
-    Holds options only: which files there are is noted in the account, and with it in its ledger and state.
+    Holds options only. The accountant records the files, so they are in its ledger and its state.
 
     Args:
         monitor: Key of the metric.
-        mode: Which way it improves: ``max``, ``min``, or ``auto`` to go by its name.
-        keep: How many files to keep.
+        mode: Direction in which the metric improves: ``max``, ``min``, or ``auto`` to infer it from the key.
+        keep: Number of files to keep.
 
     Raises:
-        ConfigurationError: An option that cannot work.
+        ConfigurationError: An option cannot work.
     """
 
     def __init__(self, monitor: str, mode: Mode, keep: int) -> None:
         if not isinstance(monitor, str):
-            msg = f"monitor is {monitor!r}: name the metric whose best checkpoints to keep, such as 'val_acc'."
+            msg = f"monitor is {monitor!r}, which is not the key of a metric. Pass a key such as 'val_acc'."
             raise ConfigurationError(msg)
         if not isinstance(keep, int) or keep < 1:
-            msg = f"keep is {keep!r}: keep one checkpoint at least, the best."
+            msg = f"keep is {keep!r}, and at least one checkpoint must be kept. Pass a number from 1."
             raise ConfigurationError(msg)
         self.monitor = monitor
         self.mode = direction(monitor, mode)
@@ -62,10 +63,10 @@ class FrontFiles:
         return {**self.__dict__, "_warn": None}
 
     def begin(self, accountant: EnergyAccountant) -> None:
-        """Begin a stretch of a run, or go on with one: files that are gone by now count no more.
+        """Begin or resume a run. Recorded files that no longer exist are forgotten.
 
         Args:
-            accountant: What accounts the run.
+            accountant: The accountant of the run.
         """
         self._warn = accountant.warn
         accountant.watch(self.monitor, self.mode)
@@ -73,20 +74,20 @@ class FrontFiles:
             accountant.keep_checkpoints(self.monitor, accountant.checkpoints[self.monitor].that_exist())
 
     def points(self, accountant: EnergyAccountant) -> dict[str, FrontPoint]:
-        """Return the points of the front that have a file, cheapest first, by the paths of the files.
+        """Return the points of the front that have a file, by path, in the order of rising emissions.
 
         Args:
-            accountant: What accounts the run.
+            accountant: The accountant of the run.
         """
         paths = {row: path for path, row in self._rows(accountant).items()}
         points = chosen(Front(accountant.history, self.monitor, self.mode), paths)
         return {paths[point.row]: point for point in points}
 
     def due(self, accountant: EnergyAccountant) -> FrontPoint | None:
-        """Return the point that the epoch just ended has added to the front; None if it has added none.
+        """Return the point that the last epoch has added to the front. None if it has added none.
 
         Args:
-            accountant: What accounts the run.
+            accountant: The accountant of the run.
         """
         history = accountant.history
         last, rows = len(history) - 1, history.metric(self.monitor).rows
@@ -94,8 +95,8 @@ class FrontFiles:
             if rows and history.finished_epochs >= _PATIENCE_EPOCHS and not self._rows(accountant):
                 accountant.warn(
                     f"front files {self.monitor}",
-                    "No checkpoint has been kept: %r comes, but not with the end of an epoch, when FrontCheckpoint "
-                    "saves. Have it computed at the end of epochs.",
+                    "No checkpoint has been kept. The metric %r is not reported at the end of epochs, when "
+                    "FrontCheckpoint saves. Compute it at the end of each epoch.",
                     self.monitor,
                 )
             return None
@@ -103,38 +104,39 @@ class FrontFiles:
         return next((point for point in newest if point.row == last and point.epoch is not None), None)
 
     def name(self, point: FrontPoint) -> str:
-        """Name the file of a point, without its ending, by epoch, metric and kgCO2e."""
+        """Return the file name of a point without its ending, from the epoch, the metric and the kgCO2e."""
         metric = shortened(re.sub(r"[^\w.-]+", "_", self.monitor), _LONGEST_METRIC_BYTES)
         return f"front-epoch={point.epoch}-{metric}={point.value:.4g}-kg={point.kg:.3g}"
 
     def paths(self, folder: str | Path, name: str, ending: str) -> Iterator[str]:
-        """Go through the paths that a file may have, for one on which no other lies.
+        """Yield candidate paths for a file, so that the caller can take the first free path.
 
         Args:
-            folder: Its folder, or the URL of one.
-            name: Its name.
+            folder: Folder of the file, or its URL.
+            name: Name of the file, without its ending.
             ending: The ending of its name.
 
         Yields:
-            Absolute paths: the name itself, and then with a number.
+            Absolute paths. The first has the name itself, and later paths add a number.
         """
         folder = str(folder) if "://" in str(folder) else os.path.abspath(folder)  # noqa: PTH100  links stay as written
         for version in chain([""], (f"-v{number}" for number in count(1))):
             yield os.path.join(folder, f"{name}{version}{ending}")  # noqa: PTH118  URLs as well
 
     def add(self, accountant: EnergyAccountant, path: str, save: Callable[[], bool]) -> list[str]:
-        """Have the file of the point that is due saved.
+        """Save the file of the due point.
 
-        It is noted before it is saved, since what is saved may hold the account; and no more if it was not.
+        The file is recorded before it is saved, because the checkpoint may contain the record. If saving fails, the
+        record is undone.
 
         Args:
-            accountant: What accounts the run.
-            path: Where to save it.
-            save: Saves it; returns whether that went well.
+            accountant: The accountant of the run.
+            path: Path of the file.
+            save: Saves the file, and returns whether it could.
 
         Returns:
-            Files in the same folder that are not worth keeping beside it. Those of epochs that were done again after a
-            resume are not among them: the run knows no more how good they are.
+            Files in the same folder that are no longer worth keeping. Files of epochs that were repeated after a resume
+            are never among them, because the run has lost their metrics.
         """
         before = self._rows(accountant)
         rows = {**before, path: len(accountant.history) - 1}
@@ -144,7 +146,7 @@ class FrontFiles:
         saved = False
         try:
             saved = save()
-        finally:  # an interrupt leaves no whole file either
+        finally:  # after an interrupt, too, the file is not whole
             if not saved:
                 self._note(accountant, before)
         if not saved:
@@ -154,17 +156,17 @@ class FrontFiles:
         return [each for each in gone if Path(each).parent == Path(path).parent]
 
     def failed(self, path: str, reason: Exception) -> None:
-        """Say that a file could not be saved or removed, once.
+        """Warn once that a file could not be saved or removed.
 
         Args:
             path: The file.
-            reason: What was raised.
+            reason: The error.
         """
-        is_of_the_model = isinstance(reason, _OF_THE_MODEL)
+        is_of_the_model = isinstance(reason, _MODEL_ERRORS)
         if self._warn is not None:
             self._warn(
                 f"front files failed {self.monitor}",
-                "The checkpoint %s could not be saved or removed (%s: %s): training goes on without that. %s",
+                "The checkpoint %s could not be saved or removed (%s, %s). Training goes on without it. %s",
                 path,
                 type(reason).__name__,
                 textwrap.shorten(str(reason), _LONGEST_REASON) if is_of_the_model else reason,

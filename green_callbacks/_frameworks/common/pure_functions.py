@@ -1,4 +1,4 @@
-"""Which functions of other people may be called ahead of time: those that can be seen to do nothing but arithmetic."""
+"""Recognizes pure functions of users, which may be called ahead of time because they do nothing but arithmetic."""
 
 import builtins
 import dis
@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Final
 
 _ARITHMETIC: Final = ("abs", "bool", "float", "int", "max", "min", "pow", "round")
-"""Built-in functions that change nothing and read nothing but their arguments."""
+"""Built-in functions that depend on their arguments alone and change nothing."""
 
 _OPERATIONS: Final = (
     "BINARY_OP",
@@ -43,23 +43,23 @@ _OPERATIONS: Final = (
     "SWAP",
     "TO_BOOL",
 )
-"""Instructions of CPython that change nothing but the function's own variables."""
+"""Instructions of CPython that change only the variables of the function itself."""
 
 _FAMILIES: Final = ("LOAD_FAST", "POP_JUMP_", "STORE_FAST", "UNARY_", "JUMP_IF_")
-"""The same, by the beginnings of their names, which differ between versions."""
+"""Beginnings of the names of further such instructions. Their endings differ between versions."""
 
 _JUMPS: Final = frozenset((*dis.hasjrel, *dis.hasjabs))
-"""Instructions that go on elsewhere."""
+"""Instructions that jump to another instruction."""
 
 _LIBRARY: Final = "transformers.optimization"
-"""A module whose schedules are partial functions of its own, and pure."""
+"""A module whose schedules are pure, and are partial applications of its own functions."""
 
 
 def is_pure(function: Callable[..., object]) -> bool:
-    """Tell whether a function certainly depends on its arguments alone, changes nothing, and has no loop.
+    """Return whether a function certainly depends on its arguments alone, changes nothing and has no loop.
 
-    It is read, and not called. So a function that counts its calls, logs, draws lots or looks at a metric is none, and
-    neither is one that calls another function of the user's.
+    The function is read and not called. A function that counts its calls, logs, draws random numbers or reads a metric
+    is not pure. Neither is a function that calls another function of the user.
 
     Args:
         function: Any callable.
@@ -92,10 +92,10 @@ def _is_harmless(instruction: dis.Instruction) -> bool:
 
 
 def _is_known(name: str, function: FunctionType) -> bool:
-    """Tell whether a name that is no variable of a function's own stands for arithmetic, or for a constant."""
+    """Return whether a name from outside a function stands for arithmetic or for a constant."""
     if name in function.__globals__:
         value = function.__globals__[name]
-        is_constant = name.isupper() and _is_fixed(value)  # a lower-case name of a module may stand for a counter
+        is_constant = name.isupper() and _is_fixed(value)  # a lower-case global may be a counter
         return is_constant or value is math or _is_of_math(name, value)
     return (name in _ARITHMETIC and hasattr(builtins, name)) or hasattr(math, name)
 

@@ -1,4 +1,4 @@
-"""How many samples an epoch of a Lightning trainer has seen, where that is certain."""
+"""Counts the samples of an epoch of a Lightning trainer, where the number is certain."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -11,37 +11,38 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset, default_
 from green_callbacks.accountant.guarded_calls import Guarded
 
 _KNOWN: Final = frozenset({"torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric"})
-"""Packages whose loaders and samplers draw as they say."""
+"""Packages whose loaders and samplers draw exactly the batches that they state."""
+
 _CHANGES: Final = ("on_before_batch_transfer", "on_after_batch_transfer")
-"""Hooks of users in which a batch may become another one."""
+"""Hooks in which a user may change a batch."""
 
 
 class Draws(NamedTuple):
-    """How a loader draws samples.
+    """Describes how a loader draws samples.
 
     Attributes:
-        size: Samples of a batch.
-        length: Samples of a pass; None where every batch has the same size.
+        size: Number of samples in a batch.
+        length: Number of samples in a pass. None where all batches have the same size.
     """
 
     size: int
     length: int | None
 
     def after(self, batches: int) -> int:
-        """Return how many samples a number of batches has, from the beginning of a pass."""
+        """Return the number of samples in the first batches of a pass."""
         drawn = batches * self.size
         return drawn if self.length is None else min(drawn, self.length)
 
 
 class EpochSamples:
-    """Counts the samples that the batches of an epoch have.
+    """Counts the samples in the batches of an epoch.
 
-    Where a loader of torch draws from a sampler of torch, the number of batches tells. Otherwise the first batch tells
-    whether the first dimension of its tensors is the batch, and every batch is measured by one of them. Where that is
-    not certain, the samples are not known.
+    If a loader of torch draws from a sampler of torch, the number of batches gives the number of samples. Otherwise the
+    first batch shows whether the first dimension of its tensors is the batch. Then one tensor of each batch gives its
+    size. If neither is certain, the number of samples is unknown.
 
     Args:
-        guarded: Asks users' loaders and batches.
+        guarded: Calls the loaders of users, and reads their batches.
     """
 
     def __init__(self, guarded: Guarded) -> None:
@@ -58,8 +59,8 @@ class EpochSamples:
         """Begin an epoch.
 
         Args:
-            trainer: The trainer, whose loader is that of the epoch.
-            is_resumed: Whether the epoch goes on where a checkpoint was saved.
+            trainer: The trainer. Its loader is the loader of the epoch.
+            is_resumed: Whether the epoch continues from a checkpoint.
         """
         self.batches, self._told = 0, 0
         self._measure, self._measured = None, 0
@@ -73,7 +74,7 @@ class EpochSamples:
         """Count a batch.
 
         Args:
-            batch: The batch, as the module was given it.
+            batch: The batch, as the module received it.
         """
         self.batches += 1
         if self._is_measured:
@@ -92,7 +93,7 @@ class EpochSamples:
             self._measured += size
 
     def take(self) -> int | None:
-        """Return how many samples there were since the last call in this epoch; None if unknown."""
+        """Return the number of samples since the last call in this epoch. None if unknown."""
         total = self._measured if self._draws is None else self._draws.after(self.batches)
         if not total or not self.batches:
             return None
@@ -101,32 +102,32 @@ class EpochSamples:
 
 
 def draws_of(loader: Any, *, is_resumed: bool = False) -> Draws | None:
-    """Return how a loader draws samples; None where that is not certain.
+    """Return how a loader draws samples. None if that is not certain.
 
     Args:
         loader: The loader of the training.
-        is_resumed: Whether it may go on inside a pass.
+        is_resumed: Whether the loader may continue inside a pass. Defaults to False.
 
     Raises:
-        Exception: Whatever a sampler of the user's own raises.
+        Exception: A sampler of the user may raise anything.
     """
     if not isinstance(loader, DataLoader) or not _is_known(type(loader).__iter__):
         return None
-    if isinstance(loader.dataset, IterableDataset):  # each worker may have a short batch of its own
+    if isinstance(loader.dataset, IterableDataset):  # each worker may end with a short batch
         return Draws(loader.batch_size, None) if loader.batch_size and loader.drop_last else None
     batches = loader.batch_sampler
     if not isinstance(batches, BatchSampler) or not _is_known(type(batches)) or not _is_known(type(batches.sampler)):
         return None
     if batches.drop_last:
         return Draws(batches.batch_size, None)
-    length = len(batches.sampler)  # type: ignore[arg-type]  # those of torch have one
+    length = len(batches.sampler)  # type: ignore[arg-type]  # samplers of torch have a length
     if length % batches.batch_size and is_resumed and hasattr(loader, "state_dict"):
-        return None  # it is not known which of its batches is the short one
+        return None  # any of its batches may be the short batch
     return Draws(batches.batch_size, length)
 
 
 def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | None:
-    """Return what measures the batches of a loader; None where it is not certain what a sample is.
+    """Return a function that counts the samples in a batch. None if it is not certain which dimension holds them.
 
     Args:
         batch: The first batch.
@@ -134,9 +135,9 @@ def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | 
         loader: The loader.
 
     Raises:
-        Exception: Whatever a batch of the user's own raises.
+        Exception: A batch of the user may raise anything.
     """
-    if isinstance(getattr(batch, "num_graphs", None), int):  # of PyTorch Geometric, whose tensors are of nodes
+    if isinstance(getattr(batch, "num_graphs", None), int):  # PyTorch Geometric, whose tensors count nodes
         return _graphs
     members = dict(_tensors(batch))
     if not members or not all(tensor.ndim for tensor in members.values()):
@@ -148,7 +149,7 @@ def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | 
     limit = loader.batch_size if is_torchs else None
     is_stacked = is_torchs and loader.collate_fn is default_collate and not _is_changed_on_the_way(trainer)
     dimensions = {tensor.ndim for tensor in members.values()}
-    is_labelled = limit is None and 1 in dimensions and len(dimensions) > 1  # a number for each of what has several
+    is_labelled = limit is None and 1 in dimensions and len(dimensions) > 1  # labels beside inputs
     if not (is_stacked or is_labelled or sizes == {limit}):
         return None
     return partial(_first_dimension, next(iter(members)), limit)
@@ -163,13 +164,13 @@ def _first_dimension(path: tuple[Any, ...], limit: int | None, batch: Any) -> in
         batch = batch[key]
     size = int(batch.shape[0])
     if limit is not None and size > limit:
-        msg = f"a batch of {size}, from a loader of batches of {limit}"
+        msg = f"a batch of {size} samples, from a loader of batches of {limit}"
         raise ValueError(msg)
     return size
 
 
 def _tensors(batch: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], torch.Tensor]]:
-    """Go through the tensors of a batch, each with the keys that lead to it."""
+    """Yield the tensors of a batch, each with the keys that lead to it."""
     if isinstance(batch, torch.Tensor):
         yield path, batch
         return
@@ -179,7 +180,7 @@ def _tensors(batch: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any
 
 
 def _only_loader(trainer: Any) -> Any | None:
-    """Return the loader of a training; None where several are combined, or the module draws from it itself."""
+    """Return the loader of a training. None if several are combined, or if the module draws from it itself."""
     loader = trainer.train_dataloader
     while isinstance(loader, Mapping | list | tuple) and len(loader) == 1:
         loader = next(iter(loader.values() if isinstance(loader, Mapping) else loader))

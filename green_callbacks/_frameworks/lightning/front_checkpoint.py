@@ -1,4 +1,4 @@
-"""The body of the Lightning callback that keeps the checkpoints of a front, the same for both import roots."""
+"""The body of Lightning's ``FrontCheckpoint``, the same for both import roots."""
 
 import os
 from functools import partial
@@ -21,31 +21,38 @@ logger = get_logger(__name__)
 
 
 class FrontHooks(OfLightning):
-    """Keeps the checkpoints of what quality was to be had for which emissions.
+    """Keeps the checkpoints on the Pareto front of quality and emissions.
 
-    Saves one whenever a metric is better than ever, which makes a new point of the front of emissions and quality, and
-    keeps those that say most about it: the best, the knee, and others that spread between. The summary of the run and
-    ``green-callbacks summary`` name the file of each point. It stands beside an :class:`EmissionsMonitor`, whose
-    account every checkpoint holds, the epoch at hand included.
+    Saves a checkpoint whenever a metric is better than ever before, which adds a point to the front. It keeps the best
+    point, the knee and a few points between. The summary of the run and ``green-callbacks summary`` name the file of
+    each point. The callbacks must also hold an :class:`EmissionsMonitor`. Each checkpoint contains its state, including
+    the epoch that has just ended.
 
-    It is a ``ModelCheckpoint`` of Lightning: ``best_model_path``, ``best_k_models`` and ``ckpt_path="best"`` work, and
-    like any it takes the place of Lightning's default one. It saves at the end of epochs, so the last validation of an
-    epoch is best at its end. After a resume the files are known through the account; those of epochs that are done
-    again are left where they are, and count no more.
+    This is a ``ModelCheckpoint`` of Lightning. It replaces Lightning's default checkpoint, and ``best_model_path``,
+    ``best_k_models`` and ``ckpt_path="best"`` work. It saves at the end of epochs, so validate at the end of epochs,
+    too. A resumed run knows its files. Files of epochs that are repeated stay on the disk, but no longer count.
 
     Args:
         monitor: Key of the metric.
-        dirpath: Folder, or URL, of the files; that of Lightning's own checkpoints unless given.
-        keep: How many files to keep.
-        mode: Which way the metric improves: ``max``, ``min``, or ``auto`` to go by its name.
-        save_weights_only: Leave out everything but the weights: the state of the optimiser, and the account.
+        dirpath: Folder or URL of the files. Defaults to the folder of Lightning's own checkpoints.
+        keep: Number of files to keep. Defaults to 5.
+        mode: Direction in which the metric improves, ``max`` or ``min``. Defaults to ``auto``, which infers it from the
+            key.
+        save_weights_only: Whether to save only the weights, without the states of the optimizer and of the monitor.
+            Defaults to False.
 
     Attributes:
-        points: The points of the front that have a file, cheapest first, by the paths of the files.
+        points: The points of the front that have a file, by path, in the order of rising emissions.
 
     Raises:
-        ConfigurationError: An option that cannot work; at the start of a fit, that there is no ``EmissionsMonitor``, or
-            that the trainer is of the other import root.
+        ConfigurationError: An option cannot work. At the start of a fit, the ``EmissionsMonitor`` is missing, or the
+            trainer belongs to the other import root.
+
+    Example:
+        >>> from green_callbacks.lightning import EmissionsMonitor, FrontCheckpoint
+        >>> callbacks = [EmissionsMonitor(sinks=[]), FrontCheckpoint("val_acc", keep=3)]
+        >>> callbacks[1].mode
+        'max'
     """
 
     best_k_models: dict[str, torch.Tensor]
@@ -66,7 +73,7 @@ class FrontHooks(OfLightning):
         self._weights_only = save_weights_only
         self._is_warned = False
         self._guarded = Guarded()
-        super().__init__(  # type: ignore[call-arg]  # of ModelCheckpoint, which comes next
+        super().__init__(  # type: ignore[call-arg]  # of ModelCheckpoint, the next base class
             dirpath=dirpath,
             monitor=monitor,
             mode=self._files.mode,
@@ -76,21 +83,21 @@ class FrontHooks(OfLightning):
         )
 
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
-        """Refuse a trainer of the other import root, which neither calls this last nor takes it for a checkpoint."""
+        """Refuse a trainer of the other import root, which would not treat this callback as a checkpoint."""
         refuse_other_root(self, "ModelCheckpoint", trainer)
-        super().setup(trainer, pl_module, stage)  # type: ignore[misc]  # of ModelCheckpoint, which comes next
+        super().setup(trainer, pl_module, stage)  # type: ignore[misc]  # of ModelCheckpoint, the next base class
 
     def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
-        """Refuse to train without a monitor, before anything has run."""
+        """Refuse to train without an ``EmissionsMonitor``."""
         _accountant(trainer)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
-        """Begin with the files that there are, once the account is loaded."""
+        """Begin with the files of the run, after the state of the monitor is loaded."""
         self._files.begin(_accountant(trainer))
         self._show(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
-        """Save a checkpoint if the metric is better than ever; the monitor has ended the epoch by now."""
+        """Save a checkpoint if the metric is better than ever before. The monitor has already ended the epoch."""
         if trainer.fast_dev_run:
             return
         name = trainer.strategy.broadcast(self._name_due(trainer))
@@ -110,11 +117,11 @@ class FrontHooks(OfLightning):
                 )
 
     def state_dict(self) -> dict[str, Any]:
-        """Return nothing: what it must know after a resume is in the account."""
+        """Return nothing, because the state of the monitor holds the files."""
         return {}
 
     def _name_due(self, trainer: Any) -> str | None:
-        """Name the file that is due, on rank 0, which alone has the history."""
+        """Return the name of the due file on rank 0, which alone has the history. None if no file is due."""
         point = self._files.due(_accountant(trainer))
         if point is None:
             return None
@@ -124,44 +131,44 @@ class FrontHooks(OfLightning):
         if not self._is_warned:
             self._is_warned = True
             logger.warning(
-                "The metric %r is logged after the epoch has ended, and so known one epoch late: no checkpoint is "
-                "saved for it. Log it earlier, for example in on_validation_epoch_end.",
+                "The metric %r is logged after the end of the epoch, so it is known one epoch late. No checkpoint is "
+                "saved. Log the metric earlier, for example in on_validation_epoch_end.",
                 self._files.monitor,
             )
         return None
 
     def _show(self, trainer: Any) -> None:
-        """Let Lightning and its loggers see the files, in the attributes of a ``ModelCheckpoint``."""
+        """Show the files to Lightning and its loggers, in the attributes of a ``ModelCheckpoint``."""
         self.points = trainer.strategy.broadcast(self._files.points(_accountant(trainer)))
         self.best_k_models = {path: torch.tensor(point.value) for path, point in self.points.items()}
         self.best_model_path = next(reversed(self.points), "")
         self.best_model_score = self.best_k_models.get(self.best_model_path)
 
     def _unused(self, trainer: Any, name: str) -> str:
-        """Return a path on which no file lies, the same on every rank."""
+        """Return a free path, the same on every rank."""
         checkpoint: Any = self
         paths = self._files.paths(checkpoint.dirpath, name, checkpoint.FILE_EXTENSION)
         return next(path for path in paths if not checkpoint.file_exists(path, trainer))
 
     def _save(self, trainer: Any, path: str) -> bool:
-        """Save a checkpoint; return on every rank whether all of them could."""
+        """Save a checkpoint, and return on every rank whether all ranks could."""
         saved = True
         try:
             trainer.save_checkpoint(path, self._weights_only)
-        # Disks, file systems, what the user puts into checkpoints: whatever they raise, training goes on.
+        # Disks, file systems and objects of the user may raise anything, and training must go on.
         except Exception as reason:  # noqa: BLE001
             saved = False
             self._files.failed(path, reason)
-            trainer.strategy.barrier("Trainer.save_checkpoint")  # where the other ranks wait
+            trainer.strategy.barrier("Trainer.save_checkpoint")  # the other ranks wait there
         return bool(trainer.strategy.reduce_boolean_decision(saved))
 
     def _remove(self, trainer: Any, path: str) -> None:
-        """Remove a file, but not the one that the run was resumed from."""
-        if trainer.ckpt_path and path == os.path.abspath(trainer.ckpt_path):  # noqa: PTH100  or a URL, which differs
+        """Remove a file, except for the checkpoint that the run was resumed from."""
+        if trainer.ckpt_path and path == os.path.abspath(trainer.ckpt_path):  # noqa: PTH100  it may be a URL
             return
         try:
             trainer.strategy.remove_checkpoint(path)
-        except Exception as reason:  # noqa: BLE001  likewise
+        except Exception as reason:  # noqa: BLE001  as in _save
             self._files.failed(path, reason)
 
 
@@ -169,5 +176,5 @@ def _accountant(trainer: Any) -> EnergyAccountant:
     for callback in trainer.callbacks:
         if isinstance(callback, LightningHooks):
             return callback.accountant
-    msg = "FrontCheckpoint takes the emissions from an EmissionsMonitor, and there is none: add one to the callbacks."
+    msg = "FrontCheckpoint needs the emissions of an EmissionsMonitor, and there is none. Add one to the callbacks."
     raise ConfigurationError(msg)

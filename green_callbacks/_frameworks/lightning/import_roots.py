@@ -1,4 +1,4 @@
-"""Which framework calls a callback: Lightning under either of its import roots, or another one."""
+"""Detects which framework calls a callback: one of the two import roots of Lightning, or another framework."""
 
 from typing import Any, Final, NoReturn
 
@@ -9,14 +9,14 @@ _MODULES: Final = {"lightning": "green_callbacks.lightning", "pytorch_lightning"
 
 
 def root_of(thing: object, name: str) -> str | None:
-    """Return the import root of Lightning whose class an object is an instance of.
+    """Return the import root of the Lightning class that an object is an instance of.
 
     Args:
         thing: The object.
         name: Name of the class.
 
     Returns:
-        ``lightning`` or ``pytorch_lightning``; None if the object is of neither.
+        ``lightning`` or ``pytorch_lightning``. None if the object belongs to neither.
     """
     for kind in thing.__class__.__mro__:
         root = kind.__module__.partition(".")[0]
@@ -26,11 +26,11 @@ def root_of(thing: object, name: str) -> str | None:
 
 
 def refuse_other_root(callback: object, name: str, trainer: object) -> None:
-    """Refuse a trainer of the other import root, for a callback that such a trainer does not know as what it is.
+    """Refuse a trainer of the other import root, for a callback whose class such a trainer does not recognize.
 
     Args:
         callback: The callback.
-        name: Name of the class of Lightning that it is an instance of.
+        name: Name of its Lightning class.
         trainer: The trainer.
 
     Raises:
@@ -46,13 +46,13 @@ def refuse_other_root(callback: object, name: str, trainer: object) -> None:
 
 
 class OfLightning:
-    """Refuses, in a sentence, whatever is not a trainer of Lightning."""
+    """Refuses any caller that is not a Lightning trainer, with one message."""
 
     def _refuse_foreign(self, trainer: Any) -> None:
-        """Refuse what is no trainer of Lightning, such as Fabric, whose hooks have any arguments or none.
+        """Refuse a caller that is not a Lightning trainer, such as Fabric, whose hooks may have any arguments.
 
         Raises:
-            ConfigurationError: It is none.
+            ConfigurationError: The caller is not a Lightning trainer.
         """
         if not hasattr(trainer, "fit_loop"):
             self._refuse()
@@ -60,11 +60,11 @@ class OfLightning:
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         name = type(self).__name__
         msg = (
-            f"This {name} is a callback for the Trainer of Lightning, and something else has called it. "
-            f"For Keras, import {name} from green_callbacks.keras. For Fabric, transformers and loops of your own, "
+            f"This {name} is a callback for the Trainer of Lightning, but something else has called it. "
+            f"For Keras, import {name} from green_callbacks.keras. For Fabric, Transformers and your own loops, "
             "use green_callbacks.EnergyAccountant."
         )
         raise ConfigurationError(msg)
 
-    # What other frameworks call first: Keras, and transformers.
+    # Keras and Transformers call these methods first.
     set_params = set_model = on_batch_end = on_init_end = _refuse

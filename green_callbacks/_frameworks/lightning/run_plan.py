@@ -1,4 +1,4 @@
-"""What a Lightning trainer, of either root, knows ahead of its run."""
+"""Reads the plan of a run from a Lightning trainer of either import root."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -12,30 +12,30 @@ from green_callbacks.accountant.guarded_calls import Guarded, as_number
 from green_callbacks.records import Plan
 
 _DEFAULT_MAX_EPOCHS: Final = 1000
-"""What Lightning takes when neither epochs, steps nor time were asked for: no plan of the user's."""
+"""Number of epochs that Lightning sets if the user gives no limit. So it is not a plan of the user."""
 
 
 def run_limits(trainer: Any, guarded: Guarded) -> Plan:
-    """Return how long a trainer is meant to go on, as far as that is known before it trains.
+    """Return the limits of a run that are known before it trains.
 
     Args:
         trainer: The trainer.
-        guarded: Asks the trainer.
+        guarded: Guards the call of the trainer.
     """
     return guarded.ask("The horizon of the trainer", partial(_limits, trainer), Plan())
 
 
 def run_plan(trainer: Any, past_seconds: float, guarded: Guarded, batches: int = 0) -> Plan:
-    """Return what a trainer knows ahead, once an epoch has begun.
+    """Return the plan of a run after an epoch has begun.
 
     Args:
-        trainer: The trainer. Its time limit and the length of its epochs are known from the first epoch on.
-        past_seconds: Time that the present fit has taken so far, in s.
-        guarded: Asks the trainer, and the user's callbacks and schedules.
-        batches: Batches of this epoch that were done before, where a checkpoint goes on within.
+        trainer: The trainer. It knows its time limit and the length of its epochs from the first epoch on.
+        past_seconds: Time of the present fit so far, in s.
+        guarded: Guards the calls of the trainer, and of callbacks and schedules of the user.
+        batches: Batches of this epoch that were done before its checkpoint. Defaults to 0.
 
     Returns:
-        Its limits and what its learning-rate schedules will do.
+        The limits of the run, and the drops and annealing of its learning rate.
     """
     plan = run_limits(trainer, guarded)
     plan = replace(plan, epoch_steps=guarded.ask("The length of an epoch", partial(_epoch_steps, trainer), None))
@@ -48,9 +48,9 @@ def run_plan(trainer: Any, past_seconds: float, guarded: Guarded, batches: int =
 
 
 def plan_key(trainer: Any) -> tuple[object, ...]:
-    """Return what a plan depends on: where it is another at the next epoch, the plan is, too.
+    """Return the values that a plan depends on. If they change from one epoch to the next, the plan has changed.
 
-    Data are loaded anew, a schedule is added, and a limit is raised while a run goes on.
+    During a run, data may be loaded again, schedules may be added, and limits may be raised.
 
     Args:
         trainer: The trainer.
@@ -65,25 +65,25 @@ def _limits(trainer: Any) -> Plan:
     return Plan(
         epochs=None if has_default_horizon else _positive(trainer.max_epochs),
         min_epochs=_positive(trainer.min_epochs),
-        steps=_positive(trainer.max_steps),  # in the count of global_step, as are the steps of records
+        steps=_positive(trainer.max_steps),  # counted like global_step, as in records
     )
 
 
 def _remaining_seconds(trainer: Any, guarded: Guarded) -> float | None:
-    # Lightning's own, and what derives from it: any other callback may give the same name to anything.
+    # Lightning's Timer and its subclasses only, because other callbacks may use these names for anything.
     timers = [callback for callback in trainer.callbacks if root_of(callback, "Timer")]
     told = [guarded.ask("The time that a callback leaves", partial(_time_remaining, timer), None) for timer in timers]
     return min((seconds for seconds in told if seconds is not None and isfinite(seconds)), default=None)
 
 
 def _time_remaining(timer: Any) -> float | None:
-    # The clock of a timer that has counted for another fit stands still, and it never ends this one.
+    # A timer that was used for another fit has stopped, and never ends this fit.
     seconds = timer.time_remaining() if timer.time_elapsed() >= 0 else None
     return None if seconds is None else as_number(seconds)
 
 
 def _epoch_steps(trainer: Any) -> int | None:
-    """Return how far ``global_step`` moves in an epoch; None where modules or callbacks have a say in it."""
+    """Return how far ``global_step`` moves in an epoch. None if modules or callbacks can change it."""
     module, callbacks = trainer.lightning_module, trainer.callbacks
     is_certain = module.automatic_optimization and len(trainer.optimizers) == 1
     changes = any(root_of(callback, "GradientAccumulationScheduler") for callback in callbacks)
@@ -106,18 +106,18 @@ def _schedule(trainer: Any, config: Any, plan: Plan, batches: int) -> Schedule:
     if not is_by_epoch:
         pace = None if plan.epoch_steps is None else _steps_per_epoch(trainer, frequency)
     if not module.automatic_optimization or _steps_schedules(module):
-        pace = None  # the module does it, whenever it likes
+        pace = None  # the module steps the schedule at times of its own
     return Schedule(scheduler=config.scheduler, steps_per_epoch=pace, epoch=trainer.current_epoch, inside=inside)
 
 
 def _steps_schedules(module: Any) -> bool:
-    """Tell whether a module says itself how its schedules step."""
+    """Return whether a module overrides how its schedules step."""
     owner = next((kind for kind in type(module).__mro__ if "lr_scheduler_step" in vars(kind)), type(module))
     return owner.__module__.partition(".")[0] not in ("lightning", "pytorch_lightning")
 
 
 def _steps_per_epoch(trainer: Any, frequency: int) -> int | None:
-    """Return after how many batches of an epoch, of those whose number divides by a frequency, the optimizer steps."""
+    """Return how many batches of an epoch step the optimizer and have a number that a frequency divides."""
     batches, accumulated = trainer.num_training_batches, trainer.accumulate_grad_batches
     if not isfinite(batches):
         return None

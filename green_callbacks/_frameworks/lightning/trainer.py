@@ -1,4 +1,4 @@
-"""What a Lightning trainer, of either root, says of its run."""
+"""Reads the state of a run from a Lightning trainer of either import root."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -17,7 +17,7 @@ from green_callbacks.sinks import is_ours
 
 
 class LightningRanks:
-    """The processes of a trainer.
+    """The processes of a trainer, as the accountant needs them.
 
     Args:
         trainer: The trainer.
@@ -29,27 +29,27 @@ class LightningRanks:
         self.size: int = trainer.world_size
 
     def gather(self, value: Any) -> list[Any]:
-        """Return the values of all ranks, in their order."""
+        """Return the values of all ranks, in the order of the ranks."""
         return [self._strategy.broadcast(value if rank == self.rank else None, src=rank) for rank in range(self.size)]
 
     def sum(self, vector: Sequence[float]) -> list[float]:
         """Return the sum of the vectors of all ranks, in float64."""
-        # A fresh tensor: Lightning reduces in place, and returns plain numbers unreduced.
+        # A fresh tensor, because Lightning reduces in place and does not reduce plain numbers.
         tensor = torch.tensor(vector, dtype=torch.float64, device=self._strategy.root_device)
         total: list[float] = self._strategy.reduce(tensor, reduce_op="sum").tolist()
         return total
 
 
 def log_folder(trainer: Any, guarded: Guarded) -> str | None:
-    """Return the folder of a trainer's logs.
+    """Return the log folder of a trainer.
 
     Args:
         trainer: The trainer.
-        guarded: Asks the trainer, and through it the user's loggers.
+        guarded: Guards the calls of the trainer, which may call loggers of the user.
 
     Returns:
-        A path, or the URL of a folder on another machine: that of the first logger, else the trainer's own. None, for
-        the working folder, where there is none.
+        The path or URL of the folder of the first logger, else of the trainer's default folder. None if neither is
+        known.
     """
     for what, ask in (
         ("The log folder of the trainer", lambda: trainer.log_dir),
@@ -62,7 +62,7 @@ def log_folder(trainer: Any, guarded: Guarded) -> str | None:
 
 
 def tensorboard_writer(trainer: Any, guarded: Guarded) -> Any | None:
-    """Return the writer of a trainer's first TensorBoardLogger; None on ranks but 0, where it is a dummy."""
+    """Return the writer of a trainer's first TensorBoardLogger. None on ranks other than 0, where it is a dummy."""
     if not trainer.is_global_zero:
         return None
     for each in trainer.loggers:
@@ -72,13 +72,13 @@ def tensorboard_writer(trainer: Any, guarded: Guarded) -> Any | None:
 
 
 def ran_to_its_end(trainer: Any) -> bool | None:
-    """Tell at the end of an epoch whether it ran to its end.
+    """Return whether an epoch that has just ended was complete.
 
     Args:
         trainer: The trainer.
 
     Returns:
-        None if nothing is known to have stopped it: a loader may end before the length that it states.
+        None if that is unknown, because a loader may end before the length that it states.
     """
     if trainer.is_last_batch:
         return True
@@ -87,10 +87,10 @@ def ran_to_its_end(trainer: Any) -> bool | None:
 
 
 def validates_every(trainer: Any) -> int | None:
-    """Return every how many epochs a trainer validates, once its loaders are known; 0 for never, None if unknown.
+    """Return the number of epochs between two validations. Zero for no validation, None if unknown.
 
     Args:
-        trainer: The trainer.
+        trainer: The trainer, whose loaders are known.
     """
     if not trainer.enable_validation or (trainer.num_val_batches and not sum(trainer.num_val_batches)):
         return 0
@@ -101,7 +101,7 @@ def validates_every(trainer: Any) -> int | None:
 
 
 def validates_after(trainer: Any) -> int | None:
-    """Return after how many batches of an epoch a trainer validates; None if that does not go by batches of an epoch.
+    """Return the batch of an epoch after which a trainer validates. None if it does not count batches of an epoch.
 
     Args:
         trainer: The trainer.
@@ -111,7 +111,7 @@ def validates_after(trainer: Any) -> int | None:
 
 
 def announce_validation(trainer: Any, accountant: EnergyAccountant) -> None:
-    """Tell an accountant how often a trainer validates, and the user what is asked for too early there.
+    """Tell an accountant how often a trainer validates, and warn of early stopping on a metric that comes too late.
 
     Args:
         trainer: The trainer, whose loaders are known.
@@ -126,30 +126,44 @@ def announce_validation(trainer: Any, accountant: EnergyAccountant) -> None:
         if str(each.monitor).startswith("green/") and getattr(each, "_check_on_train_epoch_end", None) is False:
             accountant.warn(
                 f"early stopping by {each.monitor}",
-                "EarlyStopping asks for %r after a validation, and it is known after the epoch only. "
-                "Pass check_on_train_epoch_end=True to it.",
+                "EarlyStopping reads %r after a validation, but it is known only after the epoch. "
+                "Pass check_on_train_epoch_end=True to EarlyStopping.",
                 each.monitor,
             )
 
 
 def least_that_wins(trainer: Any) -> str | None:
-    """Return the minimum of a trainer, as it was written, that lets it go on when it is to stop; None if none does.
+    """Return the option with which a trainer refuses to stop yet, such as ``min_epochs=3``. None if it may stop.
 
     Args:
-        trainer: The trainer, in an epoch.
+        trainer: The trainer, during an epoch.
     """
     if trainer.current_epoch + 1 < (trainer.min_epochs or 0):
         return f"min_epochs={trainer.min_epochs}"
     return f"min_steps={trainer.min_steps}" if trainer.global_step < (trainer.min_steps or 0) else None
 
 
-class FreshMetrics:
-    """Tells which metrics of a trainer are fresh: Lightning keeps the old ones beside them.
-
-    It makes a new tensor whenever it computes a metric, and hands out the same one as long as it does not.
+def stop_training(trainer: Any, accountant: EnergyAccountant) -> None:
+    """Have a trainer stop, and warn if its minimum of epochs or steps delays that.
 
     Args:
-        guarded: Asks the trainer, and through it the user's metrics.
+        trainer: The trainer, during an epoch.
+        accountant: The accountant, which warns.
+    """
+    limit = least_that_wins(trainer)
+    if limit is not None and trainer.is_global_zero and not trainer.should_stop:
+        message = "The trainer's %s wins, so training goes on until then. Lower it to stop earlier."
+        accountant.warn("the trainer's minimum", message, limit)
+    trainer.should_stop = True
+
+
+class FreshMetrics:
+    """Separates the fresh metrics of a trainer from older metrics, which Lightning keeps beside them.
+
+    Lightning makes a new tensor whenever it computes a metric, and returns the same tensor until then.
+
+    Args:
+        guarded: Guards the calls of the trainer, which may call metrics of the user.
     """
 
     def __init__(self, guarded: Guarded) -> None:
@@ -157,7 +171,7 @@ class FreshMetrics:
         self._seen: dict[Any, Any] = {}
 
     def fresh(self, trainer: Any) -> dict[str, float]:
-        """Return the metrics that were computed since the last call, but for those of the package.
+        """Return the metrics that were computed since the last call, without the metrics of this package.
 
         Args:
             trainer: The trainer.
@@ -170,14 +184,14 @@ class FreshMetrics:
 
 
 def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
-    """Return the GPU that a rank trains on, as the driver names it.
+    """Return the UUIDs of the GPU that a rank trains on, as the driver writes them.
 
     Args:
         device: The device of the rank.
 
     Returns:
-        Its UUID as that of a GPU and as that of a slice of one, since torch does not say which it is; nothing where
-        training takes place elsewhere; None if torch does not know it, as of Intel's.
+        The UUID with the prefix of a GPU and with the prefix of a MIG slice, because torch does not tell which it is.
+        Empty if the rank does not train on a GPU. None if torch does not know the UUID, as for Intel GPUs.
     """
     if device.type == "xpu":
         return None
@@ -188,7 +202,7 @@ def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
 
 
 def gpu_name(device: torch.device) -> str:
-    """Return what a rank trains on besides its processors, as torch calls it; empty for nothing.
+    """Return the accelerator that a rank trains on, as torch names it. Empty for a CPU.
 
     Args:
         device: The device of the rank.
@@ -197,10 +211,10 @@ def gpu_name(device: torch.device) -> str:
 
 
 def learning_rate(trainer: Any) -> float | None:
-    """Return the learning rate of a trainer's first parameters; None where it has no optimiser.
+    """Return the learning rate of a trainer's first parameter group. None without an optimizer.
 
     Raises:
-        Exception: Whatever an optimiser of the user's own raises.
+        Exception: An optimizer of the user may raise anything.
     """
     groups = [group for optimizer in trainer.optimizers for group in optimizer.param_groups]
     return as_number(groups[0]["lr"]) if groups else None

@@ -1,10 +1,13 @@
-"""Where the numbers of the package go in Lightning: to the module's log, and to the loggers."""
+"""Logs the numbers of the package in Lightning, through the module's log and through the loggers."""
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
+from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.accountant.guarded_calls import Guarded, as_number
+from green_callbacks.records import EpochRecord
+from green_callbacks.sinks import scalars
 
 _IN_PROGRESS_BAR: Final = "green/emissions_total_g"
 _MONITORED: Final = (
@@ -15,16 +18,18 @@ _MONITORED: Final = (
     "green/budget_left_g",
     "green/budget_left_wh",
 )
-"""What callbacks and schedules find among the trainer's metrics; any other number goes to the loggers only."""
+"""Keys among the trainer's metrics, for callbacks and schedules. Other numbers go to the loggers only."""
 
 _STEP: Final = "The step of the loggers"
 
 
 class TrainerLog:
-    """Logs what epochs and parts of them took, at steps that do not go back from one trainer of a run to the next.
+    """Logs the numbers of epochs and of their parts.
+
+    The steps keep rising when one run uses several trainers.
 
     Args:
-        guarded: Asks users' modules, callbacks and loggers.
+        guarded: Guards the calls of modules, callbacks and loggers of the user.
     """
 
     def __init__(self, guarded: Guarded) -> None:
@@ -33,7 +38,7 @@ class TrainerLog:
         self._is_refused = False
 
     def go_on(self, trainer: Any) -> None:
-        """Begin a fit, whose trainer may count anew from 0.
+        """Begin a fit, whose trainer may count its steps from 0 again.
 
         Args:
             trainer: The trainer.
@@ -41,7 +46,7 @@ class TrainerLog:
         self._ahead = max(0, self._next_step - self._guarded.ask(_STEP, partial(_batches_that_stepped, trainer), 0))
 
     def epoch(self, trainer: Any, pl_module: Any, values: Mapping[str, float]) -> None:
-        """Log what an epoch took, at its end; every rank has the same values.
+        """Log the numbers of an epoch at its end. Every rank passes the same values.
 
         Args:
             trainer: The trainer.
@@ -51,14 +56,14 @@ class TrainerLog:
         nothing: set[str] = set()
         wanted = {*_MONITORED, *self._guarded.ask("What a callback monitors", partial(_monitored, trainer), nothing)}
         log = _log_of_lightning(pl_module)
-        # Both flags together: it is agreed upon already, so nothing to reduce, and nothing to be warned of.
+        # Both flags together avoid a reduction of equal values, and the warning about a missing one.
         options = {"sync_dist": True, "rank_zero_only": True, "batch_size": 1}
         step = self._guarded.ask(_STEP, partial(_step_of_epoch, trainer), None)
         rest = {key: value for key, value in values.items() if self._ahead or key not in wanted}
         self._to_loggers(trainer, rest, step)
-        if self._ahead:  # the loggers got it at a step of the run, not of this trainer
+        if self._ahead:  # the loggers already have it, at a step of the run
             options["logger"] = False
-        elif self._is_refused:  # a logger that raises on it would do so in Lightning's own call, and end the training
+        elif self._is_refused:  # in Lightning's own call, a logger that raises would end the training
             options["logger"] = False
             self._to_loggers(trainer, {key: value for key, value in values.items() if key in wanted}, step)
         for key in (key for key in values if key in wanted):
@@ -68,18 +73,18 @@ class TrainerLog:
             )
 
     def part(self, trainer: Any, values: Mapping[str, float]) -> None:
-        """Log what a part of an epoch took; Lightning's own log would leave out what is not due by its count.
+        """Log the numbers of a part of an epoch, to the loggers because Lightning logs only at its own interval.
 
         Args:
             trainer: The trainer.
             values: Numbers by key.
         """
-        # A module that logs a "step" has an axis of its own, and no point on it inside epochs.
+        # A module that logs a "step" has an axis of its own, which has no points inside epochs.
         if "step" not in self._guarded.ask("The metrics of the trainer", lambda: trainer.callback_metrics, {}):
             self._to_loggers(trainer, values, self._guarded.ask(_STEP, partial(_batches_that_stepped, trainer), None))
 
     def _to_loggers(self, trainer: Any, values: Mapping[str, float], step: int | None) -> None:
-        """Log to the loggers alone, at a step of this trainer; nothing where that is not known."""
+        """Log to the loggers alone, at a step of this trainer. Without a step, log nothing."""
         if step is None:
             return
         self._next_step = self._ahead + step + 1
@@ -90,8 +95,20 @@ class TrainerLog:
             self._is_refused |= not self._guarded.tell(f"Logging to {type(each).__name__}", log)
 
 
+def epoch_values(accountant: EnergyAccountant, record: EpochRecord) -> dict[str, float]:
+    """Return the numbers of a record, and the totals of its run, by the keys of the package.
+
+    Args:
+        accountant: The accountant of the run.
+        record: The record.
+    """
+    history = accountant.history
+    total_kg = history.emissions_kg or record.emissions_kg  # the latter is None if nothing was measured
+    return scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg)
+
+
 def _log_of_lightning(pl_module: Any) -> Any:
-    """Return the ``log`` of LightningModule itself: a module may have an attribute of that name for anything."""
+    """Return the ``log`` method of LightningModule itself, because a module may use this name for anything."""
     return next(vars(kind)["log"] for kind in type(pl_module).__mro__ if kind.__name__ == "LightningModule")
 
 
@@ -102,12 +119,12 @@ def _monitored(trainer: Any) -> set[str]:
 
 
 def _step_of_epoch(trainer: Any) -> int:
-    """Return the step at which Lightning is about to log the metrics of the epoch."""
+    """Return the step at which Lightning will log the metrics of the epoch."""
     users = trainer.callback_metrics.get("step")
     return max(_batches_that_stepped(trainer) - 1, 0) if users is None else int(as_number(users))
 
 
 def _batches_that_stepped(trainer: Any) -> int:
-    """Return the step of Lightning's loggers, which is not ``global_step`` where several optimisers step."""
+    """Return the step of Lightning's loggers, which differs from ``global_step`` with several optimizers."""
     steps: int = getattr(trainer.fit_loop.epoch_loop, "_batches_that_stepped", trainer.global_step)
     return steps

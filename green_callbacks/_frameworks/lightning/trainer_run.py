@@ -1,4 +1,4 @@
-"""Which run of a Lightning trainer a hook belongs to: the one that a callback accounts, or one inside it."""
+"""Detects which run of a Lightning trainer a hook belongs to, because a run may contain other runs."""
 
 from contextlib import AbstractContextManager
 from typing import Any, Final, Self
@@ -9,16 +9,16 @@ from green_callbacks._frameworks.lightning.import_roots import root_of
 _TUNERS: Final = ("BatchSizeFinder", "LearningRateFinder")
 _ENTRY: Final = ("_call_and_handle_interrupt",)
 _SPAWNED_ENTRIES: Final = ("_fit_impl", "_validate_impl", "_test_impl", "_predict_impl")
-"""Functions of Lightning that are on the stack for as long as a run of a trainer lasts."""
+"""Functions of Lightning that are on the stack during the whole run of a trainer."""
 
 
 class TrainerRun:
-    """A run of a trainer that is under way: a fit, or a validation, test or predict run.
+    """A running fit, or a running validation, test or predict run, of a trainer.
 
     Args:
         trainer: The trainer.
         stage: ``fit``, ``validate``, ``test`` or ``predict``.
-        phase: What ends with it.
+        phase: The phase of the accountant that ends with the run. Defaults to None.
     """
 
     def __init__(self, trainer: Any, stage: str, phase: AbstractContextManager[None] | None = None) -> None:
@@ -30,14 +30,14 @@ class TrainerRun:
 
     @property
     def is_running(self) -> bool:
-        """Whether it still goes on: Lightning does not tell of every end, if a callback raises meanwhile."""
+        """Whether the run is still running. Lightning does not report its end if a callback raises."""
         return self._call is not None and self._call.is_running()
 
 
-class FrontRow:
-    """Moves a callback before those that search for a batch size or a learning rate, while these search.
+class FirstPlace:
+    """Moves a callback before the callbacks that search for a batch size or a learning rate, during their search.
 
-    They search when a fit starts, before any other callback is told of it.
+    They search at the start of a fit, before Lightning calls the callbacks after them.
 
     Args:
         trainer: The trainer.
@@ -52,14 +52,18 @@ class FrontRow:
 
     @classmethod
     def where_needed(cls, trainer: Any, callback: Any) -> Self | None:
-        """Move a callback if there is any search; return what moves it back."""
+        """Move a callback if there is a search. Return the object that moves it back, or None."""
         searches = any(root_of(each, name) for each in trainer.callbacks for name in _TUNERS)
         return cls(trainer, callback) if searches else None
 
     def leave(self) -> None:
-        """Move it back."""
+        """Move the callback back."""
         self._moves_to(self._place)
 
     def _moves_to(self, place: int) -> None:
         others = [each for each in self._trainer.callbacks if each is not self._callback]
-        self._trainer.callbacks = [*others[:place], self._callback, *others[place:]]  # a new list: one is gone through
+        self._trainer.callbacks = [
+            *others[:place],
+            self._callback,
+            *others[place:],
+        ]  # a new list, because Lightning is iterating over the old list
