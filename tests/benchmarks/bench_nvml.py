@@ -137,7 +137,10 @@ def print_costs(library: Path, seconds: float) -> None:
 
 
 def print_epochs(library: Path) -> None:
-    """Print what beginning and ending an epoch costs us, with the ledger on, and the peer: in turns."""
+    """Print what beginning and ending an epoch costs us with the ledger on, and what it costs the peer.
+
+    Both are measured in turns, so that other load on the machine meets both.
+    """
     print(
         f"\nAn epoch, begin + end, in us; medians of {EPOCH_ROUNDS} processes in turns".ljust(62) + "ours, with ledger",
         end="",

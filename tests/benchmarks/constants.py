@@ -1,19 +1,19 @@
-"""What every numeric constant of the code that measures NVIDIA GPUs does, as a table: halved, doubled, and as it is.
+"""Halve and double every numeric constant of the code that measures NVIDIA GPUs, and print what it does.
 
-It needs no GPU but a C compiler, and waits for nothing: time is scripted, and NVIDIA's driver is a stand-in
-(``tests/support/fake_nvml.c``) whose GPUs follow the traces of ``make bench``. A constant is varied where a function
-that reads it runs. Error is the mean of |told - true| / true. *Inside* is how often the bounds hold the truth, and
-*width* half of what lies between them, as a part of the truth. All are in percent.
+The script needs a C compiler and no GPU. Time is scripted, so it waits for nothing. NVIDIA's driver is a stand-in
+(``tests/support/fake_nvml.c``) whose GPUs follow the traces of ``make bench``. A constant is varied on the traces on
+which a function reads it. The columns are in percent. *err* is the mean of |told - true| / true. *inside* says how
+often the bounds hold the truth. *width* is the mean half width of the bounds over the truth.
 
-Every value is measured several times, with other phases and other delays of threads, and compared with the present
-value in the same circumstances. Each row ends with a mark:
+Every value is measured in several rounds with other phases and other delays of threads. Each round is compared with
+the same round of the present value. A row ends with a mark:
 
-    =  the same to the last digit in the first round, and so not measured again
+    =  the figures of the first round are the same to the last digit, so there were no other rounds
     -  no figure changes by more than 1 % of itself
-    ~  a figure does, but not by more than chance (four standard errors)
-    *  a figure does, by more than both
+    ~  a figure changes by more than 1 %, but not by more than chance (four standard errors)
+    *  a figure changes by more than 1 % and by more than chance
 
-Of a share between a half and one, what it lacks to one is halved and doubled.
+A share between a half and one is varied by its distance from one.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import os
 import random
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from math import sqrt
 from pathlib import Path
@@ -39,15 +39,15 @@ from wing import ROOM, Constant, Value, constants, functions_called, variations
 
 PAUSE_SECONDS, EXTRA_SECONDS, SETTLE_SECONDS = 0.3, 0.2, 1.0
 SURE = 4.0
-"""Standard errors of a mean change from which on it is no chance."""
+"""Number of standard errors from which on a mean change is not chance."""
 TITLE_WIDTH = 38
 SMALL = 0.01
-"""The part of a figure up to which its change is of no importance."""
+"""Relative change of a figure up to which it does not matter."""
 BUFFERED = {name: f"{script}\nsamples 0.02 120" for name, script in SAMPLED.items()}
 
 
 class Section(NamedTuple):
-    """GPUs that are measured in the same way."""
+    """Traces of GPUs that are measured in the same way."""
 
     title: str
     traces: Mapping[str, str]
@@ -84,11 +84,11 @@ class Figures(NamedTuple):
 
 
 Rounds = list[Figures]
-"""The figures of each round; none if the measurement failed."""
+"""The figures of each round. The list is empty if the measurement failed."""
 
 
 class Work(NamedTuple):
-    """A section to be measured, with a constant set to a value or all of them as they are."""
+    """One value of a constant to be measured in a section. Without a constant, all are as they are."""
 
     section: int
     windows: int
@@ -107,7 +107,7 @@ def measured(section: Section, count: int, seed: int) -> Figures:
 
     Args:
         section: The traces.
-        count: How many windows of the shortest length, for each trace; one of each other length.
+        count: Number of windows of the shortest length for each trace. Each other length has one window.
         seed: Where the random phases, windows and delays of threads begin.
     """
     windows: dict[float, list[Lap]] = {length: [] for length in section.lengths}
@@ -126,7 +126,7 @@ def measured(section: Section, count: int, seed: int) -> Figures:
 
 
 def laps_of(rig: Rig, seconds: float, count: int, rng: random.Random, *, is_settled: bool) -> Iterator[Lap]:
-    """Yield windows of about a length, which begin and end at random phase."""
+    """Yield windows that last a little longer than a length, and begin and end at random phase."""
     begin, end = (rig.settled_begin, rig.settled_end) if is_settled else (rig.edge, rig.edge)
     rig.run(SETTLE_SECONDS)
     for _ in range(count):
@@ -137,7 +137,7 @@ def laps_of(rig: Rig, seconds: float, count: int, rng: random.Random, *, is_sett
 
 
 def done(work: Work) -> Rounds:
-    """Do some work, in this process."""
+    """Measure one value in this process, and return its rounds."""
     section = SECTIONS[work.section]
     with work.constant.varied(work.value) if work.constant and work.value else nullcontext():
         try:
@@ -146,11 +146,11 @@ def done(work: Work) -> Rounds:
                 return work.present
             return [first, *(measured(section, work.windows, seed) for seed in range(1, work.rounds))]
         except (ArithmeticError, ValueError, LookupError, AssertionError):
-            return []  # a formula that does not hold for such a value, or a GPU that cannot be measured with it
+            return []  # a formula fails for such a value, or the GPU cannot be measured with it
 
 
 def mark(varied: Rounds, present: Rounds) -> str:
-    """Return how much figures differ from the present ones, as the sign that stands for it."""
+    """Return the mark for how much figures differ from the present figures."""
     if varied == present:
         return "="
     if not varied:
@@ -160,7 +160,7 @@ def mark(varied: Rounds, present: Rounds) -> str:
 
 
 def change_mark(figures: tuple[float, ...], before: tuple[float, ...]) -> str:
-    """Return how much a figure differs, round by round, from what it was."""
+    """Return the mark for how much one figure differs from its present value, round by round."""
     changes = [after - earlier for after, earlier in zip(figures, before, strict=True)]
     if abs(fmean(changes)) <= SMALL * fmean(before):
         return "-"
@@ -168,7 +168,7 @@ def change_mark(figures: tuple[float, ...], before: tuple[float, ...]) -> str:
 
 
 def print_section(section: Section, present: Rounds, rows: list[Row]) -> None:
-    """Print the rows of a section that differ from its present figures, and the names of the others."""
+    """Print the rows that differ from the present figures of a section, and the names of the other constants."""
     columns = [f"err {length:g} s" for length in section.lengths] + ["inside", "width"]
     print(f"\n{section.title}: {len(section.traces)} traces, in %")
     heads = "".join(f"{head:>9}" for head in columns)
@@ -186,7 +186,7 @@ def print_section(section: Section, present: Rounds, rows: list[Row]) -> None:
             f"{text(value):>9}{variant_cells(section, value, rounds, present)}" for value, rounds in variants
         )
         print(f"{f'  {constant.name} {text(constant.value)}':{TITLE_WIDTH}}{line}")
-    print(textwrap.fill(f"Read, and the same with half and double: {', '.join(same)}.", 120))
+    print(textwrap.fill(f"Read, and the same with half and double: {', '.join(same) or 'none'}", 120))
 
 
 def variant_cells(section: Section, value: Value | None, rounds: Rounds, present: Rounds) -> str:
@@ -213,7 +213,7 @@ def text(value: Value | None) -> str:
 
 
 def print_idle(found: list[Constant], marks: Mapping[str, set[str]]) -> None:
-    """Print which constants did nothing in any section, and which could not."""
+    """Print which constants changed nothing in any section, and which constants were not varied."""
     lists = {
         "Read, and changed nothing to the last digit": [name for name, some in marks.items() if some == {"="}],
         "Read, and changed no figure by more than 1 %": [
@@ -239,7 +239,7 @@ def main(arguments: argparse.Namespace) -> None:
     """Measure everything and print it."""
     logging.disable(logging.WARNING)
     loaded()
-    found = constants()
+    found = [constant for constant in constants() if arguments.only in constant.title]
     windows, rounds = (1, 3) if arguments.quick else (4, arguments.rounds)
     print(
         f"{len(found)} constants; {rounds} rounds; a round has {windows} windows of 2 s for each trace, and one of 10 s"
@@ -248,11 +248,13 @@ def main(arguments: argparse.Namespace) -> None:
     with multiprocessing.get_context("fork").Pool(arguments.processes) as pool:
         for number, section in enumerate(SECTIONS):
             called = functions_called(lambda section=section: measured(section, 1, 0))
+            read = [constant for constant in found if constant.readers & called]
+            if not read:
+                continue
             present = pool.apply(done, [Work(number, windows, rounds)])
             works = [
                 Work(number, windows, rounds, present, constant, value)
-                for constant in found
-                if constant.readers & called
+                for constant in read
                 for value in variations(constant)
             ]
             results = pool.map(done, works, chunksize=1)
@@ -266,10 +268,16 @@ def main(arguments: argparse.Namespace) -> None:
     print_idle(found, marks)
 
 
-if __name__ == "__main__":
+def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options of a command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="one window in three rounds: less time, more chance")
-    parser.add_argument(
-        "--processes", type=int, default=os.cpu_count(), help="how many at once; one a core unless given"
-    )
-    main(parser.parse_args())
+    parser.add_argument("--rounds", type=int, default=8, help="how often each value is measured, at least twice (8)")
+    parser.add_argument("--only", metavar="TEXT", default="", help="constants whose module or name contains a text")
+    cores = os.cpu_count()
+    parser.add_argument("--processes", type=int, default=cores, help=f"how many at once; one a core ({cores})")
+    return parser.parse_args(words)
+
+
+if __name__ == "__main__":
+    main(parsed())

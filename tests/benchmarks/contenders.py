@@ -206,14 +206,14 @@ class Eco2ai(Contender):
 
 
 class LandauerGap(Contender):
-    """landauer-gap, by a phase of its session, as its callback for Lightning makes one per epoch."""
+    """landauer-gap, by a phase of its session. Its Lightning callback makes such a phase for each epoch."""
 
     module, distribution = "joules", "landauer-gap"
 
     def start(self) -> None:
         from joules import Session
 
-        self._session = Session(cpu=False)  # polls ten times a second, as it does unless told otherwise
+        self._session = Session(cpu=False)  # polls ten times a second by default
 
     def begin(self) -> None:
         self._phase = self._session.begin("epoch")

@@ -1,4 +1,4 @@
-"""How exact the contenders are, as tables: their errors, ours beside the nearest peer's, and our bounds."""
+"""Tables of the errors of the contenders, of the ratio to the best peer, and of our bounds."""
 
 from collections.abc import Iterable, Mapping
 from statistics import fmean, median
@@ -9,9 +9,9 @@ from traces import SAMPLED, TRACES
 SHORT, LONG = "2", "10"
 """Lengths of the windows, in s."""
 PEER = "landauer-gap"
-"""The peer that errs least where there is no counter: we are compared with it trace by trace."""
+"""The peer that errs least without a counter. Our error is compared with its error trace by trace."""
 EXACT_MILLISECONDS = 1.0
-"""Errors closer than what the GPU uses in this time tell apart how long calls take, and not how one measures."""
+"""Two errors that differ by less than the energy of this time differ by how long a call takes, in ms."""
 
 
 def error_percent(windows: Iterable[tuple[float, float]]) -> float:
@@ -39,7 +39,7 @@ def print_accuracy(results: Mapping[str, Mapping[str, Any]], length: str, names:
 
 
 def print_ratios(results: Mapping[str, Mapping[str, Any]]) -> None:
-    """Print our error in parts of the peer's, for each trace and length of windows."""
+    """Print the ratio of our error to the peer's error, for each trace and each length of windows."""
     print(f"\nError, ours / {PEER}".ljust(38) + "".join(f"{f'{length} s':>15}" for length in (SHORT, LONG)))
     ratios, worse, exact = [], 0, 0
     for trace in [*TRACES, *SAMPLED]:

@@ -1,4 +1,4 @@
-"""The constants that ``constants.py`` varies: found, varied wherever they are held, and as they were afterwards."""
+"""Constants are found, varied wherever a module holds them, and restored."""
 
 import sys
 from pathlib import Path
@@ -7,8 +7,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from constants import SECTIONS, Work, done, mark, measured
+from constants import SECTIONS, Work, done, main, mark, measured, parsed
 from wing import Constant, constants, functions_called, variations
+
+COUNTER, SAMPLED = 0, 2
+"""Sections of the table."""
+SIGMAS = "common.power_integral.ALMOST_ALL"
+"""A constant that widens the bounds of sampled power, and is not read where there is a counter."""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in for the driver needs Linux")
 
@@ -60,11 +65,22 @@ def test_values_are_halved_and_doubled_and_shares_near_one_by_what_they_lack(nam
 
 
 def test_a_variation_that_is_not_read_changes_nothing_and_one_that_is_does(found):
-    called = functions_called(lambda: measured(SECTIONS[1], 1, 0))
-    present = done(Work(1, 1, 2))
-    assert done(Work(1, 1, 2)) == present
+    called = functions_called(lambda: measured(SECTIONS[SAMPLED], 1, 0))
+    present = done(Work(SAMPLED, 1, 2))
+    assert done(Work(SAMPLED, 1, 2)) == present
     unread = next(constant for constant in found if not constant.readers & called)
-    assert mark(done(Work(1, 1, 2, None, unread, 0.1)), present) == "="
-    [sigmas] = [constant for constant in found if constant.name == "_INTERPOLATED_MISSES"]
+    assert mark(done(Work(SAMPLED, 1, 2, None, unread, 0.1)), present) == "="
+    [sigmas] = [constant for constant in found if constant.title == SIGMAS]
     assert sigmas.readers & called
-    assert mark(done(Work(1, 1, 2, present, sigmas, 3 * sigmas.value)), present) in ("~", "*")
+    assert mark(done(Work(SAMPLED, 1, 2, present, sigmas, 3 * sigmas.value)), present) in ("~", "*")
+
+
+def test_the_table_says_what_a_constant_did_where_it_is_read_and_only_there(capsys):
+    main(parsed(["--quick", "--only", SIGMAS]))
+    printed = capsys.readouterr().out
+    titles = [section.title for section in SECTIONS if f"{section.title}:" in printed]
+    assert SECTIONS[SAMPLED].title in titles
+    assert SECTIONS[COUNTER].title not in titles
+    rows = [line for line in printed.splitlines() if line.startswith(f"  {SIGMAS.rpartition('.')[2]} ")]
+    assert len(rows) == len(titles)
+    assert "Not read on these traces" in printed

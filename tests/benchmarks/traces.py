@@ -1,4 +1,4 @@
-"""The traces of power that the benchmarks measure, and how the stand-in for NVIDIA's driver shows them."""
+"""Traces of power that the benchmarks measure, as scripts of the stand-in for NVIDIA's driver."""
 
 import random
 from collections.abc import Mapping
@@ -33,15 +33,15 @@ AVERAGED = {
     "steps": f"{STEPS}\n{AVERAGING}",
     "constant": f"trace constant 300\n{AVERAGING}",
 }
-"""GPUs that tell their power as the mean of the last second and, a quarter of the time, that of the instant."""
+"""GPUs without a counter that tell the mean power of the last second, and the mean of 25 ms of every 100 ms."""
 
 
 def scripts(traces: Mapping[str, str], seed: int) -> dict[str, str]:
-    """Return the scripts of traces, at random phases that depend on nothing but the seed.
+    """Return the scripts of traces at random phases that depend only on the seed.
 
     Args:
-        traces: Scripts by the name of the trace, with places for ``phase`` and ``offset``.
-        seed: Where the random numbers begin.
+        traces: Scripts by the name of the trace, with ``{phase}`` and ``{offset}`` to be filled in.
+        seed: Seed of the random numbers.
     """
     rng = random.Random(seed)
     return {

@@ -111,10 +111,10 @@ def cost(contender: Any, library: str, script: str, gpus: int, edges: int, secon
 
 
 def epochs(contender: Any, library: str, script: str, gpus: int, edges: int) -> dict[str, Any]:
-    """Measure what the edges of windows cost, and nothing else.
+    """Measure only what the edges of windows cost.
 
     Returns:
-        The median of begin and end together, in seconds.
+        The median cost of one begin and one end together, in seconds.
     """
     script_all(FakeNvml(Path(library)), f"gpu\n{script}\n" * gpus)
     contender.start()

@@ -1,6 +1,6 @@
-"""The numeric constants of the code that measures NVIDIA GPUs: found by a walk over its modules, and varied.
+"""Find the numeric constants of the code that measures NVIDIA GPUs, and give them other values.
 
-The walk begins at the module of ``NvmlSource`` and follows its imports, so that no list of files can grow old.
+The search begins at the module of ``NvmlSource`` and follows its imports. So no list of files can grow old.
 """
 
 import ast
@@ -19,17 +19,17 @@ PACKAGE, ROOM = "green_callbacks.", "green_callbacks.sources."
 UNITS = ("SECONDS", "JOULES", "WATTS")
 NAMES_OF_NUMBERS = frozenset(
     {
-        *("_UNINITIALISED", "_NOT_SUPPORTED", "_NO_DRIVER", "_NO_LIBRARY", "_MISMATCH"),
+        *("_UNINITIALIZED", "_NOT_SUPPORTED", "_NO_DRIVER", "_NO_LIBRARY", "_MISMATCH"),
         *("_NO_COUNT", "_NO_INSTANCE", "_POWER_AVERAGE", "_POWER_INSTANT", "_SCOPE_GPU", "_SCOPE_MODULE"),
         *("_VOLTA", "_AMPERE", "MICROSECONDS_PER_SECOND"),
     }
 )
-"""Numbers that NVIDIA's driver calls something by, and units: there is no half of them."""
+"""Codes of NVIDIA's driver and factors between units, which have no meaningful half."""
 Value = float | tuple[float, ...]
 Function = tuple[str, str, int]
 """The file, the name and the first line of a function."""
 Names = Mapping[tuple[str, str], str]
-"""What a module imports: by module and name, the name that it has here."""
+"""The names that a module imports, by the module and the name that they come from."""
 
 
 class Constant(NamedTuple):
@@ -43,7 +43,7 @@ class Constant(NamedTuple):
     readers: frozenset[Function]
     """Functions that read it."""
     is_read_at_import: bool
-    """Whether code outside functions reads it: a variation would miss what was made of it there."""
+    """Whether code outside functions reads it. A variation has no effect there."""
 
     @property
     def title(self) -> str:
@@ -78,9 +78,9 @@ def constants() -> list[Constant]:
 
 
 def variations(constant: Constant) -> list[Value | None]:
-    """Return half of a value and its double, None where there is no such value.
+    """Return half and double of a value, with None for a value that would be zero.
 
-    Of a share between a half and one, what it lacks to one is halved and doubled.
+    A share between a half and one is varied by its distance from one.
     """
     if isinstance(constant.value, tuple):
         return [tuple(factor * part for part in constant.value) for factor in (0.5, 2.0)]
@@ -109,7 +109,7 @@ def functions_called(work: Callable[[], object]) -> set[Function]:
 
 
 def modules(imports: Mapping[str, Names]) -> set[str]:
-    """Return the module of the source, and all of the room that it imports, directly or not."""
+    """Return the module of the source and all modules of the room that it imports, directly or not."""
     found: set[str] = set()
     queue = [NvmlSource.__module__]
     while queue:
@@ -121,7 +121,7 @@ def modules(imports: Mapping[str, Names]) -> set[str]:
 
 
 def numbers_of(module: str) -> Iterator[tuple[str, Value]]:
-    """Yield the numbers, and rows of numbers, that a module gives a name in capitals."""
+    """Yield the numbers and tuples of numbers to which a module gives a name in capitals."""
     for statement in tree_of(module).body:
         targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
         for target in targets:
@@ -134,7 +134,7 @@ def numbers_of(module: str) -> Iterator[tuple[str, Value]]:
 
 
 def imported_names(module: str) -> dict[tuple[str, str], str]:
-    """Return what a module imports from others by name."""
+    """Return the names that a module imports from other modules."""
     return {
         (node.module, alias.name): alias.asname or alias.name
         for node in ast.walk(tree_of(module))
@@ -149,7 +149,7 @@ def copies(module: str, name: str, imports: Mapping[str, Names]) -> list[tuple[s
 
 
 def reads_of(name: str, codes: list[CodeType]) -> Iterator[tuple[Function, bool]]:
-    """Yield the code that reads a name of its module, and whether that is a function."""
+    """Yield the code that reads a name of its module, and whether that code is a function."""
     for code in codes:
         read = {i.argval for i in get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
         if name in read:
@@ -157,12 +157,12 @@ def reads_of(name: str, codes: list[CodeType]) -> Iterator[tuple[Function, bool]
 
 
 def tree_of(module: str) -> ast.Module:
-    """Return the text of a module, parsed."""
+    """Return the syntax tree of a module."""
     return ast.parse(inspect.getsource(sys.modules[module]) or "")
 
 
 def codes_of(module: str) -> list[CodeType]:
-    """Return the code of a module, and of all that is defined in it."""
+    """Return the code of a module and of everything that it defines."""
     path = inspect.getsourcefile(sys.modules[module]) or ""
     codes = [compile(inspect.getsource(sys.modules[module]), path, "exec")]
     for code in codes:  # grows as it is walked
@@ -171,5 +171,5 @@ def codes_of(module: str) -> list[CodeType]:
 
 
 def key_of(code: CodeType) -> Function:
-    """Return what tells a function from others."""
+    """Return the file, the name and the first line of a function."""
     return code.co_filename, code.co_qualname, code.co_firstlineno
