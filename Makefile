@@ -1,5 +1,6 @@
 # make demo   trains a small network with Lightning and shows what it cost; FRAMEWORK=keras for Keras
 # make test   checks and tests everything
+# make docs   writes the API reference to build/docs/ and checks its links
 # make bench  prints how exact the energy is and what accounting costs, beside other packages; ten minutes
 # make gpu    prints what is measured on the NVIDIA GPU of this machine, in at most six minutes; see below
 # make torture kills, interrupts and fuzzes runs by the thousand, and makes very long ones; an hour
@@ -12,24 +13,32 @@ FRAMEWORK ?= lightning
 OUT ?= .
 AGAINST ?=
 PIP_FLAGS := -q --disable-pip-version-check
+SUITES := core live lightning keras exports
+FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -type f -not -name '*.pyc') README.md LICENSE pyproject.toml
-RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -m pytest --cov --cov-report= -q
+RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q
 
-.PHONY: demo test lint test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
+.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
-test: lint test-core test-live test-lightning test-keras test-exports coverage
+test: lint docs test-core test-live test-lightning test-keras test-exports coverage tested
 
 lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff check .
 	.venv/lightning/bin/ruff format --check .
 	.venv/lightning/bin/mypy
 	.venv/lightning/bin/lint-imports
+	.venv/lightning/bin/codespell
 	PYTHONPATH=tests .venv/lightning/bin/python -m lint
 
+docs: .venv/lightning/ready
+	@KERAS_BACKEND=torch PYTHONPATH=tests .venv/lightning/bin/python -m docs build/docs
+
+# The core is tested as users install it. -P keeps the checkout from standing before the wheel.
+test-core: export TESTS_OF_WHEEL = 1
 test-core: .venv/core/wheel
 	$(call RUN_TESTS,core) tests --ignore=tests/frameworks --ignore=tests/live
 
@@ -50,6 +59,14 @@ test-exports: .venv/exports/ready
 coverage:
 	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.exports
 	.venv/core/bin/coverage report --fail-under=95
+
+# Frameworks are not pinned, so each run writes down the versions that it has tested.
+tested: $(SUITES:%=tested-%)
+
+tested-%: .venv/%/ready
+	@.venv/$*/bin/pip freeze $(PIP_FLAGS) >.venv/$*/tested.txt
+	@echo "Tested in .venv/$*: $$(.venv/$*/bin/python --version)," \
+		"$$(grep -iE '^($(FRAMEWORKS))==' .venv/$*/tested.txt | paste -sd ' ') (all in .venv/$*/tested.txt)"
 
 bench: .venv/bench/ready .venv/lightning/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py

@@ -1,27 +1,16 @@
 """Checks that every link inside a folder of HTML pages leads to a page and to an anchor that exist."""
 
+import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
+from html import unescape
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-
-class _Page(HTMLParser):
-    """Collects the anchors and the links of one page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.anchors = {"", "top"}
-        self.links: list[tuple[int, str]] = []
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note what a tag can be reached by, and what it leads to."""
-        for name, value in attrs:
-            if name == "id" or (tag == "a" and name == "name"):
-                self.anchors.add(value or "")
-            elif (tag == "a" and name == "href") or (tag in {"img", "script"} and name == "src"):
-                self.links.append((self.getpos()[0], value or ""))
+_PROGRAM: Final = re.compile(r"(<script\b[^>]*>).*?</script>", re.DOTALL)
+_TAG: Final = re.compile(r"<[a-z][a-z0-9-]*\s[^>]*>")
+_ANCHOR: Final = re.compile(r"""\sid=["']([^"']*)""")
+_LINK: Final = re.compile(r"""\s(?:href|src)=["']([^"']*)""")
 
 
 def broken(folder: Path) -> Iterator[str]:
@@ -30,15 +19,21 @@ def broken(folder: Path) -> Iterator[str]:
     Args:
         folder: The top of the pages.
     """
-    pages = {path.resolve(): _Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
-    for path, page in pages.items():
-        for line, link in page.links:
+    texts = {path.resolve(): path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.html"))}
+    anchors = {path: {"", "top", *_found(_ANCHOR, text)} for path, text in texts.items()}
+    for path, text in texts.items():
+        for link in sorted(_found(_LINK, text)):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
-            place = f"{path.relative_to(folder.resolve())}:{line}"
+            place = path.relative_to(folder.resolve())
             if not target.is_file():
                 yield f"{place}: {link} leads to no file."
-            elif target in pages and unquote(parts.fragment) not in pages[target].anchors:
+            elif target in anchors and unquote(parts.fragment) not in anchors[target]:
                 yield f"{place}: {link} leads to no anchor of its page."
+
+
+def _found(pattern: re.Pattern[str], text: str) -> set[str]:
+    """Return the values of an attribute in all tags of a page."""
+    return {unescape(value) for tag in _TAG.findall(_PROGRAM.sub(r"\1", text)) for value in pattern.findall(tag)}

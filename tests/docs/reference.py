@@ -3,6 +3,7 @@
 import pkgutil
 import re
 import shutil
+import warnings
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -52,6 +53,9 @@ def build(out: Path) -> int:
         The number of pages.
     """
     shutil.rmtree(out, ignore_errors=True)
+    warnings.simplefilter("error")  # a name that does not resolve has no page
+    warnings.filterwarnings("ignore", "Error parsing type annotation")  # these stay text
+    warnings.filterwarnings("ignore", category=DeprecationWarning)  # of frameworks that are imported
     pdoc.render.configure(docformat="google", show_source=False, footer_text="green_callbacks")
     modules = {module.__name__: module for module in _public_modules()}
     modules |= {name: _page(name, modules[source].__doc__ or "") for name, source in _PAGES.items()}

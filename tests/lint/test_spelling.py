@@ -7,7 +7,7 @@ from lint import spelling
     [
         ("colour", "color"),
         ("_is_labelled", "labeled"),
-        ("SUMMARISE", "summarize"),
+        ("NORMALISE", "normalize"),
         ("runOptimiser", "optimizer"),
     ],
 )

@@ -71,7 +71,7 @@ def child(
         environ: Variables besides those of this process.
         seconds: When it is killed if it still runs, in s.
     """
-    paths = [str(TESTS.parent), str(TESTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    paths = [str(TESTS), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     with subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
         cwd=folder,

@@ -8,7 +8,6 @@ python tests/torture/interrupts.py --stride 1 --signals 1000
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(1, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(2, str(Path(__file__).resolve().parents[2]))
 
 import signals
 import traced
@@ -38,7 +36,6 @@ def signalled(name: str, times: int, seed: int = 0) -> tuple[int, Counter[str]]:
     while seed < end and hangs < MOST_HANGS:
         process = subprocess.run(
             [sys.executable, str(HERE.parent / "signals.py"), name, str(seed), str(end - seed)],
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
             capture_output=True,
             text=True,
             check=False,

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 from support import slow_disk
 
@@ -136,7 +135,7 @@ def counts_of(
         environ = slow_disk.environment(Path(folder), fsync_ms=DISKS[disk]) if DISKS[disk] else {}
         done = subprocess.run(
             [sys.executable, str(HERE), "--job", json.dumps(job)],
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[2])} | environ,
+            env=os.environ | environ,
             capture_output=True,
             text=True,
             timeout=LIMIT_SECONDS + 10.0 * times * len(delays),

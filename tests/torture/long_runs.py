@@ -8,7 +8,6 @@ python tests/torture/long_runs.py --epochs 100000 --steps 10000000 --validations
 import argparse
 import json
 import logging
-import os
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,6 @@ from statistics import median
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-sys.path.insert(1, str(Path(__file__).resolve().parents[2]))
 
 HERE = Path(__file__).resolve()
 
@@ -158,7 +156,6 @@ def measured(kind: str, count: int) -> dict[str, float]:
         done = subprocess.run(
             [sys.executable, str(HERE), "--run", kind, str(count)],
             cwd=folder,
-            env=os.environ | {"PYTHONPATH": str(HERE.parents[2])},
             capture_output=True,
             text=True,
             timeout=LIMIT_SECONDS,

@@ -9,7 +9,9 @@ from typing import Any
 
 from trial import Interrupted, attempt
 
-PACKAGE = str(Path(__file__).resolve().parents[2] / "green_callbacks")
+import green_callbacks
+
+PACKAGE = str(Path(green_callbacks.__file__).parent)
 
 MOST_FAULTS = 20
 """So many are enough to see what is wrong: a run that is left half open costs seconds."""

@@ -1,6 +1,8 @@
 """``green-callbacks doctor``: what this machine can measure, what it cannot, and what would change that."""
 
 import argparse
+import os
+import re
 from collections.abc import Mapping
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final
@@ -32,7 +34,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--json", action="store_true", help="write JSON, for machines")
+    parser.add_argument("--json", action="store_true", help="write JSON, for programs and bug reports")
     parser.add_argument(
         "--seconds", type=_positive, default=1.0, metavar="S", help="how long to measure, in s (1 unless given)"
     )
@@ -77,7 +79,13 @@ def _plain(value: object) -> Any:  # noqa: ANN401  any of JSON's types
 
 
 def _encodable(text: str) -> str:
-    """Write out lone surrogates, as names of files that are no UTF-8 have: strict readers of JSON refuse them."""
+    """Write out lone surrogates, which strict readers of JSON refuse, and write ``~`` for the home folder.
+
+    People paste this report into public places, and the home folder contains the name of the user.
+    """
+    home = os.path.expanduser("~")  # noqa: PTH111  Path.home() raises where there is none
+    if len(home) > 1:
+        text = re.sub(rf"{re.escape(home)}(?![\w.-])", "~", text)
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -15,7 +15,7 @@ from green_callbacks.cli.doctor.finding import Finding
 from green_callbacks.cli.doctor.gpus import gpus
 from green_callbacks.cli.doctor.other_gpus import amd, apple, intel
 from green_callbacks.cli.doctor.processors import processors
-from green_callbacks.cli.doctor.software import software
+from green_callbacks.cli.doctor.software import packages, software
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sources import EnergySource
 from green_callbacks.sources.common import opening
@@ -65,6 +65,7 @@ class Report:
             "version": __version__,
             "python": platform.python_version(),
             "platform": platform.platform(terse=True),
+            "packages": packages(),
             "measures": self.measures,
             "misses_gpu": self.misses_gpu,
             "findings": [asdict(finding) for finding in self.findings],

@@ -16,6 +16,17 @@ _ADAPTERS: Final = {
 """Where EmissionsMonitor is, by the distribution that provides the framework."""
 _OLDEST: Final = {"keras": (3, 0), "lightning": (2, 5), "pytorch-lightning": (2, 5)}
 
+_PACKAGES: Final = (
+    *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "nvidia-ml-py", "psutil", "amdsmi",
+    "zeus-apple-silicon",
+)  # fmt: skip
+"""Distributions on which a fault of this package can depend."""
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the installed packages on which a fault can depend, by the name of the distribution."""
+    return {name: version for name in _PACKAGES if (version := _version(name)) is not None}
+
 
 def software() -> list[Finding]:
     """Find the frameworks and TensorBoard, and a module that stands in the way of NVIDIA's.

@@ -1,0 +1,29 @@
+"""Every example in a docstring of the package runs, and prints what it says."""
+
+import doctest
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import green_callbacks
+
+FRAMEWORKS = {"lightning", "pytorch_lightning", "keras", "torch", "tensorflow", "httpx2", "matplotlib"}
+MODULES = [
+    green_callbacks.__name__,
+    *(found.name for found in pkgutil.walk_packages(green_callbacks.__path__, "green_callbacks.")),
+]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if not name.endswith("__main__")])
+def test_the_examples_of_a_module_run(name):
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").split(".")[0] not in FRAMEWORKS:
+            raise
+        pytest.skip(f"{missing.name} is not installed")
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module):
+        lines = []
+        failures = doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS).run(example, out=lines.append)
+        assert not failures.failed, "".join(lines)
