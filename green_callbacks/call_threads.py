@@ -136,7 +136,7 @@ class Threads:
             name: Its name.
 
         Returns:
-            The thread; None where the system allows no more of them.
+            The thread, or None where the system allows no more of them.
         """
         thread = threading.Thread(target=work, name=name, daemon=True)
         try:

@@ -146,7 +146,7 @@ class EnergyMeter:
             devices: The devices.
 
         Returns:
-            The snapshot with which the shares begin; None where no other run has any of the devices.
+            The snapshot with which the shares begin, or None where no other run has any of the devices.
         """
         joined = self._join(devices)
         lent, self._lent = self._lent, ()
@@ -243,7 +243,7 @@ class EnergyMeter:
             gauge.refresh_slow()
 
     def close(self) -> None:
-        """Close every source that no other run needs, and forget every device; safe to call again."""
+        """Close every source that no other run needs, and forget every device. It may be called again."""
         for gauge in {self._own, *self._give_up()}:
             needed = REGISTRY.needed(gauge)
             self._close(gauge, gauge.idle_sources(needed) if needed else gauge.sources)

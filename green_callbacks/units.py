@@ -131,7 +131,7 @@ def comma_remedy(text: str) -> str:
     """Return how to write a number that stands in a text with a decimal comma; nothing if none does.
 
     Args:
-        text: What was given.
+        text: The value that the user gave.
     """
     found = _COMMA.search(text)
     return f"; with a decimal point, as in {found[0].replace(',', '.')}, not a comma" if found else ""
@@ -144,7 +144,7 @@ def finite_number(value: object) -> float:
     and their kind. Texts, truth values and complex numbers are none.
 
     Args:
-        value: What was given.
+        value: The value that the user gave.
 
     Raises:
         ValueError: It is no finite real number; the message says what it is.

@@ -33,7 +33,7 @@ class Window:
 
     @property
     def energy_joules(self) -> float | None:
-        """Energy of all devices in J; None if nothing was measured."""
+        """Energy of all devices in J, or None if nothing was measured."""
         return _sum([device.joules for device in self.devices.values()])
 
     @property
@@ -56,7 +56,7 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
     """Measure the energy of a block as precisely as the sensors allow.
 
     Waits for a refresh of the counters at each edge, about 0.1 s on NVIDIA GPUs. Work queued on a device is not
-    waited for: synchronise inside the block. A GPU that torch, TensorFlow or JAX computes on, and that cannot be
+    waited for: synchronize inside the block. A GPU that torch, TensorFlow or JAX computes on, and that cannot be
     measured, is a warning at the end.
 
     Args:

@@ -1,4 +1,4 @@
-"""The core that every adapter drives: what a run used, what it emitted, whether it should go on."""
+"""The core that every adapter drives. It measures the energy of a run, its emissions, and decides when to stop."""
 
 from green_callbacks.accountant.beginning.options import AccountantOptions
 from green_callbacks.accountant.energy_accountant import EnergyAccountant

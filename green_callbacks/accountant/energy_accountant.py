@@ -14,8 +14,8 @@ from green_callbacks.accountant.beginning.options import AccountantOptions, Sett
 from green_callbacks.accountant.beginning.plan_merging import known_plan
 from green_callbacks.accountant.beginning.project_spending import FOLDER
 from green_callbacks.accountant.beginning.resume import CheckpointState, RunState, encode_state
-from green_callbacks.accountant.beginning.trainer_context import Surroundings
-from green_callbacks.accountant.decisions.budget_checks import Looks
+from green_callbacks.accountant.beginning.trainer_context import TrainerContext
+from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.idle_run import IdleRun
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
@@ -34,10 +34,10 @@ logger = get_logger(__name__)
 class EnergyAccountant:
     """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
 
-    It owns one run, however many times it is started and closed. A copy, or one that comes out of a pickle, is a new
-    run with the same options. In a fork of the process that started it, it does nothing. Runs that train at the same
-    time on threads of one process share the devices they have in common: see :class:`DeviceEnergy`. A run that starts
-    on the thread of one that goes on takes its place.
+    An accountant owns one run, which may be started and closed several times. A copy of the accountant is a new run
+    with the same options. In a fork of the process that started the run, the accountant does nothing. Runs on several
+    threads of one process share their common devices, as described in :class:`DeviceEnergy`. A run that starts on the
+    thread of a live run replaces the live run.
 
     ::
 
@@ -46,11 +46,25 @@ class EnergyAccountant:
                 accountant.observe({"val_acc": train_one_epoch()})
 
     Args:
-        **options: See :class:`AccountantOptions`.
+        **options: ``sources``, ``location``, ``carbon_intensity``, ``pue``, ``policies``, ``decide_every``, ``sinks``,
+            ``ledger``, ``plan``, ``samples_per_epoch``, ``labels``, ``strict`` and ``clock``. None is required. Call
+            ``help(AccountantOptions)`` for the meaning, unit and default of each.
 
     Raises:
-        ConfigurationError: An option that cannot work.
+        ConfigurationError: An option cannot work.
         LedgerError: ``ledger`` names a file that is not a ledger.
+
+    Examples:
+        >>> from green_callbacks.clock import ScriptedClock
+        >>> from green_callbacks.sources import ScriptedSource
+        >>> clock = ScriptedClock()
+        >>> source = ScriptedSource(300.0, clock=clock)
+        >>> options = {"carbon_intensity": 400.0, "pue": 1.2, "sinks": [], "ledger": False}
+        >>> with EnergyAccountant(sources=[source], clock=clock, **options) as accountant:
+        ...     for epoch in accountant.epochs(2):
+        ...         clock.advance(3600.0)
+        >>> round(accountant.history.emissions_kg, 3)
+        0.288
     """
 
     def __init__(self, **options: Unpack[AccountantOptions]) -> None:
@@ -58,7 +72,7 @@ class EnergyAccountant:
         self._settings = Settings.check(options)
         self._state = RunState()
         self._run: Run | None = None
-        self._looks: Looks | None = None
+        self._budget_checks: BudgetChecks | None = None
         self._finalizer: weakref.finalize[[], EnergyAccountant] | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
@@ -70,23 +84,23 @@ class EnergyAccountant:
 
     @classmethod
     def given(cls, accountant: object, options: Mapping[str, Any]) -> "EnergyAccountant":
-        """Return what an adapter is to drive: the accountant that it was given, or a new one made of its options.
+        """Return the accountant that an adapter was given, or a new accountant with the adapter's options.
 
         Args:
-            accountant: An accountant; None for a new one.
+            accountant: An accountant, or None for a new one.
             options: Its options.
 
         Raises:
-            ConfigurationError: It is none, or options were given beside one; or an option cannot work.
+            ConfigurationError: The value is no accountant, options were given beside it, or an option cannot work.
         """
         if accountant is None:
             return cls(**options)
         if not isinstance(accountant, EnergyAccountant):
-            msg = f"accountant= takes an EnergyAccountant, not {described(accountant)}: name the option that you mean."
+            msg = f"accountant= takes an EnergyAccountant, not {described(accountant)}. Name the option that you mean."
             raise ConfigurationError(msg)
         said = ", ".join(f"{name}=" for name, value in options.items() if value is not None)
         if said:
-            msg = f"{said} says nothing beside accountant=: write it in the EnergyAccountant(...) that was given."
+            msg = f"{said} has no effect beside accountant=. Write it in the EnergyAccountant(...) that was given."
             raise ConfigurationError(msg)
         return accountant
 
@@ -109,23 +123,23 @@ class EnergyAccountant:
         is_running: Callable[[], bool] | None = None,
         on_spent: Callable[[], object] | None = None,
     ) -> Self:
-        """Begin to measure; does nothing while the run goes on already.
+        """Begin to measure. Does nothing while the run is live.
 
         Args:
-            folder: Log folder of the framework; the working folder unless given.
-            ranks: The processes of the run; this one alone unless given. All of them call this.
-            plan: What the framework knows ahead; the user's own plan goes before it.
-            writer: The framework's TensorBoard writer.
+            folder: Log folder of the framework. Defaults to the working folder.
+            ranks: The processes of the run, all of which call this. Defaults to this process alone.
+            plan: The plan that the framework knows. The user's own plan overrides it. Defaults to no plan.
+            writer: The framework's TensorBoard writer. Defaults to none.
             streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
-            gpu_uuids: The GPUs that this process trains on, where the framework says; those that
-                ``CUDA_VISIBLE_DEVICES`` leaves unless given.
-            gpu_name: What this process trains on besides its processors, as the framework calls it, e.g. ``cuda:0``,
-                ``mps:0`` or ``xla:0``; empty for nothing. The frameworks are asked unless this or ``gpu_uuids`` is
-                given.
-            is_running: Says whether training still goes on, for a framework that tells of no exception. Asked on
-                another thread every few seconds; the run is closed when it does not.
-            on_spent: Called once, on another thread, when a budget is spent inside an epoch, for a framework that calls
-                nothing after a batch; :meth:`look` does the same where it is called.
+                Defaults to False.
+            gpu_uuids: The GPUs on which this process trains. Defaults to the GPUs in ``CUDA_VISIBLE_DEVICES``.
+            gpu_name: The accelerator on which this process trains, in the framework's words, such as ``cuda:0``,
+                ``mps:0`` or ``xla:0``. Empty for none. Defaults to what the frameworks answer, unless ``gpu_uuids``
+                is given.
+            is_running: Returns whether training still goes on, for a framework that does not report exceptions. A
+                thread calls it every few seconds, and closes the run when it returns False. Defaults to none.
+            on_spent: Called once, on another thread, when a budget is spent inside an epoch. It is for a framework
+                that cannot call :meth:`look` after every batch. Defaults to none.
 
         Returns:
             The accountant.
@@ -134,7 +148,7 @@ class EnergyAccountant:
             self._run.say_if_it_trains_elsewhere()
             return self
         settings = self._settings
-        around = Surroundings(
+        trainer = TrainerContext(
             folder=self._settle(folder),
             ranks=ranks or OneRank(),
             plan=known_plan(settings.plan, plan or Plan(), settings.policies, self._state.notices),
@@ -146,12 +160,12 @@ class EnergyAccountant:
             is_running=is_running,
             on_spent=on_spent,
         )
-        return self._hold(Run.started(settings, around, self._state))
+        return self._hold(Run.started(settings, trainer, self._state))
 
     def _hold(self, run: Run) -> Self:
         """Hold a run that has started. It is closed when nobody holds this accountant any more."""
         self._run = run
-        self._looks = run.epochs.looks
+        self._budget_checks = run.epochs.budget_checks
         if self._finalizer is not None:
             self._finalizer.detach()
         self._finalizer = weakref.finalize(self, run.abandon)
@@ -160,7 +174,7 @@ class EnergyAccountant:
 
     @property
     def _live(self) -> Run | IdleRun:
-        """The run while it is measured, in this process; otherwise an object that ignores what it is told."""
+        """The run while it is live in this process. Otherwise an object that ignores every call."""
         run = self._run
         if run is not None and run.is_live:
             return run
@@ -170,7 +184,7 @@ class EnergyAccountant:
         """Settle the run's name and file, once. Go on where the run was last closed in this process.
 
         Args:
-            log_folder: Log folder of the framework; None for the working folder.
+            log_folder: Log folder of the framework, or None for the working folder.
 
         Returns:
             The folder of the run's files.
@@ -185,27 +199,27 @@ class EnergyAccountant:
 
     @property
     def run_id(self) -> str:
-        """Name of the run; empty before its first start."""
+        """Name of the run. Empty before its first start."""
         return self._state.run_id
 
     @property
     def ledger(self) -> Path | None:
-        """The file of the records of the present stretch, or of the last one; None if there is none."""
+        """The ledger file of the run, or None if there is none."""
         return self._run.ledger.path if self._run and self._run.ledger else None
 
     @property
     def history(self) -> History:
-        """Every record so far; on other ranks than 0 it is empty."""
+        """Every record so far. Only rank 0 has records."""
         return self._state.history
 
     @property
     def checkpoints(self) -> Mapping[str, Checkpoints]:
-        """The checkpoint files that are kept, by the metric whose front they are of."""
+        """The Pareto checkpoints that are kept, by the metric of their Pareto front."""
         return self._state.checkpoints
 
     @property
     def stop_reason(self) -> str | None:
-        """Why a policy wants the run to end, as a sentence; None while none does."""
+        """Why a policy wants the run to end, as a sentence, or None while none does."""
         return self._run.board.stop_reason if self._run else self._state.stop_reason
 
     @property
@@ -214,13 +228,13 @@ class EnergyAccountant:
         return self._live.is_live
 
     def begin_epoch(self, epoch: int) -> None:
-        """Begin an epoch; one that is still open is ended as incomplete. Starts the run, also after it was closed.
+        """Begin an epoch. Ends an epoch that is still open as incomplete, and starts a run that is not live.
 
         Args:
             epoch: Its index, from 0.
 
         Raises:
-            BudgetSpentError: It is the first since the start, and a budget has no room for it.
+            BudgetSpentError: No budget is left for the first epoch since the start.
         """
         if self._run is None or self._run.can_go_on:
             self.start()
@@ -239,17 +253,17 @@ class EnergyAccountant:
             raise
 
     def expect(self, plan: Plan) -> None:
-        """Tell what has become known ahead since the start.
+        """Update the plan after the start.
 
         Args:
-            plan: What the framework knows now; the user's own plan goes before it.
+            plan: The plan that the framework knows now. The user's own plan overrides it.
         """
         self._live.expect(plan)
 
     def seconds_before(self, epoch: int) -> float:
-        """Return the time in s that the present fit has taken until an epoch; 0 if a new fit begins with it.
+        """Return the duration of the present fit until an epoch, in s, or 0 if a new fit begins with the epoch.
 
-        A limit of time that a framework tells of begins with its fit, too.
+        The time limit of a framework begins with its fit, too.
 
         Args:
             epoch: Index of the epoch, which has just begun.
@@ -257,66 +271,66 @@ class EnergyAccountant:
         return seconds_before(self.history, epoch, self._live.epochs.unrecorded_seconds)
 
     def watch(self, metric: str, mode: str) -> None:
-        """Tell which metric is of interest besides those that policies watch.
+        """Watch a metric beside the policies.
 
-        Where no policy watches one, it stands for the quality of the model, in the summary and elsewhere.
+        If no policy watches a metric, this metric stands for the quality of the model.
 
         Args:
             metric: Its key.
-            mode: ``max`` or ``min``: which way it improves.
+            mode: ``max`` or ``min``, the direction in which the metric improves.
         """
         self._live.knowledge.watch(metric, mode)
 
     def expect_validation(self, every_epochs: int | None) -> None:
-        """Tell how often the framework validates, so that a metric that cannot come is missed in time.
+        """Report how often the framework validates, so that a warning about a missing metric comes early.
 
         Args:
-            every_epochs: After every so many epochs; None for never.
+            every_epochs: Interval between two validations, in epochs, or None for no validation.
         """
         self._live.knowledge.expect_validation(every_epochs)
 
     def expect_no_epochs(self) -> None:
-        """Tell that the training goes by steps, over data of no known end, so that epochs may never end."""
+        """Report that the training counts steps over endless data, so that an epoch may never end."""
         self._live.knowledge.expect_no_epochs()
 
     def explain_missing(self, metrics: Collection[str], why: str, remedy: str) -> None:
-        """Say of metrics why they do not come, as far as they are watched and have not come.
+        """Explain why metrics are missing. Warns only of metrics that are watched and were never reported.
 
         Args:
             metrics: Their keys.
-            why: Half a sentence.
-            remedy: A sentence.
+            why: The reason, as half a sentence.
+            remedy: The remedy, as a sentence.
         """
         self._live.knowledge.explain_missing(metrics, why, remedy)
 
     def warn(self, key: str, message: str, *arguments: object) -> None:
-        """Say once that something of this run cannot act, be measured or be kept; the summary repeats it.
+        """Warn once that a part of this run cannot act, be measured or be kept. The summary repeats the warning.
 
         Args:
-            key: What it is about: of one key, only the first is said.
-            message: The sentence or two, with the remedy, for the ``%`` operator.
-            *arguments: What to fill in.
+            key: The subject. Only the first warning about a subject is logged.
+            message: A format string for the ``%`` operator, with the remedy.
+            *arguments: The values for the format string.
         """
         self._state.notices.say(key, message, *arguments)
 
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
-        """Note which checkpoint files of the front of a metric there are, in the place of those noted before.
+        """Replace the Pareto checkpoints that are known of a metric.
 
         Args:
-            metric: Its key.
-            kept: All of the files.
+            metric: Key of the metric.
+            kept: All checkpoints on its Pareto front that are on the disk.
         """
         self._state.checkpoints[metric] = kept
         self._live.knowledge.keep_checkpoints(metric, kept)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
-        """Begin a phase, in an epoch or outside: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
+        """Begin a phase, inside or outside an epoch.
 
         Args:
-            name: The phase.
+            name: ``train``, ``validation``, ``test``, ``predict`` or ``other``.
 
         Returns:
-            A context at whose end the phase before goes on; may be thrown away.
+            A context that restores the previous phase when it ends. It may be ignored.
 
         Raises:
             ConfigurationError: There is no such phase.
@@ -333,9 +347,9 @@ class EnergyAccountant:
         tokens: int | None = None,
         flops: float | None = None,
     ) -> None:
-        """Tell what is fresh; may be called any number of times before the end of the epoch.
+        """Report metrics and counts of the open epoch. It may be called any number of times.
 
-        What is no number is not recorded, and said once.
+        A value that is not a number is not recorded, and is reported once.
 
         Args:
             metrics: Metrics that were computed in this epoch.
@@ -355,7 +369,7 @@ class EnergyAccountant:
 
     @property
     def samples(self) -> int | None:
-        """Training samples that were observed in the open interval; None if none were."""
+        """Training samples that were observed in the open interval, or None if none were."""
         return self._live.epochs.samples
 
     @property
@@ -364,29 +378,29 @@ class EnergyAccountant:
         return self._settings.decide_every is not None
 
     def end_step(self, count: int = 1) -> bool:
-        """Tell that optimiser steps were done; every rank calls this after the same ones.
+        """Count optimizer steps. Every rank calls this after the same steps.
 
         Args:
-            count: How many since the last call.
+            count: Number of steps since the last call. Defaults to 1.
 
         Returns:
-            Whether it is time, by ``decide_every``, to call :meth:`end_part`; observe what is fresh before that.
+            Whether the interval ``decide_every`` has passed. If so, observe fresh metrics and call :meth:`end_part`.
         """
         return self._live.epochs.count_steps(count)
 
     def look(self) -> bool:
-        """Look whether a budget is spent, if it may be by now; every rank calls this after the same batches.
+        """Check whether a budget is spent. Every rank calls this after the same batches.
 
-        Makes no record. Costs next to nothing while no budget can be spent.
+        The check makes no record. While no budget can be spent yet, it only reads the clock.
 
         Returns:
-            Whether the run is to stop inside the epoch; :attr:`stop_reason` then says why.
+            Whether the run is to stop inside the epoch. If so, :attr:`stop_reason` says why.
         """
-        looks = self._looks  # a loop asks after every batch: no more than a reading of the clock
-        return looks is not None and looks.is_due() and self._live.epochs.look()
+        budget_checks = self._budget_checks  # a loop asks after every batch, so this must be fast
+        return budget_checks is not None and budget_checks.is_due() and self._live.epochs.look()
 
     def end_part(self) -> EpochRecord:
-        """End a part of the epoch, which goes on: read the counters, decide, hand the record over.
+        """Record a part of the open epoch and decide. The epoch goes on.
 
         Returns:
             The record of the part, with ``closes_epoch=False``. The records of an epoch partition it.
@@ -394,39 +408,39 @@ class EnergyAccountant:
         return self._live.epochs.end_part()
 
     def end_epoch(self, *, complete: bool | None = None) -> EpochRecord:
-        """End the epoch: read the counters, decide, hand the record over.
+        """End the epoch, record it, and decide.
 
         Args:
-            complete: Whether the epoch ran to its end; unless given, if no decision inside it stopped the run.
+            complete: Whether the epoch ran to its end. Defaults to True, unless a decision inside it stopped the run.
 
         Returns:
-            The record, with the verdicts on it: of the epoch, or of what is left of it where parts were recorded. If no
-            epoch is open, an incomplete one in which nothing was measured.
+            The record, with its verdicts. After :meth:`end_part`, it is the record of the rest of the epoch. If no
+            epoch is open, an incomplete record in which nothing was measured.
         """
         return self._live.epochs.end(complete=complete)
 
     def epochs(self, count: int) -> Iterator[int]:
         """Go through epochs, from the first that is not recorded yet, until a policy ends the run.
 
-        An epoch that the loop is left in with ``break`` or ``return`` counts as whole, unless the traces of it tell
-        otherwise: batches that :meth:`steps` has not gone through, metrics that the epochs before had, or a time much
-        shorter than theirs. One that an exception breaks off does not.
+        An epoch that the loop leaves with ``break`` or ``return`` counts as complete, with three exceptions. Batches
+        of :meth:`steps` are left, a metric of the earlier epochs is missing, or the epoch was much shorter than they
+        were. An epoch that an exception interrupts is incomplete.
 
         Args:
             count: Number of epochs of the whole run.
 
         Yields:
-            The index of the epoch; it begins and ends with the body of the loop.
+            The index of the epoch. The epoch begins and ends with the body of the loop.
         """
         return each_epoch(self, lambda: self._run, count)
 
     def steps(self, batches: Iterable[Batch]) -> Iterator[Batch]:
-        """Go through the batches of an epoch, a step each, until there are no more or a policy ends the run.
+        """Go through the batches of an epoch, one step each, until a policy ends the run.
 
-        Budgets are looked at inside the epoch; with ``decide_every``, all policies are asked there.
+        Budgets are checked inside the epoch. With ``decide_every``, all policies are asked inside the epoch.
 
         Args:
-            batches: What is trained on.
+            batches: The training data.
 
         Yields:
             The batches.
@@ -434,19 +448,19 @@ class EnergyAccountant:
         return each_step(self, lambda: self._run, batches)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold, as plain JSON types; asks no other rank.
+        """Return the state for a checkpoint, as plain JSON types. Asks no other rank.
 
-        May be called from a signal handler at any moment: it tells of the last complete edge.
+        A signal handler may call this at any moment. The state is that at the end of the last complete record.
         """
         run = self._run
         state = replace(self._state, ledger=run.ledger.path) if run and run.ledger else self._state
         return encode_state(state, run.epochs.step if run else self.history.steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on with the run of a checkpoint; what was done after it counts as lost work once it is done again.
+        """Continue the run of a checkpoint. Work after the checkpoint counts as lost once it is repeated.
 
         Args:
-            state: What :meth:`state_dict` returned.
+            state: The value that :meth:`state_dict` returned.
 
         Raises:
             ConfigurationError: The state is of another version, or damaged.
@@ -460,11 +474,11 @@ class EnergyAccountant:
         self._state = checkpoint.resumed(self._settings.ledger)
 
     def close(self, *, together: bool = True) -> RunRecord:
-        """End the run, with an open epoch as incomplete; safe to call again. It can be started again.
+        """End the run, and an open epoch as incomplete. It may be called again, and the run may be started again.
 
         Args:
-            together: Whether all ranks call this; after an exception on one of them they do not, and what the others
-                used since the last record is lost.
+            together: Whether all ranks call this. After an exception on one rank the others do not, and their energy
+                since the last record is lost. Defaults to True.
 
         Returns:
             The totals so far.
@@ -484,7 +498,7 @@ class EnergyAccountant:
 
 
 class _Phase(AbstractContextManager[None]):
-    """A phase that has begun, and gives way to the one before."""
+    """A phase that has begun. Its end restores the previous phase."""
 
     def __init__(self, epochs: RunEpochs | IdleRun, name: str) -> None:
         self._epochs = epochs

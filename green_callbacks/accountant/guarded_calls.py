@@ -1,4 +1,4 @@
-"""Questions to other people's code: what it cannot answer is not known, and that is said once."""
+"""Calls of other people's code. A failing call is reported once, and its answer counts as unknown."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
@@ -10,31 +10,31 @@ logger = get_logger(__name__)
 _Answer = TypeVar("_Answer")
 
 _MOST_SAID: Final = 200
-"""What was said already is remembered up to here: metrics may get new names for ever."""
+"""Number of warnings, and of refused metrics, that are remembered. Metrics may get new names at every step."""
 
 
 class Guarded:
-    """Asks users' objects, and a framework's, on behalf of an adapter; training goes on whatever they raise.
+    """Calls objects of the user and of a framework, and survives what they raise.
 
-    An interrupt and an exit pass through.
+    Interrupts and exits pass through.
     """
 
     def __init__(self) -> None:
         self._said: set[str] = set()
         self.refused: set[str] = set()
-        """Metrics that were told, and are no numbers."""
+        """Metrics that were reported, and are no numbers."""
 
     def ask(self, what: str, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
         """Return an answer.
 
         Args:
-            what: What is asked for, with its owner, as the subject of a sentence.
+            what: The question and its owner, as the subject of a sentence.
             call: Asks.
-            otherwise: The answer where that raises.
+            otherwise: The answer if the call raises.
         """
         try:
             return call()
-        # Whatever other people's code raises: what it would have told is not worth a training.
+        # No answer of other people's code is worth a training, whatever the code raises.
         except Exception as reason:  # noqa: BLE001
             self.say_once(
                 what, "%s cannot be read (%s: %s). It counts as not known.", what, type(reason).__name__, reason
@@ -45,11 +45,11 @@ class Guarded:
         """Tell something to an object that may refuse it.
 
         Args:
-            what: What is done, as the subject of a sentence.
+            what: The action, as the subject of a sentence.
             call: Tells.
 
         Returns:
-            Whether it was taken.
+            Whether the call returned.
         """
         try:
             call()
@@ -62,7 +62,7 @@ class Guarded:
         """Return the metrics that are numbers.
 
         Args:
-            metrics: Values of any kind by name. None is no value yet, and passed over.
+            metrics: Values of any type by name. None is passed over.
         """
         known: dict[str, float] = {}
         for name, value in metrics.items():
@@ -93,11 +93,11 @@ def as_number(value: Any) -> float:  # noqa: ANN401  that is the question
         value: A number of Python, :mod:`decimal` or NumPy, or an array or tensor of one element on any device.
 
     Returns:
-        The number; not finite where it is not.
+        The number, which may be NaN or infinite.
 
     Raises:
-        TypeError: It is a text, or complex, which are no measures of quality.
-        Exception: Whatever the value raises.
+        TypeError: The value is a text or complex.
+        Exception: The value raises it.
     """
     if isinstance(value, float | int):
         return float(value)

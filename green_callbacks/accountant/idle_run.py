@@ -1,4 +1,4 @@
-"""What stands in for a run while nothing is measured: before its start, after its close, and in a forked process."""
+"""The stand-in for a run that is not measured, before its start, after its close, or in a forked process."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, Self
@@ -15,21 +15,21 @@ def unmeasured(clock: Clock, *, is_told: bool = True) -> EpochRecord:
     """Return the record of an epoch that is ended without being open, in which nothing was measured.
 
     Args:
-        clock: The time.
+        clock: The clock of the run.
         is_told: Whether to warn that the epoch had not begun. Defaults to True.
     """
     if is_told:
-        logger.warning("An epoch was ended that had not begun; nothing was measured. Call begin_epoch() first.")
+        logger.warning("An epoch was ended that had not begun. Nothing was measured. Call begin_epoch() first.")
     return EpochRecord(
         epoch=None, started_at=clock.now(), duration_seconds=0.0, devices={}, intensity=WORLD, complete=False
     )
 
 
 class IdleRun:
-    """Ignores what is told to a run that is not measured.
+    """Ignores every call to a run that is not measured.
 
     Args:
-        clock: The time.
+        clock: The clock of the run.
         has_started: Whether the run was started before.
     """
 
@@ -43,12 +43,12 @@ class IdleRun:
 
     @property
     def knowledge(self) -> Self:
-        """What takes later knowledge: it is ignored too."""
+        """This object, which ignores later knowledge too."""
         return self
 
     @property
     def epochs(self) -> Self:
-        """What begins and ends epochs: it ignores them."""
+        """This object, which ignores epochs too."""
         return self
 
     def expect(self, plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""What becomes known of a run after its start."""
+"""Knowledge of a run that comes after its start."""
 
 from collections.abc import Collection
 
@@ -9,12 +9,12 @@ from green_callbacks.sinks import RunContext
 
 
 class LaterKnowledge:
-    """Passes on to the policies, the sinks and the ledger what an adapter learns after the start.
+    """Passes later knowledge of an adapter on to the policies, the sinks and the ledger.
 
     Args:
         board: The policies.
-        context: What sinks know of the run; changes with what becomes known.
-        ledger: The ledger; None for none.
+        context: The run as sinks know it. It is updated here.
+        ledger: The ledger, or None for none.
         is_first_rank: Whether this is rank 0, which alone holds policies.
     """
 
@@ -27,7 +27,7 @@ class LaterKnowledge:
         self._is_first_rank = is_first_rank
 
     def replan(self, plan: Plan) -> None:
-        """Take a plan; does nothing if it is the known one."""
+        """Replace the plan, unless it is the same."""
         if plan != self._context.plan:
             self._context.plan = plan
             self._board.replan(plan)
@@ -39,7 +39,7 @@ class LaterKnowledge:
 
         Args:
             metric: Its key.
-            mode: ``max`` or ``min``: the direction in which it improves.
+            mode: ``max`` or ``min``, the direction in which it improves.
         """
         board, context = self._board, self._context
         board.watch(metric, mode)
@@ -48,32 +48,32 @@ class LaterKnowledge:
             self._ledger.watch(board.monitor, board.mode)
 
     def expect_validation(self, every_epochs: int | None) -> None:
-        """Take note of how often the framework validates.
+        """Note how often the framework validates.
 
         Args:
-            every_epochs: The interval in epochs; None for never.
+            every_epochs: The interval in epochs, or None for never.
         """
         if self._is_first_rank:
-            self._board.monitors.expect_validation(every_epochs, self._board.plan)
+            self._board.missing_metrics.expect_validation(every_epochs, self._board.plan)
 
     def expect_no_epochs(self) -> None:
-        """Take note that training goes by steps alone."""
+        """Note that training counts steps alone."""
         if self._is_first_rank and self._board.plan.epochs is None:
             self._board.ability.by_steps_alone()
 
     def explain_missing(self, metrics: Collection[str], why: str, remedy: str) -> None:
-        """Say why watched metrics are missing.
+        """Warn of watched metrics that are missing, with the reason.
 
         Args:
             metrics: Their keys.
-            why: Half a sentence.
-            remedy: A sentence.
+            why: The reason, as half a sentence.
+            remedy: The remedy, as a sentence.
         """
         if self._is_first_rank:
-            self._board.monitors.explain(metrics, why, remedy)
+            self._board.missing_metrics.explain(metrics, why, remedy)
 
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
-        """Note which checkpoint files of the Pareto front of a metric there are from now on.
+        """Replace the Pareto checkpoints that are known of a metric.
 
         Args:
             metric: Its key.

@@ -1,4 +1,4 @@
-"""The runs of this process that go on."""
+"""The live runs of this process."""
 
 import threading
 from collections.abc import Collection
@@ -13,7 +13,7 @@ logger = get_logger(__name__)
 
 
 class LiveRun(Protocol):
-    """What other runs of the process ask of a run."""
+    """A run, as other runs of the process see it."""
 
     run_id: str
     notices: Notices
@@ -30,7 +30,7 @@ class LiveRun(Protocol):
 
     @property
     def meter(self) -> EnergyMeter:
-        """What reads its devices."""
+        """The meter of its devices."""
         ...
 
     @property
@@ -54,7 +54,7 @@ class LiveRun(Protocol):
         ...
 
     def close_if_cut_short(self) -> bool:
-        """Close it if its training has ended; return whether it had."""
+        """Close the run if its training has ended. Return whether it had."""
         ...
 
     def give_way(self) -> object:
@@ -78,7 +78,7 @@ class LiveRuns:
         self._runs[run] = None
 
     def discard(self, run: LiveRun) -> None:
-        """Let go of a run; does nothing if it is not held."""
+        """Let go of a run, if it is held."""
         self._runs.pop(run, None)
 
     def on(self, devices: Collection[str]) -> list[LiveRun]:
@@ -107,7 +107,7 @@ class LiveRuns:
         for other in others:
             if not other.close_if_cut_short():
                 logger.warning(
-                    "Run %s is closed since %s starts on the same devices; one monitor per training is enough.",
+                    "Run %s is closed, because %s starts on the same devices. One monitor per training is enough.",
                     other.run_id,
                     run_id,
                 )
@@ -127,9 +127,9 @@ class LiveRuns:
             for each in (run, other) if other is not run and common else ():
                 each.notices.say(
                     "shared",
-                    "Run %s shares %s with another run, which trains in this process at the same time. What both use "
-                    "is divided between them in equal parts, flagged 'shared': it may be nothing of it, or all. Train "
-                    "one after the other, or with a GPU each, to measure each by itself.",
+                    "Run %s shares %s with another run, which trains in this process at the same time. Their "
+                    "common energy is divided in equal parts, flagged 'shared'. The true part of each may be nothing "
+                    "or all. Train one after the other, or with a GPU each, to measure each by itself.",
                     each.run_id,
                     ", ".join(sorted(common)),
                 )

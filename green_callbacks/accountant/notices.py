@@ -1,4 +1,4 @@
-"""What a run cannot do, each said once: as a warning when it becomes known, and again in its summary."""
+"""Warnings of a run, each logged once and repeated in the summary."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -8,56 +8,56 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _MOST: Final = 50
-"""So many sentences of a run are kept; more are of one kind, by mistake."""
+"""Number of warnings that a run keeps. More warnings repeat one kind, by mistake."""
 
 
 class Notices:
-    """Sentences for the user of a run, in the order in which they were said.
+    """Warnings for the user of a run, in the order in which they were logged.
 
-    Each names what cannot act, be measured or be kept, and the remedy.
+    A warning names a part that cannot act, be measured or be kept, and the remedy.
 
     Args:
-        before: Sentences of earlier processes of the run by their keys. They are repeated in its summary, and said
-            again where they still hold. Defaults to none.
+        before: Warnings of earlier processes of the run by their keys. The summary repeats them. They are logged again
+            if they still hold. Defaults to none.
     """
 
     def __init__(self, before: Mapping[str, str] | None = None) -> None:
         self._texts: dict[str, str] = dict(before or {})
         self._said: set[str] = set()
         self.keep: Callable[[str, str | None], object] | None = None
-        """Keeps a sentence in the ledger, or withdraws it (None); None where there is no ledger."""
+        """Keeps a sentence in the ledger, or withdraws it (None), or None where there is no ledger."""
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The sentences."""
+        """The warnings."""
         return tuple(self._texts.values())
 
     @property
     def by_key(self) -> dict[str, str]:
-        """The sentences by what they are about."""
+        """The warnings by their keys."""
         return dict(self._texts)
 
     def say(self, key: str, message: str, *arguments: object, cause: BaseException | None = None) -> None:
-        """Log a warning, and keep it for the summary; does nothing if one of that key was said.
+        """Log a warning, and keep it for the summary, unless a warning of that key was logged.
 
         Args:
-            key: What it is about.
-            message: The sentence or two, for the ``%`` operator.
-            *arguments: What to fill in.
-            cause: An exception whose traceback belongs to it. Defaults to none.
+            key: The subject.
+            message: A format string for the ``%`` operator.
+            *arguments: The values for the format string.
+            cause: An exception whose traceback is logged. Defaults to none.
         """
         if self.note(key, message, *arguments):
             logger.warning(message, *arguments, exc_info=cause)
 
     def note(self, key: str, message: str, *arguments: object) -> bool:
-        """Keep for the summary what is logged elsewhere; does nothing if it holds one of that key.
+        """Keep a warning for the summary that is logged elsewhere, unless it holds one of that key.
 
-        What was withdrawn, and holds again, is kept again, and is not new.
+        A warning that was withdrawn, and holds again, is kept again, and is not new.
 
         Args:
-            key: What it is about.
-            message: The sentence or two, for the ``%`` operator.
-            *arguments: What to fill in.
+            key: The subject.
+            message: A format string for the ``%`` operator.
+            *arguments: The values for the format string.
 
         Returns:
             Whether it was new.
@@ -72,19 +72,19 @@ class Notices:
         return is_new
 
     def is_new(self, key: str) -> bool:
-        """Take as said what the summary says anyhow.
+        """Mark a subject as reported.
 
         Args:
-            key: What it is about.
+            key: The subject.
 
         Returns:
-            Whether nothing of that key was said before.
+            Whether nothing of that key was reported before.
         """
         is_new = key not in self._said
         self._said.add(key)
         return is_new
 
     def withdraw(self, key: str) -> None:
-        """Drop what was said of a key from the summary, since it no longer holds; does nothing if nothing was."""
+        """Drop the warning of a key from the summary, because it no longer holds."""
         if self._texts.pop(key, None) is not None and self.keep is not None:
             self.keep(key, None)

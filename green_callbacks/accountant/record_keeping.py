@@ -1,29 +1,30 @@
-"""How an interval ends: with a record, the verdicts on it, and a decision of all ranks."""
+"""The end of an interval, with a record, its verdicts, and a decision of all ranks."""
 
 from collections.abc import Sequence
 
-from green_callbacks.accountant.decisions.decision_interval import Parts
-from green_callbacks.accountant.decisions.open_epoch import Inside
+from green_callbacks.accountant.decisions.decision_interval import EpochParts
+from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
+from green_callbacks.accountant.energy.device_slots import Lap
 from green_callbacks.accountant.energy.edges import Edges
-from green_callbacks.accountant.energy.open_interval import Segment
+from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.guarded_calls import Guarded
-from green_callbacks.accountant.ranks import Lap, Ranks
+from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.records import EpochRecord, History
 
 
 class RecordKeeping:
-    """Ends the open interval: records it, asks the policies, and shows the record to the sinks.
+    """Ends the open interval, records it, asks the policies, and shows the record to the sinks.
 
     Args:
-        measurement: What makes the record.
-        edges: What gives it to the history and to the ledger.
+        measurement: Makes the record.
+        edges: Gives the record to the history and to the ledger.
         delivery: The ledger and the sinks.
-        history: All records of the run; grows.
+        history: All records of the run. It grows.
         board: The policies.
-        inside: The open epoch.
+        open_epoch: The open epoch.
         parts: Counts the steps.
         ranks: The processes of the run.
         guarded: Knows which metrics were refused.
@@ -38,8 +39,8 @@ class RecordKeeping:
         history: History,
         *,
         board: PolicyBoard,
-        inside: Inside,
-        parts: Parts,
+        open_epoch: OpenEpoch,
+        parts: EpochParts,
         ranks: Ranks,
         guarded: Guarded,
         strict: bool,
@@ -49,14 +50,14 @@ class RecordKeeping:
         self._delivery = delivery
         self._history = history
         self._board = board
-        self._inside = inside
+        self._open_epoch = open_epoch
         self._parts = parts
         self._ranks = ranks
         self._guarded = guarded
         self._strict = strict
 
     def record(self, *, complete: bool, together: bool, goes_on: bool = False) -> EpochRecord:
-        """End the open interval, keep its record and that of what lay outside epochs before it, and decide.
+        """End the open interval, keep its record and the record of the interval before it, and decide.
 
         Args:
             complete: Whether the interval ran to its end.
@@ -76,23 +77,23 @@ class RecordKeeping:
         return record
 
     def _end(self, made: list[EpochRecord], complete: bool, together: bool, goes_on: bool) -> None:  # noqa: FBT001
-        """End the open interval. Put its record, and that of what lay outside before it, into a list."""
+        """End the open interval. Put its record, and the record of the interval before it, into a list."""
         measurement = self._measurement
 
-        def rows(intervals: Sequence[tuple[Segment, Lap]]) -> Sequence[EpochRecord]:
+        def rows(intervals: Sequence[tuple[OpenInterval, Lap]]) -> Sequence[EpochRecord]:
             laps = [measurement.gpus.added(lap) for _, lap in intervals]
             slots = measurement.slots
             laps = slots.total(laps) if together else [slots.local(lap) for lap in laps]
             made.extend(
-                measurement.pricing.row(segment, lap, complete=complete, closes_epoch=not goes_on)
-                for (segment, _), lap in zip(intervals, laps, strict=True)
+                measurement.pricing.row(interval, lap, complete=complete, closes_epoch=not goes_on)
+                for (interval, _), lap in zip(intervals, laps, strict=True)
             )
             is_kept = self._ranks.rank == 0
             return [row for row in made if _is_worth_keeping(row)] if is_kept else ()
 
         measurement.timeline.end(rows, len(self._history), goes_on=goes_on)
         if not goes_on:
-            self._inside.end()
+            self._open_epoch.end()
 
     def _decided(self, made: Sequence[EpochRecord]) -> EpochRecord:
         """Ask the policies about the last record, and show it to the sinks. The ledger has it already."""
@@ -111,13 +112,13 @@ class RecordKeeping:
         return record
 
     def _with_verdicts(self, record: EpochRecord) -> EpochRecord:
-        """Ask the policies about a record; return it with their verdicts, which the ledger is given."""
+        """Return a record with the verdicts of the policies. The ledger gets the verdicts too."""
         self._measurement.gpus.check(record)
         verdicts = self._board.decide(
             self._history,
             record,
             has_counted=self._parts.has_counted,
-            is_unasked=self._inside.is_unasked and record.closes_epoch,
+            is_unasked=self._open_epoch.is_unasked and record.closes_epoch,
             refused=self._guarded.refused,
         )
         if not verdicts:
@@ -128,5 +129,5 @@ class RecordKeeping:
 
 
 def _is_worth_keeping(record: EpochRecord) -> bool:
-    """Tell whether a record says anything: an interval between two epochs often does not."""
+    """Return whether a record says anything. An interval between two epochs is often empty."""
     return record.epoch is not None or bool(record.duration_seconds or record.energy_joules or record.metrics)

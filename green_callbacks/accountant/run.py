@@ -1,4 +1,4 @@
-"""A run while it is measured: everything that is live between its start and its close."""
+"""A run while it is measured, from its start to its close."""
 
 import atexit
 import threading
@@ -9,9 +9,9 @@ from green_callbacks.accountant.beginning.opened_run import OpenedRun
 from green_callbacks.accountant.beginning.options import Settings
 from green_callbacks.accountant.beginning.plan_merging import known_plan
 from green_callbacks.accountant.beginning.resume import RunState
-from green_callbacks.accountant.beginning.trainer_context import Surroundings
+from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.energy.edges import Edges
-from green_callbacks.accountant.energy.unmeasured_gpus import LOOK_SECONDS
+from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
 from green_callbacks.accountant.later_knowledge import LaterKnowledge
 from green_callbacks.accountant.live_runs import LIVE_RUNS
 from green_callbacks.accountant.run_closing import RunClosing
@@ -25,9 +25,9 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 HEARTBEAT_SECONDS: Final = 60.0
-"""Interval of the ledger's heartbeats, in s. A killed run loses at most so much."""
+"""Interval of the ledger's heartbeats, in s. A killed run loses at most the energy of one interval."""
 WATCH_SECONDS: Final = 2.0
-"""Longest time, in s, that is counted after a crash of which the framework does not tell."""
+"""Longest time, in s, that is counted after a crash that the framework does not report."""
 
 
 class Run:
@@ -45,8 +45,8 @@ class Run:
         self.board = opened.board
         self._opened = opened
         self._settings = settings
-        self._around = opened.around
-        self._is_first_rank = opened.around.ranks.rank == 0
+        self._trainer = opened.trainer
+        self._is_first_rank = opened.trainer.ranks.rank == 0
         self._is_replaced = False
         self._measurement = opened.measurement
         self._timeline = opened.measurement.timeline
@@ -70,15 +70,15 @@ class Run:
         )
 
     @classmethod
-    def started(cls, settings: Settings, around: Surroundings, state: RunState) -> Self:
+    def started(cls, settings: Settings, trainer: TrainerContext, state: RunState) -> Self:
         """Start a run.
 
         Args:
             settings: The checked options.
-            around: What the adapter knows.
+            trainer: What the adapter knows.
             state: The run's name, file and records so far.
         """
-        run = cls(OpenedRun.open(settings, around, state, partial(LIVE_RUNS.make_room, run_id=state.run_id)))
+        run = cls(OpenedRun.open(settings, trainer, state, partial(LIVE_RUNS.make_room, run_id=state.run_id)))
         try:
             run._begin()
         except BaseException:
@@ -91,14 +91,14 @@ class Run:
         self.notices.keep = self.ledger.notice if self.ledger else None
         if self._is_first_rank:
             is_measured = measurement.slots.are_measured
-            self.board.ability.at_start(self._around.plan, measurement.first_intensity, is_measured=is_measured)
+            self.board.ability.at_start(self._trainer.plan, measurement.first_intensity, is_measured=is_measured)
         delivery.open(self._opened.context)
         for polled, name in measurement.polled():
             delivery.poll(polled, name)
-        if self._around.is_running is not None:
+        if self._trainer.is_running is not None:
             delivery.every(WATCH_SECONDS, self.close_if_cut_short, "the look at whether training goes on")
         if measurement.gpus.is_watching:
-            delivery.every(LOOK_SECONDS, measurement.gpus.look, "the look for GPUs")
+            delivery.every(GPU_CHECK_SECONDS, measurement.gpus.look, "the look for GPUs")
         close_orphans = partial(LIVE_RUNS.close_orphans, self)
         delivery.every(WATCH_SECONDS, close_orphans, "the look at the other runs of this process")
         delivery.start(self._beat, HEARTBEAT_SECONDS, self._watch)
@@ -110,12 +110,12 @@ class Run:
 
     @property
     def ledger(self) -> RunLedger | None:
-        """The ledger; None if there is none."""
+        """The ledger, or None if there is none."""
         return self._delivery.ledger
 
     @property
     def meter(self) -> EnergyMeter:
-        """What reads the devices."""
+        """The meter of the devices."""
         return self._measurement.meter
 
     @property
@@ -125,7 +125,7 @@ class Run:
 
     @property
     def thread(self) -> threading.Thread:
-        """The thread that trains: the one that began the last epoch, or else started the run."""
+        """The thread that began the last epoch, or else started the run. It is taken for the training thread."""
         return self._timeline.thread
 
     @property
@@ -136,7 +136,7 @@ class Run:
     @property
     def is_under_way(self) -> bool:
         """Whether its training is known to go on."""
-        is_running = self._around.is_running
+        is_running = self._trainer.is_running
         return self.has_begun and is_running is not None and is_running()
 
     @property
@@ -146,25 +146,25 @@ class Run:
 
     @property
     def is_live(self) -> bool:
-        """Whether the run goes on, in this process: a fork of it is not the run."""
+        """Whether the run goes on in this process. In a fork it does not."""
         return self._closing.is_live
 
     @property
     def is_closed(self) -> bool:
-        """Whether it was closed, in this process or in the one that it was forked from."""
+        """Whether it was closed, in this process or in the parent process of a fork."""
         return self._closing.is_closed
 
     @property
     def can_go_on(self) -> bool:
         """Whether it was closed in this process, in a loop of the user's own, which may train again.
 
-        A run that gave way to another on its thread cannot: each would close the other, epoch by epoch.
+        A run that gave way to another on its thread cannot, because each would close the other after every epoch.
         """
         is_ours = self._closing.is_own_process and not self._is_replaced
-        return self.is_closed and self._around.is_own_loop and is_ours
+        return self.is_closed and self._trainer.is_own_loop and is_ours
 
     def expect(self, plan: Plan) -> None:
-        """Take what the framework knows ahead; the user's own plan overrides it."""
+        """Replace the plan of the framework. The user's own plan overrides it."""
         settings = self._settings
         self.knowledge.replan(known_plan(settings.plan, plan, settings.policies, self.notices))
 
@@ -173,7 +173,7 @@ class Run:
 
         Args:
             epoch: Its index.
-            step: Records up to this step stay; None for none.
+            step: Records up to this step stay, or None for none.
         """
         self.history.rewind(epoch, step)
         if self.ledger:
@@ -186,15 +186,15 @@ class Run:
             self.epochs.watch()
 
     def _beat(self) -> None:
-        """Tell the ledger what was used since the last record, in case no other record follows.
+        """Write the energy since the last record to the ledger, in case no other record follows.
 
-        The edge that this takes also tells when the energy was used, for a carbon intensity that changes meanwhile.
+        The edge also divides the energy by time, for a changing carbon intensity.
         """
         self.meter.refresh_slow()
-        self._timeline.if_free(self._tell_what_is_used)
+        self._timeline.if_free(self._write_heartbeat)
 
-    def _tell_what_is_used(self) -> None:
-        """Tell it while no edge is made: after a record of the same energy, it would count twice."""
+    def _write_heartbeat(self) -> None:
+        """Write the heartbeat while no edge is made. After a record of the same energy, it would count twice."""
         if self.is_closed:
             return
         pricing = self._measurement.pricing
@@ -205,7 +205,7 @@ class Run:
             self.ledger.heartbeat(used)
 
     def say_if_it_trains_elsewhere(self) -> None:
-        """Warn that a second training begins with this run, on another thread than that of the open epoch."""
+        """Warn that a second training begins with this run, while an epoch is open on another thread."""
         if (
             self.epochs.is_open
             and self.is_live
@@ -214,13 +214,13 @@ class Run:
         ):
             self.notices.say(
                 "two trainings",
-                "Run %s is told of a second training, on another thread, and takes both for one: its epochs are of "
-                "either. Give each training a monitor or an accountant of its own.",
+                "Run %s is used by a second training, on another thread, so the epochs of both are mixed. Give each "
+                "training a monitor or an accountant of its own.",
                 self.run_id,
             )
 
     def close(self, *, together: bool = True) -> RunRecord:
-        """Close the run; see :meth:`RunClosing.close`.
+        """Close the run, as :meth:`RunClosing.close` describes.
 
         Args:
             together: Whether all ranks call this. Defaults to True.
@@ -228,11 +228,11 @@ class Run:
         return self._closing.close(together=together)
 
     def close_if_cut_short(self) -> bool:
-        """Close the run if its training has ended without a word; return whether it had."""
-        is_running = self._around.is_running
+        """Close the run if its training has ended without a report. Return whether it had."""
+        is_running = self._trainer.is_running
         if is_running is None or is_running():
             return False
-        logger.info("Run %s was cut short: it is recorded up to now.", self.run_id)
+        logger.info("Run %s was cut short. It is recorded up to now.", self.run_id)
         self.close(together=False)
         return True
 
@@ -242,19 +242,19 @@ class Run:
         self.close(together=False)
 
     def abandon(self) -> None:
-        """Close a run that nobody holds any more, on its own thread: this one may be anywhere, with any lock held."""
+        """Close a run that nobody holds, on the worker's thread. The garbage collector may hold any lock here."""
         if self.is_live:
             self._delivery.worker.submit(partial(self.close, together=False))
 
     def _record_rest(self, together: bool) -> None:  # noqa: FBT001
-        """Record what is open."""
+        """Record the open interval."""
         if together:
             self.epochs.end_left()
         self.meter.is_ending = True
         self.epochs.record_rest(together=together)
 
     def _let_go(self) -> None:
-        """Let go of all that is live; may be called again."""
+        """Let go of all that is live. It may be called again."""
         LIVE_RUNS.discard(self)
         atexit.unregister(self.close)
         self._delivery.stop()

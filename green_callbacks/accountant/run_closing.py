@@ -1,4 +1,4 @@
-"""How a run is closed: once, whoever asks for it, and whatever interrupts it."""
+"""The close of a run, which happens once, from any thread, and survives interrupts."""
 
 import threading
 from collections.abc import Callable
@@ -12,17 +12,17 @@ from green_callbacks.records import History, RunRecord
 class RunClosing:
     """Closes a run from its own thread, from the worker, or from a signal handler.
 
-    The run ends in two steps: what is open is recorded, and everything is handed over and let go. An interrupt between
-    the steps, or within the second one, leaves a run whose close can be called again.
+    The run ends in two steps. First the open interval is recorded, then everything is handed over and let go. After an
+    interrupt between the steps, or within the second step, the close can be called again.
 
     Args:
         edges: Makes edges, and knows whether this thread is in the middle of one.
         delivery: The ledger and the sinks.
         history: All records of the run.
-        record_rest: Records what is open. Told whether all ranks close together.
-        conclude: Says what could not act.
+        record_rest: Records the open interval. Its argument is whether all ranks close together.
+        conclude: Warns of policies that could not act.
         totals: Returns the totals so far.
-        let_go: Lets go of all that is live; may be called again.
+        let_go: Lets go of all that is live. It may be called again.
         strict: Whether to raise what a sink raises.
     """
 
@@ -63,11 +63,11 @@ class RunClosing:
         return not self.is_closed and self._pid == process_id()
 
     def close(self, *, together: bool) -> RunRecord:
-        """Record what is open, hand everything over, and let go of all that is live; safe to call again.
+        """Record the open interval, hand everything over, and end all threads. It may be called again.
 
         A caller waits a limited time for a worker that closes the run. The worker itself does not wait, because the
-        thread that closes the run waits for the worker. A signal handler in the middle of an edge is told of the last
-        complete edge, which is on the disk by then. The run is closed right after that edge.
+        thread that closes the run waits for the worker. In the middle of an edge, a signal handler gets the totals
+        of the last complete edge, which the disk then holds. The run is closed right after that edge.
 
         Args:
             together: Whether all ranks call this.

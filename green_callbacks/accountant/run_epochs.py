@@ -1,16 +1,16 @@
-"""The epochs of a run: how they begin, what is noted in them, and how they end."""
+"""The epochs of a run, from their beginning to their end."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from green_callbacks.accountant.beginning.opened_run import OpenedRun
-from green_callbacks.accountant.decisions.budget_checks import Looks
-from green_callbacks.accountant.decisions.decision_interval import Parts
-from green_callbacks.accountant.decisions.open_epoch import Inside
+from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
+from green_callbacks.accountant.decisions.decision_interval import EpochParts
+from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.energy.edges import Edges
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.idle_run import unmeasured
-from green_callbacks.accountant.loops.epoch_completeness import Wholeness
+from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
 from green_callbacks.accountant.ranks import checked_phase
 from green_callbacks.accountant.record_keeping import RecordKeeping
 from green_callbacks.accountant.run_closing import RunClosing
@@ -27,13 +27,13 @@ class RunEpochs:
     """
 
     def __init__(self, opened: OpenedRun, edges: Edges, closing: RunClosing) -> None:
-        state, settings, ranks = opened.state, opened.settings, opened.around.ranks
+        state, settings, ranks = opened.state, opened.settings, opened.trainer.ranks
         self.has_begun = False
         """Whether an epoch has begun since the start."""
-        self.wholeness = Wholeness(settings.clock, state.notices, state.history)
+        self.completeness = EpochCompleteness(settings.clock, state.notices, state.history)
         """Tells whether an epoch was whole."""
         self._settings = settings
-        self._around = opened.around
+        self._trainer = opened.trainer
         self._ranks = ranks
         self._is_first_rank = ranks.rank == 0
         self._board = opened.board
@@ -44,22 +44,22 @@ class RunEpochs:
         self._edges = edges
         self._closing = closing
         self._guarded = Guarded()
-        self._parts = Parts(settings.decide_every, ranks, settings.clock)
-        self._inside = self._open_epoch()
+        self._parts = EpochParts(settings.decide_every, ranks, settings.clock)
+        self._open_epoch = self._new_open_epoch()
         self._records = self._record_keeping()
 
-    def _open_epoch(self) -> Inside:
+    def _new_open_epoch(self) -> OpenEpoch:
         settings, measurement, ranks = self._settings, self._measurement, self._ranks
         is_looking = bool(self._board.budgets) and measurement.slots.are_measured
         spending = measurement.pricing.spending
-        return Inside(
+        return OpenEpoch(
             self._board,
-            Looks(self._board.budgets, ranks, settings.clock, spending) if is_looking else None,
+            BudgetChecks(self._board.budgets, ranks, settings.clock, spending) if is_looking else None,
             self._parts,
             self._timeline,
             settings.clock,
             at_edge=self._edges.at,
-            on_spent=self._around.on_spent,
+            on_spent=self._trainer.on_spent,
             guarded=self._guarded,
         )
 
@@ -70,7 +70,7 @@ class RunEpochs:
             self._delivery,
             self._history,
             board=self._board,
-            inside=self._inside,
+            open_epoch=self._open_epoch,
             parts=self._parts,
             ranks=self._ranks,
             guarded=self._guarded,
@@ -80,29 +80,29 @@ class RunEpochs:
     @property
     def is_open(self) -> bool:
         """Whether the open interval is an epoch, or a part of one."""
-        return self._timeline.segment.epoch is not None
+        return self._timeline.interval.epoch is not None
 
     @property
     def step(self) -> int | None:
-        """Optimizer steps so far; None if unknown."""
-        step = self._timeline.segment.seen.step
+        """Optimizer steps so far, or None if unknown."""
+        step = self._timeline.interval.observations.step
         return step if step is not None else self._history.steps
 
     @property
     def samples(self) -> int | None:
-        """Training samples observed in the open interval; None if none were."""
-        return self._timeline.segment.seen.samples
+        """Training samples observed in the open interval, or None if none were."""
+        return self._timeline.interval.observations.samples
 
     @property
     def unrecorded_seconds(self) -> float:
         """Time in s from the end of the last record to the last edge."""
         opened = self._timeline.opened
-        return opened.segment.last.seconds - opened.recorded_until.seconds
+        return opened.interval.last.seconds - opened.recorded_until.seconds
 
     @property
-    def looks(self) -> Looks | None:
-        """What tells when the budgets are to be checked inside an epoch; None where there are none."""
-        return self._inside.looks
+    def budget_checks(self) -> BudgetChecks | None:
+        """The checks of the budgets inside epochs, or None if there are no budgets."""
+        return self._open_epoch.budget_checks
 
     def end_open(self, following: int) -> None:
         """End an epoch that is still open as incomplete, before another. Warn of what a user's own loop leaves undone.
@@ -110,8 +110,8 @@ class RunEpochs:
         Args:
             following: Index of the epoch that is to begin.
         """
-        unended = self._timeline.segment.epoch
-        if self._around.is_own_loop and self._is_first_rank:
+        unended = self._timeline.interval.epoch
+        if self._trainer.is_own_loop and self._is_first_rank:
             self._board.ability.before(following, unended=unended, stop_reason=self._board.stop_reason)
         if unended is not None:
             self.end(complete=False)
@@ -123,14 +123,14 @@ class RunEpochs:
             epoch: Its index.
 
         Raises:
-            BudgetSpentError: It is the first since the start, and a budget has no room for it.
+            BudgetSpentError: No budget is left for the first epoch since the start.
         """
         if not self.has_begun:
             self.has_begun = True
             self._board.refuse_if_spent(self._history, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch)
-        self.wholeness.begin()
-        self._inside.begin(epoch)
+        self.completeness.begin()
+        self._open_epoch.begin(epoch)
 
     def phase(self, name: str) -> str:
         """End the open lap, and begin one in another phase.
@@ -144,33 +144,35 @@ class RunEpochs:
         Raises:
             ConfigurationError: There is no such phase.
         """
-        before = self._timeline.segment.phase
+        before = self._timeline.interval.phase
         if checked_phase(name) != before and self._closing.is_live:
             self._edges.at(self._timeline.mark, name)
         return before
 
     def note(self, metrics: Mapping[str, Any] | None, counts: Mapping[str, Any]) -> None:
-        """Note what is fresh in the open interval.
+        """Note fresh metrics and counts of the open interval.
 
         Args:
-            metrics: Metrics; None for none.
-            counts: Learning rate and counts by name; None where unknown.
+            metrics: Metrics, or None for none.
+            counts: Learning rate and counts by name, or None where unknown.
         """
-        self.wholeness.traces.observed += metrics is not None
+        self.completeness.traces.observed += metrics is not None
         if self._settings.samples_per_epoch is not None:
             counts = {**counts, "samples": None}
-        segment = self._timeline.segment
-        before = len(segment.seen.metrics)
-        segment.seen.note(metrics or {}, counts, self._guarded)
-        if segment.phase == "other" and metrics and before == len(segment.seen.metrics) > 0:  # for the second time
+        interval = self._timeline.interval
+        before = len(interval.observations.metrics)
+        interval.observations.note(metrics or {}, counts, self._guarded)
+        if (
+            interval.phase == "other" and metrics and before == len(interval.observations.metrics) > 0
+        ):  # for the second time
             self._board.budgets.say_without_epochs(has_observed=True)
 
     def look(self) -> bool:
-        """Check the budgets inside the epoch; return whether the run is to stop."""
-        return self._inside.look()
+        """Check the budgets inside the epoch. Return whether the run is to stop."""
+        return self._open_epoch.look()
 
     def count_steps(self, steps: int) -> bool:
-        """Count steps; return whether a part of the epoch is due to end."""
+        """Count steps. Return whether a part of the epoch is due to end."""
         return self.is_open and self._parts.count(steps)
 
     def end_part(self) -> EpochRecord:
@@ -178,9 +180,9 @@ class RunEpochs:
         if not self.is_open:
             return unmeasured(self._settings.clock)
         going_on = self._board.stop_reason is None
-        self.wholeness.gather(self._timeline.segment.seen.metrics)
+        self.completeness.gather(self._timeline.interval.observations.metrics)
         record = self._records.record(complete=True, together=True, goes_on=True)
-        self._inside.is_cut_short |= going_on and self._board.stop_reason is not None
+        self._open_epoch.is_cut_short |= going_on and self._board.stop_reason is not None
         self._parts.begin()
         return record
 
@@ -192,27 +194,27 @@ class RunEpochs:
         """
         if not self.is_open:
             return unmeasured(self._settings.clock)
-        whole = not self._inside.is_cut_short if complete is None else complete
-        seen = self._timeline.segment.seen
+        whole = not self._open_epoch.is_cut_short if complete is None else complete
+        observations = self._timeline.interval.observations
         if whole:
-            self.wholeness.learn(seen.metrics)
+            self.completeness.learn(observations.metrics)
         if whole and self._settings.samples_per_epoch is not None:  # of all ranks together, of which each counts
-            seen.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
+            observations.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
         return self._records.record(complete=whole, together=True)
 
     def end_left(self, *, is_certain: bool = False) -> None:
-        """End the epoch of a loop over epochs that was left; does nothing if none is open.
+        """End the open epoch, if its loop over epochs was left.
 
         Args:
-            is_certain: Whether it is known that it was left. Defaults to False.
+            is_certain: Whether the loop is known to be left. Defaults to False.
         """
-        segment = self._timeline.segment
-        if self.is_open and self._closing.is_live and (is_certain or self.wholeness.is_left()):
-            is_whole = self.wholeness.is_left_whole(segment.epoch, segment.seen.metrics)
+        interval = self._timeline.interval
+        if self.is_open and self._closing.is_live and (is_certain or self.completeness.is_left()):
+            is_whole = self.completeness.is_left_whole(interval.epoch, interval.observations.metrics)
             self.end(complete=None if is_whole else False)
 
     def record_rest(self, *, together: bool) -> None:
-        """Record what is open, at the end of the run.
+        """Record the open interval at the end of the run.
 
         Args:
             together: Whether all ranks call this.
@@ -221,4 +223,4 @@ class RunEpochs:
 
     def watch(self) -> None:
         """Watch the open epoch, on a thread that is not the training thread."""
-        self._inside.watch()
+        self._open_epoch.watch()

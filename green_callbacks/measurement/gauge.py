@@ -23,7 +23,7 @@ class Gauge:
     what it finds is the state before or after.
 
     Args:
-        clock: The time.
+        clock: The clock of the run.
         threads: What starts threads.
     """
 

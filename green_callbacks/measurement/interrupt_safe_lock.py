@@ -35,7 +35,7 @@ class Turn:
             seconds: How long, in s.
 
         Returns:
-            What to release after it; None if there was none in time.
+            What to release after it, or None if there was none in time.
         """
         lock = self._lock
         if lock.acquire(blocking=False) or (seconds > 0 and comes(lock, seconds)):

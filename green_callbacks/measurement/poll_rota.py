@@ -33,7 +33,7 @@ class Poll:
 
     @property
     def poll_seconds(self) -> float | None:
-        """How often the source wants to be polled, in s; None for never."""
+        """How often the source wants to be polled, in s, or None for never."""
         return self.source.poll_seconds
 
     def poll(self) -> None:

@@ -100,7 +100,7 @@ def _shown(value: object) -> str:
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401  of any library, or none
-    """Return a number of any library as a float; None if it is none that is finite."""
+    """Return a number of any library as a float, or None if it is none that is finite."""
     try:
         number = float(value)
     # Converting runs other people's code, which may raise anything; whatever it raises, this is no number.

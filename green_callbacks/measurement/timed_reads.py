@@ -62,7 +62,7 @@ class Readers:
     another. Until it answers again its last answer stands.
 
     Args:
-        clock: The time.
+        clock: The clock of the run.
         threads: What starts threads.
     """
 
@@ -230,7 +230,7 @@ class _Lane:
     Attributes:
         sources: The sources.
         thread: The thread.
-        at: The source that is being read; None between two edges.
+        at: The source that is being read, or None between two edges.
         is_slow: Whether it did not answer in time, so that nobody waits for it.
         answered_seconds: When all of them had answered last, in monotonic seconds.
         lively_seconds: How long after that they may be read on the thread that asks, in s.

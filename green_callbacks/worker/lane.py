@@ -10,7 +10,7 @@ from typing import Final
 Task = Callable[[], object]
 """What is done once."""
 Period = Callable[[], float | None]
-"""Returns the time from one beginning of a job to the next, in s; None to end it."""
+"""Returns the time from one beginning of a job to the next, in s, or None to end it."""
 
 _RETRY_SECONDS: Final = 2.0
 """Time, in s, after which a job is done again whose period could not be asked."""
@@ -52,10 +52,10 @@ class Lane:
         tasks: Tasks to do; the first may be under way.
         jobs: Tasks that are repeated.
         taken: Held by the thread that does a task or a job.
-        began: Monotonic time at which the present task or job began, in s; None between tasks.
+        began: Monotonic time at which the present task or job began, in s, or None between tasks.
         is_jobs_turn: Whether a job comes before the next task.
         is_said: Whether it was reported that the lane hangs.
-        runner: The thread that serves the lane; None while none does.
+        runner: The thread that serves the lane, or None while none does.
     """
 
     name: str
@@ -73,12 +73,12 @@ class Lane:
         return not self.tasks  # a task under way is the first of them
 
     def hung_seconds(self) -> float:
-        """Return the duration of the present task or job so far, in s; 0 if there is none."""
+        """Return the duration of the present task or job so far, in s, or 0 if there is none."""
         began = self.began
         return 0.0 if began is None else time.monotonic() - began
 
     def due_job(self) -> Job | None:
-        """Return a job that is due; None if none is."""
+        """Return a job that is due, or None if none is."""
         now = time.monotonic()
         return next((job for job in self.jobs if job.due <= now), None)
 
@@ -87,7 +87,7 @@ class Runner:
     """One thread of the worker.
 
     Attributes:
-        only: The lane in which the thread was left behind; None while it serves all lanes that no other thread serves.
+        only: The only lane that the thread serves, because a task hangs there, or None while it serves every free lane.
         bell: Released when there may be something to do.
         thread: The thread.
     """

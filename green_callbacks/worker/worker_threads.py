@@ -122,7 +122,7 @@ class Worker:
             timeout_seconds: How long to wait at most, in s.
 
         Returns:
-            The lanes of which tasks are not done in time; none if all are.
+            The lanes of which tasks are not done in time, or none if all are.
         """
         deadline = time.monotonic() + timeout_seconds
         if self.is_current or not self._runners:

@@ -425,7 +425,7 @@ def test_of_two_loops_that_take_turns_on_one_thread_the_later_is_measured(script
             clock.advance(10.0)
     other.close()
     assert other.history.finished_epochs == 2  # and the third is still open
-    assert sum("is closed since" in each for each in warnings(caplog)) == 1
+    assert sum("is closed, because" in each for each in warnings(caplog)) == 1
 
 
 def test_a_loop_that_does_not_ask_whether_to_stop_is_told(scripted, caplog):
@@ -494,7 +494,9 @@ def test_a_sink_that_fails_is_repeated_by_the_summary(scripted):
     train(accountant, clock, range(2))
     accountant._run._delivery.worker.drain(5.0)
     (said,) = accountant.close().notices
-    assert said == "The sink Failing failed (OSError: 28). What it missed is in the ledger; training goes on."
+    assert (
+        said == "The sink Failing failed (OSError: 28). The ledger holds the records that it misses. Training goes on."
+    )
 
 
 def test_the_ledger_keeps_what_was_said_and_the_next_process_says_it_again(scripted, caplog):
@@ -569,7 +571,7 @@ def test_a_source_that_cannot_be_opened_is_repeated_at_the_end(scripted):
     accountant, _ = scripted(clock, sources=[Closed(), ScriptedSource(WATTS, clock=clock)])
     train(accountant, clock, range(2))
     (said,) = accountant.close().notices
-    assert said.startswith("Closed could not be opened, so what it measures is missing.")
+    assert said.startswith("Closed could not be opened, so its devices are missing.")
 
 
 def test_a_budget_of_a_project_that_later_runs_will_not_find_is_repeated_at_the_end(scripted, tmp_path):

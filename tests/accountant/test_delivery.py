@@ -118,7 +118,9 @@ def test_a_sink_that_hangs_is_named_once_and_the_others_are_given_all(tmp_path, 
     said = [each.message for each in caplog.records]
     assert [message.split(" has ")[0] for message in said if "has not come back" in message] == ["The sink Hanging"]
     assert sum("did not come back within" in message for message in said) == 1
-    assert notices.texts == ("The sink Hanging does not come back. What it missed is in the ledger; training goes on.",)
+    assert notices.texts == (
+        "The sink Hanging does not come back. The ledger holds the records that it misses. Training goes on.",
+    )
     hanging.gate.set()
     wait_until(lambda: hanging.closed)
     assert (len(hanging.records), len(hanging.runs)) == (3, 1)

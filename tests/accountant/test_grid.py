@@ -9,7 +9,7 @@ from math import inf, nan
 import pytest
 
 from green_callbacks.accountant.energy import grid_intensity as grid_module
-from green_callbacks.accountant.energy.grid_intensity import Grid
+from green_callbacks.accountant.energy.grid_intensity import GridIntensity
 from green_callbacks.call_threads import Threads
 from green_callbacks.carbon import ConstantIntensity, lookup
 from green_callbacks.carbon.energy_weighted import Piece
@@ -69,7 +69,7 @@ def grid_of(clock):
     grids = []
 
     def new(provider):
-        grids.append(Grid(provider, clock, Threads()))
+        grids.append(GridIntensity(provider, clock, Threads()))
         return grids[-1]
 
     yield new

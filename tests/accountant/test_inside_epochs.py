@@ -7,7 +7,7 @@ from support.runs import KG_PER_JOULE, WATTS, scripted
 from support.thread_ranks import on_ranks
 
 from green_callbacks import CarbonBudget, read_ledger, replay
-from green_callbacks.accountant.decisions.decision_interval import Interval, Parts
+from green_callbacks.accountant.decisions.decision_interval import DecisionInterval, EpochParts
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
 
@@ -26,14 +26,14 @@ from green_callbacks.errors import ConfigurationError
     ],
 )
 def test_an_interval_is_written_in_steps_or_time(written, interval):
-    assert Interval.parse(written) == interval
+    assert DecisionInterval.parse(written) == interval
 
 
 @pytest.mark.parametrize(
     "written", [0, -5, "0 steps", "1.5 steps", "ten", "5", "5 epochs", "inf s", "0 s", "", True, 2.5]
 )
 def test_what_is_no_interval_is_refused_at_construction(written):
-    with pytest.raises(ConfigurationError, match=r"decide_every=.* is no interval: write a number of steps"):
+    with pytest.raises(ConfigurationError, match=r"decide_every=.* is no interval. Write a number of steps"):
         scripted(decide_every=written)
 
 
@@ -162,7 +162,7 @@ def test_ranks_ask_for_the_time_seldom():
             return vector
 
     clock = ScriptedClock()
-    parts = Parts(Interval(None, 600.0), Ranks(), clock)
+    parts = EpochParts(DecisionInterval(None, 600.0), Ranks(), clock)
     due = 0
     while not due:
         clock.advance(0.05)

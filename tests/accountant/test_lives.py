@@ -44,7 +44,7 @@ def test_a_new_run_on_the_same_devices_takes_the_place_of_the_old(caplog):
     clock.advance(3)
     new, _ = scripted(clock)
     new.start()
-    assert f"{old.run_id} is closed since {new.run_id} starts on the same devices" in caplog.text
+    assert f"{old.run_id} is closed, because {new.run_id} starts on the same devices" in caplog.text
     assert not old.is_live
     new.begin_epoch(0)
     clock.advance(4)

@@ -25,9 +25,9 @@ SHARED = ScriptedSource()
         ({"policies": "500 g"}, r"policies=\[CarbonBudget"),
         ({"policies": [CarbonBudget]}, "is a class"),
         ({"policies": [3]}, "is no policy"),
-        ({"sources": ScriptedSource()}, r"sources= takes a list, not .*: write sources=\[NvmlSource"),
+        ({"sources": ScriptedSource()}, r"sources= takes a list, not .*\. Write sources=\[NvmlSource"),
         ({"sources": ["gpu:0"]}, "sources= takes a list of EnergySource objects"),
-        ({"sinks": ListSink()}, r"sinks= takes a list, not .*: write sinks=\[TensorBoardSink"),
+        ({"sinks": ListSink()}, r"sinks= takes a list, not .*\. Write sinks=\[TensorBoardSink"),
         ({"sinks": [ListSink]}, r"class ListSink: pass an object of it, ListSink\(\.\.\.\)"),
         ({"ledger": True}, "ledger= takes the path of a file, or False"),
         ({"ledger": ""}, "ledger= takes the path of a file, or False"),
@@ -234,5 +234,5 @@ def test_numbers_and_paths_of_others_are_taken():
 def test_options_beside_an_accountant_are_refused():
     accountant = EnergyAccountant(sources=[], ledger=False)
     assert EnergyAccountant.given(accountant, {"location": None}) is accountant
-    with pytest.raises(ConfigurationError, match="location=, pue= says nothing beside accountant="):
+    with pytest.raises(ConfigurationError, match="location=, pue= has no effect beside accountant="):
         EnergyAccountant.given(accountant, {"location": "DE", "pue": 1.2})

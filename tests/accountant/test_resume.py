@@ -207,11 +207,11 @@ def test_a_state_takes_the_place_of_what_the_accountant_did_before(tmp_path):
     assert own.stat().st_size == size
 
 
-@pytest.mark.parametrize(("version", "remedy"), [(99, "update"), (1, "install that one")])
+@pytest.mark.parametrize(("version", "remedy"), [(99, "Update"), (1, "Install that version")])
 def test_a_state_of_another_version_is_refused(version, remedy):
     accountant, _ = scripted()
     state = {**accountant.state_dict(), "version": version}
-    with pytest.raises(ConfigurationError, match=f"another version of green_callbacks: {remedy}"):
+    with pytest.raises(ConfigurationError, match=f"another version of green_callbacks. {remedy}"):
         accountant.load_state_dict(state)
 
 

@@ -6,7 +6,8 @@ from math import inf, nan
 
 import pytest
 
-from green_callbacks.accountant.energy.open_interval import MAX_COUNT, MAX_METRICS, Seen, Segment
+from green_callbacks.accountant.energy.observations import MAX_COUNT, MAX_METRICS, Observations
+from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.meter import Snapshot, Tally
 from green_callbacks.records import Reading
@@ -26,24 +27,24 @@ def edge(seconds):
 
 
 def noted(metrics=None, **counts):
-    seen = Seen()
-    seen.note(metrics or {}, counts, Guarded())
-    return seen
+    observations = Observations()
+    observations.note(metrics or {}, counts, Guarded())
+    return observations
 
 
 def test_an_interval_of_one_lap_is_that_lap_and_no_other_ranks_devices_count():
-    segment = Segment.begun(edge(0.0), "train", 3).marked(edge(10.0), OWNED)
-    lap = segment.lap(OWNED)
+    interval = OpenInterval.begun(edge(0.0), "train", 3).marked(edge(10.0), OWNED)
+    lap = interval.lap(OWNED)
     assert {name: device.joules for name, device in lap.devices.items()} == {"gpu:0": 3000.0, "cpu:0": 1000.0}
     assert (lap.seconds, lap.phases["train"].joules, lap.phases["train"].seconds) == (10.0, 4000.0, 10.0)
-    assert (segment.epoch, segment.seconds) == (3, 10.0)
+    assert (interval.epoch, interval.seconds) == (3, 10.0)
 
 
 def test_phases_partition_the_interval_also_where_one_comes_twice():
-    segment = Segment.begun(edge(0.0), "train", 0)
+    interval = OpenInterval.begun(edge(0.0), "train", 0)
     for end, phase in ((4.0, "validation"), (5.0, "train"), (9.0, "other"), (10.0, None)):
-        segment = segment.marked(edge(end), OWNED, phase)
-    lap = segment.lap(OWNED)
+        interval = interval.marked(edge(end), OWNED, phase)
+    lap = interval.lap(OWNED)
     assert {name: phase.seconds for name, phase in lap.phases.items()} == {
         "train": 8.0,
         "validation": 1.0,
@@ -54,25 +55,25 @@ def test_phases_partition_the_interval_also_where_one_comes_twice():
 
 
 def test_marking_leaves_the_interval_before_as_it_was():
-    before = Segment.begun(edge(0.0), "train", 0).marked(edge(1.0), OWNED, "validation")
+    before = OpenInterval.begun(edge(0.0), "train", 0).marked(edge(1.0), OWNED, "validation")
     after = before.marked(edge(3.0), OWNED)
     assert (before.seconds, list(before.phases), len(before.pieces)) == (1.0, ["train"], 1)
     assert (after.seconds, list(after.phases), len(after.pieces)) == (3.0, ["train", "validation"], 2)
-    assert after.seen is before.seen
+    assert after.observations is before.observations
 
 
 def test_an_interval_without_a_lap_has_no_time_and_one_piece():
-    lap = Segment.begun(edge(5.0), "other").lap(OWNED)
+    lap = OpenInterval.begun(edge(5.0), "other").lap(OWNED)
     assert (lap.seconds, lap.phases, len(lap.pieces)) == (0.0, {}, 1)
     assert {device.joules for device in lap.devices.values()} == {0.0}
 
 
 @pytest.mark.parametrize("laps", [1, 63, 64, 65, 1000])
 def test_an_interval_of_many_laps_keeps_few_pieces_that_hold_all(laps):
-    segment = Segment.begun(edge(0.0), "train", 0)
+    interval = OpenInterval.begun(edge(0.0), "train", 0)
     for end in range(1, laps + 1):
-        segment = segment.marked(edge(float(end)), OWNED)
-    pieces = segment.pieces
+        interval = interval.marked(edge(float(end)), OWNED)
+    pieces = interval.pieces
     assert len(pieces) <= 65
     assert (pieces[0].start, pieces[-1].end) == (START, START + timedelta(seconds=laps))
     assert sum(piece.joules for piece in pieces) == pytest.approx(400.0 * laps)
@@ -84,18 +85,18 @@ def test_what_a_device_does_not_tell_is_no_energy_of_its_phase():
     tally = lost.tallies["gpu:0"]
     reading = tally.reading._replace(joules=None, reason="lost")
     silent = Snapshot(lost.seconds, lost.when, {**lost.tallies, "gpu:0": Tally(0.0, reading, 0, 0.0)})
-    segment = Segment.begun(edge(0.0), "train", 0).marked(silent, {"gpu:0"})
-    assert segment.phases["train"].joules is None
-    assert segment.marked(edge(20.0), {"cpu:0"}).phases["train"].joules == 1000.0
+    interval = OpenInterval.begun(edge(0.0), "train", 0).marked(silent, {"gpu:0"})
+    assert interval.phases["train"].joules is None
+    assert interval.marked(edge(20.0), {"cpu:0"}).phases["train"].joules == 1000.0
 
 
 def test_counts_add_up_and_states_are_replaced():
-    seen = Seen()
+    observations = Observations()
     for step in (10, 20):
         counts = {"samples": 100, "tokens": 1000, "flops": 1e12, "step": step, "learning_rate": 1 / step}
-        seen.note({"loss": float(step)}, counts, Guarded())
-    assert (seen.samples, seen.tokens, seen.flops) == (200, 2000, 2e12)
-    assert (seen.step, seen.learning_rate, seen.metrics) == (20, 0.05, {"loss": 20.0})
+        observations.note({"loss": float(step)}, counts, Guarded())
+    assert (observations.samples, observations.tokens, observations.flops) == (200, 2000, 2e12)
+    assert (observations.step, observations.learning_rate, observations.metrics) == (20, 0.05, {"loss": 20.0})
 
 
 @pytest.mark.parametrize("name", ["samples", "tokens", "step", "flops"])
@@ -107,16 +108,16 @@ def test_a_count_that_cannot_be_is_said_and_not_recorded(name, value, caplog):
 
 @pytest.mark.parametrize("name", ["samples", "tokens"])
 def test_a_count_never_passes_what_a_float_counts_by_ones(name):
-    seen = Seen()
+    observations = Observations()
     for _ in range(3):
-        seen.note({}, {name: MAX_COUNT - 1}, Guarded())
-    assert getattr(seen, name) == MAX_COUNT
+        observations.note({}, {name: MAX_COUNT - 1}, Guarded())
+    assert getattr(observations, name) == MAX_COUNT
 
 
 def test_too_many_metrics_are_said_and_the_first_are_kept(caplog):
-    seen = noted({f"metric {number}": 1.0 for number in range(MAX_METRICS + 10)})
-    assert len(seen.metrics) == MAX_METRICS
-    assert "metric 0" in seen.metrics
+    observations = noted({f"metric {number}": 1.0 for number in range(MAX_METRICS + 10)})
+    assert len(observations.metrics) == MAX_METRICS
+    assert "metric 0" in observations.metrics
     assert len(caplog.records) == 1
 
 
@@ -130,5 +131,5 @@ def test_a_mapping_that_raises_costs_nothing_else(caplog):
 
         __iter__ = keys
 
-    seen = noted(Hostile(loss=1.0), samples=5)
-    assert seen.samples == 5
+    observations = noted(Hostile(loss=1.0), samples=5)
+    assert observations.samples == 5

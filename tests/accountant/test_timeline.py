@@ -26,15 +26,15 @@ def timeline(clock):
     meter.close()
 
 
-def joules(segment):
-    return segment.lap(OWNED).devices["scripted:0"].joules
+def joules(interval):
+    return interval.lap(OWNED).devices["scripted:0"].joules
 
 
 def end(timeline, *, goes_on=False):
     ended = []
 
     def rows(intervals):
-        ended.extend(segment for segment, _ in intervals)
+        ended.extend(interval for interval, _ in intervals)
         return ["row"] * len(ended)
 
     timeline.end(rows, 7, goes_on=goes_on)
@@ -48,7 +48,7 @@ def test_consecutive_intervals_share_their_edges(timeline, clock):
     outside, epoch = end(timeline)
     assert (outside.epoch, epoch.epoch) == (None, 0)
     assert outside.last is epoch.first
-    assert epoch.last is timeline.segment.first is timeline.opened.recorded_until
+    assert epoch.last is timeline.interval.first is timeline.opened.recorded_until
     assert (joules(outside), joules(epoch)) == (300.0, 1000.0)
 
 
@@ -58,7 +58,7 @@ def test_an_epoch_that_begins_where_another_ended_shares_its_edge_and_leaves_not
     end(timeline)
     clock.advance(SHARED_EDGE_SECONDS / 2)
     timeline.begin_epoch(1)
-    assert timeline.segment.first is timeline.opened.recorded_until
+    assert timeline.interval.first is timeline.opened.recorded_until
     assert timeline.opened.outside.seconds == 0
 
 
@@ -69,7 +69,7 @@ def test_a_part_that_ends_is_followed_by_the_same_epoch_in_the_same_phase(timeli
     clock.advance(1)
     *_, part = end(timeline, goes_on=True)
     assert (part.epoch, part.seconds) == (4, 2.0)
-    assert (timeline.segment.epoch, timeline.segment.phase, timeline.opened.outside) == (4, "validation", None)
+    assert (timeline.interval.epoch, timeline.interval.phase, timeline.opened.outside) == (4, "validation", None)
 
 
 def test_rows_wait_with_their_position_until_they_are_kept(timeline, clock):

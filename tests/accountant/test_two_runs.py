@@ -308,7 +308,7 @@ def test_the_same_thread_starting_anew_closes_its_old_run_and_no_other(trainers,
     trainers[0].do(old.start)
     trainers[1].do(other.start)
     trainers[0].do(new.start)
-    assert f"{old.run_id} is closed since {new.run_id} starts on the same devices" in caplog.text
+    assert f"{old.run_id} is closed, because {new.run_id} starts on the same devices" in caplog.text
     assert [each.is_live for each in (old, other, new)] == [False, True, True]
     clock.advance(2)
     assert trainers[1].do(other.close).energy_joules == WATTS * 1
@@ -334,7 +334,7 @@ def test_a_run_whose_thread_has_ended_is_closed_by_the_next(trainers, clock, cap
     clock.advance(1)
     new, _ = scripted(clock)
     trainers[0].do(new.start)
-    assert f"{dead.run_id} is closed since {new.run_id} starts" in caplog.text
+    assert f"{dead.run_id} is closed, because {new.run_id} starts" in caplog.text
     assert not dead.is_live
     clock.advance(1)
     assert trainers[0].do(new.close).energy_joules == dead.close().energy_joules == WATTS
@@ -461,7 +461,7 @@ def test_runs_on_the_clock_of_the_machine_are_given_all_that_the_device_uses(thr
                 assert part(device)[1] <= part(device)[0] <= part(device)[2]
                 assert (device.method, "shared" in device.flags) in {("counter", False), ("modelled", True)}
     assert not [record for record in caplog.records if "Traceback" in (record.exc_text or "")]
-    assert "is closed since" not in caplog.text
+    assert "is closed, because" not in caplog.text
 
 
 def test_runs_that_start_at_the_same_moment_measure_a_device_once(caplog):

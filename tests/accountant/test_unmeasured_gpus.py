@@ -230,7 +230,7 @@ class TestFound:
         assert what_counts(run.devices) == ONLY_CPU
 
     def test_it_is_said_in_an_epoch_that_does_not_end(self, torch, said, monkeypatch):
-        monkeypatch.setattr("green_callbacks.accountant.run.LOOK_SECONDS", 0.01)
+        monkeypatch.setattr("green_callbacks.accountant.run.GPU_CHECK_SECONDS", 0.01)
         accountant, _ = accountant_of()
         with accountant:
             accountant.begin_epoch(0)

@@ -44,8 +44,8 @@ def configured(tmp_path):
         ("PUE", "0.9", "from 1 to 3, not '0.9'"),
         ("LOCATION", "Germny", r"Did you mean .*Germany.* The value comes from GREEN_CALLBACKS_LOCATION"),
         ("LOCATION", "\udcff", "Unknown location"),
-        ("DISABLE", "maybe", "GREEN_CALLBACKS_DISABLE is 'maybe': write 1 for yes, or 0 for no"),
-        ("DISABLE", "2", "write 1 for yes, or 0 for no"),
+        ("DISABLE", "maybe", "GREEN_CALLBACKS_DISABLE is 'maybe'. Write 1 for yes, or 0 for no"),
+        ("DISABLE", "2", "Write 1 for yes, or 0 for no"),
     ],
 )
 def test_a_wrong_variable_is_refused_at_construction(name, value, said, monkeypatch):
@@ -81,7 +81,7 @@ def test_a_misspelt_variable_is_said_with_the_nearest(monkeypatch, caplog):
     monkeypatch.setenv("GREEN_CALLBACKS_LOCATON", "DE")
     monkeypatch.setenv("GREEN_CALLBACKS_XYZZY", "1")
     run = EnergyAccountant(**QUIET).close()
-    assert "GREEN_CALLBACKS_LOCATON says nothing to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
+    assert "GREEN_CALLBACKS_LOCATON is unknown to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
     assert len(run.notices) == 2
 
 
@@ -90,7 +90,7 @@ def test_a_variable_that_does_not_quite_begin_as_ours_is_said(name, monkeypatch,
     monkeypatch.setenv(name, "DE")
     monkeypatch.setenv("GREENHOUSE_LOCATION", "Kew")
     run = EnergyAccountant(**QUIET).close()
-    assert f"{name} says nothing to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
+    assert f"{name} is unknown to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
     assert len(run.notices) == 1
 
 

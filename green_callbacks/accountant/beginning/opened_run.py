@@ -1,4 +1,4 @@
-"""What a run is made of, opened in order."""
+"""The parts of a run, opened in order."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Self
 from green_callbacks.accountant.beginning.options import Settings
 from green_callbacks.accountant.beginning.project_spending import with_project_spending
 from green_callbacks.accountant.beginning.resume import RunState
-from green_callbacks.accountant.beginning.trainer_context import Surroundings, head_of
+from green_callbacks.accountant.beginning.trainer_context import TrainerContext, head_of
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
@@ -22,16 +22,16 @@ class OpenedRun:
 
     Attributes:
         settings: The checked options.
-        around: What the adapter knows.
+        trainer: The context that the adapter knows.
         state: The run's name, file and records so far.
-        measurement: The sources and what turns their readings into records.
+        measurement: The sources, and the parts that turn readings into records.
         board: The policies.
-        context: What sinks know of the run; changes with what becomes known.
+        context: The run as sinks know it. It changes when more becomes known.
         delivery: The ledger and the sinks.
     """
 
     settings: Settings
-    around: Surroundings
+    trainer: TrainerContext
     state: RunState
     measurement: RunMeasurement
     board: PolicyBoard
@@ -42,7 +42,7 @@ class OpenedRun:
     def open(
         cls,
         settings: Settings,
-        around: Surroundings,
+        trainer: TrainerContext,
         state: RunState,
         make_room: Callable[[Collection[str]], bool],
     ) -> Self:
@@ -50,17 +50,17 @@ class OpenedRun:
 
         Args:
             settings: The checked options.
-            around: What the adapter knows.
+            trainer: The context that the adapter knows.
             state: The run's name, file and records so far.
-            make_room: Closes the runs on some devices that cannot go on; returns whether there were any.
+            make_room: Closes the runs that must give up some devices. Returns whether there were any.
         """
-        measurement = RunMeasurement(settings, around, state.notices)
-        board = _board(settings, around, state)
+        measurement = RunMeasurement(settings, trainer, state.notices)
+        board = _board(settings, trainer, state)
         try:
             measurement.begin(make_room)
-            context = _context(settings, around, state, board)
-            ledger = _ledger(settings, around, state, context, measurement)
-            sinks = _sinks(settings, around)
+            context = _context(settings, trainer, state, board)
+            ledger = _ledger(settings, trainer, state, context, measurement)
+            sinks = _sinks(settings, trainer)
             threads, shown = measurement.meter.threads, len(state.history)
             delivery = Delivery(ledger, sinks, threads, state.notices, shown=shown)
         except BaseException:
@@ -68,7 +68,7 @@ class OpenedRun:
             raise
         return cls(
             settings=settings,
-            around=around,
+            trainer=trainer,
             state=state,
             measurement=measurement,
             board=board,
@@ -77,36 +77,36 @@ class OpenedRun:
         )
 
 
-def _board(settings: Settings, around: Surroundings, state: RunState) -> PolicyBoard:
+def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> PolicyBoard:
     policies = settings.policies
-    if around.ranks.rank == 0:
+    if trainer.ranks.rank == 0:
         policies = with_project_spending(policies, state.ledger, state.run_id, state.notices)
     return PolicyBoard(
-        policies, around.plan, state.history, state.notices, settings.decide_every, strict=settings.strict
+        policies, trainer.plan, state.history, state.notices, settings.decide_every, strict=settings.strict
     )
 
 
-def _context(settings: Settings, around: Surroundings, state: RunState, board: PolicyBoard) -> RunContext:
+def _context(settings: Settings, trainer: TrainerContext, state: RunState, board: PolicyBoard) -> RunContext:
     return RunContext(
         run_id=state.run_id,
-        folder=around.folder,
+        folder=trainer.folder,
         before=state.history.copy(),
         history=state.history,
-        plan=around.plan,
+        plan=trainer.plan,
         monitor=board.monitor,
         mode=board.mode,
         pue_source=settings.pue.source,
-        writer=around.writer,
-        streams_scalars=around.streams_scalars,
-        is_resumed=around.is_resumed,
+        writer=trainer.writer,
+        streams_scalars=trainer.streams_scalars,
+        is_resumed=trainer.is_resumed,
         checkpoints=state.checkpoints,
     )
 
 
 def _ledger(
-    settings: Settings, around: Surroundings, state: RunState, context: RunContext, measurement: RunMeasurement
+    settings: Settings, trainer: TrainerContext, state: RunState, context: RunContext, measurement: RunMeasurement
 ) -> RunLedger | None:
-    if state.ledger is None or around.ranks.rank != 0:
+    if state.ledger is None or trainer.ranks.rank != 0:
         return None
     return RunLedger(
         state.ledger,
@@ -120,7 +120,7 @@ def _ledger(
     )
 
 
-def _sinks(settings: Settings, around: Surroundings) -> Sequence[Sink]:
-    if around.ranks.rank != 0:
+def _sinks(settings: Settings, trainer: TrainerContext) -> Sequence[Sink]:
+    if trainer.ranks.rank != 0:
         return ()
     return [TensorBoardSink(), Summary()] if settings.sinks is None else settings.sinks

@@ -1,4 +1,4 @@
-"""Checks of single options, where they are given: what cannot work is refused in one sentence with the remedy."""
+"""Checks of single options. An option that cannot work is refused with the remedy."""
 
 import difflib
 import os
@@ -13,80 +13,83 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.sinks.folder_checks import file_in_the_way
 from green_callbacks.units import described
 
-_MOST_LABELS, _LONGEST_LABEL = 50, 200
-"""What a head of a ledger holds without growing long: a number, and characters."""
+_MOST_LABELS: Final = 50
+"""Largest number of labels, so that the first line of a ledger stays short."""
+_LONGEST_LABEL: Final = 200
+"""Largest length of a label and of its name, in characters."""
 
 _MOST_SAMPLES: Final = 2**53
-"""Counts stay below this, up to which a float counts by ones."""
+"""Upper limit of counts. Above it, a float64 no longer holds every whole number."""
 
 _YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
 _NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
 
 _PREFIX: Final = "GREEN_CALLBACKS_"
 _BEGINNING: Final = "GREEN"
-"""How variables begin that may be meant for ours."""
+"""Prefix of variables that may be misspelled variables of this package."""
 DISABLE_VARIABLE: Final = "GREEN_CALLBACKS_DISABLE"
+"""The variable that switches the package off."""
 _VARIABLES: Final = (DISABLE_VARIABLE, LOCATION_VARIABLE, INTENSITY_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE)
 
 T = TypeVar("T")
 
 
 def listed(name: str, example: str, given: object) -> Sequence[Any]:
-    """Return an option that is a list.
+    """Return an option that must be a list.
 
     Args:
         name: Name of the option.
-        example: How it is written.
-        given: What was given.
+        example: An example of a value.
+        given: The value that the user gave.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The value has the wrong type.
     """
     if isinstance(given, str | bytes) or not isinstance(given, Sequence):
-        msg = f"{name}= takes a list, not {described(given)}: write {name}=[{example}], or {name}=[] for none."
+        msg = f"{name}= takes a list, not {described(given)}. Write {name}=[{example}], or {name}=[] for none."
         raise ConfigurationError(msg)
     return given
 
 
 def objects(name: str, kind: type[T], example: str, given: object) -> tuple[T, ...] | None:
-    """Return an option that is a list of objects of a kind; None if it was not given.
+    """Return an option that is a list of objects of a kind, or None if it was not given.
 
     Args:
         name: Name of the option.
         kind: Their class.
-        example: How one is written.
-        given: What was given.
+        example: An example of an object.
+        given: The value that the user gave.
 
     Raises:
-        ConfigurationError: It is no list, or holds something else.
+        ConfigurationError: The value is no list, or holds another type.
     """
     if given is None:
         return None
     found = listed(name, example, given)
     for each in found:
         if isinstance(each, type):
-            msg = f"{name}= holds the class {each.__name__}: pass an object of it, {each.__name__}(...)."
+            msg = f"{name}= holds the class {each.__name__}. Pass an object of it, {each.__name__}(...)."
             raise ConfigurationError(msg)
         if not isinstance(each, kind):
             msg = f"{name}= takes a list of {kind.__name__} objects, such as {example}, not {described(each)}."
             raise ConfigurationError(msg)
     if len({id(each) for each in found}) < len(found):
-        msg = f"{name}= holds the same object twice, which would count twice: name it once."
+        msg = f"{name}= holds the same object twice, which would count twice. Name it once."
         raise ConfigurationError(msg)
     return tuple(found)
 
 
 def one(name: str, kind: type[T], example: str, given: object) -> T | None:
-    """Return an option that is one object of a kind; None if it was not given.
+    """Return an option that is one object of a kind, or None if it was not given.
 
     Args:
         name: Name of the option.
         kind: Its class.
-        example: How it is written.
-        given: What was given.
+        example: An example of a value.
+        given: The value that the user gave.
 
     Raises:
-        ConfigurationError: It is something else.
+        ConfigurationError: The value has another type.
     """
     if given is None or isinstance(given, kind):
         return given
@@ -96,7 +99,7 @@ def one(name: str, kind: type[T], example: str, given: object) -> T | None:
 
 
 def flag(name: str, given: object) -> bool:
-    """Return an option that is True or False; False if it was not given."""
+    """Return an option that is True or False, or False if it was not given."""
     if given is not None and not isinstance(given, bool):
         msg = f"{name}= takes True or False, not {described(given)}."
         raise ConfigurationError(msg)
@@ -107,11 +110,11 @@ def clock(given: Any, otherwise: Callable[[], Clock]) -> Clock:  # noqa: ANN401 
     """Return the clock that was given.
 
     Args:
-        given: An object that tells the time.
-        otherwise: Makes one where none was given.
+        given: The clock that the user gave, or None.
+        otherwise: Makes the default clock.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The value has the wrong type.
     """
     if given is None:
         return otherwise()
@@ -123,7 +126,7 @@ def clock(given: Any, otherwise: Callable[[], Clock]) -> Clock:  # noqa: ANN401 
 
 
 def labels(given: object) -> dict[str, str]:
-    """Return what the user says of a run."""
+    """Return the labels that the user gives a run."""
     if given is None:
         return {}
     if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
@@ -151,15 +154,15 @@ def ledger(given: object) -> Path | Literal[False] | None:
         msg = f"ledger= takes the path of a file, or False for none, not {described(given)}."
         raise ConfigurationError(msg)
     if "://" in wanted:
-        msg = f"ledger= takes a file on this machine, not {described(wanted)}: leave it out, or name a local one."
+        msg = f"ledger= takes a file on this machine, not {described(wanted)}. Leave it out, or name a local one."
         raise ConfigurationError(msg)
     path = Path(os.path.expanduser(wanted))  # noqa: PTH111  Path's raises where there is no home
     if os.path.isdir(path) or wanted.endswith(("/", os.sep)):  # noqa: PTH112  never raises
-        msg = f"ledger= names the folder {described(wanted)}: name a file in it, such as run.jsonl."
+        msg = f"ledger= names the folder {described(wanted)}. Name a file in it, such as run.jsonl."
         raise ConfigurationError(msg)
     blocked = file_in_the_way(path)
     if blocked is not None:
-        msg = f"ledger= names a file in {described(str(blocked))}, which is a file itself: name a folder."
+        msg = f"ledger= names a file in {described(str(blocked))}, which is a file itself. Name a folder."
         raise ConfigurationError(msg)
     with suppress(OSError):  # of a working folder that is gone
         path = path.absolute()  # the working folder may change until the start
@@ -167,7 +170,7 @@ def ledger(given: object) -> Path | Literal[False] | None:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that seem to be meant for ours and are none of them, each with a sentence.
+    """Return the variables that look like misspelled variables of this package, each with a sentence.
 
     Args:
         environ: Environment variables.
@@ -179,7 +182,7 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
         if not is_ours and not nearest:
             continue  # of somebody else
         hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(_VARIABLES)}."
-        found[name] = f"The variable {described(name)[1:-1]} says nothing to this version; {hint}"
+        found[name] = f"The variable {described(name)[1:-1]} is unknown to this version; {hint}"
     return found
 
 
@@ -191,17 +194,17 @@ def is_set(name: str, environ: Mapping[str, str]) -> bool:
         environ: Environment variables.
 
     Raises:
-        ConfigurationError: It says neither yes nor no.
+        ConfigurationError: Its value means neither yes nor no.
     """
     said = environ.get(name, "").strip().lower()
     if said not in _YES | _NO:
-        msg = f"{name} is {described(environ[name])}: write 1 for yes, or 0 for no."
+        msg = f"{name} is {described(environ[name])}. Write 1 for yes, or 0 for no."
         raise ConfigurationError(msg)
     return said in _YES
 
 
 def samples(given: object) -> int | None:
-    """Return a number of training samples of an epoch; None if it was not given."""
+    """Return a number of training samples of an epoch, or None if it was not given."""
     if given is not None and (not isinstance(given, int) or isinstance(given, bool) or not 0 < given < _MOST_SAMPLES):
         msg = f"samples_per_epoch= takes a number of samples above 0, such as 50_000, not {described(given)}."
         raise ConfigurationError(msg)

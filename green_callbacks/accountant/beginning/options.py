@@ -1,4 +1,4 @@
-"""The options of an accountant, written and documented once for all adapters."""
+"""The options of an accountant, documented once for all adapters."""
 
 import difflib
 import os
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self, TypedDict
 
 from green_callbacks.accountant.beginning import option_checks as checks
-from green_callbacks.accountant.decisions.decision_interval import Interval
+from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
 from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock
@@ -24,29 +24,34 @@ logger = get_logger(__name__)
 
 
 class AccountantOptions(TypedDict, total=False):
-    """What an accountant, and so every adapter, can be told.
+    """Options of an accountant, and so of every adapter.
 
     Args:
-        sources: Where joules come from; what this machine can measure unless given.
-        location: Zone whose yearly carbon intensity counts: ``"DE"``, ``"US-CA"``, ``"gcp:europe-west1"``, a name.
-            Found without the network unless given.
-        carbon_intensity: Carbon intensity in gCO2e/kWh, what ``lookup()`` found, or a provider of it; goes before the
-            location's.
-        pue: Power usage effectiveness of the facility, 1 to 3.
-        policies: When to stop: policies, or functions of history and plan.
-        decide_every: How often to record and decide inside an epoch, after a number of optimiser steps such as 500 or
-            ``"500 steps"``, or a time such as ``"10 min"``; at the end of epochs only unless given. Budgets look inside
-            epochs anyway.
-        sinks: Where records go besides the ledger; TensorBoard, if it is installed, unless given.
-        ledger: File of the run's records; one in ``green-callbacks/`` of the log or working folder unless given.
-            A file that exists is the run to go on with. False for none.
-        plan: What is known ahead and the framework does not say.
-        samples_per_epoch: Training samples of an epoch, where the framework does not tell how many they are; goes
-            before what is counted.
-        labels: What you say of the run, such as ``{"team": "vision"}``; stands in the ledger's head. None unless
-            given.
-        strict: Raise what is otherwise logged: sensors that fail, sinks that cannot write. For tests.
-        clock: The time; the machine's unless given.
+        sources: The energy sources. Defaults to every sensor of this machine.
+        location: Zone whose mean carbon intensity of the last year counts, such as ``"DE"``, ``"US-CA"``,
+            ``"gcp:europe-west1"`` or a name. Defaults to a location that is found without the network.
+        carbon_intensity: Carbon intensity in gCO2e/kWh, a result of ``lookup()``, or a provider. It overrides the
+            intensity of the location. Defaults to the intensity of the location.
+        pue: Power usage effectiveness of the facility, 1 to 3. Defaults to the PUE of the
+            cloud region, of the configuration, or of this kind of machine.
+        policies: When to stop, as policies or as functions of history and plan. Defaults to none.
+        decide_every: Interval of records and decisions inside an epoch. It is a number of steps such as 500 or
+            ``"500 steps"``, or a time such as ``"10 min"``. Budgets are checked inside epochs anyway. Defaults to
+            decisions at the end of epochs only.
+        sinks: Where records go besides the ledger. Defaults to TensorBoard and the summary.
+        ledger: File of the run's records, or False for none. A file that exists is the run to continue. Defaults to a
+            new file in ``green-callbacks/`` of the log folder or working folder.
+        plan: The plan of the run, as far as the framework does not know it. Defaults to no plan.
+        samples_per_epoch: Number of training samples in an epoch. It overrides the counted number. Defaults to the
+            counted number.
+        labels: Your labels of the run, such as ``{"team": "vision"}``. The ledger holds them. Defaults to none.
+        strict: Whether to raise failures of sensors and sinks, which are otherwise logged. Meant for tests. Defaults
+            to False.
+        clock: The clock. Defaults to the clock of the machine.
+
+    >>> options: AccountantOptions = {"location": "FR", "decide_every": "10 min", "sinks": []}
+    >>> sorted(options)
+    ['decide_every', 'location', 'sinks']
     """
 
     sources: Sequence[EnergySource] | None
@@ -72,7 +77,7 @@ class Settings:
     intensity: CarbonIntensity | None
     pue: Pue
     policies: tuple[Policy, ...]
-    decide_every: Interval | None
+    decide_every: DecisionInterval | None
     sinks: tuple[Sink, ...] | None
     ledger: Path | Literal[False] | None
     plan: Plan
@@ -94,8 +99,8 @@ class Settings:
             The settings.
 
         Raises:
-            ConfigurationError: An option that cannot work.
-            TypeError: An option that there is not.
+            ConfigurationError: An option cannot work.
+            TypeError: An option does not exist.
         """
         _refuse_unknown(options)
         get = options.get
@@ -107,7 +112,7 @@ class Settings:
             intensity=said_intensity(location, get("carbon_intensity"), environ),
             pue=resolve_pue(get("pue"), location, environ),
             policies=_policies(get("policies")),
-            decide_every=None if get("decide_every") is None else Interval.parse(options["decide_every"]),
+            decide_every=None if get("decide_every") is None else DecisionInterval.parse(options["decide_every"]),
             sinks=checks.objects("sinks", Sink, "TensorBoardSink()", get("sinks")),  # type: ignore[type-abstract]  # likewise
             ledger=checks.ledger(get("ledger")),
             plan=checks.one("plan", Plan, "Plan(epochs=100)", get("plan")) or Plan(),
@@ -117,7 +122,7 @@ class Settings:
             clock=checks.clock(get("clock"), SystemClock),
         )
         if is_disabled:
-            logger.info("%s is set: nothing is measured, kept or stopped.", DISABLE_VARIABLE)
+            logger.info("%s is set, so nothing is measured, kept or stopped.", DISABLE_VARIABLE)
             world = ConstantIntensity(WORLD)  # rather than a guess, which comes with a warning
             return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world, is_off=True)
         if settings.intensity is None:

@@ -1,4 +1,4 @@
-"""What is known ahead of a run, by its user and by its framework."""
+"""The plan of a run, merged from its user and its framework."""
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
@@ -9,17 +9,17 @@ from green_callbacks.policies import Policy, waits_for_schedule
 from green_callbacks.records import Plan
 
 _OF_SCHEDULES: Final = {"learning_rate_drops", "anneals"}
-"""The fields in which a user says what a learning-rate schedule will do."""
+"""The fields that describe a learning-rate schedule."""
 
 
 def known_plan(users: Plan, frameworks: Plan, policies: Sequence[Policy], notices: Notices) -> Plan:
-    """Return what the user and the framework know ahead, and warn of what a policy misses in it.
+    """Return the merged plan, and warn if a policy needs a schedule that cannot be read.
 
     Args:
-        users: What the user said.
-        frameworks: What the framework knows.
+        users: The plan of the user.
+        frameworks: The plan of the framework.
         policies: The policies of the run.
-        notices: Receives what is missing.
+        notices: Receives the warning.
     """
     known = merged(users, frameworks)
     _say_unreadable(known, policies, notices)
@@ -27,11 +27,11 @@ def known_plan(users: Plan, frameworks: Plan, policies: Sequence[Policy], notice
 
 
 def merged(users: Plan, frameworks: Plan) -> Plan:
-    """Let what the user said go before what the framework knows.
+    """Return the plan of the framework, with the fields of the user's plan in their place.
 
     Args:
-        users: What the user said.
-        frameworks: What the framework knows.
+        users: The plan of the user.
+        frameworks: The plan of the framework.
     """
     said = {f.name: getattr(users, f.name) for f in fields(Plan) if getattr(users, f.name) != f.default}
     if not _OF_SCHEDULES.isdisjoint(said):  # so there is nothing left to read
@@ -40,12 +40,12 @@ def merged(users: Plan, frameworks: Plan) -> Plan:
 
 
 def _say_unreadable(plan: Plan, policies: Sequence[Policy], notices: Notices) -> None:
-    """Say that a rule does not wait for a learning-rate schedule, where it would and cannot.
+    """Warn if a policy would wait for a learning-rate schedule that cannot be read.
 
     Args:
-        plan: What is known ahead.
+        plan: The plan.
         policies: The policies of the run.
-        notices: What is said to the user.
+        notices: Receives the warning.
     """
     if not plan.schedule_unreadable:
         return
@@ -54,6 +54,6 @@ def _say_unreadable(plan: Plan, policies: Sequence[Policy], notices: Notices) ->
         notices.say(
             "learning-rate schedule",
             "The learning-rate schedule cannot be read ahead. %s does not wait for its drops, and may stop before one. "
-            "If there are some, say so: plan=Plan(learning_rate_drops=(30, 60)), or plan=Plan(anneals=True).",
+            "If it has drops, pass plan=Plan(learning_rate_drops=(30, 60)), or plan=Plan(anneals=True).",
             waiting[0],
         )

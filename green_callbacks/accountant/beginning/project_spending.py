@@ -1,4 +1,4 @@
-"""What the other runs of a project have spent, by their ledgers."""
+"""The spending of the other runs of a project, by their ledgers."""
 
 import glob
 import os
@@ -19,12 +19,12 @@ def with_project_spending(
 ) -> tuple[Policy, ...]:
     """Tell the budgets of projects what other runs have spent.
 
-    Reads the closing line of every ledger of the projects, and the records of those that were never closed. Files that
-    cannot be read are warned of once and do not count.
+    Reads the closing line of every ledger of the projects, and the records of ledgers without a closing line. A file
+    that cannot be read does not count, and is reported once.
 
     Args:
         policies: The policies of a run.
-        ledger: The ledger of this run, which is left out; None if it has none.
+        ledger: The ledger of this run, which is left out, or None if it has none.
         run_id: Name of this run, of which copies are left out too.
         notices: Where to say what does not count.
 

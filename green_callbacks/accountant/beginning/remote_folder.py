@@ -1,4 +1,4 @@
-"""Log folders on other machines: a ledger is written here, and copied there when its run closes."""
+"""Log folders on other machines. The ledger is written here, and copied there when its run closes."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -10,7 +10,7 @@ from green_callbacks.call_threads import Threads, call_once
 from green_callbacks.ledger.project_ledgers import FOLDER
 
 COPY_SECONDS: Final = 10.0
-"""How long the close of a run waits for the copy of its ledger, in s."""
+"""Longest time that the close of a run waits for the copy of its ledger, in s."""
 
 
 def is_remote(folder: str | Path | None) -> bool:
@@ -27,7 +27,7 @@ class RemoteFolder:
     Args:
         url: The folder.
         ledger: The ledger in the working folder.
-        warn: Says once what cannot be kept: a key, a message and its arguments.
+        warn: Warns once. Takes a key, a message and its arguments.
     """
 
     def __init__(self, url: str, ledger: Path, warn: Callable[..., None]) -> None:
@@ -45,7 +45,7 @@ class RemoteFolder:
             accountant: What accounts the run.
 
         Returns:
-            What copies it there; None where nothing is to be copied, as where the user named the ledger.
+            What copies it there, or None where nothing is to be copied, as where the user named the ledger.
         """
         ledger = accountant.ledger
         if not isinstance(folder, str) or not is_remote(folder) or ledger is None or ledger.parent.name != FOLDER:
@@ -78,7 +78,7 @@ class RemoteFolder:
         )
 
     def keep(self) -> None:
-        """Copy the ledger of a run that is closed; waits for that at most :data:`COPY_SECONDS`."""
+        """Copy the ledger of a closed run. Waits at most :data:`COPY_SECONDS`."""
         if self._can_copy and not call_once(self._copy, "green_callbacks: copy", Threads(), COPY_SECONDS):
             self._warn(
                 "remote copy",

@@ -1,4 +1,4 @@
-"""Where a run stands when it is started: named by a checkpoint, by a ledger, or not at all yet."""
+"""The state of a run before its start, from a checkpoint, from a ledger, or empty."""
 
 import os
 from collections.abc import Mapping
@@ -18,24 +18,26 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 STATE_VERSION: Final = 3
+"""Version of the state in checkpoints. Other versions are refused."""
 _MOST_STEPS: Final = 2**53
+"""Upper limit of the number of steps. Above it, a float64 no longer holds every whole number."""
 _LONGEST_PATH: Final = 4096
-"""No system opens a longer path, in characters."""
+"""Largest length of a path that a system opens, in characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
-    """What a run is before it is started, and between two stretches of it.
+    """The state of a run before its start, and between a close and the next start.
 
     Attributes:
-        run_id: Name of the run; empty before its first start.
-        ledger: Its file; None where that is not settled, or turned off.
-        held: Number of its records that the file holds; None where the file is not one of this run yet.
+        run_id: Name of the run. Empty before its first start.
+        ledger: Its file, or None where that is not settled, or turned off.
+        held: Number of its records that the file holds, or None where the file is not one of this run yet.
         history: All its records.
-        checkpoints: The checkpoint files that are kept, by the metric whose front they are of; changes meanwhile.
-        stop_reason: Why a policy ended it; None if none did.
-        notices: What could not act; grows meanwhile.
-        predecessor: The ledger of the stretch before in this process; None if there was none.
+        checkpoints: The Pareto checkpoints that are kept, by metric. It changes during the run.
+        stop_reason: Why a policy ended it, or None if none did.
+        notices: The warnings of the run. It grows during the run.
+        predecessor: The ledger of the previous start in this process, or None if there was none.
     """
 
     run_id: str = ""
@@ -88,11 +90,11 @@ class RunState:
 
 
 def encode_state(state: RunState, step: int | None) -> dict[str, Any]:
-    """Write what a checkpoint must hold, as plain JSON types.
+    """Return the state for a checkpoint, as plain JSON types.
 
     Args:
         state: The run.
-        step: Optimizer steps so far; None if unknown.
+        step: Optimizer steps so far, or None if unknown.
     """
     return {
         "version": STATE_VERSION,
@@ -106,13 +108,13 @@ def encode_state(state: RunState, step: int | None) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckpointState:
-    """What a checkpoint says of a run, checked.
+    """The checked state of a run in a checkpoint.
 
     Attributes:
-        run_id: Name of the run; empty if it had not started.
-        ledger: Its file, by what the checkpoint says; None if it had none.
-        history: Its records up to then; older ones may be merged.
-        step: Optimizer steps up to then; None if unknown.
+        run_id: Name of the run. Empty if it had not started.
+        ledger: Its file, by what the checkpoint says, or None if it had none.
+        history: Its records up to then. Older records may be merged.
+        step: Optimizer steps up to then, or None if unknown.
         checkpoints: The checkpoint files that were kept.
     """
 
@@ -124,7 +126,7 @@ class CheckpointState:
 
     @classmethod
     def decode(cls, state: object) -> Self:
-        """Read what :func:`encode_state` wrote.
+        """Decode the state that :func:`encode_state` returned.
 
         Args:
             state: What the checkpoint holds, of any kind.
@@ -156,7 +158,7 @@ class CheckpointState:
         """Go on with the run, from its ledger where that is in reach.
 
         Args:
-            own: The file that the user named; False for no ledger, None for the one of the checkpoint.
+            own: The file that the user named, or False for no ledger. None continues the ledger of the checkpoint.
         """
         # Files are noted by the positions of their records, which are others where old records are merged.
         kept = {} if self.history.is_thinned else self.checkpoints
@@ -206,12 +208,12 @@ class CheckpointState:
         return replace(state, ledger=path, held=None)
 
     def _contents(self, path: Path, *, is_needed: bool) -> LedgerContents | None:
-        """Read a ledger of this run; None where there is none."""
+        """Read a ledger of this run, or None where there is none."""
         try:
             contents = read_ledger(path)
         except LedgerError as reason:
             if is_needed:
-                logger.warning("%s The run goes on from the checkpoint; lost work after it is not counted.", reason)
+                logger.warning("%s The run goes on from the checkpoint. Lost work after it is not counted.", reason)
             return None
         if contents.run_id == self.run_id:
             return contents
@@ -222,7 +224,7 @@ class CheckpointState:
         return None
 
     def _fits(self, contents: LedgerContents) -> bool:
-        """Tell whether the records of the checkpoint can be appended to those of a ledger."""
+        """Return whether the records of the checkpoint fit behind the records of a ledger."""
         return len(contents.history) >= self.history.recorded_rows or not self.history.is_thinned
 
     def _taken(self, state: RunState, contents: LedgerContents) -> RunState:
@@ -242,8 +244,8 @@ def _check_version(version: object) -> None:
     if type(version) is not int:
         _refuse("it has no version")
     if version != STATE_VERSION:
-        remedy = "update" if version > STATE_VERSION else "install that one"
-        msg = f"The checkpoint was written by another version of green_callbacks: {remedy} to resume from it."
+        remedy = "Update" if version > STATE_VERSION else "Install that version"
+        msg = f"The checkpoint was written by another version of green_callbacks. {remedy} to resume from it."
         raise ConfigurationError(msg)
 
 
@@ -262,7 +264,7 @@ def _refuse(what: str, cause: Exception | None = None) -> NoReturn:
 
 
 def _is_writable(path: Path) -> bool:
-    """Tell whether a file can be appended to; asking for the permission alone says nothing of a read-only disk."""
+    """Return whether a file can be appended to. It is opened, because permissions do not show a read-only disk."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_APPEND | getattr(os, "O_NONBLOCK", 0)))
     except OSError:
@@ -271,7 +273,7 @@ def _is_writable(path: Path) -> bool:
 
 
 def _may_be_ledger(path: Path) -> bool:
-    """Tell whether a run may write to a path: it is a ledger, also one that was just begun, or nothing is there."""
+    """Return whether a run may write to a path, because it holds a ledger or nothing."""
     if not os.path.lexists(path):
         return True
     try:
@@ -282,7 +284,7 @@ def _may_be_ledger(path: Path) -> bool:
 
 
 def _free(path: Path) -> Path:
-    """Return a path at which nothing lies: the path itself, or one beside it with a number."""
+    """Return the path if nothing is there, or else a free path beside it with a number."""
     if not os.path.lexists(path):
         return path
     names = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))

@@ -1,4 +1,4 @@
-"""What an adapter tells of the place where a run takes place."""
+"""The context of a run that an adapter knows."""
 
 import platform
 import sys
@@ -8,30 +8,31 @@ from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks._version import __version__
-from green_callbacks.accountant.ranks import Ranks, Slot, host_name
+from green_callbacks.accountant.energy.device_slots import DeviceSlot, host_name
+from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.ledger import Head
 from green_callbacks.records import DeviceInfo, Plan
 from green_callbacks.sinks import RunContext
 
 _FRAMEWORKS: Final = ("torch", "lightning", "pytorch_lightning", "keras", "tensorflow", "jax", "transformers")
-"""Packages whose versions a ledger's head tells, where they are imported."""
+"""Packages whose versions the head of a ledger holds, if they are imported."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What an adapter knows of the place where a run takes place.
+class TrainerContext:
+    """The context of a run that an adapter knows.
 
     Attributes:
-        folder: Log folder of the framework; the working folder where there is none.
+        folder: Log folder of the framework, or the working folder.
         ranks: The processes of the run.
-        plan: What the framework knows ahead.
-        writer: The framework's TensorBoard writer; None where there is none.
+        plan: The merged plan of user and framework.
+        writer: The framework's TensorBoard writer, or None where there is none.
         streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
-        is_resumed: Whether the run goes on from a checkpoint or a ledger, and may do again what was done after it.
-        gpu_uuids: The GPUs that this process trains on; None where the framework does not say.
-        gpu_name: What the framework calls what it trains on besides the processors; None where it does not say.
-        is_running: Says whether training still goes on; None where the framework tells of its end, whatever ends it.
-        on_spent: Called where a budget is found to be spent inside an epoch; None where the framework looks itself.
+        is_resumed: Whether the run continues a checkpoint or a ledger, and may repeat the work after it.
+        gpu_uuids: The GPUs on which this process trains, or None if the framework does not say.
+        gpu_name: The accelerator in the framework's words, or None if it does not say.
+        is_running: Returns whether training goes on, or None if the framework always reports the end.
+        on_spent: Called when a budget is spent inside an epoch, or None if the framework asks itself.
     """
 
     folder: Path
@@ -47,16 +48,16 @@ class Surroundings:
 
     @property
     def is_own_loop(self) -> bool:
-        """Whether the loop is the user's own, as far as is known, and not a framework's."""
+        """Whether the loop seems to be the user's own, and not the loop of a framework."""
         return self.is_running is None and self.on_spent is None and self.gpu_name is None
 
 
-def head_of(told: RunContext, labels: Mapping[str, str], slots: Sequence[Slot]) -> Head:
-    """Return what the ledger of a run begins with.
+def head_of(told: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot]) -> Head:
+    """Return the head of a run's ledger.
 
     Args:
-        told: What sinks are told of the run.
-        labels: What the user says of it.
+        told: The run as sinks know it.
+        labels: The labels of the user.
         slots: The devices of all ranks.
     """
     return Head(

@@ -1,1 +1,1 @@
-"""Policies in a run: when they are asked, what they answer, and which of them cannot act."""
+"""Policies in a run, when they are asked, and which policies cannot act."""

@@ -1,4 +1,4 @@
-"""Looks at the budgets of a run inside an epoch, when one of them may be spent."""
+"""Checks of the budgets inside an epoch, at times when one of them may be spent."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,24 +10,26 @@ from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.policies import Left
 
 FIRST_SECONDS: Final = 1.0
-"""When the first look of an epoch is due, in s after its beginning: what was used before it is in no record yet."""
+"""Time from the beginning of an epoch to the first check, in s. Earlier energy outside epochs is in no record yet."""
 MOST_SECONDS: Final = 60.0
-"""Longest time between two looks, in s, since the power may rise meanwhile."""
+"""Longest time between two checks, in s, because the power may rise."""
 LEAST_SECONDS: Final = 0.05
-"""Shortest time between two looks, in s: half of the time in which NVIDIA's counters refresh."""
+"""Shortest time between two checks, in s. It is half of the refresh period of NVIDIA's counters."""
 _CLOSE_SECONDS: Final = 0.2
-"""A budget that lasts longer, in s, is looked at again halfway, since the power may rise meanwhile."""
+"""Remaining time of a budget, in s, above which the next check comes halfway, because the power may rise."""
 _ROUNDING: Final = 1e-9
+"""Relative margin by which a check comes before the predicted end of a budget, so that rounding delays no stop."""
 _NEVER: Final = 2**63
+"""Number of batches that no epoch has. The next check is due after it."""
 
 
 class Spending(NamedTuple):
-    """What has been used and is in no record yet.
+    """Energy and emissions that are in no record yet.
 
     Attributes:
-        kg: Emissions in kgCO2e; None if nothing was measured.
-        kwh: Facility energy in kWh; None if nothing was measured.
-        seconds: Time since the epoch, or the part of it, began, in s.
+        kg: Emissions in kgCO2e, or None if nothing was measured.
+        kwh: Facility energy in kWh, or None if nothing was measured.
+        seconds: Time since the beginning of the epoch or of its last part, in s.
     """
 
     kg: float | None = None
@@ -36,29 +38,29 @@ class Spending(NamedTuple):
 
 
 class Asked(Protocol):
-    """What answers for the budgets."""
+    """Answers for the budgets of a run."""
 
     def left_inside(self, spending: Spending) -> Sequence[Left | None]:
-        """Return what is left of each budget; None of one that cannot tell."""
+        """Return the rest of each budget, or None for a budget that cannot answer."""
         ...
 
     def stop_inside(self, lefts: Sequence[Left | None]) -> bool:
-        """Stop the run if nothing is left of a budget; return whether that is so."""
+        """Stop the run if a budget is spent. Return whether the run is to stop."""
         ...
 
 
-class Looks:
-    """Tells when to look, and looks.
+class BudgetChecks:
+    """Decides when to check the budgets, and checks them.
 
-    A look is due when the first budget would be spent at the highest rate seen so far, or halfway to it while that is
-    far, and a minute after the last look at the latest. Where several ranks train, they look after the same batch:
-    rank 0's clock and rates say which.
+    A check is due when the first budget would be spent at the highest rate so far. While that time is far, the check
+    comes halfway, and at the latest a minute after the last one. Several ranks check after the same batch, which rank
+    0 chooses by its clock and its rates.
 
     Args:
         asked: Answers for the budgets, on rank 0.
-        ranks: The processes.
-        clock: The time.
-        measure: Reads the meter. Told whether all ranks call it, returns what is in no record yet.
+        ranks: The processes of the run.
+        clock: The clock of the run.
+        measure: Reads the meter, and returns what no record holds yet. Its argument is whether all ranks call it.
     """
 
     def __init__(self, asked: Asked, ranks: Ranks, clock: Clock, measure: Callable[[bool], Spending]) -> None:
@@ -70,7 +72,7 @@ class Looks:
         self._due = inf
         self._rates: dict[int, float] = {}
         self.is_used = False
-        """Whether a loop has asked inside the epoch at hand."""
+        """Whether a loop has asked inside the open epoch."""
         self._begin_batches()
 
     def _begin_batches(self) -> None:
@@ -82,7 +84,7 @@ class Looks:
         """Begin an epoch.
 
         Args:
-            is_stopped: Whether the run is to stop anyway.
+            is_stopped: Whether the run is to stop already.
         """
         self._before: dict[int, tuple[float, float]] = {}
         self._due = inf if is_stopped else self._now() + FIRST_SECONDS
@@ -91,16 +93,16 @@ class Looks:
             self._ask_at = _NEVER if is_stopped else 1
 
     def repeat(self) -> None:
-        """Have every batch of the epoch that follows be told of the stop again."""
+        """Report the stop again after every later batch of the epoch."""
         self._due, self._ask_at = -inf, 0
 
     def end(self) -> None:
-        """End the epoch."""
+        """End the epoch. No check is due before the next one."""
         self.is_used = False
         self._due, self._ask_at = inf, _NEVER
 
     def is_due(self) -> bool:
-        """Tell whether it may be time to look; called after every batch."""
+        """Return whether a check may be due. A loop calls this after every batch."""
         self.is_used = True
         if self._is_alone:
             return self._now() >= self._due
@@ -108,11 +110,11 @@ class Looks:
         return self._batches >= self._ask_at
 
     def is_overdue(self) -> bool:
-        """Tell the same without being a batch; on the worker's thread, of a run of one process."""
+        """Return whether a check is overdue, in a run of one process. The worker's thread calls this."""
         return self._is_alone and self._now() >= self._due
 
     def look(self) -> bool:
-        """Look, if rank 0 says that it is time; called on every rank.
+        """Check the budgets if rank 0 says that a check is due. Every rank calls this.
 
         Returns:
             Whether the run is to stop.
@@ -125,7 +127,7 @@ class Looks:
         return self._agree(is_spent)
 
     def ask(self) -> Sequence[Left | None]:
-        """Return what is left of each budget, and settle when the next look is due."""
+        """Return the rest of each budget, and schedule the next check."""
         spending = self._measure(not self._is_alone)
         if self._ranks.rank:
             return ()
@@ -134,7 +136,7 @@ class Looks:
         return lefts
 
     def _ahead(self, at: int, left: Left | None, now: float) -> float:
-        """Return how long a budget will last, in s, and at most a minute."""
+        """Return the predicted time until a budget is spent, in s, at most a minute."""
         if left is None:
             return MOST_SECONDS
         then, before = self._before.get(at, (now, left.amount))
@@ -150,14 +152,14 @@ class Looks:
         return min(seconds / 2 if seconds > _CLOSE_SECONDS else max(seconds, LEAST_SECONDS), MOST_SECONDS)
 
     def _agree(self, is_so: bool) -> bool:  # noqa: FBT001
-        """Let rank 0's answer reach all ranks, and after which batch it is asked next."""
+        """Send rank 0's answer to all ranks, with the batch after which the next check is due."""
         mine = [float(is_so), self._batches_ahead()] if self._ranks.rank == 0 else [0.0, 0.0]
         answer, ahead = self._ranks.sum(mine)
         self._ask_at = self._batches + max(1, int(ahead))
         return answer > 0
 
     def _batches_ahead(self) -> float:
-        """Return after how many batches the next look is due by the pace so far; at most as many as were done."""
+        """Return the number of batches until the next check by the pace so far, at most the number done so far."""
         (batches, seconds), now = self._last, self._now()
         if self._batches > batches and now > seconds:
             self._pace = (self._batches - batches) / (now - seconds)

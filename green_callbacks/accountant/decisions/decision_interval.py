@@ -1,4 +1,4 @@
-"""When an epoch is recorded and decided on before it has ended."""
+"""The interval after which policies decide inside an epoch."""
 
 import re
 from math import ceil, isfinite
@@ -13,6 +13,8 @@ from green_callbacks.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE, comma_re
 _TEXT: Final = re.compile(r"\s*(\d+\.?\d*|\.\d+)\s*([a-z]+)\s*")
 _STEPS: Final = ("step", "steps")
 _MOST_STEPS: Final = 10**18
+"""Largest number of steps that is accepted. Larger numbers are mistakes."""
+# Seconds per unit.
 _SECONDS: Final = {
     **dict.fromkeys(("s", "second", "seconds"), 1.0),
     **dict.fromkeys(("min", "minute", "minutes"), SECONDS_PER_MINUTE),
@@ -20,12 +22,12 @@ _SECONDS: Final = {
 }
 
 
-class Interval(NamedTuple):
-    """How long a part of an epoch lasts: in steps or in time.
+class DecisionInterval(NamedTuple):
+    """Length of a part of an epoch, in steps or in time.
 
     Attributes:
-        steps: Number of optimiser steps; None where it goes by time.
-        seconds: Time in s; None where it goes by steps.
+        steps: Number of optimizer steps, or None for an interval of time.
+        seconds: Time in s, or None for an interval of steps.
     """
 
     steps: int | None
@@ -33,7 +35,7 @@ class Interval(NamedTuple):
 
     @classmethod
     def parse(cls, value: str | int) -> Self:
-        """Read an interval as a user writes it.
+        """Parse an interval.
 
         Args:
             value: A number of steps, or a text such as ``"500 steps"``, ``"90 s"``, ``"10 min"`` or ``"2 h"``.
@@ -42,7 +44,7 @@ class Interval(NamedTuple):
             The interval.
 
         Raises:
-            ConfigurationError: It is none, or not above 0.
+            ConfigurationError: The value is no interval, or not above 0.
         """
         match = _TEXT.fullmatch(_written(value))
         number, unit = (float(match[1]), match[2]) if match else (0.0, "")
@@ -52,33 +54,33 @@ class Interval(NamedTuple):
             return cls(None, number * _SECONDS[unit])
         remedy = comma_remedy(value) if isinstance(value, str) else ""
         msg = (
-            f"decide_every={described(value)} is no interval: write a number of steps such as 500, or '500 steps' or "
+            f"decide_every={described(value)} is no interval. Write a number of steps such as 500, or '500 steps' or "
             f"'10 min'{remedy}."
         )
         raise ConfigurationError(msg)
 
 
 def _written(value: object) -> str:
-    """Return an interval in the form that it is read in; whole numbers of any kind are steps."""
+    """Return the text of an interval. A whole number of any type is a number of steps."""
     if isinstance(value, SupportsIndex) and not isinstance(value, bool):
         number = index(value)
         return f"{number} steps" if abs(number) < _MOST_STEPS else ""
     return value.casefold() if isinstance(value, str) else ""
 
 
-class Parts:
-    """Counts steps, and tells when a part of an epoch is due to end: after the same step on every rank.
+class EpochParts:
+    """Counts steps, and decides after which step a part of an epoch ends. The step is the same on every rank.
 
-    The clocks of several ranks differ, and asking them after every step would slow the training down. So rank 0's time
-    counts, and all ranks ask for it when it should be about time by the pace so far, or when the part has doubled.
+    Only rank 0's clock is used, because clocks differ and a collective after every step would slow the training down.
+    Ranks synchronize when the interval is expected to be due, or when the number of steps has doubled.
 
     Args:
-        interval: How long a part lasts; None for whole epochs only.
-        ranks: The processes.
-        clock: The time.
+        interval: Length of a part, or None for whole epochs only.
+        ranks: The processes of the run.
+        clock: The clock of the run.
     """
 
-    def __init__(self, interval: Interval | None, ranks: Ranks, clock: Clock) -> None:
+    def __init__(self, interval: DecisionInterval | None, ranks: Ranks, clock: Clock) -> None:
         self._interval = interval
         self._ranks = ranks
         self._clock = clock
@@ -93,10 +95,10 @@ class Parts:
             self._began_seconds = self._clock.monotonic()
 
     def count(self, steps: int) -> bool:
-        """Count steps that were done; every rank calls this.
+        """Count steps. Every rank calls this.
 
         Args:
-            steps: How many since the last call.
+            steps: Number of steps since the last call.
 
         Returns:
             Whether the part is due to end.

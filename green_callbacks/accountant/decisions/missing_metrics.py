@@ -1,4 +1,4 @@
-"""Metrics that somebody watches, and that do not come."""
+"""Watched metrics that were never reported."""
 
 import difflib
 from collections.abc import Collection
@@ -10,20 +10,21 @@ from green_callbacks.accountant.notices import Notices
 from green_callbacks.records import EpochRecord, History, Plan
 
 _OF_VALIDATION: Final = ("val", "eval", "dev")
-"""How the names of metrics begin that are computed on data for validation."""
+"""Prefixes of the names of validation metrics."""
 _PATIENCE_EPOCHS: Final = 3
-"""Epochs without any validation after which one that is watched is missed, where nobody says when it comes."""
+"""Number of epochs without validation after which a watched validation metric counts as missing. It applies if the
+framework does not report how often it validates."""
 _NOT_FINITE_EPOCHS: Final = 2
-"""Values in a row that are not finite after which that is said."""
+"""Number of consecutive values that are not finite after which a warning is due."""
 _LAST: Final = 50
-"""So many of the last values of a metric are looked at."""
+"""Number of the last values of a metric that are checked, and of metrics that a message lists."""
 
 
-class Monitors:
-    """Says once of each watched metric that it is missing, as early as that can be known.
+class MissingMetrics:
+    """Warns once of each watched metric that is missing, as early as this can be known.
 
     Args:
-        notices: What says so.
+        notices: Receives the warnings.
     """
 
     def __init__(self, notices: Notices) -> None:
@@ -34,26 +35,26 @@ class Monitors:
         self._epochs = 0
 
     def add(self, metric: str, who: str) -> None:
-        """Miss a metric from now on.
+        """Expect a metric from now on.
 
         Args:
             metric: Its key.
-            who: Who watches it.
+            who: Name of the watching policy.
         """
         self._missing.setdefault(metric, who)
         self._say_never(metric)
 
     @property
     def missing(self) -> Collection[str]:
-        """The metrics that have not come."""
+        """The metrics that were not reported yet."""
         return self._missing.keys()
 
     def expect_validation(self, every_epochs: int | None, plan: Plan) -> None:
-        """Take note of how often the framework validates.
+        """Note how often the framework validates.
 
         Args:
-            every_epochs: After every so many epochs; None for never.
-            plan: What is known ahead.
+            every_epochs: Interval between two validations, in epochs, or None for no validation.
+            plan: The plan.
         """
         self._every, self._why_never = every_epochs, ""
         if every_epochs is None:
@@ -68,23 +69,23 @@ class Monitors:
             self._say(name, self._why_never, "Have it validate, or watch another metric.")
 
     def explain(self, metrics: Collection[str], why: str, remedy: str) -> None:
-        """Say why metrics are missing, of those that are.
+        """Warn of metrics that are missing, with the reason.
 
         Args:
             metrics: Their keys.
-            why: Half a sentence.
-            remedy: A sentence.
+            why: The reason, as half a sentence.
+            remedy: The remedy, as a sentence.
         """
         for name in self._missing.keys() & metrics:
             self._say(name, why, remedy)
 
     def after(self, history: History, record: EpochRecord, refused: Collection[str]) -> None:
-        """Look for the metrics after a record inside an epoch.
+        """Check the metrics after the record of an epoch or of a part of it.
 
         Args:
             history: All records.
             record: The last one.
-            refused: Metrics that were told, and are no numbers.
+            refused: Metrics that were reported, and are no numbers.
         """
         self._epochs += record.closes_epoch and record.complete
         for name in list(self._missing):
@@ -95,7 +96,7 @@ class Monitors:
                 self._miss(name, history, record, refused)
 
     def conclude(self, history: History) -> None:
-        """Say at the end of what is missing still, unless the run broke off before anything could come."""
+        """Warn at the end of the run of metrics that are missing, unless the run was too short to report them."""
         had_time = history.finished_epochs or history.metric_names
         for name in self._missing:
             if not self._say_what_came(name, history, 1) and had_time:
@@ -110,7 +111,7 @@ class Monitors:
             self._say_missing(name, history, f" in epoch {record.epoch}")
 
     def _say_what_came(self, name: str, history: History, most: int) -> bool:
-        """Say why values that came are of no use, from so many on; return whether any came."""
+        """Warn if at least ``most`` values came and none can be used. Return whether any came."""
         rows, values = history.metric(name)
         if not rows:
             return False
@@ -122,7 +123,7 @@ class Monitors:
         return True
 
     def _is_due(self, name: str, history: History, record: EpochRecord) -> bool:
-        """Tell whether a metric of which nothing has come should have by now."""
+        """Return whether a missing metric should have been reported by now."""
         has_validated = any(map(_is_of_validation, record.metrics))
         if not record.closes_epoch or not _is_of_validation(name):
             return record.closes_epoch or (has_validated and _is_of_validation(name))
@@ -168,7 +169,7 @@ def _has_come(history: History, name: str) -> bool:
 
 
 def _nearest(name: str, names: Collection[str]) -> str | None:
-    """Return the key that was probably meant; None where none is like it."""
+    """Return the key that was probably meant, or None if no key is similar."""
     plain = {_plain(each): each for each in names}
     sought = _plain(name)
     found = difflib.get_close_matches(sought, plain, n=1)
@@ -177,6 +178,6 @@ def _nearest(name: str, names: Collection[str]) -> str | None:
 
 
 def _plain(name: str) -> str:
-    """Return a key without what is written in many ways."""
+    """Return a key without case, punctuation and suffixes, for comparison."""
     name, _, _ = name.lower().partition("/dataloader_idx_")
     return "".join(letter for letter in name if letter.isalnum()).removesuffix("epoch")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from green_callbacks.accountant.decisions.budget_checks import Spending
-from green_callbacks.accountant.decisions.policy_ability import Ability, say_failed
+from green_callbacks.accountant.decisions.policy_ability import PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.policies import Budget, Left
@@ -14,7 +14,7 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _SILENT_SECONDS: Final = 10.0
-"""Time without any new energy, in s, after which a warning is due. By experiment: slow sensors need several seconds."""
+"""Time without new energy, in s, after which a warning is due. By experiment, slow sensors need several seconds."""
 
 
 class OpenBudgets:
@@ -22,9 +22,9 @@ class OpenBudgets:
 
     Args:
         budgets: The policies that can be asked inside epochs.
-        plan: What is known ahead; may be replaced later.
-        history: All records of the run; grows.
-        notices: Receives what cannot act.
+        plan: What is known ahead. It may be replaced later.
+        history: All records of the run. It grows.
+        notices: Receives the warnings.
         ability: Says which policies cannot act.
         decision: Whether the run is to stop.
         strict: Whether to raise what a budget raises.
@@ -37,7 +37,7 @@ class OpenBudgets:
         history: History,
         notices: Notices,
         *,
-        ability: Ability,
+        ability: PolicyAbility,
         decision: StopDecision,
         strict: bool,
     ) -> None:
@@ -56,10 +56,10 @@ class OpenBudgets:
         return bool(self._budgets)
 
     def left_inside(self, spending: Spending) -> list[Left | None]:
-        """Return what is left of each budget in the open epoch; None for a budget that cannot answer.
+        """Return the rest of each budget in the open epoch, or None for a budget that cannot answer.
 
         Args:
-            spending: What is in no record yet.
+            spending: Energy and emissions that are in no record yet.
         """
         if spending.kwh is not None and spending.kwh != self._spending.kwh:
             self._spending = spending
@@ -74,7 +74,7 @@ class OpenBudgets:
         """Stop the run if nothing is left of a hard budget. Warn once if nothing is left of another budget.
 
         Args:
-            lefts: What is left of each budget.
+            lefts: The rest of each budget.
 
         Returns:
             Whether the run is to stop.
@@ -93,7 +93,7 @@ class OpenBudgets:
         """Warn that a budget was overspent inside an epoch of a loop that does not ask.
 
         Args:
-            lefts: What is left of each budget. Defaults to what the records leave.
+            lefts: The rest of each budget. Defaults to the rest by the records alone.
         """
         lefts = self._left(Spending()) if lefts is None else lefts
         spent = _spent([left for left in lefts if left is None or left.amount < 0])
@@ -115,7 +115,7 @@ class OpenBudgets:
         Such a run overspends a budget, or reports metrics again and again.
 
         Args:
-            spending: What is in no record yet. Defaults to nothing.
+            spending: Energy and emissions that are in no record yet. Defaults to nothing.
             has_observed: Whether metrics are reported. Defaults to False.
         """
         decision = self._decision
@@ -141,5 +141,5 @@ class OpenBudgets:
 
 
 def _spent(lefts: Sequence[Left | None]) -> str | None:
-    """Return why a hard budget is to stop the run; None if it is not to stop."""
+    """Return why a hard budget is to stop the run, or None if it is not to stop."""
     return next((left.reason for left in lefts if left and left.amount <= 0 and left.stops), None)

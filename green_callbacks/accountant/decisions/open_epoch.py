@@ -1,38 +1,38 @@
-"""What happens inside an epoch without a record: budgets are looked at, and what cannot act is noticed."""
+"""Checks inside an epoch, without a record."""
 
 from collections.abc import Callable
 from typing import Any
 
-from green_callbacks.accountant.decisions.budget_checks import Looks
-from green_callbacks.accountant.decisions.decision_interval import Parts
+from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
+from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.clock import Clock
 
 
-class Inside:
-    """Watches the epoch at hand.
+class OpenEpoch:
+    """Watches the open epoch.
 
-    A loop that asks after every batch has its answer at once. Of one that does not, a thread looks every second: it has
-    the framework stop, or says that the loop cannot be stopped.
+    A loop that asks after every batch is answered at once. For other loops a thread checks every second. The thread
+    stops the training through the framework, or warns that the loop cannot be stopped.
 
     Args:
         board: The policies.
-        looks: Looks at the budgets; None where there are none.
-        parts: Counts the steps.
+        budget_checks: Checks the budgets, or None if there are none.
+        parts: Counts steps.
         timeline: The open intervals.
-        clock: The time.
+        clock: The clock of the run.
         at_edge: Makes an edge on the training thread.
-        on_spent: Has the framework stop; None where it cannot be told.
-        guarded: What calls it.
+        on_spent: Stops the training through the framework, or None if the framework cannot be told.
+        guarded: Calls ``on_spent``, and survives what it raises.
     """
 
     def __init__(
         self,
         board: PolicyBoard,
-        looks: Looks | None,
-        parts: Parts,
+        budget_checks: BudgetChecks | None,
+        parts: EpochParts,
         timeline: Timeline,
         clock: Clock,
         *,
@@ -41,10 +41,10 @@ class Inside:
         guarded: Guarded,
     ) -> None:
         self.is_cut_short = False
-        """Whether a decision inside the epoch at hand has stopped the run."""
+        """Whether a decision inside the open epoch has stopped the run."""
         self.is_unasked = False
-        """Whether nobody looked at the budgets inside the last epoch."""
-        self.looks = looks
+        """Whether the loop never asked the budgets inside the last epoch."""
+        self.budget_checks = budget_checks
         self._board = board
         self._parts = parts
         self._timeline = timeline
@@ -61,47 +61,47 @@ class Inside:
         self._board.decision.epoch = epoch
         self._began_seconds = self._clock.monotonic()
         self._parts.begin()
-        if self.looks is not None:
-            self.looks.begin(is_stopped=self._board.decision.is_made)
+        if self.budget_checks is not None:
+            self.budget_checks.begin(is_stopped=self._board.decision.is_made)
 
     def end(self) -> None:
-        """End it."""
-        if self.looks is not None:
-            self.is_unasked = self._on_spent is None and not self.looks.is_used
-            self.looks.end()
+        """End the epoch."""
+        if self.budget_checks is not None:
+            self.is_unasked = self._on_spent is None and not self.budget_checks.is_used
+            self.budget_checks.end()
 
     def look(self) -> bool:
-        """Look at the budgets after a batch, as it may be time; return whether the run is to stop."""
-        looks, board = self.looks, self._board
-        if looks is None or self._timeline.segment.epoch is None:
+        """Check the budgets after a batch, if a check is due. Return whether the run is to stop."""
+        budget_checks, board = self.budget_checks, self._board
+        if budget_checks is None or self._timeline.interval.epoch is None:
             return False
         if not board.decision.is_made:
             answers: list[bool] = []
-            self._at_edge(lambda: answers.append(looks.look()))
+            self._at_edge(lambda: answers.append(budget_checks.look()))
             if not any(answers):
                 return False
             board.decision.follow_rank_0()
             self.is_cut_short = True
-        looks.repeat()
+        budget_checks.repeat()
         return True
 
     def watch(self) -> None:
-        """Look on another thread than that of training, now and then."""
+        """Watch the epoch every second, on a thread beside the training thread."""
         self._timeline.if_free(self._watch)
         if self._is_to_tell and self._on_spent is not None:
             self._is_to_tell = False
             self._guarded.tell("Stopping the training inside an epoch", self._on_spent)
 
     def _watch(self) -> None:
-        epoch, board, looks = self._timeline.segment.epoch, self._board, self.looks
+        epoch, board, budget_checks = self._timeline.interval.epoch, self._board, self.budget_checks
         if epoch is None:
             return
         seconds = self._clock.monotonic() - self._began_seconds
         board.ability.in_long_epoch(epoch, seconds, has_counted=self._parts.has_counted)
-        if looks is None or board.decision.is_made or not looks.is_overdue():
+        if budget_checks is None or board.decision.is_made or not budget_checks.is_overdue():
             return
         if self._on_spent is None:
-            board.budgets.say_unasked(() if looks.is_used else looks.ask())
-        elif looks.look():
+            board.budgets.say_unasked(() if budget_checks.is_used else budget_checks.ask())
+        elif budget_checks.look():
             self.is_cut_short = self._is_to_tell = True
-            looks.repeat()
+            budget_checks.repeat()

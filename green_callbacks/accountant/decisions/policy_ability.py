@@ -1,9 +1,9 @@
-"""Which policies of a run cannot act, and why."""
+"""Warnings about policies that cannot act."""
 
 from collections.abc import Sequence
 from typing import Final
 
-from green_callbacks.accountant.decisions.decision_interval import Interval
+from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.policies import Budget, Policy, WatchesMetric, counts_emissions, never_stops, title_of
 from green_callbacks.records import EpochRecord, Intensity, Plan
@@ -12,12 +12,12 @@ from green_callbacks.text.amounts import format_duration
 from green_callbacks.units import SECONDS_PER_MINUTE
 
 LONG_SECONDS: Final = 30 * SECONDS_PER_MINUTE
-"""A first epoch that takes longer, in s, may be one that never ends."""
+"""Duration of a first epoch, in s, above which it may never end."""
 NEVER_ASKED: Final = "No epoch came to its end. Give decide_every=… to have policies asked inside epochs."
 _LONG_GAP_SECONDS: Final = 10.0
-"""A shorter silence of a device, in s, is not worth a word."""
+"""Longest time without an answer of a device, in s, that needs no warning."""
 _UNCOUNTED_SECONDS: Final = SECONDS_PER_MINUTE
-"""An epoch that takes longer than this and than ``decide_every``, in s, has had a step."""
+"""Duration of an epoch, in s, after which a step must have been counted. It applies if ``decide_every`` is shorter."""
 
 
 def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -> None:
@@ -25,9 +25,9 @@ def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -
 
     Args:
         notices: Receives the warning.
-        key: What the warning is about.
+        key: The subject of the warning.
         policy: The policy.
-        failure: What it raised.
+        failure: The exception.
     """
     notices.say(
         key,
@@ -39,16 +39,16 @@ def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -
     )
 
 
-class Ability:
-    """Says once what keeps policies from acting, as early as it can be known.
+class PolicyAbility:
+    """Warns once of each reason that keeps policies from acting, as early as it can be known.
 
     Args:
         policies: The policies of the run.
-        notices: What says so.
-        interval: How often they are asked inside epochs; None for not at all.
+        notices: Receives the warnings.
+        interval: Interval of decisions inside epochs, or None for none.
     """
 
-    def __init__(self, policies: Sequence[Policy], notices: Notices, interval: Interval | None) -> None:
+    def __init__(self, policies: Sequence[Policy], notices: Notices, interval: DecisionInterval | None) -> None:
         self._notices = notices
         self._interval = interval
         self._policies = tuple(policies)
@@ -61,10 +61,10 @@ class Ability:
         """Whether nothing is measured from the start, which is said once and for all."""
 
     def at_start(self, plan: Plan, intensity: Intensity, *, is_measured: bool) -> None:
-        """Say what is known before the first epoch.
+        """Warn of what is known before the first epoch.
 
         Args:
-            plan: What is known ahead.
+            plan: The plan.
             intensity: The carbon intensity now.
             is_measured: Whether there is a device to measure.
         """
@@ -82,7 +82,7 @@ class Ability:
         self.replan(plan)
 
     def replan(self, plan: Plan) -> None:
-        """Say what a plan that became known keeps from acting."""
+        """Warn of policies that cannot act under a new plan."""
         is_one = plan.epochs == 1 or (plan.epoch_steps and plan.steps and plan.steps <= plan.epoch_steps)
         if is_one and self.is_unasked:
             self._notices.say(
@@ -98,7 +98,7 @@ class Ability:
         return bool(self._at_ends) and self._interval is None and not self._has_ended
 
     def by_steps_alone(self) -> None:
-        """Say what a training that goes by steps alone keeps from acting."""
+        """Warn of policies that cannot act in a training that counts steps alone."""
         if self.is_unasked:
             self._notices.say(
                 "long epoch",
@@ -108,7 +108,7 @@ class Ability:
             )
 
     def after(self, record: EpochRecord, *, has_counted: bool) -> None:
-        """Say what a record shows.
+        """Warn of what a record shows.
 
         Args:
             record: The last record, of an epoch or a part of one.
@@ -126,7 +126,7 @@ class Ability:
             self.in_long_epoch(record.epoch or 0, record.duration_seconds, has_counted=has_counted)
 
     def unmeasured(self, seconds: float) -> None:
-        """Say that a look inside an epoch found nothing measured."""
+        """Warn that a check inside an epoch found nothing measured."""
         if not self.is_blind:
             self._notices.say(
                 "unmeasured",
@@ -136,7 +136,7 @@ class Ability:
             )
 
     def in_long_epoch(self, epoch: int, seconds: float, *, has_counted: bool) -> None:
-        """Say what a long epoch keeps from acting; called while it goes on.
+        """Warn of policies that cannot act while an epoch is long. Called while it goes on.
 
         Args:
             epoch: Its index.
@@ -157,12 +157,12 @@ class Ability:
             )
 
     def before(self, epoch: int, *, unended: int | None, stop_reason: str | None) -> None:
-        """Say what a loop of the user's own has left undone before an epoch.
+        """Warn of calls that a loop of the user's own has left out before an epoch.
 
         Args:
             epoch: Index of the epoch that begins.
-            unended: That of the one that is still open; None if none is.
-            stop_reason: Why the run was to stop; None if it was not.
+            unended: Index of the epoch that is still open, or None if none is.
+            stop_reason: Why the run was to stop, or None if it was not.
         """
         if unended is not None and unended != epoch:  # one that is begun again was broken off
             self._notices.say(
@@ -182,10 +182,10 @@ class Ability:
             )
 
     def without_epochs(self, why: str = "") -> None:
-        """Say that the run trains without any epoch, so that no policy is asked.
+        """Warn that the run trains without any epoch, so that no policy is asked.
 
         Args:
-            why: What shows it, as a sentence that ends in a space. Defaults to nothing.
+            why: The evidence, as a sentence that ends in a space. Defaults to nothing.
         """
         if self._policies:
             self._notices.say(
@@ -230,7 +230,7 @@ class Ability:
             )
 
     def _doubt(self, g_per_kwh: float) -> None:
-        """Say what counts emissions where there are none, as long as that is so."""
+        """Warn of policies that count emissions while the carbon intensity is 0."""
         if g_per_kwh > 0:
             self._notices.withdraw("no emissions")
         elif self._of_emissions:

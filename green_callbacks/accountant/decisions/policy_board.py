@@ -1,12 +1,12 @@
-"""What the policies of a run say, and what follows from it."""
+"""The policies of a run, asked after every record."""
 
 import logging
 from collections.abc import Collection, Sequence
 
-from green_callbacks.accountant.decisions.decision_interval import Interval
-from green_callbacks.accountant.decisions.missing_metrics import Monitors
+from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
+from green_callbacks.accountant.decisions.missing_metrics import MissingMetrics
 from green_callbacks.accountant.decisions.open_budgets import OpenBudgets
-from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, Ability, say_failed
+from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
@@ -29,15 +29,15 @@ logger = get_logger(__name__)
 
 
 class PolicyBoard:
-    """Asks every policy after every epoch, and says so when one stops the run, or cannot. Forecasts the run as well.
+    """Asks every policy after every record, and reports its verdicts. Adds a forecast of the run.
 
     Args:
         policies: The policies.
-        plan: What is known ahead; may become known later.
-        history: All records of the run; grows.
-        notices: What says that something cannot act.
-        interval: How often policies are asked inside epochs; None for not at all.
-        strict: Raise what a policy raises instead of going on without it.
+        plan: The plan. It may be replaced later.
+        history: All records of the run. It grows.
+        notices: Receives the warnings.
+        interval: Interval of decisions inside epochs, or None for none.
+        strict: Whether to raise what a policy raises, instead of training without it.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class PolicyBoard:
         plan: Plan,
         history: History,
         notices: Notices,
-        interval: Interval | None,
+        interval: DecisionInterval | None,
         *,
         strict: bool,
     ) -> None:
@@ -58,16 +58,16 @@ class PolicyBoard:
         self._history = history
         self._notices = notices
         self._strict = strict
-        self._has_foretold = False
+        self._has_forecast = False
         self._last: dict[int, Verdict] = {}
         self._has_acted: set[int] = set()
-        self.ability = Ability(policies, notices, interval)
+        self.ability = PolicyAbility(policies, notices, interval)
         self.budgets = self._open_budgets()
-        self.monitors = Monitors(notices)
+        self.missing_metrics = MissingMetrics(notices)
         self._metrics = tuple(watched_metric(policy) for policy in policies)
         for policy, metric in zip(policies, self._metrics, strict=True):
             if metric is not None:
-                self.monitors.add(metric.name, type(policy).__name__)
+                self.missing_metrics.add(metric.name, type(policy).__name__)
         self._watched = next(filter(None, self._metrics), None)
 
     def _open_budgets(self) -> OpenBudgets:
@@ -83,17 +83,17 @@ class PolicyBoard:
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the run is to stop, as a sentence; None while it goes on."""
+        """Why the run is to stop, as a sentence, or None while it goes on."""
         return self.decision.reason
 
     def watch(self, metric: str, mode: str) -> None:
-        """Watch a metric beside the policies; it stands for the quality of the model where no policy watches one."""
+        """Watch a metric beside the policies. It is the measure of quality if no policy watches a metric."""
         if not any(self._metrics):
             self._watched = Metric.or_rising(metric, mode)
-        self.monitors.add(metric, "FrontCheckpoint")
+        self.missing_metrics.add(metric, "FrontCheckpoint")
 
     def replan(self, plan: Plan) -> None:
-        """Take a plan that became known after the start."""
+        """Replace the plan after the start."""
         self.plan = self.budgets.plan = plan
         self.ability.replan(plan)
 
@@ -108,7 +108,7 @@ class PolicyBoard:
         return self._watched.mode if self._watched else "max"
 
     def announce(self) -> None:
-        """Say what the policies will do."""
+        """Log what the policies will do."""
         for policy in self._policies:
             if isinstance(policy, Describes):
                 logger.info("%s", policy.describe())
@@ -117,8 +117,8 @@ class PolicyBoard:
         """Refuse to train on a budget that leaves no room for an epoch.
 
         Args:
-            history: All records so far; rank 0's counts.
-            ranks: The processes: all of them refuse.
+            history: All records so far. Only rank 0 has records.
+            ranks: The processes of the run, all of which refuse.
 
         Raises:
             BudgetSpentError: A budget is spent.
@@ -143,17 +143,17 @@ class PolicyBoard:
 
         Args:
             history: All records, with the last one.
-            record: The last one.
-            has_counted: Whether steps were counted. Defaults to true.
-            is_unasked: Whether nobody looked at the budgets inside the epoch, though they might. Defaults to false.
+            record: The last record.
+            has_counted: Whether steps were counted. Defaults to True.
+            is_unasked: Whether the loop never asked the budgets inside the epoch. Defaults to False.
             refused: Metrics that were observed and are no numbers. Defaults to none.
 
         Returns:
-            The verdicts, in the order of the policies; then the forecast, where there is one.
+            The verdicts in the order of the policies, followed by the forecast if there is one.
         """
         self.ability.after(record, has_counted=has_counted)
-        if self.monitors.missing:
-            self.monitors.after(history, record, refused)
+        if self.missing_metrics.missing:
+            self.missing_metrics.after(history, record, refused)
         verdicts = tuple([self._ask(at, policy, history) for at, policy in enumerate(self._policies)])
         for at, verdict in enumerate(verdicts):
             self._tell(at, verdict)
@@ -161,18 +161,18 @@ class PolicyBoard:
                 self.decision.stop(verdict.reason, "after" if record.closes_epoch else "in", record.epoch)
         if is_unasked and any(verdict.stop for verdict in verdicts):
             self.budgets.say_unasked()
-        return verdicts + self._foretold(history) if self.plan.has_end else verdicts
+        return verdicts + self._forecast_verdicts(history) if self.plan.has_end else verdicts
 
     def conclude(self) -> None:
-        """Say at the end which rules could not act."""
+        """Warn at the end of the run of policies that could not act."""
         self.budgets.say_without_epochs()
         if not self._last:
             return
         if not self.decision.is_made or self._history.finished_epochs:  # else it was stopped before anything could come
-            self.monitors.conclude(self._history)
+            self.missing_metrics.conclude(self._history)
         for at, policy in enumerate(self._policies):
             metric = self._metrics[at]
-            if metric is not None and metric.name not in self.monitors.missing and not self.decision.is_made:
+            if metric is not None and metric.name not in self.missing_metrics.missing and not self.decision.is_made:
                 self._conclude(at, policy)
 
     def _conclude(self, at: int, policy: Policy) -> None:
@@ -182,13 +182,13 @@ class PolicyBoard:
             reason = NEVER_ASKED if self.ability.is_unasked else self._last[at].reason
             self._notices.say(f"held {at}", "%s has decided nothing so far. %s", title_of(policy), reason)
 
-    def _foretold(self, history: History) -> tuple[Verdict, ...]:
-        """Forecast where that is possible; say so the first time, and when it jumps."""
+    def _forecast_verdicts(self, history: History) -> tuple[Verdict, ...]:
+        """Return the forecast if there is one. Log the first forecast, and each large change."""
         verdict = self._forecast.decide(history, self.plan)
         if not verdict.values:
             return ()
-        if not self.decision.is_made and (verdict.code == "warning" or not self._has_foretold):
-            self._has_foretold = True
+        if not self.decision.is_made and (verdict.code == "warning" or not self._has_forecast):
+            self._has_forecast = True
             logger.log(logging.WARNING if verdict.code == "warning" else logging.INFO, "%s", verdict.reason)
         return (verdict,)
 
@@ -205,7 +205,7 @@ class PolicyBoard:
             return Verdict(stop=False, code="waiting", reason=f"The policy failed: {failure}")
 
     def _tell(self, at: int, verdict: Verdict) -> None:
-        """Say what a policy says when it says something new."""
+        """Report the verdict of a policy if its code has changed."""
         before, self._last[at] = self._last.get(at), verdict
         if verdict.code != "waiting":
             self._has_acted.add(at)
@@ -221,6 +221,6 @@ class PolicyBoard:
 
 def _checked(answer: object) -> Verdict:
     if not isinstance(answer, Verdict):
-        msg = f"decide() answered {answer!r}: return a Verdict."
+        msg = f"decide() answered {answer!r}. Return a Verdict."
         raise TypeError(msg)
     return answer

@@ -11,9 +11,9 @@ class StopDecision:
 
     def __init__(self) -> None:
         self.reason: str | None = None
-        """Why the run is to stop, as a sentence; None while it goes on."""
+        """Why the run is to stop, as a sentence, or None while it goes on."""
         self.epoch: int | None = None
-        """The epoch that is open, or the last one; None before the first."""
+        """The epoch that is open, or the last one, or None before the first."""
 
     @property
     def is_made(self) -> bool:

@@ -1,1 +1,1 @@
-"""What happens beside training: the ledger, the sinks, and the threads that write and watch."""
+"""The ledger and the sinks of a run, and the threads that feed and watch them."""

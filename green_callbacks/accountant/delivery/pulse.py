@@ -15,10 +15,16 @@ PULSE_SECONDS: Final = 1.0
 
 
 class Pulse:
-    """A thread that looks after the others every second, and beats now and then."""
+    """A thread that runs checks every second, and a heartbeat at its own interval.
 
-    def __init__(self, looks: Sequence[Callable[[], object]], beat: Callable[[], object], beat_seconds: float) -> None:
-        self._looks = looks
+    Args:
+        checks: Called every second.
+        beat: The heartbeat.
+        beat_seconds: Interval of the heartbeat, in s.
+    """
+
+    def __init__(self, checks: Sequence[Callable[[], object]], beat: Callable[[], object], beat_seconds: float) -> None:
+        self._checks = checks
         self._beat = beat
         self._beat_seconds = beat_seconds
         self._stop = threading.Lock()
@@ -30,7 +36,7 @@ class Pulse:
         self._thread = threads.start(self._run, "green_callbacks pulse")
 
     def stop(self, timeout_seconds: float) -> None:
-        """End the thread, and wait for it a while unless this is it."""
+        """End the thread. Wait for its end, unless this is the thread."""
         ring(self._stop)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout_seconds)
@@ -38,8 +44,8 @@ class Pulse:
     def _run(self) -> None:
         due = time.monotonic() + self._beat_seconds
         while not self._stop.acquire(timeout=min(PULSE_SECONDS, self._beat_seconds)):
-            for look in self._looks:
-                self._guarded(look)
+            for check in self._checks:
+                self._guarded(check)
             if time.monotonic() >= due:
                 due = time.monotonic() + self._beat_seconds
                 self._guarded(self._beat)
@@ -48,6 +54,6 @@ class Pulse:
     def _guarded(work: Callable[[], object]) -> None:
         try:
             work()
-        # This thread looks after all others, so nothing that goes wrong may end it. It is logged, not hidden.
+        # This thread watches all others, so no failure may end it. The failure is logged, not hidden.
         except Exception:
-            logger.exception("Looking after the threads of a run failed; training goes on.")
+            logger.exception("A check of the threads of a run failed. Training goes on.")

@@ -18,34 +18,34 @@ from green_callbacks.worker import Worker
 logger = get_logger(__name__)
 
 DRAIN_SECONDS: Final = 10.0
-"""How long the close of a run waits for sinks and the disk, in s."""
+"""Longest time that the close of a run waits for sinks and the disk, in s."""
 _LAST_SECONDS: Final = 1.0
-"""What the disk is given at least for the end of the ledger, in s, should the sinks have taken all the time."""
+"""Shortest time for the end of the ledger, in s, even if the sinks have used all of :data:`DRAIN_SECONDS`."""
 STOP_SECONDS: Final = 0.15
-"""How long the close of a run waits for threads that are neither the ledger's nor a sink's, in s."""
+"""Longest time that the close of a run waits for its other threads, in s."""
 
 
 class Polled(Protocol):
-    """A source or provider that wants to be called now and then."""
+    """A source or provider that is polled."""
 
     @property
     def poll_seconds(self) -> float | None:
-        """How often, in s; None for never."""
+        """Interval between two calls, in s, or None for no calls."""
         ...
 
     def poll(self) -> None:
-        """Do what must be done."""
+        """Update the source or the provider."""
         ...
 
 
 class Delivery:
-    """Everything of a run that is not on the training thread.
+    """Everything of a run that happens beside the training thread.
 
     Args:
-        ledger: The ledger; None for none.
-        sinks: Where else records go.
-        threads: What starts threads.
-        notices: Receives what could not be written. Defaults to new ones.
+        ledger: The ledger, or None for none.
+        sinks: The sinks.
+        threads: Starts threads.
+        notices: Receives sinks and ledgers that fail. Defaults to a new list.
         shown: Number of records of the history that are not shown to the sinks. Defaults to 0.
     """
 
@@ -72,7 +72,7 @@ class Delivery:
         """Begin the ledger, and open the sinks.
 
         Args:
-            context: What is known of the run.
+            context: The run.
         """
         if self.ledger:
             self.ledger.open()
@@ -80,22 +80,22 @@ class Delivery:
             self.worker.submit(partial(each.open, context), each.lane)
 
     def poll(self, polled: Polled, name: str | None = None) -> None:
-        """Have a source or a provider polled: at once, and then as often as it wants to be.
+        """Poll a source or a provider at once, and then at its own interval.
 
         Args:
             polled: The source or provider.
-            name: How to call it, in a message; the name of its class unless given.
+            name: Its name in messages. Defaults to the name of its class.
         """
         lane = self.worker.lane(f"the sensor or provider {name or type(polled).__name__}")
         self.worker.every(partial(getattr, polled, "poll_seconds"), polled.poll, lane, at_once=True)
 
     def every(self, seconds: float, task: Callable[[], object], name: str) -> None:
-        """Have something done again and again.
+        """Repeat a task.
 
         Args:
-            seconds: Time from one beginning to the next, in s.
-            task: What to do.
-            name: How to call it, in a message.
+            seconds: Interval between two beginnings, in s.
+            task: The task.
+            name: Its name in messages.
         """
         self.worker.every(lambda: seconds, task, self.worker.lane(name))
 
@@ -105,9 +105,9 @@ class Delivery:
         """Start the threads.
 
         Args:
-            beat: Called now and then; must not wait for anything that may hang.
-            beat_seconds: How often, in s.
-            watch: Called every second; neither must this. Defaults to nothing.
+            beat: The heartbeat. It must not wait for anything that may hang.
+            beat_seconds: Its interval, in s.
+            watch: Called every second. It must not wait either. Defaults to nothing.
         """
         self.worker.start()
         self._pulse = Pulse((self._look, watch), beat, beat_seconds)
@@ -117,7 +117,7 @@ class Delivery:
         """Hand a record to the ledger.
 
         Args:
-            number: Its position in the history; it may be handed over twice.
+            number: Its position in the history. The same record may be handed over twice.
             record: The record, without verdicts.
         """
         if self.ledger:
@@ -139,7 +139,7 @@ class Delivery:
         self._shown = number + 1
 
     def show_until(self, history: History, end: int) -> None:
-        """Hand over the records that an exception has kept from the sinks.
+        """Hand over records that an exception has kept from the sinks.
 
         Args:
             history: All records of the run.
@@ -154,30 +154,30 @@ class Delivery:
         self.worker.raise_failure()
 
     def rewind(self, before: History) -> None:
-        """Tell the sinks that epochs are done again.
+        """Tell the sinks that epochs are repeated.
 
         Args:
-            before: The records so far, in which those that are done again lie outside epochs.
+            before: The records so far, in which the repeated epochs lie outside epochs.
         """
         for each in self._sinks:
             self.worker.submit(partial(each.rewind, before), each.lane)
 
     def settle(self) -> None:
-        """Wait until the ledger's file holds what was handed over."""
+        """Wait until the ledger's file holds every record."""
         if self.ledger:
             self.ledger.settle()
 
     def flush(self, timeout_seconds: float = DRAIN_SECONDS) -> None:
-        """Wait until the ledger's file holds what was handed over, and give a slow disk its time.
+        """Wait until the ledger's file holds every record, also on a slow disk.
 
         Args:
-            timeout_seconds: How long to wait at most, in s.
+            timeout_seconds: Longest time to wait, in s.
         """
         if self.ledger:
             self.ledger.flush(timeout_seconds)
 
     def end(self, run: RunRecord) -> None:
-        """Hand over the totals. What an interrupt kept from being handed over is when this is called again.
+        """Hand over the totals. A call after an interrupted one hands over the rest.
 
         Args:
             run: The totals.
@@ -191,7 +191,7 @@ class Delivery:
             self._unended = self._unended[1:]
 
     def finish(self, run: RunRecord) -> None:
-        """Wait until all has been taken, the totals last.
+        """Hand over the totals, and wait until everything is taken.
 
         Args:
             run: The totals.
@@ -200,8 +200,8 @@ class Delivery:
         deadline = time.monotonic() + DRAIN_SECONDS
         for lane in self.worker.drain(DRAIN_SECONDS):
             logger.warning(
-                "%s of run %s did not come back within %g s. It goes on with what it was told as long as this process "
-                "lives; the ledger is complete.",
+                "%s of run %s did not come back within %g s. It goes on with its tasks as long as this process lives. "
+                "The ledger is complete.",
                 f"{lane.name[:1].upper()}{lane.name[1:]}",
                 run.run_id,
                 DRAIN_SECONDS,
@@ -211,7 +211,7 @@ class Delivery:
         is_taken = self.ledger is None or self.ledger.close(max(_LAST_SECONDS, deadline - time.monotonic()))
         if self.ledger and not is_taken and self.ledger.is_stuck:
             logger.warning(
-                "The disk of the ledger %s did not take all of run %s within %g s. What is missing is written when it "
+                "The disk of the ledger %s did not take all of run %s within %g s. The rest is written when the disk "
                 "comes back, as long as this process lives.",
                 self.ledger.path,
                 run.run_id,
@@ -219,7 +219,7 @@ class Delivery:
             )
 
     def note_ledger(self) -> None:
-        """Have the summary repeat why records are missing from the ledger, or are mixed with those of another run."""
+        """Note records that are missing from the ledger, or mixed with the records of another run, for the summary."""
         ledger = self.ledger
         if ledger and ledger.refusal is not None:
             self._notices.note(
@@ -232,13 +232,13 @@ class Delivery:
         if ledger and ledger.has_others:
             self._notices.note(
                 "ledger of others",
-                "Another run has written to the ledger %s at the same time: its records are mixed with those of this "
-                "one. Give each run a file of its own.",
+                "Another run has written to the ledger %s at the same time, so the records of both are mixed. Give "
+                "each run a file of its own.",
                 ledger.path,
             )
 
     def stop(self) -> None:
-        """End the threads but those that hang; the ledger's end by themselves."""
+        """End the threads, except threads that hang. The threads of the ledger end by themselves."""
         if self._pulse is not None:
             self._pulse.stop(STOP_SECONDS)
         self.worker.stop(STOP_SECONDS)

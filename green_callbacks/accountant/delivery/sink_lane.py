@@ -10,7 +10,13 @@ from green_callbacks.worker import Lane
 
 
 class SinkLane:
-    """A sink, its lane, and which records it has been given."""
+    """A sink, its lane, and the number of records that it was given.
+
+    Args:
+        sink: The sink.
+        lane: The lane of its tasks.
+        notices: Receives a sink that fails or hangs.
+    """
 
     def __init__(self, sink: Sink, lane: Lane, notices: Notices) -> None:
         self.lane = lane
@@ -20,12 +26,12 @@ class SinkLane:
         self._is_finished = False
 
     def open(self, context: RunContext) -> None:
-        """Open the sink; on the worker's thread, as all that follows."""
+        """Open the sink. This and all later calls are made on the worker's thread."""
         with self._noticing():
             self._sink.open(context)
 
     def note_if_it_hangs(self) -> None:
-        """Note that the sink does not come back, as long as that is so; called now and then on another thread."""
+        """Note a sink that hangs, and withdraw the note when it returns. Called every second on another thread."""
         key = f"hung {self.lane.name}"
         if not self.lane.is_said:
             return
@@ -34,19 +40,19 @@ class SinkLane:
         else:
             self._notices.note(
                 key,
-                "The sink %s does not come back. What it missed is in the ledger; training goes on.",
+                "The sink %s does not come back. The ledger holds the records that it misses. Training goes on.",
                 type(self._sink).__name__,
             )
 
     def write(self, number: int, record: EpochRecord) -> None:
-        """Write a record, unless it was given before."""
+        """Write a record, unless the sink was given it before."""
         if number >= self._next:
             self._next = number + 1
             with self._noticing():
                 self._sink.write(record)
 
     def rewind(self, before: History) -> None:
-        """Tell the sink that epochs are done again."""
+        """Tell the sink that epochs are repeated."""
         with self._noticing():
             self._sink.rewind(before)
 
@@ -63,13 +69,13 @@ class SinkLane:
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:
-        """Note that the sink fails; whoever looks after the worker's tasks logs what it raised."""
+        """Note a sink that fails. The worker logs the exception."""
         try:
             yield
         except BaseException as failure:
             self._notices.note(
                 f"sink {self.lane.name}",
-                "The sink %s failed (%s: %s). What it missed is in the ledger; training goes on.",
+                "The sink %s failed (%s: %s). The ledger holds the records that it misses. Training goes on.",
                 type(self._sink).__name__,
                 type(failure).__name__,
                 failure,

@@ -1,1 +1,1 @@
-"""The energy of a run: open intervals, their edges, and their emissions."""
+"""The energy of a run, from open intervals and their edges to emissions."""

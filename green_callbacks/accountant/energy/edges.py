@@ -1,4 +1,4 @@
-"""Edges of a run: made whole, whatever an exception or a signal handler interrupts."""
+"""Edges of a run, which stay whole when an exception or a signal handler interrupts them."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ class Edges:
 
     Args:
         timeline: The open intervals.
-        history: All records of the run; grows.
+        history: All records of the run. It grows.
         keep: Hands a record to the ledger, with its position in the history.
         close: Closes the run.
     """
@@ -43,7 +43,7 @@ class Edges:
             *arguments: What the work takes.
 
         Returns:
-            Whether the run goes on; false where it ended right after the edge.
+            Whether the run goes on. False if it ended right after the edge.
         """
         try:
             self._make(work, arguments)
@@ -64,14 +64,14 @@ class Edges:
                 self._keep_rows()
 
     def finish(self) -> None:
-        """Give away the records that an exception has kept from the history; makes no edge."""
+        """Give away records that an exception has kept from the history. Makes no edge."""
         self.at(_nothing)
 
     @property
     def is_at_edge(self) -> bool:
-        """Whether this very thread is in the middle of an edge: a signal handler may ask.
+        """Whether this thread is in the middle of an edge, for a signal handler.
 
-        The stack tells, because a handler runs on top of what it interrupts. An interrupt could leave a flag set.
+        The stack shows it, because a handler runs on top of the interrupted code. An interrupt could leave a flag set.
         """
         frame = inspect.currentframe()
         while frame is not None:

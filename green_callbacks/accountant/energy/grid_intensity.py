@@ -1,4 +1,4 @@
-"""The carbon intensity of a run, whatever its provider does."""
+"""The carbon intensity of a run, also while its provider fails."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -18,22 +18,22 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _LIMIT_SECONDS: Final = 0.04
-"""How long training waits for a provider of the user's own, in s."""
+"""Longest time that training waits for a provider of the user's own, in s."""
 _FIRST_SECONDS: Final = 5.0
-"""The same at the start of a run, before its first epoch."""
+"""Longest time to wait for a provider at the start of a run, in s, before its first epoch."""
 
 
-class Grid:
-    """Asks a provider of carbon intensity, and goes on with the last good answer where it gives none.
+class GridIntensity:
+    """Asks a provider of carbon intensity. Keeps the last good answer while the provider gives none.
 
-    Providers of the package only look at memory. One of the user's own is asked on a thread that training need not
-    wait for.
+    Providers of the package answer from memory. A provider of the user's own is asked on a thread of its own, for which
+    training waits a limited time.
 
     Args:
         provider: The provider.
-        clock: The time.
-        threads: What starts threads.
-        notices: What says that the provider gives no answer.
+        clock: The clock of the run.
+        threads: Starts threads.
+        notices: Receives a provider that gives no answer. Defaults to a new list.
     """
 
     def __init__(
@@ -57,14 +57,14 @@ class Grid:
         """Return the mean over an interval.
 
         Args:
-            pieces: The interval, in order; at least one piece.
+            pieces: The pieces of the interval in order, at least one.
         """
         if self._constant is not None:
             return self._constant
         return self._asked(partial(energy_weighted, self._provider, pieces), _LIMIT_SECONDS)
 
     def close(self) -> None:
-        """Let go of the thread."""
+        """End the thread."""
         if self._thread is not None:
             self._thread.stop()
 
@@ -100,7 +100,12 @@ class Grid:
 
 
 class _Answer:
-    """A question to a provider, and what came of it."""
+    """A question to a provider, and its answer.
+
+    Args:
+        question: Asks the provider.
+        last: The last good answer, or None before the first.
+    """
 
     def __init__(self, question: Callable[[], Intensity], last: Intensity | None) -> None:
         self._question = question
@@ -114,14 +119,14 @@ class _Answer:
             self.value = value if value is self._last else checked_intensity(value)
         except ConfigurationError as reason:
             self.reason = str(reason)
-        # A provider may be the user's own, and raise whatever it likes: its energy is accounted all the same.
+        # A provider may be the user's own and raise anything. The energy is accounted all the same.
         except (Exception, SystemExit) as failure:
             logger.debug("The provider failed.", exc_info=True)
             self.reason = f"{type(failure).__name__}: {failure}"
 
 
 def _is_instant(provider: CarbonIntensity) -> bool:
-    """Tell whether whoever wrote the methods of a provider says that they only look at memory."""
+    """Return whether the author of each method of a provider declares that it answers from memory."""
     kinds = type(provider).__mro__
     owners = {next((kind for kind in kinds if name in vars(kind)), None) for name in ("at", "over")} - {None}
     return all(vars(owner).get("is_instant", False) is True for owner in owners if owner is not None)

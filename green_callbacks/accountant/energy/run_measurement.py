@@ -1,16 +1,16 @@
-"""Everything that measures one run: its devices, its intervals, its carbon intensity."""
+"""The measurement of one run, with its devices, its intervals and its carbon intensity."""
 
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
 from green_callbacks.accountant.beginning.options import Settings
-from green_callbacks.accountant.beginning.trainer_context import Surroundings
-from green_callbacks.accountant.energy.grid_intensity import Grid
+from green_callbacks.accountant.beginning.trainer_context import TrainerContext
+from green_callbacks.accountant.energy.device_slots import DeviceSlots
+from green_callbacks.accountant.energy.grid_intensity import GridIntensity
 from green_callbacks.accountant.energy.pricing import Pricing
 from green_callbacks.accountant.energy.timeline import Timeline
-from green_callbacks.accountant.energy.unmeasured_gpus import GpuWatch
+from green_callbacks.accountant.energy.unmeasured_gpus import UnmeasuredGpus
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.ranks import Slots
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.measurement.poll_rota import Poll
 from green_callbacks.measurement.timed_reads import name_of
@@ -20,28 +20,28 @@ from green_callbacks.sources.discovery import Discovery, survey
 
 
 class RunMeasurement:
-    """Opens the sources of a run, and holds what turns their readings into records.
+    """Opens the sources of a run, and holds the parts that turn readings into records.
 
     Args:
         settings: The checked options.
-        around: What the adapter knows.
-        notices: Receives what cannot be measured.
+        trainer: What the adapter knows.
+        notices: Receives sources that cannot be opened.
     """
 
-    def __init__(self, settings: Settings, around: Surroundings, notices: Notices) -> None:
-        found = survey(gpu_uuids=around.gpu_uuids) if settings.sources is None else Discovery(settings.sources)
+    def __init__(self, settings: Settings, trainer: TrainerContext, notices: Notices) -> None:
+        found = survey(gpu_uuids=trainer.gpu_uuids) if settings.sources is None else Discovery(settings.sources)
         self.meter: Final = EnergyMeter(found.sources, settings.clock)
-        self.gpus: Final = GpuWatch(around, notices, found.refusals, is_off=settings.is_off)
+        self.gpus: Final = UnmeasuredGpus(trainer, notices, found.refusals, is_off=settings.is_off)
         self._settings = settings
-        self._ranks = around.ranks
+        self._ranks = trainer.ranks
         self._notices = notices
-        self._grid: Grid | None = None
+        self._grid: GridIntensity | None = None
 
     def begin(self, make_room: Callable[[Collection[str]], bool]) -> None:
         """Open the sources, agree with the other ranks on the devices, and make the first edge.
 
         Args:
-            make_room: Closes the runs on some devices that cannot go on; returns whether there were any.
+            make_room: Closes the runs that must give up some devices. Returns whether there were any.
         """
         meter = self.meter
         meter.open(strict=self._settings.strict, borrow=True)
@@ -53,7 +53,7 @@ class RunMeasurement:
         meter.warn_of_silent()
         devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
         devices |= self.gpus.begin(first.tallies, meter.refusals)
-        self.slots = Slots(self._ranks, devices, meter.infos(), self.gpus.reason)
+        self.slots = DeviceSlots(self._ranks, devices, meter.infos(), self.gpus.reason)
         """The devices of all ranks."""
         self.gpus.agree(self.slots)
         self._note_missing_sources()
@@ -62,17 +62,17 @@ class RunMeasurement:
         self.timeline = Timeline(meter, self._settings.clock, shared or first, self.slots.owned)
         """The open intervals."""
         self.pricing = Pricing(self.timeline, self.slots, grid, self._settings.pue.value, self.gpus)
-        """What turns intervals into records."""
+        """Turns intervals into records."""
 
     def polled(self) -> Iterator[tuple[Poll | PolledIntensity, str]]:
-        """Return what is to be polled, sources and a provider of carbon intensity, with their names."""
+        """Yield the sources and the provider of carbon intensity that want to be polled, with their names."""
         for poll in self.meter.polls():
             yield poll, name_of(poll.source)
         if isinstance(self._provider, PolledIntensity):
             yield self._provider, type(self._provider).__name__
 
     def close(self) -> None:
-        """Close the sources and the provider; safe to call again."""
+        """Close the sources and the provider. It may be called again."""
         if self._grid:
             self._grid.close()
         self.meter.close()
@@ -86,22 +86,22 @@ class RunMeasurement:
             if source not in meter.open_sources and not is_said:
                 self._notices.note(
                     f"source {name_of(source)}",
-                    "%s could not be opened, so what it measures is missing. `green-callbacks doctor` says why.",
+                    "%s could not be opened, so its devices are missing. `green-callbacks doctor` says why.",
                     name_of(source),
                 )
 
-    def _begin_grid(self) -> Grid:
+    def _begin_grid(self) -> GridIntensity:
         """Take rank 0's intensity on every rank. Only rank 0 guesses a place, with one warning."""
         settings, ranks, threads = self._settings, self._ranks, self.meter.threads
         provider, now = settings.intensity, None
         if ranks.rank == 0 and provider is None:
             provider = resolve_intensity(is_told=not self._notices.is_new("place"))
         if provider is not None:
-            self._grid = Grid(provider, settings.clock, threads, self._notices)
+            self._grid = GridIntensity(provider, settings.clock, threads, self._notices)
             now = self._grid.now()
         gathered = ranks.gather(encode_intensity(now) if now else None)
         self.first_intensity = now or decode_intensity(gathered[0])
         """The carbon intensity at the start."""
         self._provider: CarbonIntensity = provider or ConstantIntensity(self.first_intensity)
-        self._grid = self._grid or Grid(self._provider, settings.clock, threads, self._notices)
+        self._grid = self._grid or GridIntensity(self._provider, settings.clock, threads, self._notices)
         return self._grid

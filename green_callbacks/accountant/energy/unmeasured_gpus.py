@@ -1,11 +1,11 @@
-"""Accelerators that train and cannot be measured: in every record as what they are, and said once."""
+"""Accelerators that train and cannot be measured. Every record names them, and a warning is logged once."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from green_callbacks.accountant.beginning.trainer_context import Surroundings
+from green_callbacks.accountant.beginning.trainer_context import TrainerContext
+from green_callbacks.accountant.energy.device_slots import LATENT, DeviceSlots, Lap
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.ranks import LATENT, Lap, Slots
 from green_callbacks.meter import Tally
 from green_callbacks.records import DeviceEnergy, EpochRecord, Reading
 from green_callbacks.records.coverage import UNMEASURED, missing, what_counts
@@ -13,52 +13,51 @@ from green_callbacks.sources import EnergySource
 from green_callbacks.sources.accelerators.in_use import Accelerator, in_use, told, unmeasured
 from green_callbacks.sources.accelerators.unmeasured import why_unmeasured
 
-LOOK_SECONDS: Final = 10.0
-"""How often to look whether a framework holds a GPU by now, in s: a model may move to it long after the start."""
+GPU_CHECK_SECONDS: Final = 10.0
+"""Interval, in s, at which the frameworks are asked for a GPU. A model may move to a GPU long after the start."""
 _FLAGS: Final = (UNMEASURED,)
 
 
-class GpuWatch:
-    """Sees to it that an accelerator that trains and cannot be measured is never missing in silence.
+class UnmeasuredGpus:
+    """Reports accelerators that train and cannot be measured.
 
-    It stands in the records as a device of its own without energy, flagged ``unmeasured``, and a notice says why and
-    what to do. Where the adapter does not say on what it trains, the frameworks are asked, now and again: they may take
-    a GPU at any time.
+    Such an accelerator is in the records as a device without energy, flagged ``unmeasured``. A notice says why, and
+    what to do. If the adapter does not name its accelerator, the frameworks are asked at intervals, because they may
+    take a GPU at any time.
 
     Args:
-        around: What the adapter knows.
-        notices: Where to say what.
-        refusals: Why sources were not found.
-        is_off: Whether nothing is to be measured at all.
+        trainer: What the adapter knows.
+        notices: Receives the warnings.
+        refusals: The reasons why sources were not found.
+        is_off: Whether measuring is switched off.
     """
 
     def __init__(
-        self, around: Surroundings, notices: Notices, refusals: Mapping[EnergySource, str], *, is_off: bool
+        self, trainer: TrainerContext, notices: Notices, refusals: Mapping[EnergySource, str], *, is_off: bool
     ) -> None:
         self._notices = notices
-        self._rank, self._size = around.ranks.rank, around.ranks.size
-        is_told = around.gpu_uuids is not None or around.gpu_name is not None
-        self._told = None if not is_told else told(around.gpu_uuids or (), around.gpu_name)
+        self._rank, self._size = trainer.ranks.rank, trainer.ranks.size
+        is_told = trainer.gpu_uuids is not None or trainer.gpu_name is not None
+        self._told = None if not is_told else told(trainer.gpu_uuids or (), trainer.gpu_name)
         self._is_watching = not is_off and (self._told is None or bool(self._told))
         self._readings: Mapping[str, Reading] = {}
         self._refusals = refusals
         self._missing: Mapping[str, str] = {}
         self._known: frozenset[str] = frozenset()
         self.reason = ""
-        """Why something is missing on this rank; empty where nothing is."""
+        """Why an accelerator of this rank is not measured. Empty if none is missing."""
 
     def begin(
         self, tallies: Mapping[str, Tally], refusals: Mapping[EnergySource, str]
     ) -> dict[str, tuple[str, tuple[str, ...]]]:
-        """Find what is missing at the start.
+        """Find the unmeasured accelerators at the start.
 
         Args:
-            tallies: What the meter tells of every device.
-            refusals: Why sources could not be opened.
+            tallies: The tallies of the meter by device.
+            refusals: The reasons why sources could not be opened.
 
         Returns:
-            Component and flags of the devices to reserve a place for: those that are missing, or one that may turn out
-            to be.
+            Component and flags of the devices that need a slot. They are unmeasured, or may become so.
         """
         self._readings = readings = {name: tally.reading for name, tally in tallies.items()}
         self._refusals = {**self._refusals, **refusals}
@@ -69,11 +68,11 @@ class GpuWatch:
             return {self._latent: ("gpu", (LATENT,))}
         return {name: (component, _FLAGS) for name, component in self._missing.items()}
 
-    def agree(self, slots: Slots) -> None:
-        """Say on rank 0 what is missing on any rank.
+    def agree(self, slots: DeviceSlots) -> None:
+        """Warn on rank 0 of the unmeasured accelerators of all ranks.
 
         Args:
-            slots: The devices of all ranks, and why some are missing.
+            slots: The devices of all ranks, with the reasons why some are unmeasured.
         """
         self._known = frozenset(
             slot.name
@@ -85,7 +84,7 @@ class GpuWatch:
 
     @property
     def is_watching(self) -> bool:
-        """Whether a framework may still take an accelerator that is not measured."""
+        """Whether a framework may still take an unmeasured accelerator."""
         return self._is_watching and not self.reason
 
     @property
@@ -93,7 +92,7 @@ class GpuWatch:
         return f"gpu:unmeasured-{self._rank}"
 
     def look(self) -> None:
-        """See whether a framework holds by now what is not measured; on any thread, in a few µs."""
+        """Ask whether a framework has taken an unmeasured accelerator. Takes a few µs, on any thread."""
         if not self.is_watching:
             return
         self._find(in_use())
@@ -106,7 +105,7 @@ class GpuWatch:
     def _find(self, used: Sequence[Accelerator]) -> None:
         found = unmeasured(used, self._readings)
         if found:
-            # One that its source knows, and tells nothing of, stands for itself.
+            # A device that its source knows, but cannot read, is in the records already.
             mute = {each.component for each in self._readings.values() if each.joules is None}
             self._missing = {self._named(each): each.component for each in found if each.component not in mute}
             self.reason = why_unmeasured(found[0], self._readings, self._refusals)
@@ -119,10 +118,10 @@ class GpuWatch:
             self._notices.say(f"unmeasured: {reason}", "%s", reason)
 
     def added(self, lap: Lap) -> Lap:
-        """Return a lap with what is missing in it.
+        """Return a lap with the unmeasured accelerators.
 
         Args:
-            lap: What was measured on this rank.
+            lap: The measured energy of this rank.
         """
         self.look()
         lost = self._missing
@@ -136,7 +135,7 @@ class GpuWatch:
         return lap._replace(devices={**lap.devices, **gaps})
 
     def check(self, record: EpochRecord) -> None:
-        """Note what is missing from a record: a GPU that is lost, of which its source has warned, or another rank's.
+        """Note devices without energy in a record. A GPU was lost, or an accelerator of another rank is unmeasured.
 
         Args:
             record: The last record.
@@ -146,8 +145,8 @@ class GpuWatch:
                 continue
             key, left_out = f"missing: {name}", what_counts(record.devices)
             if UNMEASURED in record.devices[name].flags:
-                text = "%s is not measured from epoch %s on; the log of its rank says why. %s"
+                text = "%s is not measured from epoch %s on. The log of its rank says why. %s"
                 self._notices.say(key, text, name, record.epoch, left_out)
             else:
-                text = "%s did not answer in epoch %s; the log says what to look at. %s"
+                text = "%s did not answer in epoch %s. The log says what to check. %s"
                 self._notices.note(key, text, name, record.epoch, left_out)

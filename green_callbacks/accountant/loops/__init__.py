@@ -1,1 +1,1 @@
-"""Loops over epochs and batches: how they begin, and how they are left."""
+"""Loops over epochs and batches, how they begin and how they end."""

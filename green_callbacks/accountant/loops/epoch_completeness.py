@@ -1,4 +1,4 @@
-"""Whether an epoch was whole, by the traces that a loop has left of it."""
+"""Whether an epoch was complete, by the traces that its loop has left."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -14,22 +14,22 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _BRIEF_SHARE: Final = 0.5
-"""An epoch that was left after a smaller share of the shortest whole one was not whole."""
+"""Share of the shortest complete epoch, below which a left epoch is incomplete."""
 _BRIEF_SECONDS: Final = 1e-3
-"""In a first epoch that was left sooner, in s, nothing was done."""
+"""Duration of a first epoch, in s, below which nothing was done in it."""
 
 
 @dataclass(slots=True)
 class Traces:
-    """What a loop has left of an epoch, by which to tell whether it was whole.
+    """Traces of an epoch, which show whether it was complete.
 
     Attributes:
-        seconds: When it began, by the clock of the run, in s; or how long it took.
-        observed: How often something was observed.
-        metrics: The metrics that were.
-        steps: How many batches were gone through.
-        is_in_steps: Whether a loop over batches has more of them; None if there was none.
-        askers: Where a loop over epochs asked for it; None if none did, or an exception broke it off.
+        seconds: Beginning of the open epoch by the clock of the run, or duration of an ended epoch, in s.
+        observed: Number of calls that observed metrics.
+        metrics: The observed metrics.
+        steps: Number of batches.
+        is_in_steps: Whether a loop over batches has more of them, or None if there was none.
+        askers: Instructions of the loop that asked for the epoch. None without a loop, or after an exception.
     """
 
     seconds: float = 0.0
@@ -40,10 +40,10 @@ class Traces:
     askers: Mapping[CodeType, int] | None = None
 
     def is_whole(self, least: "Traces | None") -> bool | None:
-        """Tell whether these are the traces of a whole epoch; None where nothing tells.
+        """Return whether the epoch was complete, or None if nothing shows it.
 
         Args:
-            least: What every whole epoch before has left at least; None if there was none.
+            least: The least traces of all complete epochs before, or None if there was none.
         """
         if self.is_in_steps is not None:
             return not self.is_in_steps or (least is not None and 0 < least.steps <= self.steps)
@@ -56,7 +56,7 @@ class Traces:
         return self.seconds >= _BRIEF_SHARE * least.seconds
 
     def least_with(self, before: "Traces | None") -> "Traces":
-        """Return what this epoch and those before have left at least."""
+        """Return the least traces of this epoch and of the epochs before."""
         if before is None:
             return self
         return Traces(
@@ -67,18 +67,18 @@ class Traces:
         )
 
 
-class Wholeness:
-    """Keeps the traces of the epoch at hand, and what whole ones have left.
+class EpochCompleteness:
+    """Keeps the traces of the open epoch, and the least traces of complete epochs.
 
     Args:
-        clock: The time.
-        notices: What says that nothing tells whether an epoch was whole.
-        history: All records of the run, those of earlier processes included.
+        clock: The clock of the run.
+        notices: Receives a warning if nothing shows whether an epoch was complete.
+        history: All records of the run, including the records of earlier processes.
     """
 
     def __init__(self, clock: Clock, notices: Notices, history: History) -> None:
         self.traces = Traces()
-        """Those of the epoch at hand."""
+        """The traces of the open epoch."""
         self._least: Traces | None = None
         self._clock = clock
         self._notices = notices
@@ -98,24 +98,24 @@ class Wholeness:
         return replace(self.traces, seconds=self._clock.monotonic() - self.traces.seconds)
 
     def learn(self, metrics: Collection[str]) -> None:
-        """Take the epoch at hand for a whole one.
+        """Note that the open epoch was complete.
 
         Args:
-            metrics: The metrics of what is left of it.
+            metrics: The metrics since its last part.
         """
         self._least = self.gather(metrics).least_with(self._least)
 
     def is_left(self) -> bool:
-        """Tell whether a loop over epochs was left in the epoch at hand."""
+        """Return whether a loop over epochs was left in the open epoch."""
         askers = self.traces.askers
         return askers is not None and not is_going_on(askers)
 
     def is_left_whole(self, epoch: int | None, metrics: Collection[str]) -> bool:
-        """Tell whether the loop over epochs was left after the whole of the open epoch, and say what is not certain.
+        """Return whether the open epoch of a left loop counts as complete. Warn if nothing shows it.
 
         Args:
             epoch: Its index.
-            metrics: The metrics of what is left of it.
+            metrics: The metrics since its last part.
         """
         is_whole = self.gather(metrics).is_whole(self._least or _last_of(self._history))
         if is_whole is None:
@@ -126,12 +126,12 @@ class Wholeness:
                 epoch,
             )
         elif not is_whole:
-            logger.info("The loop was left in epoch %s before it was whole: it counts as incomplete.", epoch)
+            logger.info("The loop was left in epoch %s before its end, so the epoch counts as incomplete.", epoch)
         return is_whole is not False
 
 
 def _last_of(history: History) -> Traces | None:
-    """Return the traces of the last whole epoch of an earlier process, as far as its last record tells."""
+    """Return the traces of the last complete epoch of an earlier process, from its last record."""
     row = next(reversed(history.epoch_rows), None)
     if row is None:
         return None

@@ -18,7 +18,7 @@ Batch = TypeVar("Batch")
 
 
 def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], count: int) -> Iterator[int]:
-    """Go through epochs; see :meth:`EnergyAccountant.epochs`.
+    """Go through epochs, as :meth:`EnergyAccountant.epochs` describes.
 
     Args:
         accountant: The accountant.
@@ -34,14 +34,14 @@ def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"
     for epoch in _epochs_to_do(accountant, run_of, count):
         accountant.begin_epoch(epoch)
         run, thread = run_of(), threading.get_ident()
-        traces = run.epochs.wholeness.traces if run else Traces()
+        traces = run.epochs.completeness.traces if run else Traces()
         handled, askers = sys.exception(), askers_of(sys._getframe().f_back)  # noqa: SLF001  nobody else knows who asks
         traces.askers = askers
         try:
             yield epoch
         except GeneratorExit as leaving:
             # On another thread this is the garbage collector, long after the loop.
-            if run is not None and run.epochs.wholeness.traces is traces and thread == threading.get_ident():
+            if run is not None and run.epochs.completeness.traces is traces and thread == threading.get_ident():
                 is_handling = leaving.__context__ is not handled
                 how = "broke off" if is_handling else how_left(sys._getframe().f_back, askers)  # noqa: SLF001
                 _end_left(run, how)
@@ -52,7 +52,7 @@ def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"
 
 
 def _epochs_to_do(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], count: int) -> range:
-    """Start the run; return the epochs that are not recorded yet."""
+    """Start the run, and return the epochs that are not recorded yet."""
     plan = Plan(epochs=count)
     if plan.epochs is None:
         msg = (
@@ -79,9 +79,9 @@ def _epochs_to_do(accountant: "EnergyAccountant", run_of: Callable[[], "Run | No
 
 
 def _end_left(run: "Run", how: Literal["left", "broke off", "unknown"]) -> None:
-    """End the open epoch where its loop was left; leave it open where an exception broke it off."""
+    """End the open epoch if its loop was left. After an exception, the epoch stays open."""
     if how == "broke off":
-        run.epochs.wholeness.traces.askers = None
+        run.epochs.completeness.traces.askers = None
     elif how == "left":
         run.epochs.end_left(is_certain=True)
 
@@ -89,12 +89,12 @@ def _end_left(run: "Run", how: Literal["left", "broke off", "unknown"]) -> None:
 def each_step(
     accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], batches: Iterable[Batch]
 ) -> Iterator[Batch]:
-    """Go through the batches of an epoch; see :meth:`EnergyAccountant.steps`.
+    """Go through the batches of an epoch, as :meth:`EnergyAccountant.steps` describes.
 
     Args:
         accountant: The accountant.
         run_of: Returns its run.
-        batches: What is trained on.
+        batches: The training data.
 
     Yields:
         The batches.
@@ -106,7 +106,7 @@ def each_step(
             "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop "
             "over accountant.epochs(n), or between begin_epoch() and end_epoch().",
         )
-    traces = run.epochs.wholeness.traces if run else Traces()
+    traces = run.epochs.completeness.traces if run else Traces()
     traces.is_in_steps = True
     for number, batch in enumerate(batches, start=1):
         yield batch

@@ -1,4 +1,4 @@
-"""How a loop over a generator was left: with ``break``, or by an exception."""
+"""How a loop over a generator ended, with ``break`` or by an exception."""
 
 import dis
 import sys
@@ -9,20 +9,20 @@ from types import CodeType, FrameType
 from typing import Final, Literal
 
 _LETS_GO: Final = ("POP_TOP", "POP_ITER", "END_FOR", "FOR_ITER", "RETURN_", "DELETE_", "STORE_")
-"""How the instructions begin at which a loop lets go of what it goes through. An exception comes at others."""
+"""Prefixes of the instructions at which a loop lets go of its iterator. Exceptions come at other instructions."""
 _YIELDS: Final = frozenset({"YIELD_VALUE", "RESUME"})
 """Instructions at which a generator is closed that goes through another one."""
 
 
 def how_left(frame: FrameType | None, askers: Mapping[CodeType, int]) -> Literal["left", "broke off", "unknown"]:
-    """Tell by the instruction at which a generator is closed whether its loop was left, or broken off.
+    """Return whether the loop over a closed generator was left, or interrupted by an exception.
 
-    Python tells a generator that it is closed, and not why. A loop lets go of it where it is left; where an exception
-    passes, the loop stands at the instruction that raised.
+    Python does not tell a generator why it is closed. So the present instruction of the loop decides. A loop that was
+    left stands where it lets go of its iterator. After an exception, it stands at the instruction that raised.
 
     Args:
-        frame: What runs while it is closed.
-        askers: Where it was asked for the last epoch.
+        frame: The frame that runs while the generator is closed.
+        askers: The instructions that asked for the last epoch.
     """
     while frame is not None and frame.f_code.co_flags & CO_GENERATOR and _name(frame) in _YIELDS:
         frame = frame.f_back  # of a generator around this one, such as a progress bar
@@ -37,10 +37,10 @@ def how_left(frame: FrameType | None, askers: Mapping[CodeType, int]) -> Literal
 
 
 def is_going_on(askers: Mapping[CodeType, int]) -> bool:
-    """Tell whether a loop is still being gone through, by whatever runs on this thread.
+    """Return whether a loop still runs, by the stack of this thread.
 
     Args:
-        askers: Where its generator was asked for the last item.
+        askers: The instructions that asked for the last item.
     """
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  there is no other way to ask
     while frame is not None:
@@ -52,16 +52,16 @@ def is_going_on(askers: Mapping[CodeType, int]) -> bool:
 
 
 def _end_of_loop(code: CodeType, start: int) -> float:
-    """Return where the loop ends that an instruction begins; never where it begins none."""
+    """Return the end of the loop that an instruction begins, or infinity if it begins none."""
     ends = (each.argval for each in dis.get_instructions(code) if (each.opname, each.offset) == ("FOR_ITER", start))
     return next(ends, inf)
 
 
 def askers_of(frame: FrameType | None) -> dict[CodeType, int]:
-    """Return the instructions from which a generator is asked: of generators around it, and of what asks those.
+    """Return the instructions that ask a generator, of all generators around it and of the outermost frame.
 
     Args:
-        frame: What asks it.
+        frame: The frame that asks it.
     """
     askers: dict[CodeType, int] = {}
     while frame is not None:
@@ -78,7 +78,7 @@ def _name(frame: FrameType) -> str:
 
 
 def _calls_close(frame: FrameType) -> bool:
-    """Tell whether a frame calls a method ``close``."""
+    """Return whether a frame calls a method ``close``."""
     before = [each for each in dis.get_instructions(frame.f_code) if each.offset < frame.f_lasti]
     asked = [each.argval for each in before[-4:] if each.opname in ("LOAD_METHOD", "LOAD_ATTR")]
     return _name(frame) == "CALL" and asked[-1:] == ["close"]

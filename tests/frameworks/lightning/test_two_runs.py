@@ -49,7 +49,7 @@ def test_trials_on_two_threads_are_each_measured_to_their_end(
         runs = list(pool.map(trial, range(TRIALS)))
     whole = search.close()
 
-    assert "is closed since" not in caplog.text
+    assert "is closed, because" not in caplog.text
     given = [run.energy_joules or 0.0 for run in (*runs, whole)]
     assert fsum(given) == pytest.approx(WATTS * clock.monotonic(), rel=1e-9)
     for number, run in enumerate(runs):
