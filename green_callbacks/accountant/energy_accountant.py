@@ -24,7 +24,6 @@ from green_callbacks.accountant.run_epochs import RunEpochs
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
-from green_callbacks.records.plan import seconds_before
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
@@ -268,7 +267,7 @@ class EnergyAccountant:
         Args:
             epoch: Index of the epoch, which has just begun.
         """
-        return seconds_before(self.history, epoch, self._live.epochs.unrecorded_seconds)
+        return self.history.fit_seconds(epoch, self._live.epochs.unrecorded_seconds)
 
     def watch(self, metric: str, mode: str) -> None:
         """Watch a metric beside the policies.

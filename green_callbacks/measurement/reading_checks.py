@@ -88,7 +88,19 @@ def _checked(name: str, reading: object) -> Reading:
         )
     below, above, tolerance, gap, lag, walk = (value or 0.0 for value in numbers.values())
     flags = tuple(map(str, reading.flags))
-    return Reading(joules, reading.component, reading.method, below, above, tolerance, gap, flags, reason, lag, walk)
+    return Reading(
+        joules=joules,
+        component=reading.component,
+        method=reading.method,
+        below_joules=below,
+        above_joules=above,
+        tolerance=tolerance,
+        gap_seconds=gap,
+        flags=flags,
+        reason=reason,
+        lag_joules=lag,
+        walk_square_joules=walk,
+    )
 
 
 def _shown(value: object) -> str:

@@ -9,7 +9,6 @@ from typing import Final, Self
 from green_callbacks.policies._epoch_cost import LAST, Range
 from green_callbacks.policies._repeated_epochs import cost, costs, lost_rows
 from green_callbacks.records import History, Plan
-from green_callbacks.records.plan import epochs_done, last_epochs
 
 _FEWEST: Final = 3
 """The first is not counted, and one alone says nothing of its scatter."""
@@ -42,14 +41,14 @@ class Laps:
     @classmethod
     def of(cls, history: History, plan: Plan) -> Self | None:
         """Take the epochs, or else the parts, that have ended; None where there are too few, or no plan."""
-        epochs, lost = last_epochs(history, LAST + 1), lost_rows(history)
+        epochs, lost = history.last_epochs(LAST + 1), lost_rows(history)
         are_epochs = len(epochs) >= _FEWEST
         rows = epochs if are_epochs else _last_parts(history)
         ahead = _ahead(history, plan, rows, lost) if len(rows) >= _FEWEST else None
         if ahead is None:
             return None
-        done = epochs_done(history, rows[-1]) if are_epochs else history.finished_parts
-        since = done - epochs_done(history, rows[0]) if are_epochs else 0
+        done = history.epochs_done(rows[-1]) if are_epochs else history.finished_parts
+        since = done - history.epochs_done(rows[0]) if are_epochs else 0
         return cls(
             lost=lost,
             end=len(history) - 1,

@@ -6,7 +6,6 @@ from typing import NamedTuple
 from green_callbacks.policies._metric_values import whole
 from green_callbacks.records import History, Plan
 from green_callbacks.records.learning_rates import is_drop
-from green_callbacks.records.plan import next_epoch
 
 
 def drop_ahead(history: History, plan: Plan) -> int | None:
@@ -17,7 +16,7 @@ def drop_ahead(history: History, plan: Plan) -> int | None:
         plan: What is known ahead.
     """
     last = last_drop(plan)
-    return last if last is not None and last >= next_epoch(history) else None
+    return last if last is not None and last >= history.next_epoch else None
 
 
 def last_drop(plan: Plan) -> int | None:
@@ -42,7 +41,7 @@ def fresh_start(history: History, plan: Plan) -> int:
 
 
 def _last_planned(history: History, plan: Plan) -> int:
-    past = bisect_left(plan.learning_rate_drops, next_epoch(history))
+    past = bisect_left(plan.learning_rate_drops, history.next_epoch)
     if not past:
         return 0
     closed, drop = history.epoch_rows, plan.learning_rate_drops[past - 1]

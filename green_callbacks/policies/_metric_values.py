@@ -7,7 +7,6 @@ from math import inf, isfinite, log
 from typing import NamedTuple, Self, TypeVar
 
 from green_callbacks.records import Column, History
-from green_callbacks.records.plan import before
 
 Number = TypeVar("Number", int, float)
 
@@ -72,7 +71,7 @@ class Values:
         known = next(iter(kept), None)
         if known is None or known.fit_row != history.fit_row:
             first = bisect_left(column.rows, history.fit_row)
-            known = cls(history.fit_row, first, before(history, kwh), rises=rises)
+            known = cls(history.fit_row, first, history.before_fit(kwh), rises=rises)
             kept[:] = [known]
         return known, known.add(column, kwh, whole(column.rows, min(len(history), len(kwh))))
 

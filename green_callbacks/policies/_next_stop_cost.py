@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from green_callbacks.policies._repeated_epochs import cost, costs, lost_rows
 from green_callbacks.records import History, Plan
 from green_callbacks.records.coverage import what_counts
-from green_callbacks.records.plan import epochs_done, last_epochs
 
 _LAST: Final = 5
 _VALIDATION: Final = "validation"
@@ -44,7 +43,7 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
     if not history.part_rows:
         epoch = next_epoch(history, plan, cumulative)
         return None if epoch is None else ToCome(epoch, "the next epoch")
-    if plan.epochs is not None and epochs_done(history) >= plan.epochs:
+    if plan.epochs is not None and history.epochs_done() >= plan.epochs:
         return None
     lost = lost_rows(history)
     parts = [
@@ -106,8 +105,8 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
         the unit of the spend; None where no epoch has ended, or none is to come. Those of an earlier fit count until
         one of the present fit has ended.
     """
-    closed = last_epochs(history, _LAST + 1) or history.epoch_rows[-_LAST - 1 :]
-    if not closed or (plan.epochs is not None and epochs_done(history) >= plan.epochs):
+    closed = history.last_epochs(_LAST + 1) or history.epoch_rows[-_LAST - 1 :]
+    if not closed or (plan.epochs is not None and history.epochs_done() >= plan.epochs):
         return None
     if len(closed) <= _LAST:
         closed = [_row_before(history, closed[0]), *closed]

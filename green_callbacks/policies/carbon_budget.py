@@ -14,7 +14,6 @@ from green_callbacks.policies._option_checks import flag, number
 from green_callbacks.policies.base import Left
 from green_callbacks.policies.traits import budget_values
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.records.plan import epochs_done
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.units import Amount, described, parse_amount
 
@@ -230,6 +229,6 @@ def _checked_project(project: object) -> str:
 
 
 def _until_min_epochs(history: History, plan: Plan) -> str:
-    if not plan.min_epochs or epochs_done(history) >= plan.min_epochs:
+    if not plan.min_epochs or history.epochs_done() >= plan.min_epochs:
         return ""
     return f" The framework's min_epochs={plan.min_epochs} wins until then."

@@ -10,7 +10,6 @@ from green_callbacks.policies._epoch_cost import LAST, STEP_EPOCHS, Range, has_s
 from green_callbacks.policies._repeated_epochs import costs, lost_rows
 from green_callbacks.policies.base import Budget
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.records.plan import last_epochs
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
 
 __all__ = ["Forecast", "ForecastRecord", "Range", "forecast"]
@@ -165,7 +164,7 @@ def _before_step(history: History, plan: Plan, now: ForecastRecord) -> Range | N
 
 def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
     """Return what each of the last epochs took, with what lies outside epochs since the one before."""
-    return costs(lost_rows(history), cumulative, last_epochs(history, count + 1))
+    return costs(lost_rows(history), cumulative, history.last_epochs(count + 1))
 
 
 def _jumps(before: Range, expected: float) -> bool:

@@ -216,9 +216,10 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, flo
         The energy, and what it may be at least and at most, in J; None if no device was measured.
     """
     all_joules, lows, highs = [], [], []
-    for joules, _, method, _, low, high, _, tolerance, _ in devices.values():
+    for device in devices.values():
+        joules, low, high = device.joules, device.low_joules, device.high_joules
         if joules is not None:
-            gain = 0.0 if method == "modelled" else tolerance  # as sensor_gains() says
+            gain = 0.0 if device.method == "modelled" else device.tolerance  # as sensor_gains() says
             all_joules.append(joules)
             lows.append((joules if low is None else low) * (1 - gain))
             highs.append((joules if high is None else high) * (1 + gain))

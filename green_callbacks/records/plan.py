@@ -1,6 +1,6 @@
 """What is known ahead of a run."""
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -78,63 +78,62 @@ class Plan:
         return bool(self.epochs or self.steps or self.seconds or self.emissions_kg)
 
     def progress(self, history: History, row: int | None = None) -> float | None:
-        """Return the share of the plan that is done, by whichever of epochs, steps, time and emissions binds first.
+        """Return the share of the plan that is done, by the limit that binds first.
 
-        A plan is one of a fit: where the index of the epoch falls back, another model is trained, and all four count
-        from there. Of an open epoch the share of its steps counts, where its parts tell them.
+        Limits are epochs, steps, time and emissions. A plan belongs to one fit. So all four count from the beginning of
+        the present fit. In an open epoch, the share of its steps counts, if its parts report steps.
 
         Args:
             history: All records so far.
-            row: The record up to which to count, of the present fit. Defaults to the last.
+            row: Last record that counts, in the present fit. Defaults to the last record.
 
         Returns:
-            A share from 0, beyond 1 where the plan is overrun; None where nothing is planned.
+            A share from 0, above 1 if the plan is exceeded. None if nothing is planned.
         """
         used = self.used(history, len(history) - 1 if row is None else row)
         return max((amount / getattr(self, limit) for limit, amount in used.items()), default=None)
 
     def used(self, history: History, row: int) -> dict[str, float]:
-        """Return how much of each limit is used up, by the name of the field, in its unit; none that is not known.
+        """Return how much of each limit is used, by the name of its field and in its unit. Unknown limits are left out.
 
         Args:
             history: All records so far.
-            row: The record up to which to count, of the present fit.
+            row: Last record that counts, in the present fit.
         """
         used: dict[str, float] = {}
         if self.epochs:
-            part = _open_part(history, row)
+            part = history.open_part(row)
             share = 0.0 if part is None else self._passed(history, row, part)
-            if self.epochs != 1 or share is not None:  # of a single epoch nothing else is known
-                used["epochs"] = _done(history, row, part) + min(share or 0.0, 1.0)
+            if self.epochs != 1 or share is not None:  # nothing else is known of a single epoch
+                used["epochs"] = history.epochs_done(row) + min(share or 0.0, 1.0)
         if self.steps and (steps := history.steps_at(row)) is not None:
             used["steps"] = steps
         if self.seconds:
-            used["seconds"] = _spent(history, history.cumulative_seconds, row)
+            used["seconds"] = history.since_fit(history.cumulative_seconds, row)
         if self.emissions_kg:
-            used["emissions_kg"] = _spent(history, history.cumulative_kg, row)
+            used["emissions_kg"] = history.since_fit(history.cumulative_kg, row)
         return used
 
     def open_share(self, history: History, row: int) -> float | None:
-        """Return how much of the open epoch is done, 0 to 1; None where that is not known, or it is longer than known.
+        """Return the share of the open epoch that is done, 0 to 1. None if unknown, or if the epoch is too long.
 
-        Steps are compared with steps of the same run: those of the longest of the last epochs that have ended.
-        ``epoch_steps`` stands in for them in the first epoch alone, so that a wrong one never moves the progress by
-        more than an epoch.
+        Steps are compared with the longest of the last epochs of the same run. ``epoch_steps`` replaces them only in
+        the first epoch. So a wrong value never moves the progress by more than an epoch.
 
         Args:
             history: All records so far.
-            row: The record up to which to count, of the present fit.
+            row: Last record that counts, in the present fit.
         """
-        part = _open_part(history, row)
+        part = history.open_part(row)
         share = 0.0 if part is None else self._passed(history, row, part)
         return None if share is None or share > 1 else share
 
     def _passed(self, history: History, row: int, part: int) -> float | None:
-        """Return the steps of the open epoch as a share of those that it is known to take, which may be too few."""
-        closed = last_epochs(history, _LENGTH_EPOCHS + 1, row)
+        """Return the steps of the open epoch as a share of its expected steps, above 1 if it has more."""
+        closed = history.last_epochs(_LENGTH_EPOCHS + 1, row)
         steps, ends = history.steps_at(part), [history.steps_at(each) for each in closed]
         length, begin = self.epoch_steps, ends[-1] if ends else _first_steps(history, self.epoch_steps)
-        if 0 < len(ends) <= _LENGTH_EPOCHS and _is_first(history, closed[0]):
+        if 0 < len(ends) <= _LENGTH_EPOCHS and history.is_first_epoch(closed[0]):
             ends = [0, *ends]
         if len(ends) > 1:
             length = _longest(ends)
@@ -149,25 +148,11 @@ def _longest(ends: Sequence[int | None]) -> int | None:
 
 
 def _first_steps(history: History, epoch_steps: int | None) -> int | None:
-    """Return the steps before the first epoch of the present fit, which is open; at most those of its first part."""
+    """Return the steps before the open first epoch of the present fit, at most the steps of its first part."""
     first = history.part_rows[bisect_left(history.part_rows, history.fit_row)]
     steps = history.steps_at(first)
     begins_at_zero = steps is not None and epoch_steps is not None and steps <= epoch_steps
-    return 0 if begins_at_zero and _is_first(history, first) else steps
-
-
-def _is_first(history: History, row: int) -> bool:
-    """Tell whether a record is of the first epoch of a training, rather than of one that was resumed."""
-    return history.epoch_at(row) == _numbered_from(history)
-
-
-def _open_part(history: History, row: int) -> int | None:
-    """Return the last part of the epoch that is open at a row; None where none is, or where it has no part yet."""
-    parts, closed = history.part_rows, history.epoch_rows
-    before, ended = bisect_right(parts, row), bisect_right(closed, row)
-    if not before or parts[before - 1] < history.fit_row or (ended and closed[ended - 1] > parts[before - 1]):
-        return None
-    return parts[before - 1]
+    return 0 if begins_at_zero and history.is_first_epoch(first) else steps
 
 
 def _planned_count(name: str, value: object) -> int:
@@ -190,99 +175,6 @@ def _planned_amount(name: str, value: object) -> float:
 def _cannot_be(name: str, value: object, expected: str) -> ConfigurationError:
     msg = f"{name} of a plan is {expected}, or left out where it is not known; not {described(value)}."
     return ConfigurationError(msg)
-
-
-def _spent(history: History, cumulative: Sequence[float], row: int) -> float:
-    return cumulative[row] - before(history, cumulative) if row >= history.fit_row else 0.0
-
-
-def epochs_done(history: History, row: int | None = None) -> int:
-    """Return how many epochs of the present fit are done, those before the first record of a resumed run included.
-
-    Args:
-        history: All records so far.
-        row: The record up to which to count, of the present fit. Defaults to the last.
-    """
-    last = len(history) - 1 if row is None else row
-    return _done(history, last, _open_part(history, last))
-
-
-def _done(history: History, row: int, part: int | None) -> int:
-    """Return how many epochs are done, where a part is the last of an epoch that is open."""
-    closed = last_epochs(history, 1, row)
-    done = 0 if part is None else _count(history, part) - 1
-    return max(done, _count(history, closed[-1]) if closed else 0, 0)
-
-
-def _count(history: History, row: int) -> int:
-    """Return which epoch of the training a record is of, counted from 1."""
-    return (history.epoch_at(row) or 0) + 1 - _numbered_from(history)
-
-
-def next_epoch(history: History) -> int:
-    """Return the index that the epoch after those that are done has, as the run numbers them.
-
-    Args:
-        history: All records so far.
-    """
-    return epochs_done(history) + _numbered_from(history)
-
-
-def _numbered_from(history: History) -> int:
-    """Return the index of the first epoch: 1 where the present fit begins with that, else 0."""
-    known: dict[int, int] = history.memo((__name__, "numbered from"), dict)
-    both, fit_row = (history.epoch_rows, history.part_rows), history.fit_row
-    if fit_row not in known:
-        first = min((rows[at] for rows in both if (at := bisect_left(rows, fit_row)) < len(rows)), default=None)
-        if first is None:
-            return 0
-        known[fit_row] = 0 if history.is_thinned else _number(history, first)  # its rows may stand for several epochs
-    return known[fit_row]
-
-
-def _number(history: History, first: int) -> int:
-    """Return 1 where a row is of epoch 1, and no epoch 0 was cut short before it; else 0."""
-    rows = range(history.fit_row, first)
-    return int(history.epoch_at(first) == 1 and all(history.epoch_at(row) != 0 for row in rows))
-
-
-def seconds_before(history: History, epoch: int, unrecorded_seconds: float = 0.0) -> float:
-    """Return the time in s that the fit which goes on with an epoch has taken; 0 if the epoch begins a new fit.
-
-    Args:
-        history: All records so far.
-        epoch: Index of the epoch, which has just begun.
-        unrecorded_seconds: Time since the last record, which will be recorded with the epoch.
-    """
-    epochs = (history.epoch_at(row) for row in range(len(history) - 1, -1, -1))
-    latest = next((each for each in epochs if each is not None), epoch)
-    if epoch < latest:
-        return 0.0
-    return history.duration_seconds - before(history, history.cumulative_seconds) + unrecorded_seconds
-
-
-def last_epochs(history: History, count: int, row: int | None = None) -> Sequence[int]:
-    """Return the rows at which the last epochs of the present fit were closed.
-
-    Args:
-        history: All records so far.
-        count: The most rows to return.
-        row: The record up to which to look. Defaults to the last.
-    """
-    rows = history.epoch_rows
-    end = len(rows) if row is None else bisect_right(rows, row)
-    rows = rows[max(end - count, 0) : end]
-    return rows[bisect_left(rows, history.fit_row) :] if history.fit_row else rows
-
-
-def before(history: History, cumulative: Sequence[float]) -> float:
-    """Return what was spent before the present fit.
-
-    Args:
-        history: All records so far.
-        cumulative: What was spent up to and with each record, in any unit.
-    """
-    return cumulative[history.fit_row - 1] if history.fit_row else 0.0
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:

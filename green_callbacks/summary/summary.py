@@ -9,7 +9,6 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import direction, quality_metric
 from green_callbacks.records import WORLD, EpochRecord, RunRecord
 from green_callbacks.records.coverage import is_whole, missing, what_counts, who_else
-from green_callbacks.records.plan import epochs_done
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.sinks.base import RunContext, Sink
 from green_callbacks.summary.epoch_table import table
@@ -164,7 +163,7 @@ def _ending(run: RunRecord, context: RunContext) -> str:
 def _is_as_planned(context: RunContext) -> bool:
     """Tell whether the last fit reached its planned epochs, or else its planned steps, time or emissions."""
     plan, history = context.plan, context.history
-    if plan.epochs and epochs_done(history) >= plan.epochs:
+    if plan.epochs and history.epochs_done() >= plan.epochs:
         return True
     return (replace(plan, epochs=None).progress(history) or 0.0) >= _WHOLE
 

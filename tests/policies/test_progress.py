@@ -1,7 +1,6 @@
 import pytest
 
 from green_callbacks.records import EpochRecord, History, Plan
-from green_callbacks.records.plan import epochs_done
 
 HISTORY = History(
     EpochRecord.scripted(epoch=at, emissions_kg=0.1, duration_seconds=10.0, step=100 * (at + 1)) for at in range(4)
@@ -44,10 +43,10 @@ def test_a_second_fit_has_its_plan_before_it(plan):
 
 
 def test_an_open_first_epoch_of_a_second_fit_is_not_done():
-    assert epochs_done(second_fit(closed=False)) == 0
-    assert epochs_done(second_fit(closed=True)) == 1
+    assert second_fit(closed=False).epochs_done() == 0
+    assert second_fit(closed=True).epochs_done() == 1
 
 
 def test_epochs_before_a_resumed_history_count():
-    assert epochs_done(History([EpochRecord.scripted(epoch=6)])) == 7
-    assert epochs_done(History()) == 0
+    assert History([EpochRecord.scripted(epoch=6)]).epochs_done() == 7
+    assert History().epochs_done() == 0

@@ -1,7 +1,6 @@
 import pytest
 
 from green_callbacks import EpochRecord, History, Plan
-from green_callbacks.records.plan import epochs_done
 
 HISTORY = History(
     [
@@ -29,8 +28,8 @@ def test_what_binds_first_tells_the_progress(plan, progress):
 
 def test_nothing_done_is_no_progress():
     assert Plan(epochs=10, steps=10).progress(History()) == 0.0
-    assert epochs_done(History()) == 0
+    assert History().epochs_done() == 0
 
 
 def test_epochs_before_the_first_record_count_as_done():
-    assert epochs_done(HISTORY) == 5
+    assert HISTORY.epochs_done() == 5

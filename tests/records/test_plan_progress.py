@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks import EpochRecord, History, Plan
-from green_callbacks.records.plan import decode_plan, encode_plan, epochs_done, next_epoch, seconds_before
+from green_callbacks.records.plan import decode_plan, encode_plan
 
 
 def part(epoch, step=None):
@@ -108,13 +108,13 @@ def test_a_count_of_steps_that_goes_on_over_fits_is_compared_with_itself():
 @pytest.mark.parametrize("first", [0, 1])
 def test_epochs_may_be_numbered_from_one(first):
     history = History(end(first + at) for at in range(4))
-    assert (epochs_done(history), next_epoch(history)) == (4, 4 + first)
+    assert (history.epochs_done(), history.next_epoch) == (4, 4 + first)
     assert Plan(epochs=4).progress(history) == 1.0
 
 
 def test_a_first_epoch_that_was_cut_short_is_still_the_first():
     history = History([end(0)._replace(complete=False), end(1), end(2)])
-    assert epochs_done(history) == 3
+    assert history.epochs_done() == 3
 
 
 def test_epochs_that_are_not_recorded_are_done():
@@ -129,11 +129,11 @@ def test_a_limit_of_steps_is_none_where_nobody_tells_them():
 
 def test_a_fit_that_begins_has_taken_no_time():
     history = History([EpochRecord.scripted(epoch=at, duration_seconds=10.0) for at in range(3)])
-    assert seconds_before(history, 3, 2.0) == 32.0
-    assert seconds_before(history, 0, 2.0) == 0.0
+    assert history.fit_seconds(3, 2.0) == 32.0
+    assert history.fit_seconds(0, 2.0) == 0.0
     history.append(EpochRecord.scripted(epoch=0, duration_seconds=10.0))
-    assert seconds_before(history, 1, 2.0) == 12.0
-    assert seconds_before(History(), 0, 2.0) == 2.0
+    assert history.fit_seconds(1, 2.0) == 12.0
+    assert History().fit_seconds(0, 2.0) == 2.0
 
 
 def test_a_plan_is_written_and_read_whole():

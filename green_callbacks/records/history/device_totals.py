@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.history.columns import total
-from green_callbacks.records.history.rows import DEVICE_NUMBERS, Rows
+from green_callbacks.records.history.row_layout import DEVICE_NUMBERS
+from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.methods import METHODS, Method
 
 
@@ -45,7 +46,15 @@ def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceE
     gap_seconds = sum(rows.gaps[name].until(length).values) if name in rows.gaps else 0.0
     flags = tuple(sorted({flag for label in labels for flag in label.flags}))
     return DeviceEnergy(
-        joules, least.component, least.method, duration_seconds, low, high, gap_seconds, least.tolerance, flags
+        joules=joules,
+        component=least.component,
+        method=least.method,
+        duration_seconds=duration_seconds,
+        low_joules=low,
+        high_joules=high,
+        gap_seconds=gap_seconds,
+        tolerance=least.tolerance,
+        flags=flags,
     )
 
 

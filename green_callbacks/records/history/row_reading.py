@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history.columns import known, total
-from green_callbacks.records.history.rows import CLOSES, COMPLETE, NONE, PHASE_NUMBERS, Rows, until
+from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, NONE, PHASE_NUMBERS
+from green_callbacks.records.history.rows import Rows, until
 
 
 def record_at(rows: Rows, row: int) -> EpochRecord:
@@ -48,7 +49,15 @@ def devices_of(rows: Rows, row: int, duration_seconds: float) -> dict[str, Devic
         joules, low, high = energy
         gap_seconds = (rows.gaps[name].get(row) or 0.0) if name in rows.gaps else 0.0
         devices[name] = DeviceEnergy(
-            joules, component, method, duration_seconds, low, high, gap_seconds, tolerance, flags
+            joules=joules,
+            component=component,
+            method=method,
+            duration_seconds=duration_seconds,
+            low_joules=low,
+            high_joules=high,
+            gap_seconds=gap_seconds,
+            tolerance=tolerance,
+            flags=flags,
         )
     return devices
 

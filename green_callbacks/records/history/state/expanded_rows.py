@@ -7,7 +7,8 @@ from operator import xor
 from typing import Any, Final
 
 from green_callbacks.records.history.columns import Numbers, Shared, Sparse
-from green_callbacks.records.history.rows import CLOSES, COMPLETE, DENSE, SPARSE, Rows, put
+from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, DENSE, SPARSE
+from green_callbacks.records.history.rows import Rows, put
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker
 from green_callbacks.records.history.state.rows_codec import MOST_ROWS, check_finite, check_merged, read_sparse

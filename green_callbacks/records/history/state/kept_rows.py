@@ -7,7 +7,8 @@ from math import inf, isfinite
 from typing import Final, NamedTuple
 
 from green_callbacks.records.history.columns import Column
-from green_callbacks.records.history.rows import NONE, Rows, until
+from green_callbacks.records.history.row_layout import NONE
+from green_callbacks.records.history.rows import Rows, until
 
 EXACT_EPOCHS: Final = 510
 """Last epochs that stay apart: a forecast looks back at 500 of them."""

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import total_energy
 from green_callbacks.records.history.columns import Column, Numbers, Sparse, total
-from green_callbacks.records.history.rows import DEVICE_NUMBERS, PHASE_NUMBERS, SPARSE, DeviceLabels, Rows
+from green_callbacks.records.history.row_layout import DEVICE_NUMBERS, PHASE_NUMBERS, SPARSE, DeviceLabels
+from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.methods import METHODS, Method
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
@@ -167,7 +168,16 @@ def _intensity(rows: Rows, first: int, end: int, pue: float, devices: dict[str, 
 
 def _energy(device: _Device) -> DeviceEnergy:
     joules, low, high = (None if isnan(number) else number for number in device[-DEVICE_NUMBERS:])
-    return DeviceEnergy(joules, device.component, device.method, 0.0, low, high, 0.0, device.tolerance, device.flags)
+    return DeviceEnergy(
+        joules=joules,
+        component=device.component,
+        method=device.method,
+        duration_seconds=0.0,
+        low_joules=low,
+        high_joules=high,
+        tolerance=device.tolerance,
+        flags=device.flags,
+    )
 
 
 def merged(rows: Rows, blocks: Sequence[Block]) -> Rows:

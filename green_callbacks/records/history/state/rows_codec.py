@@ -7,7 +7,7 @@ from math import nan
 from typing import Any, Final, get_args
 
 from green_callbacks.records.history.columns import Numbers, Shared, Sparse, known
-from green_callbacks.records.history.rows import (
+from green_callbacks.records.history.row_layout import (
     CLOSES,
     COMPLETE,
     DENSE,
@@ -16,8 +16,8 @@ from green_callbacks.records.history.rows import (
     PHASE_NUMBERS,
     SPARSE,
     DeviceLabels,
-    Rows,
 )
+from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
 from green_callbacks.records.intensity import FoundBy, Intensity

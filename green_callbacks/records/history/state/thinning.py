@@ -18,7 +18,8 @@ from math import isnan
 from typing import Any, Final
 
 from green_callbacks.records.history.columns import Sparse
-from green_callbacks.records.history.rows import NONE, Rows, until
+from green_callbacks.records.history.row_layout import NONE
+from green_callbacks.records.history.rows import Rows, until
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.expanded_rows import Interpolation, expanded, mixed
 from green_callbacks.records.history.state.kept_rows import Kept, what_is_kept

@@ -1,0 +1,160 @@
+"""What the records of a history add up to."""
+
+from collections.abc import Sequence
+from math import isnan, nan
+
+from green_callbacks.records.coverage import is_missing, is_whole
+from green_callbacks.records.device import DeviceEnergy
+from green_callbacks.records.history.columns import known, total
+from green_callbacks.records.history.device_totals import device_totals, measured_joules
+from green_callbacks.records.history.row_layout import NONE
+from green_callbacks.records.history.row_reading import joules_where
+from green_callbacks.records.history.rows import Rows
+from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.reference import reference_kg
+
+
+class Cumulative:
+    """Sums over all records of a history. Amounts that were not measured are not in them."""
+
+    def __init__(self) -> None:
+        self._rows = Rows()
+
+    @property
+    def emissions_kg(self) -> float:
+        """Emissions of all records, in kgCO2e."""
+        return self._last(self.cumulative_kg)
+
+    @property
+    def facility_kwh(self) -> float:
+        """Facility energy of all records, in kWh."""
+        return self._last(self.cumulative_kwh)
+
+    @property
+    def reference_kg(self) -> float:
+        """Emissions of that energy at the world average of 2025 (458.3 g/kWh), in kgCO2e."""
+        return reference_kg(self.facility_kwh)
+
+    @property
+    def duration_seconds(self) -> float:
+        """Accounted time of all records, in s."""
+        return self._last(self.cumulative_seconds)
+
+    @property
+    def cumulative_kg(self) -> Sequence[float]:
+        """Emissions up to and including each record, in kgCO2e. Must not be changed."""
+        kg: Sequence[float] = self._rows.dense("kg")
+        return kg
+
+    @property
+    def cumulative_kwh(self) -> Sequence[float]:
+        """Facility energy up to and including each record, in kWh. Must not be changed."""
+        kwh: Sequence[float] = self._rows.dense("kwh")
+        return kwh
+
+    @property
+    def cumulative_seconds(self) -> Sequence[float]:
+        """Accounted time up to and including each record, in s. Must not be changed."""
+        seconds: Sequence[float] = self._rows.dense("seconds")
+        return seconds
+
+    @property
+    def energy_joules(self) -> float | None:
+        """Energy of all records, in J. None if nothing was measured."""
+        return total(self._rows.dense("joules"))
+
+    @property
+    def epochs_joules(self) -> float | None:
+        """Energy of the records inside epochs, in J. None if nothing was measured."""
+        return joules_where(self._rows, outside=False)
+
+    @property
+    def outside_joules(self) -> float | None:
+        """Energy of the records outside epochs, in J. None if nothing was measured."""
+        return joules_where(self._rows, outside=True)
+
+    @property
+    def samples_joules(self) -> float | None:
+        """Energy of the records with training samples, in J. These lie inside epochs, or in epochs that were repeated.
+
+        None if nothing was measured.
+        """
+        rows, inside = self._rows, self.epochs_joules
+        seen = rows.samples.until(rows.length).rows
+        again = (rows.joules[row] for row in seen if rows.epoch[row] == NONE)
+        return total((nan if inside is None else inside, *again))
+
+    @property
+    def emissions_low_kg(self) -> float | None:
+        """Sum of the lower bounds of all emissions, in kgCO2e. None if nothing was measured."""
+        return self._last(self._rows.dense("low_kg")) if self._has_energy else None
+
+    @property
+    def emissions_high_kg(self) -> float | None:
+        """Sum of the upper bounds of all emissions, in kgCO2e. None if nothing was measured."""
+        return self._last(self._rows.dense("high_kg")) if self._has_energy else None
+
+    @property
+    def _has_energy(self) -> bool:
+        return any(not isnan(joules) for joules in self._rows.dense("joules"))
+
+    def facility_kwh_by_intensity(self) -> dict[Intensity, float]:
+        """Return the facility energy in kWh by carbon intensity, in the order of first use."""
+        rows, before_kwh = self._rows, 0.0
+        distinct = rows.intensity.used(rows.length)
+        energies = [0.0] * len(distinct)
+        for index, kwh in zip(rows.intensity.index, rows.dense("kwh"), strict=False):
+            energies[index] += kwh - before_kwh
+            before_kwh = kwh
+        return dict(zip(distinct, energies, strict=True))
+
+    def device_totals(self) -> dict[str, DeviceEnergy]:
+        """Return the energy of every device over the whole run, labeled with its least direct method."""
+        return device_totals(self._rows, self.duration_seconds)
+
+    @property
+    def measured_share(self) -> float | None:
+        """Share of the energy that comes from a counter or from sampled power, 0 to 1.
+
+        None if there is no energy, or if a GPU was used and not measured, because nothing is known of its energy.
+        """
+        joules = self.energy_joules
+        return measured_joules(self._rows) / joules if joules and is_whole(self.device_totals()) else None
+
+    @property
+    def misses_gpu(self) -> bool:
+        """Whether an accelerator of the last record was not measured. Takes about 1 µs."""
+        rows = self._rows
+        last = rows.length - 1
+        if last < 0:
+            return False
+        _, components, _, _, flags = rows.devices.get(last)
+        begin = rows.device_begins[last]
+        joules = map(known, rows.device_numbers[begin : begin + len(components)])
+        return any(map(is_missing, joules, components, flags))
+
+    @property
+    def samples(self) -> int | None:
+        """Training samples of all records. None if unknown."""
+        rows = self._rows
+        return _whole_sum(rows.samples.until(rows.length).values)
+
+    @property
+    def tokens(self) -> int | None:
+        """Training tokens of all records. None if unknown."""
+        rows = self._rows
+        return _whole_sum(rows.tokens.until(rows.length).values)
+
+    @property
+    def flops(self) -> float | None:
+        """Floating-point operations of all records. None if unknown."""
+        rows = self._rows
+        values = rows.flops.until(rows.length).values
+        return sum(values) if values else None
+
+    def _last(self, sums: Sequence[float]) -> float:
+        return sums[-1] if sums else 0.0
+
+
+def _whole_sum(values: Sequence[float]) -> int | None:
+    return int(sum(values)) if values else None
