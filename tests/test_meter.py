@@ -351,7 +351,7 @@ def test_a_source_that_does_not_open_in_time_is_left_out_and_closed_when_it_does
     meter = metered(clock, hanging, good)
     assert meter.open_sources == (good,)
     (said,) = caplog.records
-    assert said.message.startswith("Hanging did not open within 0 s: its devices are not measured.")
+    assert said.message.startswith("Hanging did not open within 0 s. Its devices are not measured.")
     assert lap(meter, clock).keys() == {"gpu:1"}
     meter.close()
     hanging.gate.set()

@@ -1,4 +1,4 @@
-"""Where joules come from: one file for each kind of sensor."""
+"""Where joules come from. Each file or folder reads one kind of sensor."""
 
 from green_callbacks.sources.amd.source import AmdSmiSource
 from green_callbacks.sources.apple import AppleSiliconSource

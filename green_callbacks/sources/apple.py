@@ -1,4 +1,4 @@
-"""Macs with Apple Silicon, by the energy that macOS tells of the parts of the chip."""
+"""Macs with Apple Silicon, by the energy that macOS reports for the parts of the chip."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,21 +15,25 @@ from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.units import MILLIJOULES_PER_JOULE, finite_number
 
 _FIELDS: Final = {"cpu": "cpu_total_mj", "gpu": "gpu_mj", "dram": "dram_mj", "ane": "ane_mj"}
-"""Totals of ``zeus_apple_silicon.AppleEnergyMetrics`` by component, none of which contains another. Left out is the
-memory of the GPU (``gpu_sram_mj``), as nobody says whether the GPU contains it."""
+"""Totals of ``zeus_apple_silicon.AppleEnergyMetrics`` by component, none of which contains another.
+
+The memory of the GPU (``gpu_sram_mj``) is left out, because nobody states whether the GPU contains it.
+"""
 _MAY_BE_UNUSED: Final = "ane"
-"""The neural engine: that it used nothing since the machine started is no sign that it is not metered."""
-_TOLERANCE: Final = 0.40
-"""A convention, as wide as for our own model of processors: Apple states no accuracy, and calls it estimated."""
+"""The neural engine. Even if it has used nothing since the machine started, it may be metered."""
+_APPLE_TOLERANCE: Final = 0.40
+"""Relative tolerance (by convention, as for our model of processors). Apple calls the energy estimated."""
 
 
-_LARGEST_WATTS: Final = 500.0
-"""More than any part of a chip draws, in W: a whole Mac Studio is sold with a power supply of 480 W."""
-_STILL_SECONDS: Final = {"cpu": 0.8, "gpu": None, "dram": 5.0, "ane": None}
-"""How long a counter may stand still, in s; None for the parts that the chip switches off. The processor runs whoever
-asks, and memory refreshes itself."""
-_POLL_SECONDS: Final = 1.0
-"""How often the counters are read, in s, to notice one that stands still."""
+_LARGEST_PART_WATTS: Final = 500.0
+"""Power that no part of a chip draws, in W. A whole Mac Studio is sold with a power supply of 480 W."""
+_PART_STILL_SECONDS: Final = {"cpu": 0.8, "gpu": None, "dram": 5.0, "ane": None}
+"""Longest standstill of a counter, in s. None for the parts that the chip switches off.
+
+The processor runs while we ask, and memory refreshes itself.
+"""
+_APPLE_POLL_SECONDS: Final = 1.0
+"""Interval between two readings of the counters, in s, to notice a standstill (by convention)."""
 _REMEDY: Final = "Try a later zeus-apple-silicon, or use CpuModelSource()."
 
 
@@ -38,10 +42,10 @@ class _Chip:
     """The chip.
 
     Attributes:
-        monitor: What tells of it.
+        monitor: Object of the library that reports the energies.
         process: Id of the process that opened it.
-        parts: Counter of each part that is metered.
-        read_at: When they were read, in monotonic s.
+        parts: Counter of each metered part.
+        read_at: Monotonic time of the last reading, in s.
     """
 
     monitor: Any
@@ -53,29 +57,34 @@ class _Chip:
 class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
     """The processors, graphics, memory and neural engine of a Mac with Apple Silicon.
 
-    It needs no root. macOS estimates these energies from what the parts do, rather than measuring them (``man
-    powermetrics``), so they are labelled as modelled, ±40 %. The devices are ``cpu:apple``, ``gpu:apple``,
-    ``dram:apple`` and ``ane:apple``; not every chip tells of all. They are the whole machine's, whoever uses them,
-    but for the display, the disk, and what the power supply loses.
+    It needs no root. macOS estimates these energies from activity and does not measure them (``man powermetrics``). So
+    they are labeled as modelled, ±40 %. The devices are ``cpu:apple``, ``gpu:apple``, ``dram:apple`` and ``ane:apple``,
+    but not every chip reports all of them. They cover the whole machine, whoever uses it, without the display, the
+    disk, and the losses of the power supply.
 
-    It takes ``zeus-apple-silicon`` (``pip install "green-callbacks[apple]"``), which reads the energy model of Apple's
-    IOReport, in mJ. Tested on fakes only: no such machine was at hand.
+    It needs ``zeus-apple-silicon`` (``pip install "green-callbacks[apple]"``), which reads the energy model of Apple's
+    IOReport, in mJ. It was tested only with fakes, because no such machine was available.
 
     Args:
-        clock: The time.
+        clock: The clock. Defaults to the machine's.
+
+    Example:
+        >>> source = AppleSiliconSource()
+        >>> source.read()  # a closed source has no devices
+        {}
     """
 
     def __init__(self, *, clock: Clock = SYSTEM_CLOCK) -> None:
         super().__init__()
         self._clock = clock
-        self.poll_seconds = _POLL_SECONDS
+        self.poll_seconds = _APPLE_POLL_SECONDS
 
     def _begin(self) -> Guarded[_Chip]:
         monitor = _monitor()
         told = _told(monitor)
         if isinstance(told, str) or not told:
-            reason = told or "nothing is told"
-            msg = f"macOS does not tell the energy of this chip ({reason}): try a later zeus-apple-silicon."
+            reason = told or "nothing is reported"
+            msg = f"macOS does not report the energy of this chip ({reason}). Try a later zeus-apple-silicon."
             raise SourceUnavailableError(msg)
         now = self._clock.monotonic()
         parts = {name: CountedEnergy(_limits(name), Account(now)).taken(joules, now) for name, joules in told.items()}
@@ -85,26 +94,26 @@ class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
         """Read every part.
 
         Returns:
-            A reading for each part of the chip that is metered; nothing while the source is closed.
+            A reading for each metered part of the chip. Empty while the source is closed.
         """
         live = self._live
-        # Apple's frameworks do not live through a fork.
+        # Apple's frameworks do not survive a fork.
         if live is None or live.state.process != process_id():
             return {}
         chip = live.carry_on(self._read_on)
         if self._live is live:
             self._warn(chip)
         return {
-            f"{name}:apple": part.reading(chip.read_at, name, "modelled", tolerance=_TOLERANCE)
+            f"{name}:apple": part.reading(chip.read_at, name, "modelled", tolerance=_APPLE_TOLERANCE)
             for name, part in chip.parts.items()
         }
 
     def poll(self) -> None:
-        """Read every part, so that a counter that stands still is noticed."""
+        """Read every part, so that a standstill is noticed."""
         self.read()
 
     def describe(self) -> Mapping[str, DeviceInfo]:
-        """Return the product of every part; macOS tells no other name of it here."""
+        """Return the product of every part. macOS gives no other name for it here."""
         live = self._live
         return (
             {} if live is None else {f"{name}:apple": DeviceInfo(product="Apple Silicon") for name in live.state.parts}
@@ -122,7 +131,7 @@ class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
 
 
 def _limits(name: str) -> CounterLimits:
-    return CounterLimits(largest_watts=_LARGEST_WATTS, still_seconds=_STILL_SECONDS[name])
+    return CounterLimits(largest_watts=_LARGEST_PART_WATTS, still_seconds=_PART_STILL_SECONDS[name])
 
 
 def is_apple_silicon() -> bool:
@@ -142,18 +151,18 @@ def _monitor() -> Any:  # noqa: ANN401  the binding is untyped
         return AppleEnergyMonitor()
     except ImportError as error:
         msg = (
-            "The energy of Apple Silicon is not read: zeus-apple-silicon is missing; run "
+            "The energy of Apple Silicon is not read, because zeus-apple-silicon is missing. Run "
             '`pip install "green-callbacks[apple]"`.'
         )
         raise SourceUnavailableError(msg) from error
-    # An extension in C++: which exceptions it raises cannot be known here, and none may end a training run.
+    # The exceptions of this C++ extension cannot be known here, and none may end a training run.
     except Exception as error:
-        msg = f"macOS does not tell the energy of this chip ({error}): try a later zeus-apple-silicon."
+        msg = f"macOS does not report the energy of this chip ({error}). Try a later zeus-apple-silicon."
         raise SourceUnavailableError(msg) from error
 
 
 def _told(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding is untyped
-    """Return the energy of each part that is metered, in J; or why nothing is told."""
+    """Return the energy of each metered part, in J, or the reason why nothing is reported."""
     try:
         metrics = monitor.get_cumulative_energy()
         fields = {name: getattr(metrics, field, None) for name, field in _FIELDS.items()}
@@ -163,7 +172,7 @@ def _told(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding 
             for name, value in millijoules.items()
             if value > 0 or (value == 0 and name == _MAY_BE_UNUSED)
         }
-    # As above. Nothing is hidden: the reason is logged and stands in the reading.
+    # As above. The reason is logged, and stands in the reading.
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"
 
@@ -172,4 +181,4 @@ def _carried_on(name: str, part: CountedEnergy, told: Mapping[str, float] | str,
     if isinstance(told, str):
         return part.lost(told)
     joules = told.get(name)
-    return part.lost("macOS no longer tells its energy") if joules is None else part.taken(joules, now)
+    return part.lost("macOS no longer reports its energy") if joules is None else part.taken(joules, now)

@@ -1,4 +1,4 @@
-"""What every source of joules promises."""
+"""The contract of every source of energy."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -9,60 +9,73 @@ from green_callbacks.records import DeviceInfo, Reading
 class EnergySource(ABC):
     """A sensor, or a family of sensors, read as cumulative counters.
 
-    The constructor takes options and creates nothing live, so that a source pickles, deep-copies and forks. What is
-    live is created by :meth:`open` and dropped by :meth:`close` and by pickling. Once open, a source never raises:
-    a device that does not answer keeps what it had and says why in its reading.
+    The constructor takes options and creates nothing live, so that a source pickles, deep-copies and forks.
+    :meth:`open` creates the live state. :meth:`close` and pickling drop it. An open source never raises. A device that
+    does not answer keeps its energy and gives a reason in its reading.
+
+    Example:
+        >>> from green_callbacks.records import Reading
+        >>> class FixedSource(EnergySource):
+        ...     def read(self):
+        ...         return {"gpu:0": Reading(joules=42.0, component="gpu", method="counter")}
+        >>> FixedSource().read()["gpu:0"].joules
+        42.0
     """
 
     poll_seconds: float | None = None
-    """How often :meth:`poll` wants to be called on the worker, in s; None for never. May be set per object."""
+    """Interval between two calls of :meth:`poll` on the worker, in s. None for no calls. It may differ by object."""
 
     is_instant: bool = False
-    """Whether :meth:`read` only looks at memory of this process. Every other source asks a driver or a file, which may
-    be slow or never answer, so it is read on a thread that training need not wait for."""
+    """Whether :meth:`read` only reads memory of this process.
+
+    Every other source asks a driver or a file, which may be slow or never answer. So it is read on a thread for which
+    training need not wait.
+    """
 
     lively_seconds: float = 0.0
-    """How long after an answer the next :meth:`read` is trusted not to hang, in s, and needs no thread of its own. 0
-    for a source of which nothing is known."""
+    """Time after an answer, in s, in which the next :meth:`read` is trusted not to hang and needs no thread of its own.
+
+    It is 0 for a source without experience.
+    """
 
     def open(self) -> None:
         """Find the devices.
 
-        Safe to call again; a closed source can be opened again.
+        Safe to call again. A closed source can be opened again.
 
         Raises:
-            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
+            SourceUnavailableError: Nothing can be measured here. The message names the remedy.
         """
 
     @abstractmethod
     def read(self) -> Mapping[str, Reading]:
-        """Read every device, now, without waiting.
+        """Read every device now, without waiting.
 
-        Work queued on a device but not done is not waited for: its energy falls into the next lap.
+        Work that is queued on a device is not waited for. Its energy falls into the next lap.
 
         Returns:
-            A cumulative reading for every device by name. A name tells the device apart on its host, e.g.
-            ``gpu:GPU-8932f937`` or ``cpu:package-0``, and stays the same while the source is open.
+            A cumulative reading for every device by name. A name identifies the device on its host, e.g.
+            ``gpu:GPU-8932f937`` or ``cpu:package-0``. It stays the same while the source is open.
         """
 
     def read_settled(self) -> Mapping[str, Reading]:
-        """Read every device at a refresh of its counter; may wait for one.
+        """Read every device at a refresh of its counter. This may wait for a refresh.
 
         Returns:
-            As :meth:`read`, with the narrowest bounds that the sensor allows.
+            Readings as from :meth:`read`, with the narrowest bounds that the sensor allows.
         """
         return self.read()
 
     def poll(self) -> None:
-        """Do what must be done now and then, on the worker's thread: sample, keep a phase, look for wraps."""
+        """Do periodic work on the worker's thread, such as sampling, following a phase, or noticing a wrap."""
 
     def describe(self) -> Mapping[str, DeviceInfo]:
-        """Return what is known of the devices besides their energy, by the names that :meth:`read` uses.
+        """Return descriptions of the devices, by the names that :meth:`read` uses.
 
         Returns:
-            What is known; a device of which nothing is known may be left out. Empty while the source is closed.
+            The descriptions. A device without one is left out. Empty while the source is closed.
         """
         return {}
 
     def close(self) -> None:
-        """Let go of everything live; safe to call again."""
+        """Release everything live. Safe to call again."""

@@ -13,15 +13,16 @@ from green_callbacks.sources.common.user_meter import Metered, MeterLimits, Unit
 from green_callbacks.units import described, finite_number
 
 _MOST_TOLD: Final = 256
-"""How many readings are kept at most, to know the highest; any number above that of the threads that read at once."""
+"""Number of readings that are kept to know the highest. It exceeds any number of threads that read at once."""
 _DROPPED: Final = 32
+"""Number of readings that are dropped together, which is cheaper than one by one."""
 
 
 class _Session:
     """A meter while its source is open, without a lock.
 
-    A signal handler may interrupt a reading at any instruction and read itself, so nothing here may be held. Whoever
-    takes an answer replaces the state as a whole. Two who do so at once lose a sample in between, and no energy.
+    A signal handler may interrupt a reading at any instruction and read itself, so no lock may be held. Each answer
+    replaces the state as a whole. Two simultaneous answers lose a sample in between, but no energy.
 
     Args:
         metered: The meter as of its first answer.
@@ -33,50 +34,60 @@ class _Session:
 
     @property
     def told_joules(self) -> float:
-        """The most that was told so far, in J."""
+        """The largest energy that was returned so far, in J."""
         return max(self._told)
 
     def tell(self, joules: float) -> float:
-        """Note what is told, and return that or, if it is more, the most that was told so far, in J."""
+        """Note a reading, and return it in J, or the largest earlier reading if that is more."""
         highest = max(joules, self.told_joules)
         self._told.append(highest)
         if len(self._told) > _MOST_TOLD:
-            del self._told[:_DROPPED]  # the highest are at the end
+            del self._told[:_DROPPED]  # the largest readings are at the end
         return highest
 
 
 class CallableSource(LiveSource[_Session]):
-    """A meter of the user's own: a function that returns watts or joules.
+    """A meter of the user's own, as a function that returns watts or joules.
 
-    The function is only ever called where waiting harms nobody: once when the source is opened, then on the worker,
-    every ``poll_seconds``. In between the last power is held, and a reading says by how much that may be off; after
-    three polls without an answer the time counts as a gap instead. Watts are integrated with trapezoids over the real
-    times of the answers; take a shorter ``poll_seconds``, down to 0.1, for a meter that is fast and a load that is
-    not steady. Joules are a cumulative counter; one that falls was reset.
+    The function is called once when the source opens, and then every ``poll_seconds`` on the worker. So training never
+    waits for it. Between two calls the last power is held, and the bounds of a reading show the possible error. After
+    three polls without an answer, the time is a gap.
 
-    A counter that stands still for three polls, 1 s, or two refreshes, whichever is longest, is not taken to use
-    nothing: the time is a gap, which closes if the counter turns out to have gone on. A steady load may well answer the
-    same watts again and again. So watts that stand still are a gap only where ``refresh_seconds`` says how often the
-    meter has a new value. Then a reading also says by how much an answer of that age may be off.
+    Watts are integrated by trapezoids over the times of the answers. Take a shorter ``poll_seconds``, down to 0.1, for
+    a fast meter and a load that varies. Joules are a cumulative counter, whose fall is a reset.
 
-    A number may be of any kind: Python's, ``decimal``'s, NumPy's or PyTorch's. Anything else, a negative number, and a
-    power above ``max_watts`` are no answer.
+    A counter that stands still is a gap, unless it turns out to have gone on. It may stand still for three polls, 1 s,
+    or two refreshes, whichever is longest. The same watts again and again may be a steady load. They are a gap only if
+    ``refresh_seconds`` says how often the meter has a new value. With ``refresh_seconds``, the bounds of a reading also
+    cover the age of the answer.
+
+    An answer may be a number of Python, ``decimal``, NumPy or PyTorch. Anything else, a negative number, and a power
+    above ``max_watts`` count as no answer.
 
     Args:
-        read: Returns the present power in W, or the energy so far in J. May be slow, and may raise whatever it likes.
-        unit: Which of the two.
-        name: Name of the device.
-        component: What is metered. Mind that everything is added up: a wall meter includes GPUs and CPUs.
-        tolerance: Relative error of the meter, e.g. 0.02 for ±2 %.
-        poll_seconds: Time between two calls, in s.
-        refresh_seconds: How often the meter itself has a new value, in s, e.g. 60 for many smart plugs. Defaults to
-            None: not known.
-        max_watts: The largest power that the meter can see, in W, e.g. 3,680 for a plug of 16 A at 230 V. A rise of a
-            counter above it is a gap and no energy. Defaults to None: not known.
-        clock: The time.
+        read: Function that returns the present power in W, or the energy so far in J. It may be slow, and may raise
+            anything.
+        unit: ``"watts"`` or ``"joules"``. Defaults to ``"watts"``.
+        name: Name of the device. Defaults to ``"platform"``.
+        component: The metered component. All devices are added up, and a wall meter includes GPUs and CPUs. Defaults to
+            ``"platform"``.
+        tolerance: Relative tolerance of the meter, e.g. 0.02 for ±2 %. Defaults to 0.
+        poll_seconds: Interval between two calls, in s. Defaults to 1.
+        refresh_seconds: Interval at which the meter has a new value, in s, e.g. 60 for many smart plugs. Defaults to
+            None, for not known.
+        max_watts: Largest power that the meter can measure, in W, e.g. 3,680 for a plug of 16 A at 230 V. A counter
+            that rises faster is a gap. Defaults to None, for not known.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: No function, an unknown unit, or a tolerance, interval or power that cannot be.
+        ConfigurationError: ``read`` is no function, the unit is unknown, or another option is impossible.
+
+    Example:
+        >>> source = CallableSource(lambda: 250.0, name="plug", max_watts=3680)
+        >>> source.open()
+        >>> reading = source.read()["plug"]
+        >>> reading.component, reading.method
+        ('platform', 'sampled')
     """
 
     is_instant = True
@@ -95,16 +106,8 @@ class CallableSource(LiveSource[_Session]):
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
-        if unit not in get_args(Unit):
-            msg = f"unit must be 'watts' or 'joules', not {described(unit)}."
-            raise ConfigurationError(msg)
-        self.poll_seconds = _above_zero(poll_seconds, "poll_seconds")
-        self._limits = MeterLimits(
-            unit=unit,
-            poll_seconds=self.poll_seconds,
-            refresh_seconds=None if refresh_seconds is None else _above_zero(refresh_seconds, "refresh_seconds"),
-            max_watts=None if max_watts is None else _above_zero(max_watts, "max_watts"),
-        )
+        self._limits = _checked_limits(unit, poll_seconds, refresh_seconds, max_watts)
+        self.poll_seconds = self._limits.poll_seconds
         if not callable(read):
             msg = f"read must be a function that returns {unit}, not {described(read)}."
             raise ConfigurationError(msg)
@@ -117,12 +120,12 @@ class CallableSource(LiveSource[_Session]):
     def _begin(self) -> _Session:
         answer = self._ask()
         if isinstance(answer, str):
-            msg = f"The meter {self._name!r} gives no {self._limits.unit}: {answer}; check the function that reads it."
+            msg = f"The meter {self._name!r} gives no {self._limits.unit} ({answer}). Check the function that reads it."
             raise SourceUnavailableError(msg)
         return _Session(Metered.begin(self._limits, answer, self._clock.monotonic()))
 
     def poll(self) -> None:
-        """Ask the meter, and count what was used since it last answered."""
+        """Ask the meter, and count the energy since its last answer."""
         session = self._live
         if session is None:
             return
@@ -132,14 +135,14 @@ class CallableSource(LiveSource[_Session]):
             session.metered = metered.lost(answer)
         else:
             session.metered = metered.taken(answer, self._clock.monotonic(), session.told_joules)
-        if self._live is session:  # it may have been closed meanwhile
+        if self._live is session:  # the source may have been closed meanwhile
             self._warn_of_loss(self._name, session.metered.account.reason)
 
     def read(self) -> Mapping[str, Reading]:
-        """Return what is known of the meter, without asking it and without a lock.
+        """Return the energy so far, without asking the meter and without a lock.
 
         Returns:
-            The one device; nothing while the source is closed.
+            The one device. Empty while the source is closed.
         """
         session = self._live
         if session is None:
@@ -147,7 +150,7 @@ class CallableSource(LiveSource[_Session]):
         while True:
             metered = session.metered
             reading = self._reading(metered, session)
-            # An answer that came meanwhile was taken without knowing what this reading tells.
+            # An answer that came meanwhile did not know of this reading.
             if metered is session.metered:
                 return {self._name: reading}
 
@@ -175,32 +178,46 @@ class CallableSource(LiveSource[_Session]):
         )
 
     def read_settled(self) -> Mapping[str, Reading]:
-        """Ask the meter now, and return what it says.
+        """Ask the meter now, and return its answer.
 
         Returns:
-            As :meth:`read`.
+            Readings as from :meth:`read`.
         """
         self.poll()
         return self.read()
 
     def _ask(self) -> float | str:
-        """Return the answer of the meter, or why there is none."""
+        """Return the meter's answer, or the reason why there is none."""
         try:
             answer = self._read()
-        # Foreign code: which exceptions a driver, a serial port or a web client raises cannot be known here, and
-        # none of them may end a training run. Nothing is hidden: the reason is logged and stands in the reading.
+        # The exceptions of a driver, a serial port or a web client cannot be known here, and none may end a training
+        # run. The reason is logged, and stands in the reading.
         except Exception as error:  # noqa: BLE001
             return f"{type(error).__name__}: {error}"
         try:
             number = finite_number(answer)
         except ValueError as error:
-            return f"it answered what it should not: {error}"
+            return f"its answer is not valid ({error})"
         if number < 0:
             return f"it answered {number:g}, which is below 0"
         limit_watts = self._limits.max_watts
         if self._limits.unit == "watts" and limit_watts is not None and number > limit_watts:
             return f"it answered {number:g} W, above max_watts={limit_watts:g}"
         return number
+
+
+def _checked_limits(
+    unit: Unit, poll_seconds: float, refresh_seconds: float | None, max_watts: float | None
+) -> MeterLimits:
+    if unit not in get_args(Unit):
+        msg = f"unit must be 'watts' or 'joules', not {described(unit)}."
+        raise ConfigurationError(msg)
+    return MeterLimits(
+        unit=unit,
+        poll_seconds=_above_zero(poll_seconds, "poll_seconds"),
+        refresh_seconds=None if refresh_seconds is None else _above_zero(refresh_seconds, "refresh_seconds"),
+        max_watts=None if max_watts is None else _above_zero(max_watts, "max_watts"),
+    )
 
 
 def _above_zero(value: float, what: str) -> float:

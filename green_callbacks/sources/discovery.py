@@ -1,4 +1,4 @@
-"""What this machine can measure."""
+"""Opens the sources that can measure something on this machine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,11 +21,11 @@ logger = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Discovery:
-    """What was found on a machine, and what not.
+    """The result of a survey.
 
     Attributes:
         sources: Open sources.
-        refusals: Why others could not be opened.
+        refusals: Reason for each source that could not be opened.
     """
 
     sources: Sequence[EnergySource] = ()
@@ -33,32 +33,39 @@ class Discovery:
 
 
 def discover(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> list[EnergySource]:
-    """Open every source that works here: GPUs of any maker, and the processors by counter or else by model.
+    """Open every source that works here.
 
-    On a Mac with Apple Silicon what macOS tells of the chip comes in the place of both, if its library is installed.
-    Memory counts where a counter measures it, and is never modelled unasked (see :class:`DramModelSource`). A source
-    that does not open within 20 s is left out.
+    These are GPUs of any maker, and the processors by a counter or else by a model. On a Mac with Apple Silicon, macOS
+    reports both, if its library is installed. Memory counts if a counter measures it, and is never modelled unasked
+    (see :class:`DramModelSource`). A source that does not open within 20 s is left out.
 
     Args:
-        gpu_uuids: The GPUs of NVIDIA and AMD that count, by UUID, and no others; unless given, those that
+        gpu_uuids: UUIDs of the GPUs of NVIDIA and AMD that count. Then Intel's do not count. Defaults to the GPUs that
             ``CUDA_VISIBLE_DEVICES`` and the like leave, and all of Intel's.
-        cpu_tdp_watts: Design power of all processors together, in W, for the model; a table's unless given.
+        cpu_tdp_watts: Design power of all processors together, in W, for the model. Defaults to a table of models.
 
     Returns:
-        Open sources; empty where nothing can even be modelled.
+        Open sources. Empty if nothing can even be modelled.
 
     Raises:
         ConfigurationError: The design power is negative or not finite.
+
+    Example:
+        >>> sources = discover(gpu_uuids=[])
+        >>> all(isinstance(source, EnergySource) for source in sources)
+        True
+        >>> for source in sources:
+        ...     source.close()
     """
     return list(survey(gpu_uuids=gpu_uuids, cpu_tdp_watts=cpu_tdp_watts).sources)
 
 
 def survey(*, gpu_uuids: Sequence[str] | None = None, cpu_tdp_watts: float | None = None) -> Discovery:
-    """Open what :func:`discover` does, and keep why the rest cannot be.
+    """Open the sources as :func:`discover` does, and keep the reasons for the others.
 
     Args:
         gpu_uuids: As for :func:`discover`.
-        cpu_tdp_watts: Likewise.
+        cpu_tdp_watts: As for :func:`discover`.
 
     Raises:
         ConfigurationError: The design power is negative or not finite.
@@ -87,17 +94,17 @@ def _find_processors(finder: "_Finder", model: CpuModelSource) -> None:
         logger.warning("%s Until then the energy of the processors is modelled.", refusal)
     unmodelled = finder.try_to_open(model)
     if unmodelled is None:
-        logger.info("The processors are modelled: %s.", model.assumptions())
+        logger.info("The processors are modelled with these assumptions: %s.", model.assumptions())
     else:
         logger.warning("The energy of the processors is missing. %s", unmodelled)
 
 
 class _Finder:
-    """Opens sources, and reads each of them once: on a thread that is left behind with a driver that hangs.
+    """Opens sources and reads each of them once, on a thread that is left behind with a driver that hangs.
 
     Attributes:
         readings: First readings of every open source.
-        refusals: Why others could not be opened.
+        refusals: Reason for each source that could not be opened.
     """
 
     def __init__(self) -> None:
@@ -107,11 +114,15 @@ class _Finder:
 
     @property
     def holds_processors(self) -> bool:
-        """Whether a GPU is metered with its CPU, as on Grace Hopper and MI300A: that would count twice."""
+        """Whether a GPU is metered with its CPU, as on Grace Hopper and MI300A. The CPU would count twice."""
         return any("module" in each.flags for readings in self.readings.values() for each in readings.values())
 
     def try_to_open(self, source: EnergySource) -> SourceUnavailableError | None:
-        """Open a source; return why it cannot be, if so."""
+        """Open a source, and return the refusal if it cannot be opened.
+
+        Args:
+            source: The source.
+        """
         first: list[Mapping[str, Reading]] = []
         try:
             self._opener.open(source, lambda opened: first.append(opened.read()))

@@ -18,51 +18,57 @@ from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.sources.common.option_checks import checked_names, checked_path
 
 DRM: Final = Path("/sys/class/drm")
-_REMEDY: Final = "See `dmesg` for what its driver says."
+_REMEDY: Final = "See the driver's messages in `dmesg`."
 _CARD: Final = re.compile(r"card\d+")
-"""``card0-HDMI-A-1`` and the like are its connectors."""
+"""Names of cards. ``card0-HDMI-A-1`` and the like are connectors."""
 _MONITOR: Final = re.compile(r"hwmon\d+")
 _DRIVERS: Final = ("i915", "xe")
-"""Monitors of whole cards; ``i915_gt0`` and the like are those of their tiles."""
+"""Names of the monitors of whole cards. ``i915_gt0`` and the like are monitors of tiles."""
 _COUNTER: Final = re.compile(r"energy[12]_input")
-"""The card and, inside it, its package (kernel, ``sysfs-driver-intel-xe-hwmon``); not every card has both."""
+"""Counters of the card and of its package, which the card contains. Not every card has both (kernel,
+``sysfs-driver-intel-xe-hwmon``)."""
 _WRAP_SECONDS: Final = 262.0
-"""The driver adds up a register of 32 bits in units of 61 µJ, but only when it is read: 262 kJ, at 1 kW."""
-_LARGEST_WATTS: Final = 1_000.0
-"""More than any card draws, in W: the largest of 2025, Max 1550, is sold with 600 W."""
-_STILL_SECONDS: Final = 0.6
-"""How long a counter may stand still, in s. A card that answers draws power, and refreshes ten times a second."""
-_TOLERANCE: Final = 0.05
-"""A convention, as wide as the sensors of NVIDIA's boards differ: Intel states no accuracy."""
+"""Shortest time between two wraps, in s. The driver adds up a 32-bit register in units of 61 µJ, but only when it is
+read. That is 262 kJ, at 1 kW."""
+_LARGEST_CARD_WATTS: Final = 1_000.0
+"""Power that no card draws, in W. The largest of 2025, Max 1550, is sold with 600 W."""
+_CARD_STILL_SECONDS: Final = 0.6
+"""Longest standstill of a counter, in s. A card that answers draws power, and refreshes ten times a second."""
+_INTEL_TOLERANCE: Final = 0.05
+"""Relative tolerance (by convention, as for NVIDIA's sensors). Intel states no accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Cards:
-    """All cards, and when they were read, in monotonic s."""
+    """All cards, and the monotonic time of their last reading, in s."""
 
     by_name: Mapping[str, FileCounter]
     read_at: float
 
 
 class IntelGpuSource(LiveSource[Guarded[_Cards]]):
-    """Intel's graphics cards: Arc, Flex and Max, on Linux 6.2 (driver i915) or 6.8 (xe) and later.
+    """Intel's graphics cards Arc, Flex and Max, on Linux 6.2 (driver i915) or 6.8 (xe) and later.
 
-    The energy is that of the card where it is metered, else that of its package, which the card contains. Graphics
-    inside a processor have no counter here: they are in that of their package (:class:`PowercapSource`).
+    The energy covers the card if it is metered, else the package of the card. Graphics inside a processor have no
+    counter here. :class:`PowercapSource` measures them with their package.
 
-    A card is measured whole, whoever uses it, and named by its PCI address, e.g. ``gpu:0000:03:00.0``. All cards
-    count unless ``addresses`` says which: ``ZE_AFFINITY_MASK`` and the like are not read, since what their numbers
-    mean depends on the runtime.
+    A card is measured as a whole, whoever uses it. It is named by its PCI address, e.g. ``gpu:0000:03:00.0``. Variables
+    such as ``ZE_AFFINITY_MASK`` are not read, because the meaning of their numbers depends on the runtime.
 
-    Tested on fakes only: no such card was at hand.
+    It was tested only with fakes, because no such card was available.
 
     Args:
-        addresses: The cards that count, by PCI address; all unless given.
-        root: Where Linux lists the graphics devices.
-        clock: The time.
+        addresses: PCI addresses of the cards that count. Defaults to all cards.
+        root: Folder in which Linux lists the graphics devices. Defaults to ``/sys/class/drm``.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
         ConfigurationError: ``addresses`` is not a sequence of addresses.
+
+    Example:
+        >>> source = IntelGpuSource(["0000:03:00.0"])
+        >>> source.read()  # a closed source has no devices
+        {}
     """
 
     def __init__(
@@ -83,8 +89,8 @@ class IntelGpuSource(LiveSource[Guarded[_Cards]]):
         if not files:
             asked = "" if self._addresses is None else f" among {sorted(self._addresses)}"
             msg = (
-                f"No Intel graphics card in {self._root}{asked} has an energy counter: it takes Linux 6.2 or later and "
-                "a card of its own, such as Arc, Flex or Max; graphics in the processor count with the processor."
+                f"No Intel graphics card in {self._root}{asked} has an energy counter. It takes Linux 6.2 or later and "
+                "a separate card, such as Arc, Flex or Max. Graphics in the processor count with the processor."
             )
             raise SourceUnavailableError(msg)
         _check_readable(files)
@@ -96,7 +102,7 @@ class IntelGpuSource(LiveSource[Guarded[_Cards]]):
         """Read every card.
 
         Returns:
-            A reading for each card; nothing while the source is closed.
+            A reading for each card. Empty while the source is closed.
         """
         live = self._live
         if live is None:
@@ -105,16 +111,16 @@ class IntelGpuSource(LiveSource[Guarded[_Cards]]):
         if self._live is live:
             self._warn(cards)
         return {
-            name: counter.counted.reading(cards.read_at, "gpu", "counter", tolerance=_TOLERANCE)
+            name: counter.counted.reading(cards.read_at, "gpu", "counter", tolerance=_INTEL_TOLERANCE)
             for name, counter in cards.by_name.items()
         }
 
     def poll(self) -> None:
-        """Read every counter, so that one that stands still or wraps is noticed."""
+        """Read every counter, so that standstills and wraps are noticed."""
         self.read()
 
     def describe(self) -> Mapping[str, DeviceInfo]:
-        """Return the PCI identity of every card, which stands for its product."""
+        """Return the PCI identity of every card in the place of its product name."""
         live = self._live
         return {} if live is None else {name: _info(counter) for name, counter in live.state.by_name.items()}
 
@@ -135,7 +141,7 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
     """Find the cards that have an energy counter.
 
     Args:
-        root: Where Linux lists the graphics devices.
+        root: Folder in which Linux lists the graphics devices.
 
     Yields:
         PCI address and counter of each card.
@@ -152,17 +158,17 @@ def find_cards(root: Path) -> Iterator[tuple[str, EnergyFile]]:
                     counter=counter,
                     range_joules=None,
                     wrap_seconds=_WRAP_SECONDS,
-                    largest_watts=_LARGEST_WATTS,
-                    still_seconds=_STILL_SECONDS,
+                    largest_watts=_LARGEST_CARD_WATTS,
+                    still_seconds=_CARD_STILL_SECONDS,
                 ),
             )
 
 
 def _counter(device: Path) -> Path | None:
-    """Return the counter of the whole card if there is one, else that of its package: never both."""
+    """Return the counter of the whole card if there is one, else the counter of its package."""
     monitors = [each for each in _children(device / "hwmon", _MONITOR) if read_or_empty(each / "name") in _DRIVERS]
     files = [file for monitor in monitors for file in _children(monitor, _COUNTER)]
-    # Which channel is which is told by its label; i915, which has but one, has no label.
+    # A label distinguishes the channels. i915 has only one channel, without a label.
     cards = [
         file for file in files if read_or_empty(file.with_name(file.name.replace("input", "label"))) in ("card", "")
     ]
@@ -170,7 +176,7 @@ def _counter(device: Path) -> Path | None:
 
 
 def _children(folder: Path, names: re.Pattern[str]) -> list[Path]:
-    """Return what is in a folder under such names; nothing where it is hidden, as in some containers."""
+    """Return the children of a folder under such names. Empty if the folder is hidden, as in some containers."""
     try:
         return sorted(child for child in folder.iterdir() if names.fullmatch(child.name))
     except OSError:
@@ -184,16 +190,16 @@ def _check_readable(files: Sequence[EnergyFile]) -> None:
     counter = files[0].counter
     if isinstance(refusals[0], PermissionError):
         msg = (
-            f"The energy counters of Intel's graphics cards may only be read by root: `sudo chmod a+r {counter}` "
-            "lets all users, until the next boot."
+            f"The energy counters of Intel's graphics cards may only be read by root. `sudo chmod a+r {counter}` "
+            "lets all users read them until the next boot."
         )
     else:
-        msg = f"The energy counter {counter} cannot be read ({refusals[0]}): see `dmesg` for what its driver says."
+        msg = f"The energy counter {counter} cannot be read ({refusals[0]}). See the driver's messages in `dmesg`."
     raise SourceUnavailableError(msg) from refusals[0]
 
 
 def _info(counter: FileCounter) -> DeviceInfo:
-    # …/device/hwmon/hwmon3/energy1_input: the PCI device is three levels up.
+    # The PCI device is three levels above …/device/hwmon/hwmon3/energy1_input.
     device = counter.file.counter.parent.parent.parent
     vendor, model = read_or_empty(device / "vendor"), read_or_empty(device / "device")
     return DeviceInfo(product=f"Intel graphics {vendor}:{model}" if vendor and model else None)

@@ -1,4 +1,4 @@
-"""The rest of the machine, as a constant that the user declares."""
+"""The rest of the machine, as a constant power that the user declares."""
 
 from collections.abc import Mapping
 
@@ -9,20 +9,29 @@ from green_callbacks.sources.common.option_checks import checked_name
 
 
 class PlatformSource(LiveSource[float]):
-    """The rest of the machine as a constant that the user declares: board, fans, disks, losses of the power supply.
+    """The rest of the machine as a constant power, such as board, fans, disks, and losses of the power supply.
 
-    It is added to what is measured, as a device of its own. Its method is ``modelled``: nobody measures it now, even
-    if the user did so once.
+    It is added to the measured devices as a device of its own. Its method is ``modelled``, because nobody measures it
+    now.
 
     Args:
         watts: Power in W.
-        name: Name of the device.
-        component: What it stands for.
-        tolerance: How far off the constant may be, relative, e.g. 0.2 for ±20 %.
-        clock: The time.
+        name: Name of the device. Defaults to ``"platform"``.
+        component: Component of the device. Defaults to ``"platform"``.
+        tolerance: Relative tolerance of the constant, e.g. 0.2 for ±20 %. Defaults to 0.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
         ConfigurationError: The power or the tolerance is negative or not finite.
+
+    Example:
+        >>> from green_callbacks.clock import ScriptedClock
+        >>> clock = ScriptedClock()
+        >>> source = PlatformSource(80.0, clock=clock)
+        >>> source.open()
+        >>> clock.advance(10.0)
+        >>> source.read()["platform"].joules
+        800.0
     """
 
     def __init__(
@@ -47,10 +56,10 @@ class PlatformSource(LiveSource[float]):
         return self._clock.monotonic()
 
     def read(self) -> Mapping[str, Reading]:
-        """Return the declared power times the time since the opening.
+        """Return the declared power times the time since the source opened.
 
         Returns:
-            The one device; nothing while the source is closed.
+            The one device. Empty while the source is closed.
         """
         opened_at = self._live
         if opened_at is None:

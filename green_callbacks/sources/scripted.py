@@ -14,7 +14,7 @@ from green_callbacks.sources.common.option_checks import checked_name
 from green_callbacks.units import described, finite_number
 
 Energy = Callable[[float], float]
-"""Joules used by a time, by seconds since the source was opened."""
+"""A function from seconds since the source opened to joules used so far."""
 
 
 class ConstantPower:
@@ -31,7 +31,11 @@ class ConstantPower:
         self._watts = checked_at_least_zero(watts, "power_watts")
 
     def __call__(self, seconds: float) -> float:
-        """Return the joules used by a time, exactly."""
+        """Return the exact energy up to a time, in J.
+
+        Args:
+            seconds: Time since the source opened, in s.
+        """
         return self._watts * seconds
 
 
@@ -39,10 +43,15 @@ class PowerSteps:
     """The energy of a power that changes in steps.
 
     Args:
-        steps: Pairs of seconds since the opening and the power in W from then on; the first begins at 0.
+        steps: Pairs of the time since the source opened, in s, and the power from then on, in W. The first time is 0.
 
     Raises:
         ConfigurationError: The times do not begin at 0 and rise, or a power is negative or not finite.
+
+    Example:
+        >>> joules = PowerSteps([(0, 80), (60, 400)])
+        >>> joules(61.0)  # 60 s at 80 W and 1 s at 400 W
+        5200.0
     """
 
     def __init__(self, steps: Sequence[tuple[float, float]]) -> None:
@@ -57,32 +66,43 @@ class PowerSteps:
             self._joules.append(self._joules[-1] + watts * (end - start))
 
     def __call__(self, seconds: float) -> float:
-        """Return the joules used by a time, exactly."""
+        """Return the exact energy up to a time, in J.
+
+        Args:
+            seconds: Time since the source opened, in s.
+        """
         step = bisect_right(self._starts, seconds) - 1
         return self._joules[step] + self._watts[step] * (seconds - self._starts[step])
 
 
 class ScriptedSource(LiveSource[float]):
-    """Devices that use what a script says, and fail when it says so.
+    """Devices whose power, losses and resets follow a script.
 
-    ``ScriptedSource(300.0)`` is one GPU at 300 W; ``ScriptedSource({"gpu:0": 300.0, "gpu:1": PowerSteps([(0, 80),
-    (60, 400)])})`` is two. A device behaves as if it were watched all the time: one that is lost keeps what it had at
-    that moment, and when it comes back its counter has gone on, unless it was reset meanwhile. A reset shows as what
-    it is, a counter that falls to zero.
+    A device behaves as if it were watched all the time. If it is lost, it keeps its energy at that moment. When it
+    comes back, its counter has gone on, unless it was reset meanwhile. A reset shows as a counter that falls to zero.
 
     Args:
-        power_watts: Power in W, or the energy in J as a function of seconds since the opening (:class:`PowerSteps`,
-            or your own); or a mapping of these by device.
-        name: Name of the device, where there is but one.
-        component: What the devices are a part of.
-        method: How the energy is said to have been obtained.
-        tolerance: Relative error that the devices are said to have.
-        lost_seconds: Pairs of seconds since the opening, from and to which no device answers.
-        reset_seconds: Seconds since the opening at which every counter falls to zero.
-        clock: The time.
+        power_watts: Power in W, or a function from seconds since the source opened to joules (:class:`PowerSteps`, or
+            your own), or a mapping of these by device. Defaults to one GPU of 300 W.
+        name: Name of the device, if there is only one. Defaults to ``"scripted:0"``.
+        component: Component of the devices. Defaults to ``"gpu"``.
+        method: Method of the readings. Defaults to ``"counter"``.
+        tolerance: Relative tolerance of the readings. Defaults to 0.
+        lost_seconds: Pairs of times since the source opened, in s, between which no device answers. Defaults to none.
+        reset_seconds: Times since the source opened, in s, at which every counter falls to zero. Defaults to none.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: A power, tolerance or time that cannot be.
+        ConfigurationError: A power, tolerance or time is impossible.
+
+    Example:
+        >>> from green_callbacks.clock import ScriptedClock
+        >>> clock = ScriptedClock()
+        >>> source = ScriptedSource({"gpu:0": 300.0, "gpu:1": PowerSteps([(0, 80), (60, 400)])}, clock=clock)
+        >>> source.open()
+        >>> clock.advance(60.0)
+        >>> {name: reading.joules for name, reading in source.read().items()}
+        {'gpu:0': 18000.0, 'gpu:1': 4800.0}
     """
 
     is_instant = True
@@ -105,23 +125,13 @@ class ScriptedSource(LiveSource[float]):
         for given in self._energies:
             checked_name(given, "The name of a device")
         self._component = checked_name(component, "component")
-        if method not in METHODS:
-            msg = f"method must be one of {', '.join(METHODS)}, not {described(method)}."
-            raise ConfigurationError(msg)
-        self._method = method
+        self._method = _checked_method(method)
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
-        self._lost = sorted(
-            (checked_at_least_zero(start, "lost_seconds"), checked_at_least_zero(end, "lost_seconds"))
-            for start, end in _pairs(lost_seconds, "lost_seconds")
-        )
-        apart = all(end <= start for (_, end), (start, _) in pairwise(self._lost))
-        if not apart or any(not 0 <= start < end for start, end in self._lost):
-            msg = f"Losses must begin at 0 s or later, end after they begin, and not overlap, unlike {self._lost}."
-            raise ConfigurationError(msg)
-        # The counter of a device that did not answer at the opening is first seen when it does.
-        unseen = [end for start, end in self._lost if start == 0]
-        resets = _listed(reset_seconds, "reset_seconds")
-        self._resets = sorted([*(checked_at_least_zero(at, "reset_seconds") for at in resets), *unseen])
+        self._lost = _checked_losses(lost_seconds)
+        # The counter of a device that is lost when the source opens is first read when it comes back.
+        first_read = [end for start, end in self._lost if start == 0]
+        resets = [checked_at_least_zero(at, "reset_seconds") for at in _listed(reset_seconds, "reset_seconds")]
+        self._resets = sorted([*resets, *first_read])
         self._clock = clock
 
     def _begin(self) -> float:
@@ -131,7 +141,7 @@ class ScriptedSource(LiveSource[float]):
         """Read every device.
 
         Returns:
-            What the script says of this instant, by device; nothing while the source is closed.
+            The scripted energy of every device now. Empty while the source is closed.
         """
         opened_at = self._live
         if opened_at is None:
@@ -155,11 +165,30 @@ class ScriptedSource(LiveSource[float]):
         return max((at for at in self._resets if at <= until), default=0.0)
 
     def _unseen_seconds(self, until: float) -> float:
-        """Return the seconds that no counter will ever tell of: those of a loss, up to the last reset within it."""
+        """Return the time that no counter ever measures, in s. It is a loss up to the last reset within it."""
         resets = (
             (start, [at for at in self._resets if start < at <= end]) for start, end in self._lost if end <= until
         )
         return sum(max(within) - start for start, within in resets if within)
+
+
+def _checked_method(method: Method) -> Method:
+    if method not in METHODS:
+        msg = f"method must be one of {', '.join(METHODS)}, not {described(method)}."
+        raise ConfigurationError(msg)
+    return method
+
+
+def _checked_losses(lost_seconds: object) -> list[tuple[float, float]]:
+    lost = sorted(
+        (checked_at_least_zero(start, "lost_seconds"), checked_at_least_zero(end, "lost_seconds"))
+        for start, end in _pairs(lost_seconds, "lost_seconds")
+    )
+    apart = all(end <= start for (_, end), (start, _) in pairwise(lost))
+    if not apart or any(not 0 <= start < end for start, end in lost):
+        msg = f"Losses must begin at 0 s or later, end after they begin, and not overlap, unlike {lost}."
+        raise ConfigurationError(msg)
+    return lost
 
 
 def _listed(values: object, what: str) -> list[Any]:
@@ -178,7 +207,7 @@ def _pairs(values: object, what: str) -> list[tuple[Any, Any]]:
 
 
 def _used(energy: Energy, start: float, end: float) -> float:
-    """Return the joules between two times, of any kind of number; NaN, which no meter believes, for anything else."""
+    """Return the energy between two times, in J. It is NaN, which no meter accepts, if the script returns no number."""
     try:
         return finite_number(energy(end)) - finite_number(energy(start))
     except ValueError:

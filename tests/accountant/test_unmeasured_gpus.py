@@ -188,7 +188,7 @@ def test_sources_that_leave_it_out_are_told_how_to_add_it(said):
     accountant = EnergyAccountant(clock=clock, sources=sources, ledger=False, **QUIET)
     accountant.start(gpu_uuids=NAMES)
     accountant.close()
-    assert "add NvmlSource() to sources=" in said()[0]
+    assert "Add NvmlSource() to sources=" in said()[0]
 
 
 def test_a_gpu_whose_source_opens_and_tells_nothing_stands_for_itself(said):

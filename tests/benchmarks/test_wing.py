@@ -12,7 +12,7 @@ from wing import Constant, constants, functions_called, variations
 
 COUNTER, SAMPLED = 0, 2
 """Sections of the table."""
-SIGMAS = "common.power_integral.ALMOST_ALL"
+SIGMAS = "common.power_integral.SAMPLING_SIGMAS"
 """A constant that widens the bounds of sampled power, and is not read where there is a counter."""
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the stand-in for the driver needs Linux")

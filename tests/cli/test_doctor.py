@@ -254,7 +254,7 @@ class TestProcessors:
 
         assert only(findings, "CPU and DRAM").command is None
         assert "virtual machine" in only(findings, "CPU and DRAM").text
-        assert "a processor that does not tell its name" in only(findings, "CPU").text
+        assert "a processor without a known name" in only(findings, "CPU").text
         assert "the median of common models" in only(findings, "CPU").text
 
     def test_a_container_is_told_how_to_see_the_counters(self, tmp_path):

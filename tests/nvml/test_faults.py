@@ -38,7 +38,7 @@ def percent_off(rig: Rig, seconds: float = 10.0) -> tuple[float, float]:
         (13, "machine", "too old"),
         (15, "machine", "Xid"),
         (16, "machine", "--gpu-reset"),
-        (999, "container", "restart it"),
+        (999, "container", "Restart the container"),
         (999, "machine", "'nvidia-smi' must work"),
     ],
 )
@@ -68,7 +68,7 @@ def test_a_slice_of_mig_whose_gpu_tells_nothing_says_why(nvml: FakeNvml):
     part = "MIG-cccccccc-0000-4000-8000-000000000003"
     script = f"gpu\nmig {part} 1 0 2 20480\n" + "\n".join(f"error nvmlDeviceGet{call} 4" for call in refused)
     nvml.script(script)
-    with pytest.raises(SourceUnavailableError, match="energy of the whole GPU only"):
+    with pytest.raises(SourceUnavailableError, match="whole GPU's energy"):
         NvmlSource(uuids=[part]).open()
 
 

@@ -58,22 +58,22 @@ def test_a_share_and_that_of_the_others_are_the_whole(
 
 def test_idle_power_is_the_lowest_seen_and_no_more_than_a_part_of_the_limit():
     idle = IdlePower(700)
-    idle.saw(UsageInterval(300.0, 1.0, 40, 80, 0.5))
+    idle.observe(UsageInterval(300.0, 1.0, 40, 80, 0.5))
     assert idle.watts == pytest.approx(140)
-    idle.saw(UsageInterval(160.0, 2.0, 0, 80, 0.5))
+    idle.observe(UsageInterval(160.0, 2.0, 0, 80, 0.5))
     assert idle.watts == 80
-    idle.saw(UsageInterval(0.0, 1.0, 0, 0, 0.5))  # a counter that stands still
-    idle.saw(UsageInterval(90.0, 1.0, 0, 0, 0.5))
+    idle.observe(UsageInterval(0.0, 1.0, 0, 0, 0.5))  # a counter that stands still
+    idle.observe(UsageInterval(90.0, 1.0, 0, 0, 0.5))
     assert idle.watts == 80
 
 
 def test_without_a_limit_idle_power_is_what_is_seen_when_nobody_computes():
     idle = IdlePower(None)
-    idle.saw(UsageInterval(300.0, 1.0, 40, 80, 0.5))
+    idle.observe(UsageInterval(300.0, 1.0, 40, 80, 0.5))
     assert idle.watts == 0
-    idle.saw(UsageInterval(90.0, 1.0, 0, 0, 0.5))
+    idle.observe(UsageInterval(90.0, 1.0, 0, 0, 0.5))
     assert idle.watts == 90
-    idle.saw(UsageInterval(70.0, 1.0, 0, 50, 0.5))
+    idle.observe(UsageInterval(70.0, 1.0, 0, 50, 0.5))
     assert idle.watts == 70
 
 
@@ -223,7 +223,7 @@ def test_a_driver_that_does_not_tell_is_one_warning_and_the_whole(
     assert reading_of(shared).flags == ("shared", "share_unknown")
     assert nvml.calls(UTILIZATION) == asked
     [record] = caplog.records
-    assert "leave share= out" in record.getMessage()
+    assert "Leave share= out" in record.getMessage()
 
 
 def test_a_gpu_cut_into_slices_counts_whole(shared: Rig, caplog: pytest.LogCaptureFixture):

@@ -90,7 +90,7 @@ def test_no_poll_of_a_sampled_gpu_waits_for_more_than_a_moment(nvml: FakeNvml, m
     source = NvmlSource()
     source.open()
     wakes: list[float] = []
-    monkeypatch.setattr(source, "_wait_until", lambda wake: wakes.append(wake) or time.sleep(0.001))
+    monkeypatch.setattr(source._live, "_wait_until", lambda wake: wakes.append(wake) or time.sleep(0.001))
     for _ in range(20):
         wakes[:] = [begun := time.monotonic()]
         source.poll()

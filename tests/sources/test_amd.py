@@ -469,7 +469,7 @@ class TestUnavailable:
         monkeypatch.delitem(sys.modules, "amdsmi", raising=False)
         monkeypatch.syspath_prepend(tmp_path)
         stdout = sys.stdout
-        with pytest.raises(SourceUnavailableError, match=r"KeyError.*install ROCm's package amd-smi-lib"):
+        with pytest.raises(SourceUnavailableError, match=r"KeyError.*Install ROCm's package amd-smi-lib"):
             opened()
         assert sys.stdout is stdout
         assert capsys.readouterr() == ("", "")
@@ -482,12 +482,12 @@ class TestUnavailable:
     def test_gpus_that_cannot_even_be_listed(self, machine: Machine, opened: Opened):
         smi = machine(FakeGpu(A))
         sys.modules["amdsmi"].amdsmi_get_processor_handles = lambda: smi.gpus[0].no_such_thing
-        with pytest.raises(SourceUnavailableError, match=r"no_such_thing.*see `amd-smi list`"):
+        with pytest.raises(SourceUnavailableError, match=r"no_such_thing.*See `amd-smi list`"):
             opened()
 
     def test_a_virtual_gpu_that_tells_nothing_is_no_zero(self, machine: Machine, opened: Opened):
         machine(FakeGpu(A, counter=None, power=None))
-        with pytest.raises(SourceUnavailableError, match="tell neither energy nor power"):
+        with pytest.raises(SourceUnavailableError, match="report neither energy nor power"):
             opened()
 
     def test_one_of_two_that_tells_nothing_is_lost_until_it_does(
@@ -498,7 +498,7 @@ class TestUnavailable:
         source = opened()
         run(source, clock, 10)
         reading = source.read()[name(B)]
-        assert (reading.joules, reading.gap_seconds, reading.reason) == (None, 10, "no power is told")
+        assert (reading.joules, reading.gap_seconds, reading.reason) == (None, 10, "no power is reported")
         mute.power = "current"
         run(source, clock, 10)
         reading = source.read()[name(B)]

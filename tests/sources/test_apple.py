@@ -122,7 +122,7 @@ def test_without_the_library_it_says_how_to_install_it(mac: Callable[..., None])
 def test_a_chip_that_is_not_known_yet_is_refused_in_a_sentence(mac: Callable[..., None], chip: FakeApple):
     mac()
     chip.refusal = RuntimeError("Failed to create IOReport subscription.")
-    with pytest.raises(SourceUnavailableError, match=r"IOReport subscription\.\): try a later zeus-apple-silicon"):
+    with pytest.raises(SourceUnavailableError, match=r"IOReport subscription\.\)\. Try a later zeus-apple-silicon"):
         AppleSiliconSource().open()
     chip.refusal = None
     chip.watts.clear()
@@ -155,7 +155,7 @@ def test_processors_that_stand_still_are_a_gap_and_graphics_may_be_off(
     assert (readings["cpu:apple"].gap_seconds, readings["cpu:apple"].flags) == (3, ("counter_frozen",))
     assert (readings["gpu:apple"].gap_seconds, readings["gpu:apple"].reason) == (0, None)
     (warning,) = caplog.records
-    assert "cpu:apple: its energy counter stands still" in warning.getMessage()
+    assert "The energy counter of cpu:apple stands still" in warning.getMessage()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "many", True, -5.0])

@@ -178,8 +178,8 @@ def test_says_what_it_assumes_open_or_not(machine: Machine, clock: ScriptedClock
     assert assumptions.tdp_watts == pytest.approx(2 * 225 / 64)
     assert (assumptions.tdp_origin, assumptions.cpus, assumptions.host_cpus) == ("specification", 2, 4)
     assert str(assumptions) == (
-        "AMD EPYC 7742 64-Core Processor, 4 logical processors, of which this process may use 2; design power of the "
-        "machine 7 W, from its maker's specification; 20% of it when idle; ±40%"
+        "AMD EPYC 7742 64-Core Processor, 4 logical processors, of which this process may use 2, design power of the "
+        "machine 7 W (from its maker's specification), 20% of it when idle, ±40%"
     )
 
 
@@ -189,7 +189,7 @@ def test_a_design_power_says_where_it_comes_from(
 ):
     assumptions = CpuModelSource(tdp_watts=tdp_watts, cpuinfo=tmp_path / "missing").assumptions()
     assert assumptions.tdp_origin == origin
-    assert "does not tell its name" in str(assumptions)
+    assert "without a known name" in str(assumptions)
 
 
 def test_without_psutil_there_is_no_model(monkeypatch: pytest.MonkeyPatch):

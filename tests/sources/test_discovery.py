@@ -59,7 +59,7 @@ def test_without_counters_the_processors_are_modelled_and_nobody_is_warned(
     assert source.read()["cpu:model"].method == "modelled"
     assert not [record for record in caplog.records if record.levelno > logging.INFO]
     assert "CpuModelSource measures cpu:model." in caplog.text
-    assert "65 W, as given" in caplog.text
+    assert "65 W (as given)" in caplog.text
 
 
 def test_counters_that_only_root_may_read_are_one_warning_with_the_remedy(

@@ -162,7 +162,7 @@ class TestWords:
         assert said.endswith("prices count the CPU only.")
 
     def test_sources_without_one_come_with_the_one_to_add(self):
-        assert "add NvmlSource()" in why_unmeasured(Accelerator("cuda"), {}, {})
+        assert "Add NvmlSource()" in why_unmeasured(Accelerator("cuda"), {}, {})
         assert "add IntelGpuSource()" in why_unmeasured(Accelerator("xpu"), {}, {})
 
     def test_a_meter_of_the_users_own_that_does_not_open_is_a_reason(self):
@@ -177,4 +177,4 @@ class TestWords:
 
     def test_one_that_tells_nothing_is_named(self):
         said = why_unmeasured(Accelerator("cuda"), {"gpu:0": reading(joules=None)._replace(reason="GPU is lost")}, {})
-        assert "gpu:0 tells no energy (GPU is lost)." in said
+        assert "gpu:0 reports no energy (GPU is lost)." in said

@@ -139,7 +139,7 @@ def test_a_card_that_vanishes_keeps_what_it_had_and_comes_back(
 
 
 def test_a_machine_without_such_a_card_says_what_it_takes(tree: DrmTree, clock: ScriptedClock):
-    with pytest.raises(SourceUnavailableError, match=r"Linux 6\.2 or later and a card of its own"):
+    with pytest.raises(SourceUnavailableError, match=r"Linux 6\.2 or later and a separate card"):
         opened(tree, clock)
     tree.add("card0", FIRST)
     with pytest.raises(SourceUnavailableError, match=SECOND):

@@ -366,7 +366,7 @@ def test_a_share_that_nobody_can_tell_is_refused(
 ):
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert opened(one_socket, clock).read()["cpu:package-0"].flags == ()
-    with pytest.raises(SourceUnavailableError, match="leave share= out"):
+    with pytest.raises(SourceUnavailableError, match="Leave share= out"):
         PowercapSource(one_socket.root, share="cpu_time", clock=clock).open()
 
 

@@ -1,1 +1,1 @@
-"""The accelerators that this process computes on, and why the energy of one is not measured."""
+"""The accelerators that this process uses, and the reasons why an accelerator is not measured."""

@@ -1,6 +1,6 @@
-"""Which accelerators this process computes on, as far as the frameworks tell that it has imported.
+"""The accelerators that this process uses, as reported by the imported frameworks.
 
-Looks only at what is loaded already: nothing is imported, and no framework or driver is initialized.
+Only loaded modules are asked. Nothing is imported, and no framework or driver is initialized.
 """
 
 import re
@@ -11,9 +11,9 @@ from typing import Any, Final, NamedTuple
 from green_callbacks.records import Reading
 
 _HOST: Final = frozenset({"cpu", "dram", "ane", "ram", "memory", "disk", "network"})
-"""Components that hold no accelerator."""
+"""Components that contain no accelerator."""
 _TORCH: Final = ("cuda", "xpu", "npu", "mlu", "hpu", "mtia")
-"""Modules of torch that say whether they are initialized."""
+"""Modules of torch that report whether they are initialized."""
 _AMD_NAME: Final = re.compile(r"gpu:GPU-[0-9a-f]{16}(@.*)?")
 _PCI_NAME: Final = re.compile(r"gpu:[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-9a-f]")
 _MAKERS: Final[Mapping[str, frozenset[str]]] = {
@@ -24,16 +24,16 @@ _MAKERS: Final[Mapping[str, frozenset[str]]] = {
     "metal": frozenset({"apple"}),
     "gpu": frozenset({"nvidia", "amd", "intel", "apple"}),
 }
-"""Whose GPUs a framework means."""
+"""Makers of a GPU by the framework's name of it."""
 _OTHER_NOUNS: Final = {"xla": "TPU", "tpu": "TPU"}
 
 
 class Accelerator(NamedTuple):
-    """What a process computes on besides its processors.
+    """A device other than the processors on which a process computes.
 
     Attributes:
-        kind: What the framework calls it: ``cuda``, ``rocm``, ``xpu``, ``mps``, ``tpu``, …
-        uuid: Its UUID, without ``GPU-`` or ``MIG-``; empty where the framework does not tell it.
+        kind: The framework's name of it, e.g. ``cuda``, ``rocm``, ``xpu``, ``mps`` or ``tpu``.
+        uuid: Its UUID, without ``GPU-`` or ``MIG-``. Empty if the framework does not report it.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class Accelerator(NamedTuple):
 
     @property
     def noun(self) -> str:
-        """What to call it in a sentence, e.g. ``GPU``."""
+        """Its noun in a sentence, e.g. ``GPU``."""
         return "GPU" if self.kind in _MAKERS else _OTHER_NOUNS.get(self.kind, self.kind.upper())
 
     @property
@@ -51,19 +51,19 @@ class Accelerator(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Its name in records, where nothing measures it."""
+        """Its name in records, if nothing measures it."""
         return f"gpu:GPU-{self.uuid}" if self.uuid else f"{self.component}:{self.kind}"
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What sources may call it; nothing where its UUID is not known."""
+        """Its possible names in sources. Empty if its UUID is not known."""
         return (f"gpu:GPU-{self.uuid}", f"gpu:MIG-{self.uuid}") if self.uuid else ()
 
     def is_in(self, readings: Mapping[str, Reading]) -> bool:
-        """Return whether its energy is among what is measured, by a sensor of its own or by a meter of more.
+        """Return whether its energy is measured, by its own sensor or by a meter that includes it.
 
         Args:
-            readings: What the sources tell.
+            readings: Readings of the sources.
         """
         return any(self._is_held_by(name, reading) for name, reading in readings.items())
 
@@ -73,12 +73,12 @@ class Accelerator(NamedTuple):
         if reading.component == self.component:
             maker = _maker(name)
             return maker is None or self.kind not in _MAKERS or bool(_MAKERS[self.kind] & maker)
-        # A meter of the whole machine, say; what a model adds is a constant for the rest of it.
+        # It may be a meter of the whole machine. A model only adds a constant for the rest of the machine.
         return reading.component != "gpu" and reading.method != "modelled"
 
 
 def _maker(name: str) -> frozenset[str] | None:
-    """Return who may have made the GPU that one of our sources calls so; None for a name of the user's own."""
+    """Return the possible makers of a GPU by its name in our sources. None for a user's own name."""
     if _AMD_NAME.fullmatch(name):
         return _MAKERS["rocm"]
     if name.startswith(("gpu:GPU-", "gpu:MIG-")):
@@ -89,11 +89,11 @@ def _maker(name: str) -> frozenset[str] | None:
 
 
 def told(gpu_uuids: Iterable[str], gpu_name: str | None) -> tuple[Accelerator, ...]:
-    """Return the accelerators that an adapter tells of.
+    """Return the accelerators that an adapter reports.
 
     Args:
-        gpu_uuids: Their UUIDs; one that may be that of a GPU or of a slice of one stands there as both.
-        gpu_name: What the framework calls the one of this process, e.g. ``cuda:0``; None or empty if it does not say.
+        gpu_uuids: Their UUIDs. A GPU that may be a slice is named with both prefixes.
+        gpu_name: The framework's name of the accelerator, e.g. ``cuda:0``. None or empty if there is none.
     """
     kind = (gpu_name or "cuda").partition(":")[0]
     if kind == "cuda" and _is_rocm(sys.modules.get("torch")):
@@ -103,7 +103,7 @@ def told(gpu_uuids: Iterable[str], gpu_name: str | None) -> tuple[Accelerator, .
 
 
 def in_use() -> tuple[Accelerator, ...]:
-    """Return the accelerators that torch, TensorFlow or JAX hold in this process; takes a few µs."""
+    """Return the accelerators that torch, TensorFlow or JAX hold in this process. This takes a few µs."""
     found: dict[Accelerator, None] = {}
     for look, name in ((_of_torch, "torch"), (_of_tensorflow, "tensorflow"), (_of_jax, "jax")):
         framework = sys.modules.get(name)
@@ -111,8 +111,8 @@ def in_use() -> tuple[Accelerator, ...]:
             continue
         try:
             found.update(dict.fromkeys(map(Accelerator, look(framework))))
-        # The insides of frameworks, whose names and exceptions differ from version to version, and which may be half
-        # imported: what cannot be asked is not known, and asked again later.
+        # Internal names and exceptions of frameworks differ between versions, and a module may be half imported. The
+        # framework is asked again later.
         except Exception:  # noqa: BLE001, S112
             continue
     return tuple(found)
@@ -121,12 +121,12 @@ def in_use() -> tuple[Accelerator, ...]:
 def unmeasured(used: Sequence[Accelerator], readings: Mapping[str, Reading]) -> list[Accelerator]:
     """Return the accelerators whose energy is in no reading.
 
-    A GPU may have another name with its sensor than with the framework. So one without a reading of its name is
-    measured if there is one that none of the others has.
+    A GPU may have another name in its sensor than in the framework. So a GPU without a reading of its name counts as
+    measured if a reading is left that belongs to none of the others.
 
     Args:
         used: The accelerators.
-        readings: What the sources tell.
+        readings: Readings of the sources.
     """
     names = {name for each in used for name in each.names}
     rest = {name: reading for name, reading in readings.items() if name not in names}

@@ -1,4 +1,4 @@
-"""Why the energy of an accelerator is not measured, and what would change that."""
+"""The reasons why the energy of an accelerator is not measured, with remedies."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -21,20 +21,17 @@ _SOURCES: Final[Mapping[str, tuple[type[EnergySource], ...]]] = {
     "mps": (AppleSiliconSource,),
     "metal": (AppleSiliconSource,),
 }
-"""The sources that may measure it, by what a framework calls it."""
+"""Sources that may measure an accelerator, by the framework's name of it."""
 _OURS: Final = EnergySource.__module__.rpartition(".")[0]
 
 
 def why_unmeasured(each: Accelerator, readings: Mapping[str, Reading], refusals: Mapping[EnergySource, str]) -> str:
-    """Say that an accelerator is not measured, why, what to do, and what is left.
+    """Return a message that an accelerator is not measured, with the reason, the remedy, and the measured components.
 
     Args:
         each: The accelerator.
-        readings: What the sources tell.
-        refusals: Why sources could not be opened.
-
-    Returns:
-        Sentences.
+        readings: Readings of the sources.
+        refusals: Reason for each source that could not be opened.
     """
     counted = in_words(reading.component for reading in readings.values() if reading.joules is not None)
     relevant = (reason for source, reason in refusals.items() if _may_measure(source, each))
@@ -47,7 +44,7 @@ def why_unmeasured(each: Accelerator, readings: Mapping[str, Reading], refusals:
 
 
 def _may_measure(source: EnergySource, each: Accelerator) -> bool:
-    """Tell whether a source is one for such an accelerator, or the user's own: that may be for anything."""
+    """Return whether a source may measure such an accelerator. A source of the user's own may measure anything."""
     is_ours = type(source).__module__.startswith(f"{_OURS}.") and not isinstance(source, CallableSource)
     return isinstance(source, _SOURCES.get(each.kind, ())) or not is_ours
 
@@ -55,14 +52,14 @@ def _may_measure(source: EnergySource, each: Accelerator) -> bool:
 def _mute(each: Accelerator, readings: Mapping[str, Reading]) -> Iterator[str]:
     for name, reading in readings.items():
         if reading.component == each.component and reading.joules is None:
-            yield f"{name} tells no energy ({reading.reason or 'without a reason'})."
+            yield f"{name} reports no energy ({reading.reason or 'without a reason'})."
 
 
 def _advice(each: Accelerator) -> str:
     if each.kind in _SOURCES:
         source = _SOURCES[each.kind][0].__name__
-        return f"None of the sources measures it: add {source}() to sources=, which says why if it cannot."
+        return f"None of the sources measures it. Add {source}() to sources=. It gives a reason if it cannot measure."
     return (
-        f"Nothing here reads the energy of a {each.noun}: pass a meter of your own, "
+        f"Nothing here reads the energy of a {each.noun}. Pass a meter of your own, "
         f"sources=[CallableSource(read_watts, component='{each.component}')]."
     )

@@ -1,1 +1,1 @@
-"""AMD GPUs: the energy counter of the driver, or sampled power where there is no counter to be trusted."""
+"""AMD GPUs, by the energy counter of the driver, or by sampled power where no counter can be trusted."""

@@ -1,4 +1,4 @@
-"""The energy counter of an AMD GPU: what its values mean, and what speaks against them."""
+"""The energy counter of an AMD GPU, with its resets, leaps and contradictions."""
 
 from typing import Final, NamedTuple
 
@@ -6,32 +6,32 @@ from green_callbacks.sources.common.energy_counter import FROZEN, IMPLAUSIBLE
 from green_callbacks.sources.common.plausibility import Plausibility, stands_still
 
 _LATE_SECONDS: Final = 0.1
-"""How late the counter may be: AMD does not say how often it refreshes; others' do so ten times a second."""
+"""Largest age of the counter's value, in s. AMD states none, and other makers' counters refresh ten times a second."""
 _SURELY_STILL_SECONDS: Final = 10.0
-"""After which a counter that does not rise is taken for dead even where no power is told beside it."""
-_LEAST_MEAN_SECONDS: Final = 0.4
-"""Over a shorter time, in s, the refreshes of the counter would look like a power."""
-_STILL_SECONDS: Final = 0.6
-"""After which nothing is said to be measured while the counter does not rise, in s: six refreshes."""
-_OVER_LIMIT: Final = 2.0
-"""By how much a GPU may exceed its power limit for a moment: more than was seen of any."""
-_LARGEST_WATTS: Final = 2_500.0
-"""More than any GPU draws, in W: the largest of 2025, MI355X, is sold with 1,400 W."""
+"""Time in s after which a counter without a rise is dead, even if no power is known (by convention)."""
+_LEAST_AMD_MEAN_SECONDS: Final = 0.4
+"""Shortest time over which a mean power is computed, in s. Over less time, refreshes would look like power."""
+_AMD_STILL_SECONDS: Final = 0.6
+"""Time without a rise, in s, after which nothing counts as measured. It is six refreshes."""
+_OVER_AMD_LIMIT: Final = 2.0
+"""Ratio of the largest momentary power to the power limit. It is more than was seen of any GPU."""
+_LARGEST_GPU_WATTS: Final = 2_500.0
+"""Power that no GPU draws, in W. The largest of 2025, MI355X, is sold with 1,400 W."""
 _ROOM_SECONDS: Final = 0.25
-"""A counter may show this much of the past at once, in s: more than two refreshes."""
+"""Time whose energy a counter may show at once, in s. It is more than two refreshes."""
 
 
 def largest_watts(limit_watts: float | None) -> float:
     """Return the largest power that a GPU can draw, in W.
 
     Args:
-        limit_watts: Its power limit in W; None if it is not known.
+        limit_watts: Its power limit in W. None if it is not known.
     """
-    return _LARGEST_WATTS if limit_watts is None else _OVER_LIMIT * limit_watts
+    return _LARGEST_GPU_WATTS if limit_watts is None else _OVER_AMD_LIMIT * limit_watts
 
 
 class Doubt(NamedTuple):
-    """What speaks against a counter: one word, and a clause."""
+    """A contradiction of a counter, as a flag and a clause."""
 
     flag: str
     text: str
@@ -41,9 +41,9 @@ class AmdCounter:
     """A counter as of its last rise.
 
     Args:
-        joules: What it shows, in J.
+        joules: Its value, in J.
         now: Monotonic time in s.
-        limit_watts: The power limit of the GPU in W; None if it is not known.
+        limit_watts: Power limit of the GPU in W. None if it is not known.
     """
 
     def __init__(self, joules: float, now: float, limit_watts: float | None) -> None:
@@ -54,18 +54,16 @@ class AmdCounter:
         self._mean_watts = limit_watts or 0.0  # until it is known
 
     def take(self, joules: float, now: float, *, was_lost: bool) -> float | str:
-        """Take a value, and return by how much the energy rose, in J; a flag if that cannot be told.
+        """Take a value, and return the rise of the energy in J, or a flag if it is not known.
 
-        The flag is ``reset`` where the counter began anew, and ``counter_implausible`` where it rose by more than the
-        GPU can draw.
-
-        A value that is a little lower is an older one told late (ROCm/amdsmi#115): it is waited for, as for one that
-        stands still, and is no rise.
+        The flag is ``reset`` after a restart of the counter, and ``counter_implausible`` after a rise that the GPU
+        cannot have drawn. A value that is a little lower is an older value that comes late (ROCm/amdsmi#115). It counts
+        as no rise.
 
         Args:
-            joules: What the counter shows, in J.
+            joules: Value of the counter, in J.
             now: Monotonic time in s.
-            was_lost: Whether the GPU did not answer before this: it may have been reset meanwhile.
+            was_lost: Whether the GPU did not answer before, and may have been reset.
         """
         rise = joules - self._joules
         if rise <= 0 and not self._began_anew(joules, was_lost=was_lost):
@@ -82,15 +80,15 @@ class AmdCounter:
         return joules < self._joules / 2 or (was_lost and joules < self._joules)
 
     def is_still(self, now: float) -> bool:
-        """Return whether the counter has not risen for longer than it takes to refresh.
+        """Return whether the counter has not risen for longer than a refresh takes.
 
         Args:
             now: Monotonic time in s.
         """
-        return now - self._risen_at > _STILL_SECONDS
+        return now - self._risen_at > _AMD_STILL_SECONDS
 
     def is_dead(self, now: float) -> bool:
-        """Return whether the counter has not risen for so long that it cannot be an idle GPU's.
+        """Return whether the counter has not risen for longer than it would on an idle GPU.
 
         Args:
             now: Monotonic time in s.
@@ -98,7 +96,7 @@ class AmdCounter:
         return now - self._risen_at > _SURELY_STILL_SECONDS
 
     def doubt(self, watts: float, now: float) -> Doubt | None:
-        """Compare the counter with the power; return what speaks against it, None if nothing does.
+        """Compare the counter with the power, and return a contradiction, or None if there is none.
 
         Args:
             watts: The power now, in W.
@@ -108,7 +106,7 @@ class AmdCounter:
         if still is not None:
             return Doubt(FROZEN, still)
         seconds = now - self._compared_at
-        if seconds < _LEAST_MEAN_SECONDS:
+        if seconds < _LEAST_AMD_MEAN_SECONDS:
             return None
         self._mean_watts = (self._joules - self._compared_joules) / seconds
         self._compared_joules, self._compared_at = self._joules, now
@@ -117,7 +115,7 @@ class AmdCounter:
         return None if contradiction is None else Doubt(IMPLAUSIBLE, contradiction)
 
     def late_joules(self, now: float) -> float:
-        """Return how much energy the counter may not show yet, in J.
+        """Return the energy that the counter may not show yet, in J.
 
         Args:
             now: Monotonic time in s.

@@ -1,4 +1,4 @@
-"""One AMD GPU as it is measured: by its counter while that can be trusted, else by its power."""
+"""One AMD GPU as it is measured, by its counter while that can be trusted, else by its power."""
 
 from dataclasses import replace
 from random import Random
@@ -16,24 +16,24 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-SAMPLE_SECONDS: Final = 0.05
-"""Time between two samples of the power where there is no counter, in s."""
-LOOK_SECONDS: Final = 1.0
-"""Mean time between two looks at a counter, or two attempts to find a lost GPU again, in s."""
-_TOLERANCE: Final = 0.05
-"""A convention, as wide as the sensors of NVIDIA's boards differ: AMD states no accuracy."""
+AMD_SAMPLE_SECONDS: Final = 0.05
+"""Interval between two samples of the power where there is no counter, in s (by convention)."""
+CHECK_SECONDS: Final = 1.0
+"""Mean interval between two checks of a counter, or two attempts to find a lost GPU, in s (by convention)."""
+_AMD_TOLERANCE: Final = 0.05
+"""Relative tolerance (by convention, as for NVIDIA's sensors). AMD states no accuracy."""
 _STILL: Final = "its energy counter stands still"
-_SILENT_LOOKS: Final = 3
-"""After so many looks at which the power was told, but not the counter, it is taken to be gone."""
+_SILENT_CHECKS: Final = 3
+"""Number of checks with a power but without a counter, after which the counter is gone (by convention)."""
 
 
 class MeasuredAmdGpu:
-    """A GPU as a cumulative reading that never falls. Its owner sees to it that one thread at a time uses it.
+    """A GPU as a cumulative reading that never falls. Its owner ensures that one thread at a time uses it.
 
     Args:
-        gpu: Which.
+        gpu: The GPU.
         driver: The driver.
-        clock: The time.
+        clock: The clock.
     """
 
     def __init__(self, gpu: AmdGpu, driver: AmdDriver, clock: Clock) -> None:
@@ -48,27 +48,27 @@ class MeasuredAmdGpu:
         self._integral: Integral | None = None
         now = self._due_at = clock.monotonic()
         self._account = Account(now, flags=gpu.flags)
-        self._silent_looks = 0
+        self._silent_checks = 0
         self._is_still = self._is_mute = False
         self._advance()
         if self._account.reason is None:
-            self._account = replace(self._account, gap_seconds=0.0)  # the call took a moment, and nothing was missed
+            self._account = replace(self._account, gap_seconds=0.0)  # the first call took a moment, but missed nothing
 
     @property
     def reason(self) -> str | None:
-        """Why the GPU does not answer; None while it does."""
+        """Why the GPU does not answer. None while it answers."""
         return self._account.reason
 
     @property
     def loss(self) -> str | None:
-        """What is to be said of a GPU that does not answer; None while its power may still stand in for its counter."""
+        """The reason for a warning of loss. None while the power may still replace the counter."""
         return None if self._is_still and not self._is_mute else self._account.reason
 
     def flag(self, flag: str) -> None:
-        """Note what a reader of its energy must know from now on.
+        """Add a flag to all later readings.
 
         Args:
-            flag: A short word.
+            flag: The flag.
         """
         if flag not in self._account.flags:
             self._account = replace(self._account, flags=(*self._account.flags, flag))
@@ -76,7 +76,7 @@ class MeasuredAmdGpu:
     def _power_watts(self) -> float:
         watts = self._driver.power_watts(self.handle)
         if watts > largest_watts(self._limit_watts):
-            msg = f"it tells a power of {watts:.0f} W, which it cannot draw"
+            msg = f"it reports a power of {watts:.0f} W, which it cannot draw"
             raise AmdDriverError(msg)
         return watts
 
@@ -86,7 +86,7 @@ class MeasuredAmdGpu:
         return self._integral is not None
 
     def read(self) -> Reading:
-        """Return the energy now: one call of the driver."""
+        """Return the energy now. This takes one call of the driver."""
         self._advance()
         account, now = self._account, self._clock.monotonic()
         below, above = self._bounds()
@@ -96,7 +96,7 @@ class MeasuredAmdGpu:
             method="sampled" if self._integral is not None else "counter",
             below_joules=min(below, account.joules or 0.0),
             above_joules=above,
-            tolerance=_TOLERANCE,
+            tolerance=_AMD_TOLERANCE,
             gap_seconds=account.gap_seconds_at(now),
             flags=tuple(dict.fromkeys((*account.flags, FROZEN))) if self._is_still else account.flags,
             reason=account.reason,
@@ -104,14 +104,14 @@ class MeasuredAmdGpu:
         )
 
     def poll(self) -> None:
-        """Sample where there is no counter; look now and then whether a counter can be trusted, or a lost GPU is back.
+        """Sample where there is no counter. From time to time, check the counter, or find a lost GPU again.
 
-        The looks are not evenly spaced: those would see the same part of every step of the training.
+        The checks are not evenly spaced. Even checks would always see the same part of a training step.
         """
         now = self._clock.monotonic()
         is_due = now >= self._due_at
         if is_due:
-            self._due_at = now + LOOK_SECONDS * (0.5 + self._random.random())
+            self._due_at = now + CHECK_SECONDS * (0.5 + self._random.random())
         if is_due and self._account.reason is not None and not self._is_still:
             self._renew()
         if self._account.reason is None or self._is_still or is_due:
@@ -120,12 +120,12 @@ class MeasuredAmdGpu:
             self._check(self._counter)
 
     def _renew(self) -> None:
-        """Look the GPU up again: it was reset, or somebody else has shut the library down."""
+        """Find the GPU again, after it was reset or somebody else has shut the library down."""
         try:
-            self._driver.initialise()
+            self._driver.initialize()
             self.handle = self._driver.handle_by_address(self._address)
         except AmdDriverError:
-            return  # the next call says why
+            return  # the next call gives the reason
 
     def _advance(self) -> None:
         try:
@@ -139,7 +139,7 @@ class MeasuredAmdGpu:
             self._account, self._is_still = self._account.lose(str(error)), False
 
     def _begin(self) -> None:
-        """Take the counter if it answers, else the power."""
+        """Begin with the counter if it answers, else with the power."""
         try:
             joules = self._driver.energy_joules(self.handle)
         except AmdDriverError:
@@ -155,7 +155,7 @@ class MeasuredAmdGpu:
     def _count(self, counter: AmdCounter, joules: float) -> None:
         now, account = self._clock.monotonic(), self._account
         rise = counter.take(joules, now, was_lost=account.reason is not None and not self._is_still)
-        # A counter that does not rise says nothing: it may be dead.
+        # A counter that does not rise may be dead.
         self._is_still = rise == 0.0 and counter.is_still(now)
         if isinstance(rise, str):
             self._account = account.skip(now, rise)
@@ -176,7 +176,7 @@ class MeasuredAmdGpu:
     def _check(self, counter: AmdCounter) -> None:
         """Notice a counter that stands still while the GPU draws power, contradicts the power, or is gone."""
         reason = None if self._is_still else self._account.reason
-        self._silent_looks = 0 if reason is None else self._silent_looks + 1
+        self._silent_checks = 0 if reason is None else self._silent_checks + 1
         now = self._clock.monotonic()
         try:
             watts = self._power_watts()
@@ -187,7 +187,7 @@ class MeasuredAmdGpu:
             return
         if reason is None:
             doubt = counter.doubt(watts, now)
-        elif self._silent_looks < _SILENT_LOOKS:
+        elif self._silent_checks < _SILENT_CHECKS:
             doubt = None
         else:
             doubt = Doubt("counter_gone", f"its energy counter no longer answers ({reason})")
@@ -195,18 +195,18 @@ class MeasuredAmdGpu:
             self._distrust(doubt, watts)
 
     def _distrust(self, doubt: Doubt, watts: float) -> None:
-        """Go on by sampling; what the counter does not tell since it rose last is a gap."""
-        logger.warning("%s: %s; its power is sampled instead.", self.name, doubt.text)
+        """Continue by sampling. The time since the counter's last rise is a gap."""
+        logger.warning("%s is sampled by its power from now on, because %s.", self.name, doubt.text)
         now = self._clock.monotonic()
         self._counter, self._integral, self._is_still = None, Integral(), False
         self._integral.add(now, watts)
         self._account = self._account.skip(now, doubt.flag)
 
     def _still_reason(self) -> str:
-        return f"{_STILL}, and it tells no power" if self._is_mute else _STILL
+        return f"{_STILL}, and it reports no power" if self._is_mute else _STILL
 
     def _bounds(self) -> tuple[float, float]:
-        """Return how much less and how much more than it is told the energy may be now, in J."""
+        """Return how much less and how much more the energy may be now, in J."""
         if self._account.reason is not None:
             return 0.0, 0.0
         return 0.0, self._counter.late_joules(self._clock.monotonic()) if self._counter is not None else 0.0

@@ -1,42 +1,42 @@
-"""The AMD GPUs of a machine: what they are called, how they are counted, and which of them holds whose meter."""
+"""The AMD GPUs of a machine, with their names, their order, and their meters."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from green_callbacks.sources.amd.driver import AmdDriver, AmdDriverError, Handle
+from green_callbacks.sources.amd.driver import AmdDriver, AmdDriverError, AmdHandle
 
 UNIQUE_ID: Final = re.compile(r"[0-9a-f]{16}")
-"""The number of a GPU, as its UUID has it."""
+"""The number in the UUID of a GPU."""
 _TWO_DIES: Final = re.compile(r"\bMI250", re.IGNORECASE)
 _TWO_DIES_IDS: Final = ("0x7408", "0x740c")
-"""PCI device ids of MI250X and MI250, whose product name is not always told."""
+"""PCI device ids of MI250X and MI250, whose product name is not always reported."""
 _WITH_PROCESSOR: Final = re.compile(r"\bMI300A\b")
 _FIRST_OF_PROCESSORS: Final = 2
-"""From this format on the metrics are those of a processor with graphics (kernel, ``kgd_pp_interface.h``)."""
+"""First format of metrics for a processor with graphics (kernel, ``kgd_pp_interface.h``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AmdGpu:
-    """A GPU as a framework sees it: a card, one die of two on it, or a partition.
+    """A GPU as a framework sees it, which is a card, one die of two on it, or a partition.
 
     Attributes:
-        uuid: Its UUID as ``ROCR_VISIBLE_DEVICES`` has it, ``GPU-`` and 16 digits; the library's, or its PCI address,
-            where it has none.
+        uuid: Its UUID as in ``ROCR_VISIBLE_DEVICES``, ``GPU-`` and 16 digits. Without one, it is the library's UUID or
+            the PCI address.
         address: PCI address.
         name: Product name.
-        handle: What the library calls it.
-        ordinal: Its place among the GPUs as the runtimes count them; None if that is not told.
-        metered_by: UUID of the GPU whose sensors hold its energy; its own for most.
-        in_processor: Whether it is the graphics of a processor, whose sensors are those of the whole processor.
-        flags: What a reader of its energy must know.
+        handle: The library's handle.
+        ordinal: Its number among the GPUs as the runtimes count them. None if it is not reported.
+        metered_by: UUID of the GPU whose sensors include its energy, for most GPUs its own.
+        in_processor: Whether it is the graphics of a processor, whose sensors cover the whole processor.
+        flags: Flags for its readings.
     """
 
     uuid: str
     address: str = ""
     name: str = ""
-    handle: Handle = None
+    handle: AmdHandle = None
     ordinal: int | None = None
     metered_by: str = ""
     in_processor: bool = False
@@ -44,13 +44,13 @@ class AmdGpu:
 
 
 def find_gpus(driver: AmdDriver) -> list[AmdGpu]:
-    """Return all GPUs that answer, as the runtimes count them.
+    """Return all GPUs that answer, in the order of the runtimes.
 
     Args:
         driver: The driver.
 
     Raises:
-        AmdDriverError: They cannot even be counted.
+        AmdDriverError: The GPUs cannot be counted.
     """
     found: list[AmdGpu] = []
     for handle in driver.handles():
@@ -63,7 +63,7 @@ def find_gpus(driver: AmdDriver) -> list[AmdGpu]:
     return sorted(found, key=lambda gpu: gpu.ordinal or 0)
 
 
-def _described(driver: AmdDriver, handle: Handle, before: Sequence[AmdGpu]) -> AmdGpu:
+def _described(driver: AmdDriver, handle: AmdHandle, before: Sequence[AmdGpu]) -> AmdGpu:
     asic, kfd, order = (driver.details(name, handle) for name in ("asic_info", "kfd_info", "enumeration_info"))
     address, name = driver.address(handle), str(asic.get("market_name", ""))
     gpu = AmdGpu(
@@ -85,17 +85,17 @@ def _described(driver: AmdDriver, handle: Handle, before: Sequence[AmdGpu]) -> A
 
 
 def _first_of_package(gpu: AmdGpu, before: Sequence[AmdGpu]) -> AmdGpu:
-    """Return the GPU whose sensors hold the energy of this one.
+    """Return the GPU whose sensors include the energy of this one.
 
-    The first die of an MI250 shows the power of both, the second shows nothing (aldebaran_ppt.c in the kernel); the
-    first partition of a GPU that is cut into several shows that of all.
+    The first die of an MI250 shows the power of both dies, and the second shows nothing (aldebaran_ppt.c in the
+    kernel). The first partition of a GPU shows the power of all partitions.
     """
     firsts = [other for other in before if other.metered_by == other.uuid and other.name == gpu.name]
     return firsts[-1] if firsts else gpu
 
 
 def _is_mute(driver: AmdDriver, gpu: AmdGpu) -> bool:
-    """Return whether all sensors of a GPU that there are show nothing."""
+    """Return whether all existing sensors of a GPU show nothing."""
     values = []
     for read in (driver.energy_joules, driver.power_watts):
         try:
@@ -111,12 +111,12 @@ def _is_in_processor(metrics: Mapping[str, Any]) -> bool:
 
 
 def _unique_id(text: object) -> str | None:
-    """Return a UUID from its number, written ``0x…`` or ``GPU-…``; None if it is none."""
+    """Return a UUID from a number, written ``0x…`` or ``GPU-…``, or None if it is no UUID."""
     digits = str(text).lower().removeprefix("gpu-").removeprefix("0x")
     return f"GPU-{digits}" if UNIQUE_ID.fullmatch(digits) and int(digits, 16) not in (0, 2**64 - 1) else None
 
 
-def _own_uuid(driver: AmdDriver, handle: Handle) -> str:
+def _own_uuid(driver: AmdDriver, handle: AmdHandle) -> str:
     try:
         return f"GPU-{driver.uuid(handle)}"
     except AmdDriverError:

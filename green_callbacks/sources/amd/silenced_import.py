@@ -1,4 +1,4 @@
-"""Libraries that print when they are imported."""
+"""Silences libraries that print when they are imported."""
 
 import sys
 import threading
@@ -8,11 +8,11 @@ from typing import Any, TextIO
 
 
 class _Without:
-    """A stream that lets through what other threads write, and nothing of one thread.
+    """A stream that drops the text of one thread, and passes the text of all others on.
 
     Args:
         stream: The stream.
-        thread: The thread that is not heard.
+        thread: Id of the silenced thread.
     """
 
     def __init__(self, stream: TextIO, thread: int) -> None:
@@ -20,7 +20,11 @@ class _Without:
         self._thread = thread
 
     def write(self, text: str) -> int:
-        """Write a text, unless it is the thread's."""
+        """Write a text, unless the silenced thread writes it.
+
+        Args:
+            text: The text.
+        """
         return len(text) if threading.get_ident() == self._thread else self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401  whatever a stream has
@@ -29,7 +33,7 @@ class _Without:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what this thread prints from the user; what others print meanwhile is let through."""
+    """Drop the text that this thread prints. The text of other threads passes."""
     stream = sys.stdout
     if stream is None:  # as under pythonw
         yield

@@ -1,4 +1,4 @@
-"""Which AMD GPUs a process uses: what the framework says, or the variables as ROCm's runtimes read them."""
+"""The AMD GPUs that a process uses, from the framework or from the variables of ROCm's runtimes."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from green_callbacks.sources.amd.inventory import UNIQUE_ID, AmdGpu
 
 ROCR_VARIABLE: Final = "ROCR_VISIBLE_DEVICES"
 HIP_VARIABLES: Final = ("HIP_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-"""The first that is set counts (HIP, "Environment variables")."""
+"""Variables that restrict the GPUs of HIP. The first that is set counts (HIP, "Environment variables")."""
 _INTEGER: Final = re.compile(r"\d+")
 
 
@@ -17,18 +17,18 @@ def choose(gpus: Sequence[AmdGpu], uuids: Iterable[str] | None, environment: Map
     """Return the GPUs that this process uses.
 
     Args:
-        gpus: All GPUs, as the runtimes count them.
-        uuids: What the framework uses, by UUID: whole or its beginning, with or without ``GPU-``; None to go by the
-            environment.
-        environment: Where the variables are.
+        gpus: All GPUs, in the order of the runtimes.
+        uuids: UUIDs of the GPUs that the framework uses. A beginning suffices, with or without ``GPU-``. None to follow
+            the environment.
+        environment: Environment variables.
 
     Returns:
-        Each once. All GPUs if neither says anything.
+        Each GPU once, or all GPUs if neither UUIDs nor environment restrict them.
     """
     if uuids is not None:
         named = (_by_name(gpus, _as_text(uuid)) for uuid in uuids)
         return list({gpu.uuid: gpu for gpu in named if gpu is not None}.values())
-    for variables in ((ROCR_VARIABLE,), HIP_VARIABLES):  # the runtime below hides GPUs from the one above
+    for variables in ((ROCR_VARIABLE,), HIP_VARIABLES):  # the lower runtime hides GPUs from the upper one
         visible = next((environment[name] for name in variables if name in environment), None)
         if visible is not None:
             gpus = _visible(gpus, visible)
@@ -36,7 +36,7 @@ def choose(gpus: Sequence[AmdGpu], uuids: Iterable[str] | None, environment: Map
 
 
 def _visible(gpus: Sequence[AmdGpu], visible: str) -> list[AmdGpu]:
-    """Read the list as ROCm does: up to the first entry that names nothing, or one that was named already."""
+    """Read the list as ROCm does. It ends at the first entry that names nothing, or names a GPU again."""
     in_doubt = len(gpus) > 1 and any(gpu.ordinal is None for gpu in gpus)
     chosen: list[AmdGpu] = []
     for entry in visible.split(","):
@@ -44,7 +44,7 @@ def _visible(gpus: Sequence[AmdGpu], visible: str) -> list[AmdGpu]:
         if _INTEGER.fullmatch(text):
             gpu = gpus[int(text)] if int(text) < len(gpus) else None
             if gpu is not None and in_doubt:
-                # The library goes by the bus, the runtimes by the kernel's nodes: an index may mean another GPU.
+                # The library and the runtimes may count GPUs in another order. So an index may mean another GPU.
                 gpu = replace(gpu, flags=tuple(dict.fromkeys((*gpu.flags, "index_in_doubt"))))
         else:
             gpu = _by_name(gpus, text)
@@ -62,7 +62,7 @@ def _by_name(gpus: Sequence[AmdGpu], name: str) -> AmdGpu | None:
 
 
 def _as_text(uuid: str) -> str:
-    """Return a UUID that torch has written as 16 bytes, which on ROCm are the 16 digits as text (HIP)."""
+    """Return a UUID that torch has written as 16 bytes. On ROCm they are the 16 digits as text (HIP)."""
     try:
         digits = bytes.fromhex(uuid.lower().removeprefix("gpu-").replace("-", "")).decode("ascii")
     except ValueError:
@@ -71,14 +71,14 @@ def _as_text(uuid: str) -> str:
 
 
 def metered(gpus: Sequence[AmdGpu], chosen: Sequence[AmdGpu]) -> list[AmdGpu]:
-    """Return the GPUs whose sensors hold the energy of the chosen ones, each once.
+    """Return the GPUs whose sensors include the energy of the chosen GPUs, each once.
 
-    A part of a package cannot be measured by itself: the whole package counts, and is flagged ``whole_package`` where
-    it holds parts that were not chosen.
+    A part of a package cannot be measured by itself. So the whole package counts, flagged ``whole_package`` if some of
+    its parts were not chosen.
 
     Args:
         gpus: All GPUs.
-        chosen: Those that are used.
+        chosen: The used GPUs.
     """
     by_uuid = {gpu.uuid: gpu for gpu in gpus}
     used = {gpu.uuid for gpu in chosen}

@@ -1,1 +1,1 @@
-"""What the sources of several makers share."""
+"""Code that several sources share."""

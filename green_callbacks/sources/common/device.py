@@ -1,4 +1,4 @@
-"""What sources share: being open or closed, a lock that survives a fork, and the account of one device."""
+"""A base class for sources with live state, a lock that survives a fork, and the account of one device."""
 
 import threading
 from abc import abstractmethod
@@ -23,7 +23,7 @@ Live = TypeVar("Live")
 class ForkSafeLock:
     """A lock that a forked child always finds free, and that copies as a new one.
 
-    The worker may hold the lock at the moment of a fork; in the child nobody would ever let it go.
+    The worker may hold the lock at the moment of a fork. In the child nobody would ever release it.
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class ForkSafeLock:
 
 
 class LiveSource(EnergySource, Generic[Live]):
-    """A source that keeps all that is live in one attribute, so that every copy of it is a closed source.
+    """A source with all live state in one attribute, so that every copy of it is a closed source.
 
-    A source that replaces what is live when it is read does so under the lock; :meth:`close` takes it too, so that
-    no reading on another thread brings back what was let go.
+    A source that replaces its live state when it is read does so under the lock of that state. A reading on another
+    thread may continue after :meth:`close`, but it changes only the dropped state.
     """
 
     def __init__(self) -> None:
@@ -68,43 +68,43 @@ class LiveSource(EnergySource, Generic[Live]):
         """Find the devices and return their state at the origin."""
 
     def open(self) -> None:
-        """Find the devices; does nothing if the source is open.
+        """Find the devices. Does nothing if the source is open.
 
         Raises:
-            SourceUnavailableError: Nothing can be measured here; the message says what would change that.
+            SourceUnavailableError: Nothing can be measured here. The message names the remedy.
         """
         if self._live is None:
             self._live = self._begin()
 
     def close(self) -> None:
-        """Let go of everything live; safe to call again. A closed source reads no devices.
+        """Release everything live. Safe to call again. A closed source reads no devices.
 
-        Waits for no lock: a call that hangs may hold it, and a signal handler may come at any instruction.
+        It waits for no lock. A call that hangs may hold it, and a signal handler may come at any instruction.
         """
         self._live = None
         self._warned.clear()
 
     def _warn_of_loss(self, name: str, reason: str | None) -> None:
-        """Say that a device does not answer, once while the source is open."""
+        """Warn that a device does not answer, once while the source is open."""
         if reason is not None and name not in self._warned:
             self._warned.add(name)
-            logger.warning("%s does not answer (%s): its energy is missing until it does.", name, reason)
+            logger.warning("%s does not answer (%s). Its energy is missing until it does.", name, reason)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the options without what is live: an origin in time means nothing elsewhere."""
+        """Return the options without live state, because an origin in time means nothing in a copy."""
         return self.__dict__ | {"_live": None, "_warned": set()}
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What is known of one device, as of its last answer. Replaced as a whole, so no thread sees half of it.
+    """The energy of one device as of its last answer. It is replaced as a whole, so no thread sees half of it.
 
     Attributes:
-        answered_at: Monotonic time of the last answer, in s; of the origin before the first.
-        joules: Energy up to the last answer, in J; None before the first.
-        gap_seconds: Seconds up to the last answer in which nothing was measured.
-        flags: Short words that a reader must know.
-        reason: Why the device does not answer now; None while it does.
+        answered_at: Monotonic time of the last answer, in s. Before the first answer it is the time of the origin.
+        joules: Energy up to the last answer, in J. None before the first.
+        gap_seconds: Time up to the last answer in which nothing was measured, in s.
+        flags: Flags for readings.
+        reason: Why the device does not answer now. None while it answers.
     """
 
     answered_at: float
@@ -114,12 +114,23 @@ class Account:
     reason: str | None = None
 
     def add(self, joules: float, now: float, *flags: str) -> "Account":
-        """Count energy used since the last answer, whether or not the device was lost meanwhile."""
+        """Count the energy since the last answer, also if the device was lost meanwhile.
+
+        Args:
+            joules: The energy, in J.
+            now: Monotonic time in s.
+            flags: Flags for readings.
+        """
         total_joules = (self.joules or 0.0) + joules
         return replace(self, answered_at=now, joules=total_joules, flags=self._flagged(flags), reason=None)
 
     def skip(self, now: float, *flags: str) -> "Account":
-        """Take an answer from which the energy since the last one cannot be told: the time between is a gap."""
+        """Take an answer that does not give the energy since the last one. The time between is a gap.
+
+        Args:
+            now: Monotonic time in s.
+            flags: Flags for readings.
+        """
         return replace(
             self,
             answered_at=now,
@@ -130,11 +141,19 @@ class Account:
         )
 
     def lose(self, reason: str) -> "Account":
-        """Note that the device does not answer."""
+        """Note that the device does not answer.
+
+        Args:
+            reason: Why it does not.
+        """
         return replace(self, reason=reason)
 
     def gap_seconds_at(self, now: float) -> float:
-        """Return the seconds without measurement, those since the last answer included while the device is lost."""
+        """Return the unmeasured time in s. While the device is lost, it includes the time since the last answer.
+
+        Args:
+            now: Monotonic time in s.
+        """
         return self.gap_seconds + (now - self.answered_at if self.reason is not None else 0.0)
 
     def _flagged(self, flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -145,14 +164,11 @@ def checked_at_least_zero(value: float, what: str) -> float:
     """Return an option as a float.
 
     Args:
-        value: What was given.
+        value: The given value.
         what: Name of the option, with its unit.
 
-    Returns:
-        The value.
-
     Raises:
-        ConfigurationError: It is negative or not finite.
+        ConfigurationError: The value is negative or not finite.
     """
     try:
         number = finite_number(value)

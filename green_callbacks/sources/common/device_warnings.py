@@ -1,4 +1,4 @@
-"""What sources say of their devices, once."""
+"""Warnings about devices, each given once."""
 
 from green_callbacks.sources.common.energy_counter import CountedEnergy
 from green_callbacks.text.log import get_logger
@@ -13,11 +13,11 @@ def warn_if_still(name: str, counted: CountedEnergy, now: float, remedy: str, wa
         name: Name of the device.
         counted: Its counter.
         now: Monotonic time in s.
-        remedy: What the user can do, as a sentence.
-        warned: What was warned of before; the device is added.
+        remedy: The remedy, as a sentence.
+        warned: Earlier warnings, to which this one is added.
 
     Returns:
-        Whether it stands still, so that nothing else is to be said of it.
+        Whether the counter stands still, so that no other warning is due.
     """
     if not counted.is_still:
         return False
@@ -25,6 +25,6 @@ def warn_if_still(name: str, counted: CountedEnergy, now: float, remedy: str, wa
     if counted.is_worth_a_warning(now) and key not in warned:
         warned.add(key)
         logger.warning(
-            "%s: its energy counter stands still. Its energy is missing until the counter moves. %s", name, remedy
+            "The energy counter of %s stands still. Its energy is missing until the counter moves. %s", name, remedy
         )
     return True

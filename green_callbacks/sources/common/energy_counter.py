@@ -1,4 +1,4 @@
-"""A cumulative energy counter of any kind, carried on as an account: wraps, resets, leaps, and standing still."""
+"""A cumulative energy counter of any kind, with wraps, resets, leaps and standstills."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -7,35 +7,38 @@ from green_callbacks.records import Method, Reading
 from green_callbacks.sources.common.device import Account
 
 FROZEN: Final = "counter_frozen"
-"""Flag of a counter that stands, or stood, still while its device draws power."""
+"""Flag of a counter that stands still, or stood still, while its device draws power."""
 IMPLAUSIBLE: Final = "counter_implausible"
 """Flag of a counter that rose by more than its device can draw."""
 _STILL: Final = "its energy counter stands still"
 _ROOM_SECONDS: Final = 0.25
-"""A counter may show this much of the past at once, in s: two refreshes of the slowest ones that are known."""
+"""Time whose energy a counter may show at once, in s. It is two refreshes of the slowest known counters."""
 _LONGEST_REFRESH_SECONDS: Final = 1.25
-"""The longest time between two refreshes that is believed, in s: emulated RAPL counters refresh once a second (QEMU,
+"""Longest refresh period that is believed, in s. Emulated RAPL counters refresh once a second (QEMU,
 ``docs/specs/rapl-msr.rst``)."""
 _SURE_REFRESHES: Final = 2.0
-"""How many refreshes a counter must miss to stand still."""
-_WENT_ON: Final = 0.5
-"""A convention: a counter that shows less than half of its last power did not count while it stood still."""
+"""Number of missed refreshes from which a counter stands still (by convention)."""
+WENT_ON_SHARE: Final = 0.5
+"""Least rise of a counter after a standstill, relative to its last power, that shows that it went on counting.
+
+It is a convention, which files, drivers and users' meters share.
+"""
 _SHORTEST_MEAN_SECONDS: Final = 0.02
-"""Over a shorter time the steps of a counter would look like a power."""
+"""Shortest time over which a mean power is computed, in s. Over less time, the steps of a counter would look like
+power."""
 _WARN_SECONDS: Final = 1.2
-"""A counter is only warned of after it stood still for longer than any that is known takes to refresh, in s."""
+"""Time of a standstill before a warning, in s. It is longer than the refresh period of any known counter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CounterLimits:
-    """What a counter cannot do.
+    """The limits of a counter.
 
     Attributes:
-        largest_watts: The largest power that its device can draw, in W.
-        still_seconds: How long the counter of a device that is on may stand still, in s; None if it may do so for
-            ever.
-        range_joules: Where it wraps, in J; None if that is not known, or does not happen.
-        wrap_seconds: Time in which it may wrap at the soonest, in s; None if it does not.
+        largest_watts: Largest power of the device, in W.
+        still_seconds: Longest standstill of the counter while its device is on, in s. None for no limit.
+        range_joules: Energy at which the counter wraps, in J. None if it does not wrap, or the energy is not known.
+        wrap_seconds: Shortest time between two wraps, in s. None if the counter does not wrap.
     """
 
     largest_watts: float
@@ -46,18 +49,18 @@ class CounterLimits:
 
 @dataclass(frozen=True, slots=True)
 class CountedEnergy:
-    """A counter as of its last answer. Replaced as a whole.
+    """A counter as of its last answer. It is replaced as a whole.
 
-    Because a counter that does not rise says nothing, the account's last answer is that of the last rise.
+    A counter that does not rise says nothing. So the account's last answer is the last rise.
 
     Attributes:
-        limits: What it cannot do.
+        limits: The limits of the counter.
         account: The energy so far.
-        shown_joules: What it showed last, in J; None before its first answer.
+        shown_joules: The last value, in J. None before the first answer.
         seen_at: Monotonic time of the last answer, in s.
-        watts: Mean power up to the last rise, in W; None before the second.
-        refresh_seconds: The longest time between two rises that is known, in s.
-        is_still: Whether it stands still for longer than it may.
+        watts: Mean power up to the last rise, in W. None before the second rise.
+        refresh_seconds: Longest known time between two rises, in s.
+        is_still: Whether the counter stands still for longer than its limit.
     """
 
     limits: CounterLimits
@@ -69,28 +72,28 @@ class CountedEnergy:
     is_still: bool = False
 
     def lost(self, reason: str) -> "CountedEnergy":
-        """Note that the counter does not answer.
+        """Return the counter after a failed call.
 
         Args:
-            reason: Why.
+            reason: Why it does not answer.
         """
         return replace(self, account=self.account.lose(reason), is_still=False)
 
     def taken(self, shown: float, now: float, *, share: float = 1.0, slept: bool = False) -> "CountedEnergy":
-        """Take what the counter shows.
+        """Return the counter after an answer.
 
         Args:
-            shown: The energy that it shows, in J.
+            shown: The value, in J.
             now: Monotonic time in s.
-            share: Which part of a rise counts, 0 to 1. Defaults to all of it.
-            slept: Whether the machine was suspended since the last answer.
+            share: Part of a rise that counts, 0 to 1. Defaults to 1.
+            slept: Whether the machine was suspended since the last answer. Defaults to False.
         """
         before = self.shown_joules
         if before is None:
             return replace(self, account=self.account.skip(now), shown_joules=shown, seen_at=now)
         if shown == before:
             return self._stood_still(now)
-        # Suspended to memory, a device loses power and its counter begins anew.
+        # While the machine is suspended to memory, devices lose power and counters restart.
         rise = None if slept and shown < before else self._rise(before, shown, now)
         if rise is None:
             account = self.account.skip(now, "reset" if shown < before else IMPLAUSIBLE)
@@ -98,7 +101,7 @@ class CountedEnergy:
         return self._risen(rise, shown, now, share)
 
     def above_joules(self, now: float) -> float:
-        """Return how much energy the counter may not show yet, in J.
+        """Return the energy that the counter may not show yet, in J.
 
         Args:
             now: Monotonic time in s.
@@ -108,7 +111,7 @@ class CountedEnergy:
         return self.watts * max(self.refresh_seconds, now - self.account.answered_at)
 
     def is_worth_a_warning(self, now: float) -> bool:
-        """Return whether it stands still for so long that it is no slow one.
+        """Return whether the counter stands still for longer than any slow counter does.
 
         Args:
             now: Monotonic time in s.
@@ -125,15 +128,15 @@ class CountedEnergy:
         share: float = 1.0,
         flags: tuple[str, ...] = (),
     ) -> Reading:
-        """Return what is known of the energy now.
+        """Return the energy as a reading.
 
         Args:
             now: Monotonic time in s.
-            component: What it is a part of.
-            method: How it was obtained.
-            tolerance: Relative error. Defaults to 0.
-            share: Which part of the energy counts, 0 to 1. Defaults to all of it.
-            flags: What a reader must know besides what the account says. Defaults to nothing.
+            component: Component of the device.
+            method: Method of the reading.
+            tolerance: Relative tolerance. Defaults to 0.
+            share: Part of the energy that counts, 0 to 1. Defaults to 1.
+            flags: Further flags. Defaults to none.
         """
         account = self.account
         still = (FROZEN,) if self.is_still else ()
@@ -159,7 +162,7 @@ class CountedEnergy:
         return replace(self, account=account, seen_at=now, is_still=is_still)
 
     def _rise(self, before: float, shown: float, now: float) -> float | None:
-        """Return the energy between two values, or None if no device could use it in the time."""
+        """Return the energy between two values in J, or None if no device could use it in the time."""
         rise, limits = shown - before, self.limits
         if rise < 0:
             if limits.range_joules is None or before > limits.range_joules:
@@ -176,7 +179,7 @@ class CountedEnergy:
         if is_wrap_unseen and account.reason is None:
             account = account.add(rise * share, now, "wraps_unseen")
         elif is_wrap_unseen or not went_on:
-            # A counter that never moved before may only be slow, so the gap is not flagged.
+            # A counter that never rose before may only be slow, so the gap is not flagged.
             account = account.skip(now, *((FROZEN,) if self.is_still and self.watts is not None else ()))
         else:
             account = account.add(rise * share, now)
@@ -192,12 +195,12 @@ class CountedEnergy:
         )
 
     def _went_on(self, rise: float, elapsed_seconds: float) -> bool:
-        """Return whether a counter that stood still was only late: it shows what its device used meanwhile."""
-        if self.watts is None:  # nothing tells the power: believe that it refreshes slowly, if it may
+        """Return whether a counter went on counting while it stood still, because it shows the energy of that time."""
+        if self.watts is None:  # without a known power, only the refresh period can decide
             return self._slowness_seconds() > 0
-        return rise >= _WENT_ON * self.watts * elapsed_seconds
+        return rise >= WENT_ON_SHARE * self.watts * elapsed_seconds
 
     def _slowness_seconds(self) -> float:
-        """Return for how long it was seen to stand still before it rose, in s; 0 if no refresh takes so long."""
+        """Return the standstill before the last rise, in s. It is 0 if no refresh period is so long."""
         still_seconds = self.seen_at - self.account.answered_at
         return still_seconds if still_seconds <= _LONGEST_REFRESH_SECONDS else 0.0

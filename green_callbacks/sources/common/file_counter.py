@@ -10,15 +10,17 @@ from green_callbacks.sources.common.energy_counter import CountedEnergy, Counter
 from green_callbacks.units import MICROJOULES_PER_JOULE
 
 LONGEST_SILENCE_SECONDS: Final = 60.0
-"""Within this time without a reading, in s, no counter is taken to have wrapped unseen."""
+"""Time without a reading, in s, within which no counter is assumed to have wrapped unseen (by convention)."""
 LONGEST_POLL_SECONDS: Final = 0.5
-"""The longest that a counter is left alone, in s: one that stands still is noticed at the second poll."""
+"""Longest interval between two readings of a counter, in s. So a standstill is noticed at the second poll."""
 _SHORTEST_POLL_SECONDS: Final = 0.1
+"""Shortest interval between two readings of a counter, in s (by convention)."""
 _POLLS_PER_WRAP: Final = 3
+"""Number of readings in the shortest time between two wraps, so that one missed reading does no harm."""
 _LARGEST_COUNT: Final = 2**64 - 1
-"""Linux counts µJ in 64 bits."""
+"""Largest count of Linux, in µJ, because it counts in 64 bits."""
 _SHOWN_BYTES: Final = 40
-"""How much of what is no number is shown in a message, in bytes."""
+"""Length of an invalid content in a message, in bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,12 +29,12 @@ class EnergyFile:
 
     Attributes:
         name: Name of the device, e.g. ``cpu:package-0``.
-        component: What it is a part of: ``cpu``, ``dram``, ``gpu``.
+        component: Component of the device, e.g. ``cpu``, ``dram`` or ``gpu``.
         counter: The file that holds the energy, in µJ.
-        range_joules: Where the counter wraps, in J; None if that cannot be read, or does not happen.
-        wrap_seconds: Time in which the counter, or what the driver adds up for it, may wrap at the soonest, in s.
-        largest_watts: The largest power that the device can draw, in W.
-        still_seconds: How long the counter may stand still while the device is on, in s.
+        range_joules: Energy at which the counter wraps, in J. None if it does not wrap, or the energy is not known.
+        wrap_seconds: Shortest time in which the counter, or a register behind it, may wrap, in s.
+        largest_watts: Largest power of the device, in W.
+        still_seconds: Longest standstill of the counter while the device is on, in s.
     """
 
     name: str
@@ -45,12 +47,12 @@ class EnergyFile:
 
     @property
     def poll_seconds(self) -> float:
-        """How often the counter must be read so that nothing is missed, in s."""
+        """Interval between two readings at which nothing is missed, in s."""
         return max(_SHORTEST_POLL_SECONDS, min(LONGEST_POLL_SECONDS, self.wrap_seconds / _POLLS_PER_WRAP))
 
     @property
     def limits(self) -> CounterLimits:
-        """What the counter cannot do."""
+        """The limits of the counter."""
         return CounterLimits(
             largest_watts=self.largest_watts,
             still_seconds=self.still_seconds,
@@ -59,13 +61,13 @@ class EnergyFile:
         )
 
     def read_joules(self) -> float:
-        """Return what the counter shows, in J.
+        """Return the value of the counter, in J.
 
         Raises:
             OSError: The file cannot be read.
-            ValueError: It does not hold a number, or one that the counter cannot reach.
+            ValueError: The file holds no number, or a number out of range.
         """
-        # Opened each time: a file kept open would not notice a driver that was loaded again.
+        # The file is opened each time. An open file would not notice that its driver was loaded again.
         text = read_beginning(self.counter).strip()
         if not text.isdigit():
             msg = f"it holds {text[:_SHOWN_BYTES]!r}, which is no number of µJ"
@@ -78,7 +80,7 @@ class EnergyFile:
         return joules
 
     def refusal(self) -> OSError | ValueError | None:
-        """Return why the counter cannot be read; None if it can."""
+        """Return why the counter cannot be read, or None if it can."""
         try:
             self.read_joules()
         except (OSError, ValueError) as error:
@@ -88,7 +90,7 @@ class EnergyFile:
 
 @dataclass(frozen=True, slots=True)
 class FileCounter:
-    """A counter as of its last answer: what it showed, and what that came to.
+    """A counter as of its last answer.
 
     Attributes:
         file: The counter.
@@ -109,15 +111,15 @@ class FileCounter:
         return cls(file, CountedEnergy(file.limits, Account(answered_at=now)))
 
     def advanced(self, now: float, *, share: float = 1.0, slept: bool = False) -> "FileCounter":
-        """Read the counter and carry its account on.
+        """Read the counter, and return its new state.
 
         Args:
             now: Monotonic time in s.
-            share: Which part of its rise counts, 0 to 1. Defaults to all of it.
-            slept: Whether the machine was suspended since.
+            share: Part of its rise that counts, 0 to 1. Defaults to 1.
+            slept: Whether the machine was suspended since the last reading. Defaults to False.
 
         Returns:
-            The counter as of now; as it was, and why, if it does not answer.
+            The counter now. If it does not answer, its energy is unchanged and has a reason.
         """
         try:
             shown = self.file.read_joules()

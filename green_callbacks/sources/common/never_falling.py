@@ -11,7 +11,7 @@ def never_below(last_joules: float | None, now: Bounded) -> Bounded:
     the last value until the true energy has caught up.
 
     Args:
-        last_joules: The value returned before, in J; None before the first.
+        last_joules: The value returned before, in J. None before the first.
         now: The present estimate with its bounds, in J.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What is live in a source, carried on by one thread at a time."""
+"""Live state of a source that one thread at a time updates."""
 
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -9,17 +9,17 @@ State = TypeVar("State")
 
 
 class Guarded(Generic[State]):
-    """A state that one thread at a time carries on.
+    """A state that one thread at a time updates.
 
     A source that closes drops the whole object. So it waits for no lock, although another thread may hang in a sensor
-    with the lock held: what that thread still does changes a state that nobody reads any more.
+    with the lock held. That thread still updates a state, but nobody reads it any more.
 
     Args:
-        state: The state at the beginning.
+        state: The first state.
 
     Attributes:
-        state: The state now.
-        lock: Whoever carries it on holds this.
+        state: The present state.
+        lock: Held while the state is updated.
     """
 
     def __init__(self, state: State) -> None:
@@ -27,10 +27,10 @@ class Guarded(Generic[State]):
         self.lock = ForkSafeLock()
 
     def carry_on(self, step: Callable[[State], State]) -> State:
-        """Replace the state by the next one, and return that.
+        """Replace the state by the next one, and return the next one.
 
         Args:
-            step: Makes the next state of the last one. What it raises leaves the state as it was.
+            step: Function from a state to the next. If it raises, the state stays as it was.
         """
         with self.lock:
             self.state = state = step(self.state)

@@ -1,4 +1,4 @@
-"""Opening sources on a thread that can be left behind with one that hangs."""
+"""Opens sources on a thread that can be left behind with a source that hangs."""
 
 import weakref
 from collections.abc import Callable, Iterable
@@ -12,15 +12,16 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 OPEN_SECONDS: Final = 20.0
-"""How long training waits at the start for one source to be found, in s: a driver that must wake takes some."""
+"""Longest time in s that training waits at the start for one source. A driver may need some seconds to wake."""
 _JOIN_SECONDS: Final = 0.04
+"""Longest wait for the end of the thread, in s. It ends at once unless it hangs."""
 
 
 class Opener:
     """Opens sources one after the other, each within a time limit.
 
     Args:
-        threads: What starts its thread.
+        threads: The factory of its thread.
     """
 
     def __init__(self, threads: Threads) -> None:
@@ -32,10 +33,10 @@ class Opener:
 
         Args:
             source: The source.
-            also: What to do with it once it is open, within the same time limit. Defaults to nothing.
+            also: Function that is called with the open source, within the same time limit. Defaults to nothing.
 
         Raises:
-            SourceUnavailableError: It cannot be opened, or does not answer.
+            SourceUnavailableError: The source cannot be opened, or does not answer.
         """
         if self._thread is None:
             self._thread = thread = CallThread("green_callbacks opener")
@@ -46,8 +47,8 @@ class Opener:
             attempt.is_given_up = True
             self.close()
             msg = (
-                f"{type(source).__name__} did not open within {OPEN_SECONDS:.0f} s: its devices are not measured. "
-                "Look at the sensor and its driver; for a GPU, at 'dmesg', and reboot if 'nvidia-smi' or 'amd-smi' "
+                f"{type(source).__name__} did not open within {OPEN_SECONDS:.0f} s. Its devices are not measured. "
+                "Check the sensor and its driver. For a GPU, check 'dmesg', and reboot if 'nvidia-smi' or 'amd-smi' "
                 "hangs, too."
             )
             raise SourceUnavailableError(msg)
@@ -63,7 +64,7 @@ class Opener:
 
 
 class _Attempt:
-    """One attempt to open a source, whose outcome may come when nobody waits for it any more."""
+    """One attempt to open a source. Its result may come when nobody waits for it any more."""
 
     def __init__(self, source: EnergySource, also: Callable[[EnergySource], object]) -> None:
         self._source = source
@@ -77,11 +78,11 @@ class _Attempt:
             self._also(self._source)
         except SourceUnavailableError as failure:
             self.failure = failure
-        # A source may be the user's own, and raise what it likes: it is left out like one that cannot be opened.
+        # A source may be the user's own, and may raise anything. It is left out like a source that cannot be opened.
         except (Exception, SystemExit) as failure:
             name = type(self._source).__name__
             logger.exception("%s cannot be opened.", name)
-            self.failure = SourceUnavailableError(f"{name} cannot be opened: {failure}")
+            self.failure = SourceUnavailableError(f"{name} cannot be opened ({failure}).")
             self.is_given_up = True
         if self.is_given_up:
             close_all([self._source])
@@ -96,6 +97,6 @@ def close_all(sources: Iterable[EnergySource]) -> None:
     for source in sources:
         try:
             source.close()
-        # A source may be the user's own: one that cannot be closed must not keep the others open.
+        # A source may be the user's own. Its failure must not keep the other sources open.
         except (Exception, SystemExit):
             logger.exception("%s cannot be closed.", type(source).__name__)

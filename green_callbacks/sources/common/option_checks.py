@@ -1,4 +1,4 @@
-"""The options of sources, checked where they are given."""
+"""Checks of the options of sources."""
 
 import os
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from green_callbacks.units import described
 
 
 def checked_names(names: object, what: str, example: str) -> tuple[str, ...] | None:
-    """Return names of devices; None where none were given.
+    """Return names of devices, or None where none are given.
 
     Args:
-        names: What was given.
-        what: Name of the option, and what it lists.
-        example: One of them.
+        names: The given value.
+        what: Beginning of the message, with the option and its content.
+        example: An example of a name.
 
     Raises:
-        ConfigurationError: They are no list of texts.
+        ConfigurationError: The value is no list of texts.
     """
     if names is None:
         return None
@@ -34,11 +34,11 @@ def checked_name(name: object, what: str) -> str:
     """Return a text that names something.
 
     Args:
-        name: What was given.
+        name: The given value.
         what: Name of the option.
 
     Raises:
-        ConfigurationError: It is none, or empty.
+        ConfigurationError: The value is no text, or is blank.
     """
     if isinstance(name, str) and name.strip():
         return name
@@ -50,11 +50,11 @@ def checked_path(path: object, what: str) -> Path:
     """Return the path of a file or a folder.
 
     Args:
-        path: What was given.
+        path: The given value.
         what: Name of the option.
 
     Raises:
-        ConfigurationError: It is none.
+        ConfigurationError: The value is no path.
     """
     if isinstance(path, str | os.PathLike) and isinstance(os.fspath(path), str) and os.fspath(path):
         return Path(path)

@@ -1,23 +1,30 @@
-"""Power integrated over time, and how well that is known."""
+"""The integral of power over time, with its uncertainty."""
 
 from collections import deque
 from typing import Final
 
 LONGEST_STEP_SECONDS: Final = 1.0
-"""A longer time without a sample is a gap."""
-ALMOST_ALL: Final = 1.85
-"""So many standard deviations hold 95 % of what sampling misses: less than of a bell curve, as it has an end."""
-_BENDS = 80.0
-_UNEVEN = 0.25
-"""By how much a sample may be late, as a share of the time between two, before jumps do not make up any more."""
-_BENT, _JUMPS, _FADING = 3, 2.0, 0.999
+"""Longest time between two samples, in s. A longer time is a gap (by convention)."""
+SAMPLING_SIGMAS: Final = 1.85
+"""Standard deviations that hold 95 % of sampling errors. It is less than for a Gaussian, as the errors are bounded."""
+_BEND_VARIANCES: Final = 80.0
+"""Squared bend of the power curve over the variance of a step, relative to its square length (by experiment)."""
+_UNEVEN_SHARE: Final = 0.25
+"""Largest delay of a sample, in intervals, at which the errors of jumps up and down still cancel (by experiment)."""
+_BEND_SAMPLES: Final = 3
+"""Number of samples before the newest from which a bend is computed."""
+_CANCELED_JUMPS: Final = 2.0
+"""Number of jumps whose errors do not cancel between two readings (by experiment)."""
+_JUMP_FADING: Final = 0.999
+"""Factor by which the largest seen jump variance fades with each sample (by experiment)."""
 
 
 class Integral:
-    """Power integrated over time by trapezoids; a hole longer than a second is a gap, not energy.
+    """The integral of power over time, by trapezoids. A hole longer than a second is a gap and no energy.
 
     Args:
-        even_seconds: The time between two samples that are in time, in s; unless given, all are taken to be.
+        even_seconds: Interval between two samples on a grid, in s. Defaults to None, so that every sample counts as on
+            time.
     """
 
     def __init__(self, even_seconds: float | None = None) -> None:
@@ -25,9 +32,9 @@ class Integral:
         self._uneven_variance = 0.0
         self.joules = 0.0
         self.gap_seconds = 0.0
-        self._variance = self._told_variance = self._jump_variance = self._walk_square_joules = 0.0
+        self._variance = self._counted_variance = self._jump_variance = self._walk_square_joules = 0.0
         self._last: tuple[float, float] | None = None
-        self._recent_watts: deque[float] = deque(maxlen=_BENT)
+        self._recent_watts: deque[float] = deque(maxlen=_BEND_SAMPLES)
 
     @property
     def last_watts(self) -> float | None:
@@ -41,10 +48,10 @@ class Integral:
         return recent[max(0, len(recent) - 2)] if recent else 0.0
 
     def add(self, seconds: float, watts: float) -> None:
-        """Go on to a later instant.
+        """Add a sample.
 
         Args:
-            seconds: The instant, in s; one that is not later is left out.
+            seconds: Time of the sample, in s. A sample that is not later than the last is ignored.
             watts: The power then, in W.
         """
         if self._last is not None:
@@ -60,7 +67,7 @@ class Integral:
         self._recent_watts.append(watts)
 
     def begin_anew(self, seconds: float, watts: float) -> None:
-        """Go on from an instant, with no energy for the time before it.
+        """Continue from an instant, without energy for the time before it.
 
         Args:
             seconds: The instant, in s.
@@ -71,7 +78,7 @@ class Integral:
         self._recent_watts.append(watts)
 
     def joules_at(self, seconds: float, watts: float) -> float:
-        """Return the integral up to an instant shortly after the last, without going on to it.
+        """Return the integral up to an instant shortly after the last sample, in J, without adding a sample.
 
         Args:
             seconds: The instant, in s.
@@ -81,28 +88,27 @@ class Integral:
         return self.joules + max(0.0, seconds - last_seconds) * (watts + last_watts) / 2
 
     def update_walk_square_joules(self) -> float:
-        """Return how far the integral may be off by what went unseen between samples (95 %), as a square in J².
+        """Add the error since the last call, and return the square of the missed energy, in J² (95 %).
 
-        It never falls, and counts from one call to the next: on a grid jumps up and down make up for one another, so
-        that what a few of them may miss is hardly exceeded in between.
+        It never falls. On a grid, the errors of jumps up and down cancel. So only a few jumps count between two calls.
         """
-        since_variance = min(_JUMPS * self._jump_variance, self._variance - self._told_variance)
+        since_variance = min(_CANCELED_JUMPS * self._jump_variance, self._variance - self._counted_variance)
         since_variance += self._uneven_variance
-        self._told_variance, self._uneven_variance = self._variance, 0.0
-        self._walk_square_joules += ALMOST_ALL**2 * since_variance
+        self._counted_variance, self._uneven_variance = self._variance, 0.0
+        self._walk_square_joules += SAMPLING_SIGMAS**2 * since_variance
         return self._walk_square_joules
 
     def _learn_variance(self, step: float, watts: float) -> None:
-        """Learn how far off a step may be: it is not known when in it the power jumps.
+        """Learn the variance of a step, within which the time of a jump is not known.
 
-        A jump bends the curve twice, a slope never. The bend is taken over four readings, as one may show the power
-        averaged over a jump.
+        A jump bends the curve twice, and a slope never does. The bend is taken over four samples, because one sample
+        may show the power averaged over a jump.
         """
         recent = self._recent_watts
-        if len(recent) == _BENT:
-            variance = (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BENDS
-            if self._even_seconds is not None and abs(step - self._even_seconds) > _UNEVEN * self._even_seconds:
+        if len(recent) == _BEND_SAMPLES:
+            variance = (step * (watts - recent[2] - recent[1] + recent[0])) ** 2 / _BEND_VARIANCES
+            if self._even_seconds is not None and abs(step - self._even_seconds) > _UNEVEN_SHARE * self._even_seconds:
                 self._uneven_variance += variance
             else:
                 self._variance += variance
-            self._jump_variance = max(2 * variance, _FADING * self._jump_variance)
+            self._jump_variance = max(2 * variance, _JUMP_FADING * self._jump_variance)

@@ -1,32 +1,30 @@
-"""What the answers of a user's meter come to. Nothing here asks the meter, and nothing waits."""
+"""The energy by the answers of a user's meter. Nothing here asks the meter, and nothing waits."""
 
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from green_callbacks.sources.common.device import Account
-from green_callbacks.sources.common.energy_counter import FROZEN, IMPLAUSIBLE
+from green_callbacks.sources.common.energy_counter import FROZEN, IMPLAUSIBLE, WENT_ON_SHARE
 
 Unit = Literal["watts", "joules"]
 
 _MISSED_SAMPLES: Final = 3
-"""After how many polls without an answer the last power no longer speaks for the present."""
+"""Number of polls without an answer after which the last power is not held any more (by convention)."""
 _MISSED_REFRESHES: Final = 2
-"""How many refreshes a meter must miss to stand still."""
+"""Number of missed refreshes from which a meter stands still (by convention)."""
 _LEAST_STILL_SECONDS: Final = 1.0
-"""A meter may stand still for this long, in s, however often it is asked."""
-_WENT_ON: Final = 0.5
-"""A convention: a counter that shows less than half of its last power did not count while it stood still."""
+"""Shortest time, in s, after which a meter stands still, however often it is asked (by convention)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeterLimits:
-    """What the user says of a meter.
+    """The options of a meter.
 
     Attributes:
-        unit: What it answers.
-        poll_seconds: How often it is asked, in s.
-        refresh_seconds: How often it has something new to say, in s; None if that is not known.
-        max_watts: The largest power that it can see, in W; None if that is not known.
+        unit: Unit of its answers.
+        poll_seconds: Interval between two requests, in s.
+        refresh_seconds: Interval at which it has a new value, in s. None if it is not known.
+        max_watts: Largest power that it can measure, in W. None if it is not known.
     """
 
     unit: Unit
@@ -36,33 +34,33 @@ class MeterLimits:
 
     @property
     def hold_seconds(self) -> float:
-        """How long its last power speaks for the present while it does not answer, in s."""
+        """Time for which its last power is held while it does not answer, in s."""
         return _MISSED_SAMPLES * self.poll_seconds
 
     @property
     def stale_seconds(self) -> float:
-        """How old an answer may be, in s, as far as that is known."""
+        """Largest age of an answer as far as known, in s."""
         return self.refresh_seconds or 0.0
 
     @property
     def still_seconds(self) -> float:
-        """How long it may answer the same, in s."""
+        """Time for which it may give the same answer, in s."""
         return max(self.hold_seconds, _MISSED_REFRESHES * self.stale_seconds, _LEAST_STILL_SECONDS)
 
 
 @dataclass(frozen=True, slots=True)
 class Metered:
-    """A meter as of its last answer. Replaced as a whole, so that no thread sees half of it.
+    """A meter as of its last answer. It is replaced as a whole, so that no thread sees half of it.
 
     Attributes:
-        limits: What the user says of it.
-        account: The energy so far; a counter's last answer is that of its last rise.
-        answer: What it answered last, in W or J.
-        heard_at: Monotonic time of that, in s.
-        changed_at: Monotonic time of the last answer that was another than the one before, in s.
-        watts: The power since the last answer, as far as that is known, in W.
+        limits: The options of the meter.
+        account: The energy so far. The last answer of a counter is its last rise.
+        answer: The last answer, in W or J.
+        heard_at: Monotonic time of the last answer, in s.
+        changed_at: Monotonic time of the last answer that differed from the answer before, in s.
+        watts: The power since the last answer as far as known, in W.
         peak_watts: The largest power so far, in W.
-        is_still: Whether it stands still for longer than it may.
+        is_still: Whether the meter stands still for longer than it may.
     """
 
     limits: MeterLimits
@@ -79,7 +77,7 @@ class Metered:
         """Begin with the first answer.
 
         Args:
-            limits: What the user says of it.
+            limits: The options of the meter.
             answer: The answer, in W or J.
             now: Monotonic time in s.
         """
@@ -88,11 +86,11 @@ class Metered:
 
     @property
     def top_watts(self) -> float:
-        """The largest power that it can see, as far as that is known, in W."""
+        """Largest power that the meter can measure, as far as known, in W."""
         return self.peak_watts if self.limits.max_watts is None else self.limits.max_watts
 
     def held_seconds_at(self, now: float) -> float:
-        """Return for how long its last power is held, in s.
+        """Return the time for which the last power is held, in s.
 
         Args:
             now: Monotonic time in s.
@@ -101,20 +99,20 @@ class Metered:
         return seconds if self.limits.unit == "watts" else min(seconds, self.limits.still_seconds)
 
     def lost(self, reason: str) -> "Metered":
-        """Note that it does not answer.
+        """Return the meter after a failed call.
 
         Args:
-            reason: Why.
+            reason: Why it does not answer.
         """
         return replace(self, account=self.account.lose(reason), is_still=False)
 
     def taken(self, answer: float, now: float, told_joules: float) -> "Metered":
-        """Take an answer.
+        """Return the meter after an answer.
 
         Args:
             answer: The answer, in W or J.
             now: Monotonic time in s.
-            told_joules: The most that was told of its energy so far, in J: after a gap that stands.
+            told_joules: Largest energy that was returned so far, in J, which stands after a gap.
         """
         if now < self.heard_at:  # two threads asked, and this answer is the older one
             return self
@@ -126,7 +124,7 @@ class Metered:
 
     def _sampled(self, later: "Metered", now: float, told_joules: float) -> "Metered":
         limits, account = self.limits, self.account
-        # A steady load may look like this; who says how often the meter refreshes says that it does not.
+        # A steady load gives the same answers, too, but not if the meter's refresh period is known.
         if limits.refresh_seconds is not None and now - later.changed_at > limits.still_seconds:
             return _standing_still(later)
         elapsed_seconds = now - account.answered_at
@@ -147,16 +145,16 @@ class Metered:
         if limits.max_watts is not None and rise > limits.max_watts * (elapsed_seconds + room_seconds):
             return replace(later, account=_after_gap(account, now, told_joules, IMPLAUSIBLE), watts=0.0)
         watts = self._mean_watts(rise, elapsed_seconds)
-        if self.is_still and (not self.peak_watts or rise < _WENT_ON * self.watts * elapsed_seconds):
-            flags = (FROZEN,) if self.peak_watts else ()  # that never rose before may only be slow
+        if self.is_still and (not self.peak_watts or rise < WENT_ON_SHARE * self.watts * elapsed_seconds):
+            flags = (FROZEN,) if self.peak_watts else ()  # a counter that never rose before may only be slow
             account = _after_gap(account, now, told_joules, *flags)
         else:
             account = account.add(rise, now)
         return replace(later, account=account, watts=watts, peak_watts=max(self.peak_watts, watts))
 
     def _mean_watts(self, rise: float, elapsed_seconds: float) -> float:
-        """Return the power of a rise. Over a short time the steps of a coarse counter would look like a power."""
-        if not self.peak_watts:  # the first rise may hold what was used before the opening
+        """Return the power of a rise, in W. Over a short time the steps of a coarse counter would look like power."""
+        if not self.peak_watts:  # the first rise may include energy from before the source opened
             return rise / max(elapsed_seconds, self.limits.stale_seconds, self.limits.poll_seconds / 2)
         return rise / elapsed_seconds if elapsed_seconds >= self.limits.poll_seconds / 2 else self.watts
 
@@ -167,11 +165,11 @@ def _answering(metered: Metered) -> Metered:
 
 def _standing_still(metered: Metered) -> Metered:
     limits = metered.limits
-    remedy = "" if limits.refresh_seconds else "; if it refreshes less often, refresh_seconds= must say so"
+    remedy = "" if limits.refresh_seconds else ". If it refreshes less often, pass refresh_seconds="
     reason = f"it has answered the same for more than {limits.still_seconds:.3g} s{remedy}"
     return replace(metered, account=metered.account.lose(reason), is_still=True)
 
 
 def _after_gap(account: Account, now: float, told_joules: float, *flags: str) -> Account:
-    """Begin anew after a gap; what was told of its beginning, by holding the last power, stands."""
+    """Restart after a gap. Energy that was returned for the beginning of the gap stands."""
     return replace(account, joules=max(account.joules or 0.0, told_joules)).skip(now, *flags)

@@ -1,1 +1,1 @@
-"""Processors and memory: RAPL counters, or a model of their power."""
+"""Processors and memory, by RAPL counters or by a model of their power."""

@@ -1,4 +1,4 @@
-"""Design power of processors, by the name that they tell."""
+"""Design power of processors, by model name."""
 
 import re
 from collections.abc import Mapping
@@ -57,31 +57,33 @@ _SPECIFIED: Final[Mapping[str, tuple[float, int]]] = {
     "Threadripper 3970X": (280, 32),
     "Threadripper 3990X": (280, 64),
 }
-"""Design power in W and number of cores, by a part of the name.
+"""Design power in W and number of cores, by a part of the model name.
 
-The makers' specifications: "TDP" of ark.intel.com, "Default TDP" of AMD's processor specifications (amd.com). Checked
-in 2026 against copies of both exports of 2025; Ryzen and Threadripper against a list that others compiled from them.
+The figures are the makers' specifications, "TDP" of ark.intel.com and "Default TDP" of AMD's processor specifications
+(amd.com). They were checked in 2026 against copies of both exports of 2025. Ryzen and Threadripper were checked against
+a list that others compiled from these exports.
 """
 
 _MEDIAN_WATTS_PER_CORE: Final = sorted(watts / cores for watts, cores in _SPECIFIED.values())[len(_SPECIFIED) // 2]
+"""Median design power of the models above, in W per core."""
 IDLE_SHARE: Final = 0.2
-"""Power when idle over power when busy: Cloud Carbon Footprint's means over SPECpower results, 0.74 W of 3.5 W."""
+"""Power when idle over power when busy, from Cloud Carbon Footprint's means over SPECpower results, 0.74 W of 3.5 W."""
 _CORES: Final = re.compile(r"[1-9][0-9]{0,5}")
 CPUINFO: Final = Path("/proc/cpuinfo")
 
 Origin = Literal["argument", "specification", "median"]
-"""Where a design power comes from: from the user, from the maker, or from common models, per core."""
+"""Where a design power comes from. It is given by the user, specified by the maker, or the median of common models."""
 
 
 @dataclass(frozen=True, slots=True)
 class CoreDesign:
-    """What is known of the cores of a machine.
+    """The cores of a machine.
 
     Attributes:
-        model: Name of the processor; None if it does not tell.
-        watts_per_core: Design power over cores, in W.
-        threads_per_core: How many logical processors share a core: 2 with SMT, 1 without or where it is not known.
-        origin: Where the design power comes from.
+        model: Name of the processor. None if it is not known.
+        watts_per_core: Design power per core, in W.
+        threads_per_core: Logical processors per core, 2 with SMT. It is 1 without SMT or if it is not known.
+        origin: Origin of the design power.
     """
 
     model: str | None
@@ -91,15 +93,15 @@ class CoreDesign:
 
 
 def core_design(cpuinfo: Path = CPUINFO) -> CoreDesign:
-    """Return what is known of the cores of this machine.
+    """Return the design of the cores of this machine.
 
     Args:
-        cpuinfo: Where Linux describes the processors.
+        cpuinfo: The file in which Linux describes the processors. Defaults to ``/proc/cpuinfo``.
 
     Returns:
-        The maker's design power, if the model is a common one, else the median of the common ones.
+        The maker's design power for common models, else the median of the common models.
     """
-    text = read_or_empty(cpuinfo, LIST_BYTES)  # all that is looked for is told of the first processor
+    text = read_or_empty(cpuinfo, LIST_BYTES)  # the section of the first processor suffices
     model = _field(text, "model name")
     specified = _specified_watts_per_core(model)
     return CoreDesign(
@@ -112,7 +114,7 @@ def core_design(cpuinfo: Path = CPUINFO) -> CoreDesign:
 
 def _specified_watts_per_core(model: str) -> float | None:
     for name, (watts, cores) in _SPECIFIED.items():
-        # AMD's P only says that the model is for one socket; any other letter, and Intel's P, is another model.
+        # AMD's P only marks a model for one socket. Any other letter, and Intel's P, marks another model.
         one_socket = "P?" if name.startswith("EPYC") else ""
         if re.search(rf"{re.escape(name)}{one_socket}(?![\w+])", model, re.IGNORECASE):
             return watts / cores

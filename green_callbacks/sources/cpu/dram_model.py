@@ -1,4 +1,4 @@
-"""Memory by a model of its power, for those who ask for it."""
+"""Memory by a model of its power, for users who ask for it."""
 
 import os
 from collections.abc import Mapping
@@ -18,37 +18,49 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _WATTS_PER_GIGABYTE: Final = 0.392
-"""Cloud Carbon Footprint's methodology: the mean of Crucial's rule of thumb (3 W for 8 GB of DDR3 or DDR4) and of
-Micron's power model (TN-40-07: 0.4083 W per GB of DDR4)."""
-_TOLERANCE: Final = 0.5
-"""A convention: makers' rules differ by a tenth, but none knows the load, and idle modules draw far less than half."""
+"""Power of memory in W/GB, from Cloud Carbon Footprint's methodology.
+
+It is the mean of Crucial's rule of thumb (3 W for 8 GB of DDR3 or DDR4) and Micron's power model (TN-40-07, 0.4083 W/GB
+of DDR4).
+"""
+_DRAM_TOLERANCE: Final = 0.5
+"""Relative tolerance (by convention). Makers' rules differ by a tenth, but idle modules draw far less than half."""
 _NAME: Final = "dram:model"
 
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """How much memory counts, and since when."""
+    """The memory that counts, in GB, and the monotonic time of its opening, in s."""
 
     gigabytes: float
     opened_at: float
 
 
 class DramModelSource(LiveSource[_Memory]):
-    """Memory power modelled as a constant per GB of the job's, whatever it does; ±50 %.
+    """Memory power modelled as a constant per GB of the job's memory, ±50 %.
 
-    It is never added by itself: a modelled memory can outweigh what is measured, and it is wrong where the job's part
-    of a machine is not known. It refuses to open where the memory is measured by a RAPL counter, lest it count twice;
-    leave it out, too, where a GPU is metered with its whole module, as on Grace Hopper.
+    It is never added automatically. A modelled memory can outweigh the measured devices, and it is wrong if the job's
+    part of a machine is not known. It refuses to open if a RAPL counter measures the memory, because that would count
+    twice. Do not use it with a GPU that is metered with its whole module, as on Grace Hopper.
 
     Args:
-        gigabytes: Memory of the job, in GB (2³⁰ bytes, as it is sold). Unless given it is the limit of the job's
-            control group or of Slurm, else all that the machine has, if the whole machine is the job's.
-        watts_per_gigabyte: Power in W/GB; 0.392 unless given (Cloud Carbon Footprint, from Crucial and Micron).
-        powercap: Linux' power capping tree, in which a counter of the memory would be.
-        clock: The time.
+        gigabytes: Memory of the job, in GB (2³⁰ bytes). Defaults to the limit of the job's control group or of Slurm,
+            or to the whole memory if the job has the whole machine.
+        watts_per_gigabyte: Power in W/GB. Defaults to 0.392 (Cloud Carbon Footprint, from Crucial and Micron).
+        powercap: Power capping tree of Linux, which shows counters of memory. Defaults to ``/sys/class/powercap``.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: An amount or a power that cannot be.
+        ConfigurationError: An amount or a power is impossible.
+
+    Example:
+        >>> from green_callbacks.clock import ScriptedClock
+        >>> clock = ScriptedClock()
+        >>> source = DramModelSource(64, powercap="/no/powercap", clock=clock)
+        >>> source.open()
+        >>> clock.advance(10.0)
+        >>> round(source.read()["dram:model"].joules, 1)
+        250.9
     """
 
     def __init__(
@@ -69,10 +81,10 @@ class DramModelSource(LiveSource[_Memory]):
 
     def _begin(self) -> _Memory:
         if any(zone.component == "dram" and zone.refusal() is None for zone in find_zones(self._powercap)):
-            msg = f"The memory is measured here, by a counter in {self._powercap}: use PowercapSource for it, no model."
+            msg = f"A counter in {self._powercap} measures the memory. Use PowercapSource in place of a model."
             raise SourceUnavailableError(msg)
         gigabytes = self._found_gigabytes() if self._gigabytes is None else self._gigabytes
-        logger.info("Memory is modelled: %.3g GB at %.3g W/GB.", gigabytes, self._watts_per_gigabyte)
+        logger.info("Memory is modelled as %.3g GB at %.3g W/GB.", gigabytes, self._watts_per_gigabyte)
         return _Memory(gigabytes, self._clock.monotonic())
 
     @staticmethod
@@ -80,21 +92,21 @@ class DramModelSource(LiveSource[_Memory]):
         try:
             found = job_gigabytes()
         except system_errors() as error:
-            msg = f"The operating system does not tell how much memory there is ({error}): use gigabytes=…."
+            msg = f"The operating system does not report the size of the memory ({error}). Pass gigabytes=…."
             raise SourceUnavailableError(msg) from error
         if found is None:
-            msg = "Others use this machine too, and nothing says how much of its memory is this job's: use gigabytes=…."
+            msg = "Others use this machine, too, and this job's part of its memory is not known. Pass gigabytes=…."
             raise SourceUnavailableError(msg)
         return found
 
     def read(self) -> Mapping[str, Reading]:
-        """Return the modelled power times the time since the opening.
+        """Return the modelled power times the time since the source opened.
 
         Returns:
-            The one device; nothing while the source is closed.
+            The one device. Empty while the source is closed.
         """
         memory = self._live
         if memory is None:
             return {}
         joules = self._watts_per_gigabyte * memory.gigabytes * (self._clock.monotonic() - memory.opened_at)
-        return {_NAME: Reading(joules=joules, component="dram", method="modelled", tolerance=_TOLERANCE)}
+        return {_NAME: Reading(joules=joules, component="dram", method="modelled", tolerance=_DRAM_TOLERANCE)}

@@ -18,12 +18,12 @@ from green_callbacks.sources.job.allotment import Allotment, allotment, busy_sec
 from green_callbacks.sources.job.cgroup import Quota
 from green_callbacks.sources.job.operating_system import system_errors
 
-_TOLERANCE: Final = 0.40
-"""Fischer, "Ground-Truthing AI Energy Consumption" (arXiv:2509.22092): models off by up to 40 % of a wall meter."""
+_CPU_MODEL_TOLERANCE: Final = 0.40
+"""Relative tolerance. Models are off a wall meter by up to 40 % (Fischer, arXiv 2509.22092)."""
 _NAME: Final = "cpu:model"
 _MOST_OWN_SECONDS: Final = 0.5
-"""How much processor time this process can use while the system counts none, in s: it counts in steps of 10 ms, and
-some virtual machines only once in a while."""
+"""Processor time that this process can use while the system counts none, in s. The system counts in steps of 10 ms, and
+some virtual machines count only once in a while."""
 _STILL: Final = "the processor times of the operating system stand still"
 _ORIGINS: Final[Mapping[Origin, str]] = {
     "argument": "as given",
@@ -34,16 +34,23 @@ _ORIGINS: Final[Mapping[Origin, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CpuAssumptions:
-    """What a model of the processors stands on. As a string it is a sentence for the user.
+    """The assumptions of a model of the processors. As a string it is a text for the user.
 
     Attributes:
-        model: Name of the processor; None if it does not tell.
+        model: Name of the processor. None if it is not known.
         tdp_watts: Design power of all processors of the machine together, in W.
-        tdp_origin: Where that comes from: ``argument``, ``specification`` of the maker, or ``median`` of common models.
-        idle_share: Power when idle over design power.
-        cpus: Logical processors that count: those that this process may use.
-        host_cpus: Logical processors of the machine.
-        tolerance: How far off the energy may be, relative.
+        tdp_origin: Where the design power comes from, ``argument``, ``specification`` of the maker, or ``median``.
+        idle_share: Power when idle over design power, 0 to 1.
+        cpus: Number of logical processors that this process may use.
+        host_cpus: Number of logical processors of the machine.
+        tolerance: Relative tolerance of the energy. Defaults to 0.4.
+
+    Example:
+        >>> assumptions = CpuAssumptions(
+        ...     model="EPYC 7742", tdp_watts=225.0, tdp_origin="specification", idle_share=0.2, cpus=16, host_cpus=128
+        ... )
+        >>> round(assumptions.share_watts, 3)
+        28.125
     """
 
     model: str | None
@@ -52,19 +59,19 @@ class CpuAssumptions:
     idle_share: float
     cpus: float
     host_cpus: int
-    tolerance: float = _TOLERANCE
+    tolerance: float = _CPU_MODEL_TOLERANCE
 
     @property
     def share_watts(self) -> float:
-        """Power of the processors that count when all of them are busy, in W."""
+        """Power of the processors that this process may use when all of them are busy, in W."""
         return self.tdp_watts * self.cpus / self.host_cpus
 
     def __str__(self) -> str:
-        model = self.model or "a processor that does not tell its name"
+        model = self.model or "a processor without a known name"
         return (
-            f"{model}, {self.host_cpus} logical processors, of which this process may use {self.cpus:g}; design power "
-            f"of the machine {self.tdp_watts:.0f} W, {_ORIGINS[self.tdp_origin]}; {self.idle_share:.0%} of it when "
-            f"idle; ±{self.tolerance:.0%}"
+            f"{model}, {self.host_cpus} logical processors, of which this process may use {self.cpus:g}, design power "
+            f"of the machine {self.tdp_watts:.0f} W ({_ORIGINS[self.tdp_origin]}), {self.idle_share:.0%} of it when "
+            f"idle, ±{self.tolerance:.0%}"
         )
 
 
@@ -73,14 +80,14 @@ class _State:
     """The processors that count, and their account.
 
     Attributes:
-        assumptions: What the model stands on.
-        quota: The control group that counts their time; None to ask for all processors.
-        affinity: The processors that count; None for all.
+        assumptions: The assumptions of the model.
+        quota: Control group that counts their time. None to ask for all processors.
+        affinity: Numbers of the processors that count. None for all.
         account: The energy so far.
-        busy_seconds: How much of the busy time the account holds, in s.
-        told_seconds: Busy time as it was told last, in s.
-        own_seconds: Processor time of this process when the busy time rose last, in s.
-        read_at: When it was read, in monotonic s.
+        busy_seconds: Busy time that is included in the account, in s.
+        answered_seconds: Busy time of the last answer, in s.
+        own_seconds: Processor time of this process when the busy time last rose, in s.
+        read_at: Monotonic time of the last reading, in s.
     """
 
     assumptions: CpuAssumptions
@@ -88,31 +95,34 @@ class _State:
     affinity: Sequence[int] | None
     account: Account
     busy_seconds: float
-    told_seconds: float
+    answered_seconds: float
     own_seconds: float
     read_at: float
 
 
 class CpuModelSource(LiveSource[Guarded[_State]]):
-    """Processor power modelled between idle and design power by how busy the processors are.
+    """Processor power modelled between idle and design power, by the utilization of the processors.
 
-    Integrated from the cumulative times of the operating system, so nothing is sampled and nothing is missed: the
-    energy is that of the mean utilisation, since the model is linear in it. Counted is the share of the machine that
-    this process may use: as much as the quota of its container, else the processors it is bound to, else all,
-    whoever keeps them busy. Memory is not included.
+    The model is linear in the utilization. So the energy follows from the cumulative times of the operating system, and
+    nothing is sampled or missed. The share of the machine that this process may use counts, whoever keeps it busy. It
+    is the quota of the container, else the processors to which the process is bound, else all. Memory is not included.
 
-    Times that stand still while this process itself works, as some sandboxes show them, are a gap.
+    Some sandboxes show times that stand still while this process works. Such a time is a gap.
 
     Args:
-        tdp_watts: Design power of all processors of the machine together, in W. Unless given it is the one of the
-            makers' specifications for common models, else the median of those, per core.
-        idle_share: Power when idle over design power; 0.2 unless given (Cloud Carbon Footprint's means over SPECpower
-            results: 0.74 W of 3.5 W per virtual processor).
-        cpuinfo: Where Linux describes the processors.
-        clock: The time.
+        tdp_watts: Design power of all processors of the machine together, in W. Defaults to the maker's specification
+            of common models, else to the median of these models per core.
+        idle_share: Power when idle over design power. Defaults to 0.2 (Cloud Carbon Footprint's means over SPECpower
+            results, 0.74 W of 3.5 W per virtual processor).
+        cpuinfo: File in which Linux describes the processors. Defaults to ``/proc/cpuinfo``.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: A power or share that cannot be.
+        ConfigurationError: A power or a share is impossible.
+
+    Example:
+        >>> CpuModelSource(tdp_watts=200.0).assumptions().tdp_watts
+        200.0
     """
 
     def __init__(
@@ -133,10 +143,10 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
         self._clock = clock
 
     def assumptions(self) -> CpuAssumptions:
-        """Return what the model stands on here, whether or not the source is open.
+        """Return the assumptions of the model here, whether or not the source is open.
 
         Raises:
-            SourceUnavailableError: The operating system tells too little for a model.
+            SourceUnavailableError: The operating system reports too little for a model.
         """
         return (self._live or self._begin()).state.assumptions
 
@@ -152,7 +162,8 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
             busy = _busy_seconds(quota, affinity)
         except system_errors() as error:
             msg = (
-                f"The operating system does not tell how busy its processors are ({error}): check that psutil imports."
+                f"The operating system does not report how busy its processors are ({error}). Check that psutil can be "
+                "imported."
             )
             raise SourceUnavailableError(msg) from error
         now, own = self._clock.monotonic(), process_time()
@@ -175,7 +186,7 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
         """Model the energy of the processors up to now.
 
         Returns:
-            One reading for all processors; nothing while the source is closed.
+            One reading for all processors. Empty while the source is closed.
         """
         live = self._live
         if live is None:
@@ -198,14 +209,14 @@ def _advanced(state: _State, now: float) -> _State:
     try:
         busy = _busy_seconds(state.quota, state.affinity)
     except system_errors() as error:
-        return replace(state, account=state.account.lose(f"utilization cannot be read: {error}"), read_at=now)
+        return replace(state, account=state.account.lose(f"utilization cannot be read ({error})"), read_at=now)
     own = process_time()
-    if busy == state.told_seconds and own - state.own_seconds > _MOST_OWN_SECONDS:
+    if busy == state.answered_seconds and own - state.own_seconds > _MOST_OWN_SECONDS:
         return replace(state, account=state.account.lose(_STILL), read_at=now)
-    counted_until = min(state.busy_seconds, busy)  # less where counted anew, after a migration to another machine
+    counted_until = min(state.busy_seconds, busy)  # the count restarts after a migration to another machine
     elapsed_seconds = now - state.account.answered_at
     basis = state.assumptions
-    # The system counts in steps of some 10 ms: what exceeds the time that has passed is left to the next reading.
+    # The system counts in steps of some 10 ms. Any excess over the passed time is left to the next reading.
     counted_seconds = min(elapsed_seconds * basis.cpus, busy - counted_until)
     idle_watts = basis.idle_share * basis.share_watts
     joules = idle_watts * elapsed_seconds + (basis.share_watts - idle_watts) * counted_seconds / basis.cpus
@@ -213,20 +224,20 @@ def _advanced(state: _State, now: float) -> _State:
         state,
         account=state.account.add(joules, now),
         busy_seconds=counted_until + counted_seconds,
-        told_seconds=busy,
-        own_seconds=state.own_seconds if busy == state.told_seconds else own,
+        answered_seconds=busy,
+        own_seconds=state.own_seconds if busy == state.answered_seconds else own,
         read_at=now,
     )
 
 
 def _limits(part: Allotment) -> tuple[Quota | None, Sequence[int] | None]:
-    """Return the quota that counts, or else the processors that do."""
+    """Return the quota that limits the processor time, or else the processors that count."""
     bound = part.host_cpus if part.affinity is None else len(part.affinity)
     return (part.quota, None) if part.quota and part.quota.cpus < bound else (None, part.affinity)
 
 
 def _busy_seconds(quota: Quota | None, affinity: Sequence[int] | None) -> float:
-    """Return the cumulative time in which the processors that count were busy, in s, summed over them."""
+    """Return the cumulative busy time of the processors that count, in s."""
     busy = quota.used_seconds() if quota is not None else _system_seconds(affinity)
     if not isfinite(busy) or busy < 0:
         msg = f"the processors were busy for {busy} s"

@@ -1,4 +1,4 @@
-"""Processors and memory by the RAPL counters that Linux shows in its power capping tree."""
+"""Processors and memory by the RAPL counters in Linux' power capping tree."""
 
 import os
 from collections.abc import Mapping
@@ -20,26 +20,28 @@ from green_callbacks.sources.job.allotment import allotment
 from green_callbacks.sources.job.operating_system import system_errors
 
 CpuSharing = Literal["cpu_time"]
+"""Ways to divide the energy of the processors among the jobs of a host."""
 
-_SHARE_TOLERANCE: Final = 0.40
-"""A convention: as wide as the model of the processors, whose line between idle and busy power the share follows."""
-_REMEDY: Final = "A hypervisor may show such a counter: use CpuModelSource() in the place of PowercapSource()."
-_LOOK_SECONDS: Final = 5.0
-"""How often the processor times are looked at for a share: listing all processes takes some ms."""
+_CPU_SHARE_TOLERANCE: Final = 0.40
+"""Relative tolerance of a share (by convention, as for the model of the processors, which it follows)."""
+_REMEDY: Final = "A hypervisor may show such a counter. Use CpuModelSource() in the place of PowercapSource()."
+_SHARE_SECONDS: Final = 5.0
+"""Interval between two readings of processor times for a share, in s. To list all processes takes some ms."""
 _ASLEEP_SECONDS: Final = 10.0
-"""By how much the time of day outruns the monotonic clock, which stands still in sleep, before we call it that."""
+"""Difference in s by which the time of day must outrun the monotonic clock, which stands still in sleep, to count as
+sleep."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Counters:
-    """All zones, and whose they are.
+    """The state of all zones.
 
     Attributes:
         by_name: Counter by device.
-        read_at: When they were read, in monotonic s.
-        is_shared: Whether others use the host too.
-        share: The job's share, if it is asked for.
-        clocks_apart_seconds: How far the time of day was ahead of the monotonic clock then, in s.
+        read_at: Monotonic time of the last reading, in s.
+        is_shared: Whether others use the host, too.
+        share: The job's share. None if the whole host counts.
+        clocks_apart_seconds: Time of day less monotonic time at the last reading, in s.
     """
 
     by_name: Mapping[str, FileCounter]
@@ -50,34 +52,44 @@ class _Counters:
 
 
 class PowercapSource(LiveSource[Guarded[_Counters]]):
-    """Linux' RAPL counters of Intel and AMD processors, and of their memory where they meter it.
+    """Linux' RAPL counters of Intel and AMD processors, and of their memory where it is metered.
 
     A counter wraps after some minutes to hours. :meth:`poll` reads twice a second and so notices every wrap. If polls
-    were missed for so long that a wrap may have been missed too, the counter's rise is counted as it stands. The device
-    is then flagged ``wraps_unseen``.
+    were missed for so long that a wrap may have been missed, too, the counter's rise is counted as it stands. The
+    device is then flagged ``wraps_unseen``.
 
-    A rise above 1,000 W of a package, or 500 W of its memory, is no energy. The time is a gap, flagged
-    ``counter_implausible``, or ``reset`` where the counter fell and a wrap would be such a rise. A package draws power
-    even when it sleeps. If its counter stands still for 0.4 s, or that of its memory for 5 s, the time is a gap,
-    flagged ``counter_frozen``. The gap closes if the counter turns out to have gone on.
+    A rise above 1,000 W of a package, or 500 W of its memory, counts as no energy. The time is a gap, flagged
+    ``counter_implausible``. It is flagged ``reset`` if the counter fell and a wrap would be such a rise. A package
+    draws power even when it sleeps. If its counter stands still for 0.4 s, or the counter of its memory for 5 s, the
+    time is a gap, flagged ``counter_frozen``. The gap closes if the counter turns out to have gone on.
 
-    A counter measures the whole host, whoever uses it. Where the job owns only some of the processors (by affinity,
-    control group or Slurm), its devices are flagged ``shared_host``; with ``share="cpu_time"`` only the job's share is
-    counted, and labelled as modelled, ±40 %: of idle power, taken as 20 % of that when all processors are busy, what
-    the job owns of the processors; of the rest, what it used of the processor time of the host. The job's time is that
-    of its control group (the Slurm job, the container, the session), else of this process and its descendants, which
-    leaves out other ranks; it is looked at every 5 s, on the worker. Memory and all sockets are shared out alike. It is
-    a convention, since no meter tells whose a joule is.
+    A counter measures the whole host, whoever uses it. If the job owns only some of the processors (by affinity,
+    control group or Slurm), its devices are flagged ``shared_host``.
 
-    Not counted is ``psys``, the whole platform: it contains the packages, and what else differs from board to board.
+    ``share="cpu_time"`` counts only the job's share, labeled as modelled, ±40 %. It follows these conventions, since no
+    meter shows whose a joule is:
+
+    * Idle power is taken as 20 % of the power of busy processors. The job gets its part of the processors of it.
+    * Of the rest, the job gets its part of the processor time of the host.
+    * The job's time is the time of its control group (the Slurm job, the container, the session). Without one, it is
+      the time of this process and its descendants, without other ranks. It is read every 5 s, on the worker.
+    * Memory and all sockets are divided alike.
+
+    The zone ``psys``, the whole platform, does not count. It contains the packages, and the rest of it differs from
+    board to board.
 
     Args:
-        root: The power capping tree.
-        share: ``"cpu_time"`` to count only the job's share; the whole host's energy unless given.
-        clock: The time.
+        root: The power capping tree. Defaults to ``/sys/class/powercap``.
+        share: ``"cpu_time"`` to count only the job's share. Defaults to the energy of the whole host.
+        clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: An unknown way to share.
+        ConfigurationError: ``share`` is unknown.
+
+    Example:
+        >>> source = PowercapSource(share="cpu_time")
+        >>> source.read()  # a closed source has no devices
+        {}
     """
 
     def __init__(
@@ -111,31 +123,31 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
         try:
             return CpuShare.begin(allotment(), now)
         except system_errors() as error:
-            msg = f"The operating system does not tell who uses the processors ({error}): leave share= out."
+            msg = f"The operating system does not report who uses the processors ({error}). Leave share= out."
             raise SourceUnavailableError(msg) from error
 
     def _check_readable(self, zones: list[RaplZone]) -> None:
         if not zones:
             msg = (
-                f"There is no RAPL counter in {self._root}: it takes Linux on an Intel or AMD processor, its module "
-                "(`modprobe intel_rapl_msr`), and neither a virtual machine nor a container that hides it."
+                f"There is no RAPL counter in {self._root}. It takes Linux on an Intel or AMD processor and its module "
+                "(`modprobe intel_rapl_msr`). Virtual machines and many containers hide it."
             )
             raise SourceUnavailableError(msg)
         refusals = [reason for zone in zones if (reason := zone.refusal()) is not None]
         if len(refusals) < len(zones):
             return
         if isinstance(refusals[0], PermissionError):
-            remedy = f"`sudo chmod -R a+r {self._root / zones[0].control}` lets all users, until the next boot"
-            msg = f"The RAPL counters in {self._root} may only be read by root: {remedy}."
+            remedy = f"`sudo chmod -R a+r {self._root / zones[0].control}` lets all users read them until the next boot"
+            msg = f"The RAPL counters in {self._root} may only be read by root. {remedy}."
         else:
-            msg = f"The RAPL counters in {self._root} cannot be read ({refusals[0]}): load the module intel_rapl_msr."
+            msg = f"The RAPL counters in {self._root} cannot be read ({refusals[0]}). Load the module intel_rapl_msr."
         raise SourceUnavailableError(msg) from refusals[0]
 
     def read(self) -> Mapping[str, Reading]:
         """Read every zone.
 
         Returns:
-            A reading for each package and each memory; nothing while the source is closed.
+            A reading for each package and each memory. Empty while the source is closed.
         """
         live = self._live
         if live is None:
@@ -146,19 +158,19 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
         return {name: _reading(counter, counters) for name, counter in counters.by_name.items()}
 
     def poll(self) -> None:
-        """Look at every counter, so that no wrap and no standstill is missed, and at the job's share if asked for."""
+        """Read every counter, so that no wrap and no standstill is missed, and update the job's share."""
         live = self._live
         if live is None:
             return
         share, now = live.state.share, self._clock.monotonic()
-        if share is not None and now - share.at >= _LOOK_SECONDS:
-            # Takes its time: the lock, for which a reader waits, is not held meanwhile.
+        if share is not None and now - share.at >= _SHARE_SECONDS:
+            # This may be slow. The lock, for which a reader waits, is not held meanwhile.
             later = share.advanced(now)
             live.carry_on(lambda counters: replace(counters, share=later))
         self.read()
 
     def describe(self) -> Mapping[str, DeviceInfo]:
-        """Return the model of the processors, which is that of every package."""
+        """Return the model of the processors for every package."""
         live = self._live
         if live is None:
             return {}
@@ -195,7 +207,7 @@ def _reading(counter: FileCounter, counters: _Counters) -> Reading:
         counters.read_at,
         counter.file.component,
         "modelled" if modelled else "counter",
-        tolerance=_SHARE_TOLERANCE if modelled else 0.0,
+        tolerance=_CPU_SHARE_TOLERANCE if modelled else 0.0,
         share=counters.share.share if counters.share else 1.0,
         flags=("shared_host",) if counters.is_shared else (),
     )

@@ -1,4 +1,4 @@
-"""The RAPL zones of Linux' power capping tree, and which of them to add up.
+"""The RAPL zones of Linux' power capping tree, and the choice of zones to add up.
 
 The tree and its files are described in the kernel's ``Documentation/power/powercap/powercap.rst``.
 """
@@ -18,16 +18,21 @@ POWERCAP: Final = Path("/sys/class/powercap")
 _NODE: Final = re.compile(r"([a-z-]*rapl[a-z-]*)((?::\d{1,9})*)", re.ASCII)
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
 _PACKAGE: Final = re.compile(r"package-(\d{1,4})(-die-\d{1,4})?", re.ASCII)
-_LARGEST_WATTS: Final = {"cpu": 1_000.0, "dram": 500.0}
-"""More than any processor package and its memory draw, in W: the hottest packages of 2025 are sold with 500 W, and 24
-modules of 15 W come to 360 W."""
-_STILL_SECONDS: Final = {"cpu": 0.4, "dram": 5.0}
-"""How long a counter may stand still, in s. A package draws power even in its deepest sleep, and its counter refreshes
-once a millisecond. Memory in self-refresh may need seconds for a step of an old, coarse counter."""
+_LARGEST_ZONE_WATTS: Final = {"cpu": 1_000.0, "dram": 500.0}
+"""Power that no processor package and no memory of a package draws, in W.
+
+The largest packages of 2025 are sold with 500 W, and 24 modules of 15 W add up to 360 W.
+"""
+_ZONE_STILL_SECONDS: Final = {"cpu": 0.4, "dram": 5.0}
+"""Longest standstill of a counter, in s.
+
+A package draws power even in its deepest sleep, and its counter refreshes once a millisecond. Memory in self-refresh
+may need seconds for one step of an old, coarse counter.
+"""
 _SMALLEST_RANGE_JOULES: Final = 65_532.0
-"""The range of AMD's 32-bit counters in units of 15.3 µJ; no known counter has a smaller one."""
+"""Range of AMD's 32-bit counters in units of 15.3 µJ, in J. No known counter has a smaller range."""
 _TICKS_SECONDS: Final = 0.005
-"""A few refreshes of a RAPL counter, which comes about once a millisecond."""
+"""A few refresh periods of a RAPL counter, in s. It refreshes about once a millisecond."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,15 +51,15 @@ class RaplZone(EnergyFile):
 def find_zones(root: Path) -> list[RaplZone]:
     """Find the counters that add up to the processors and their memory.
 
-    Packages contain their cores and their graphics; the platform (``psys``) contains the packages: neither is a
-    counter of its own. Memory is not in the package and is added. A package that a second interface shows again, and
-    dies that show the counter of their package, are taken once.
+    Packages contain their cores and their graphics, and the platform (``psys``) contains the packages. So these zones
+    do not count. Memory is not in the package, and is added. A package that a second interface shows again counts once.
+    The same holds for dies that show the counter of their package.
 
     Args:
         root: The tree, usually ``/sys/class/powercap``.
 
     Returns:
-        The zones, by interface and number; none where there is no tree.
+        The zones, by interface and number. Empty if there is no tree.
     """
     folders = dict(_folders(root))
     found: dict[str, RaplZone] = {}
@@ -71,7 +76,7 @@ def find_zones(root: Path) -> list[RaplZone]:
 
 
 def _folders(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Walk the tree, which is flat in ``/sys/class`` and nested in ``/sys/devices``, past its links to elsewhere."""
+    """Walk the tree without its links to other places. It is flat in ``/sys/class`` and nested in ``/sys/devices``."""
     try:
         children = sorted(folder.iterdir())
     except OSError:
@@ -108,14 +113,14 @@ def _zone(node: str, folders: Mapping[str, Path]) -> RaplZone | None:
         control=node.partition(":")[0],
         counter=folders[node] / "energy_uj",
         range_joules=range_joules or None,
-        wrap_seconds=(range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_WATTS[component],
-        largest_watts=_LARGEST_WATTS[component],
-        still_seconds=_STILL_SECONDS[component],
+        wrap_seconds=(range_joules or _SMALLEST_RANGE_JOULES) / _LARGEST_ZONE_WATTS[component],
+        largest_watts=_LARGEST_ZONE_WATTS[component],
+        still_seconds=_ZONE_STILL_SECONDS[component],
     )
 
 
 def _without_mirrors(zones: Sequence[RaplZone]) -> list[RaplZone]:
-    """Drop every die whose counter is that of an earlier die of its package (AMD's Zen 1 and 2 with several dies)."""
+    """Drop every die that shows the counter of an earlier die of its package (AMD's Zen 1 and 2 with several dies)."""
     mirrored = _mirrored(zones)
     if mirrored:
         time.sleep(_TICKS_SECONDS)
@@ -124,8 +129,8 @@ def _without_mirrors(zones: Sequence[RaplZone]) -> list[RaplZone]:
 
 
 def _mirrored(zones: Sequence[RaplZone]) -> set[str]:
-    """Return the names of the zones whose counter lies between two looks at that of an earlier zone."""
-    first, second = _look(zones), _look(zones)
+    """Return the names of the zones whose value lies between two readings of an earlier zone."""
+    first, second = _read_all(zones), _read_all(zones)
     return {
         other.name
         for index, zone in enumerate(zones)
@@ -137,7 +142,7 @@ def _mirrored(zones: Sequence[RaplZone]) -> set[str]:
     }
 
 
-def _look(zones: Iterable[RaplZone]) -> dict[str, float]:
+def _read_all(zones: Iterable[RaplZone]) -> dict[str, float]:
     values = {}
     for zone in zones:
         try:

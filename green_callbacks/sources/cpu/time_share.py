@@ -11,24 +11,24 @@ from green_callbacks.sources.job.cgroup import job_usage, used_seconds
 from green_callbacks.sources.job.operating_system import system_errors
 
 _SHORTEST_SECONDS: Final = 1.0
-"""Over less, times that the system counts in steps of some 10 ms say little of a share."""
+"""Shortest time over which a share is computed, in s. The system counts times in steps of some 10 ms."""
 
 
 def energy_share(idle_share: float, owned: float, own_busy: float, host_busy: float) -> float:
-    """Return which share of a host's energy is a job's.
+    """Return the job's share of a host's energy, 0 to 1.
 
-    The power of the host is taken as ``idle_share + (1 - idle_share) * host_busy`` of its power when all are busy. Of
-    its first part the job has what it owns of the processors, of the second what it kept busy of those that were. It
-    is a convention: no meter tells whose a joule is.
+    The power of the host is modelled as ``idle_share + (1 - idle_share) * host_busy``, relative to its power when all
+    processors are busy. The job gets its owned share of the first term, and its share of the busy processors of the
+    second. It is a convention, since no meter shows whose a joule is.
 
     Args:
         idle_share: Power when idle over power when busy, 0 to 1.
-        owned: Processors that the job owns, over all.
-        own_busy: Processors that the job kept busy, over all.
-        host_busy: Processors that anybody kept busy, over all; at least ``own_busy``.
+        owned: Share of the processors that the job owns, 0 to 1.
+        own_busy: Share of the processors that the job kept busy, 0 to 1.
+        host_busy: Share of the processors that anybody kept busy, at least ``own_busy``.
 
     Returns:
-        The share, 0 to 1; the share owned, where there is neither idle power nor work.
+        The share. It is the owned share if there is neither idle power nor work.
     """
     power = idle_share + (1 - idle_share) * host_busy
     return (idle_share * owned + (1 - idle_share) * own_busy) / power if power > 0 else owned
@@ -36,15 +36,15 @@ def energy_share(idle_share: float, owned: float, own_busy: float, host_busy: fl
 
 @dataclass(frozen=True, slots=True)
 class CpuShare:
-    """A share of the processors' energy as of the last look at the times of host and job.
+    """A share of the processors' energy as of the last reading of processor times.
 
     Attributes:
-        part: Which processors the job owns.
-        usage: Where the job's control group counts its time; None to ask this process and its descendants.
-        at: Monotonic time of the last look, in s.
+        part: The processors that the job owns.
+        usage: File in which the job's control group counts its time. None to ask this process and its descendants.
+        at: Monotonic time of the last reading, in s.
         own_seconds: Cumulative processor time of the job, in s.
         host_seconds: Cumulative processor time of the host, in s.
-        share: The share up to the last look; of what is owned before the first.
+        share: The share up to the last reading. It is the owned share before the first.
     """
 
     part: Allotment
@@ -56,23 +56,25 @@ class CpuShare:
 
     @classmethod
     def begin(cls, part: Allotment, now: float) -> Self:
-        """Take a first look.
+        """Read the processor times for the first time.
 
         Args:
-            part: Which processors the job owns.
+            part: The processors that the job owns.
             now: Monotonic time in s.
 
         Raises:
             ImportError: psutil cannot be imported.
-            OSError: The operating system does not tell the times.
-            ValueError: Likewise.
+            OSError: The operating system does not report the times.
+            ValueError: The operating system reports no valid times.
         """
         usage = job_usage()
         owned = part.owned_cpus / part.host_cpus
         return cls(part, usage, now, _own_seconds(usage), _host_seconds(), owned)
 
     def advanced(self, now: float) -> Self:
-        """Look again, if it is worth it. What cannot be told now leaves the share as it was.
+        """Return the share after another reading.
+
+        It stays the same if too little time has passed, or if no times are reported.
 
         Args:
             now: Monotonic time in s.
@@ -106,7 +108,10 @@ def _own_seconds(usage: Path | None) -> float:
 
 
 def _family_seconds() -> Iterator[float]:
-    """Yield the processor times of this process and its living descendants, and of the dead that were waited for."""
+    """Yield the processor times of this process and its descendants, in s.
+
+    Ended descendants count once they were waited for.
+    """
     import psutil
 
     process = psutil.Process()

@@ -1,1 +1,1 @@
-"""What part of the machine this job has: processors, memory, control groups and processes."""
+"""The part of the machine that belongs to this job, in processors, memory, control groups and processes."""

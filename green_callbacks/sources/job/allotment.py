@@ -1,4 +1,4 @@
-"""Which part of the machine is this job's: processors and memory."""
+"""The processors and the memory of a machine that belong to this job."""
 
 import os
 import re
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from green_callbacks.sources.job.cgroup import Quota, memory_limit_bytes, quota
-from green_callbacks.sources.job.operating_system import cpu_count, told
+from green_callbacks.sources.job.operating_system import answer_or_default, cpu_count
 
 _BUSY: Final = ("user", "nice", "system", "irq", "softirq")
 _BYTES_PER_GIGABYTE: Final = 2**30
-"""Memory is sold, and its power given, in these."""
+"""Number of bytes in 1 GB. Memory is sold, and its power given, in binary units."""
 _MEGABYTES_PER_GIGABYTE: Final = 1024
-"""Slurm's megabytes are binary too."""
+"""Number of Slurm's megabytes in 1 GB. They are binary, too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Allotment:
-    """The processors of a machine, and which of them this job has.
+    """The processors of a machine, and the part of them that belongs to this job.
 
     Attributes:
-        host_cpus: Logical processors of the machine.
-        host_cores: Its cores.
-        affinity: The processors to which this process is bound, by number; None if it may use all.
-        quota: The control group that limits its processor time; None if there is none.
-        slurm_cpus: Processors that Slurm gave the job on this machine; None outside Slurm.
+        host_cpus: Number of logical processors of the machine.
+        host_cores: Number of cores of the machine.
+        affinity: Numbers of the processors to which this process is bound. None if it may use all.
+        quota: Control group that limits its processor time. None if there is no limit.
+        slurm_cpus: Number of processors that Slurm gave the job on this machine. None outside Slurm.
     """
 
     host_cpus: int
@@ -36,16 +36,16 @@ class Allotment:
 
     @property
     def usable_cpus(self) -> float:
-        """How many processors this process can keep busy."""
+        """Number of processors that this process can keep busy."""
         bound: float = self.host_cpus if self.affinity is None else len(self.affinity)
         return min(bound, self.quota.cpus) if self.quota else bound
 
     @property
     def owned_cpus(self) -> float:
-        """How many processors the job has, of which this process may have a part.
+        """Number of processors of the job, of which this process may use only a part.
 
-        Where Slurm gave all of them to the job, its tasks may still be bound to a few each. Where it gave at least as
-        many as there are cores, it may count cores, and so tells nothing.
+        If Slurm gave all processors to the job, its tasks may still be bound to a few each. If Slurm's number is not
+        below the number of cores, it may count cores, and is ignored.
         """
         slurm = self.slurm_cpus
         if slurm is not None and slurm >= self.host_cpus:
@@ -54,23 +54,25 @@ class Allotment:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the machine has processors that are not the job's."""
+        """Whether the machine has processors that do not belong to the job."""
         return self.owned_cpus < self.host_cpus
 
 
 def allotment(environ: Mapping[str, str] = os.environ) -> Allotment:
-    """Find out which processors this job has.
+    """Find the processors of this job.
 
-    What the operating system does not tell is taken from Python, with one warning.
+    If the operating system does not report something, Python's figures are used, with one warning.
 
     Args:
-        environ: Environment variables.
+        environ: Environment variables. Defaults to ``os.environ``.
     """
-    host_cpus = told(_host_cpus, cpu_count(), "psutil does not count the processors. Python's count stands in.")
+    host_cpus = answer_or_default(
+        _host_cpus, cpu_count(), "psutil does not count the processors. Python's count is used."
+    )
     return Allotment(
         host_cpus=host_cpus,
-        host_cores=told(
-            _host_cores, None, "psutil does not count the cores. Every logical processor is taken for a core."
+        host_cores=answer_or_default(
+            _host_cores, None, "psutil does not count the cores. Every logical processor counts as a core."
         )
         or host_cpus,
         affinity=_affinity(host_cpus),
@@ -80,18 +82,18 @@ def allotment(environ: Mapping[str, str] = os.environ) -> Allotment:
 
 
 def job_gigabytes(environ: Mapping[str, str] = os.environ) -> float | None:
-    """Return how much memory the job has on this machine, in GB (2³⁰ bytes).
+    """Return the memory of the job on this machine, in GB (2³⁰ bytes).
 
     Args:
-        environ: Environment variables.
+        environ: Environment variables. Defaults to ``os.environ``.
 
     Returns:
-        The tightest of what its control groups and Slurm leave it, else all there is, if all processors are the job's;
-        None where others use the machine and nothing says how much is theirs.
+        The smallest limit of its control groups and Slurm. Without a limit, it is the whole memory if the job has all
+        processors. None if others use the machine and the job's part is not known.
 
     Raises:
         ImportError: psutil cannot be imported.
-        OSError: The operating system does not tell; or another of ``system_errors()``.
+        OSError: The operating system does not report it. Other errors of ``system_errors()`` are possible.
     """
     import psutil
 
@@ -120,16 +122,20 @@ def _host_cores() -> int | None:
 
 
 def busy_seconds(times: Any) -> float:  # noqa: ANN401  its fields differ from system to system
-    """Return the cumulative time in which processors were busy, in s, from psutil's ``cpu_times``."""
+    """Return the cumulative busy time of processors in s, from psutil's ``cpu_times``.
+
+    Args:
+        times: The times of one processor or of all.
+    """
     return float(sum(getattr(times, field, 0.0) for field in _BUSY))
 
 
 def _affinity(host_cpus: int) -> tuple[int, ...] | None:
-    """Return the processors to which this process is bound; None if it may use all, or where that is not known."""
-    allowed = told(
+    """Return the processors to which this process is bound. None if it may use all, or if they are not known."""
+    allowed = answer_or_default(
         _allowed,
         None,
-        "psutil does not tell to which processors this process is bound. It is taken to use all of them.",
+        "psutil does not report to which processors this process is bound. It is assumed to use all of them.",
     )
     return tuple(sorted(allowed)) if allowed is not None and len(allowed) < host_cpus else None
 
@@ -145,7 +151,7 @@ def _allowed() -> Collection[int] | None:
 
 
 def _slurm_cpus(environ: Mapping[str, str]) -> int | None:
-    """Return the processors of the job on this node, else those of the step, as Slurm's environment tells them."""
+    """Return Slurm's number of processors of the job on this node, else of the job step."""
     nodes = list(_per_node(environ.get("SLURM_JOB_CPUS_PER_NODE", "")))
     node = environ.get("SLURM_NODEID", "0")
     if node.isdecimal() and int(node) < len(nodes):
@@ -155,7 +161,7 @@ def _slurm_cpus(environ: Mapping[str, str]) -> int | None:
 
 
 def _per_node(text: str) -> Iterator[int]:
-    """Spell out Slurm's short form of one number per node: ``72(x2),36`` is 72, 72, 36."""
+    """Expand Slurm's short form of one number per node. ``72(x2),36`` is 72, 72, 36."""
     for part in text.split(","):
         match = re.fullmatch(r"([1-9]\d{0,8})(?:\(x(\d{1,6})\))?", part, re.ASCII)
         if match:
@@ -165,7 +171,7 @@ def _per_node(text: str) -> Iterator[int]:
 def _slurm_gigabytes(environ: Mapping[str, str]) -> Iterator[float]:
     per_node, per_cpu = environ.get("SLURM_MEM_PER_NODE", ""), environ.get("SLURM_MEM_PER_CPU", "")
     cpus = _slurm_cpus(environ)
-    if per_node.isdecimal() and int(per_node):  # 0 is all that the node has
+    if per_node.isdecimal() and int(per_node):  # 0 means the whole memory of the node
         yield int(per_node) / _MEGABYTES_PER_GIGABYTE
     if per_cpu.isdecimal() and int(per_cpu) and cpus:
         yield int(per_cpu) * cpus / _MEGABYTES_PER_GIGABYTE

@@ -1,6 +1,6 @@
-"""The control groups of this process: what they limit, and what they have used.
+"""The limits and the usage of the control groups of this process.
 
-Versions 1 and 2, as described in the kernel's ``Documentation/admin-guide/cgroup-v2.rst`` and ``cgroup-v1/``.
+Versions 1 and 2 are described in the kernel's ``Documentation/admin-guide/cgroup-v2.rst`` and ``cgroup-v1/``.
 """
 
 import os
@@ -15,7 +15,9 @@ from green_callbacks.small_files import LIST_BYTES, read_beginning, read_or_empt
 OWN_GROUPS: Final = Path("/proc/self/cgroup")
 MOUNT: Final = Path("/sys/fs/cgroup")
 _MICROSECONDS_PER_SECOND: Final = 1_000_000
+"""Number of µs in 1 s."""
 _NANOSECONDS_PER_SECOND: Final = 1_000_000_000
+"""Number of ns in 1 s."""
 _COUNT: Final = re.compile(r"[0-9]{1,20}")
 _SLURM_JOB: Final = re.compile(r"job_\d+")
 
@@ -25,8 +27,8 @@ class Quota:
     """A control group that limits processor time.
 
     Attributes:
-        cpus: How many processors' worth of time it grants.
-        usage: The file in which Linux counts the time used: ``cpu.stat``, or ``cpuacct.usage`` of version 1.
+        cpus: Processor time that it grants, in s per s.
+        usage: File in which Linux counts the used time, ``cpu.stat``, or ``cpuacct.usage`` of version 1.
     """
 
     cpus: float
@@ -36,8 +38,8 @@ class Quota:
         """Return the processor time that the group has used, in s.
 
         Raises:
-            OSError: It cannot be read.
-            ValueError: It is not there.
+            OSError: The time cannot be read.
+            ValueError: The file does not contain the time.
         """
         return used_seconds(self.usage)
 
@@ -50,7 +52,7 @@ def used_seconds(usage: Path) -> float:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: The time is not in it.
+        ValueError: The file does not contain the time.
     """
     line = read_beginning(usage).decode("ascii").partition("\n")[0].strip()
     if usage.name == "cpuacct.usage":
@@ -73,11 +75,11 @@ def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
     """Find the control group that limits the processor time of this process most.
 
     Args:
-        own: Where Linux says in which groups the process is.
-        mount: Where the groups are mounted.
+        own: File in which Linux lists the groups of the process. Defaults to ``/proc/self/cgroup``.
+        mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
 
     Returns:
-        The tightest on the way up; None where there is no limit.
+        The tightest limit from its group up to the root. None if there is no limit.
     """
     quotas = [
         *(Quota(cpus, group / "cpu.stat") for group in _upwards("", own, mount) if (cpus := _granted(group))),
@@ -91,13 +93,13 @@ def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
 
 
 def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | None:
-    """Return how much memory the control groups of this process leave it, in bytes; None where there is no limit.
+    """Return the memory limit of the control groups of this process in bytes, or None if there is no limit.
 
-    Version 1 writes a very large number for no limit: whoever asks takes no more than the machine has.
+    Version 1 writes a very large number for no limit. So callers must compare it with the memory of the machine.
 
     Args:
-        own: Where Linux says in which groups the process is.
-        mount: Where the groups are mounted.
+        own: File in which Linux lists the groups of the process. Defaults to ``/proc/self/cgroup``.
+        mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
     """
     files = [
         *(group / "memory.max" for group in _upwards("", own, mount)),
@@ -110,12 +112,12 @@ def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
     """Find the file that counts the processor time of this job.
 
     Args:
-        own: Where Linux says in which groups the process is.
-        mount: Where the groups are mounted.
+        own: File in which Linux lists the groups of the process. Defaults to ``/proc/self/cgroup``.
+        mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
 
     Returns:
-        That of the Slurm job's control group, else of the process' own, such as its container's; None where it is in
-        none but the root, which holds everything that runs.
+        The file of the Slurm job's control group, else of the process' own group, such as its container's. None if the
+        process is only in the root group, which holds everything that runs.
     """
     for controller, name in (("", "cpu.stat"), ("cpuacct", "cpuacct.usage")):
         groups = [group for group in _upwards(controller, own, mount) if _is_file(group / name)]
@@ -125,9 +127,9 @@ def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
 
 
 def _is_root(controller: str, group: Path, own: Path) -> bool:
-    """Return whether a group is that of the whole machine, which in a container is not seen.
+    """Return whether a group covers the whole machine. A container does not see that group.
 
-    The root of version 2 is the one without a type; that of version 1 is known by its path only.
+    In version 2 only the root has no type. In version 1 the root is known only by its path.
     """
     return _own_path(controller, own) == "/" if controller else not _is_file(group / "cgroup.type")
 
@@ -137,7 +139,7 @@ def _is_file(file: Path) -> bool:
 
 
 def _upwards(controller: str, own: Path, mount: Path) -> Iterator[Path]:
-    """Walk from the group of this process up to the root that it sees; without a controller, in version 2."""
+    """Walk from the group of this process up to the visible root. An empty controller means version 2."""
     path = _own_path(controller, own)
     if path is None:
         return
@@ -157,13 +159,13 @@ def _own_path(controller: str, own: Path) -> str | None:
 
 
 def _granted(group: Path) -> float | None:
-    """Read a limit such as ``200000 100000``: µs of processor time in every so many; ``max`` is none."""
+    """Read a limit such as ``200000 100000``, the µs of processor time per period in µs. ``max`` means no limit."""
     match = re.fullmatch(r"([0-9]{1,20}) ([1-9][0-9]{0,19})", read_or_empty(group / "cpu.max"))
     return int(match[1]) / int(match[2]) if match else None
 
 
 def _granted_v1(group: Path) -> float | None:
-    """Read the two files of version 1, where -1 is no limit."""
+    """Read the two files of version 1, where -1 means no limit."""
     granted, period = read_or_empty(group / "cpu.cfs_quota_us"), read_or_empty(group / "cpu.cfs_period_us")
     told = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
     return int(granted) / int(period) if told and int(period) else None

@@ -1,4 +1,4 @@
-"""On what kind of machine this process runs, where that decides how a sensor becomes readable."""
+"""The kind of machine on which this process runs, if it decides how a sensor becomes readable."""
 
 import os
 from collections.abc import Mapping
@@ -10,16 +10,16 @@ from green_callbacks.small_files import read_or_empty
 Place = Literal["jetson", "wsl", "container", "machine"]
 
 CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
-"""What Docker and Podman put into every container."""
+"""Files that Docker and Podman put into every container."""
 _CONTAINER_VARIABLES: Final = ("KUBERNETES_SERVICE_HOST", "APPTAINER_CONTAINER", "SINGULARITY_CONTAINER")
 
 
 def place_of(root: Path = Path("/"), environ: Mapping[str, str] = os.environ) -> Place:
-    """Return where this process runs.
+    """Return the kind of machine on which this process runs.
 
     Args:
-        root: Root of the file system.
-        environ: Environment variables.
+        root: Root of the file system. Defaults to ``/``.
+        environ: Environment variables. Defaults to ``os.environ``.
 
     Returns:
         ``jetson`` for a module of NVIDIA's with its GPU inside, ``wsl`` for Linux inside Windows, ``container``, or

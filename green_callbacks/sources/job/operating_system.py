@@ -1,4 +1,4 @@
-"""What the operating system may raise when it is asked about processes and processors."""
+"""Guards requests about processes and processors against errors of the operating system."""
 
 import os
 from collections.abc import Callable
@@ -12,15 +12,15 @@ logger = get_logger(__name__)
 T = TypeVar("T")
 
 _ODD_ANSWERS: Final = (ImportError, OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError)
-"""What psutil raises besides its own errors where ``/proc`` is hidden, cut short, or of another PID namespace: it
-splits and counts the words of files, and calls what the platform may lack."""
+"""Exceptions of psutil besides its own errors, where ``/proc`` is hidden, cut short, or of another PID namespace.
+psutil splits and counts the words of files, and calls functions that the platform may lack."""
 _warned: set[tuple[int, str]] = set()
 
 
 def system_errors() -> tuple[type[Exception], ...]:
-    """Return what the operating system may raise, psutil's own errors included, which are no OSError.
+    """Return the exceptions that the operating system may raise, with psutil's own errors, which are no OSError.
 
-    psutil is loaded only if it was not, and only where something was raised.
+    psutil is loaded only after an error.
     """
     try:
         import psutil
@@ -29,13 +29,13 @@ def system_errors() -> tuple[type[Exception], ...]:
     return (psutil.Error, *_ODD_ANSWERS)
 
 
-def told(ask: Callable[[], T], instead: T, what: str) -> T:
-    """Return what the operating system says, or else what is known; the first time the latter is one warning.
+def answer_or_default(ask: Callable[[], T], default: T, what: str) -> T:
+    """Return the operating system's answer, or else a default, with one warning.
 
     Args:
-        ask: Asks the operating system.
-        instead: What is known without it.
-        what: What is asked for, and what stands in, as two sentences.
+        ask: Function that asks the operating system.
+        default: The default.
+        what: The failed request and the default, as two sentences.
     """
     try:
         return ask()
@@ -44,9 +44,9 @@ def told(ask: Callable[[], T], instead: T, what: str) -> T:
         if key not in _warned:
             _warned.add(key)
             logger.warning("%s (%s: %s)", what, type(error).__name__, error)
-        return instead
+        return default
 
 
 def cpu_count() -> int:
-    """Return how many logical processors the machine has, as Python knows it; 1 where it does not."""
+    """Return Python's number of logical processors, or 1 if Python does not know it."""
     return os.cpu_count() or 1

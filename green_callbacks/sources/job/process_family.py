@@ -1,4 +1,4 @@
-"""Which processes are this one's: itself and its descendants."""
+"""This process and its descendants, told from other processes."""
 
 import os
 from collections.abc import Collection
@@ -9,15 +9,15 @@ from green_callbacks.sources.job.operating_system import system_errors
 class ProcessFamily:
     """This process and its descendants, asked for by id.
 
-    Only the processes that are asked for are looked at, never the list of all. A descendant stays one while it is
-    asked for again and again, though its parent has ended meanwhile.
+    Only the given processes are checked, never the list of all. A descendant stays in the family as long as every
+    request names it, although its parent has ended meanwhile.
     """
 
     def __init__(self) -> None:
         self._known: dict[int, bool] = {}
 
     def among(self, pids: Collection[int]) -> frozenset[int]:
-        """Return those of some processes that are of the family.
+        """Return the processes that belong to the family.
 
         Args:
             pids: Ids of processes, as this process would see them.
@@ -34,5 +34,5 @@ def _is_ours(pid: int) -> bool:
         import psutil
 
         return any(ancestor.pid == own for ancestor in psutil.Process(pid).parents())
-    except system_errors():  # it is not there, or has ended just now
+    except system_errors():  # the process does not exist here, or has just ended
         return False

@@ -3,10 +3,12 @@
 from collections.abc import Generator
 from typing import NamedTuple
 
+from green_callbacks.sources.common.never_falling import Bounded
+
 PausingWork = Generator[float, None, None]
 """Work with pauses. It yields the monotonic time, in s, at which it wants to continue."""
 
-Estimate = tuple[float, float, float]
+Estimate = Bounded
 """The energy at one instant, how much less it may be, and how much more, all in J."""
 
 

@@ -1,36 +1,44 @@
-"""One GPU as it is measured: by its counter while that can be trusted, else by its power."""
+"""One GPU as it is measured, by its counter while that can be trusted, else by its power."""
 
 from collections.abc import Callable, Generator
 from math import inf
+from typing import Final
 
 from green_callbacks.clock import Clock
-from green_callbacks.records import DeviceInfo, Method, Reading
-from green_callbacks.sources.common.never_falling import never_below
+from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources.nvidia.counter.gauge import CounterGauge
 from green_callbacks.sources.nvidia.driver.calls import DriverError
-from green_callbacks.sources.nvidia.estimates import EnergySample, Estimate, PausingWork, UntrustworthyError
+from green_callbacks.sources.nvidia.estimates import PausingWork, UntrustworthyError
+from green_callbacks.sources.nvidia.gpu_account import Gauge, GpuAccount, part_of
 from green_callbacks.sources.nvidia.power.averaged import AveragedGauge
-from green_callbacks.sources.nvidia.power.choice import PowerGauge, power_gauge
-from green_callbacks.sources.nvidia.sensor import SENSOR_TOLERANCE, GpuSensor
-from green_callbacks.sources.nvidia.silence import Silence, part_of
+from green_callbacks.sources.nvidia.power.choice import power_gauge
+from green_callbacks.sources.nvidia.sensor import GpuSensor
 from green_callbacks.sources.nvidia.visible_devices import Chosen
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-_COUNTER_POLL_SECONDS, _SUSPECT_POLL_SECONDS, _RETRY_SECONDS = 0.37, 0.25, 0.1
-_SLOW_POLL_SECONDS, _SLOW_SHARE = 1.0, 8.0
-"""A slow driver is asked once a second at most, and an eighth of the time at most."""
-_ALMOST = 0.9
+_COUNTER_POLL_SECONDS: Final = 0.37
+"""Interval between two calls of :meth:`MeasuredGpu.work` for a counter, in s (by experiment)."""
+_SUSPECT_COUNTER_POLL_SECONDS: Final = 0.25
+"""The same interval while the counter may stand still, in s (by experiment)."""
+_RETRY_SECONDS: Final = 0.1
+"""Shortest time between two attempts to find a lost GPU again, in s (by convention)."""
+_SLOW_POLL_SECONDS: Final = 1.0
+"""Shortest interval between two calls of :meth:`MeasuredGpu.work` with a slow driver, in s (by convention)."""
+_SLOW_CALLS: Final = 8.0
+"""The same interval in durations of a call, so that a slow driver works at most an eighth of the time."""
+_ALMOST_DUE: Final = 0.9
+"""Share of an interval after which work is due, because the worker may come a little early (by experiment)."""
 
 
 class MeasuredGpu:
-    """A GPU, or the slice of one, as a cumulative reading that never falls.
+    """A GPU, or a slice of a GPU, as a cumulative reading that never falls.
 
     Args:
-        chosen: Which.
+        chosen: The GPU.
         sensor: Its sensors.
-        clock: The time.
+        clock: The clock.
     """
 
     def __init__(self, chosen: Chosen, sensor: GpuSensor, clock: Clock) -> None:
@@ -40,36 +48,30 @@ class MeasuredGpu:
         self._flags = (*chosen.flags, "module") if sensor.is_superchip else tuple(chosen.flags)
         self._sensor = sensor
         self._clock = clock
-        self._gauge: CounterGauge | PowerGauge | None = None
-        self._base_joules = 0.0
-        self._base_gap_seconds = self._base_walk_square_joules = 0.0
+        self._gauge: Gauge | None = None
+        self._account = GpuAccount(self.name, clock)
         self._due_seconds = self._next_sample_seconds = 0.0
-        self._joules: float | None = None
-        self._below_joules = self._above_joules = 0.0
-        self._reason: str | None = None
-        self._silent_since = clock.monotonic()
-        self._silence = Silence(self.name, clock)
         self._begin()
 
     @property
     def poll_seconds(self) -> float:
-        """How often :meth:`work` wants to be begun, in s."""
+        """Interval between two calls of :meth:`work`, in s."""
         if self._sensor.is_slow:
-            return max(_SLOW_POLL_SECONDS, _SLOW_SHARE * self._sensor.call_seconds)
+            return max(_SLOW_POLL_SECONDS, _SLOW_CALLS * self._sensor.call_seconds)
         if self._gauge is None or isinstance(self._gauge, CounterGauge):
             is_suspect = self._gauge is not None and self._gauge.is_suspect
-            return _SUSPECT_POLL_SECONDS if is_suspect else _COUNTER_POLL_SECONDS
+            return _SUSPECT_COUNTER_POLL_SECONDS if is_suspect else _COUNTER_POLL_SECONDS
         return self._gauge.poll_seconds
 
     @property
     def gap_seconds(self) -> float:
-        """Seconds in which nothing was measured, those since it was lost not included."""
-        return self._base_gap_seconds + (self._gauge.gap_seconds if self._gauge else 0.0)
+        """Time in which nothing was measured, in s. The present silence is not included."""
+        return self._account.gap_seconds(self._gauge)
 
     @property
     def reason(self) -> str | None:
-        """Why the GPU does not answer; None while it does."""
-        return self._reason
+        """Why the GPU does not answer. None while it answers."""
+        return self._account.reason
 
     @property
     def is_shared(self) -> bool:
@@ -77,7 +79,11 @@ class MeasuredGpu:
         return "shared" in self._flags
 
     def flag(self, word: str) -> None:
-        """Add a word that a reader of the energy must know."""
+        """Add a flag to all later readings.
+
+        Args:
+            word: The flag.
+        """
         if word not in self._flags:
             self._flags += (word,)
 
@@ -87,37 +93,37 @@ class MeasuredGpu:
             if self._gauge is None:
                 self._begin()
             else:
-                self._take(self._gauge.read())
+                self._account.take(self._gauge.read())
         except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
-            self._lose(error)
+            self._account.lose(error, self._gauge)
         return self._reading()
 
     def describe(self) -> DeviceInfo:
-        """Return what is known of the GPU besides its energy; a slice of MIG has no power limit of its own."""
+        """Return UUID, product name and default power limit. A slice of MIG has no power limit of its own."""
         if self._is_slice:
             return DeviceInfo(self.name.removeprefix("gpu:"), self._sensor.name or None)
         return self._sensor.describe()
 
-    def so_far(self) -> float | None:
-        """Return the energy in J for a look between two edges: unlike :meth:`read`, it begins no bound anew."""
+    def joules_so_far(self) -> float | None:
+        """Return the energy in J between two edges. Unlike :meth:`read`, it keeps the bounds of sampled power."""
         if self._gauge is None or isinstance(self._gauge, CounterGauge):
             return self.read().joules
-        return self._base_joules + self._gauge.last.joules
+        return self._account.last_joules(self._gauge)
 
     def find(self) -> PausingWork:
-        """Find out when the counter refreshes, or the average of the power."""
+        """Find the refresh times of the counter, or of an averaged power."""
         if isinstance(self._gauge, CounterGauge | AveragedGauge):
             yield from self._watch(self._gauge.find())
 
     def is_due(self, now_seconds: float) -> bool:
-        """Return whether :meth:`work` should begin; a GPU that is sampled at short intervals never waits for it.
+        """Return whether :meth:`work` should begin. It never should for a GPU that is sampled at short intervals.
 
         Args:
             now_seconds: Monotonic time in s.
         """
-        if self._reason is None and self._gauge is not None:
+        if self._account.reason is None and self._gauge is not None:
             if isinstance(self._gauge, CounterGauge):
                 return self._gauge.is_due(now_seconds)
             if not self._gauge.has_buffer:
@@ -125,49 +131,49 @@ class MeasuredGpu:
         return now_seconds >= self._due_seconds
 
     def sample(self, seconds: float | None = None) -> PausingWork:
-        """Sample, if that is how this GPU is measured at short intervals; else glance at its counter.
+        """Sample the power at short intervals if this GPU is measured so. Sample a counter once.
 
         Args:
-            seconds: For how long at most, in s; on and on unless given.
+            seconds: How long to sample, in s. Defaults to no limit.
         """
         gauge = self._gauge
         if isinstance(gauge, CounterGauge):
-            if self._reason is None:
+            if self._account.reason is None:
                 self._try(gauge.sample_once)
             return
         if gauge is None or gauge.has_buffer:
             return
         now = self._clock.monotonic()
         end = inf if seconds is None else now + seconds
-        # A worker that was told before the last burst when to come again comes too soon.
+        # The worker comes too soon if it was given its time before the last burst.
         now = max(now, self._next_sample_seconds)
         while now <= end:
             if now > self._clock.monotonic():
                 yield now
-            if self._reason is None:
+            if self._account.reason is None:
                 self._try(gauge.sample)
             if self._gauge is not gauge or self._sensor.is_slow:
                 return
             now = self._next_sample_seconds = gauge.next_seconds(self._clock.monotonic())
 
     def work(self) -> PausingWork:
-        """Do what is due now and then: follow the counter, or sample."""
+        """Track a refresh of the counter, or read the driver's buffer of samples."""
         now = self._clock.monotonic()
-        self._due_seconds = now + _ALMOST * self.poll_seconds
-        if self._reason is not None:
+        self._due_seconds = now + _ALMOST_DUE * self.poll_seconds
+        if self._account.reason is not None:
             self._due_seconds = max(self._due_seconds, now + _RETRY_SECONDS)
         self._try(self._work)
         if isinstance(self._gauge, CounterGauge):
             yield from self._watch(self._gauge.track())
 
     def _work(self) -> None:
-        if self._reason is not None:
+        if self._account.reason is not None:
             self._sensor.renew()
         if self._gauge is None:
             self._begin()
         elif not isinstance(self._gauge, CounterGauge):
             self._gauge.sample()
-            self._reason = None
+            self._account.reason = None
 
     def _try(self, work: Callable[[], None]) -> None:
         try:
@@ -175,7 +181,7 @@ class MeasuredGpu:
         except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
-            self._lose(error)
+            self._account.lose(error, self._gauge)
 
     def settle(self) -> Generator[float, None, Reading]:
         """Wait for a refresh of the counter, and return the energy at the instant of the call."""
@@ -186,9 +192,9 @@ class MeasuredGpu:
         except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
-            self._lose(error)
+            self._account.lose(error, self._gauge)
         else:
-            self._take(estimate)
+            self._account.take(estimate)
         return self._reading()
 
     def _watch(self, steps: PausingWork) -> PausingWork:
@@ -197,97 +203,39 @@ class MeasuredGpu:
         except UntrustworthyError as doubt:
             self._distrust(doubt)
         except DriverError as error:
-            self._lose(error)
+            self._account.lose(error, self._gauge)
         else:
-            self._reason = None
+            self._account.reason = None
 
     def _begin(self) -> None:
-        """Take the counter if it answers, else the power."""
+        """Begin with the counter if it answers, else with the power."""
         try:
             self._gauge = CounterGauge(self._sensor, self._clock)
         except DriverError:
             try:
                 self._gauge = power_gauge(self._sensor, self._clock)
             except DriverError as error:
-                self._lose(error)
+                self._account.lose(error, None)
                 return
-        _, below, above = self._gauge.read()
-        shown = self._gauge.last.joules  # and no estimate of what has run up: one too high would have to be waited for
-        self._base_joules = -shown
-        if self._reason is not None:
-            self._base_gap_seconds = self._clock.monotonic() - self._silent_since
-        self._take((shown, below, above))
+        self._account.begin(self._gauge)
 
     def _distrust(self, doubt: UntrustworthyError) -> None:
-        """Go on by sampling from where the counter could still be trusted."""
+        """Continue by sampling from where the gauge could still be trusted."""
         if doubt.flag not in self._flags:
-            logger.warning("%s: %s; its power is sampled instead.", self.name, doubt)
+            logger.warning("%s is sampled by its power from now on, because %s.", self.name, doubt)
         self.flag(doubt.flag)
         before = self._gauge
         try:
             sampled = power_gauge(self._sensor, self._clock, use_buffer=not (before and before.method == "sampled"))
             estimate = sampled.read()
         except DriverError as error:
-            self._lose(error, doubt.last)
+            self._account.lose(error, before, doubt.last)
             return
-        self._keep(doubt.last)
-        joules, self._below_joules, self._above_joules = estimate
-        self._base_joules = (self._joules or 0.0) - joules
-        self._base_gap_seconds += max(0.0, self._clock.monotonic() - doubt.last.after_seconds)
+        self._account.switch(before, doubt.last, estimate)
         if before is not None:
-            self._base_gap_seconds += before.gap_seconds
-            self._base_walk_square_joules += before.walk_square_joules
             self._flags += tuple(flag for flag in before.flags if flag not in self._flags)
         self._gauge = sampled
 
-    def _take(self, estimate: Estimate) -> None:
-        """Keep an answer. The reading never falls, also where the last estimate was too high."""
-        joules, below, above = estimate
-        held = never_below(self._joules, (joules + self._base_joules, below, above))
-        self._joules, self._below_joules, self._above_joules = held
-        self._reason = None
-
-    def _keep(self, last: EnergySample) -> None:
-        """Keep what was known when it was known last, be it from an estimate or from what is looked at in between."""
-        self._joules = max(self._joules or 0.0, self._base_joules + last.joules)
-        self._below_joules = self._above_joules = 0.0
-        self._silent_since = max(self._silent_since, last.after_seconds)
-        self._reason = None
-
-    def _lose(self, error: DriverError, last: EnergySample | None = None) -> None:
-        """Note that the GPU does not answer; what is kept is the last look that can be trusted."""
-        if self._reason is None:
-            self._silence.warn(error)
-            if self._gauge is not None:
-                self._keep(last or self._gauge.last)
-                self._above_joules = self._gauge.unseen_joules
-        self._reason = str(error)
-
     def _reading(self) -> Reading:
-        joules, below_joules, above_joules = self._joules, self._below_joules, self._above_joules
-        gauge, gap_seconds, reason = self._gauge, self._base_gap_seconds, self._reason
-        method: Method = "counter"
-        flags = self._flags
-        lag_joules = walk_square_joules = 0.0
-        if gauge is not None:
-            method, flags = gauge.method, flags + gauge.flags
-            lag_joules, walk_square_joules = gauge.lag_joules, gauge.walk_square_joules
-            gap_seconds += gauge.gap_seconds
-            walk_square_joules += self._base_walk_square_joules
-        if reason is not None:
-            gap_seconds += self._clock.monotonic() - self._silent_since
-        # By place: by name, it would take twice as long to make.
-        reading = Reading(
-            joules,
-            "gpu",
-            method,
-            below_joules,
-            above_joules,
-            SENSOR_TOLERANCE,
-            gap_seconds,
-            flags,
-            reason,
-            lag_joules,
-            walk_square_joules,
-        )
+        reading = self._account.reading(self._gauge, self._flags)
         return part_of(reading, self._share) if self._is_slice else reading

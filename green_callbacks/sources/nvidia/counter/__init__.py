@@ -1,1 +1,4 @@
-"""The energy counter of an NVIDIA GPU, estimated between its refreshes."""
+"""The energy counter of an NVIDIA GPU, estimated between its refreshes.
+
+.. include:: README.md
+"""

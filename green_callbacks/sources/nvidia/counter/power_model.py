@@ -13,8 +13,6 @@ _PRIOR_SQUARE_WATTS: Final = 30.0**2
 """Variance of the power with full persistence that is assumed at first, in W² (by experiment)."""
 _CALIBRATIONS: Final = 40
 """Number of refreshes from which the error is learned (by experiment)."""
-_LEAST_PERSISTENCE: Final = 0.1
-"""Smallest persistence for which a correlation time is fitted. A smaller value is noise (by experiment)."""
 _LEAST_MEMORY: Final = 0.25
 """Shortest correlation time for the error bounds, in periods (by experiment)."""
 _MODEL_WEIGHT: Final = 1.6
@@ -76,8 +74,7 @@ class PowerModel:
 
     def _memory_by_persistence(self) -> float:
         """Return the correlation time τ that explains the persistence, in periods."""
-        wanted = max(_LEAST_PERSISTENCE, self.persistence)
-        return _fitted(lambda memory: _mean_correlation(_TYPICAL_PART / memory), wanted)
+        return _fitted(lambda memory: _mean_correlation(_TYPICAL_PART / memory), self.persistence)
 
     def expected_watts(self, present_watts: float, part: float) -> float:
         """Return the expected mean power since the last refresh, in W.

@@ -34,7 +34,7 @@ class StampClock:
         """Return the time of day less the monotonic time, in s."""
         return self._clock.now().timestamp() - self._clock.monotonic()
 
-    def set_by(self, stamp: int) -> None:
+    def restart(self, stamp: int) -> None:
         """Restart with the time of day, or with a stamp if it is far off the time of day.
 
         Args:

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
-from green_callbacks.sources.common.power_integral import ALMOST_ALL, Integral
+from green_callbacks.sources.common.power_integral import SAMPLING_SIGMAS, Integral
 from green_callbacks.sources.nvidia.driver.answers import PowerSample
 from green_callbacks.sources.nvidia.driver.calls import DriverError
 from green_callbacks.sources.nvidia.driver.time_stamps import MOST_AGE_SECONDS, STEP_SECONDS, StampClock
@@ -111,7 +111,7 @@ class BufferedGauge:
         watts = self._integral.last_watts or 0.0
         since = max(0.0, self._age_seconds) + _SAMPLE_AGE_SECONDS
         changed = abs(watts - self._integral.before_last_watts)
-        half = hypot(ALMOST_ALL * _STAMP_ERROR_SECONDS * watts, _JUMP_ERROR_SECONDS * changed)
+        half = hypot(SAMPLING_SIGMAS * _STAMP_ERROR_SECONDS * watts, _JUMP_ERROR_SECONDS * changed)
         late = watts * max(0.0, since - _SUSPECT_AGE_SECONDS)
         return self._integral.joules + watts * since, half + late, half + late
 
@@ -122,7 +122,7 @@ class BufferedGauge:
 
     def _begin(self, sample: PowerSample) -> None:
         """Begin with a sample, whatever was before it."""
-        self._stamps.set_by(sample.stamp)
+        self._stamps.restart(sample.stamp)
         self._stamp = sample.stamp
         self._last_seconds = min(self._stamps.seconds(sample.stamp), self._clock.monotonic())
         self._integral.begin_anew(self._last_seconds, sample.watts)

@@ -5,7 +5,7 @@ from typing import ClassVar, Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import Method
-from green_callbacks.sources.common.power_integral import ALMOST_ALL, Integral
+from green_callbacks.sources.common.power_integral import SAMPLING_SIGMAS, Integral
 from green_callbacks.sources.nvidia.estimates import EnergySample, Estimate
 from green_callbacks.sources.nvidia.power.instant_power import Levels
 from green_callbacks.sources.nvidia.sensor import GpuSensor
@@ -127,7 +127,7 @@ class SampledGauge:
         joules = self._integrate().joules_at(now, watts) + watts * age_seconds
         self._learn_errors(watts)
         changed = abs(watts - self._integral.before_last_watts)
-        half = hypot(ALMOST_ALL * _AGE_ERROR_SECONDS * watts, _JUMP_ERROR_SHARE * self._refresh_seconds * changed)
+        half = hypot(SAMPLING_SIGMAS * _AGE_ERROR_SECONDS * watts, _JUMP_ERROR_SHARE * self._refresh_seconds * changed)
         if not self._is_slow:
             return joules, half, half
         lower, higher = self._levels.reach()
@@ -147,7 +147,7 @@ class SampledGauge:
         self.walk_square_joules += hidden * (square_joules - self._seen_square_joules)
         self._seen_square_joules = square_joules
         spread_seconds = self._refresh_seconds / _UNIFORM_SIGMAS + (_SLOW_AGE_SPREAD_SECONDS if self._is_slow else 0.0)
-        self.lag_joules = ALMOST_ALL * spread_seconds * watts
+        self.lag_joules = SAMPLING_SIGMAS * spread_seconds * watts
 
     @property
     def _is_slow(self) -> bool:
