@@ -1,7 +1,7 @@
-"""The command ``green-callbacks``: what a machine can measure, what runs cost, where a rule would have stopped them.
+"""The command ``green-callbacks``, which examines machines and finished runs.
 
-Every sub-command is a file of its own with ``register(subparsers)`` and ``run(arguments) -> int``. What it needs is
-imported when it runs. All that is printed goes through :mod:`green_callbacks.cli.printing`.
+Every sub-command has a module with ``register(subparsers)`` and ``run(arguments) -> int``. It imports other rooms only
+when it runs. All output goes through :mod:`green_callbacks.cli.printing`.
 """
 
 import argparse
@@ -22,30 +22,36 @@ from green_callbacks.text import for_terminal
 __all__ = ["main"]
 
 _CUT_SHORT: Final = 1
+"""Exit status if the reader of the output has gone, such as ``head``."""
+
 _MISUSED: Final = 2
-"""Exit status of a command that cannot do what it was asked; that of argparse too."""
+"""Exit status of a command that cannot do its task. Argparse has the same."""
 
 _INTERRUPTED: Final = 130
-"""Exit status after Ctrl-C, as shells count it: 128 and the number of SIGINT."""
+"""Exit status after Ctrl-C. Shells add 128 to the number of the signal."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
     Args:
-        argv: Arguments after the command's name; those of the process unless given.
+        argv: Arguments after the command's name. Defaults to the arguments of the process.
 
     Returns:
-        Exit status: 0 if all went well, 2 with a sentence on standard error if it could not be done; ``doctor`` returns
-        1 where nothing can be measured, ``whatif`` where nothing was. After Ctrl-C 130.
+        Exit status. 0 is success, and 2 comes with a sentence on standard error. ``doctor`` returns 1 if no energy can
+        be measured, and ``whatif`` if no energy was measured. Ctrl-C returns 130.
 
     Raises:
-        SystemExit: ``--help``, ``--version``, or arguments that cannot be understood (status 2).
+        SystemExit: ``--help``, ``--version``, or wrong arguments (status 2).
+
+    Example:
+        >>> main(["summary", "no-such-ledger.jsonl"])
+        2
     """
     prepare()
     try:
         return _run(argv)
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the reader has seen enough
         return _CUT_SHORT
     except KeyboardInterrupt:
         complain("Interrupted.")
@@ -53,15 +59,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     except GreenCallbacksError as error:
         complain(error)
     except OSError as error:
-        complain(f"The operating system refuses ({error}). Check the files and folders that were named.")
+        complain(f"The operating system refuses this ({error}). Check the named files and folders.")
     except MemoryError:
-        complain("There is not enough memory for that. Name fewer or smaller ledgers.")
-    # A command ends with a sentence, whatever is in a file. Nothing is hidden: Python's development mode shows it.
+        complain("The memory is not large enough. Name fewer or smaller ledgers.")
+    # A command ends with a sentence even on a bug of this package. Python's development mode shows the traceback.
     except Exception as fault:
         if sys.flags.dev_mode:
             raise
-        where = "python -X dev -m green_callbacks.cli shows where"
-        complain(f"This is a fault of green-callbacks ({type(fault).__name__}: {fault}). Please report it; {where}.")
+        where = "python -X dev -m green_callbacks.cli"
+        complain(
+            f"This is a bug in green-callbacks ({type(fault).__name__}: {fault}). Please report it with the output of "
+            f"{where}."
+        )
     return _MISUSED
 
 
@@ -75,14 +84,17 @@ def _run(argv: Sequence[str] | None) -> int:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says on one line what is wrong with arguments, whatever is in them."""
+    """Reports wrong arguments on one line, and escapes them."""
 
     def error(self, message: str) -> NoReturn:
         super().error(for_terminal(message))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="green-callbacks", description="What training runs cost the climate, and when to stop them.")
+    parser = _Parser(
+        prog="green-callbacks",
+        description="Report what this machine can measure, and compare, replay and export finished training runs.",
+    )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
     for command in (doctor, summary, replay, whatif, export):

@@ -1,9 +1,10 @@
-"""``green-callbacks export``: runs in the formats that others read."""
+"""``green-callbacks export``, which writes runs in formats of other tools."""
 
 import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from green_callbacks.cli.arguments import LEDGER_HELP
 from green_callbacks.cli.printing import complain, say, say_data
 from green_callbacks.errors import ConfigurationError
 
@@ -15,34 +16,40 @@ _CODECARBON: Final = "codecarbon-csv"
 _METHODS: Final = "methods"
 _ONLY_FOR: Final = {"card": _MODEL_CARD, "training_type": _MODEL_CARD, "hardware": _MODEL_CARD, "project": _CODECARBON}
 _DESCRIPTION: Final = """\
-Writes runs that are over in a format that others read:
-  model-card       co2_eq_emissions, the metadata of a Hugging Face model card; with --card into the card itself
-  codecarbon-csv   CodeCarbon's emissions.csv, one row a run
-  methods          a paragraph for a paper, in Markdown"""
+Writes finished runs in a format of another tool:
+  model-card       metadata of a Hugging Face model card (co2_eq_emissions), written into the card with --card
+  codecarbon-csv   CodeCarbon's emissions.csv, with one row for each run
+  methods          paragraph for a paper, in Markdown"""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command to the command's parser.
 
     Args:
-        subparsers: Where sub-commands are added.
+        subparsers: The parser's sub-commands.
     """
     parser = subparsers.add_parser(
         "export",
-        help="a run as a model card's metadata, as CodeCarbon's CSV, as a paragraph for a paper",
+        help="write runs as metadata of a model card, as CodeCarbon's CSV, or as a paragraph for a paper",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help="a run's ledger, or a folder of them")
-    parser.add_argument("--format", required=True, choices=(_MODEL_CARD, _CODECARBON, _METHODS))
-    target = parser.add_mutually_exclusive_group()
-    target.add_argument("--output", type=Path, metavar="FILE", help="write it there; on the terminal unless given")
-    target.add_argument(
-        "--card", type=Path, metavar="README.md", help="the card to write into; takes the extra 'export'"
+    parser.add_argument("ledgers", nargs="+", type=Path, metavar="LEDGER", help=LEDGER_HELP)
+    parser.add_argument(
+        "--format", required=True, choices=(_MODEL_CARD, _CODECARBON, _METHODS), help="format, as above"
     )
-    parser.add_argument("--training-type", choices=("pre-training", "fine-tuning"), help="for the model card")
-    parser.add_argument("--hardware", metavar="TEXT", help='for the model card, e.g. "2 x NVIDIA H100"')
-    parser.add_argument("--project", metavar="NAME", help="for CodeCarbon's dashboard; green_callbacks unless given")
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--output", type=Path, metavar="FILE", help="file to write, by default the terminal")
+    target.add_argument(
+        "--card", type=Path, metavar="README.md", help="model card to write into, which needs the extra 'export'"
+    )
+    parser.add_argument(
+        "--training-type", choices=("pre-training", "fine-tuning"), help="type of training, for the model card"
+    )
+    parser.add_argument("--hardware", metavar="TEXT", help='hardware for the model card, such as "2 x NVIDIA H100"')
+    parser.add_argument(
+        "--project", metavar="NAME", help="project in CodeCarbon's dashboard, by default green_callbacks"
+    )
     parser.set_defaults(run=run)
 
 
@@ -57,7 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         LedgerError: A ledger cannot be read.
-        ConfigurationError: An option is of another format, there are several runs where one is wanted, nothing was
+        ConfigurationError: An option belongs to another format, a model card would need several runs, nothing was
             measured, or a file cannot be written.
     """
     from green_callbacks.cli.output_files import refuse_ledgers, write_whole
@@ -70,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
     runs = read_runs(arguments.ledgers)
     for each in runs:
         if not each.contents.is_closed:
-            complain(f"The run {each.run_id} was killed, or still goes on. It is taken up to its last record.")
+            complain(f"The run {each.run_id} was killed or is still running. The export ends with its last record.")
     for target in filter(None, (arguments.output, arguments.card)):
         refuse_ledgers(target, runs)
     text = _text(runs, arguments)
@@ -84,9 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _text(runs: list["LedgerRun"], arguments: argparse.Namespace) -> str:
-    """Return what to write; with a card, write it and return what was done."""
+    """Return the text to write. With ``--card``, write the card and return a report of it."""
     from green_callbacks import exports
-    from green_callbacks.cli.single_run import single
+    from green_callbacks.cli.runs import single
 
     if arguments.format == _METHODS:
         return "\n\n".join(

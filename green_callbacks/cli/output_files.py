@@ -1,4 +1,4 @@
-"""Files that a sub-command is told to write."""
+"""The files that sub-commands write."""
 
 import os
 from collections.abc import Iterable
@@ -13,22 +13,25 @@ __all__ = ["refuse_ledgers", "write_whole"]
 class _HasPath(Protocol):
     @property
     def path(self) -> Path:
-        """The ledger of a run."""
+        """Ledger of a run."""
         ...
 
 
 def refuse_ledgers(output: Path, runs: Iterable[_HasPath]) -> None:
-    """Refuse to write over a ledger, whatever links lead to it.
+    """Refuse to overwrite a ledger, even through links.
 
     Args:
-        output: The file to write.
-        runs: The runs that were read.
+        output: File to write.
+        runs: Runs that were read.
 
     Raises:
-        ConfigurationError: It is the ledger of one of them.
+        ConfigurationError: The file is the ledger of a run.
+
+    Example:
+        >>> refuse_ledgers(Path("picture.png"), runs=[])
     """
     if any(_is_same(output, each.path) for each in runs):
-        msg = f"{output} is the ledger itself, from which all else can be made again. Name another file."
+        msg = f"{output} is the ledger of a run, which must not be overwritten. Name another file."
         raise ConfigurationError(msg)
 
 
@@ -36,11 +39,18 @@ def write_whole(output: Path, content: bytes) -> None:
     """Write a file.
 
     Args:
-        output: The file; its folder must be there. A pipe that nobody reads is not waited for.
-        content: What to write.
+        output: The file. Its folder must exist. A pipe without a reader is an error, because waiting might never end.
+        content: Content of the file.
 
     Raises:
-        ConfigurationError: It cannot be written.
+        ConfigurationError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> output = Path(mkdtemp(), "summary.txt")
+        >>> write_whole(output, b"0.5 kWh")
+        >>> output.read_bytes()
+        b'0.5 kWh'
     """
     waits_for_nobody = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
@@ -51,12 +61,12 @@ def write_whole(output: Path, content: bytes) -> None:
             file.write(content)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         reason = getattr(error, "strerror", None) or error
-        msg = f"{output} cannot be written ({reason}). Name a file in a folder that is there."
+        msg = f"{output} cannot be written ({reason}). Name a file in an existing folder."
         raise ConfigurationError(msg) from error
 
 
 def _is_same(output: Path, ledger: Path) -> bool:
     try:
         return output.samefile(ledger)
-    except (OSError, ValueError):  # it is not there, or cannot be looked at; writing it says why
+    except (OSError, ValueError):  # it does not exist or cannot be read, and writing it will report why
         return False

@@ -1,4 +1,4 @@
-"""The one place that prints, and what stands between what was found out and a terminal, a pipe or a file."""
+"""All output of the command, made safe for a terminal, a pipe or a file."""
 
 import os
 import sys
@@ -13,7 +13,11 @@ __all__ = ["complain", "flush", "prepare", "say", "say_data"]
 
 
 def prepare() -> None:
-    """Let a terminal that knows few characters show question marks in place of the others."""
+    """Let a terminal with a small character set show question marks for other characters.
+
+    Example:
+        >>> prepare()
+    """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
 
@@ -22,24 +26,32 @@ def say(text: str) -> None:
     """Print lines on standard output.
 
     Args:
-        text: The lines. What cannot be seen in them is written out.
+        text: The lines. Invisible characters are escaped.
 
     Raises:
         ConfigurationError: There is no standard output, or it cannot be written.
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has gone.
+
+    Example:
+        >>> say("0.5 kWh")
+        0.5 kWh
     """
     _print(for_terminal(text, keeps_lines=True, limit=None))
 
 
 def say_data(text: str) -> None:
-    """Print what another program reads: in UTF-8 where no terminal shows it, as a file of it would be.
+    """Print text for another program. It is in UTF-8 unless a terminal shows it, as a file would be.
 
     Args:
-        text: Lines whose texts are safe by their format.
+        text: Lines of a format that escapes its own texts.
 
     Raises:
         ConfigurationError: There is no standard output, or it cannot be written.
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has gone.
+
+    Example:
+        >>> say_data("run,kwh")
+        run,kwh
     """
     if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.isatty():
         sys.stdout.reconfigure(encoding="utf-8")
@@ -47,22 +59,28 @@ def say_data(text: str) -> None:
 
 
 def complain(text: object) -> None:
-    """Print one line on standard error; nothing where there is none.
+    """Print one line on standard error. Without standard error, print nothing.
 
     Args:
-        text: The line; what cannot be seen in it is written out.
+        text: The line. Invisible characters are escaped.
+
+    Example:
+        >>> complain("The ledger is empty.")
     """
     if sys.stderr is not None:  # print() would take standard output in its place
-        with suppress(OSError, ValueError):  # closed: there is nobody to tell
+        with suppress(OSError, ValueError):  # closed, so nobody can read it
             print(f"green-callbacks: {for_terminal(text)}", file=sys.stderr, flush=True)
 
 
 def flush() -> None:
-    """Write out what argparse has printed.
+    """Write out the output of argparse.
 
     Raises:
         ConfigurationError: Standard output cannot be written.
-        BrokenPipeError: Whoever read it has gone.
+        BrokenPipeError: The reader has gone.
+
+    Example:
+        >>> flush()
     """
     if sys.stdout is not None:
         _written(sys.stdout, "")
@@ -70,7 +88,7 @@ def flush() -> None:
 
 def _print(text: str) -> None:
     if sys.stdout is None:
-        msg = "There is no standard output to write to. Open one, for example with >/dev/null."
+        msg = "There is no standard output. Open one, for example with >/dev/null."
         raise ConfigurationError(msg)
     _written(sys.stdout, f"{text}\n")
 
@@ -82,15 +100,15 @@ def _written(stream: TextIO, text: str) -> None:
     except BrokenPipeError:
         _give_up(stream)
         raise
-    except (OSError, ValueError) as error:  # a full disk; a stream that was closed
+    except (OSError, ValueError) as error:  # a full disk or a closed stream
         _give_up(stream)
-        msg = f"Standard output cannot be written ({error}). Free the disk, or send it elsewhere."
+        msg = f"Standard output cannot be written ({error}). Free the disk, or redirect the output."
         raise ConfigurationError(msg) from error
 
 
 def _give_up(stream: TextIO) -> None:
-    """Send what is left in the buffer to nowhere: Python writes it at exit, which must not fail."""
-    with suppress(OSError, ValueError):  # a stream of no file has nothing left
+    """Discard the rest of the buffer, because Python writes it at exit and must not fail there."""
+    with suppress(OSError, ValueError):  # a stream without a file has no buffer to discard
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
         os.close(nowhere)

@@ -1,4 +1,4 @@
-"""The runs that ledgers hold, and the metric that stands for the quality of each."""
+"""The runs in ledgers, and the metric that measures the quality of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -20,15 +20,16 @@ from green_callbacks.text.wording import significant
 logger = get_logger(__name__)
 
 _METRIC_DIGITS: Final = 4
+"""Significant digits of a metric."""
 
 
 @dataclass(frozen=True)
 class LedgerRun:
-    """A run as its ledger tells it.
+    """A run as recorded in its ledger.
 
     Attributes:
         path: The ledger.
-        contents: What it holds.
+        contents: Content of the ledger.
     """
 
     path: Path
@@ -36,37 +37,37 @@ class LedgerRun:
 
     @property
     def run_id(self) -> str:
-        """Name of the run; that of the file if its process was killed before it could write it."""
+        """Name of the run, or of the file if the process was killed before it wrote the name."""
         return self.contents.run_id or self.path.stem
 
     @property
     def history(self) -> History:
-        """All its records."""
+        """All records of the run."""
         return self.contents.history
 
     @cached_property
     def totals(self) -> RunRecord:
-        """What the run came to."""
+        """Totals of the run."""
         return totals(self.history, self.run_id, self.path, self.contents.stop_reason, self.notices)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What could not act, be measured or be kept, as sentences."""
+        """Sentences about policies that could not act, and about energy that was not measured or kept."""
         return tuple(self.contents.notices.values())
 
     def metric(self, name: str | None, mode: Direction | None) -> Metric | None:
-        """Choose the metric that stands for the quality of the model.
+        """Choose the metric that measures the quality of the model.
 
         Args:
-            name: Its key, if the user named one; else the one that a policy watched; else the first that begins with
-                ``val``, a loss last.
-            mode: Which way it improves, if the user said.
+            name: Key of the metric. None chooses the metric that a policy watched. Without such a policy, it is the
+                first metric that begins with ``val``, and a loss only if there is no other.
+            mode: Whether the metric improves upwards (``max``) or downwards (``min``). None guesses it from the name.
 
         Returns:
-            The metric; None if the user named none and the run has none, or none whose name tells its mode.
+            The metric. None without ``name`` if the run has no metric, or no metric whose name tells its mode.
 
         Raises:
-            ConfigurationError: The user named one, and its name does not tell its mode.
+            ConfigurationError: The name of the named metric does not tell its mode.
         """
         chosen = quality_metric(name or self.contents.monitor, self.history.metric_names)
         if chosen is None:
@@ -78,7 +79,7 @@ class LedgerRun:
         except ConfigurationError as error:
             if name is None:
                 return None
-            msg = f"Cannot tell from its name whether more of {name!r} is better: add --mode max or --mode min."
+            msg = f"The name {name!r} does not tell whether more of it is better. Add --mode max or --mode min."
             raise ConfigurationError(msg) from error
 
 
@@ -109,20 +110,51 @@ def read_runs(paths: Iterable[Path]) -> list[LedgerRun]:
     """Read ledgers.
 
     Args:
-        paths: Files, or folders of them.
+        paths: Files, or folders of files.
 
     Returns:
-        The runs, each once, in the order of the paths; those in and below a folder by the names of their files. What is
-        no ledger in a folder is passed over; ledgers that cannot be read are said in one warning for each folder.
+        The runs, each once, in the order of the paths. Files in and below a folder are sorted by name. Other files of a
+        folder are skipped. One warning for each folder names unreadable ledgers.
 
     Raises:
-        LedgerError: A file that was named is missing or is not a ledger, or a folder holds none.
+        LedgerError: A named file is missing or is no ledger, or a folder holds no ledger.
     """
     return _once([run for path in each_once(paths) for run in (_folder(path) if path.is_dir() else [_read(path)])])
 
 
+def read_run(path: Path) -> LedgerRun:
+    """Read one ledger.
+
+    Args:
+        path: A file, or a folder with a single ledger.
+
+    Returns:
+        The run.
+
+    Raises:
+        LedgerError: The file is missing or is no ledger, or the folder holds no ledger.
+        ConfigurationError: The folder holds several runs.
+    """
+    return single(read_runs([path]))
+
+
+def single(runs: Sequence[LedgerRun]) -> LedgerRun:
+    """Return the only run.
+
+    Args:
+        runs: Runs that were read.
+
+    Raises:
+        ConfigurationError: There are several runs.
+    """
+    if len(runs) > 1:
+        msg = f"These are {len(runs)} runs, but the command takes only one. Name one ledger."
+        raise ConfigurationError(msg)
+    return runs[0]
+
+
 def _once(runs: Iterable[LedgerRun]) -> list[LedgerRun]:
-    """Make one run of those that are the same, as after copying a ledger."""
+    """Merge the copies of a run, as after copying a ledger."""
     same: dict[str, list[LedgerRun]] = {}
     for run in runs:
         same.setdefault(run.contents.run_id or str(run.path), []).append(run)
@@ -146,7 +178,7 @@ def _folder(path: Path) -> list[LedgerRun]:
     if unread:
         logger.warning("%d ledgers of %s cannot be read. %s", len(unread), shown(path), unread[0])
     if not runs:
-        msg = f"There is no ledger (*.jsonl) in or below {shown(path)}. Name a file that a run has written."
+        msg = f"There is no ledger (*.jsonl) in or below {shown(path)}. Name the ledger of a run."
         raise LedgerError(msg)
     return runs
 

@@ -38,7 +38,7 @@ class TestCommand:
 
         assert err == ""
         assert status in (0, 1)
-        for topic in ("NVIDIA GPU", "CPU", "TensorBoard", "Location", "PUE", "Ledger", "Measured just now"):
+        for topic in ("NVIDIA GPU", "CPU", "TensorBoard", "Location", "PUE", "Ledger", "Measured over"):
             assert f"\n{topic}" in out
         assert ("Energy can be measured here." in out) == (status == 0)
 
@@ -46,7 +46,7 @@ class TestCommand:
         status, out, _ = command("doctor", "--seconds", "0.3")
 
         assert status == 0
-        assert "counter" in out.partition("Measured just now")[2]
+        assert "counter" in out.partition("Measured over")[2]
 
     def test_machines_get_json(self, command, nvml):
         nvml.script(TWO)
@@ -94,7 +94,7 @@ class TestExamination:
         report = examine(0.01, [])
 
         assert not report.measures
-        assert "Nothing can be measured here, and nothing modelled." in report.as_text()
+        assert "No energy can be measured or modelled here." in report.as_text()
 
     def test_commands_are_on_a_line_of_their_own_whole(self, no_nvml):
         report = examine(0.01, [])
@@ -117,8 +117,8 @@ class TestGpus:
         first, second, third = gpus({})
 
         assert (first.state, second.state, third.state) == ("measured", "measured", "missing")
-        assert first.text == f"NVIDIA H100 ({FIRST}): measured by its energy counter."
-        assert "its power is sampled" in second.text
+        assert first.text == f"NVIDIA H100 ({FIRST}) is measured by its energy counter."
+        assert "Its power is sampled" in second.text
         assert "neither energy nor power" in third.text
 
     def test_gpus_that_the_environment_leaves_out_do_not_count(self, nvml):
@@ -127,7 +127,7 @@ class TestGpus:
         used, unused = gpus({"CUDA_VISIBLE_DEVICES": "1"})
 
         assert (used.details["uuid"], used.command) == (SECOND, None)
-        assert f"({FIRST}) does not count: CUDA_VISIBLE_DEVICES='1' leaves it out" in unused.text
+        assert f"({FIRST}) does not count, because CUDA_VISIBLE_DEVICES='1' leaves it out" in unused.text
         assert unused.command is None
 
     def test_where_none_is_left_it_says_what_would_change_that(self, nvml):
@@ -149,17 +149,17 @@ class TestGpus:
         [part] = gpus({"CUDA_VISIBLE_DEVICES": SLICE})
 
         assert (whole.state, whole.details["uuid"]) == ("measured", FIRST)
-        assert "cut into MIG devices (1)" in whole.text
+        assert "divided into MIG devices (1)" in whole.text
         assert (part.state, part.details["uuid"]) == ("modelled", SLICE)
         assert "2 of 7 slices" in part.text
 
     def test_other_processes_are_named(self, nvml):
         nvml.script("gpu\nprocess 1234567 40")
-        assert "Other processes compute on it (1234567)" in gpus({})[0].text
+        assert "Other processes use it (1234567)" in gpus({})[0].text
         assert 'NvmlSource(share="sm_utilization")' in gpus({})[0].text
         refused = "error nvmlDeviceGetProcessUtilization 4"
         nvml.script(f"gpu\nprocess 1234567 40\n{refused}")
-        assert "does not tell (Insufficient Permissions)" in gpus({})[0].text
+        assert "does not report the use of each process (Insufficient Permissions)" in gpus({})[0].text
         nvml.script(f"gpu\nprocess 1234567\nmig {SLICE} 1 0 2 20480")
         assert "share=" not in gpus({"CUDA_VISIBLE_DEVICES": SLICE})[0].text
         nvml.script("gpu\nprocess 1234567\nerror nvmlDeviceGetComputeRunningProcesses_v3 4")
@@ -175,7 +175,7 @@ class TestGpus:
     def test_a_machine_without_one_is_not_told_to_install_a_driver(self, no_nvml, tmp_path):
         [finding] = gpus({}, tmp_path)
         assert (finding.state, finding.command) == ("missing", None)
-        assert finding.text.startswith("None:")
+        assert finding.text.startswith("None. ")
 
     def test_one_on_the_bus_without_a_driver_is(self, no_nvml, tmp_path):
         for name, vendor, kind in (("0", "0x8086", "0x030000"), ("1", "0x10de", "0x030200")):
@@ -317,14 +317,14 @@ class TestSoftware:
         texts = [finding.text for finding in about(software(), "Framework")]
 
         assert texts == [
-            "lightning 2.6.1: take EmissionsMonitor from green_callbacks.lightning.",
-            "pytorch-lightning 2.5: take EmissionsMonitor from green_callbacks.pytorch_lightning.",
-            "keras 3.9.0: take EmissionsMonitor from green_callbacks.keras.",
+            "lightning 2.6.1 is installed. Use EmissionsMonitor from green_callbacks.lightning.",
+            "pytorch-lightning 2.5 is installed. Use EmissionsMonitor from green_callbacks.pytorch_lightning.",
+            "keras 3.9.0 is installed. Use EmissionsMonitor from green_callbacks.keras.",
         ]
 
     def test_without_a_framework_there_is_the_accountant(self, installed):
         installed()
-        assert "take EnergyAccountant from green_callbacks" in only(software(), "Framework").text
+        assert "use EnergyAccountant from green_callbacks" in only(software(), "Framework").text
 
     def test_a_framework_that_is_too_old_comes_with_the_remedy(self, installed):
         installed(keras="2.15.0")

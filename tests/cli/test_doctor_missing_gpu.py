@@ -27,7 +27,11 @@ def on_bus(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("code", "command", "advice"),
-    [(18, "sudo reboot", "reload the module"), (9, "sudo modprobe nvidia", "is not loaded"), (4, "nvidia-smi", "join")],
+    [
+        (18, "sudo reboot", "reload the module"),
+        (9, "sudo modprobe nvidia", "is not loaded"),
+        (4, "nvidia-smi", "usermod"),
+    ],
 )
 def test_the_command_fits_the_cause(nvml, tmp_path, monkeypatch, code, command, advice):
     monkeypatch.setattr(_nvml_remedy, "place_of", lambda: "machine")
@@ -78,14 +82,16 @@ def test_the_verdict_says_so_beside_a_processor_that_is_measured(nvml):
     report = examine(0.01, [ScriptedSource(component="cpu", name="cpu:package-0")])
     assert report.misses_gpu
     assert report.as_text().splitlines()[-1].startswith(MISSING)
-    assert "That of the other devices is measured." in report.as_text()
+    assert "The energy of the other devices is measured." in report.as_text()
 
 
 def test_the_verdict_says_so_where_all_else_is_modelled(nvml, command):
     nvml.script("init 18")
     _, out, _ = command("doctor", "--json", "--seconds", "0.05")
     assert json.loads(out)["misses_gpu"] is True
-    assert "That of the others is modelled." in examine(0.01, [ScriptedSource(method="modelled")]).as_text()
+    assert (
+        "The energy of the other devices is modelled." in examine(0.01, [ScriptedSource(method="modelled")]).as_text()
+    )
 
 
 def test_a_machine_without_a_gpu_misses_none(no_nvml):

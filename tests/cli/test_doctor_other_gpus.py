@@ -48,8 +48,8 @@ class TestAmd:
         machine(FakeGpu(0xA1), FakeGpu(0xB2, counter=None), FakeGpu(0xC3, counter=None, power=None))
         first, second, third = amd(loaded)
         assert [finding.state for finding in (first, second, third)] == ["measured", "measured", "missing"]
-        assert first.text == "GPU-00000000000000a1: measured by its energy counter."
-        assert "its power is sampled" in second.text
+        assert first.text == "GPU-00000000000000a1 is measured by its energy counter."
+        assert "Its power is sampled" in second.text
         assert "it does not answer (no power is reported)" in third.text
         assert second.details == {"name": "gpu:GPU-00000000000000b2", "method": "sampled", "flags": []}
 
@@ -57,7 +57,7 @@ class TestAmd:
         machine(*dies(0xA1), FakeGpu(0xC3, pids=[1]), old=True)
         monkeypatch.setenv("HIP_VISIBLE_DEVICES", "1,2")
         first, second = amd(loaded)
-        assert "the whole of it counts" in first.text
+        assert "The whole counts" in first.text
         assert first.command == "export ROCR_VISIBLE_DEVICES=GPU-00000000000000a1"
         assert "Other processes use it too" in second.text
 
@@ -88,7 +88,7 @@ class TestIntel:
         tree = DrmTree(tmp_path / "drm")
         tree.add("card0", "0000:03:00.0")
         [finding] = intel(tree.root, bus("0000:03:00.0"))
-        assert (finding.state, finding.text) == ("measured", "0000:03:00.0: measured by its energy counter.")
+        assert (finding.state, finding.text) == ("measured", "0000:03:00.0 is measured by its energy counter.")
 
     def test_a_card_without_a_counter_says_what_it_takes(self, tmp_path: Path, bus):
         [finding] = intel(tmp_path / "drm", bus("0000:03:00.0"))
@@ -121,7 +121,7 @@ class TestApple:
         mac.remove()
         parts = [finding for finding in report.findings if finding.topic == "Apple Silicon"]
         assert [finding.state for finding in parts] == ["modelled"] * 4
-        assert parts[1].text == "gpu:apple: as macOS estimates it."
+        assert parts[1].text == "gpu:apple is estimated by macOS."
         assert not [finding for finding in report.findings if finding.topic == "CPU and DRAM"]
 
     def test_a_mac_without_the_library_gets_the_command_that_installs_it(self, no_nvml):

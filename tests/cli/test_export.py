@@ -58,7 +58,7 @@ def test_a_ledger_is_never_written_over(command, ledger):
     status, _, err = command("export", path, "--format", "methods", "--output", path)
 
     assert status == 2
-    assert "is the ledger itself" in err
+    assert "is the ledger of a run" in err
     assert path.read_bytes() == before
 
 
@@ -92,5 +92,5 @@ def test_a_run_without_an_end_is_said_to_be_one(command, ledger):
     status, out, err = command("export", path, "--format", "methods")
 
     assert status == 0
-    assert "was killed, or still goes on" in err
+    assert "was killed or is still running" in err
     assert "epochs" in out

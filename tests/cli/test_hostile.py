@@ -240,7 +240,7 @@ class TestOutputs:
         (tmp_path / "README.md").symlink_to(path)
         status, _, err = command("export", path, "--format", "model-card", option, tmp_path / "README.md")
         assert status == 2
-        assert "is the ledger itself" in err
+        assert "is the ledger of a run" in err
         assert path.read_bytes() == before
 
     def test_nor_by_a_picture(self, ledger, command, tmp_path):

@@ -21,8 +21,8 @@ def test_a_budget_is_replayed_to_the_figures_of_the_ledger(command, ledger):
     assert stop.record.epoch == 3
     assert "After 4 of 12 epochs" in out
     assert stop.verdict.reason.split(",")[0] in " ".join(out.split())
-    assert "40.0 Wh, 40.0 g CO2e and 8 min 0 s: 62 % of the emissions" in fields(out)["Saved"]
-    assert "0.0623: val_acc 0.8375 in place of 0.8998" in fields(out)["Lost"]
+    assert "40.0 Wh, 40.0 g CO2e and 8 min 0 s, 62 % of the emissions" in fields(out)["Saved"]
+    assert "0.0623, val_acc 0.8375 instead of 0.8998" in fields(out)["Lost"]
 
 
 def test_without_a_rule_it_is_the_marginal_gain_of_the_first_validation_metric(command, ledger):
@@ -54,7 +54,10 @@ def test_a_rule_that_would_not_have_stopped_says_why_not(command, ledger):
 def test_a_stop_after_the_best_value_loses_nothing(command, ledger):
     path = ledger("one", metrics=lambda epoch: {"val_acc": 0.9 if epoch == 1 else 0.8})
 
-    assert "nothing: the best, val_acc 0.9000" in fields(command("replay", path, "--policy", "budget=22 g")[1])["Lost"]
+    assert (
+        "nothing, because the best value, val_acc 0.9000"
+        in fields(command("replay", path, "--policy", "budget=22 g")[1])["Lost"]
+    )
 
 
 def test_what_follows_the_last_epoch_is_not_saved(command, ledger):
@@ -69,7 +72,7 @@ def test_the_metric_that_is_lost_can_be_named(command, ledger):
 
     out = command("replay", path, "--policy", "budget=22 g", "--monitor", "val_loss")[1]
 
-    assert "val_loss 0.2500 in place of 0.08333" in out
+    assert "val_loss 0.2500 instead of 0.08333" in out
 
 
 def test_without_a_metric_the_loss_is_not_known(command, ledger):
@@ -118,12 +121,12 @@ def test_a_ledger_without_an_epoch_is_replayed_to_nothing(command, ledger):
     ("rule", "said"),
     [
         ("frugality", "Cannot read 'frugality' as a policy"),
-        ("budget", "write budget='500 g'"),
+        ("budget", "Write budget='500 g'"),
         ("budget=12 parsecs", "Cannot read '12 parsecs' as an amount"),
         ("budget=5 g,soft=true", "has no option 'soft'"),
         ("budget=5 g,warn_at=0.5", "has no option 'warn_at'"),
-        ("budget=5 g,hard=perhaps", "write true or false"),
-        ("marginal-gain:val_acc,acceptable=high", "write a number"),
+        ("budget=5 g,hard=perhaps", "must be true or false"),
+        ("marginal-gain:val_acc,acceptable=high", "must be a number"),
         ("marginal-gain:val_acc,min_gain_per_kg=-1", "must be 0 or more"),
         ("marginal-gain:val_acc,on_annealing=cry", "write 'hold' or 'stop'"),
         ("marginal-gain:val_acc,report_only=true", "has no option 'report_only'"),
@@ -156,7 +159,7 @@ def test_a_run_without_a_validation_metric_is_asked_for_one(command, ledger):
 
     status, _, err = command("replay", path)
     assert status == 2
-    assert "Name the metric" in err
+    assert "Name its metric" in err
     assert "accuracy" in err
     assert command("replay", path, "--monitor", "accuracy")[0] == 0
 

@@ -103,7 +103,7 @@ def test_a_metric_that_does_not_tell_its_mode_is_asked_about_only_where_it_was_n
     assert command("summary", path)[0] == 0
     status, _, err = command("summary", path, "--monitor", "val_x")
     assert status == 2
-    assert "add --mode max or --mode min" in err
+    assert "Add --mode max or --mode min" in err
 
 
 @pytest.mark.parametrize("metric", [float("nan"), float("inf")])

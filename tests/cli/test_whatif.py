@@ -55,7 +55,7 @@ def test_places_stand_in_order_the_runs_own_first(command, ledger):
 def test_figures_that_count_less_are_marked(command, ledger):
     out = command("whatif", ledger("one", **IN_GERMANY))[1]
     assert table(out)["Iowa (gcp:us-central1)", "2025"][-1] == "direct only *"
-    assert "* not counted like the run's own figure" in out
+    assert "* has another scope than the run's own figure" in out
     assert "from 12x less (Stockholm" in out  # lifecycle ones only
     assert "*" not in command("whatif", ledger("two", **IN_GERMANY), "--zone", "FR")[1]
 
@@ -68,7 +68,7 @@ def test_of_a_run_that_counts_combustion_only_the_others_are(command, ledger):
 
 def test_of_a_number_that_was_given_nothing_is_counted_alike(command, ledger):
     out = command("whatif", ledger("one"), "--zone", "FR")[1]
-    assert "what it would be is not known: no figure here counts what the run's own counts" in out
+    assert "not known, because no figure here has the scope of the run's own figure" in out
     assert "In other years" not in out
     assert table(out)["not named", "-"][0] == "here"
 
@@ -107,8 +107,8 @@ def test_a_named_place_that_there_is_not_is_refused(command, ledger, options, sa
 
 def test_what_it_compares_to_has_a_source_and_a_year(command, ledger):
     out = " ".join(command("whatif", ledger("one", **IN_GERMANY))[1].split())
-    assert "0.110 km: average US passenger car, 2024, tailpipe CO2e (US EPA" in out
-    assert "km: new car sold in the EU, 2024" in out
+    assert "0.110 km, average US passenger car, 2024, tailpipe CO2e (US EPA" in out
+    assert "km, new car sold in the EU, 2024" in out
 
 
 def test_a_factor_of_nothing_is_none(command, ledger):
@@ -124,7 +124,7 @@ def test_a_figure_that_is_the_same_is_as_much(command, ledger):
 def test_a_run_without_energy_says_that_nothing_is_known(command, ledger):
     status, out, _ = command("whatif", ledger("one", watts=0.0))
     assert status == 1
-    assert "nothing was measured" in out
+    assert "Nothing was measured" in out
 
 
 def test_one_run_at_a_time(command, ledger):
@@ -133,7 +133,7 @@ def test_one_run_at_a_time(command, ledger):
     ledger("two")
     status, _, err = command("whatif", folder)
     assert status == 2
-    assert "name one ledger" in err
+    assert "Name one ledger" in err
 
 
 def test_a_plot_without_its_library_says_what_to_install(command, ledger, monkeypatch, tmp_path):

@@ -1,4 +1,4 @@
-"""What a run started here would account with: place, facility, ledger, and the variables that have a say in it."""
+"""The place, PUE, ledger and environment variables with which a run started here would be accounted."""
 
 import os
 import re
@@ -22,19 +22,19 @@ _VARIABLES: Final = {
     INTENSITY_VARIABLE: "the carbon intensity, in gCO2e/kWh",
     PUE_VARIABLE: "the PUE",
     TOKEN_VARIABLE: "the token of Electricity Maps",
-    DISABLE_VARIABLE: "1 turns off all measuring and stopping, 0 leaves it on",
+    DISABLE_VARIABLE: "whether all measuring and stopping is off (1) or on (0)",
 }
 _PREFIX: Final = "GREEN_CALLBACKS_"
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 
 
 def account(environ: Mapping[str, str] = os.environ, folder: Path = Path(), etc: Path = Path("/etc")) -> list[Finding]:
-    """Find what a run would be accounted with if it were started here without any option.
+    """Find the settings of a run that starts here without any option.
 
     Args:
-        environ: Environment variables.
-        folder: The working folder.
-        etc: Folder of the machine's configuration.
+        environ: Environment variables. Defaults to ``os.environ``.
+        folder: The working folder. Defaults to the present folder.
+        etc: Folder of the machine's configuration. Defaults to ``/etc``.
 
     Returns:
         The findings.
@@ -49,9 +49,9 @@ def _location(environ: Mapping[str, str], etc: Path) -> Finding:
         command = f"unset {LOCATION_VARIABLE} {INTENSITY_VARIABLE}"
         return Finding(topic="Location", state="attention", text=str(error), command=command)
     is_guess = "guessed" in intensity.flags
-    sentences = [f"{place(intensity)}: {intensity_range(intensity)}. Found by: {intensity.found_by}."]
+    sentences = [f"{place(intensity)} with {intensity_range(intensity)}, found by {intensity.found_by}."]
     if is_guess:
-        sentences.append("That is a guess. Say where this machine is, with your place for DE:")
+        sentences.append("This is a guess. Set the place of this machine, with your own code instead of DE.")
     return Finding(
         topic="Location",
         state="guessed" if is_guess else "known",
@@ -74,16 +74,16 @@ def _ledger(folder: Path) -> Finding:
     try:
         target = (folder / FOLDER).absolute()
     except OSError:
-        text = "The working folder was removed, so a run started here would be accounted in memory only."
+        text = "The working folder was removed, so a run started here would be kept in memory only."
         nowhere = {"folder": None, "is_writable": False}
         return Finding(topic="Ledger", state="attention", text=text, command="cd ~", details=nowhere)
     nearest = next((each for each in (target, *target.parents) if os.path.lexists(each)), target)
     details: dict[str, object] = {"folder": str(target)}
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        text = f"{target / '<run id>.jsonl'}, unless the framework has a log folder of its own."
+        text = f"{target / '<run id>.jsonl'}, unless the framework has its own log folder."
         return Finding(topic="Ledger", state="known", text=text, details={**details, "is_writable": True})
     text = (
-        f"{nearest} cannot be written, so a run started here would be accounted in memory only. Start it in another "
+        f"{nearest} cannot be written, so a run started here would be kept in memory only. Start it in another "
         "folder, or name a file with ledger=…"
     )
     command = f"chmod u+rwx {shlex.quote(str(nearest))}" if nearest.is_dir() else None
@@ -98,8 +98,8 @@ def _variables(environ: Mapping[str, str]) -> list[Finding]:
 
 def _variable(name: str, environ: Mapping[str, str]) -> Finding:
     if name not in _VARIABLES:  # its value may be a secret
-        text = f"{name} is set, but there is no such variable; there are {', '.join(_VARIABLES)}."
-        command = f"unset {name}" if _NAME.fullmatch(name) else None  # another one is nothing to paste into a shell
+        text = f"{name} is set, but there is no such variable. The variables are {', '.join(_VARIABLES)}."
+        command = f"unset {name}" if _NAME.fullmatch(name) else None  # other names are not safe to paste into a shell
         return Finding(topic="Environment", state="attention", text=text, command=command)
     if name == TOKEN_VARIABLE:
         text = f"{name} is set. It holds {_VARIABLES[name]}."
@@ -112,7 +112,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> Finding:
     return Finding(
         topic="Environment",
         state="attention" if disables else "known",
-        text=f"{name}={value!r}: {_VARIABLES[name]}.",
+        text=f"{name}={value!r} sets {_VARIABLES[name]}.",
         command=f"unset {name}" if disables else None,
         details={"name": name, "value": value},
     )

@@ -1,4 +1,4 @@
-"""``green-callbacks doctor``: what this machine can measure, what it cannot, and what would change that."""
+"""The arguments and the steps of ``green-callbacks doctor``."""
 
 import argparse
 import os
@@ -13,42 +13,46 @@ if TYPE_CHECKING:
     from green_callbacks.cli.doctor.examination import Report
 
 _MEASURED: Final = 0
-_ONLY_MODELLED: Final = 1
-_DESCRIPTION: Final = """\
-Says in plain words what this machine can measure, what it cannot, and the command that would change that; then
-measures for a moment. Changes nothing, and asks nothing of the network.
+"""Exit status if the energy of a device is measured."""
 
-Exit status: 0 if the energy of at least one device is measured, 1 if all of it is modelled or unknown. A GPU that
-cannot be measured is said last (and is "misses_gpu" in JSON)."""
+_ONLY_MODELLED: Final = 1
+"""Exit status if all energy is modelled or not known."""
+
+_DESCRIPTION: Final = """\
+Reports the energy that this machine can measure, the energy that it cannot, and the commands that would change that.
+Then it measures for a moment. It changes nothing and does not use the network.
+
+The exit status is 0 if the energy of at least one device is measured, and 1 if all energy is modelled or not known. The
+last line reports a GPU that cannot be measured ("misses_gpu" in JSON)."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command to the command's parser.
 
     Args:
-        subparsers: Where sub-commands are added.
+        subparsers: The parser's sub-commands.
     """
     parser = subparsers.add_parser(
         "doctor",
-        help="what this machine can measure, and what would let it measure more",
+        help="report what this machine can measure, and how it could measure more",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--json", action="store_true", help="write JSON, for programs and bug reports")
     parser.add_argument(
-        "--seconds", type=_positive, default=1.0, metavar="S", help="how long to measure, in s (1 unless given)"
+        "--seconds", type=_positive, default=1.0, metavar="S", help="length of the measurement in s, by default 1"
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Examine the machine, and say what was found.
+    """Examine the machine and print the report.
 
     Args:
         arguments: ``json`` and ``seconds``.
 
     Returns:
-        0 if something is measured, 1 if not.
+        0 if the energy of a device is measured, or else 1.
     """
     from green_callbacks.cli.doctor.examination import examine
 
@@ -68,7 +72,7 @@ def _as_json(report: "Report") -> str:
 
 
 def _plain(value: object) -> Any:  # noqa: ANN401  any of JSON's types
-    """Make any value one that JSON knows, in any program that reads it."""
+    """Convert any value to a type that every reader of JSON knows."""
     if isinstance(value, Mapping):
         return {_encodable(str(name)): _plain(each) for name, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
@@ -94,7 +98,7 @@ def _positive(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = -1.0
-    if not 0 < seconds <= 3600:  # noqa: PLR2004  # an hour is no examination any more
-        msg = f"{text} s: measure for more than 0 s and at most an hour"
+    if not 0 < seconds <= 3600:  # noqa: PLR2004  # an examination does not take an hour
+        msg = f"{text} s is not more than 0 s and at most an hour"
         raise argparse.ArgumentTypeError(msg)
     return seconds

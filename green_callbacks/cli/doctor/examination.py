@@ -1,4 +1,4 @@
-"""The whole examination, and its report."""
+"""The whole examination of the machine, and its report."""
 
 import logging
 import platform
@@ -25,16 +25,18 @@ from green_callbacks.text.wording import significant
 from green_callbacks.window import Window, measure
 
 _LABEL_WIDTH: Final = 15
+"""Width of the column of topics, in characters."""
+
 _GPUS: Final = frozenset({"NVIDIA GPU", "AMD GPU", "Intel GPU", "Apple Silicon"})
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What an examination came to.
+    """The result of an examination.
 
     Attributes:
-        findings: What was found out.
-        window: The live measurement; without devices if nothing could be measured.
+        findings: All findings.
+        window: The live measurement. It has no devices if nothing could be measured.
     """
 
     findings: Sequence[Finding]
@@ -51,12 +53,12 @@ class Report:
         return any(f.topic in _GPUS and f.state == "missing" and f.details.get("is_there", True) for f in self.findings)
 
     def as_text(self) -> str:
-        """Return lines of plain text."""
+        """Return the report as lines of plain text."""
         head = f"green_callbacks {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"
         return "\n\n".join([head, "\n".join(map(_lines, self.findings)), self._measurement(), self._verdict()])
 
     def as_document(self) -> dict[str, Any]:
-        """Return the same as plain JSON types."""
+        """Return the report as plain JSON types."""
         devices = {
             name: {**device._asdict(), "flags": list(device.flags), "mean_watts": device.mean_watts}
             for name, device in self.window.devices.items()
@@ -74,49 +76,49 @@ class Report:
 
     def _measurement(self) -> str:
         if not self.window.devices:
-            return "Nothing can be measured here, and nothing modelled."
+            return "No energy can be measured or modelled here."
         rows = [_row(name, device) for name, device in self.window.devices.items()]
-        title = f"Measured just now, over {self.window.duration_seconds:.1f} s, with whatever else ran:"
+        title = f"Measured over {self.window.duration_seconds:.1f} s, with everything that ran at the time"
         return f"{title}\n{aligned([['device', 'power', 'how', 'flags'], *rows], left=(0, 2, 3))}"
 
     def _verdict(self) -> str:
         if self.misses_gpu:
-            others = "of the other devices is measured" if self.measures else "of the others is modelled"
+            others = "measured" if self.measures else "modelled"
             return (
-                "The energy of a GPU cannot be measured here: a run that trains on it would leave it out, and say so. "
-                f"That {others}."
+                "The energy of a GPU cannot be measured here. A run that trains on it would leave it out, and say so. "
+                f"The energy of the other devices is {others}."
             )
         if self.measures:
             return "Energy can be measured here."
-        return "No energy can be measured here; what is shown of a run would be modelled, and would say so."
+        return "No energy can be measured here. A run would show modelled energy, and say so."
 
 
 def examine(seconds: float, sources: Sequence[EnergySource] | None = None) -> Report:
     """Examine this machine, and measure for a moment. Never raises.
 
     Args:
-        seconds: How long to measure, in s.
-        sources: What to measure with; what the machine has unless given.
+        seconds: Length of the measurement, in s.
+        sources: Sources to measure with. Defaults to the sources of this machine.
 
     Returns:
         The report.
     """
-    with _quiet():  # what would be logged is in the report
+    with _quiet():  # the report holds everything that would be logged
         chip = apple()
-        # What macOS tells of the chip holds the processors.
+        # On Apple chips the energy from macOS includes the processors.
         parts = chip if any(finding.state == "modelled" for finding in chip) else [*chip, *processors()]
         findings = [*_in_time("NVIDIA GPU", gpus), *_in_time("AMD GPU", amd), *intel(), *parts, *software(), *account()]
         return Report(findings, _measured(seconds, sources))
 
 
 def _in_time(topic: str, examined: Callable[[], list[Finding]]) -> list[Finding]:
-    """Ask a driver, and say so where it does not answer within the time that a run would wait for it."""
+    """Ask a driver, and report a driver that does not answer within the time that a run would wait."""
     found: list[Finding] = []
     if call_once(lambda: found.extend(examined()), "green_callbacks doctor", Threads(), opening.OPEN_SECONDS):
         return found
     text = (
-        f"Its driver has not answered for {opening.OPEN_SECONDS:.0f} s. Look at 'dmesg' for errors of the GPU (Xid); "
-        "reboot if they go on."
+        f"Its driver has not answered for {opening.OPEN_SECONDS:.0f} s. Look for errors of the GPU (Xid) in 'dmesg'. "
+        "Reboot if they persist."
     )
     return [Finding(topic=topic, state="missing", text=text, command="sudo dmesg")]
 
@@ -140,7 +142,7 @@ def _quiet() -> Iterator[None]:
 
 def _lines(finding: Finding) -> str:
     text = labelled(finding.topic, finding.text, label_width=_LABEL_WIDTH)
-    # Not wrapped: it is there to be copied.
+    # The command is not wrapped, so that it can be copied.
     return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {for_terminal(finding.command)}"
 
 

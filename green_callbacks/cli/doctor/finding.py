@@ -1,4 +1,4 @@
-"""One thing that was found out about a machine."""
+"""A finding of the examination."""
 
 import re
 from collections.abc import Mapping
@@ -6,23 +6,23 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 State = Literal["measured", "modelled", "missing", "known", "guessed", "attention"]
-"""Energy that is measured, that is modelled, or cannot be had; a fact, a guess, or what a user should look at."""
+"""Energy that is measured, modelled or missing. Or a fact, a guess, or a fault that needs the user's attention."""
 
 
 COMMAND: Final = re.compile(r"`([^`]+)`")
-"""How a sentence marks what to type."""
+"""Pattern of a command in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What was found out, and what would change it.
+    """A fact about the machine, and the command that would change it.
 
     Attributes:
-        topic: What it is about, in a word or two.
-        state: What it means.
+        topic: Subject, in a word or two.
+        state: Kind of the finding.
         text: Sentences for the user.
-        command: What to type to change it, exactly; None if there is nothing to change, or no command that would.
-        details: The same for machines: plain JSON types, units in the names.
+        command: Exact command that would change the finding. None if there is no such command.
+        details: Facts for programs, in plain JSON types, with units in the names.
     """
 
     topic: str

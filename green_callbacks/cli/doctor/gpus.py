@@ -1,4 +1,4 @@
-"""What NVIDIA's driver tells of the GPUs here."""
+"""The GPUs as NVIDIA's driver reports them."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -16,25 +16,28 @@ from green_callbacks.sources.nvidia.visible_devices import Chosen, Found, choose
 
 _TOPIC: Final = "NVIDIA GPU"
 _ABSENT: Final = (None, 9, 12)
-"""What the driver's library returns where there may be no GPU: nothing, no driver, no library."""
+"""Return codes of the driver's library where there may be no GPU: none at all, no driver (9), or no library (12)."""
 PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
+"""Folder in which Linux lists the devices of the PCI bus."""
+
 _NVIDIA: Final = "0x10de"
+"""NVIDIA's number on the PCI bus."""
 _DISPLAY: Final = "0x03"
-"""Class of display controllers, those without a connector included (PCI Code and ID Assignment Specification)."""
+"""Class of display controllers, also without a connector (PCI Code and ID Assignment Specification)."""
 
 
 def gpus(
     environ: Mapping[str, str] = os.environ, pci_devices: Path = PCI_DEVICES, root: Path = Path("/")
 ) -> list[Finding]:
-    """Find the GPUs, how their energy is obtained, and which of them count.
+    """Find the GPUs, the method of measuring each, and the GPUs that this process uses.
 
     Args:
-        environ: Environment variables.
-        pci_devices: Where Linux lists the devices of the PCI bus.
-        root: Root of the file system.
+        environ: Environment variables. Defaults to ``os.environ``.
+        pci_devices: Folder in which Linux lists the devices of the PCI bus.
+        root: Root of the file system. Defaults to ``/``.
 
     Returns:
-        One finding for each GPU, or one that says why there is none.
+        One finding for each GPU, or one finding that tells why there is none.
     """
     try:
         driver = Driver.open()
@@ -45,7 +48,7 @@ def gpus(
         chosen = choose(found, None, environ)
         findings = [_used(driver, one) for one in chosen]
     except DriverError as error:
-        text = f"The driver says '{error}'. {remedy(_code(error))}"
+        text = f"The driver reports '{error}'. {remedy(_code(error))}"
         return [Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")]
     finally:
         driver.close()
@@ -60,21 +63,21 @@ def _without_driver(refusal: SourceUnavailableError, pci_devices: Path, root: Pa
         install = "pip install nvidia-ml-py"
         return Finding(topic=_TOPIC, state="missing", text=str(refusal), command=install, details=details)
     if not is_there:
-        text = "None: no such device is on the PCI bus, and there is no driver for one."
+        text = "None. The PCI bus has no such device, and there is no driver for one."
         return Finding(topic=_TOPIC, state="missing", text=text, details=details)
     where = "There is one on the PCI bus." if is_on_bus else "There is one."
     return Finding(topic=_TOPIC, state="missing", text=f"{where} {refusal}", command=command(code), details=details)
 
 
 def _has_marks(root: Path) -> bool:
-    """Return whether there is a GPU that is not on the PCI bus, or hidden there: Jetson, WSL, containers."""
+    """Tell whether there is a GPU that the PCI bus does not show, as on Jetson, in WSL and in containers."""
     place = place_of(root)
     marks = ("proc/driver/nvidia", "dev/nvidiactl", *(["dev/dxg"] if place == "wsl" else []))
     return place == "jetson" or any(os.path.exists(root / mark) for mark in marks)  # noqa: PTH110  raises nothing
 
 
 def _code(error: BaseException | None) -> int | None:
-    """Return what the driver's library returned; None if it returned nothing."""
+    """Return the return code of the driver's library. None without a return code."""
     return getattr(getattr(error, "__cause__", None), "value", None)
 
 
@@ -82,8 +85,8 @@ def graphics(pci_devices: Path, vendor: str) -> Iterator[str]:
     """Yield the PCI addresses of a maker's graphics devices.
 
     Args:
-        pci_devices: Where Linux lists the devices of the PCI bus.
-        vendor: The maker's number, e.g. ``0x10de``.
+        pci_devices: Folder in which Linux lists the devices of the PCI bus.
+        vendor: The maker's number, such as ``0x10de``.
     """
     try:
         devices = sorted(pci_devices.iterdir())
@@ -98,7 +101,7 @@ def _used(driver: Driver, chosen: Chosen) -> Finding:
     gpu, mig = chosen.gpu, chosen.mig
     sensor = _sensor(driver, gpu)
     state: State = "missing" if sensor == "none" else "modelled" if mig else "measured"
-    sentences = [f"{gpu.name} ({gpu.uuid}): {_SENSORS[sensor]}.", *_cautions(driver, chosen)]
+    sentences = [f"{gpu.name} ({gpu.uuid}) {_SENSORS[sensor]}", *_cautions(driver, chosen)]
     return Finding(
         topic=_TOPIC,
         state=state,
@@ -115,28 +118,28 @@ def _used(driver: Driver, chosen: Chosen) -> Finding:
 
 
 def _cautions(driver: Driver, chosen: Chosen) -> Iterator[str]:
-    """Say what a reader of the GPU's energy must know."""
+    """Yield cautions about the GPU's energy."""
     mig, mig_devices = chosen.mig, len(chosen.gpu.mig)
     if mig:
         yield (
-            f"Of it {mig.uuid} counts, {mig.slices} of {mig.of_slices} slices: as large a share of the whole GPU's "
-            "energy, which is modelled."
+            f"This process uses {mig.uuid}, {mig.slices} of {mig.of_slices} slices. So the same share of the whole "
+            "GPU's energy counts, which is modelled."
         )
     elif mig_devices:
-        yield f"It is cut into MIG devices ({mig_devices}); the energy is that of the whole GPU."
+        yield f"It is divided into MIG devices ({mig_devices}). The energy of the whole GPU counts."
     if "index_in_doubt" in chosen.flags:
-        yield "The models differ here, so its index may mean another GPU to CUDA."
+        yield "The models differ here, so CUDA may use its index for another GPU."
     others = _others(driver, chosen.gpu)
     if others:
-        yield f"Other processes compute on it ({', '.join(map(str, others))}): their energy is in it, flagged shared."
+        yield f"Other processes use it ({', '.join(map(str, others))}). Its energy includes theirs, flagged shared."
         if not mig:
             yield _share(driver, chosen.gpu)
 
 
 _SENSORS: Final = {
-    "counter": "measured by its energy counter",
-    "sampled": "it has no energy counter; its power is sampled and integrated",
-    "none": "it tells neither energy nor power, as is usual of virtual GPUs; ask whoever runs the host",
+    "counter": "is measured by its energy counter.",
+    "sampled": "has no energy counter. Its power is sampled and integrated.",
+    "none": "reports neither energy nor power, like most virtual GPUs. Ask the administrator of the host.",
 }
 
 
@@ -159,27 +162,27 @@ def _others(driver: Driver, gpu: Found) -> list[int]:
 
 
 def _share(driver: Driver, gpu: Found) -> str:
-    """Say how to count the job's part of a GPU, or why that cannot be done."""
+    """Tell how to count only the job's part of a GPU, or why that is not possible."""
     try:
         driver.process_samples(gpu.handle, 0)
     except DriverError as error:
-        return f"Which of them uses how much of it, the driver does not tell ({error}), so nothing can be taken off."
+        return f"The driver does not report the use of each process ({error}), so their energy cannot be subtracted."
     return (
-        'NvmlSource(share="sm_utilization") counts the job\'s part, by a model; in a container that takes the ids of '
-        "the host's processes (--pid=host)."
+        'NvmlSource(share="sm_utilization") models the job\'s part. In a container, this needs the process ids of the '
+        "host (--pid=host)."
     )
 
 
 def _unused(found: list[Found], chosen: list[Chosen], visible: str | None) -> list[Finding]:
     if not found:
-        text = "The driver is there, but sees none."
+        text = "The driver is installed, but finds no GPU."
         return [Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")]
     used = {one.gpu.uuid for one in chosen}
     return [
         Finding(
             topic=_TOPIC,
             state="known",
-            text=f"{gpu.name} ({gpu.uuid}) does not count: CUDA_VISIBLE_DEVICES={visible!r} leaves it out.",
+            text=f"{gpu.name} ({gpu.uuid}) does not count, because CUDA_VISIBLE_DEVICES={visible!r} leaves it out.",
             command=None if chosen else "unset CUDA_VISIBLE_DEVICES",
             details={"uuid": gpu.uuid, "name": gpu.name, "sensor": "unused"},
         )

@@ -1,4 +1,4 @@
-"""How the energy of GPUs that are not NVIDIA's is obtained, and that of the chips of Macs."""
+"""The GPUs of other makers than NVIDIA, and the chips of Macs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,36 +16,36 @@ from green_callbacks.sources.intel_gpu import DRM
 _AMD, _INTEL, _APPLE = "AMD GPU", "Intel GPU", "Apple Silicon"
 _INTEL_VENDOR: Final = "0x8086"
 _IN_PROCESSOR: Final = "0000:00:02.0"
-"""Where Intel's processors have their graphics on the PCI bus."""
+"""PCI address of the graphics inside Intel's processors."""
 
 _HOW: Final = {
-    "counter": "measured by its energy counter",
-    "sampled": "it has no energy counter that can be trusted; its power is sampled and integrated",
-    "modelled": "as macOS estimates it",
+    "counter": "is measured by its energy counter.",
+    "sampled": "has no reliable energy counter. Its power is sampled and integrated.",
+    "modelled": "is estimated by macOS.",
 }
 _CAUTIONS: Final = {
-    "module": "Its meter holds its processor too, which does not count a second time.",
-    "whole_package": "Its meter is that of a package of which this process uses only a part: the whole of it counts.",
-    "shared": "Other processes use it too: their energy is in it.",
-    "index_in_doubt": "ROCm may count the GPUs in another order than its library: name it by UUID to be sure.",
+    "module": "Its meter includes the processor, which does not count a second time.",
+    "whole_package": "Its meter measures a whole package, of which this process uses only a part. The whole counts.",
+    "shared": "Other processes use it too, and its energy includes theirs.",
+    "index_in_doubt": "ROCm may count the GPUs in another order than its library. Name it by UUID to be sure.",
 }
 
 
 def amd(signs: Sequence[Path] = SIGNS) -> list[Finding]:
-    """Find the AMD GPUs that this process uses; nothing where their driver is not loaded.
+    """Find the AMD GPUs that this process uses. Nothing if their driver is not loaded.
 
     Args:
-        signs: What is there where the driver is.
+        signs: Paths that exist if the driver is loaded.
     """
     return _examined(_AMD, AmdSmiSource()) if has_amd_gpu(signs) else []
 
 
 def intel(root: Path = DRM, pci_devices: Path = PCI_DEVICES) -> list[Finding]:
-    """Find Intel's graphics cards; nothing where there are none.
+    """Find Intel's graphics cards. Nothing if there are none.
 
     Args:
-        root: Where Linux lists the graphics devices.
-        pci_devices: Where Linux lists the devices of the PCI bus.
+        root: Folder in which Linux lists the graphics devices.
+        pci_devices: Folder in which Linux lists the devices of the PCI bus.
     """
     cards = [address for address in graphics(pci_devices, _INTEL_VENDOR) if address != _IN_PROCESSOR]
     findings = _examined(_INTEL, IntelGpuSource(root=root))
@@ -54,7 +54,7 @@ def intel(root: Path = DRM, pci_devices: Path = PCI_DEVICES) -> list[Finding]:
 
 
 def apple() -> list[Finding]:
-    """Find what macOS tells of the chip; nothing on other machines."""
+    """Find the chip and its energy as macOS reports it. Nothing on other machines."""
     return _examined(_APPLE, AppleSiliconSource()) if is_apple_silicon() else []
 
 
@@ -73,13 +73,13 @@ def _examined(topic: str, source: EnergySource) -> list[Finding]:
 def _device(topic: str, name: str, reading: Reading) -> Finding:
     state: State = "missing" if reading.reason else "modelled" if reading.method == "modelled" else "measured"
     what = name if name.endswith(":apple") else name.removeprefix("gpu:")
-    how = f"it does not answer ({reading.reason})" if reading.reason else _HOW[reading.method]
+    how = f"does not answer ({reading.reason})." if reading.reason else _HOW[reading.method]
     details: Mapping[str, object] = {"name": name, "method": reading.method, "flags": list(reading.flags)}
     doubtful = "index_in_doubt" in reading.flags
     return Finding(
         topic=topic,
         state=state,
-        text=" ".join([f"{what}: {how}.", *_cautions(reading)]),
+        text=" ".join([f"{what} {how}", *_cautions(reading)]),
         command=f"export ROCR_VISIBLE_DEVICES={what}" if doubtful else None,
         details=details,
     )

@@ -1,4 +1,4 @@
-"""How the energy of the processors and their memory is obtained, and whose it is."""
+"""The energy counters of the processors and their memory, and the model that replaces them."""
 
 import os
 import re
@@ -17,12 +17,12 @@ _COUNTERS: Final = "CPU and DRAM"
 _POWERCAP: Final = Path("/sys/class/powercap")
 _CPUINFO: Final = Path("/proc/cpuinfo")
 _CONTAINER_MARKS: Final = (Path("/.dockerenv"), Path("/run/.containerenv"))
-"""What Docker and Podman put into every container."""
+"""Files that Docker and Podman put into every container."""
 
 _NO_MEMORY: Final = Finding(
     topic="DRAM",
     state="missing",
-    text="No counter measures the memory, so it does not count; DramModelSource() models it, per GB, if you want that.",
+    text="No counter measures the memory, so its energy does not count. DramModelSource() models it by its size.",
 )
 
 
@@ -32,16 +32,16 @@ def processors(
     environ: Mapping[str, str] = os.environ,
     container_marks: Sequence[Path] = _CONTAINER_MARKS,
 ) -> list[Finding]:
-    """Find the counters of the processors, the model that stands in for them, and who else may be in the figures.
+    """Find the counters of the processors, the model that replaces them, and other jobs on the machine.
 
     Args:
-        root: The power capping tree.
-        cpuinfo: Where Linux describes the processors.
-        environ: Environment variables.
+        root: Folder of Linux' power capping interface.
+        cpuinfo: File in which Linux describes the processors.
+        environ: Environment variables. Defaults to ``os.environ``.
         container_marks: Files of which one exists in a container.
 
     Returns:
-        The findings; what is modelled is among them only where there is no counter.
+        The findings. A model is among them only if there is no counter.
     """
     source = PowercapSource(root)
     try:
@@ -70,10 +70,10 @@ def _without_counters(refusal: SourceUnavailableError, cpuinfo: Path, container_
     text, match = str(refusal), COMMAND.search(str(refusal))
     command = _as_root(match[1]) if match else None
     if not is_there and re.search(r"^flags\s*:.*\bhypervisor\b", read_or_empty(cpuinfo, LIST_BYTES), re.MULTILINE):
-        text = "This is a virtual machine, and its host passes no energy counter of the processors on to it."
+        text = "This is a virtual machine, and its host gives it no access to the energy counters of the processors."
         command = None
     elif not is_there and any(os.path.exists(mark) for mark in container_marks):  # noqa: PTH110  raises nothing
-        text = "This is a container, and containers are not shown the energy counters of the processors unless told so."
+        text = "This is a container, which has no access to the energy counters of the processors by default."
         command = "docker run --security-opt systempaths=unconfined ..."
     return Finding(topic=_COUNTERS, state="missing", text=text, command=command)
 
@@ -88,7 +88,7 @@ def _model(cpuinfo: Path) -> Finding:
     except SourceUnavailableError as refusal:
         return Finding(topic="CPU", state="missing", text=str(refusal))
     text = (
-        f"Modelled instead, from how busy it is: {assumptions}. If you know its design power better, use "
+        f"Modelled by its utilization, with {assumptions}. If you know its design power better, use "
         "CpuModelSource(tdp_watts=…)."
     )
     return Finding(topic="CPU", state="modelled", text=text, details=asdict(assumptions))
@@ -100,9 +100,9 @@ def _shared(environ: Mapping[str, str]) -> list[Finding]:
         return []
     text = (
         f"This job has {part.owned_cpus:g} of the machine's {part.host_cpus} logical processors, so other jobs may run "
-        "beside it. A counter measures them all, whoever uses them, and its figures are flagged shared_host; "
-        'PowercapSource(share="cpu_time") counts the job\'s part, by a model. The model of the processors takes only '
-        "those that this process may use."
+        "beside it. A counter measures all processors, and its energy is flagged shared_host. "
+        'PowercapSource(share="cpu_time") models the job\'s part. The model of the processors counts only the '
+        "processors that this process may use."
     )
     command = "sbatch --exclusive" if any(name.startswith("SLURM_") for name in environ) else None
     details = {"cpus": part.owned_cpus, "host_cpus": part.host_cpus}

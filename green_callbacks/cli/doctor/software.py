@@ -1,4 +1,4 @@
-"""Which libraries are installed, and which of ours to import for them."""
+"""The installed frameworks, and the module of this package for each."""
 
 import sys
 from importlib import metadata
@@ -13,8 +13,9 @@ _ADAPTERS: Final = {
     "pytorch-lightning": "green_callbacks.pytorch_lightning",
     "keras": "green_callbacks.keras",
 }
-"""Where EmissionsMonitor is, by the distribution that provides the framework."""
+"""Module of EmissionsMonitor by the distribution that provides the framework."""
 _OLDEST: Final = {"keras": (3, 0), "lightning": (2, 5), "pytorch-lightning": (2, 5)}
+"""Oldest supported version by distribution."""
 
 _PACKAGES: Final = (
     *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "nvidia-ml-py", "psutil", "amdsmi",
@@ -29,10 +30,10 @@ def packages() -> dict[str, str]:
 
 
 def software() -> list[Finding]:
-    """Find the frameworks and TensorBoard, and a module that stands in the way of NVIDIA's.
+    """Find the frameworks and TensorBoard, and a module that hides NVIDIA's.
 
     Returns:
-        The findings; frameworks that are not installed are passed over.
+        The findings. Frameworks that are not installed are left out.
     """
     return [*_shadowed(), *_frameworks(), _tensorboard()]
 
@@ -47,7 +48,7 @@ def _version(distribution: str) -> str | None:
 def _frameworks() -> list[Finding]:
     installed = {name: version for name in _ADAPTERS if (version := _version(name)) is not None}
     if not installed:
-        text = "None with a callback is installed. For any loop, take EnergyAccountant from green_callbacks."
+        text = "No framework with a callback is installed. For any loop, use EnergyAccountant from green_callbacks."
         return [Finding(topic="Framework", state="known", text=text)]
     return [_framework(name, version) for name, version in installed.items()]
 
@@ -57,17 +58,17 @@ def _framework(name: str, version: str) -> Finding:
     oldest = _OLDEST[name]
     if tuple(int(part) for part in version.split(".")[:2] if part.isdecimal()) < oldest:
         needed = ".".join(map(str, oldest))
-        text = f"{name} {version} is too old: it takes {needed} or later."
+        text = f"{name} {version} is too old. The callback needs {needed} or later."
         command = f"pip install '{name}>={needed}'"
         return Finding(topic="Framework", state="attention", text=text, command=command, details=details)
-    text = f"{name} {version}: take EmissionsMonitor from {_ADAPTERS[name]}."
+    text = f"{name} {version} is installed. Use EmissionsMonitor from {_ADAPTERS[name]}."
     return Finding(topic="Framework", state="known", text=text, details=details)
 
 
 def _tensorboard() -> Finding:
     version = _version("tensorboard")
     if version is None:
-        text = "Not installed here: its files are written all the same, but it takes TensorBoard to look at them."
+        text = "Not installed. Its files are written anyway, but you need TensorBoard to view them."
         command = "pip install 'green-callbacks[tensorboard]'"
         return Finding(topic="TensorBoard", state="attention", text=text, command=command)
     text = f"Version {version} is installed."
@@ -75,16 +76,16 @@ def _tensorboard() -> Finding:
 
 
 def _shadowed() -> list[Finding]:
-    """Tell whether ``import pynvml`` finds another module than that of nvidia-ml-py."""
+    """Tell whether ``import pynvml`` finds another module than the module of nvidia-ml-py."""
     try:
         ours = metadata.distribution("nvidia-ml-py").locate_file("pynvml.py")
         spec = find_spec("pynvml")
-    except (metadata.PackageNotFoundError, ValueError):  # it is missing, which the driver says; or it is a stand-in
+    except (metadata.PackageNotFoundError, ValueError):  # a missing package is the driver's finding, and tests fake it
         return []
     origin = spec.origin if spec else None
     if origin is None or Path(origin).resolve() == Path(str(ours)).resolve():
         return []
-    text = f"The module pynvml is taken from {origin}, in the place of NVIDIA's nvidia-ml-py: GPUs may not be measured."
+    text = f"The module pynvml comes from {origin} instead of NVIDIA's nvidia-ml-py, so GPUs may not be measured."
     python = Path(sys.executable).name
     command = f"{python} -m pip uninstall -y pynvml && {python} -m pip install --force-reinstall nvidia-ml-py"
     return [Finding(topic="pynvml", state="attention", text=text, command=command, details={"origin": origin})]

@@ -1,1 +1,1 @@
-"""``green-callbacks replay``: where a rule would have stopped finished runs."""
+"""``green-callbacks replay``, which tries stopping rules on finished runs."""

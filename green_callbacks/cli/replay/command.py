@@ -1,4 +1,4 @@
-"""``green-callbacks replay``: where a rule would have stopped runs that are over."""
+"""The arguments and the steps of ``green-callbacks replay``."""
 
 import argparse
 from dataclasses import replace
@@ -8,38 +8,38 @@ from green_callbacks.cli.arguments import add_ledgers, count
 from green_callbacks.cli.printing import say
 
 _DESCRIPTION: Final = """\
-Shows finished runs to a rule, record by record: where it would have stopped them, what that would have saved, and what
-it would have cost of the metric. What follows the last epoch of a run (a final test) is not counted as saved.
+Replays finished runs with a stopping rule, and reports where the rule would have stopped, how much energy and CO2e that
+would have saved, and how much of the metric it would have lost. Energy after the last epoch, such as that of a final
+test, does not count as saved.
 
-A rule is written with its options behind it:
-  budget="500 g"                              CarbonBudget: an amount in g, kg, kWh, MJ, ...; also ,hard=false
+A rule has its options after commas:
+  budget="500 g"                              CarbonBudget with an amount in g, kg, kWh, MJ, ...
+  budget="500 g",hard=false                   ... which stops after the epoch that exceeds it
   marginal-gain:val_acc                       MarginalGain on a metric
   marginal-gain:val_acc,min_gain_per_kg=0.05,acceptable=0.9
                                               ... with any of its options
-Several are compared. Without any it is marginal-gain on the first validation metric of each run."""
+Several rules are compared. The default is marginal-gain on the first validation metric of each run."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command to the command's parser.
 
     Args:
-        subparsers: Where sub-commands are added.
+        subparsers: The parser's sub-commands.
     """
     parser = subparsers.add_parser(
         "replay",
-        help="where a rule would have stopped finished runs, what it would have saved and lost",
+        help="report where a rule would have stopped finished runs, and what it would have saved and lost",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_ledgers(parser)
-    parser.add_argument(
-        "--policy", action="append", default=[], metavar="RULE", help="a rule, as above; may be given again"
-    )
+    parser.add_argument("--policy", action="append", default=[], metavar="RULE", help="rule, as above, can be repeated")
     parser.add_argument(
         "--epochs",
         type=count,
         metavar="N",
-        help="how many epochs were planned, as a rule waits for a share of them; what the ledger knows unless given",
+        help="number of planned epochs, of which a rule waits for a share, by default from the ledger",
     )
     parser.set_defaults(run=run)
 
@@ -51,11 +51,11 @@ def run(arguments: argparse.Namespace) -> int:
         arguments: ``ledgers``, ``monitor``, ``mode``, ``policy`` and ``epochs``.
 
     Returns:
-        0, wherever the rules would have stopped.
+        0, whether or not a rule would have stopped.
 
     Raises:
         LedgerError: A ledger cannot be read.
-        ConfigurationError: A rule cannot be read, or does not suit a run.
+        ConfigurationError: A rule cannot be read, or does not fit a run.
     """
     from green_callbacks.cli.replay.outcomes import in_words, replayed, side_by_side
     from green_callbacks.cli.replay.rule_text import Rule

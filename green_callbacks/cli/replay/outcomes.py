@@ -1,4 +1,4 @@
-"""What a rule would have saved of a finished run, and what it would have lost."""
+"""The savings and losses of a rule on a finished run, in words and as a table."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -17,29 +17,35 @@ from green_callbacks.text.wording import duration, percent, significant
 
 _HEAD: Final = ("run", "rule", "stops after", "kWh", "g CO2e", "time", "share", "reached", "lost")
 _LEFT: Final = (0, 1, 7)
+"""Indices of the columns that align left, which are run, rule and reached."""
+
 _NOTE: Final = (
-    "kWh (the facility's), g CO2e and time are saved, share is of the emissions; lost is of the metric's best."
+    "kWh (with PUE), g CO2e and time are savings. share is the saved share of the emissions. lost is the difference to "
+    "the metric's best value."
 )
 _LABEL_WIDTH: Final = 11
+"""Width of the column of labels, in characters."""
+
 _METRIC_DIGITS: Final = 4
+"""Significant digits of a metric."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A rule, replayed on a run.
+    """The result of a rule on a run.
 
     Attributes:
         run: The run.
-        rule: The rule, as written.
+        rule: The rule, as on the command line.
         price: The rule in words.
-        reason: Why it would have stopped, or why it would not have.
-        epochs: Epochs done by the stop; None if there would have been none.
-        saved_kwh: Facility energy saved, in kWh.
-        saved_kg: Emissions saved, in kgCO2e.
-        saved_seconds: Time saved, in s.
-        metric: What stands for quality; None if nothing does.
-        reached: Its best value by the stop.
-        best: Its best value of the whole run.
+        reason: Why the rule would have stopped, or why not.
+        epochs: Number of epochs before the stop. None if the rule would not have stopped.
+        saved_kwh: Saved energy of the facility, in kWh.
+        saved_kg: Saved emissions, in kgCO2e.
+        saved_seconds: Saved time, in s.
+        metric: Metric that measures quality. None if there is none.
+        reached: Best value of the metric before the stop.
+        best: Best value of the metric in the whole run.
     """
 
     run: LedgerRun
@@ -56,7 +62,7 @@ class Outcome:
 
     @property
     def lost(self) -> float | None:
-        """By how much the metric's best value would have been worse; at least 0."""
+        """Difference between the best value of the whole run and the best value before the stop, at least 0."""
         return None if self.best is None or self.reached is None else abs(self.best - self.reached)
 
 
@@ -66,11 +72,11 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
     Args:
         run: The run.
         rule: The rule.
-        plan: What was known ahead.
-        metric: What stands for the run's quality, unless the rule watches a metric itself.
+        plan: Planned length of the run.
+        metric: Metric that measures quality, unless the rule watches a metric itself. None if there is none.
 
     Returns:
-        What would have come of it.
+        The result.
 
     Raises:
         ConfigurationError: The rule needs a metric, and there is none.
@@ -97,23 +103,23 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
 
 
 def _row_of(record: EpochRecord, history: History) -> int:
-    """Find a record by its place in time: with a metric that is not a number, it does not equal itself."""
+    """Return the row of a record by its time, because a record with a NaN as a metric does not equal itself."""
     key = (record.started_at, record.epoch, record.step, record.duration_seconds)
     places = enumerate((each.started_at, each.epoch, each.step, each.duration_seconds) for each in history)
     return next(row for row, place in places if place == key)
 
 
 def _trained(history: History) -> History:
-    """Return the records up to the end of the last epoch: there is nothing left to stop after it."""
+    """Return the records up to the end of the last epoch, because nothing can be stopped after it."""
     end = max((row + 1 for row in range(len(history)) if history.epoch_at(row) is not None), default=0)
     return History(history[:end])
 
 
 def in_words(outcome: Outcome) -> str:
-    """Write what would have come of one rule on one run.
+    """Write the result of one rule on one run.
 
     Args:
-        outcome: It.
+        outcome: The result.
 
     Returns:
         Lines of plain text.
@@ -126,7 +132,7 @@ def in_words(outcome: Outcome) -> str:
     lines |= {
         "Stop": f"After {outcome.epochs} of {of_epochs} epochs. {outcome.reason}",
         "Saved": f"{format_energy(outcome.saved_kwh)}, {format_mass(outcome.saved_kg)} CO2e and "
-        f"{duration(outcome.saved_seconds)}: {share} of the emissions",
+        f"{duration(outcome.saved_seconds)}, {share} of the emissions",
         "Lost": _lost(outcome),
     }
     return _labelled(lines)
@@ -138,18 +144,18 @@ def _labelled(lines: dict[str, str]) -> str:
 
 def _lost(outcome: Outcome) -> str:
     if outcome.metric is None or outcome.best is None or outcome.lost is None:
-        return "not known: no metric tells the quality; name one with --monitor"
+        return "not known, because the run has no metric of quality. Name a metric with --monitor"
     if not outcome.lost:
-        return f"nothing: the best, {written_value(outcome.metric, outcome.best)}, had been reached"
+        return f"nothing, because the best value, {written_value(outcome.metric, outcome.best)}, had been reached"
     best = significant(outcome.best, _METRIC_DIGITS)
-    return f"{outcome.lost:.3g}: {written_value(outcome.metric, outcome.reached)} in place of {best}"
+    return f"{outcome.lost:.3g}, {written_value(outcome.metric, outcome.reached)} instead of {best}"
 
 
 def side_by_side(outcomes: Sequence[Outcome]) -> str:
-    """Write what would have come of several rules or runs as a table, with a sum for each rule.
+    """Write the results of several rules or runs as a table, with a sum for each rule.
 
     Args:
-        outcomes: They.
+        outcomes: The results.
 
     Returns:
         Lines of plain text.

@@ -1,4 +1,4 @@
-"""Policies as they are written on the command line."""
+"""The text of policies on the command line."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -16,7 +16,7 @@ _KINDS: Final[Mapping[str, type[CarbonBudget] | type[MarginalGain]]] = {
     _MARGINAL_GAIN: MarginalGain,
 }
 _NOT_REPLAYED: Final = frozenset({"budget", "monitor", "warn_at", "report_only"})
-"""Options that are written before the others, or do not tell where a run would stop."""
+"""Options that have a place of their own in the text, or do not change where a run would stop."""
 _WORDS: Final[Mapping[str, bool]] = {"true": True, "false": False}
 
 Option = float | bool | str | None
@@ -28,8 +28,8 @@ class Rule:
 
     Attributes:
         kind: ``budget`` or ``marginal-gain``.
-        subject: The amount of a budget, or the metric; empty for the metric of the run.
-        options: The policy's options.
+        subject: Amount of the budget, or key of the metric. Empty for the metric of the run.
+        options: Options of the policy.
     """
 
     kind: str
@@ -41,26 +41,30 @@ class Rule:
         """Read a rule such as ``budget="500 g"`` or ``marginal-gain:val_acc,min_gain_per_kg=0.05``.
 
         Args:
-            text: The rule: its name, ``:`` or ``=``, its subject, then options after commas.
+            text: Name of the policy, ``:`` or ``=``, its subject, then options after commas.
 
         Returns:
             The rule.
 
         Raises:
-            ConfigurationError: There is no such rule or option, or a value cannot be read.
+            ConfigurationError: The policy or an option is unknown, or a value cannot be read.
+
+        Example:
+            >>> Rule.parse("marginal-gain:val_acc,min_gain_per_kg=0.05").subject
+            'val_acc'
         """
         subject, *options = [part.strip() for part in text.split(",")]
         end = min((at for mark in ":=" if (at := subject.find(mark)) >= 0), default=len(subject))
         kind, subject = subject[:end].strip(), subject[end + 1 :].strip().strip("\"'")
         if kind not in _KINDS or (kind == _BUDGET and not subject):
             msg = (
-                f"Cannot read {text!r} as a policy: write budget='500 g', or marginal-gain:val_acc with options such "
+                f"Cannot read {text!r} as a policy. Write budget='500 g', or marginal-gain:val_acc with options such "
                 "as ,min_gain_per_kg=0.05 after it."
             )
             raise ConfigurationError(msg)
         rule = cls(kind, subject, dict(_option(kind, option) for option in options))
         if subject:
-            rule.policy(subject)  # a rule that cannot be is refused before ledgers are read
+            rule.policy(subject)  # refuses an impossible rule before ledgers are read
         return rule
 
     def on(self, run: LedgerRun, metric: Metric | None) -> CarbonBudget | MarginalGain:
@@ -68,7 +72,7 @@ class Rule:
 
         Args:
             run: The run.
-            metric: The metric that stands for its quality, where the rule names none.
+            metric: Metric of the run's quality, for a rule without a metric.
 
         Returns:
             The policy.
@@ -80,7 +84,7 @@ class Rule:
             return self.policy(self.subject)
         if metric is None:
             seen = ", ".join(run.history.metric_names) or "no metric at all"
-            msg = f"Name the metric of run {run.run_id}, with marginal-gain:METRIC or --monitor; it has {seen}."
+            msg = f"The run {run.run_id} has {seen}. Name its metric with marginal-gain:METRIC or --monitor."
             raise ConfigurationError(msg)
         return self.policy(metric.name, mode=metric.mode)
 
@@ -88,19 +92,19 @@ class Rule:
         """Make the policy.
 
         Args:
-            subject: The amount of a budget, or the metric.
-            **defaults: Options that those of the rule go before.
+            subject: Amount of the budget, or key of the metric.
+            **defaults: Options that the rule's own options override.
 
         Raises:
-            ConfigurationError: An option that cannot work.
+            ConfigurationError: An option cannot work.
         """
         return _KINDS[self.kind](subject, **{**defaults, **self.options})  # type: ignore[arg-type]  # checked by name and kind
 
     def describe(self, policy: CarbonBudget | MarginalGain) -> str:
-        """Write the rule as on the command line, with the metric that it was used with.
+        """Write the rule as on the command line, with the metric that it used.
 
         Args:
-            policy: What :meth:`on` returned.
+            policy: Result of :meth:`on`.
         """
         metric = watched_metric(policy)
         head = f"{self.kind}={self.subject}" if metric is None else f"{self.kind}:{metric.name}"
@@ -112,18 +116,18 @@ def _option(kind: str, text: str) -> tuple[str, Option]:
     policy = _KINDS[kind]
     known = [field.name for field in fields(policy) if field.name not in _NOT_REPLAYED]
     if name not in known:
-        msg = f"The policy {kind} has no option {name!r} here; there are {', '.join(known)}."
+        msg = f"The policy {kind} has no option {name!r} here. Its options are {', '.join(known)}."
         raise ConfigurationError(msg)
     hint = get_type_hints(policy)[name]
     return name, _value(name, value, hint if hint in (bool, float) else next(iter(get_args(hint)), str))
 
 
 def _value(name: str, text: str, kind: object) -> Option:
-    """Read the value of an option of a kind: a number (or none), true or false, or a word."""
+    """Read the value of an option, which is a number or none, true or false, or a word."""
     if kind is bool:
         value = _WORDS.get(text.lower())
         if value is None:
-            msg = f"{name} is {text!r}: write true or false."
+            msg = f"{name} must be true or false, not {text!r}."
             raise ConfigurationError(msg)
         return value
     if kind is not float:
@@ -133,7 +137,7 @@ def _value(name: str, text: str, kind: object) -> Option:
     try:
         return float(text)
     except ValueError as error:
-        msg = f"{name} is {text!r}: write a number."
+        msg = f"{name} must be a number, not {text!r}."
         raise ConfigurationError(msg) from error
 
 

@@ -1,1 +1,1 @@
-"""``green-callbacks summary``: what runs came to."""
+"""``green-callbacks summary``, which writes the summary of a run, or compares the totals of several runs."""

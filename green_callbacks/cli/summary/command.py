@@ -1,4 +1,4 @@
-"""``green-callbacks summary``: what runs came to."""
+"""The arguments and the steps of ``green-callbacks summary``."""
 
 import argparse
 from typing import Final
@@ -7,20 +7,20 @@ from green_callbacks.cli.arguments import add_ledgers
 from green_callbacks.cli.printing import say
 
 _DESCRIPTION: Final = """\
-Of one ledger, writes the summary of its run: why it ended, what it came to, a table of its epochs, and what would have
-made it cheaper. Of several, writes them side by side, with their sum. A run that was killed, or still goes on, is
-summed up to its last record."""
+Writes the summary of a run, with the reason of its end, its totals, a table of its epochs, and ways to make it cheaper.
+Writes several runs as a table, with their sum. The summary of a run that was killed or is still running ends with its
+last record."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command to the command's parser.
 
     Args:
-        subparsers: Where sub-commands are added.
+        subparsers: The parser's sub-commands.
     """
     parser = subparsers.add_parser(
         "summary",
-        help="what a run came to, or several side by side",
+        help="write the summary of a run, or a table of several runs",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -29,7 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Sum up the runs of ledgers.
+    """Write the summary of the runs in ledgers.
 
     Args:
         arguments: ``ledgers``, ``monitor`` and ``mode``.
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     Raises:
         LedgerError: A ledger cannot be read.
-        ConfigurationError: The metric's name does not tell which way it improves.
+        ConfigurationError: The metric's name does not tell whether it improves upwards or downwards.
     """
     from green_callbacks.cli.runs import read_runs
     from green_callbacks.cli.summary.sums import alone, side_by_side

@@ -1,4 +1,4 @@
-"""What runs came to, in words or side by side."""
+"""The totals of a run in words, or of several runs as a table."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -17,9 +17,11 @@ from green_callbacks.units import kg_to_grams
 
 _HEAD: Final = ("run", "epochs", "time", "kWh", "g CO2e", "at world's", "place", "best")
 _LEFT: Final = (0, 6, 7)
+"""Indices of the columns that align left, which are run, place and best."""
+
 _NOTE: Final = (
-    "kWh are the facility's, PUE included; what was not measured is in no sum.\n"
-    f"at world's: g CO2e of the same energy {AT_THE_WORLDS}."
+    "kWh include the PUE. Energy that was not measured is in no sum.\n"
+    f"at world's is the g CO2e of the same energy {AT_THE_WORLDS}."
 )
 
 
@@ -28,7 +30,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
 
     Args:
         run: The run.
-        metric: What stands for its quality; None if nothing does.
+        metric: Metric that measures quality. None if there is none.
 
     Returns:
         Lines of plain text, as at the end of a run.
@@ -44,7 +46,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         pue_source=run.contents.pue_source,
         checkpoints=run.contents.checkpoints,
     )
-    state = "" if run.contents.is_closed else " (killed, or still going on)"
+    state = "" if run.contents.is_closed else " (killed or still running)"
     return f"Run {for_terminal(run.run_id)}{state}\n\n{summarise(run.totals, context)}"
 
 
@@ -52,7 +54,7 @@ def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
     """Write several runs as a table, with their sum.
 
     Args:
-        runs: The runs, each with what stands for its quality.
+        runs: The runs, each with the metric that measures its quality.
 
     Returns:
         Lines of plain text.
@@ -63,10 +65,10 @@ def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
 
 
 def left_out(runs: Iterable[LedgerRun]) -> list[str]:
-    """Say of which runs a GPU is missing; one line each.
+    """Report the runs that lack the energy of a GPU, with one line for each.
 
     Args:
-        runs: The runs; one that comes again is said once.
+        runs: The runs. A repeated run is reported once.
     """
     said = {run.run_id: what_counts(run.totals.devices) for run in runs}
     return [f"{for_terminal(run_id)}: {text}" for run_id, text in said.items() if text is not None]
@@ -102,11 +104,11 @@ def spent(facility_kwh: float | None, emissions_kg: float | None) -> list[str]:
     """Write energy and emissions as two cells.
 
     Args:
-        facility_kwh: Energy of the facility in kWh; None if it is not known.
-        emissions_kg: Emissions in kgCO2e, likewise.
+        facility_kwh: Energy of the facility, in kWh. None if it is not known.
+        emissions_kg: Emissions, in kgCO2e. None if they are not known.
 
     Returns:
-        kWh and gCO2e, so that runs can be compared at a glance.
+        kWh and gCO2e, always in these units, so that runs compare easily.
     """
     return [
         UNKNOWN if facility_kwh is None else significant(facility_kwh),

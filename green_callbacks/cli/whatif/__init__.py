@@ -1,1 +1,1 @@
-"""``green-callbacks whatif``: what a run would have emitted elsewhere."""
+"""``green-callbacks whatif``, which compares a run with the same run in other places, years and facilities."""

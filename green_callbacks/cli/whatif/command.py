@@ -1,4 +1,4 @@
-"""``green-callbacks whatif``: what a run would have emitted elsewhere."""
+"""The arguments and the steps of ``green-callbacks whatif``."""
 
 import argparse
 from pathlib import Path
@@ -8,25 +8,27 @@ from green_callbacks.cli.arguments import count
 from green_callbacks.cli.printing import say
 
 _NOTHING_MEASURED: Final = 1
+"""Exit status for a run without measured energy."""
+
 _DESCRIPTION: Final = """\
-Puts a run that is over into other places, other years and facilities of other efficiency: the same energy of the
-computers, at their carbon intensity and PUE. Figures that count combustion only stand beside those that count the life
-cycle where there is nothing better, and are marked."""
+Compares a finished run with the same run in other places, years and facilities. The energy of the computers stays the
+same, and the carbon intensity and the PUE change. A figure with a scope other than the run's own, such as combustion
+without the rest of the life cycle, is marked."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the sub-command to the command's parser.
 
     Args:
-        subparsers: Where sub-commands are added.
+        subparsers: The parser's sub-commands.
     """
     parser = subparsers.add_parser(
         "whatif",
-        help="what a run would have emitted in other places, years and facilities",
+        help="compute the emissions of a run in other places, years and facilities",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="a run's ledger")
+    parser.add_argument("ledger", type=Path, metavar="LEDGER", help="ledger of a run")
     parser.add_argument(
         "--zone",
         dest="zones",
@@ -34,10 +36,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         action="extend",
         default=[],
         metavar="Z",
-        help="places in place of the usual ones: DE, US-CA, aws:eu-north-1, ...",
+        help="places to compare with instead of the default places, such as DE, US-CA or aws:eu-north-1",
     )
-    parser.add_argument("--year", type=count, metavar="Y", help="year of their figures; that of the run unless given")
-    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="also draw it; takes the extra 'plot'")
+    parser.add_argument("--year", type=count, metavar="Y", help="year of all figures, by default the year of the run")
+    parser.add_argument(
+        "--plot", type=Path, metavar="FILE.png", help="picture to draw as well, which needs the extra 'plot'"
+    )
     parser.set_defaults(run=run)
 
 
@@ -48,20 +52,20 @@ def run(arguments: argparse.Namespace) -> int:
         arguments: ``ledger``, ``zones``, ``year`` and ``plot``.
 
     Returns:
-        0; 1 if nothing was measured in the run.
+        0, or 1 if nothing was measured in the run.
 
     Raises:
         LedgerError: The ledger cannot be read.
         ConfigurationError: A place or its year is in no table, or the picture cannot be drawn.
     """
-    from green_callbacks.cli.single_run import read_run
+    from green_callbacks.cli.runs import read_run
     from green_callbacks.cli.whatif import comparison as _comparison
     from green_callbacks.cli.whatif.other_places import places, spent, years
 
     read = read_run(arguments.ledger)
     energy = spent(read)
     if energy is None:
-        say(f"Run {read.run_id}: nothing was measured, so that what it would have emitted elsewhere is not known.")
+        say(f"Nothing was measured in run {read.run_id}, so its emissions elsewhere are not known.")
         return _NOTHING_MEASURED
     there, missing = places(energy.intensity, arguments.zones, arguments.year)
     then = [] if arguments.year else years(energy.intensity)

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from green_callbacks.carbon import equivalences
+from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.carbon.tables import has_tables
 from green_callbacks.carbon.tables import missing as lacking
 from green_callbacks.cli.runs import LedgerRun
-from green_callbacks.cli.whatif.other_places import AVERAGE_PUE, EFFICIENT_PUE, Spent
+from green_callbacks.cli.whatif.other_places import AVERAGE_PUE, Spent
 from green_callbacks.records import Intensity
 from green_callbacks.records.coverage import what_counts
 from green_callbacks.records.reference import AT_THE_WORLDS, reference_kg
@@ -17,22 +18,30 @@ from green_callbacks.text.layout import UNKNOWN, aligned, labelled
 from green_callbacks.text.wording import intensity_range, place, significant
 
 _LABEL_WIDTH: Final = 12
+"""Width of the column of labels, in characters."""
+
 _NAME_WIDTH: Final = 35
+"""Longest name of a place in a table, in characters."""
+
 _AS_MUCH: Final = 0.005
-_RANGE_NOTE: Final = "range: how far the figure moved in five years; for the world, where nine countries in ten lie."
-_PUE_NOTE: Final = (
-    f"PUE {significant(EFFICIENT_PUE)} is that of an efficient data centre, {significant(AVERAGE_PUE)} was the average "
-    "in 2019 (Uptime Institute)."
+"""Largest relative difference that counts as none, as a ratio."""
+
+_RANGE_NOTE: Final = (
+    "range is the spread of the figure over five years. For the world, nine countries in ten lie within it."
 )
-_UNLIKE: Final = "* not counted like the run's own figure, so that the factor is no more than a hint."
+_PUE_NOTE: Final = (
+    f"An efficient data center has a PUE of {significant(EFFICIENT_PUE)}. The average in 2019 was "
+    f"{significant(AVERAGE_PUE)} (Uptime Institute)."
+)
+_UNLIKE: Final = "* has another scope than the run's own figure, so the factor is only a hint."
 
 
 def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
-    """Write what a run emitted, what that compares to, and how far it is from what it could have been.
+    """Write the emissions of a run, their equivalents, and the range of emissions elsewhere.
 
     Args:
         run: The run.
-        spent: What it spent.
+        spent: Energy and intensity of the run.
         there: Places to compare with.
 
     Returns:
@@ -43,12 +52,12 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
     low, high = totals.emissions_low_kg, totals.emissions_high_kg
     bounds = "" if low is None or high is None else f" (between {format_mass(low)} and {format_mass(high)})"
     lines = {
-        "Run": f"{run.run_id}: {format_energy(spent.energy_kwh)} at the computers, "
+        "Run": f"{run.run_id} with {format_energy(spent.energy_kwh)} at the computers, "
         f"{format_energy(spent.facility_kwh)} with a PUE of {significant(spent.pue)}",
         "Emitted": f"{format_mass(emitted)} CO2e{bounds}, at {intensity_range(here)}, {place(here)}",
         "Reference": f"{format_mass(reference_kg(spent.facility_kwh))} CO2e {AT_THE_WORLDS}",
         "As much as": "; ".join(
-            f"{significant(each.amount)} {each.unit}: {each.what}, {each.year}, {each.note} ({each.source})"
+            f"{significant(each.amount)} {each.unit}, {each.what}, {each.year}, {each.note} ({each.source})"
             for each in equivalences(emitted)
         ),
         "Elsewhere": _extremes(spent, there),
@@ -64,7 +73,7 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
 def _extremes(spent: Spent, there: Sequence[Intensity]) -> str:
     alike = [intensity for intensity in there if spent.counted_alike(intensity)]
     if not alike or spent.intensity.g_per_kwh <= 0:
-        return "what it would be is not known: no figure here counts what the run's own counts"
+        return "not known, because no figure here has the scope of the run's own figure"
     cleanest, dirtiest = alike[0], alike[-1]
     least, most = (f"{factor(spent, each)} ({place(each)})" for each in (cleanest, dirtiest))
     return least if cleanest is dirtiest else f"from {least} to {most}"
@@ -74,11 +83,11 @@ def factor(spent: Spent, there: Intensity) -> str:
     """Write how much less or more a run would emit in another place, at the same PUE.
 
     Args:
-        spent: What it spent.
+        spent: Energy and intensity of the run.
         there: Carbon intensity of the other place.
 
     Returns:
-        For example ``8.0x less``; ``-`` where one of both emits nothing.
+        For example ``8.0x less``, or ``-`` if either place emits nothing.
     """
     here_g, there_g = spent.intensity.g_per_kwh, there.g_per_kwh
     if here_g <= 0 or there_g <= 0:
@@ -94,11 +103,11 @@ def _two_digits(ratio: float) -> str:
 
 
 def comparison(spent: Spent, there: Sequence[Intensity]) -> str:
-    """Write a run in several places or years as a table, its own first.
+    """Write a run in several places or years as a table, with the run's own place first.
 
     Args:
-        spent: What it spent.
-        there: Carbon intensities of the others.
+        spent: Energy and intensity of the run.
+        there: Carbon intensities to compare with.
 
     Returns:
         Lines of plain text.
@@ -131,10 +140,10 @@ def _name(there: Intensity) -> str:
 
 
 def counts(spent: Spent, there: Intensity) -> str:
-    """Say what a figure counts, with a star if the run's own counts something else.
+    """Write the scope of a figure, with a star if the run's own figure has another scope.
 
     Args:
-        spent: What the run spent.
+        spent: Energy and intensity of the run.
         there: The figure.
     """
     scope = "direct only" if there.scope == "direct" else there.scope or "not known"
@@ -142,12 +151,12 @@ def counts(spent: Spent, there: Intensity) -> str:
 
 
 def notes(spent: Spent, there: Sequence[Intensity], missing: Sequence[str]) -> str:
-    """Write what a reader of the tables must know.
+    """Write the notes below the tables.
 
     Args:
-        spent: What the run spent.
+        spent: Energy and intensity of the run.
         there: All figures of the tables.
-        missing: Places left out.
+        missing: Places that were left out.
 
     Returns:
         Lines of plain text.

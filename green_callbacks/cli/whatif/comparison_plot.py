@@ -22,21 +22,26 @@ _HERE: Final = "#d95f02"
 _THERE: Final = "#1b9e77"
 _MARKS: Final = "|x"
 _UNIT: Final = "g CO2e"
-_UNLIKE: Final = "* not counted like the run's own figure"
+_UNLIKE: Final = "* has another scope than the run's own figure"
 _WIDTH_INCHES: Final = 10.0
+"""Width of the picture, in inches."""
+
 _BAR_INCHES: Final = 0.32
+"""Height of a bar with its gap, in inches."""
+
 _MARGIN_INCHES: Final = 1.5
+"""Height of title and axis together, in inches."""
 _LONGEST_NAME: Final = 60
-"""Characters of a name that leave room for its bar."""
+"""Longest name, in characters. It leaves room for its bar."""
 
 
 def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> None:
-    """Draw what a run would have emitted elsewhere: bars at its own PUE, marks at others.
+    """Draw the emissions of a run elsewhere, with bars at its own PUE and marks at other PUEs.
 
     Args:
-        path: The picture; its ending tells the format.
+        path: The picture. Its ending tells the format.
         run_id: Name of the run.
-        spent: What it spent.
+        spent: Energy and intensity of the run.
         there: Places to compare with.
 
     Raises:
@@ -44,15 +49,15 @@ def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> N
     """
     try:
         from matplotlib import rc_context
-        from matplotlib.figure import Figure  # of no backend: pyplot would keep a state of its own
+        from matplotlib.figure import Figure  # without pyplot, which has a global state
     except ModuleNotFoundError as error:
-        msg = "A plot takes matplotlib: pip install 'green-callbacks[plot]'."
+        msg = "A plot needs matplotlib. Run pip install 'green-callbacks[plot]'."
         raise ConfigurationError(msg) from error
     bars = sorted([spent.intensity, *there], key=lambda each: -each.g_per_kwh)
     picture = BytesIO()
-    # Names are names: a dollar in one begins no formula, and none is handed to TeX.
+    # A dollar sign in a name begins no formula, and no name is handed to TeX.
     with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box stands for it
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the picture shows a box
         figure = Figure(figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _BAR_INCHES * len(bars)), layout="constrained")
         axes = figure.add_subplot(title=f"The run {for_terminal(run_id, limit=_LONGEST_NAME)} elsewhere")
         _draw(axes, spent, bars)

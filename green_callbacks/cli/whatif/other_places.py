@@ -6,6 +6,7 @@ from typing import Final
 
 from green_callbacks.analysis import effective_intensity, effective_pue
 from green_callbacks.carbon import lookup
+from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.carbon.tables import has_tables, tables
 from green_callbacks.cli.runs import LedgerRun
 from green_callbacks.errors import ConfigurationError
@@ -16,24 +17,22 @@ DEFAULT_ZONES: Final = (
     *("WORLD", "EU", "US", "CN", "IN", "PL", "DE", "FR", "SE", "NO"),
     *("aws:eu-north-1", "aws:us-east-1", "azure:westeurope", "gcp:europe-north1", "gcp:us-central1"),
 )
-"""Large emitters, the dirtiest and the cleanest grids of Europe, and regions of clouds that many train in."""
+"""Large emitters, the dirtiest and the cleanest grids of Europe, and popular regions of clouds."""
 
-EFFICIENT_PUE: Final = 1.1
-"""What a large, well-run data centre reaches: Google reports 1.09 to 1.10 for its fleet since 2019."""
 
 AVERAGE_PUE: Final = 1.67
-"""The average of the world's data centres in 2019 (Uptime Institute's survey); 1.54 in 2025."""
+"""Average PUE of the world's data centers in 2019, as a ratio (Uptime Institute's survey). It was 1.54 in 2025."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spent:
-    """What a run spent, and where.
+    """The energy of a run, and the carbon intensity of its place.
 
     Attributes:
         energy_kwh: Energy of the computers, in kWh.
-        facility_kwh: Energy of the facility, in kWh: that of every record times its PUE.
-        pue: Facility's over computers'.
-        intensity: The carbon intensity that it was accounted with; the mean if it changed.
+        facility_kwh: Energy of the facility, in kWh, which is the sum over records of energy and PUE.
+        pue: Energy of the facility divided by the energy of the computers.
+        intensity: Carbon intensity of the run. The mean if it changed.
     """
 
     energy_kwh: float
@@ -43,11 +42,11 @@ class Spent:
 
     @property
     def pues(self) -> tuple[float, ...]:
-        """PUEs to compare: the run's own first."""
+        """PUEs to compare, with the run's own first."""
         return tuple(dict.fromkeys((self.pue, EFFICIENT_PUE, AVERAGE_PUE)))
 
     def emissions_kg(self, intensity: Intensity, pue: float) -> float:
-        """Return what the same energy of the computers would have emitted, in kgCO2e.
+        """Return the emissions of the same energy of the computers elsewhere, in kgCO2e.
 
         Args:
             intensity: Carbon intensity of the place.
@@ -57,12 +56,16 @@ class Spent:
         return grams_to_kg(facility_kwh * intensity.g_per_kwh)
 
     def counted_alike(self, intensity: Intensity) -> bool:
-        """Return whether a figure counts what the run's own counts: life cycle, or combustion only."""
+        """Tell whether a figure has the scope of the run's own figure, which is the life cycle or combustion only.
+
+        Args:
+            intensity: The figure.
+        """
         return intensity.scope is not None and intensity.scope == self.intensity.scope
 
 
 def spent(run: LedgerRun) -> Spent | None:
-    """Return what a run spent; None if nothing was measured.
+    """Return the energy and the intensity of a run. None if nothing was measured.
 
     Args:
         run: The run.
@@ -77,13 +80,13 @@ def places(here: Intensity, zones: Sequence[str], year: int | None) -> tuple[lis
     """Look up places to compare with.
 
     Args:
-        here: Where the run was.
-        zones: Places that the user named; those of :data:`DEFAULT_ZONES` if none.
-        year: The year of all figures; unless given that of the run where there is one, else the latest.
+        here: Place of the run.
+        zones: Places that the user named. Empty for :data:`DEFAULT_ZONES`.
+        year: Year of all figures. None takes the year of the run if there is a figure for it, and else the latest year.
 
     Returns:
-        Carbon intensities, the cleanest first, without the run's own; and the default zones that have none in that
-        year. Nothing for the default zones in a bundle without tables.
+        Carbon intensities, the cleanest first, without the run's own. And the default zones without a figure for that
+        year. In a bundle without tables, the default zones have none.
 
     Raises:
         UnknownZoneError: A named place is in no table.
@@ -108,7 +111,7 @@ def _at(zone: str, year: int | None, preferred: int | None) -> Intensity:
     if year is None and preferred is not None:
         try:
             return lookup(zone, year=preferred)
-        except ConfigurationError:  # no figure for that year, or no such place: then the next line says so
+        except ConfigurationError:  # no figure for that year, or an unknown place, which the next line refuses
             return lookup(zone)
     return lookup(zone, year=year)
 
@@ -118,13 +121,13 @@ def _same(there: Intensity, here: Intensity) -> bool:
 
 
 def years(here: Intensity) -> list[Intensity]:
-    """Look up where a run was in all years that there are figures of.
+    """Look up the place of a run in all years with a figure.
 
     Args:
-        here: Where the run was.
+        here: Place of the run.
 
     Returns:
-        Carbon intensities in order of the years, without the run's own; empty where nothing is known of others.
+        Carbon intensities in order of the years, without the run's own. Empty for an unknown place.
     """
     if here.zone is None or not has_tables():
         return []
