@@ -1,4 +1,11 @@
-"""The callbacks for ``lightning.pytorch``."""
+"""The callbacks for ``lightning.pytorch``.
+
+>>> from green_callbacks.lightning import EmissionsMonitor, FrontCheckpoint
+>>> callbacks = [EmissionsMonitor(location="DE"), FrontCheckpoint("val_acc")]
+
+Pass them with ``Trainer(callbacks=callbacks)``. Both import roots of Lightning have the same callbacks. A checkpoint
+callback must come from the root of its ``Trainer``.
+"""
 
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint

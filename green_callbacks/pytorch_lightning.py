@@ -1,4 +1,11 @@
-"""The callbacks for ``pytorch_lightning``."""
+"""The callbacks for ``pytorch_lightning``.
+
+>>> from green_callbacks.pytorch_lightning import EmissionsMonitor, FrontCheckpoint
+>>> callbacks = [EmissionsMonitor(location="DE"), FrontCheckpoint("val_acc")]
+
+Pass them with ``Trainer(callbacks=callbacks)``. Both import roots of Lightning have the same callbacks. A checkpoint
+callback must come from the root of its ``Trainer``.
+"""
 
 from pytorch_lightning import Callback
 from pytorch_lightning.callbacks import ModelCheckpoint

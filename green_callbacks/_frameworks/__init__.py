@@ -1,1 +1,1 @@
-"""The bodies of the adapters, one folder for each framework, and what they share."""
+"""The bodies of the adapters, one folder for each framework, and the parts that they share."""

@@ -12,7 +12,7 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 SYNC_SECONDS: Final = 0.25
-"""Shortest time between two syncs, in s. So every line is synced well within a second, as the design promises."""
+"""Shortest time between two syncs, in s. So a line is synced within a second, even if a sync takes 0.5 s."""
 
 
 class Syncer:

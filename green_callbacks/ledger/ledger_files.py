@@ -21,7 +21,7 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 """Opening must never wait, because a regular file may be replaced by a pipe just before it is opened."""
 
 _BEGIN_BYTES: Final = 4_096
-"""Number of bytes from which a file is recognized. A head takes about 1 kB."""
+"""Number of bytes from which a file is recognized. This is one block of most disks."""
 
 _SIGNS: Final = ((b'"run_id"', b'"pue_source"'), (b'{"type":"devices","set":',), (b'{"type":"record","set":',))
 """Signs of a ledger that another program has rewritten, or whose head is damaged."""

@@ -38,7 +38,7 @@ This takes about 20 s, and is enough to resume a run of 100,000 records 300 time
 """
 
 MAX_END_BYTES: Final = 4_000
-"""Length of the longest closing line, in bytes. With it, the end of a file is read in two blocks of a disk."""
+"""Length of the longest closing line, in bytes. It fits into one block of most disks."""
 
 MAX_POINTS: Final = 100
 """Largest number of points of the front, and of the curve, in a closing line."""

@@ -23,7 +23,7 @@ logger = get_logger(__name__)
 _TYPE: Final = b'"type"'
 
 _REWIND_ROWS: Final = 1_000
-"""Number of rows whose search takes as long as the rest of a rewind, by experiment."""
+"""Number of rows that a rewind counts for at least, because even a rewind without rows takes time."""
 
 _BATCH: Final = 64
 """Number of records added to the history at once. By experiment, other numbers take up to a tenth longer."""

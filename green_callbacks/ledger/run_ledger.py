@@ -17,7 +17,7 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 PATIENCE_SECONDS: Final = 0.1
-"""Longest time, in s, that training waits for a disk that hangs for the first time. The design promises it."""
+"""Longest time, in s, that training waits for a disk that hangs for the first time. This is barely noticeable."""
 
 _LATER_PATIENCE_SECONDS: Final = 0.005
 """Longest time, in s, that training waits for a disk that has hung before and answers again."""

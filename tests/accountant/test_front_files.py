@@ -189,7 +189,7 @@ def test_a_run_that_is_not_going_on_cannot_be_told():
     [
         (("val_x", "auto", 5), "Write mode='max' or mode='min'"),
         (("val_acc", "up", 5), "'max', 'min' or 'auto'"),
-        ((None, "max", 5), "name the metric"),
+        ((None, "max", 5), "not the key of a metric"),
         (("val_acc", "max", 0), "at least one checkpoint must be kept"),
         (("val_acc", "max", "five"), "at least one checkpoint must be kept"),
     ],

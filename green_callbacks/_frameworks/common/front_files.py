@@ -18,7 +18,7 @@ from green_callbacks.records import Checkpoints
 from green_callbacks.text.names import shortened
 
 _PATIENCE_EPOCHS: Final = 3
-"""Number of epochs without the metric at their end before a warning. Some users validate every second epoch."""
+"""Number of epochs without the metric at their end, after which a warning appears."""
 
 _LONGEST_METRIC_BYTES: Final = 120
 """Longest name of a metric in a file name, in bytes. File systems allow 255 bytes for the whole name."""
@@ -39,7 +39,7 @@ class FrontFiles:
 
     Args:
         monitor: Key of the metric.
-        mode: Direction in which the metric improves: ``max``, ``min``, or ``auto`` to infer it from the key.
+        mode: Direction in which the metric improves, ``max`` or ``min``. With ``auto``, the key tells it.
         keep: Number of files to keep.
 
     Raises:
@@ -166,7 +166,7 @@ class FrontFiles:
         if self._warn is not None:
             self._warn(
                 f"front files failed {self.monitor}",
-                "The checkpoint %s could not be saved or removed (%s, %s). Training goes on without it. %s",
+                "The checkpoint %s could not be saved or removed (%s: %s). Training goes on without it. %s",
                 path,
                 type(reason).__name__,
                 textwrap.shorten(str(reason), _LONGEST_REASON) if is_of_the_model else reason,

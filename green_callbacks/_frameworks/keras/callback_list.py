@@ -1,4 +1,4 @@
-"""The list of callbacks that a hook is called from: whose hook it is, and who stands where."""
+"""Finds the list of callbacks that calls a hook, and inspects the callbacks in it."""
 
 import inspect
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,19 @@ _HOOKS: Final = frozenset(
     for name, hook in vars(keras.callbacks.CallbackList).items()
     if name.startswith("on_") and hasattr(hook, "__code__")
 )
+"""Code of the hooks of a ``CallbackList``, by which they are found on the stack."""
 
 _WRITERS: Final = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard, keras.callbacks.RemoteMonitor)
-"""Callbacks that write whatever the logs hold when their turn comes."""
+"""Callbacks that write everything that the logs hold when they are called."""
 
 _RATES: Final = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
-"""Callbacks that change the learning rate as the training goes on."""
+"""Callbacks that change the learning rate during the training."""
 
 
 def calling_list() -> Any:
-    """Return the ``CallbackList`` whose hook is under way on this thread; None where a loop calls the hooks itself.
+    """Return the ``CallbackList`` whose hook is running on this thread. None if a user's loop calls the hooks.
 
-    Every ``fit`` has one, which its own validation shares. A nested ``fit`` or ``evaluate`` has another.
+    Each ``fit`` shares its list with its own validation. A nested ``fit`` or ``evaluate`` has another list.
     """
     frame = inspect.currentframe()
     while frame is not None:
@@ -33,14 +34,14 @@ def calling_list() -> Any:
 
 
 def blind(callbacks: Sequence[Any], monitor: object) -> Iterator[str]:
-    """Go through the callbacks that stand before the monitor, and so see none of its metrics.
+    """Yield the callbacks before the monitor that need its metrics, which they cannot see there.
 
     Args:
         callbacks: All callbacks, in order.
         monitor: The monitor.
 
     Yields:
-        Names of the classes of those that would write the metrics, or act on them.
+        Class names of callbacks that write the metrics or act on them.
     """
     for each in callbacks:
         if each is monitor:
@@ -51,7 +52,7 @@ def blind(callbacks: Sequence[Any], monitor: object) -> Iterator[str]:
 
 
 def may_evaluate(callbacks: Sequence[Any]) -> bool:
-    """Return whether a callback may evaluate the model inside an epoch: any that is not of Keras, or of ours.
+    """Return whether a callback may evaluate the model inside an epoch. Callbacks of Keras and of this package do not.
 
     Args:
         callbacks: All callbacks.
@@ -65,7 +66,7 @@ def may_evaluate(callbacks: Sequence[Any]) -> bool:
 
 
 def sets_the_rate(callbacks: Sequence[Any]) -> bool:
-    """Return whether a callback changes the learning rate, by a rule that cannot be read ahead.
+    """Return whether a callback changes the learning rate by a rule that cannot be read ahead.
 
     Args:
         callbacks: All callbacks.

@@ -1,4 +1,4 @@
-"""One call of ``fit``: what it tells that Keras does not hand to its callbacks."""
+"""Reads facts about one call of ``fit`` that Keras does not pass to its callbacks."""
 
 import weakref
 from collections.abc import Callable
@@ -17,22 +17,22 @@ _Answer = TypeVar("_Answer")
 
 
 class Fit:
-    """A fit that has begun: made in the hook at its beginning, on its thread.
+    """A fit that has begun. It is created in the first hook of the fit, on the thread of the fit.
 
-    Keeps none of its data alive. Where a loop of the user's own calls the hooks, less is known.
+    Keeps no data of the fit alive. Less is known if a loop of the user calls the hooks.
 
     Args:
         model: The model.
-        params: What Keras tells its callbacks of the fit.
-        guarded: Asks users' objects.
+        params: The parameters of the fit that Keras passes to callbacks.
+        guarded: Guards the calls of objects of the user.
 
     Attributes:
-        call: The call; None where a loop of the user's own calls the hooks.
-        trained: The model. A nested ``evaluate`` of another may replace that of the callback.
-        params: What Keras tells of the fit, which is the same object for all callbacks of its list.
-        callbacks: All callbacks, in order; none where that is not known.
-        validates_every: After how many epochs there is a validation; 0 if certainly never, None if unknown.
-        is_of_one_epoch: Whether it is to have a single epoch, which is what Keras takes when nothing was asked for.
+        call: The call. None if a loop of the user calls the hooks.
+        trained: The model. The model of the callback may be replaced by a nested ``evaluate`` of another model.
+        params: The parameters of the fit. All callbacks of its list have the same object.
+        callbacks: All callbacks, in order. Empty if unknown.
+        validates_every: Number of epochs between two validations. Zero for no validation, None if unknown.
+        is_of_one_epoch: Whether the fit has a single epoch, which is the default of Keras.
     """
 
     def __init__(self, model: Any, params: Any, guarded: Guarded) -> None:
@@ -54,38 +54,38 @@ class Fit:
         self._batches = self._ask("The optimizer's steps", lambda: self.trained.batches, None)
 
     def is_running(self) -> bool:
-        """Return whether the fit still goes on, as far as that is known."""
+        """Return whether the fit is still running. True if that is unknown."""
         return self.call is None or self.call.is_running()
 
     def is_calling(self) -> bool:
-        """Return whether the hook that is under way is one of this fit, and not of a nested one."""
+        """Return whether the running hook belongs to this fit, and not to a nested fit."""
         return calling_list() is self._list()
 
     def lists_twice(self, callback: object) -> bool:
-        """Return whether a callback is in the list of the fit more than once."""
+        """Return whether the list of the fit holds a callback more than once."""
         return sum(each is callback for each in self.callbacks) > 1
 
     def model(self) -> Callable[[], object]:
-        """Return a reference to the model that keeps it alive no longer."""
+        """Return a weak reference to the model."""
         return self._ask("The model", lambda: _reference(self.trained.model), nothing)
 
     def continues(self, model: object, steps: int | None) -> bool:
-        """Return whether this fit of one epoch goes on with a training, as in a loop of such fits.
+        """Return whether this fit of one epoch continues a training, as in a loop of such fits.
 
         Args:
-            model: The model of the fit before it; None if it is gone, or if there was none.
-            steps: Steps of an optimizer that were recorded last; None if unknown.
+            model: The model of the fit before. None if it is gone, or if there was no fit before.
+            steps: Last recorded steps of the optimizer. None if unknown.
         """
         if not self.is_of_one_epoch:
             return False
         return (model is not None and self.trained.model is model) or (steps is not None and self.steps() == steps)
 
     def shift(self, last: int | None) -> int:
-        """Return what is to be added to Keras's number of an epoch, so that it goes on from the last one recorded."""
+        """Return the number to add to Keras's index of an epoch, so that it continues from the last recorded epoch."""
         return 0 if last is None else max(last + 1 - self._first, 0)
 
     def plan(self) -> Plan:
-        """Return what is known ahead."""
+        """Return the plan of the fit."""
         plan = Plan(epochs=None if self.is_of_one_epoch else self._epochs, epoch_steps=self._epoch_steps())
         unreadable = replace(plan, schedule_unreadable=True)
         if sets_the_rate(self.callbacks):
@@ -99,13 +99,13 @@ class Fit:
         return steps if steps and not rest else None
 
     def _with_schedule(self, plan: Plan) -> Plan:
-        # Steps of the user's own may step the optimizer more than once a batch, or not at all.
+        # A train_step of the user may step the optimizer several times per batch, or never.
         per_epoch = None if self.trained.has_own_step else self._steps
         batches = Batches(per_epoch=per_epoch, done=self._batches or 0, first_epoch=self._first)
         return schedule_plan(self.trained.schedule, plan, batches)
 
     def begin_epoch(self) -> None:
-        """Note what the optimizer has seen before an epoch."""
+        """Remember how many batches the optimizer has seen before the epoch."""
         self._batches = self._ask("The optimizer's steps", lambda: self.trained.batches, None)
 
     def _batches_done(self) -> int | None:
@@ -113,11 +113,11 @@ class Fit:
         return None if now is None or self._batches is None else now - self._batches
 
     def is_cut_short(self, *, is_asked: bool) -> bool:
-        """Return whether the batches of the epoch, which have just ended, were not all.
+        """Return whether the epoch whose batches have just ended was cut short.
 
         Args:
-            is_asked: Whether a policy has asked Keras to stop. What others ask tells only with a count of the batches:
-                a callback before this one may have asked at the end of the epoch.
+            is_asked: Whether a policy has asked Keras to stop. If another callback has asked, only the number of
+                batches can tell, because that callback may have asked at the end of the epoch.
         """
         if self._is_whole():
             return False
@@ -126,30 +126,30 @@ class Fit:
         return is_asked if done is None or self._steps is None else done < self._steps
 
     def samples(self) -> int | None:
-        """Return the samples of the epoch whose batches have just ended; None if they are not certain."""
+        """Return the samples of the epoch whose batches have just ended. None if the number is not certain."""
         counted = self._ask("The number of samples", lambda: self.trained.samples, None)
         is_disturbed = not self.callbacks or may_evaluate(self.callbacks)
         return self._data.seen(self._batches_done(), counted, is_whole=self._is_whole(), is_disturbed=is_disturbed)
 
     def _is_whole(self) -> bool:
-        # Keras tests this after every batch: who sets it later, at the end of the epoch, has the batches counted.
+        # Keras tests this after each batch. If it is set later, at the end of the epoch, the batches are counted.
         model = self.trained.model
         return self._ask("stop_training", lambda: not getattr(model, "stop_training", False), otherwise=False)
 
     def batches_a_step(self) -> int:
-        """Return the number of batches whose gradients make one step of the optimizer."""
+        """Return the number of batches per optimizer step."""
         return self._ask("The optimizer's accumulation of gradients", lambda: self.trained.batches_a_step, 1)
 
     def synchronize(self) -> None:
-        """With JAX, let the model have the state that it has inside an epoch."""
+        """With JAX, copy the state of the running epoch into the model."""
         self._guarded.tell("Reading the state of the model", self.trained.synchronize)
 
     def steps(self) -> int | None:
-        """Return the steps of the optimizer so far; None if unknown."""
+        """Return the steps of the optimizer so far. None if unknown."""
         return self._ask("The optimizer's steps", lambda: self.trained.steps, None)
 
     def learning_rate(self) -> float | None:
-        """Return the learning rate; None if unknown."""
+        """Return the learning rate. None if unknown."""
         return self._ask("The optimizer's learning rate", lambda: self.trained.learning_rate, None)
 
     def _ask(self, what: str, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:
@@ -157,16 +157,16 @@ class Fit:
 
 
 class Stop:
-    """Has Keras end a fit after the batch at hand; may be called on any thread, and raises nothing.
+    """Asks Keras to end a fit after the present batch. Any thread may call it, and it never raises.
 
-    Keeps nothing of the fit alive: a run that nobody ends holds it.
+    Keeps nothing of the fit alive, because a run that is never closed holds this object.
 
     Args:
         model: The model.
 
     Attributes:
         is_wanted: Whether it was called.
-        failure: What the model has raised; None if it was told.
+        failure: The error of the model. None if the model accepted the request.
     """
 
     def __init__(self, model: Any) -> None:
@@ -175,20 +175,20 @@ class Stop:
         self._model: Callable[[], Any]
         try:
             self._model = _reference(model)
-        except TypeError:  # an object of a loop of the user's own
+        except TypeError:  # an object from a loop of the user
             self._model = lambda: model
 
     def __call__(self) -> None:
-        """Set what Keras tests after every batch."""
+        """Set the attribute that Keras tests after each batch."""
         self.is_wanted = True
         try:
             self._model().stop_training = True
-        except Exception as reason:  # noqa: BLE001  a model of the user's own, which may not know how to be told
+        except Exception as reason:  # noqa: BLE001  a model of the user may refuse the attribute
             self.failure = reason
 
 
 def nothing() -> Any:
-    """Stand for a reference to what is gone, or never was."""
+    """Return None, as a dead weak reference does."""
     return None
 
 
@@ -204,4 +204,4 @@ def _cadence(variables: dict[str, Any]) -> int | None:
     if variables.get("validation_data") is None:
         return 0
     every = variables.get("validation_freq")
-    return every if isinstance(every, int) else None  # it may also be a list of epochs
+    return every if isinstance(every, int) else None  # validation_freq may also be a list of epochs

@@ -1,4 +1,4 @@
-"""How many samples an epoch of ``fit`` takes, where its data says so for certain."""
+"""Finds the number of samples in an epoch of ``fit``, where the data makes it certain."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
@@ -6,17 +6,17 @@ from typing import Any, Final, Self
 import keras
 
 _MOST_LAYERS: Final = 50
-"""Transformations of a tf.data pipeline that are looked through for its batches."""
+"""Largest number of transformations of a tf.data pipeline that are searched for its batch size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Data:
-    """What is known of the data of a fit; holds numbers only, and so nothing of the data alive.
+    """Sizes of the data of a fit. Holds numbers only, so it keeps no data alive.
 
     Attributes:
-        samples: Samples of an epoch that runs to its end; None if unknown.
-        batch: Samples of every batch but the last one of a pass through the data; None if unknown.
-        last_batch: Samples of the last one; None if unknown.
+        samples: Number of samples in a complete epoch. None if unknown.
+        batch: Number of samples in each batch of a pass except the last. None if unknown.
+        last_batch: Number of samples in the last batch of a pass. None if unknown.
     """
 
     samples: int | None = None
@@ -25,17 +25,17 @@ class Data:
 
     @classmethod
     def read(cls, iterator: Any) -> Self:
-        """Read what the iterator of a fit tells of its data.
+        """Read the sizes of the data from the iterator of a fit.
 
-        Arrays are batched by Keras itself, and a loader of torch by its sampler. The batches of a ``tf.data`` pipeline
-        have a size where it is static, or where a ``batch()`` of it tells; what follows that may change it. What a
-        generator or a ``PyDataset`` hands out is not known before it does: it may be a graph for each batch.
+        Keras batches arrays itself, and a loader of torch has a sampler. The batch size of a ``tf.data`` pipeline is
+        its static shape or the argument of its ``batch()``, which a later transformation may change. The sizes of a
+        generator or a ``PyDataset`` are unknown in advance, because a batch may be anything, for example a graph.
 
         Args:
-            iterator: ``EpochIterator`` of Keras; None if there is none.
+            iterator: ``EpochIterator`` of Keras. None if there is none.
 
         Raises:
-            Exception: Whatever data of another kind raises.
+            Exception: Data of another kind may raise anything.
         """
         adapter: Any = getattr(iterator, "data_adapter", None)
         kind = type(adapter).__name__
@@ -45,10 +45,10 @@ class Data:
         elif kind == "TorchDataLoaderAdapter":
             data = cls._of_loader(adapter._dataloader)  # noqa: SLF001  there is no other way to it
         elif kind == "TFDatasetAdapter":
-            data = cls._of_pipeline(adapter._dataset, iterator.num_batches)  # noqa: SLF001  likewise
+            data = cls._of_pipeline(adapter._dataset, iterator.num_batches)  # noqa: SLF001  there is no other way to it
         else:
             return cls()
-        # A given number of steps may end within a pass through the data, or go on into the next.
+        # A given number of steps may end inside a pass through the data, or continue into the next pass.
         return replace(data, samples=None) if iterator.steps_per_epoch else data
 
     @classmethod
@@ -57,7 +57,7 @@ class Data:
 
     @classmethod
     def _of_loader(cls, loader: Any) -> Self:
-        batch = loader.batch_size  # None where a batch sampler of the user's own makes the batches
+        batch = loader.batch_size  # None if a batch sampler of the user makes the batches
         if batch is None or not hasattr(loader.dataset, "__len__") or not hasattr(loader.sampler, "__len__"):
             return cls()
         samples = len(loader.sampler)
@@ -76,17 +76,17 @@ class Data:
         return cls()
 
     def seen(self, batches: int | None, counted: float | None, *, is_whole: bool, is_disturbed: bool) -> int | None:
-        """Return how many samples an epoch has seen.
+        """Return the number of samples in an epoch.
 
         Args:
-            batches: How many batches it has seen; None if unknown.
-            counted: Samples that the mean of the loss is over. It counts the first dimension of the input whatever
-                that is, and others may have reset it meanwhile: it must fit the batches.
-            is_whole: Whether the epoch ran to its end.
-            is_disturbed: Whether others may have reset what was counted.
+            batches: Number of its batches. None if unknown.
+            counted: Number of samples in the mean of the loss. It counts the first dimension of the input, whatever
+                that dimension means, and others may have reset it. So it must match the batches.
+            is_whole: Whether the epoch is complete.
+            is_disturbed: Whether others may have reset the count.
 
         Returns:
-            The number; None where it is not certain.
+            The number. None if it is not certain.
         """
         if is_whole and self.samples is not None:
             return self.samples

@@ -1,4 +1,4 @@
-"""Keeps the checkpoints of the front of emissions and quality, with Keras 3."""
+"""Keeps the checkpoints on the Pareto front of quality and emissions, with Keras 3."""
 
 import os
 from contextlib import suppress
@@ -20,30 +20,36 @@ from green_callbacks.text import plain_name
 
 
 class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
-    """Keeps the checkpoints of what quality was to be had for which emissions.
+    """Keeps the checkpoints on the Pareto front of quality and emissions.
 
-    Saves the model whenever a metric is better than ever, which makes a new point of the front of emissions and
-    quality, and keeps the files that say most about it: the best, the knee, and others that spread between. The summary
-    of the run and ``green-callbacks summary`` name the file of each point. It stands after an
-    :class:`EmissionsMonitor` in the list.
+    Saves the model whenever a metric is better than ever before, which adds a point to the front. It keeps the best
+    point, the knee and a few points between. The summary of the run and ``green-callbacks summary`` name the file of
+    each point. In the list of callbacks, put it after an :class:`EmissionsMonitor`.
 
-    A run that goes on by its ledger goes on with its files; those of epochs that are done again are left where they
-    are, and count no more.
+    A run that is resumed by its ledger knows its files. Files of epochs that are repeated stay on the disk, but no
+    longer count.
 
     Args:
         monitor: Key of the metric.
-        dirpath: Folder of the files; ``green-callbacks/<run id>/checkpoints`` in the working folder unless given.
-        keep: How many files to keep.
-        mode: Which way the metric improves: ``max``, ``min``, or ``auto`` to go by its name.
-        save_weights_only: Save the weights (``.weights.h5``) in place of the model (``.keras``).
+        dirpath: Folder of the files. Defaults to ``green-callbacks/<run id>/checkpoints`` in the working folder.
+        keep: Number of files to keep. Defaults to 5.
+        mode: Direction in which the metric improves, ``max`` or ``min``. Defaults to ``auto``, which infers it from the
+            key.
+        save_weights_only: Whether to save the weights (``.weights.h5``) instead of the model (``.keras``). Defaults to
+            False.
 
     Attributes:
-        points: The points of the front that have a file, cheapest first, by the paths of the files.
-        best_model_path: The file of the best model; empty if there is none.
+        points: The points of the front that have a file, by path, in the order of rising emissions.
+        best_model_path: The file of the best model. Empty if there is none.
 
     Raises:
-        ConfigurationError: An option that cannot work; at the start of a fit, that no ``EmissionsMonitor`` stands
-            before it.
+        ConfigurationError: An option cannot work. At the start of a fit, no ``EmissionsMonitor`` stands before it.
+
+    Example:
+        >>> from green_callbacks.keras import EmissionsMonitor, FrontCheckpoint
+        >>> callbacks = [EmissionsMonitor(sinks=[]), FrontCheckpoint("val_accuracy", keep=3)]
+        >>> callbacks[1].best_model_path
+        ''
     """
 
     def __init__(
@@ -57,7 +63,7 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
     ) -> None:
         super().__init__()
         if dirpath is not None and (not isinstance(dirpath, str | os.PathLike) or "://" in str(dirpath)):
-            msg = f"dirpath is {dirpath!r}: FrontCheckpoint of Keras saves to a folder of this machine, so name one."
+            msg = f"dirpath is {dirpath!r}, but Keras saves checkpoints only on this machine. Pass a local folder."
             raise ConfigurationError(msg)
         self.dirpath = dirpath
         self.save_weights_only = save_weights_only
@@ -67,11 +73,11 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
         self._monitor: EmissionsMonitor | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle without the model: Keras sets it at every fit."""
+        """Return the state of a copy without the model, which Keras sets at every fit."""
         return {**self.__dict__, "_model": None, "params": None, "_monitor": None}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin with the files that there are.
+        """Begin with the files of the run.
 
         Raises:
             ConfigurationError: No ``EmissionsMonitor`` stands before it.
@@ -79,19 +85,19 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
         self._monitor = self._found()
         if self._monitor is None:
             msg = (
-                "FrontCheckpoint takes the emissions from an EmissionsMonitor, and none stands before it: "
-                "write callbacks=[EmissionsMonitor(), FrontCheckpoint(…)]."
+                "FrontCheckpoint needs the emissions of an EmissionsMonitor, and none stands before it. "
+                "Write callbacks=[EmissionsMonitor(), FrontCheckpoint(…)]."
             )
             raise ConfigurationError(msg)
         self._files.begin(self._monitor.accountant)
         self._show(self._monitor.accountant)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Let go of the monitor."""
+        """Forget the monitor."""
         self._monitor = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Save the model if the metric is better than ever; the monitor has ended the epoch by now."""
+        """Save the model if the metric is better than ever before. The monitor has already ended the epoch."""
         monitor = self._monitor
         point = self._files.due(monitor.accountant) if monitor else None
         if monitor is None or point is None or point.epoch != monitor.last_epoch:
@@ -99,13 +105,13 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
         accountant = monitor.accountant
         folder = self.dirpath or Path(FOLDER, plain_name(accountant.run_id), "checkpoints")
         paths = self._files.paths(folder, self._files.name(point), self._ending)
-        path = next(path for path in paths if not os.path.exists(path))  # noqa: PTH110  never raises
+        path = next(path for path in paths if not os.path.exists(path))  # noqa: PTH110  this one never raises
         for each in self._files.add(accountant, path, partial(self._save, path)):
             self._remove(each)
         self._show(accountant)
 
     def _found(self) -> EmissionsMonitor | None:
-        # All callbacks of a list have the same params, which those of another list have not.
+        # All callbacks of a list share one params object, which no other list has.
         found = (each for each in fitting if each.fit and each.fit.params is self.params and each.model is self.model)
         return max(found, key=lambda monitor: monitor.accountant.is_live, default=None)
 
@@ -118,13 +124,13 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
         return ".weights.h5" if self.save_weights_only else ".keras"
 
     def _save(self, path: str) -> bool:
-        """Save the model whole or not at all; return whether that went well."""
+        """Save the model completely or not at all, and return whether it was saved."""
         unfinished = Path(path.removesuffix(self._ending) + ".unfinished" + self._ending)
         try:
             unfinished.parent.mkdir(parents=True, exist_ok=True)
             (self.model.save_weights if self.save_weights_only else self.model.save)(unfinished)
             unfinished.replace(path)
-        # Disks, and models of the user's own, which may not know how to be saved: training goes on.
+        # Disks and models of the user may raise anything, and training must go on.
         except Exception as reason:  # noqa: BLE001
             self._files.failed(path, reason)
             with suppress(OSError):

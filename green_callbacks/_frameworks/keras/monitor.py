@@ -1,4 +1,4 @@
-"""The monitor for Keras 3: its hooks, and nothing else."""
+"""The body of Keras's ``EmissionsMonitor``."""
 
 import weakref
 from collections.abc import Callable
@@ -19,62 +19,68 @@ from green_callbacks.records import Plan
 from green_callbacks.units import joules_to_kwh, kg_to_grams
 
 _NESTED: Final = (
-    "A fit began while another with the same EmissionsMonitor goes on. It is counted within that one. "
-    "To account it by itself, give it an EmissionsMonitor of its own."
+    "A fit began inside another fit with the same EmissionsMonitor. Its energy counts for the outer fit. "
+    "To account it separately, give it an EmissionsMonitor of its own."
 )
 _BLIND: Final = (
-    "%s: before EmissionsMonitor in callbacks=[…], where none of its metrics are known yet. Put EmissionsMonitor first."
+    "%s cannot see the metrics of EmissionsMonitor, because EmissionsMonitor comes later in callbacks=[…]. "
+    "List EmissionsMonitor first."
 )
 _LOOP_GOES_ON: Final = (
-    "A further fit of one epoch goes on with a training that a policy had ended: a policy ends a fit, and no loop "
-    "around it. Leave the loop when monitor.accountant.stop_reason is not None."
+    "A policy has ended this training, but a loop continues it with another fit of one epoch. A policy cannot end "
+    "the loop. Leave the loop when monitor.accountant.stop_reason is not None."
 )
 _LATE: Final = (
     "a callback adds it to the logs after EmissionsMonitor has read them",
-    "Put EmissionsMonitor after that callback in callbacks=[…].",
+    "List EmissionsMonitor after that callback in callbacks=[…].",
 )
 _BACKUP: Final = (
     "BackupAndRestore deletes its backup when a policy stops the fit, as at the end of any fit. "
-    "To go on later, give it delete_checkpoint=False."
+    "To continue later, pass delete_checkpoint=False to BackupAndRestore."
 )
 _CANNOT_STOP: Final = (
-    "The model cannot be told to stop (%s: %s). Training goes on although a policy ends it. "
-    "Let stop_training of the model be set."
+    "The model does not accept stop_training (%s: %s). Training goes on although a policy has ended it. "
+    "Make the attribute stop_training of the model writable."
 )
 _GOES_ON: Final = (
-    "Training went on after a policy had ended it: something has set stop_training of the model back to False. "
-    "It is set again."
+    "Training went on after a policy had ended it, because something has set stop_training back to False. "
+    "It is now True again. Remove that code, or the policy."
 )
 
-fitting: "weakref.WeakSet[EmissionsMonitor]" = weakref.WeakSet()  # no callback of Keras knows any other
+fitting: "weakref.WeakSet[EmissionsMonitor]" = weakref.WeakSet()  # Keras does not show callbacks to each other
 
 
 class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
-    """Hooks in, verdicts out. Accounts every fit, and ``evaluate`` and ``predict`` as what lies outside epochs.
+    """Measures energy and emissions of every fit, per epoch, and of ``evaluate`` and ``predict`` between fits.
 
-    ``logs`` get two keys at the end of every epoch, from the first one on: ``green/energy_wh`` and
-    ``green/emissions_total_g``, which are nan where nothing was measured. ``History`` and the progress line always have
-    them; ``CSVLogger``, ``TensorBoard`` and ``EarlyStopping(monitor=…)`` do if they come after it in the list. Put it
-    first, or after a callback that adds metrics of your own. All else goes to TensorBoard and the ledger.
+    At the end of each epoch, ``logs`` get ``green/energy_wh`` and ``green/emissions_total_g``, which are nan if nothing
+    was measured. ``History`` and the progress line always have them. ``CSVLogger``, ``TensorBoard`` and
+    ``EarlyStopping(monitor=…)`` have them if they are listed after this callback. So list it first, or after a callback
+    that adds metrics of your own. All other numbers go to TensorBoard and the ledger.
 
-    A budget that is spent inside an epoch stops the fit there: Keras is asked to after the batch at hand.
+    A budget that is spent inside an epoch stops the fit after the present batch. A fit of one epoch that trains the
+    same model as the fit before continues its epochs, so a loop of such fits is one training.
 
-    A fit of one epoch goes on with the numbers of the epochs before it, where it trains the same model: a loop of such
-    fits is one training.
+    Keras saves no state of callbacks. To resume a run after a restart, name its file with ``ledger=…``. Beside
+    ``BackupAndRestore``, pass ``delete_checkpoint=False`` to it, because Keras deletes the backup at the end of a fit
+    that a policy has stopped.
 
-    Keras keeps no state of callbacks: to go on with a run after a restart, name its file with ``ledger=``. Beside
-    ``BackupAndRestore``, give that ``delete_checkpoint=False``: Keras ends a fit that a policy stops like any other,
-    and the backup is deleted at its end.
-
-    Keras does not tell callbacks of an exception or an interrupt either. A fit that one cut short is noticed within
-    seconds and recorded to that moment, its last epoch as incomplete.
+    Keras does not report exceptions and interrupts to callbacks either. Within seconds, this callback notices a fit
+    that was cut short, and records it up to that moment with an incomplete last epoch.
 
     Args:
-        accountant: An accountant to drive, instead of one made from the options.
-        **options: See :class:`green_callbacks.AccountantOptions`.
+        accountant: An accountant to use. Defaults to a new accountant with the given options.
+        **options: Options of the accountant, see :class:`green_callbacks.AccountantOptions`.
 
     Raises:
-        ConfigurationError: An option that cannot work.
+        ConfigurationError: An option cannot work.
+
+    Example:
+        >>> from green_callbacks import CarbonBudget
+        >>> from green_callbacks.keras import EmissionsMonitor
+        >>> monitor = EmissionsMonitor(location="FR", policies=[CarbonBudget("500 g")])
+        >>> monitor.accountant.is_live
+        False
     """
 
     def __init__(self, accountant: EnergyAccountant | None = None, **options: Unpack[AccountantOptions]) -> None:
@@ -83,13 +89,13 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self._guarded = Guarded()
         self._forget()
         if self.accountant.decides_inside_epochs:
-            # Only then: a callback that looks at batches has Keras wait for each of them.
+            # Only then, because Keras waits for each batch if a callback has this hook.
             self.on_train_batch_end = self._end_batch
 
     def _forget(self) -> None:
-        """Begin with no fit."""
+        """Reset everything that belongs to a fit."""
         self.fit: Fit | None = None
-        self.epoch: int | None = None  # the open one, by its number in the records
+        self.epoch: int | None = None  # index of the open epoch in the records
         self.last_epoch: int | None = None
         self._stop = Stop(None)
         self._last_model: Callable[[], object] = nothing
@@ -97,17 +103,17 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self._batches_a_step = 1
         self._has_ended_batches = self._is_cut_short = False
         self._phases: list[AbstractContextManager[None]] = []
-        self._logs: dict[str, Any] = {}  # of the last epoch: callbacks that come later may add to them
+        self._logs: dict[str, Any] = {}  # of the last epoch, to which later callbacks may add
         self._read_keys: frozenset[str] = frozenset()
 
     def __getstate__(self) -> dict[str, Any]:
-        """Copy and pickle as a new run with the same options, without the model: Keras sets it at every fit."""
+        """Return the state of a copy, which is a new run with the same options. Keras sets the model at every fit."""
         fresh = object.__new__(type(self))
         fresh._forget()
         return {**vars(self), **vars(fresh), "_model": None, "params": None}
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
-        """Begin a fit; one that an exception cut short is ended first."""
+        """Begin a fit, after ending an earlier fit that an exception has cut short."""
         if self.fit is not None and self.fit.call is not None and self.fit.is_running():
             self._say_within(self.fit)
             return
@@ -140,9 +146,9 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         """Begin an epoch.
 
         Raises:
-            BudgetSpentError: It is the first of the fit, and a budget has no room for it.
+            BudgetSpentError: A budget has no room for the first epoch of the fit.
         """
-        if self.fit is None:  # a loop of the user's own, which begins with its epochs
+        if self.fit is None:  # a loop of the user, which may begin with an epoch
             self.on_train_begin()
         number = epoch + self._shift
         if self.fit is None or not self.fit.is_calling() or not self.accountant.is_live or number == self.epoch:
@@ -161,7 +167,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             raise
 
     def _end_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """Count steps; end a part of the epoch if it is time, and stop if a policy says so."""
+        """Count steps, end a part of the epoch if it is due, and stop if a policy decides so."""
         if self.fit is None or not self.fit.is_calling():
             return
         steps = (batch + 1) // self._batches_a_step
@@ -174,7 +180,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
                 self._end_training()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """End the epoch, add what it took to the logs, and stop if a policy says so."""
+        """End the epoch, add its numbers to the logs, and stop if a policy decides so."""
         fit, logs = self.fit, {} if logs is None else logs
         if fit is None or self.epoch is None or not fit.is_calling() or not self.accountant.is_live:
             return
@@ -198,7 +204,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             self._begin("test")
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        """End it."""
+        """End the validation, or the run of ``evaluate``."""
         self._end()
 
     def on_predict_begin(self, logs: dict[str, Any] | None = None) -> None:
@@ -206,7 +212,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self._begin("predict")
 
     def on_predict_end(self, logs: dict[str, Any] | None = None) -> None:
-        """End it."""
+        """End the run of ``predict``."""
         self._end()
 
     def _start(self, call: RunningCall | None, plan: Plan | None = None, on_spent: Stop | None = None) -> None:
@@ -227,7 +233,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             self.accountant.close()
 
     def _end_batches(self, fit: Fit) -> None:
-        """Observe the samples of the epoch, before the validation resets what has counted them."""
+        """Observe the samples of the epoch, before the validation resets their count."""
         if not self._has_ended_batches:
             self._has_ended_batches = True
             self._is_cut_short = fit.is_cut_short(is_asked=self._stop.is_wanted)
@@ -239,7 +245,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self.accountant.observe(self._guarded.numbers(logs), learning_rate=rate, step=steps)
 
     def _values(self) -> dict[str, float]:
-        """Return what the logs get of an epoch, its parts included; the keys are always the same."""
+        """Return the numbers of an epoch for the logs, summed over its parts. The keys are always the same."""
         history = self.accountant.history
         rows = [row for row in range(self._first_row, len(history)) if history.epoch_at(row) == self.epoch]
         joules = [each for each in map(history.energy_joules_at, rows) if each is not None]
@@ -254,7 +260,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             self.accountant.warn("stop", _CANNOT_STOP, type(self._stop.failure).__name__, self._stop.failure)
 
     def _say_within(self, fit: Fit) -> None:
-        """Say what the beginning of a fit within a fit is."""
+        """Warn of a fit inside a fit, or of a callback that is listed twice."""
         if fit.is_calling():
             self.accountant.warn("twice", "EmissionsMonitor is in callbacks=[…] twice. It counts once.")
         else:

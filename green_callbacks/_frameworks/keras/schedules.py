@@ -1,4 +1,4 @@
-"""What the learning-rate schedule of a Keras optimizer still holds."""
+"""Reads the drops and the annealing ahead from the learning-rate schedule of a Keras optimizer."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -23,12 +23,12 @@ _KERAS_OWN: Final = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batches:
-    """How the batches of a fit are counted, which is what schedules go by.
+    """The batches of a fit, which schedules count.
 
     Attributes:
-        per_epoch: Number of batches of an epoch; None if unknown, or if the optimizer may count others.
-        done: Batches that the optimizer has seen before the fit.
-        first_epoch: The first epoch of the fit.
+        per_epoch: Number of batches per epoch. None if unknown, or if the optimizer may count differently.
+        done: Batches that the optimizer has seen before the fit. Defaults to 0.
+        first_epoch: Index of the first epoch of the fit. Defaults to 0.
     """
 
     per_epoch: int | None
@@ -37,28 +37,28 @@ class Batches:
 
 
 def is_users_own(rate: object) -> bool:
-    """Return whether a learning rate is code of the user's own, which only Keras may call, in its turn.
+    """Return whether a learning rate is code of the user, which only Keras may call.
 
     Args:
-        rate: What the optimizer was given as its learning rate: a schedule, another callable, or a number.
+        rate: The learning rate of the optimizer, which may be a schedule, another callable or a number.
     """
     return callable(rate) and type(rate) not in _KERAS_OWN
 
 
 def schedule_plan(schedule: Any, plan: Plan, batches: Batches) -> Plan:
-    """Add to a plan what the schedule of an optimizer will do.
+    """Add the drops and the annealing of a schedule to a plan.
 
     Args:
-        schedule: What the optimizer was given as its learning rate: a schedule, another callable, or a number.
-        plan: What else is known.
-        batches: How the batches of the fit are counted.
+        schedule: The learning rate of the optimizer, which may be a schedule, another callable or a number.
+        plan: The plan so far.
+        batches: The batches of the fit.
 
     Returns:
-        The plan with drops and annealing; marked unreadable where the schedule is not one of Keras's own kinds, or the
-        length of its epochs is not known.
+        The plan with drops and annealing. It is marked unreadable if the schedule is not a class of Keras, or if the
+        length of the epochs is unknown.
 
     Raises:
-        Exception: The schedule holds odd values.
+        Exception: A schedule with odd values may raise anything.
     """
     if not callable(schedule):
         return plan

@@ -1,4 +1,4 @@
-"""Detects which framework calls a callback: one of the two import roots of Lightning, or another framework."""
+"""Detects which framework calls a callback, and under which import root if it is Lightning."""
 
 from typing import Any, Final, NoReturn
 

@@ -1,1 +1,1 @@
-"""What adapters share whose models are trained with torch."""
+"""Parts that adapters share if their models are trained with torch."""

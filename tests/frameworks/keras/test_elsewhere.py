@@ -76,7 +76,7 @@ def test_a_fit_of_lightning_is_refused(callback, tmp_path):
 
 def test_keras_2_is_refused_at_the_import():
     done = subprocess.run([sys.executable, "-c", KERAS_2], capture_output=True, text=True, check=False, timeout=100)
-    assert done.stderr.splitlines()[-1].startswith("ImportError: green_callbacks.keras needs Keras 3, and Keras 2.15.0")
+    assert done.stderr.splitlines()[-1].startswith("ImportError: green_callbacks.keras needs Keras 3, but Keras 2.15.0")
 
 
 def test_models_of_keras_are_taken(callback, model_of):

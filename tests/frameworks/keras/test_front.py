@@ -267,7 +267,7 @@ def test_without_a_monitor_before_it_there_is_no_fit(monitor_of, model_of, passi
     model_of().fit(*data, callbacks=[monitor_of(), passing], verbose=0)  # of another fit
     before = clock.monotonic()
 
-    with pytest.raises(ConfigurationError, match="none stands before it: write callbacks="):
+    with pytest.raises(ConfigurationError, match=r"none stands before it\. Write callbacks="):
         model_of().fit(*data, callbacks=[front(), *after, passing], verbose=0)
 
     assert clock.monotonic() == before

@@ -71,7 +71,7 @@ def test_who_stands_before_the_monitor_and_misses_its_metrics_is_named(fit, moni
 
     [notice] = monitor.accountant.close().notices
     assert writer.__name__ in notice
-    assert "Put EmissionsMonitor first" in notice
+    assert "List EmissionsMonitor first" in notice
     assert notice in caplog.text
 
 
@@ -123,7 +123,7 @@ def test_a_metric_that_is_added_after_the_monitor_is_missed_with_the_remedy(fit,
     fit(monitor, after=[Adds()], validation_data=None, epochs=1)
     late = [notice for notice in monitor.accountant.close().notices if "val_f1" in notice]
     assert len(late) == 1
-    assert "Put EmissionsMonitor after" in late[0]
+    assert "List EmissionsMonitor after" in late[0]
 
     monitor = monitor_of(policies=[MarginalGain("val_f1")])
     fit(monitor, before=[Adds()], validation_data=None)

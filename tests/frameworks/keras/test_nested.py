@@ -160,7 +160,7 @@ def test_a_model_that_cannot_be_stopped_is_named(fit, monitor_of):
     history = fit(monitor, model=model, epochs=4)
 
     assert len(history.epoch) == 4
-    assert any("cannot be told to stop" in notice for notice in monitor.accountant.close().notices)
+    assert any("does not accept stop_training" in notice for notice in monitor.accountant.close().notices)
 
 
 def test_who_lets_a_stopped_training_go_on_is_overruled_and_that_is_said(fit, monitor_of):
