@@ -141,11 +141,8 @@ def print_epochs(library: Path) -> None:
 
     Both are measured in turns, so that other load on the machine meets both.
     """
-    print(
-        f"\nAn epoch, begin + end, in us; medians of {EPOCH_ROUNDS} processes in turns".ljust(62) + "ours, with ledger",
-        end="",
-    )
-    print(f"{PEER:>15}")
+    title = f"An epoch, begin + end, in us (medians of {EPOCH_ROUNDS} processes)"
+    print(f"\n{title:59}{'ours, with ledger':>20}{PEER:>15}")
     for setting in COSTS[PEER]:
         script, gpus = COST_SCRIPTS[setting]
         rounds = [
@@ -158,7 +155,7 @@ def print_epochs(library: Path) -> None:
             else nan
             for column in zip(*rounds, strict=True)
         )
-        print(f"{setting:61}{ours:17.0f}{theirs:15.0f}", flush=True)
+        print(f"{setting:59}{ours:20.0f}{theirs:15.0f}", flush=True)
 
 
 def cost_line(told: Told, parts: tuple[int, float]) -> str:
