@@ -15,7 +15,7 @@ AGAINST ?=
 PIP_FLAGS := -q --disable-pip-version-check
 SUITES := core live lightning keras exports
 FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
-SOURCES := $(shell find green_callbacks -type f -not -name '*.pyc') README.md LICENSE pyproject.toml
+SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q
 
 .PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean

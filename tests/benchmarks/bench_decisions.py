@@ -5,7 +5,7 @@ Run it as it is, or with the greatest number of epochs::
     python tests/benchmarks/bench_decisions.py 100000
 
 Every epoch has two metrics, a learning rate and a step, and a decision follows every record, so that what a rule takes
-over from a new record is in its time. A run of the first kind is still learning, one of the second has levelled off,
+over from a new record is in its time. A run of the first kind is still learning, one of the second has leveled off,
 and one of the third is held for a value that it does not reach. Times are medians of the hundred decisions at the end
 of so many records, in microseconds. The bar is that both rules together cost at most 1.2 times as much late as early.
 """
@@ -44,12 +44,12 @@ def learning(at: int, planned: int) -> float:
     return math.log1p(100 * at / planned) / 5
 
 
-def levelled(at: int, planned: int) -> float:
+def leveled(at: int, planned: int) -> float:
     """Return an accuracy that has risen within a tenth of the plan."""
     return 1 - math.exp(-20 * at / planned)
 
 
-CURVES: dict[str, Curve] = {"learning": learning, "levelled off": levelled, "held": lambda at, planned: 0.5}
+CURVES: dict[str, Curve] = {"learning": learning, "leveled off": leveled, "held": lambda at, planned: 0.5}
 
 
 def policies(*, acceptable: float | None) -> dict[str, Policy]:

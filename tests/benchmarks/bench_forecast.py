@@ -92,14 +92,14 @@ def digits(epochs: int = 40) -> Costs:
     torch.set_num_threads(1)
     images, labels = (torch.tensor(each) for each in load_digits(return_X_y=True))
     network = torch.nn.Sequential(torch.nn.Linear(64, 512), torch.nn.ReLU(), torch.nn.Linear(512, 10))
-    optimiser, costs = torch.optim.Adam(network.parameters()), []
+    optimizer, costs = torch.optim.Adam(network.parameters()), []
     for _ in range(epochs):
         start = time.perf_counter()
         for batch in torch.randperm(len(labels)).split(32):
             loss = torch.nn.functional.cross_entropy(network(images[batch].float() / 16), labels[batch])
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         costs.append(time.perf_counter() - start)
     return costs
 

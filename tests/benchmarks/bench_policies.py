@@ -226,17 +226,17 @@ def digits(seed: int, drops: tuple[int, int], epochs: int = 60) -> tuple[list[fl
     images, labels = (torch.tensor(each) for each in load_digits(return_X_y=True))
     images, parts = images.float() / 16, torch.randperm(len(labels)).split(600)
     network = torch.nn.Sequential(torch.nn.Linear(64, 64), torch.nn.ReLU(), torch.nn.Linear(64, 10))
-    optimiser = torch.optim.SGD(network.parameters(), lr=0.15, momentum=0.9)
-    schedule = torch.optim.lr_scheduler.MultiStepLR(optimiser, list(drops))
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.15, momentum=0.9)
+    schedule = torch.optim.lr_scheduler.MultiStepLR(optimizer, list(drops))
     accuracies: tuple[list[float], list[float]] = [], []
     for _ in range(epochs):
         for batch in parts[0][torch.randperm(len(parts[0]))].split(32):
             loss = torch.nn.functional.cross_entropy(
                 network(images[batch] + 0.4 * torch.randn(len(batch), 64)), labels[batch]
             )
-            optimiser.zero_grad()
+            optimizer.zero_grad()
             loss.backward()
-            optimiser.step()
+            optimizer.step()
         schedule.step()
         for part, accuracy in zip(parts[1:], accuracies, strict=False):
             hits = network(images[part]).argmax(1) == labels[part]

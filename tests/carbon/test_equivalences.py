@@ -5,7 +5,7 @@ import pytest
 from green_callbacks.carbon import equivalences, equivalent_km
 
 
-def test_kilometres_of_a_car():
+def test_kilometers_of_a_car():
     car = equivalent_km(24.4)
     assert (car.amount, car.unit) == (pytest.approx(100.0), "km")
     assert car.year == 2024

@@ -38,7 +38,7 @@ def test_a_cloud_region_has_its_providers_figure(location: str, value: float, wo
 
 
 @pytest.mark.parametrize("variable", ["SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"])
-def test_the_job_of_a_batch_scheduler_runs_in_a_data_centre(variable: str):
+def test_the_job_of_a_batch_scheduler_runs_in_a_data_center(variable: str):
     found = resolve_pue(None, "DE", {variable: "7"})
     assert found.value == 1.54
     assert variable in found.source

@@ -1,4 +1,4 @@
-"""The job's share of a GPU by SM utilisation, through the real binding: the truth is known in closed form."""
+"""The job's share of a GPU by SM utilization, through the real binding: the truth is known in closed form."""
 
 import logging
 import os
@@ -78,7 +78,7 @@ def test_without_a_limit_idle_power_is_what_is_seen_when_nobody_computes():
 
 
 @pytest.mark.parametrize("sensor", ["", "counter 0", "counter 0\nsamples 0.02 120"])
-def test_active_power_is_divided_by_utilisation_and_idle_power_by_heads(shared: Rig, sensor: str):
+def test_active_power_is_divided_by_utilization_and_idle_power_by_heads(shared: Rig, sensor: str):
     shared.open(f"gpu\ntrace constant 300\n{sensor}\nprocess {OWN} 60\nprocess {OTHER} 15\nprocess {THIRD} 5")
     part = measured(shared, 20.0)
     truth = (IDLE_WATTS / 3 + (300 - IDLE_WATTS) * 60 / 80) * part.true_joules / 300

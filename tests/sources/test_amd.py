@@ -290,7 +290,7 @@ class TestLoss:
         assert reading.gap_seconds == pytest.approx(21, abs=1.1)
         assert reading.joules == pytest.approx(300 * (32 - reading.gap_seconds), rel=0.01)
 
-    def test_a_library_that_others_shut_down_is_initialised_again(
+    def test_a_library_that_others_shut_down_is_initialized_again(
         self, machine: Machine, opened: Opened, clock: ScriptedClock
     ):
         smi = machine(FakeGpu(A, 300))
@@ -306,7 +306,7 @@ class TestLoss:
         smi = machine(FakeGpu(A))
         source = opened()
         source.close()
-        assert smi.is_initialised
+        assert smi.is_initialized
 
     def test_whatever_the_binding_raises_is_a_reason(self, machine: Machine, opened: Opened, clock: ScriptedClock):
         gpu = FakeGpu(A, power=None)

@@ -47,7 +47,7 @@ def test_each_part_of_the_chip_is_a_device_of_its_own(source: AppleSiliconSource
     assert [reading.component for reading in readings.values()] == ["cpu", "gpu", "dram", "ane"]
 
 
-def test_what_apple_estimates_is_labelled_as_modelled(source: AppleSiliconSource):
+def test_what_apple_estimates_is_labeled_as_modelled(source: AppleSiliconSource):
     assert {(reading.method, reading.tolerance) for reading in source.read().values()} == {("modelled", 0.40)}
 
 

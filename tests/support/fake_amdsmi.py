@@ -91,7 +91,7 @@ class FakeAmdSmi:
     def __init__(self, clock: Clock, *gpus: FakeGpu, old: bool = False) -> None:
         self.clock, self.gpus, self.old = clock, list(gpus), old
         self.init_error: int | None = None
-        self.is_initialised = False
+        self.is_initialized = False
         self.generation = 0
         self.calls: list[str] = []
         for number, gpu in enumerate(self.gpus):
@@ -111,7 +111,7 @@ class FakeAmdSmi:
 
     def shut_down(self) -> None:
         """Do what somebody else in the process may do: from then on handles mean nothing."""
-        self.is_initialised = False
+        self.is_initialized = False
         self.generation += 1
 
     def module(self) -> ModuleType:
@@ -137,7 +137,7 @@ class FakeAmdSmi:
     def amdsmi_init(self, flag: AmdSmiInitFlags = AmdSmiInitFlags.INIT_AMD_GPUS) -> None:
         if self.init_error is not None:
             raise AmdSmiLibraryException(self.init_error)
-        self.is_initialised = True
+        self.is_initialized = True
 
     def amdsmi_shut_down(self) -> None:
         self.shut_down()
@@ -204,7 +204,7 @@ class FakeAmdSmi:
         return {"socket_power": nothing, **told, "gfx_voltage": 750, "soc_voltage": "N/A", "power_limit": 750}
 
     def _need_library(self) -> None:
-        if not self.is_initialised:
+        if not self.is_initialized:
             raise AmdSmiLibraryException(NOT_INIT)
 
     def _gpu(self, handle: object) -> FakeGpu:

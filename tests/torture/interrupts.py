@@ -26,7 +26,7 @@ MOST_HANGS = 3
 """So many are enough to see what is wrong: each costs 20 s."""
 
 
-def signalled(name: str, times: int, seed: int = 0) -> tuple[int, Counter[str]]:
+def signaled(name: str, times: int, seed: int = 0) -> tuple[int, Counter[str]]:
     """Send signals to trainings in processes of their own; begin anew after one that hangs.
 
     Returns:
@@ -76,7 +76,7 @@ def main(stride: int, opcode_stride: int, times: int) -> int:
             done, faults = traced.faults_at(numbers, folder, opcodes=opcodes)
             total += show(f"at an executed {what}, every {step}.", done, faults)
     for handler in signals.HANDLERS:
-        total += show(f"signal, the handler {handler}", *signalled(handler, times))
+        total += show(f"signal, the handler {handler}", *signaled(handler, times))
     return int(total > 0)
 
 

@@ -27,6 +27,6 @@ def test_an_interrupt_at_any_place_leaves_a_whole_run_and_is_the_users(tmp_path,
 
 @pytest.mark.parametrize("handler", signals.HANDLERS)
 def test_a_signal_at_any_instant_leaves_a_whole_run(handler):
-    done, faults = interrupts.signalled(handler, SIGNALS)
+    done, faults = interrupts.signaled(handler, SIGNALS)
     assert dict(faults) == {}
     assert done > SIGNALS // 4

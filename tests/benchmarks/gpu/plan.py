@@ -73,7 +73,7 @@ class Bench:
         load: What keeps the GPU busy.
         uuid: The GPU that is loaded.
         handle: The driver's handle of it, or of the whole GPU where it is a slice.
-        nvml: The module ``pynvml``, initialised.
+        nvml: The module ``pynvml``, initialized.
         folder: A folder for files.
         gpus: How many GPUs the framework sees; None if nobody says.
         accelerator: What Lightning trains on.

@@ -65,7 +65,7 @@ def monitor_of(clock):
 
 @pytest.fixture
 def model_of():
-    """A linear model with any optimiser."""
+    """A linear model with any optimizer."""
 
     def make(optimizer="sgd", **options):
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])

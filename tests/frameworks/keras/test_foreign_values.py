@@ -98,7 +98,7 @@ def test_a_schedule_of_keras_with_odd_values_is_unreadable(fit, monitor_of, mode
 
 
 class Unreadable(keras.optimizers.SGD):
-    """An optimiser that tells nobody of its learning rate but Keras."""
+    """An optimizer that tells nobody of its learning rate but Keras."""
 
     @property
     def learning_rate(self):

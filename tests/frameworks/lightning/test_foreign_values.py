@@ -70,7 +70,7 @@ STRANGE = {
     "too large": 10**400,
     "raising": Raising(),
     "object": object(),
-    "signalling": decimal.Decimal("sNaN"),
+    "signaling": decimal.Decimal("sNaN"),
 }
 
 

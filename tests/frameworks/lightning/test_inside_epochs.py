@@ -142,20 +142,20 @@ def test_a_run_goes_on_inside_an_epoch_where_its_checkpoint_was_saved(tmp_path: 
 
 
 def test_a_gain_is_judged_at_validations_inside_an_epoch(tmp_path: Path, clock: ScriptedClock):
-    class Levelling(OneLongEpoch):
+    class Leveling(OneLongEpoch):
         def score(self) -> float:
             return 1 - 0.5 ** (self.global_step / 2)
 
     policy = MarginalGain("val_acc")
     callback, fitted = fit(
-        tmp_path, clock, Levelling(clock), decide_every=2, val_check_interval=2, policies=[policy], max_epochs=1
+        tmp_path, clock, Leveling(clock), decide_every=2, val_check_interval=2, policies=[policy], max_epochs=1
     )
 
     assert 8 <= fitted.global_step < BATCHES
     assert "val_acc" in (callback.accountant.stop_reason or "")
 
 
-def test_steps_are_those_of_the_optimiser(tmp_path: Path, clock: ScriptedClock):
+def test_steps_are_those_of_the_optimizer(tmp_path: Path, clock: ScriptedClock):
     callback, _ = fit(tmp_path, clock, decide_every=5, accumulate_grad_batches=4)
     parts = epochs(callback.accountant.history)
     assert [(part.step, part.energy_joules) for part in parts] == [

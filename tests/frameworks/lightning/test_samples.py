@@ -156,7 +156,7 @@ def loaded(data: Any = TEN, **options: Any) -> Callable[[], Any]:
             lambda: DataLoader([torch.ones(3, 8, 8)] * 2, batch_size=None), None, id="a picture, or three of them"
         ),
         pytest.param(
-            lambda: DataLoader([(torch.ones(3, 8, 8), torch.tensor(1))] * 2, batch_size=None), None, id="a labelled one"
+            lambda: DataLoader([(torch.ones(3, 8, 8), torch.tensor(1))] * 2, batch_size=None), None, id="a labeled one"
         ),
         pytest.param(lambda: DataLoader(["a", "b"], batch_size=None), None, id="texts"),
         pytest.param(lambda: DataLoader([Graphs(2), Graphs(5)], batch_size=None), 7, id="graphs"),
