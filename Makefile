@@ -7,6 +7,8 @@
 # Each sets up what it needs in .venv/ and runs. PYTHON names a Python of 3.11 or later.
 # make gpu sets up nothing: $(PYTHON) runs from the tree, with the torch and nvidia-ml-py that it has. OUT names the
 # folder of gpu-report.json, the working folder unless given. AGAINST names another tree, for the edges of make bench.
+# WORKERS is how many processes a suite of make test has, 2 unless given. The core suite has twice as many, because it
+# waits more than it computes.
 
 PYTHON ?= python3
 FRAMEWORK ?= lightning
@@ -16,7 +18,9 @@ PIP_FLAGS := -q --disable-pip-version-check
 SUITES := core live lightning keras exports
 FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
-RUN_TESTS = COVERAGE_FILE=.coverage.$(1) .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q
+WORKERS ?= 2
+BACKEND := backend or not keras
+RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(WORKERS)
 
 .PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
 .SECONDARY:
@@ -40,17 +44,17 @@ docs: .venv/lightning/ready
 # The core is tested as users install it. -P keeps the checkout from standing before the wheel.
 test-core: export TESTS_OF_WHEEL = 1
 test-core: .venv/core/wheel
-	$(call RUN_TESTS,core) tests --ignore=tests/frameworks --ignore=tests/live
+	$(call RUN_TESTS,core) -n $$((2 * $(WORKERS))) tests --ignore=tests/frameworks --ignore=tests/live
 
 test-live: .venv/live/ready
 	$(call RUN_TESTS,live) tests/live
 
 test-lightning: .venv/lightning/ready
-	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
 
 test-keras: .venv/keras/ready
 	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
-	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append tests/frameworks/keras tests/frameworks/contract
+	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
 
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready

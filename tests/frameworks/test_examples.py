@@ -25,7 +25,7 @@ def test_a_demo_stops_by_a_rule_and_answers_the_four_questions(framework, tmp_pa
     for answer in ("Place", "Facility", "Time", "Data"):
         assert any(line.startswith(answer) for line in printed.splitlines()), answer
     folder = printed.split("tensorboard --logdir ")[1].strip()
-    assert list((tmp_path / folder).rglob("events.out.tfevents.*"))
+    assert len(list((tmp_path / folder).rglob("events.out.tfevents.*"))) == 1
     assert len(list((tmp_path / folder).glob("**/green-callbacks/*.jsonl"))) == 1, "where project budgets look"
 
 

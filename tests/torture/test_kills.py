@@ -23,7 +23,7 @@ def library(tmp_path_factory):
 @pytest.mark.parametrize("disk", kills.DISKS)
 @pytest.mark.parametrize("sensor", kills.SENSORS)
 def test_no_finished_epoch_is_lost_by_a_kill(library, sensor, disk):
-    counts = kills.counts_of(sensor, disk, library, times=2)
+    counts = kills.counts_of(sensor, disk, library, times=1)
     assert list(counts) == list(kills.DELAYS_SECONDS)
-    assert all(count.kills == 2 and count.finished >= 2 for count in counts.values())
+    assert all(count.kills == 1 and count.finished >= 1 for count in counts.values())
     assert {delay: count.lost for delay, count in counts.items()} == dict.fromkeys(counts, 0)

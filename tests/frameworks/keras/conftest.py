@@ -18,9 +18,10 @@ TRAIN_SAMPLES, VALIDATION_SAMPLES, BATCH_SIZE = 20, 10, 8
 
 
 def pytest_collection_modifyitems(items):
-    """Pass over what Keras with torch says of itself on NumPy 2."""
+    """Mark the tests of Keras, and pass over what Keras with torch says of itself on NumPy 2."""
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.keras)
             item.add_marker(pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"))
 
 

@@ -12,6 +12,8 @@ from green_callbacks.errors import BudgetSpentError
 from green_callbacks.keras import EmissionsMonitor
 from green_callbacks.sources import ScriptedSource
 
+pytestmark = pytest.mark.backend
+
 EPOCH_JOULES = 300.0 * (3 * 1.0 + 2 * 0.5)
 EPOCH_WH = EPOCH_JOULES / 3600
 

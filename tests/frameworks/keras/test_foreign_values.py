@@ -32,6 +32,7 @@ def done(monitor):
     return [record for record in monitor.accountant.history if record.epoch is not None]
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(
     "value",
     ["0.5", {"a": 1}, [0.5], 1j, np.array([0.5, 0.6]), np.array(["0.5"]), object(), 10**400],
@@ -45,6 +46,7 @@ def test_a_metric_that_is_no_number_is_left_out_and_named_once(fit, monitor_of, 
     assert "Log a scalar" in warning
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.array([0.5])], ids=["float", "scalar", "array"])
 def test_a_number_of_any_kind_is_recorded(fit, monitor_of, value, caplog):
     monitor = monitor_of()
@@ -107,6 +109,7 @@ class Unreadable(keras.optimizers.SGD):
         return super().learning_rate
 
 
+@pytest.mark.backend
 def test_an_optimizer_that_raises_has_no_learning_rate(fit, monitor_of, model_of, caplog):
     monitor = monitor_of()
     fit(monitor, model=model_of(Unreadable(0.01)))
@@ -114,6 +117,7 @@ def test_an_optimizer_that_raises_has_no_learning_rate(fit, monitor_of, model_of
     assert len([message for message in caplog.messages if "learning rate cannot be read" in message]) == 1
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("count", [math.nan, math.inf, "many"])
 def test_a_loss_that_counts_oddly_tells_no_samples(fit, monitor_of, model_of, count):
     class Counts(keras.callbacks.Callback):

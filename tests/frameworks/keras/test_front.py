@@ -69,6 +69,7 @@ def front(**options):
     return FrontCheckpoint("val_mean", **{"mode": "max", **options})
 
 
+@pytest.mark.backend
 def test_the_best_the_knee_and_points_between_are_kept(learn, monitor_of, tmp_path):
     monitor, checkpoint = monitor_of(), front(keep=3)
 
@@ -84,6 +85,7 @@ def test_the_best_the_knee_and_points_between_are_kept(learn, monitor_of, tmp_pa
     assert checkpoint.best_model_path == list(checkpoint.points)[-1]
 
 
+@pytest.mark.backend
 def test_every_file_holds_the_metric_that_it_claims(learn, monitor_of, tmp_path):
     checkpoint = front(dirpath=tmp_path / "kept")
 
@@ -98,6 +100,7 @@ def test_every_file_holds_the_metric_that_it_claims(learn, monitor_of, tmp_path)
         assert point.kg == pytest.approx((point.epoch + 1) * EPOCH_KG)
 
 
+@pytest.mark.backend
 def test_weights_alone_are_enough_for_a_model_that_cannot_be_saved(learn, monitor_of, model_of, tmp_path):
     checkpoint = front(keep=1, save_weights_only=True)
 
@@ -212,6 +215,7 @@ def test_a_full_disk_is_one_warning_and_training_goes_on(learn, monitor_of, capl
     assert files(tmp_path) == sorted(checkpoint.points), "and nothing is left of those that failed"
 
 
+@pytest.mark.backend
 def test_a_model_that_cannot_be_saved_whole_is_one_warning_with_the_remedy(monitor_of, passing, data, caplog):
     class Odd(keras.Model):
         def __init__(self, function):

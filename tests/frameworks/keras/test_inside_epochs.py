@@ -8,6 +8,8 @@ import pytest
 
 from green_callbacks import CarbonBudget
 
+pytestmark = pytest.mark.backend
+
 STEP_JOULES, VALIDATION_JOULES = 300.0, 300.0 * 2 * 0.5
 BATCHES = 10
 

@@ -45,6 +45,7 @@ def wait_for_the_end_of(monitor):
     assert not monitor.accountant.is_live
 
 
+@pytest.mark.backend
 def test_a_fit_cut_short_is_recorded_to_that_moment_and_no_further(broken, clock):
     wait_for_the_end_of(broken)
     clock.advance(3600.0)  # the user thinks about it
@@ -54,6 +55,7 @@ def test_a_fit_cut_short_is_recorded_to_that_moment_and_no_further(broken, clock
     assert [(record.epoch, record.complete) for record in broken.accountant.history] == [(0, True), (1, False)]
 
 
+@pytest.mark.backend
 def test_the_next_fit_ends_it_first(broken, fit):
     fit(broken, epochs=1)
 

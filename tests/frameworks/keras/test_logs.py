@@ -17,6 +17,7 @@ def ours(keys):
     return sorted(key for key in keys if "green/" in key)
 
 
+@pytest.mark.backend
 def test_logs_have_the_same_two_keys_in_every_epoch(fit, monitor_of):
     keys = []
     look = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: keys.append(ours(logs)))
@@ -51,6 +52,7 @@ def test_what_is_not_measured_is_nan(fit, monitor_of, monkeypatch):
     assert [isnan(value) for key in KEYS for value in logs[key]] == [True] * 4
 
 
+@pytest.mark.backend
 def test_an_epoch_in_parts_is_logged_whole(fit, monitor_of, passing):
     monitor = monitor_of(decide_every=4)
     logs = fit(monitor, callbacks=[passing, monitor], batch_size=2, validation_data=None, epochs=2).history

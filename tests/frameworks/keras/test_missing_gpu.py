@@ -7,6 +7,8 @@ import pytest
 
 from green_callbacks.sources import ScriptedSource
 
+pytestmark = pytest.mark.backend
+
 
 @pytest.fixture
 def hold_a_gpu(monkeypatch):

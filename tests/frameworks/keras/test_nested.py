@@ -43,6 +43,7 @@ def evaluation(data, passing):
     return run
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("at", ["epoch", "batch"])
 @pytest.mark.parametrize("is_told", [True, False])
 @pytest.mark.parametrize("stands", ["before", "after"])
@@ -85,6 +86,7 @@ def test_checkpoints_of_the_front_are_kept_though_the_monitor_was_used_elsewhere
     assert front.points
 
 
+@pytest.mark.backend
 def test_a_fit_inside_a_fit_with_the_same_monitor_is_counted_within_it(fit, monitor_of, model_of, data, passing):
     monitor, other = monitor_of(), model_of()
     inner = Does(lambda _: other.fit(*data, batch_size=5, epochs=2, callbacks=[monitor, passing], verbose=0))
@@ -181,6 +183,7 @@ def in_a_loop(model, monitor, passing, times, **options):
         model.fit(x, x[:, :1], batch_size=8, callbacks=[monitor, passing], verbose=0, **options)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize("own", [True, False])
 def test_fits_of_one_epoch_in_a_loop_are_one_training(monitor_of, model_of, passing, own):
     class Own(keras.Sequential):
@@ -245,6 +248,7 @@ def test_another_model_begins_at_its_own_first_epoch(monitor_of, model_of, passi
     assert [record.epoch for record in monitor.accountant.history] == [0, 1, 0, 1]
 
 
+@pytest.mark.backend
 def test_a_loop_goes_on_where_a_saved_model_and_a_ledger_end(monitor_of, model_of, passing, tmp_path):
     first, model = monitor_of(ledger=tmp_path / "run.jsonl"), model_of()
     in_a_loop(model, first, passing, 2)

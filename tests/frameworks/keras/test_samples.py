@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.backend
+
 X = np.ones((20, 4), "float32")
 Y = X[:, :1]
 

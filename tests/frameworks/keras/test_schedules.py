@@ -85,12 +85,14 @@ def plan_of(fit, monitor_of, **options):
     return plans[0]
 
 
+@pytest.mark.backend
 def test_a_fit_plans_its_epochs_and_its_schedule(fit, monitor_of, model_of):
     model = model_of(keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3], [0.1, 0.01])))
 
     assert plan_of(fit, monitor_of, model=model) == Plan(epochs=3, epoch_steps=3, learning_rate_drops=(1,))
 
 
+@pytest.mark.backend
 def test_the_schedule_within_a_loss_scale_is_read(fit, monitor_of, model_of):
     inner = keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3], [0.1, 0.01]))
     model = model_of(keras.optimizers.LossScaleOptimizer(inner))
@@ -103,6 +105,7 @@ def test_the_one_epoch_of_keras_default_is_no_plan(fit, monitor_of):
     assert plan_of(fit, monitor_of, epochs=8, initial_epoch=7) == Plan(epoch_steps=3), "a loop counts them itself"
 
 
+@pytest.mark.backend
 def test_a_fit_that_goes_on_plans_from_where_the_optimizer_is(fit, monitor_of, model_of):
     model = model_of(keras.optimizers.SGD(schedules.PiecewiseConstantDecay([3, 15], [0.1, 0.01, 0.001])))
     fit(monitor_of(), model=model)
@@ -131,6 +134,7 @@ def test_steps_of_the_users_own_are_not_taken_for_batches(fit, monitor_of):
     assert plan_of(fit, monitor_of, model=model) == Plan(epochs=3, schedule_unreadable=True)
 
 
+@pytest.mark.backend
 @pytest.mark.parametrize(("gathered", "steps"), [(3, 1), (2, None)])
 def test_steps_of_an_epoch_are_those_of_the_optimizer(fit, monitor_of, model_of, gathered, steps):
     model = model_of(keras.optimizers.SGD(0.1, gradient_accumulation_steps=gathered))

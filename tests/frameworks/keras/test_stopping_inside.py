@@ -10,6 +10,8 @@ from green_callbacks import CarbonBudget
 from green_callbacks.keras import EmissionsMonitor
 from green_callbacks.sources import ScriptedSource
 
+pytestmark = pytest.mark.backend
+
 PATIENCE_SECONDS = 60.0
 STEP_SECONDS = 0.01
 NEVER = 10**6

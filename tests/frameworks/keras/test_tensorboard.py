@@ -5,6 +5,8 @@ import pytest
 
 from green_callbacks import CarbonBudget, TensorBoardSink
 
+pytestmark = pytest.mark.backend
+
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 WITHOUT_TENSORFLOW = """

@@ -1,5 +1,4 @@
 import copy
-import os
 import pickle
 import subprocess
 import sys
@@ -17,8 +16,6 @@ from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.lightning import EmissionsMonitor, FrontCheckpoint
 from green_callbacks.pytorch_lightning import EmissionsMonitor as OldRootMonitor
-
-EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 class OldRootModule(TinyBody, pytorch_lightning.LightningModule):
@@ -190,32 +187,3 @@ def test_the_help_explains_every_option(capsys: pytest.CaptureFixture[str]):
     shown = " ".join(capsys.readouterr().out.split())
     assert "Power usage effectiveness of the facility" in shown
     assert "Where records go besides the ledger" in shown
-
-
-def run_example(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ},
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=180,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout + done.stderr
-
-
-def test_the_example_stops_early_and_says_why(tmp_path: Path):
-    said = run_example(tmp_path, str(EXAMPLES / "lightning_digits.py"))
-
-    assert "Stopped after" in said
-    assert len(list(tmp_path.rglob("events.*"))) == 1
-
-
-def test_the_example_of_the_command_line_runs(tmp_path: Path):
-    config = EXAMPLES / "lightning_cli.yaml"
-
-    said = run_example(tmp_path, str(EXAMPLES / "lightning_cli.py"), "--config", str(config), "--trainer.max_epochs=2")
-
-    assert list((tmp_path / "green-callbacks").glob("*.jsonl")), said
