@@ -1,4 +1,4 @@
-"""Calls of other people's code that may be slow or never return, on threads that nobody has to wait for."""
+"""Calls of other people's code on daemon threads, because such a call may be slow or never return."""
 
 import logging
 import threading
@@ -10,10 +10,10 @@ Call = Callable[[], object]
 
 
 class CallThread:
-    """A daemon thread that makes one call at a time; whoever asks waits for it as long as they like.
+    """A daemon thread that makes one call at a time. The caller chooses how long to wait for it.
 
-    Handing a call over and back takes two wake-ups, some 50 µs. The locks are the interpreter's own: a signal handler
-    that raises between two instructions leaves none of them held.
+    A call takes two wake-ups of threads, about 50 µs. The locks are plain locks of the interpreter, because a signal
+    handler that raises between two instructions leaves none of them held.
 
     Args:
         name: Name of the thread.
@@ -29,10 +29,10 @@ class CallThread:
         self._thread: threading.Thread | None = None
 
     def start(self, threads: "Threads") -> None:
-        """Start the thread. Where the system does not allow it, :meth:`ask` calls at once, on the thread that asks.
+        """Start the thread. If the system allows no thread, :meth:`ask` makes the call on the calling thread.
 
         Args:
-            threads: What starts it.
+            threads: Starts the thread.
         """
         self._thread = threads.start(self._run, self._name)
 
@@ -42,10 +42,10 @@ class CallThread:
         return self._is_calling or not self._bell.locked()
 
     def ask(self, call: Call) -> threading.Lock:
-        """Have a call made; only when the thread is not busy.
+        """Make a call on the thread, which must not be busy.
 
         Args:
-            call: What to do; must not raise.
+            call: The call, which must not raise.
 
         Returns:
             A lock that can be acquired once the call has returned.
@@ -60,7 +60,7 @@ class CallThread:
         return done
 
     def stop(self) -> None:
-        """End the thread after the call at hand; does not wait for it."""
+        """End the thread after its present call, without waiting for it."""
         self._is_stopping = True
         ring(self._bell)
 
@@ -68,7 +68,7 @@ class CallThread:
         """Wait for the end of the thread.
 
         Args:
-            timeout_seconds: How long at most, in s.
+            timeout_seconds: Longest time to wait, in s.
         """
         if self._thread is not None:
             self._thread.join(timeout_seconds)
@@ -90,16 +90,16 @@ class CallThread:
 
 
 def call_once(call: Call, name: str, threads: "Threads", timeout_seconds: float) -> bool:
-    """Make one call on a thread of its own, which ends with it, whatever becomes of who waits for it.
+    """Make one call on a thread of its own, which ends with the call.
 
     Args:
-        call: What to do; must not raise.
+        call: The call, which must not raise.
         name: Name of the thread.
-        threads: What starts it. Where the system does not allow it, the call is made on the thread that asks.
-        timeout_seconds: How long to wait for it, in s.
+        threads: Starts the thread. If the system allows no thread, the call is made on the calling thread.
+        timeout_seconds: Longest time to wait for the call, in s.
 
     Returns:
-        Whether it has come back.
+        Whether the call has returned.
     """
     thread = threads.start(call, name)
     if thread is None:
@@ -110,7 +110,7 @@ def call_once(call: Call, name: str, threads: "Threads", timeout_seconds: float)
 
 
 def ring(bell: threading.Lock) -> None:
-    """Wake a thread that waits for a lock to be released; does nothing if it was rung already.
+    """Release a lock for which a thread waits. Does nothing if the lock is free.
 
     Args:
         bell: The lock.
@@ -118,12 +118,12 @@ def ring(bell: threading.Lock) -> None:
     if bell.locked():
         try:
             bell.release()
-        except RuntimeError:  # somebody else rang it in between
+        except RuntimeError:  # another thread has released it in between
             return
 
 
 class Threads:
-    """Starts the threads of one run, and says once where the system allows no more of them."""
+    """Starts the threads of one run. Warns once if the system allows no more threads."""
 
     def __init__(self) -> None:
         self._has_said = False
@@ -132,11 +132,11 @@ class Threads:
         """Start a daemon thread.
 
         Args:
-            work: What it does.
+            work: Its work.
             name: Its name.
 
         Returns:
-            The thread, or None where the system allows no more of them.
+            The thread, or None if the system allows no more threads.
         """
         thread = threading.Thread(target=work, name=name, daemon=True)
         try:

@@ -1,4 +1,4 @@
-"""The time of day and the time that passes: the machine's, or a script's."""
+"""Clocks for the time of day and for intervals, of the machine or of a script."""
 
 import threading
 import time
@@ -9,10 +9,15 @@ _ADVANCING: Final = threading.RLock()  # of all clocks together, so that a clock
 
 
 class Clock(Protocol):
-    """Two readings of time; everything in the package that needs the time asks one of these."""
+    """Tells the time to every part of the package.
+
+    >>> clock: Clock = SystemClock()
+    >>> clock.now().tzinfo is not None
+    True
+    """
 
     def monotonic(self) -> float:
-        """Return seconds since an arbitrary origin; never goes back, whatever happens to the time of day."""
+        """Return seconds since an arbitrary origin. They never decrease, even if the time of day is changed."""
         ...
 
     def now(self) -> datetime:
@@ -21,7 +26,12 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The clocks of the machine."""
+    """The clocks of the machine.
+
+    >>> clock = SystemClock()
+    >>> clock.monotonic() <= clock.monotonic()
+    True
+    """
 
     def monotonic(self) -> float:
         """Return the machine's monotonic seconds."""
@@ -36,7 +46,12 @@ class ScriptedClock:
     """A clock that moves only when told, by any thread, for tests, replays and simulations.
 
     Args:
-        start: Time of day at the beginning; 2025-01-01 UTC unless given.
+        start: Time of day at the beginning. Defaults to 2025-01-01 in UTC.
+
+    >>> clock = ScriptedClock()
+    >>> clock.advance(90.0)
+    >>> clock.monotonic(), clock.now().isoformat()
+    (90.0, '2025-01-01T00:01:30+00:00')
     """
 
     def __init__(self, start: datetime = datetime(2025, 1, 1, tzinfo=UTC)) -> None:
@@ -47,13 +62,13 @@ class ScriptedClock:
         """Let time pass.
 
         Args:
-            seconds: How long; at least 0.
+            seconds: Duration in s, at least 0.
 
         Raises:
-            ValueError: Time would run backwards.
+            ValueError: The duration is negative.
         """
         if seconds < 0:
-            msg = f"Time cannot run backwards: {seconds} s."
+            msg = f"Time cannot run backwards by {-seconds} s."
             raise ValueError(msg)
         with _ADVANCING:
             self._seconds += seconds

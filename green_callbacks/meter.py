@@ -1,4 +1,4 @@
-"""Cumulative counters in, laps out."""
+"""The meter, which turns cumulative counters into laps."""
 
 from collections.abc import Collection, Iterable, Mapping
 
@@ -25,17 +25,28 @@ logger = get_logger(__name__)
 class EnergyMeter:
     """Reads all sources together, and turns their counters into tallies that never fall.
 
-    The energy between two snapshots is their difference, so consecutive laps share their boundary reading, and the
-    sum of all laps is the last snapshot minus the first.
+    The energy of a lap is the difference of two snapshots. Consecutive laps share a snapshot, so the sum of all laps is
+    the last snapshot minus the first.
 
-    The meters of several runs of one process may have the same devices. Each is measured once, by the sources of the
-    run that had it first, which stay open as long as any run needs them. What it uses from one reading of any of the
-    runs to the next is divided in equal parts between those that have it: the tallies of all runs together rise as
-    that of the device does.
+    The meters of several runs of one process may have the same devices. Each device is measured once, by the sources
+    of the first run that had it. These stay open as long as any run needs them. The energy of a device between two
+    readings is divided in equal parts between its runs, so that the tallies of all runs add up to the energy of the
+    device.
 
     Args:
-        sources: Where joules come from.
-        clock: The time; the machine's unless given.
+        sources: The energy sources.
+        clock: The clock. Defaults to the clock of the machine.
+
+    >>> from green_callbacks.clock import ScriptedClock
+    >>> from green_callbacks.sources import ScriptedSource
+    >>> clock = ScriptedClock()
+    >>> meter = EnergyMeter([ScriptedSource(100.0, clock=clock)], clock)
+    >>> meter.open()
+    >>> first = meter.read()
+    >>> clock.advance(10.0)
+    >>> energy_between(first, meter.read())["scripted:0"].joules
+    1000.0
+    >>> meter.close()
     """
 
     def __init__(self, sources: Iterable[EnergySource], clock: Clock | None = None) -> None:
@@ -44,7 +55,7 @@ class EnergyMeter:
         self._threads = Threads()
         self._is_strict = False
         self.refusals: dict[EnergySource, str] = {}
-        """Why sources could not be opened."""
+        """The reasons why sources could not be opened."""
         self._begin()
 
     def _begin(self) -> None:
@@ -52,19 +63,20 @@ class EnergyMeter:
         self._lent: tuple[EnergySource, ...] = ()
         self._claims: Mapping[Gauge, Claim] = {}
         self.is_ending = False
-        """Set before the last reading: with it, the run has a part of its devices no more."""
+        """Set before the last reading, after which the run has no part of its devices."""
 
     @property
     def threads(self) -> Threads:
-        """What starts the threads of the run."""
+        """Starts the threads of the run."""
         return self._threads
 
     def open(self, *, strict: bool = False, borrow: bool = False) -> None:
-        """Open every source; one that cannot be opened is left out with a warning.
+        """Open every source. A source that cannot be opened is left out with a warning.
 
         Args:
-            strict: Raise instead of warning.
-            borrow: Leave out a source that another run of this process reads: :meth:`share` must follow.
+            strict: Whether to raise instead of warning. Defaults to False.
+            borrow: Whether to leave out sources that another run of this process reads. If so, :meth:`share` must
+                follow. Defaults to False.
 
         Raises:
             SourceUnavailableError: A source cannot be opened, and ``strict``.
@@ -102,7 +114,7 @@ class EnergyMeter:
 
     @property
     def open_sources(self) -> tuple[EnergySource, ...]:
-        """The sources that could be opened, and those of other runs that this one reads too."""
+        """The sources that could be opened, and the sources of other runs that this run reads too."""
         return tuple(source for source, _ in self._sources())
 
     def _sources(self) -> list[tuple[EnergySource, Gauge]]:
@@ -114,45 +126,45 @@ class EnergyMeter:
         return found
 
     def polls(self) -> list[Poll]:
-        """Return what is to be called now and then, on the worker, for the sources that want to be polled."""
+        """Return the polls of all sources that want to be polled, for the worker."""
         return [Poll(each, gauge.rota(each)) for each, gauge in self._sources() if each.poll_seconds is not None]
 
     def warn_of_silent(self) -> None:
-        """Name the open sources that have told of no device so far: who has no place at the start gets none later."""
+        """Warn of open sources without devices. A device that is unknown at the start is not added later."""
         for source in self._own.sources:
             if source not in self._own.readers.answers:
                 silence = (
-                    f"{name_of(source)} has told of no device at the start, so what it measures is missing from the "
-                    "whole run. Look at the sensor and its driver, and start again."
+                    f"{name_of(source)} has reported no device at the start, so its devices are missing from the whole "
+                    "run. Look at the sensor and its driver, and start again."
                 )
                 logger.warning("%s", silence)
                 self.refusals[source] = silence
 
     def infos(self) -> dict[str, DeviceInfo]:
-        """Return what is known of the devices besides their energy."""
+        """Return names, products and power limits of the devices."""
         infos: dict[str, DeviceInfo] = {}
         for source in (*self.open_sources, *self._lent):
             try:
                 infos |= source.describe()
-            # A source may be the user's own: what it cannot tell is no reason to end training.
+            # A source may be the user's own, and its failure must not end training.
             except Exception:
-                logger.exception("%s cannot describe its devices: the ledger names them by their energy alone.", source)
+                logger.exception("%s cannot describe its devices. The ledger holds their energy alone.", source)
         return infos
 
     def share(self, devices: Collection[str]) -> Snapshot | None:
-        """Settle who measures the devices that count here, and close the sources of which none does.
+        """Settle which run measures the devices, and close the sources without devices of this run.
 
         Args:
-            devices: The devices.
+            devices: The devices that count for this run.
 
         Returns:
-            The snapshot with which the shares begin, or None where no other run has any of the devices.
+            The snapshot with which the shares begin, or None if no other run has any of the devices.
         """
         joined = self._join(devices)
         lent, self._lent = self._lent, ()
         own = self._own
         ours = self._claims[own].devices
-        if lent and not ours <= own.state.tallies.keys():  # whoever has lent it has ended meanwhile
+        if lent and not ours <= own.state.tallies.keys():  # the run that lent it has ended meanwhile
             self._open(lent, strict=self._is_strict)
             own.read(self._clock.monotonic(), OPEN_SECONDS)
         self._close(own, own.idle_sources(ours))
@@ -163,7 +175,7 @@ class EnergyMeter:
         return Snapshot(seconds, when, {**own.state.tallies_of(self._claims[own]), **joined})
 
     def _join(self, devices: Collection[str]) -> dict[str, Tally]:
-        """Claim devices, and take part in what others measure of them; return the tallies that this begins with."""
+        """Claim devices, and join the gauges of other runs that measure them. Return the first tallies."""
         while True:
             self._claims = claims = REGISTRY.claim(devices, self._own)
             joined: dict[str, Tally] = {}
@@ -172,7 +184,7 @@ class EnergyMeter:
                     joined |= gauge.join(claim, EDGE_SECONDS).tallies_of(claim)
             if len(joined) == sum(len(claim.devices) for gauge, claim in claims.items() if gauge is not self._own):
                 return joined
-            self._give_up()  # one of them has been closed meanwhile
+            self._give_up()  # a gauge was closed meanwhile
 
     def devices_shared_with(self, other: "EnergyMeter") -> frozenset[str]:
         """Return the devices that are divided between this run and another.
@@ -185,14 +197,15 @@ class EnergyMeter:
         return frozenset[str]().union(*common)
 
     def read(self, *, settled: bool = False, patient: bool = False) -> Snapshot:
-        """Read all devices.
+        """Read all devices, on any thread.
 
-        May be called from any thread. A source that does not answer in time keeps what it had, and its readings say
-        so.
+        A source that does not answer in time keeps its last tallies, and its readings hold the reason.
 
         Args:
-            settled: Wait for a refresh of every counter, for the narrowest bounds; the snapshot is of the beginning.
-            patient: Wait longer for a source that is slow, as at the start of a run, where its devices become known.
+            settled: Whether to wait for a refresh of every counter, for the narrowest bounds. The snapshot then holds
+                the instant of the call. Defaults to False.
+            patient: Whether to wait longer for slow sources, as at the start, where devices become known. Defaults to
+                False.
 
         Returns:
             The snapshot of this instant.
@@ -212,7 +225,7 @@ class EnergyMeter:
             gauge.readers.raise_failure()
 
     def _parts(self, seconds: float, *, is_in_time: bool) -> dict[str, Tally]:
-        """Return the tallies where other runs have some of the devices too, or did; the last of a run that ends."""
+        """Return the tallies if other runs have some of the devices, and the last tallies of an ending run."""
         if not self._claims:
             return {**self._borrowed(), **self._own.state.tallies}
         tallies: dict[str, Tally] = {}
@@ -227,7 +240,7 @@ class EnergyMeter:
         return tallies
 
     def _borrowed(self) -> dict[str, Tally]:
-        """Return what others know of the devices of the sources that they lend."""
+        """Return the tallies of devices that other runs measure for this run."""
         tallies: dict[str, Tally] = {}
         for source in self._lent:
             gauge = REGISTRY.lender(source, self._clock)
@@ -252,7 +265,7 @@ class EnergyMeter:
         self._begin()
 
     def _give_up(self) -> list[Gauge]:
-        """Take part in nothing any more; return the gauges that it was."""
+        """Give up all claims. Return the gauges of the claims."""
         claims = REGISTRY.claims_of(self._own)
         for gauge, claim in claims:
             gauge.leave(claim, EDGE_SECONDS)

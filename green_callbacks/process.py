@@ -6,7 +6,7 @@ _own = os.getpid()
 
 
 def process_id() -> int:
-    """Return the id of this process, at every edge and so without a call of the system; a forked child has its own."""
+    """Return the process id from a cache that is refreshed after a fork, because every edge asks for it."""
     return _own
 
 

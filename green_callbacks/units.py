@@ -1,4 +1,8 @@
-"""The only conversion factors of the package, and the parser of amounts such as ``"500 g"``."""
+"""The only conversion factors of the package, and the parser of amounts such as ``"500 g"``.
+
+>>> 1.5 * JOULES_PER_KWH
+5400000.0
+"""
 
 import re
 from dataclasses import dataclass
@@ -8,18 +12,30 @@ from typing import Any, Final, Literal
 from green_callbacks.errors import UnitError
 
 JOULES_PER_KWH: Final = 3_600_000.0
+"""J per kWh, by definition."""
 GRAMS_PER_KG: Final = 1_000.0
+"""g per kg."""
 MILLIGRAMS_PER_KG: Final = 1_000_000.0
+"""mg per kg."""
 MICROGRAMS_PER_KG: Final = 1_000_000_000.0
+"""µg per kg."""
 MILLIJOULES_PER_JOULE: Final = 1_000.0
+"""mJ per J, the unit of NVIDIA's counters."""
 MICROJOULES_PER_JOULE: Final = 1_000_000.0
+"""µJ per J, the unit of RAPL."""
 MILLIWATTS_PER_WATT: Final = 1_000.0
+"""mW per W."""
 MICROWATTS_PER_WATT: Final = 1_000_000.0
+"""µW per W."""
 SECONDS_PER_HOUR: Final = 3_600.0
+"""s per h."""
 SECONDS_PER_MINUTE: Final = 60
+"""s per min."""
 MINUTES_PER_HOUR: Final = 60
+"""min per h."""
 
 Quantity = Literal["emissions_kg", "facility_kwh"]
+"""What an amount counts, in kgCO2e or in kWh."""
 
 _UNITS: Final[dict[str, tuple[Quantity, float]]] = {
     "mg": ("emissions_kg", 1e-6),
@@ -35,8 +51,9 @@ _UNITS: Final[dict[str, tuple[Quantity, float]]] = {
     "MWh": ("facility_kwh", 1e3),
 }
 _LONGEST_REPR: Final = 60
-"""How many characters of a value are shown in a message."""
+"""Longest text of a value in a message, in characters."""
 _LARGEST_WRITTEN: Final = 10**18
+"""Whole numbers up to this one are written out in a message."""
 _COMMA: Final = re.compile(r"[+-]?\d+,\d+")
 _AMOUNT: Final = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([A-Za-z]+)\s*")
 
@@ -47,7 +64,10 @@ class Amount:
 
     Attributes:
         value: The amount, in kgCO2e for ``emissions_kg``, in kWh for ``facility_kwh``.
-        quantity: What is counted.
+        quantity: The quantity.
+
+    >>> Amount(0.5, "emissions_kg").value
+    0.5
     """
 
     value: float
@@ -65,13 +85,16 @@ def parse_amount(text: str) -> Amount:
 
     Raises:
         UnitError: The text is not a number followed by a known unit.
+
+    >>> parse_amount("500 g")
+    Amount(value=0.5, quantity='emissions_kg')
     """
     match = _AMOUNT.fullmatch(text)
     unit = match and _canonical_unit(match[2])
     if not match or not unit:
         known = ", ".join(_UNITS)
         msg = (
-            f"Cannot read {described(text)} as an amount: write a number and one of {known}, for example '500 g' or "
+            f"Cannot read {described(text)} as an amount. Write a number and one of {known}, for example '500 g' or "
             f"'2 kWh'{comma_remedy(text)}."
         )
         raise UnitError(msg)
@@ -80,42 +103,61 @@ def parse_amount(text: str) -> Amount:
 
 
 def _canonical_unit(text: str) -> str | None:
-    """Return the unit as spelled in the table; other cases are taken where they leave no doubt (``KWH``, ``Kg``).
+    """Return the unit as the table spells it. Other cases are accepted if they are clear, such as ``KWH`` or ``Kg``.
 
-    A first m is never taken in the other case: it is milli in one and mega in the other.
+    The case of a first m must match, because it means milli or mega.
     """
     alike = [unit for unit in _UNITS if unit.lower() == text.lower()]
     return next((unit for unit in alike if unit[0] == text[0] or text[0] not in "mM"), None)
 
 
 def joules_to_kwh(joules: float) -> float:
-    """Convert joules to kilowatt-hours."""
+    """Convert joules to kilowatt-hours.
+
+    >>> joules_to_kwh(1_800_000.0)
+    0.5
+    """
     return joules / JOULES_PER_KWH
 
 
 def kwh_to_joules(kwh: float) -> float:
-    """Convert kilowatt-hours to joules."""
+    """Convert kilowatt-hours to joules.
+
+    >>> kwh_to_joules(0.5)
+    1800000.0
+    """
     return kwh * JOULES_PER_KWH
 
 
 def grams_to_kg(grams: float) -> float:
-    """Convert grams to kilograms."""
+    """Convert grams to kilograms.
+
+    >>> grams_to_kg(250.0)
+    0.25
+    """
     return grams / GRAMS_PER_KG
 
 
 def kg_to_grams(kg: float) -> float:
-    """Convert kilograms to grams."""
+    """Convert kilograms to grams.
+
+    >>> kg_to_grams(0.25)
+    250.0
+    """
     return kg * GRAMS_PER_KG
 
 
 def given_number(value: object) -> float:
-    """Return a finite number that a user gave, written out or not.
+    """Return a finite number that a user gave as a number or as text.
 
     Args:
         value: A text such as ``"56.3"``, or a number as in :func:`finite_number`.
 
     Raises:
-        ValueError: It is none; the message says what it is, and how to write a decimal comma.
+        ValueError: The value is no finite number. The message describes it, and explains the decimal point.
+
+    >>> given_number("56.3")
+    56.3
     """
     if not isinstance(value, str):
         return finite_number(value)
@@ -128,31 +170,38 @@ def given_number(value: object) -> float:
 
 
 def comma_remedy(text: str) -> str:
-    """Return how to write a number that stands in a text with a decimal comma; nothing if none does.
+    """Return half a sentence about the decimal point, if a text holds a number with a decimal comma.
 
     Args:
         text: The value that the user gave.
+
+    >>> comma_remedy("0,5 kg")
+    '; with a decimal point, as in 0.5, not a comma'
     """
     found = _COMMA.search(text)
     return f"; with a decimal point, as in {found[0].replace(',', '.')}, not a comma" if found else ""
 
 
 def finite_number(value: object) -> float:
-    """Return a number that others made as a float.
+    """Return a number of any library as a float.
 
-    Numbers are those of Python, ``decimal`` and ``fractions``, and scalars and arrays of one element of NumPy, PyTorch
-    and their kind. Texts, truth values and complex numbers are none.
+    Numbers of Python, ``decimal`` and ``fractions`` are accepted. So are scalars, and arrays of one element, of NumPy,
+    PyTorch and similar libraries. Texts, booleans and complex numbers are refused.
 
     Args:
         value: The value that the user gave.
 
     Raises:
-        ValueError: It is no finite real number; the message says what it is.
+        ValueError: The value is no finite real number. The message describes it.
+
+    >>> from fractions import Fraction
+    >>> finite_number(Fraction(1, 4))
+    0.25
     """
     if type(value) is float and isfinite(value):
         return value
     kind = getattr(getattr(value, "dtype", None), "kind", "f")
-    # NumPy's kinds of whole and floating numbers; V is what it calls the short floats that others add to it.
+    # NumPy's kinds of whole and floating numbers. V is the kind of short floats that other libraries add.
     plain = _plain(value) if kind in "iufV" else None
     if plain is None or isinstance(plain, bool | str | bytes | bytearray | complex):
         msg = f"{described(value)} is no number"
@@ -168,8 +217,8 @@ def finite_number(value: object) -> float:
     return number
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401  whatever others call a number
-    """Return the one element of an array or a tensor as a number of Python; anything else as it is."""
+def _plain(value: object) -> Any:  # noqa: ANN401  a number of any library
+    """Return the only element of an array or a tensor as a number of Python. Other values are returned unchanged."""
     if not hasattr(value, "item"):
         return value
     try:
@@ -180,10 +229,13 @@ def _plain(value: object) -> Any:  # noqa: ANN401  whatever others call a number
 
 
 def described(value: object) -> str:
-    """Return what a value is in a few words: what others made may be as large as they like.
+    """Describe a value in a few words for a message, because its text may be very long.
 
     Args:
-        value: Anything.
+        value: Any value.
+
+    >>> described(list(range(1000)))
+    'a value of type list'
     """
     if value is None or isinstance(value, bool | float | str):
         return _cut(repr(value))

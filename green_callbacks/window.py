@@ -1,8 +1,9 @@
-"""Precise short windows, for whoever can wait a moment at each edge."""
+"""Precise measurement of short blocks, for callers that can wait a moment at each edge."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Final
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, Snapshot, energy_between
@@ -16,15 +17,19 @@ from green_callbacks.worker import Worker
 
 logger = get_logger(__name__)
 
-_STOP_SECONDS = 0.2
+_STOP_SECONDS: Final = 0.2
+"""Longest time to wait for the threads at the end of a window, in s."""
 
 
 class Window:
-    """What a measured block used; complete once the block has ended.
+    """The energy of a measured block. It is complete once the block has ended.
 
     Attributes:
         duration_seconds: Length in s.
         devices: Energy by device.
+
+    >>> Window().energy_joules is None  # before the block has ended
+    True
     """
 
     def __init__(self) -> None:
@@ -38,12 +43,12 @@ class Window:
 
     @property
     def low_joules(self) -> float | None:
-        """Lower bound in J, for the uncertainty of both edges; the gain of sensors is stated per device."""
+        """Lower bound in J, for the uncertainty of both edges. Each device states the tolerance of its sensor."""
         return _sum([device.low_joules for device in self.devices.values()])
 
     @property
     def high_joules(self) -> float | None:
-        """Upper bound in J, likewise."""
+        """Upper bound in J, for the uncertainty of both edges."""
         return _sum([device.high_joules for device in self.devices.values()])
 
     def _close(self, first: Snapshot, last: Snapshot) -> None:
@@ -55,15 +60,24 @@ class Window:
 def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
     """Measure the energy of a block as precisely as the sensors allow.
 
-    Waits for a refresh of the counters at each edge, about 0.1 s on NVIDIA GPUs. Work queued on a device is not
-    waited for: synchronize inside the block. A GPU that torch, TensorFlow or JAX computes on, and that cannot be
-    measured, is a warning at the end.
+    Waits for a refresh of the counters at each edge, about 0.1 s on NVIDIA GPUs. It does not wait for work that is
+    queued on a device, so synchronize inside the block. At the end, a warning names a GPU that torch, TensorFlow or JAX
+    uses and that cannot be measured.
 
     Args:
-        sources: Where joules come from; what the machine can measure unless given.
+        sources: The energy sources. Defaults to every sensor of this machine.
 
     Yields:
-        The window; its figures stand once the block has ended.
+        The window, which is complete once the block has ended.
+
+    Raises:
+        ConfigurationError: ``sources`` is no list of sources.
+
+    >>> from green_callbacks.sources import ScriptedSource
+    >>> with measure([ScriptedSource(100.0)]) as window:
+    ...     work = sum(range(1000))
+    >>> window.energy_joules > 0
+    True
     """
     found = survey() if sources is None else Discovery(_checked(sources))
     meter = EnergyMeter(found.sources)
@@ -89,7 +103,7 @@ def measure(sources: Sequence[EnergySource] | None = None) -> Iterator[Window]:
 
 
 def _warn_of_unmeasured(snapshot: Snapshot, refusals: Mapping[EnergySource, str]) -> None:
-    """Say so where a framework computes on a GPU that is not in the figures."""
+    """Warn if a framework computes on a GPU that is not measured."""
     readings = {name: tally.reading for name, tally in snapshot.tallies.items()}
     for each in unmeasured(in_use(), readings)[:1]:
         logger.warning("%s", why_unmeasured(each, readings, refusals))

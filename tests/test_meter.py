@@ -271,7 +271,7 @@ def test_a_device_that_two_sources_read_counts_once(clock, caplog):
         assert lap(meter, clock)["scripted:0"].joules == 3000.0
     assert energy_between(first, meter.read())["scripted:0"].joules == 9000.0
     (said,) = caplog.records
-    assert said.message.startswith("Two sources read scripted:0: only the first counts.")
+    assert said.message.startswith("Two sources read scripted:0. Only the first counts.")
     meter.close()
 
 
@@ -381,7 +381,7 @@ def test_a_source_that_does_not_let_go_is_said_and_left_to_itself(clock, caplog,
     began = time.monotonic()
     meter.close()
     assert time.monotonic() - began < LONG_SECONDS / 2
-    assert "Hanging did not let go of its sensor in time" in caplog.text
+    assert "Hanging did not close its sensor in time" in caplog.text
     hanging.gate.set()
     deadline = time.monotonic() + LONG_SECONDS
     while not hanging.closed:

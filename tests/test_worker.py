@@ -161,7 +161,7 @@ def test_a_task_that_raises_ends_nothing_and_is_logged_once(worker, caplog):
         worker.submit(done.set)
         assert done.wait(LONG_SECONDS)
         assert worker.drain(LONG_SECONDS) == ()
-    assert [record.message for record in caplog.records] == ["A background task failed; training goes on without it."]
+    assert [record.message for record in caplog.records] == ["A background task failed. Training goes on without it."]
     assert isinstance(worker.failure, OSError)
 
 

@@ -12,17 +12,17 @@ from typing import Any, Self, Unpack
 from green_callbacks.accountant.beginning.option_checks import unknown_variables
 from green_callbacks.accountant.beginning.options import AccountantOptions, Settings
 from green_callbacks.accountant.beginning.plan_merging import known_plan
-from green_callbacks.accountant.beginning.project_spending import FOLDER
 from green_callbacks.accountant.beginning.resume import CheckpointState, RunState, encode_state
 from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
-from green_callbacks.accountant.idle_run import IdleRun
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
-from green_callbacks.accountant.run import Run
-from green_callbacks.accountant.run_epochs import RunEpochs
+from green_callbacks.accountant.run.epochs import RunEpochs
+from green_callbacks.accountant.run.idle_run import IdleRun
+from green_callbacks.accountant.run.run import Run
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
+from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described

@@ -14,7 +14,7 @@ _MOST_SAID: Final = 200
 
 
 class Guarded:
-    """Calls objects of the user and of a framework, and survives what they raise.
+    """Calls objects of the user and of a framework, and survives their exceptions.
 
     Interrupts and exits pass through.
     """

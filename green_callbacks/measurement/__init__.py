@@ -1,1 +1,1 @@
-"""Devices that are measured once, for one run or for several of the same process."""
+"""Measurement of devices, each once, for one run or for several runs of the same process."""

@@ -1,4 +1,4 @@
-"""What each device came to since it was first read, and what it used between two readings."""
+"""The energy of each device since its first reading, and between two readings."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -10,20 +10,21 @@ from green_callbacks.records import DeviceEnergy, Reading
 from green_callbacks.sources.common.never_falling import never_below
 
 _UNMEASURED_SHARE: Final = 1 - 1e-9
+"""Share of an interval above which a gap covers all of it. The margin is for rounding."""
 _PEAK: Final = 5.0
-"""No stretch of a run draws more than so many times its mean power for long: NVIDIA's GPUs idle at 10 to 20 % of it."""
+"""Largest ratio of power to mean power. It follows from NVIDIA's GPUs, which idle at 10 to 20 % of their peak."""
 _BRIEF_SECONDS: Final = 1e-3
-"""A silence shorter than this is none: two edges as close as that are one."""
+"""Time without an answer, in s, below which there is no gap, because two edges this close are one."""
 
 
 class Share(NamedTuple):
-    """What one of several runs was given of a device; its numbers only grow.
+    """The part of a device's energy that one of several runs got. Its numbers only grow.
 
     Attributes:
-        joules: The run's tally, in J: all that was used while it had the device alone, and its part of the rest.
-        alone_joules: The same without its part of the rest.
-        others_joules: What was used besides while it shared the device, in J.
-        stretches: How many stretches of time it has shared.
+        joules: The run's tally, in J. It is the energy without other runs, and the run's part of the shared energy.
+        alone_joules: The energy while it had the device alone, in J.
+        others_joules: The parts of other runs while it shared the device, in J.
+        stretches: Number of readings at which it shared the device.
     """
 
     joules: float
@@ -36,16 +37,20 @@ _UNSHARED: Final = Share(0.0, 0.0)
 
 
 class Tally(NamedTuple):
-    """The energy of one device since the meter was opened, whatever its counter did meanwhile.
+    """The energy of one device since the meter was opened, also across resets of its counter.
 
     Attributes:
-        joules: Energy in J; never falls.
+        joules: Energy in J. It never falls.
         reading: The last reading, with its bounds and labels.
-        resets: How often the counter began anew.
+        resets: Number of resets of the counter.
         answered_seconds: Monotonic time of the last answer, in s.
-        silent_seconds: Part of the reading's gap that is the time since the last answer, in s, and that its source has
-            not told of. Defaults to 0.
-        share: What the run was given of it, where others have shared it. Defaults to nothing shared.
+        silent_seconds: Part of the reading's gap, in s, that is the time since the last answer, and that its source did
+            not report. Defaults to 0.
+        share: The part of the run, if other runs have shared the device. Defaults to nothing shared.
+
+    >>> reading = Reading(5.0, "cpu", "counter")
+    >>> Tally(joules=0.0, reading=reading, resets=0, answered_seconds=0.0).joules  # at the first reading
+    0.0
     """
 
     joules: float
@@ -63,6 +68,10 @@ class Snapshot(NamedTuple):
         seconds: Monotonic time in s.
         when: Time of day, aware, in UTC.
         tallies: Tally by device.
+
+    >>> from datetime import UTC
+    >>> Snapshot(12.5, datetime(2025, 1, 1, tzinfo=UTC), {}).seconds
+    12.5
     """
 
     seconds: float
@@ -73,14 +82,14 @@ class Snapshot(NamedTuple):
 def carried_on(before: Tally | None, reading: Reading, seconds: float, late_seconds: float) -> Tally:
     """Carry a tally on to a new reading.
 
-    A counter that fell by more than its uncertainty began anew from zero: what it shows now is the energy since. One
-    that fell by less was estimated too high before, and is waited for.
+    A counter that fell by more than its uncertainty was reset to zero, and shows the energy since then. A counter that
+    fell by less was estimated too high before, and keeps its value until the energy has caught up.
 
     Args:
         before: The tally so far.
         reading: The last answer.
         seconds: The instant, in s.
-        late_seconds: How old the answer is, in s: 0 for one of this instant.
+        late_seconds: Age of the answer, in s, which is 0 for an answer of this instant.
 
     Returns:
         The tally of this instant.
@@ -94,7 +103,7 @@ def carried_on(before: Tally | None, reading: Reading, seconds: float, late_seco
         answered_seconds = before.answered_seconds
     joules, last = reading.joules, before.reading.joules
     if joules is None and last is not None:
-        return silent(before, seconds, reading.reason or "it tells no energy")
+        return silent(before, seconds, reading.reason or "it reports no energy")
     if joules is None or last is None:
         return Tally(before.joules, reading, before.resets, answered_seconds, late_seconds)
     rise = joules - last
@@ -106,7 +115,7 @@ def carried_on(before: Tally | None, reading: Reading, seconds: float, late_seco
 
 
 def silent(before: Tally, seconds: float, reason: str) -> Tally:
-    """Carry a tally on over a device that does not answer: its counter may have gone on when it does again.
+    """Carry a tally on while the device does not answer. Its counter may go on meanwhile.
 
     Args:
         before: The tally so far.
@@ -123,22 +132,28 @@ def silent(before: Tally, seconds: float, reason: str) -> Tally:
 
 
 def _held(before: Reading, now: Reading) -> Reading:
-    """Return the reading of now at the value of before, so that the next rise is counted from there."""
-    assert before.joules is not None and now.joules is not None  # noqa: S101, PT018  the caller has looked
+    """Return the present reading with the value of the last one, from which the next rise is counted."""
+    assert before.joules is not None and now.joules is not None  # noqa: S101, PT018  the caller has checked
     joules, below, above = never_below(before.joules, (now.joules, now.below_joules, now.above_joules))
     return now._replace(joules=joules, below_joules=below, above_joules=above)
 
 
 def energy_between(first: Snapshot, last: Snapshot, counted: Collection[str] | None = None) -> dict[str, DeviceEnergy]:
-    """Return what every device used from one snapshot to a later one.
+    """Return the energy of every device between two snapshots.
 
     Args:
         first: The beginning.
         last: The end.
-        counted: The devices that count; all of them unless given.
+        counted: The devices that count. Defaults to all.
 
     Returns:
         Energy by device, with bounds for the uncertainty of both edges.
+
+    >>> from datetime import UTC
+    >>> tallies = [Tally(joules, Reading(joules, "cpu", "counter"), 0, joules) for joules in (0.0, 8.0)]
+    >>> edges = [Snapshot(t.joules, datetime(2025, 1, 1, tzinfo=UTC), {"cpu:0": t}) for t in tallies]
+    >>> energy_between(*edges)["cpu:0"].joules
+    8.0
     """
     before = first.tallies
     return {
@@ -149,10 +164,10 @@ def energy_between(first: Snapshot, last: Snapshot, counted: Collection[str] | N
 
 
 def _device(first: Tally | None, last: Tally, began: float, ended: float) -> DeviceEnergy:
-    """Return what a device used between two tallies; by place, which takes half the time of names.
+    """Return the energy of a device between two tallies. Values are passed by place, which takes half the time.
 
-    What two edges may be off is independent, and so adds up in squares; what a model may be off is added. What a run
-    was given of a stretch that it shared is a model too: it may have used nothing of it, or all.
+    The errors of two edges are independent, so their squares add up. The error of a model is added. A shared part is a
+    model too, because the run may have used nothing of it, or all.
     """
     seconds = ended - began
     last_joules, reading, resets, at, _, share = last
@@ -167,7 +182,7 @@ def _device(first: Tally | None, last: Tally, began: float, ended: float) -> Dev
     silent_seconds = began - first_at
     carried_joules = 0.0
     if joules and silent_seconds > _BRIEF_SECONDS and last_gap - first_gap < ended - at:
-        # It had gone on counting while it did not answer: what it used before this record has come with it.
+        # The counter went on while the device did not answer, so energy from before this record is in it.
         flags = (*flags, "catch_up")
         gap_seconds = min(seconds, max(gap_seconds, ended - at))
         carried_joules = min(joules, _PEAK * joules * silent_seconds / max(at - first_at, silent_seconds))
@@ -175,9 +190,7 @@ def _device(first: Tally | None, last: Tally, began: float, ended: float) -> Dev
     least = most = joules
     if share is not first_share and share.stretches > first_share.stretches:
         flags, method = flags if "shared" in flags else (*flags, "shared"), "modelled"
-        first_alone = first_joules if first_share is _UNSHARED else first_share.alone_joules
-        least = min(joules, share.alone_joules - first_alone)
-        most = joules + (share.others_joules - first_share.others_joules)
+        least, most = _shared_range(joules, share, first_joules, first_share)
     is_silent = reason is not None and first_reason is not None
     least_seconds = seconds - _BRIEF_SECONDS if is_silent else seconds * _UNMEASURED_SHARE
     if not joules and gap_seconds > 0 and gap_seconds >= least_seconds:
@@ -186,3 +199,9 @@ def _device(first: Tally | None, last: Tally, began: float, ended: float) -> Dev
     low = max(0.0, least - hypot(below, first_above, lag - first_lag, walked) - model * least - carried_joules)
     high = most + hypot(above, first_below, lag - first_lag, walked) + model * most
     return DeviceEnergy(joules, component, method, seconds, low, high, gap_seconds, tolerance, flags)
+
+
+def _shared_range(joules: float, share: Share, first_joules: float, first_share: Share) -> tuple[float, float]:
+    """Return the least and the most that a run may have used of a device that it has shared, in J."""
+    first_alone = first_joules if first_share is _UNSHARED else first_share.alone_joules
+    return min(joules, share.alone_joules - first_alone), joules + (share.others_joules - first_share.others_joules)

@@ -1,4 +1,4 @@
-"""How what a device used is divided between the runs that have it at the same time."""
+"""Division of a device's energy between the runs that have it at the same time."""
 
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
@@ -7,11 +7,11 @@ from green_callbacks.measurement.device_tally import Share, Tally
 
 
 class Claim:
-    """What one run counts of the devices of a gauge.
+    """The devices of a gauge that one run counts.
 
     Args:
-        devices: The devices, by name.
-        owner: Whose claim it is.
+        devices: The names of the devices.
+        owner: The gauge of the run. Defaults to none.
     """
 
     def __init__(self, devices: frozenset[str], owner: object = None) -> None:
@@ -23,9 +23,9 @@ class Shared(NamedTuple):
     """A device that several runs have, or had.
 
     Attributes:
-        shares: What each run that has it now was given so far.
-        company: How many runs had it at the same time since its source has answered last: what comes with the next
-            answer is of all of them.
+        shares: The energy so far of each run that has it now.
+        company: Number of runs that had it at the same time since the last answer of its source. The energy of the next
+            answer belongs to all of them.
     """
 
     shares: Mapping[Claim, Share]
@@ -33,14 +33,14 @@ class Shared(NamedTuple):
 
 
 class State(NamedTuple):
-    """What a gauge knows as of its last reading. Never changes: a reading puts another in its place.
+    """The state of a gauge at its last reading. It never changes, because a reading replaces it.
 
     Attributes:
-        seconds: Monotonic time of it, in s.
+        seconds: Monotonic time of the reading, in s.
         tallies: Tally of the whole device, by device.
         claims: The runs that measure by it.
-        shared: The devices that more than one of them has, or had.
-        ended: The last tallies of runs that have gone.
+        shared: The devices that several runs have, or had.
+        ended: The last tallies of runs that have ended.
     """
 
     seconds: float
@@ -53,7 +53,7 @@ class State(NamedTuple):
         """Return the state after another reading.
 
         Args:
-            seconds: Monotonic time of it, in s.
+            seconds: Monotonic time of the reading, in s.
             tallies: The tallies.
         """
         shared = self.shared
@@ -66,10 +66,10 @@ class State(NamedTuple):
         return State(seconds, tallies, self.claims, shared, self.ended)
 
     def joined(self, claim: Claim) -> "State":
-        """Return the state after a run has come.
+        """Return the state after a run has joined.
 
         Args:
-            claim: What it counts. It is given a part of what is used from now on.
+            claim: Its devices. It gets a part of their energy from now on.
         """
         shared = dict(self.shared)
         for name in claim.devices & self.tallies.keys():
@@ -82,10 +82,10 @@ class State(NamedTuple):
         return self._replace(claims=(*(each for each in self.claims if each is not claim), claim), shared=shared)
 
     def left(self, claim: Claim) -> "State":
-        """Return the state after a run has gone, whose tallies stay as they are.
+        """Return the state after a run has ended. Its tallies stay as they are.
 
         Args:
-            claim: What it counted.
+            claim: Its devices.
         """
         if claim not in self.claims:
             return self
@@ -97,7 +97,7 @@ class State(NamedTuple):
         return self._replace(claims=claims, shared=shared, ended={**self.ended, claim: self.tallies_of(claim)})
 
     def without(self, devices: Collection[str]) -> "State":
-        """Return the state without some devices, which nobody counts any more.
+        """Return the state without some devices, which no run counts.
 
         Args:
             devices: The devices.
@@ -107,19 +107,19 @@ class State(NamedTuple):
         return self._replace(tallies=tallies, shared=shared)
 
     def forgot(self, claim: Claim) -> "State":
-        """Return the state without what is known of a run that has gone.
+        """Return the state without an ended run.
 
         Args:
-            claim: What it counted.
+            claim: Its devices.
         """
         gone = self.left(claim)
         return gone._replace(ended={each: tallies for each, tallies in gone.ended.items() if each is not claim})
 
     def tallies_of(self, claim: Claim) -> Mapping[str, Tally]:
-        """Return the tallies of a run: its own part of each device, up to now or to its end.
+        """Return the tallies of a run, with its own part of each device, up to now or to its end.
 
         Args:
-            claim: What it counts.
+            claim: Its devices.
         """
         if claim in self.ended:
             return self.ended[claim]
@@ -136,10 +136,10 @@ NOTHING: Final = State(0.0, {})
 
 
 def _divided(device: Shared, before: Tally, now: Tally, *, has_passed: bool) -> Shared:
-    """Divide what a device used since the last reading in equal parts between those who have it.
+    """Divide the energy of a device since the last reading in equal parts between the runs that have it.
 
     Args:
-        device: Who has it.
+        device: The runs that have it.
         before: Its tally at the last reading.
         now: Its tally now.
         has_passed: Whether any time has passed since.

@@ -1,4 +1,4 @@
-"""Sources that are read together, for one run or for several that have the same devices."""
+"""Sources that are read together, for one run or for several runs on the same devices."""
 
 from collections.abc import Callable, Collection, Iterable
 
@@ -16,24 +16,23 @@ logger = get_logger(__name__)
 
 
 class Gauge:
-    """Reads sources at one instant, and knows what each device came to, whatever its counter did meanwhile.
+    """Reads sources at one instant, and keeps the tally of each device.
 
-    One run reads it, on its training thread or on one beside that; where several runs have the same devices, all of
-    them do, and each is given its part. A signal handler may come at any instruction of a reading, and may read too:
-    what it finds is the state before or after.
+    One run reads it, on any of its threads. Several runs on the same devices all read it, and each gets its part. A
+    signal handler may interrupt a reading at any instruction, and may read too. It finds the state before or after.
 
     Args:
         clock: The clock of the run.
-        threads: What starts threads.
+        threads: Starts threads.
     """
 
     def __init__(self, clock: Clock, threads: Threads) -> None:
         self.clock = clock
         self.sources: tuple[EnergySource, ...] = ()
         self.held: tuple[EnergySource, ...] = ()
-        """The sources that it needs open, or is about to open: the registry's account."""
+        """The sources that it needs open, or is about to open. The registry maintains them."""
         self.owners: dict[str, EnergySource] = {}
-        """The source that counts for each device: the first that had it."""
+        """The source that counts for each device, which is the first source that had it."""
         self.readers = Readers(clock, threads)
         self.state: State = NOTHING
         self.turn = Turn()
@@ -41,22 +40,22 @@ class Gauge:
         self._rotas: dict[EnergySource, Rota] = {}
 
     def add(self, sources: Iterable[EnergySource]) -> None:
-        """Take sources that are open."""
+        """Add open sources."""
         added = tuple(sources)
         self.sources += added
         self.readers.add(added)
 
     def read(self, seconds: float, limit_seconds: float, *, settled: bool = False) -> bool:
-        """Read all sources; the outcome is the new :attr:`state`.
+        """Read all sources, and replace :attr:`state`.
 
         Args:
             seconds: Monotonic time of this instant, in s.
-            limit_seconds: How long to wait for all of them together, in s, and before that for another thread that
-                reads them.
+            limit_seconds: Longest time to wait for all sources together, in s. The same limit holds before that for
+                another thread that reads them.
             settled: Whether to wait for a refresh of each counter.
 
         Returns:
-            Whether it could be done in time.
+            Whether the sources were read in time.
         """
         lock = self.turn.take(limit_seconds)
         if lock is None:
@@ -76,8 +75,8 @@ class Gauge:
         """Give a run its part of its devices from now on.
 
         Args:
-            claim: What it counts.
-            limit_seconds: How long to wait for the sources, in s.
+            claim: Its devices.
+            limit_seconds: Longest time to wait for the sources, in s.
 
         Returns:
             The state that its part begins with.
@@ -85,28 +84,28 @@ class Gauge:
         return self._change(limit_seconds, lambda state: state.joined(claim))
 
     def leave(self, claim: Claim, limit_seconds: float) -> State:
-        """Give a run no part of its devices from now on; does nothing more when asked again.
+        """Give a run no part of its devices from now on. It may be called again.
 
         Args:
-            claim: What it counted.
-            limit_seconds: How long to wait for the sources, in s.
+            claim: Its devices.
+            limit_seconds: Longest time to wait for the sources, in s.
 
         Returns:
-            The state, which holds what the run came to.
+            The state, which holds the last tallies of the run.
         """
         return self.state if claim in self.state.ended else self._change(limit_seconds, lambda state: state.left(claim))
 
     @in_turn
     def forget(self, claim: Claim) -> None:
-        """Forget a run that has gone.
+        """Forget a run that has ended.
 
         Args:
-            claim: What it counted.
+            claim: Its devices.
         """
         self.state = self.state.forgot(claim)
 
     def rota(self, source: EnergySource) -> Rota:
-        """Return who polls a source.
+        """Return the rota of a source.
 
         Args:
             source: The source.
@@ -115,14 +114,14 @@ class Gauge:
 
     @in_turn
     def _change(self, limit_seconds: float, change: Callable[[State], State]) -> State:
-        """Read, and change who is given a part; return the state after it."""
+        """Read the sources, change the runs that get a part, and return the new state."""
         self._read(self.clock.monotonic(), limit_seconds)
         self.state = after = change(self.state)
         return after
 
     @in_turn
     def drop(self, sources: Collection[EnergySource]) -> None:
-        """Read sources no more, and forget their devices.
+        """Stop reading sources, and forget their devices.
 
         Args:
             sources: The sources.
@@ -135,7 +134,7 @@ class Gauge:
         self.state = self.state.without(gone)
 
     def idle_sources(self, kept: Collection[str]) -> list[EnergySource]:
-        """Return the sources that have told of devices, of which none counts.
+        """Return the sources of whose devices none counts.
 
         Args:
             kept: The devices that count.
@@ -161,7 +160,7 @@ class Gauge:
         self.sources, self.owners, self.state = (), {}, NOTHING
 
     def _go_on(self, seconds: float) -> None:
-        """Take the answers; again where a signal handler has done so meanwhile, so that nothing counts twice."""
+        """Take the answers. Repeat it if a signal handler has taken them meanwhile, so that nothing counts twice."""
         while True:
             before = self.state
             after = self._after(before, max(seconds, before.seconds))
@@ -187,20 +186,20 @@ class Gauge:
         return before.went_on(seconds, tallies)
 
     def _keep_missing(self, tallies: dict[str, Tally], seconds: float) -> None:
-        """Carry on the tallies of devices of which their source tells nothing any more."""
+        """Carry on the tallies of devices that their source no longer reports."""
         answers = self.readers.answers
         for name, tally in tallies.items():
             owner = self.owners.get(name)
             answer = answers.get(owner) if owner else None
             if answer is None or name not in answer.readings:
-                tallies[name] = silent(tally, seconds, "its source tells nothing of it")
+                tallies[name] = silent(tally, seconds, "its source does not report it")
 
     def _counts(self, source: EnergySource, name: str) -> bool:
-        """Return whether a source is the one that counts for a device: the first that had it."""
+        """Return whether a source counts for a device, because it is the first source that had it."""
         is_first = self.owners.setdefault(name, source) is source
         if not is_first and name not in self._read_twice:
             self._read_twice.add(name)
             logger.warning(
-                "Two sources read %s: only the first counts. Leave one out, or name the devices apart.", name
+                "Two sources read %s. Only the first counts. Leave one out, or give the devices different names.", name
             )
         return is_first

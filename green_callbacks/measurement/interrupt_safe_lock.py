@@ -1,4 +1,4 @@
-"""A lock for what takes a moment, which no interrupt leaves held for ever."""
+"""A lock for short work, which no interrupt leaves locked for ever."""
 
 import sys
 import threading
@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from green_callbacks.measurement.timed_reads import comes
 
 TURN_SECONDS: Final = 1.0
-"""How long one waits who must have a turn, in s: longer than any reading at an edge takes."""
+"""Longest time to wait for a turn, in s. It is longer than any reading at an edge."""
 
 Work = TypeVar("Work", bound=Callable[..., Any])
 Arguments = ParamSpec("Arguments")
@@ -19,10 +19,10 @@ _IN_TURN: Final[set[CodeType]] = set()
 
 
 class Turn:
-    """Lets one thread at a time do something; a signal handler on top of it may do it too.
+    """Lets one thread at a time do its work. A signal handler on top of the work may do the work too.
 
-    An interrupt may come between the taking of a lock and the code that would let go of it. Whoever finds the lock held
-    while no other thread does anything that is done in turn takes another lock in its place.
+    An interrupt may come after a lock is taken, and before the code that releases it. So a thread checks the stacks of
+    all threads if the lock is held. If no thread works under the lock, a new lock replaces it.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class Turn:
         """Wait for a turn.
 
         Args:
-            seconds: How long, in s.
+            seconds: Longest time to wait, in s.
 
         Returns:
-            What to release after it, or None if there was none in time.
+            The lock to release afterwards, or None if there was no turn in time.
         """
         lock = self._lock
         if lock.acquire(blocking=False) or (seconds > 0 and comes(lock, seconds)):
@@ -49,7 +49,7 @@ class Turn:
 
 
 class TakesTurns(Protocol):
-    """What has work that one thread at a time may do."""
+    """An object with work for one thread at a time."""
 
     turn: Turn
 
@@ -58,7 +58,7 @@ Owner = TypeVar("Owner", bound=TakesTurns)
 
 
 def done_in_turn(work: Work) -> Work:
-    """Mark a function that is called by who has a turn."""
+    """Mark a function whose caller has a turn."""
     _IN_TURN.add(work.__code__)
     return work
 
@@ -66,7 +66,7 @@ def done_in_turn(work: Work) -> Work:
 def in_turn(
     work: Callable[Concatenate[Owner, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Result]:
-    """Make a method wait for its turn. It is done without one rather than never: it must be, and takes no time."""
+    """Make a method wait for its turn. After :data:`TURN_SECONDS` it runs without one, because it must and is short."""
     done_in_turn(work)
 
     def waiting(self: Owner, /, *arguments: Arguments.args, **options: Arguments.kwargs) -> Result:
@@ -82,7 +82,7 @@ def in_turn(
 
 
 def _is_being_done() -> bool:
-    """Tell whether another thread does anything in turn; the stacks of all threads tell."""
+    """Return whether another thread works in its turn, by the stacks of all threads."""
     ours = threading.get_ident()
     stacks = sys._current_frames()  # noqa: SLF001  documented; there is no other way to ask
     return any(_has_it(top) for thread, top in stacks.items() if thread != ours)

@@ -1,4 +1,4 @@
-"""Polling a source once, though several runs share it."""
+"""Polls of a source that several runs share."""
 
 import threading
 import time
@@ -7,11 +7,17 @@ from typing import Final
 from green_callbacks.sources.base import EnergySource
 
 _IN_TIME: Final = 0.75
-"""A source that another run has polled within so much of its period needs no poll."""
+"""Share of the interval within which a poll by another run makes a poll unnecessary."""
 
 
 class Rota:
-    """Who has polled a source last, and when."""
+    """The last poll of a source, by which run and when.
+
+    Attributes:
+        at_it: Held during a poll.
+        last: The last poll, or None before the first.
+        seconds: Its monotonic time, in s.
+    """
 
     def __init__(self) -> None:
         self.at_it = threading.Lock()
@@ -20,11 +26,11 @@ class Rota:
 
 
 class Poll:
-    """Polls a source for one of the runs that share it; the others stand by, and go on when that run ends.
+    """Polls a source for one of the runs that share it. The other runs take over when that run ends.
 
     Args:
         source: The source.
-        rota: What those runs have in common.
+        rota: The rota that these runs share.
     """
 
     def __init__(self, source: EnergySource, rota: Rota) -> None:
@@ -33,7 +39,7 @@ class Poll:
 
     @property
     def poll_seconds(self) -> float | None:
-        """How often the source wants to be polled, in s, or None for never."""
+        """Interval of the polls, in s, or None for no polls."""
         return self.source.poll_seconds
 
     def poll(self) -> None:

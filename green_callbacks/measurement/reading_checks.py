@@ -1,4 +1,4 @@
-"""What a source says, checked where it comes in: whatever is wrong with a reading goes no further."""
+"""Checks of the answers of sources. A wrong reading is replaced by a reading without energy."""
 
 from collections.abc import Mapping
 from math import isfinite
@@ -7,23 +7,23 @@ from typing import Any, Final
 from green_callbacks.records import METHODS, Reading
 
 _MOST: Final = 1e18
-"""No device has used more joules, nor been unmeasured for more seconds."""
+"""Upper limit of the energy of a device, in J, and of its unmeasured time, in s. No device reaches it."""
 
 
 def checked_readings(readings: object) -> Mapping[str, Reading]:
-    """Check what a source returned.
+    """Check the answer of a source.
 
     Args:
-        readings: Its answer, of any kind.
+        readings: Its answer, of any type.
 
     Returns:
-        The readings by device. A reading whose numbers cannot be is kept as one that has no energy and says why.
+        The readings by device. A reading with impossible numbers becomes a reading without energy, with the reason.
 
     Raises:
-        TypeError: It is no mapping of names to readings.
+        TypeError: The answer is no mapping of names to readings.
     """
     if not isinstance(readings, Mapping):
-        msg = f"read() returned {type(readings).__name__}: return a mapping of device names to Reading."
+        msg = f"read() returned {type(readings).__name__}. Return a mapping of device names to Reading."
         raise TypeError(msg)
     for name, reading in readings.items():
         if not _is_sound(name, reading):
@@ -32,7 +32,7 @@ def checked_readings(readings: object) -> Mapping[str, Reading]:
 
 
 def _is_sound(name: object, reading: object) -> bool:
-    """Tell whether nothing need be changed: the way of every reading of ours, in a microsecond."""
+    """Return whether a reading needs no change. It takes a microsecond."""
     if type(name) is not str or type(reading) is not Reading:
         return False
     joules, component, method, below, above, tolerance, gap, flags, reason, lag, walk = reading
@@ -60,13 +60,13 @@ def _is_sound(name: object, reading: object) -> bool:
             and (joules is None or type(joules) is float)
             and (reason is None or type(reason) is str)
         )
-    except (TypeError, ValueError, OverflowError):  # a number of another library's, or none
+    except (TypeError, ValueError, OverflowError):  # a number of another library, or no number
         return False
 
 
 def _checked(name: str, reading: object) -> Reading:
     if not isinstance(reading, Reading):
-        msg = f"read() returned {type(reading).__name__} for {name}: return a Reading."
+        msg = f"read() returned {type(reading).__name__} for {name}. Return a Reading."
         raise TypeError(msg)
     wrong = [field for field in ("component", "method") if not isinstance(getattr(reading, field), str)]
     numbers = {
@@ -106,16 +106,16 @@ def _checked(name: str, reading: object) -> Reading:
 def _shown(value: object) -> str:
     try:
         return repr(value)
-    # Showing runs other people's code too.
+    # repr() runs other people's code too.
     except Exception:  # noqa: BLE001
         return f"a {type(value).__name__}"
 
 
 def _number(value: Any) -> float | None:  # noqa: ANN401  of any library, or none
-    """Return a number of any library as a float, or None if it is none that is finite."""
+    """Return a number of any library as a float, or None if it is no finite number."""
     try:
         number = float(value)
-    # Converting runs other people's code, which may raise anything; whatever it raises, this is no number.
+    # Converting runs other people's code, which may raise anything. Then the value is no number.
     except Exception:  # noqa: BLE001
         return None
     return number if isfinite(number) and abs(number) < _MOST else None

@@ -1,4 +1,4 @@
-"""Which gauge of this process measures what, so that no device is measured twice and no source closed too early."""
+"""The gauges of this process. No device is measured twice, and no source is closed too early."""
 
 import os
 import threading
@@ -14,21 +14,21 @@ from green_callbacks.sources.base import EnergySource
 
 
 class Registry:
-    """The gauges of the runs of a process, and who holds which source open.
+    """The gauges of the runs of a process, and the sources that each holds open.
 
-    What is kept are sets, so that whatever an interrupt has broken off may be done again, and they are looked through
-    as copies, so that a signal handler may do more on top of it. No source is called under the lock.
+    Sets make every change repeatable after an interrupt. They are read as copies, so that a signal handler may change
+    them in between. No source is called under the lock.
     """
 
     def __init__(self) -> None:
         self.turn = Turn()
         self._claims: dict[Gauge, set[Claim]] = {}
-        # That a meter is dropped says nobody.
+        # Nobody reports that a meter was dropped.
         self._gauges: weakref.WeakValueDictionary[int, Gauge] = weakref.WeakValueDictionary()
         self._closing: dict[int, threading.Lock] = {}
 
     def hold(self, source: EnergySource, gauge: Gauge) -> None:
-        """Note that a gauge needs a source open; waits until another thread has closed it.
+        """Note that a gauge needs a source open. Waits until another thread has closed it.
 
         Args:
             source: The source.
@@ -47,14 +47,14 @@ class Registry:
 
     @in_turn
     def release(self, sources: Iterable[EnergySource], gauge: Gauge) -> list[EnergySource]:
-        """Note that a gauge needs sources no more.
+        """Note that a gauge no longer needs sources.
 
         Args:
             sources: The sources.
             gauge: The gauge.
 
         Returns:
-            Those that nobody needs. Whoever has closed them says so by :meth:`closed`.
+            The sources that nobody needs. The caller closes them, and calls :meth:`closed`.
         """
         free = []
         for source in sources:
@@ -83,7 +83,7 @@ class Registry:
 
     @in_turn
     def lender(self, source: EnergySource, clock: Clock) -> Gauge | None:
-        """Return the gauge of a run by the same clock that reads a source, so that nobody else need open it.
+        """Return the gauge that reads a source by the same clock, so that no other gauge needs to open it.
 
         Args:
             source: The source.
@@ -94,14 +94,15 @@ class Registry:
 
     @in_turn
     def claim(self, devices: Collection[str], own: Gauge) -> dict[Gauge, Claim]:
-        """Settle by which gauge a run measures each of its devices: one that measures it already, else its own.
+        """Settle by which gauge a run measures each of its devices. A gauge that measures it already comes first.
 
         Args:
             devices: The devices.
             own: The gauge of the run.
 
         Returns:
-            What the run counts of each gauge; its own is always among them, and gives it its part from now on.
+            The devices that the run counts of each gauge. Its own gauge is always among them, and gives it its part
+            from now on.
         """
         names: dict[Gauge, set[str]] = {own: set()}
         for device in devices:
@@ -120,17 +121,17 @@ class Registry:
 
     @in_turn
     def claims_of(self, own: Gauge) -> list[tuple[Gauge, Claim]]:
-        """Return what the run of a gauge has claimed, of any gauge."""
+        """Return the claims of a run on any gauge, by the gauge of the run."""
         every = list(self._claims.items())
         return [(gauge, each) for gauge, claims in every for each in tuple(claims) if each.owner is own]
 
     @in_turn
     def give_up(self, gauge: Gauge, claim: Claim) -> None:
-        """Note that a run needs a gauge no more.
+        """Note that a run no longer needs a gauge.
 
         Args:
             gauge: The gauge.
-            claim: What the run counted of it.
+            claim: The devices of the run.
         """
         claims = self._claims.get(gauge, set())
         if any(each.devices for each in tuple(claims) if each is not claim):
@@ -140,7 +141,7 @@ class Registry:
 
     @in_turn
     def needed(self, gauge: Gauge) -> frozenset[str]:
-        """Return the devices of a gauge that runs need; none where nobody needs it.
+        """Return the devices of a gauge that runs need.
 
         Args:
             gauge: The gauge.
@@ -149,7 +150,7 @@ class Registry:
 
 
 def _agree(one: Clock, other: Clock) -> bool:
-    """Tell whether two clocks are the same: only then a device of one name is the same device."""
+    """Return whether two clocks are the same. Only then, devices of one name are the same device."""
     return one is other or (type(one) is SystemClock and type(other) is SystemClock)
 
 
@@ -157,7 +158,7 @@ REGISTRY: Final = Registry()
 
 
 def _forget() -> None:
-    """Begin anew in a forked child, which has none of the threads that read there, and may find any lock held."""
+    """Begin anew in a forked child, which has no reading thread, and in which any lock may be held."""
     REGISTRY.__init__()  # type: ignore[misc]
 
 

@@ -1,4 +1,4 @@
-"""Closing sources, of which any may hang."""
+"""Closes sources, although any of them may hang."""
 
 from collections.abc import Iterable
 from functools import partial
@@ -13,18 +13,18 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 CLOSE_SECONDS: Final = 0.2
-"""How long anybody waits for all sources to let go, in s; one that hangs is left to itself."""
+"""Longest time to wait until all sources are closed, in s. A source that hangs is left to itself."""
 
 
 def let_go(sources: Iterable[EnergySource], threads: Threads) -> None:
-    """Close sources; one that hangs is left to itself.
+    """Close sources. A source that hangs is left to itself.
 
     Args:
         sources: The sources.
-        threads: What starts threads.
+        threads: Starts threads.
     """
     leaving = list(sources)
     if not leaving:
         return
     if not call_once(partial(close_all, leaving), "green_callbacks closer", threads, CLOSE_SECONDS):
-        logger.warning("%s did not let go of its sensor in time, and is left to itself.", name_of(leaving[0]))
+        logger.warning("%s did not close its sensor in time, and is left to itself.", name_of(leaving[0]))

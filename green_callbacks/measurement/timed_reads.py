@@ -18,32 +18,32 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 EDGE_SECONDS: Final = 0.04
-"""How long training waits at an edge for all sensors together, in s; with what else an edge takes, 50 ms."""
+"""Longest time that training waits at an edge for all sensors together, in s. A whole edge then takes 50 ms."""
 SETTLED_SECONDS: Final = 3.0
-"""How long a window waits for a refresh of all counters, in s: the slowest known refresh about once a second."""
+"""Longest time that a window waits for a refresh of all counters, in s. The slowest known ones need a second."""
 LATE: Final = f"no answer within {EDGE_SECONDS * 1e3:.0f} ms"
-"""What a reading says for a reason whose source did not answer in time."""
+"""The reason in a reading whose source did not answer in time."""
 _FIRST_SHARE: Final = 0.6
-"""Part of a wait after which the source at hand is left behind, so that those after it are still read in time."""
+"""Share of a wait after which a hanging source is left behind, so that the next sources are read in time."""
 _QUICK_SECONDS: Final = 0.02
-"""A source that was left behind is waited for again once it has answered within this time, in s."""
+"""Duration of a read, in s, below which a source that was left behind is waited for again."""
 
 _STARVED_SECONDS: Final = 1e-3
-"""A wait that ends this much too late, in s, says that the interpreter or the machine is busy with others."""
+"""Lateness of a wait, in s, which shows that the interpreter or the machine is busy with other work."""
 _PATIENT_SECONDS: Final = 0.5
-"""How much longer is waited then, in s: a hundred turns of the interpreter's 5 ms."""
+"""Additional wait on a busy machine, in s. It is a hundred turns of the interpreter's 5 ms."""
 
 
 class Awaited(Protocol):
-    """A lock that is had once something has been done."""
+    """A lock that can be acquired once some work is done."""
 
     def acquire(self, *, timeout: float) -> bool:
-        """Wait for it; return whether it was had in time."""
+        """Wait for the lock. Return whether it was acquired in time."""
         ...
 
 
 class Answer(NamedTuple):
-    """What a source answered last.
+    """The last answer of a source.
 
     Attributes:
         seconds: Monotonic time at which it was asked, in s.
@@ -55,15 +55,15 @@ class Answer(NamedTuple):
 
 
 class Readers:
-    """Asks every source at an edge, and never waits for one that hangs.
+    """Asks every source at an edge, and never waits for a source that hangs.
 
-    Sources that only look at memory are read on the thread that asks. The others are read on a thread of their own,
-    one after the other. One that does not answer in time is left behind on that thread, and those after it get
-    another. Until it answers again its last answer stands.
+    Sources that answer from memory are read on the calling thread. The others are read on a thread of their own, one
+    after the other. A source that does not answer in time is left behind on that thread, and the sources after it get
+    another thread. Its last answer holds until it answers again.
 
     Args:
         clock: The clock of the run.
-        threads: What starts threads.
+        threads: Starts threads.
     """
 
     def __init__(self, clock: Clock, threads: Threads) -> None:
@@ -80,7 +80,7 @@ class Readers:
         self._trusted: set[EnergySource] = set()
 
     def add(self, sources: Iterable[EnergySource]) -> None:
-        """Take sources that are open."""
+        """Add open sources."""
         added = list(sources)
         self._trusted.update(filter(_is_tested, added))
         self._instant += tuple(source for source in added if _is_instant(source))
@@ -89,7 +89,7 @@ class Readers:
             self._lanes += (self._new_lane(rest),)
 
     def drop(self, source: EnergySource) -> None:
-        """Read a source no more."""
+        """Stop reading a source."""
         self._instant = tuple(each for each in self._instant if each is not source)
         for lane in self._lanes:
             lane.sources = tuple(each for each in lane.sources if each is not source)
@@ -99,9 +99,9 @@ class Readers:
         """Ask every source, and wait for the answers.
 
         Args:
-            seconds_limit: How long to wait for all of them, in s. A source that is known to be slow is asked, and not
-                waited for.
-            settled: Whether to wait for a refresh of each counter.
+            seconds_limit: Longest time to wait for all of them, in s. A source that is known to be slow is asked, but
+                not waited for. Defaults to :data:`EDGE_SECONDS`.
+            settled: Whether to wait for a refresh of each counter. Defaults to False.
         """
         began = time.monotonic()
         asked = self._ask_all(began, settled=settled)
@@ -113,7 +113,7 @@ class Readers:
                 self._go_on_without(lane, done is not None, began + seconds_limit, settled=settled)
 
     def _ask_all(self, began: float, *, settled: bool) -> list[tuple["_Lane", "threading.Lock | None"]]:
-        """Have all lanes read; return those to wait for, each with what can be acquired once it is read."""
+        """Read all lanes. Return the lanes to wait for, each with a lock that is free once it is read."""
         asked = []
         for lane in self._lanes:
             if not settled and began - lane.answered_seconds < lane.lively_seconds and not lane.thread.is_busy:
@@ -130,7 +130,7 @@ class Readers:
         others, unread = self._leave_behind(lane)
         if others is None:
             return
-        # One that hangs since an edge before has kept all the others from being read at this one.
+        # A source that hangs since an earlier edge has kept the others from being read at this edge.
         answered = self._ask(others, unread if was_asked else others.sources, settled=settled)
         if answered is not None:
             answered.acquire(timeout=max(0.0, until - time.monotonic()))
@@ -139,14 +139,14 @@ class Readers:
         """Raise what a source has raised since the last call, if any has.
 
         Raises:
-            Exception: It.
+            Exception: The last failure of a source.
         """
         failure, self._failure = self._failure, None
         if failure is not None:
             raise failure
 
     def refresh_slow(self) -> None:
-        """Ask the sources that are known to be slow, so that their last answer does not grow old."""
+        """Ask the sources that are known to be slow, so that their last answer stays fresh."""
         for lane in self._lanes:
             if lane.is_slow:
                 self._ask(lane, lane.sources, settled=False)
@@ -171,7 +171,7 @@ class Readers:
         return _Lane(sources, thread)
 
     def _ask(self, lane: "_Lane", sources: tuple[EnergySource, ...], *, settled: bool) -> "threading.Lock | None":
-        """Have sources of a lane read; return what can be acquired once they are, None while the lane is busy."""
+        """Read sources of a lane. Return a lock that is free once they are read, or None while the lane is busy."""
         if lane.thread.is_busy:
             return None
         return lane.thread.ask(partial(self._read_lane, lane, sources, settled=settled))
@@ -188,7 +188,7 @@ class Readers:
             lane.is_slow = False
 
     def _leave_behind(self, lane: "_Lane") -> tuple["_Lane | None", tuple[EnergySource, ...]]:
-        """Leave the source at hand on its thread; return a lane for the others, and those of them not yet read."""
+        """Leave a hanging source on its thread. Return a lane for the other sources, and the unread ones among them."""
         late, sources = lane.at, lane.sources
         if late is None or late not in sources:
             return None, ()
@@ -213,8 +213,8 @@ class Readers:
             readings = source.read_settled() if settled else source.read()
             if source not in self._trusted:
                 readings = checked_readings(readings)
-        # A source may be the user's own, or break its promise not to raise: training must not end by that. Nothing is
-        # hidden: it is said once, and the readings of its devices tell the reason until it answers.
+        # A source may be the user's own, or break its promise not to raise, which must not end training. The failure
+        # is logged once, and the readings of its devices hold the reason until it answers.
         except (Exception, SystemExit) as failure:
             self._failure = failure
             if source not in self._failed:
@@ -231,9 +231,9 @@ class _Lane:
         sources: The sources.
         thread: The thread.
         at: The source that is being read, or None between two edges.
-        is_slow: Whether it did not answer in time, so that nobody waits for it.
-        answered_seconds: When all of them had answered last, in monotonic seconds.
-        lively_seconds: How long after that they may be read on the thread that asks, in s.
+        is_slow: Whether a source did not answer in time, so that nobody waits for the lane.
+        answered_seconds: Monotonic time of the last answer of all sources, in s.
+        lively_seconds: Time after that, in s, within which the calling thread may read the sources.
     """
 
     def __init__(self, sources: tuple[EnergySource, ...], thread: CallThread) -> None:
@@ -246,14 +246,14 @@ class _Lane:
 
 
 def name_of(source: EnergySource) -> str:
-    """Return how to call a source in a message, e.g. ``NvmlSource``."""
+    """Return the name of a source in a message, such as ``NvmlSource``."""
     return type(source).__name__
 
 
 def _is_instant(source: EnergySource) -> bool:
-    """Tell whether to read a source on the thread that asks: only if whoever wrote its ``read`` says so.
+    """Return whether a source may be read on the calling thread, because the author of its ``read`` declares it.
 
-    A subclass that reads in its own way does not inherit the promise.
+    A subclass with its own ``read`` does not inherit the declaration.
     """
     if "read" in vars(source):
         return False
@@ -262,22 +262,22 @@ def _is_instant(source: EnergySource) -> bool:
 
 
 def _is_tested(source: EnergySource) -> bool:
-    """Tell whether the readings of a source need not be checked: those of our sensors are, by our tests."""
+    """Return whether the readings of a source need no checks, because tests of this package cover it."""
     return type(source).__module__.startswith(f"{EnergySource.__module__.rpartition('.')[0]}.") and not _is_instant(
         source
     )
 
 
 def _waits(source: EnergySource) -> bool:
-    """Tell whether a source that is read in an instant waits where a settled reading is asked for."""
+    """Return whether a source waits for a settled reading, although its other readings take no time."""
     return type(source).read_settled is not EnergySource.read_settled
 
 
 def comes(done: Awaited, seconds: float) -> bool:
-    """Wait for an answer; longer where it is not the sensor that is late, but this very thread.
+    """Return whether an answer came in time. Waits longer if this thread itself is late.
 
-    Threads of Python wait for one another, and processes for a processor. Where this thread comes back late from a
-    wait, so does the one that reads, and the sensor may have answered long ago.
+    Threads of Python wait for one another, and processes for a processor. If this thread returns late from its wait,
+    the reading thread is late too, although the sensor may have answered long ago.
     """
     until = time.monotonic() + seconds
     if done.acquire(timeout=seconds):

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 Task = Callable[[], object]
-"""What is done once."""
+"""A call that is made once."""
 Period = Callable[[], float | None]
-"""Returns the time from one beginning of a job to the next, in s, or None to end it."""
+"""Returns the interval of a job, in s, or None to end it."""
 
 _RETRY_SECONDS: Final = 2.0
-"""Time, in s, after which a job is done again whose period could not be asked."""
+"""Interval of a job, in s, whose period has raised."""
 
 
 @dataclass(slots=True, eq=False)
@@ -49,13 +49,16 @@ class Lane:
 
     Attributes:
         name: What to call the owner of the tasks in a message.
-        tasks: Tasks to do; the first may be under way.
+        tasks: Tasks to do. The first may be under way.
         jobs: Tasks that are repeated.
         taken: Held by the thread that does a task or a job.
         began: Monotonic time at which the present task or job began, in s, or None between tasks.
         is_jobs_turn: Whether a job comes before the next task.
         is_said: Whether it was reported that the lane hangs.
         runner: The thread that serves the lane, or None while none does.
+
+    >>> Lane("the sink Example").is_done
+    True
     """
 
     name: str

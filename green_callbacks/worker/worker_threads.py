@@ -12,7 +12,7 @@ from green_callbacks.worker.lane import Job, Lane, Period, Runner, Task
 logger = get_logger(__name__)
 
 SLOW_SECONDS: Final = 0.1
-"""Duration, in s, after which a task is left behind on its thread, so that the other lanes go on. By experiment: the
+"""Duration, in s, after which a task is left behind on its thread, so that the other lanes go on. By experiment,
 writes of healthy sinks take less."""
 HUNG_SECONDS: Final = 2.0
 """Duration, in s, after which a task is reported as hanging."""
@@ -21,13 +21,20 @@ _CHECK_SECONDS: Final = 0.1
 
 
 class Worker:
-    """Daemon threads that do tasks and jobs: one, and one more for each lane in which something hangs.
+    """Daemon threads that do tasks and jobs. There is one thread, and one more for each lane that hangs.
 
-    What a task raises is logged, once for each place it comes from, and kept in :attr:`failure`; the thread goes on.
+    An exception of a task is logged, once for each place of origin, and kept in :attr:`failure`. The thread goes on.
 
     Args:
-        name: Name of the threads.
-        threads: What starts them.
+        name: Name of the threads. Defaults to the name of the package.
+        threads: Starts the threads. Defaults to a new object.
+
+    >>> worker, done = Worker(), []
+    >>> worker.submit(lambda: done.append("task"))
+    >>> worker.drain(timeout_seconds=1.0)  # without a thread, drain() does the tasks
+    ()
+    >>> done
+    ['task']
     """
 
     def __init__(self, name: str = "green_callbacks", threads: Threads | None = None) -> None:
@@ -43,22 +50,22 @@ class Worker:
         self._failed: set[tuple[object, ...]] = set()
 
     def lane(self, name: str) -> Lane:
-        """Make a lane; tasks of different lanes do not wait for one another for long.
+        """Make a lane. A task of one lane delays the tasks of others only for a moment.
 
         Args:
-            name: How to call whose tasks they are, in a message.
+            name: Name of the owner of the tasks, for messages.
         """
         lane = Lane(name)
         self._lanes += (lane,)
         return lane
 
     def start(self) -> None:
-        """Start the thread. Where the system does not allow it, :meth:`drain` does the tasks, and jobs are not done."""
+        """Start the thread. If the system allows no thread, :meth:`drain` does the tasks, and jobs are not done."""
         self._general = self._new_runner(None)
 
     @property
     def has_threads(self) -> bool:
-        """Whether the system let a thread be started."""
+        """Whether the system allowed a thread."""
         return bool(self._runners)
 
     @property
@@ -68,24 +75,24 @@ class Worker:
         return any(runner.thread is current for runner in self._runners)
 
     def submit(self, task: Task, lane: Lane | None = None) -> None:
-        """Have a task done after all that were submitted before it to the same lane; returns at once.
+        """Queue a task behind the earlier tasks of its lane. Returns at once.
 
         Args:
-            task: What to do.
-            lane: Whose task it is.
+            task: The task.
+            lane: Its lane. Defaults to the lane of background tasks.
         """
         lane = lane or self._others
         lane.tasks.append(task)
         self._wake(lane)
 
     def every(self, period: Period, task: Task, lane: Lane | None = None, *, at_once: bool = False) -> None:
-        """Have a task done again and again.
+        """Repeat a task.
 
         Args:
-            period: Tells the time from one beginning to the next, in s; asked anew each time. None ends it.
-            task: What to do.
-            lane: Whose task it is.
-            at_once: Whether the first time is now rather than after one period.
+            period: Returns the interval between two beginnings, in s. It is asked every time. None ends the job.
+            task: The task.
+            lane: Its lane. Defaults to the lane of background tasks.
+            at_once: Whether to begin now rather than after one interval. Defaults to False.
         """
         lane = lane or self._others
         seconds = period()
@@ -94,7 +101,7 @@ class Worker:
             self._wake(lane)
 
     def look(self) -> None:
-        """Leave behind what is slow, and say once of each lane that it hangs; called now and then on another thread."""
+        """Leave slow tasks behind, and warn once of each lane that hangs. Called every second on another thread."""
         for lane in self._lanes:
             seconds = lane.hung_seconds()
             runner = lane.runner
@@ -107,8 +114,8 @@ class Worker:
             if seconds >= HUNG_SECONDS and not lane.is_said:
                 lane.is_said = True
                 logger.warning(
-                    "%s has not come back for %.0f s. Training, the ledger and everything else go on without it; "
-                    "what it was told waits until it does.",
+                    "%s has not come back for %.0f s. Training, the ledger and everything else go on without it. "
+                    "Its tasks wait until it does.",
                     _capitalized(lane.name),
                     seconds,
                 )
@@ -116,13 +123,13 @@ class Worker:
     def drain(self, timeout_seconds: float) -> tuple[Lane, ...]:
         """Wait until every submitted task is done.
 
-        On a thread of the worker, or where there is none, the tasks are done here.
+        On a thread of the worker, or without threads, the calling thread does the tasks.
 
         Args:
-            timeout_seconds: How long to wait at most, in s.
+            timeout_seconds: Longest time to wait, in s.
 
         Returns:
-            The lanes of which tasks are not done in time, or none if all are.
+            The lanes whose tasks are not done in time.
         """
         deadline = time.monotonic() + timeout_seconds
         if self.is_current or not self._runners:
@@ -137,7 +144,7 @@ class Worker:
             self.look()
 
     def raise_failure(self) -> None:
-        """Raise what a task has raised since the last call, if any has.
+        """Raise the last exception of a task since the last call, if there is one.
 
         Raises:
             Exception: The last failure of a task.
@@ -147,10 +154,10 @@ class Worker:
             raise failure
 
     def stop(self, timeout_seconds: float) -> None:
-        """End the threads and the jobs. A lane whose task hangs goes on until its tasks are done; the others end.
+        """End the threads and the jobs. A lane that hangs goes on until its tasks are done.
 
         Args:
-            timeout_seconds: How long to wait for the threads that do not hang, in s.
+            timeout_seconds: Longest time to wait for the other threads, in s.
         """
         deadline = time.monotonic() + timeout_seconds
         for lane in self._lanes:
@@ -193,7 +200,7 @@ class Worker:
             runner.bell.acquire(timeout=self._seconds_until_due(lanes))
 
     def _work(self, lane: Lane, runner: Runner) -> bool:
-        """Do one thing of a lane that is due, unless another thread is at it; return whether there was one."""
+        """Do one task or job of a lane, unless another thread serves it. Return whether there was one."""
         if lane.runner is not None and lane.runner is not runner:
             return False
         if not lane.taken.acquire(blocking=False):
@@ -207,7 +214,7 @@ class Worker:
             lane.taken.release()
 
     def _do_here(self, lane: Lane) -> None:
-        """Do all tasks of a lane on this thread, unless another thread is at it."""
+        """Do all tasks of a lane on this thread, unless another thread serves it."""
         while lane.tasks and lane.taken.acquire(blocking=False):
             try:
                 self._do_task(lane)
@@ -215,7 +222,7 @@ class Worker:
                 lane.taken.release()
 
     def _do_next(self, lane: Lane) -> bool:
-        """Do a job or a task: in turn, so that neither waits for ever for the other."""
+        """Do a job or a task. They take turns, so that neither waits for ever."""
         lane.is_jobs_turn = not lane.is_jobs_turn
         job = lane.due_job() if lane.is_jobs_turn or not lane.tasks else None
         if job is not None:
@@ -237,8 +244,8 @@ class Worker:
         lane.began = time.monotonic()
         try:
             task()
-        # Sinks, sensors and providers are other people's code: whatever they raise must not end the thread that serves
-        # the others. Nothing is hidden: it is logged, and raised where the user asked for that.
+        # Sinks, sensors and providers are other people's code. No exception of theirs may end the thread that serves
+        # the others. It is logged, and raised in strict mode.
         except (Exception, SystemExit) as failure:  # noqa: BLE001
             self._report(failure)
         finally:
@@ -248,12 +255,12 @@ class Worker:
         place = tuple((frame.f_code, line) for frame, line in traceback.walk_tb(failure.__traceback__))
         if place not in self._failed:
             self._failed.add(place)
-            logger.error("A background task failed; training goes on without it.", exc_info=failure)
+            logger.error("A background task failed. Training goes on without it.", exc_info=failure)
         self.failure = failure
 
     @staticmethod
     def _is_doing(lane: Lane) -> bool:
-        """Tell whether this very thread is in a task of a lane, and so cannot wait for it."""
+        """Return whether this thread does a task of a lane, and so cannot wait for the lane."""
         return lane.runner is not None and lane.runner.thread is threading.current_thread()
 
     def _seconds_until_due(self, lanes: tuple[Lane, ...]) -> float:

@@ -7,7 +7,7 @@ import pytest
 from support.runs import WATTS, ListSink, scripted, train
 
 from green_callbacks import read_ledger
-from green_callbacks.accountant import run as run_module
+from green_callbacks.accountant.run import run as run_module
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import PowerSteps, ScriptedSource
 

@@ -352,7 +352,7 @@ def test_a_budget_that_is_overspent_without_any_epoch_is_said_at_the_end(scripte
 
 
 def test_a_budget_that_is_overspent_without_any_epoch_is_said_with_the_next_heartbeat(scripted, caplog, monkeypatch):
-    monkeypatch.setattr("green_callbacks.accountant.run.HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr("green_callbacks.accountant.run.run.HEARTBEAT_SECONDS", 0.05)
     accountant, clock = scripted(policies=[CarbonBudget("1 g")])
     accountant.start()
     clock.advance(3600.0)
@@ -431,7 +431,7 @@ def test_of_two_loops_that_take_turns_on_one_thread_the_later_is_measured(script
 def test_a_loop_that_does_not_ask_whether_to_stop_is_told(scripted, caplog):
     accountant, clock = scripted(policies=[lambda *_: "It is enough."])
     train(accountant, clock, range(3))
-    said = said_once(caplog, accountant, "Epoch 1 begins although the run was to stop: It is enough.")
+    said = said_once(caplog, accountant, "Epoch 1 begins although the run was to stop. It is enough.")
     assert "accountant.stop_reason" in said
 
 
@@ -472,7 +472,7 @@ def test_a_policy_that_fails_is_repeated_by_the_summary(scripted, caplog):
 
     accountant, clock = scripted(policies=[divide], sinks=[Summary(lines.append)])
     train(accountant, clock, range(2))
-    said = said_once(caplog, accountant, "The policy divide failed; training goes on without it.")
+    said = said_once(caplog, accountant, "The policy divide failed. Training goes on without it.")
     assert "ZeroDivisionError" in said
     assert "Note" in lines[0]
     assert "The policy divide failed" in lines[0]

@@ -95,7 +95,7 @@ def test_phases_outside_epochs_are_named_too():
 def test_a_phase_that_there_is_not_is_refused():
     accountant, _ = scripted()
     accountant.start()
-    with pytest.raises(ConfigurationError, match="no phase 'dreaming'; there are train, validation"):
+    with pytest.raises(ConfigurationError, match=r"no phase 'dreaming'\. The phases are train, validation"):
         accountant.phase("dreaming")
     accountant.close()
 

@@ -9,10 +9,10 @@ from torture.trial import Interrupted, accountant_of, our_threads, problems_afte
 from green_callbacks import EnergyAccountant, History
 
 FILES = (
-    "accountant/run.py",
-    "accountant/run_closing.py",
-    "accountant/run_epochs.py",
-    "accountant/record_keeping.py",
+    "accountant/run/run.py",
+    "accountant/run/closing.py",
+    "accountant/run/epochs.py",
+    "accountant/run/record_keeping.py",
     "accountant/energy/edges.py",
     "accountant/energy/timeline.py",
     "accountant/energy/open_interval.py",

@@ -34,7 +34,7 @@ class Slow(Sink):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr("green_callbacks.accountant.run.WATCH_SECONDS", 1e-3)
+    monkeypatch.setattr("green_callbacks.accountant.run.run.WATCH_SECONDS", 1e-3)
 
 
 @pytest.fixture

@@ -445,7 +445,7 @@ def test_a_loop_that_has_nothing_left_to_do_says_so(caplog):
                 train(accountant, clock)
     assert len(accountant.history) == 3
     (said,) = accountant.close().notices
-    assert said.startswith("epochs(3) has nothing left to do: 3 epochs are recorded.")
+    assert said.startswith("epochs(3) has nothing left to do, because 3 epochs are recorded.")
     assert said in caplog.messages
 
 

@@ -148,7 +148,7 @@ def test_a_sensor_that_never_answers_at_the_start_is_named_as_missing_from_the_r
         (record,) = train(accountant, clock, [0])
         gate.set()
     assert record.energy_joules == pytest.approx(WATTS * 10)
-    assert "Silent has told of no device at the start" in caplog.text
+    assert "Silent has reported no device at the start" in caplog.text
 
 
 def test_a_driver_that_is_slow_costs_an_edge_50_ms_at_most_from_the_second_slow_call_on():

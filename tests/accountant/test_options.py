@@ -28,7 +28,7 @@ SHARED = ScriptedSource()
         ({"sources": ScriptedSource()}, r"sources= takes a list, not .*\. Write sources=\[NvmlSource"),
         ({"sources": ["gpu:0"]}, "sources= takes a list of EnergySource objects"),
         ({"sinks": ListSink()}, r"sinks= takes a list, not .*\. Write sinks=\[TensorBoardSink"),
-        ({"sinks": [ListSink]}, r"class ListSink: pass an object of it, ListSink\(\.\.\.\)"),
+        ({"sinks": [ListSink]}, r"class ListSink. Pass an object of it, ListSink\(\.\.\.\)"),
         ({"ledger": True}, "ledger= takes the path of a file, or False"),
         ({"ledger": ""}, "ledger= takes the path of a file, or False"),
         ({"ledger": b"run.jsonl"}, "not a value of type bytes"),
@@ -51,9 +51,9 @@ SHARED = ScriptedSource()
         ({"policies": [3.5]}, r"such as CarbonBudget\('500 g'\)"),
         ({"policies": ["500 g"]}, "'500 g' is no policy"),
         ({"policies": [lambda history: True]}, "plain function of two arguments, the history and the plan"),
-        ({"policies": {CarbonBudget("1 kg")}}, r"write policies=\[CarbonBudget"),
+        ({"policies": {CarbonBudget("1 kg")}}, r"Write policies=\[CarbonBudget"),
         ({"policies": False}, r"or policies=\[\] for none"),
-        ({"sources": [NvmlSource]}, r"class NvmlSource: pass an object of it, NvmlSource\("),
+        ({"sources": [NvmlSource]}, r"class NvmlSource. Pass an object of it, NvmlSource\("),
         ({"sources": ""}, r"sources= takes a list, not ''"),
         ({"sources": [SHARED, SHARED]}, "the same object twice"),
         ({"sinks": ["tensorboard"]}, r"such as TensorBoardSink\(\), not 'tensorboard'"),
@@ -123,7 +123,7 @@ def test_a_ledger_that_cannot_be_a_file_is_refused_at_construction(tmp_path):
     with pytest.raises(ConfigurationError, match="names the folder"):
         EnergyAccountant(ledger="not-there-yet/")
     (tmp_path / "notes.txt").write_text("dear diary")
-    with pytest.raises(ConfigurationError, match="which is a file itself: name a folder"):
+    with pytest.raises(ConfigurationError, match=r"which is a file itself\. Name a folder"):
         EnergyAccountant(ledger=tmp_path / "notes.txt" / "runs" / "a.jsonl")
 
 
@@ -166,9 +166,9 @@ def test_a_figure_that_was_looked_up_is_an_intensity():
 
 PARTS = [
     (lambda: CarbonBudget("1,5 kg"), r"as in 1\.5, not a comma"),
-    (lambda: CarbonBudget("500"), "write a number and one of"),
-    (lambda: CarbonBudget("500 grams"), "write a number and one of"),
-    (lambda: CarbonBudget("5 kWh/h"), "write a number and one of"),
+    (lambda: CarbonBudget("500"), "Write a number and one of"),
+    (lambda: CarbonBudget("500 grams"), "Write a number and one of"),
+    (lambda: CarbonBudget("5 kWh/h"), "Write a number and one of"),
     (lambda: CarbonBudget("1e400 g"), "above 0, and finite"),
     (lambda: CarbonBudget(budget=True), "budget is True: write a number"),
     (lambda: CarbonBudget(Path("500 g")), "budget is a value of type PosixPath: write a number"),

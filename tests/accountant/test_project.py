@@ -5,10 +5,11 @@ import pytest
 from support.runs import scripted, train
 
 from green_callbacks import CarbonBudget
-from green_callbacks.accountant.beginning.project_spending import ledgers_of, with_project_spending
+from green_callbacks.accountant.beginning.project_spending import with_project_spending
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.ledger import read_ledger
+from green_callbacks.ledger.project_ledgers import ledgers_of
 from green_callbacks.policies import as_policy
 
 EPOCH_KG = 3000 / 3.6e6  # 10 s at 300 W and 1000 gCO2e/kWh

@@ -8,7 +8,7 @@ from support.thread_ranks import ThreadRanks, on_ranks
 
 from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
 from green_callbacks.accountant import OneRank
-from green_callbacks.accountant import ranks as ranks_module
+from green_callbacks.accountant.energy import device_slots
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import BudgetSpentError
@@ -61,7 +61,7 @@ def test_a_gpu_that_two_ranks_share_counts_once():
 def test_hosts_are_told_apart_also_by_the_same_name(names, monkeypatch):
     here = threading.local()
     monkeypatch.setattr(
-        ranks_module, "_host", lambda: {"id": f"{here.rank}0000000-boot", "name": names[here.rank]}, raising=True
+        device_slots, "_host", lambda: {"id": f"{here.rank}0000000-boot", "name": names[here.rank]}, raising=True
     )
 
     def body(ranks):
@@ -77,7 +77,7 @@ def test_hosts_are_told_apart_also_by_the_same_name(names, monkeypatch):
 
 
 def test_a_host_without_a_boot_id_is_known_by_its_name(monkeypatch):
-    monkeypatch.setattr(ranks_module, "_BOOT_ID", Path("/nonexistent"))
+    monkeypatch.setattr(device_slots, "_BOOT_ID", Path("/nonexistent"))
     slots = DeviceSlots(OneRank(), {"gpu:0": ("gpu", ())})
     assert slots.owned == {"gpu:0"}
     assert OneRank().gather("x") == ["x"]
@@ -264,7 +264,7 @@ def test_accountants_of_threads_do_not_disturb_one_another():
 
 
 def test_what_becomes_known_of_a_device_of_another_rank_while_the_run_goes_on_stands_in_the_record():
-    slot = ranks_module.DeviceSlot("gpu:0", "gpu:0", 1, "gpu", ("shared",), DeviceInfo())
+    slot = device_slots.DeviceSlot("gpu:0", "gpu:0", 1, "gpu", ("shared",), DeviceInfo())
     there = DeviceEnergy(5.0, "gpu", "counter", 1.0, 4.0, 6.0, 0.5, 0.05, ("shared", "counter_frozen", "reset"))
-    here = ranks_module._device(slot, ranks_module._numbers(there, 1.0), 1.0)
+    here = device_slots._device(slot, device_slots._numbers(there, 1.0), 1.0)
     assert here == there._replace(flags=("shared", "reset", "counter_frozen"))

@@ -99,7 +99,7 @@ def test_both_runs_say_that_they_share_and_neither_is_closed(trainers, clock, ca
     assert second.is_live
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == 2
-    assert all("divided between them in equal parts" in each for each in said)
+    assert all("divided in equal parts" in each for each in said)
     for accountant, trainer in ((first, trainers[0]), (second, trainers[1])):
         (notice,) = trainer.do(accountant.close).notices
         assert notice.startswith(f"Run {accountant.run_id} shares scripted:0 with another run")
@@ -113,7 +113,7 @@ def test_one_accountant_for_two_trainings_at_the_same_time_says_so(trainers, clo
     assert accountant._state.notices.texts == ()
     trainers[1].do(accountant.start)
     (notice,) = trainers[1].do(accountant.close).notices
-    assert "takes both for one" in notice
+    assert "the epochs of both are mixed" in notice
 
 
 class Script:
@@ -341,7 +341,7 @@ def test_a_run_whose_thread_has_ended_is_closed_by_the_next(trainers, clock, cap
 
 
 def test_a_run_whose_thread_ends_meanwhile_does_not_take_part_for_long(trainers, clock, monkeypatch, caplog):
-    monkeypatch.setattr("green_callbacks.accountant.run.WATCH_SECONDS", 0.01)
+    monkeypatch.setattr("green_callbacks.accountant.run.run.WATCH_SECONDS", 0.01)
     dead, _ = scripted(clock)
     new, _ = scripted(clock)
     gate = threading.Event()

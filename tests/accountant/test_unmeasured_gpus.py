@@ -230,7 +230,7 @@ class TestFound:
         assert what_counts(run.devices) == ONLY_CPU
 
     def test_it_is_said_in_an_epoch_that_does_not_end(self, torch, said, monkeypatch):
-        monkeypatch.setattr("green_callbacks.accountant.run.GPU_CHECK_SECONDS", 0.01)
+        monkeypatch.setattr("green_callbacks.accountant.run.run.GPU_CHECK_SECONDS", 0.01)
         accountant, _ = accountant_of()
         with accountant:
             accountant.begin_epoch(0)
@@ -270,7 +270,7 @@ class TestLost:
         assert what_counts(run.devices) == "This leaves out a GPU for 50% of the time: it did not answer."
         assert said() == []  # its source has warned
         (sentence,) = run.notices
-        assert sentence.startswith("gpu:0 did not answer in epoch 1;")
+        assert sentence.startswith("gpu:0 did not answer in epoch 1.")
 
 
 class TestRanks:

@@ -81,7 +81,7 @@ def test_a_misspelt_variable_is_said_with_the_nearest(monkeypatch, caplog):
     monkeypatch.setenv("GREEN_CALLBACKS_LOCATON", "DE")
     monkeypatch.setenv("GREEN_CALLBACKS_XYZZY", "1")
     run = EnergyAccountant(**QUIET).close()
-    assert "GREEN_CALLBACKS_LOCATON is unknown to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
+    assert "GREEN_CALLBACKS_LOCATON is unknown to this version. Did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
     assert len(run.notices) == 2
 
 
@@ -90,7 +90,7 @@ def test_a_variable_that_does_not_quite_begin_as_ours_is_said(name, monkeypatch,
     monkeypatch.setenv(name, "DE")
     monkeypatch.setenv("GREENHOUSE_LOCATION", "Kew")
     run = EnergyAccountant(**QUIET).close()
-    assert f"{name} is unknown to this version; did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
+    assert f"{name} is unknown to this version. Did you mean GREEN_CALLBACKS_LOCATION?" in caplog.text
     assert len(run.notices) == 1
 
 

@@ -71,7 +71,7 @@ def test_a_policy_that_fails_ends_nothing_and_is_logged_once(policy, caplog):
     with accountant:
         done = [(epoch, clock.advance(1)) for epoch in accountant.epochs(5)]
     assert len(done) == 2
-    assert len([r for r in caplog.records if "failed; training goes on without it" in r.message]) == 1
+    assert len([r for r in caplog.records if "failed. Training goes on without it" in r.message]) == 1
 
 
 @pytest.mark.parametrize(("policy", "error"), [(divide, ZeroDivisionError), (BadPolicy(), TypeError)])

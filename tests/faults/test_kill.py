@@ -18,7 +18,7 @@ WATTS = 300.0
 PRELUDE = """
     import json, os, signal, sys, time
     from green_callbacks import EnergyAccountant
-    from green_callbacks.accountant import run
+    from green_callbacks.accountant.run import run
     from green_callbacks.clock import ScriptedClock
     from green_callbacks.sources import ScriptedSource
 

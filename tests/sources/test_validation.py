@@ -145,7 +145,7 @@ def test_one_device_that_is_wrong_costs_no_other():
     ids=["none", "number", "text", "list", "reading", "of none", "of numbers", "of hostile"],
 )
 def test_what_is_no_mapping_of_readings_is_refused_with_the_remedy(junk):
-    with pytest.raises(TypeError, match=r"read\(\) returned .*: return a"):
+    with pytest.raises(TypeError, match=r"read\(\) returned .*\. Return a"):
         checked_readings(junk)
 
 

@@ -12,9 +12,9 @@ from green_callbacks._frameworks.common.front_files import FrontFiles
 from green_callbacks._frameworks.keras.keras_only import OnlyKeras3
 from green_callbacks._frameworks.keras.monitor import EmissionsMonitor, fitting
 from green_callbacks.accountant import EnergyAccountant
-from green_callbacks.accountant.beginning.project_spending import FOLDER
 from green_callbacks.analysis import FrontPoint
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.metrics import Mode
 from green_callbacks.text import plain_name
 

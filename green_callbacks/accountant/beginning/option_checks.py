@@ -181,8 +181,8 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
         nearest = difflib.get_close_matches(name.upper(), _VARIABLES, n=1, cutoff=0.7 if is_ours else 0.9)
         if not is_ours and not nearest:
             continue  # of somebody else
-        hint = f"did you mean {nearest[0]}?" if nearest else f"there are {', '.join(_VARIABLES)}."
-        found[name] = f"The variable {described(name)[1:-1]} is unknown to this version; {hint}"
+        hint = f"Did you mean {nearest[0]}?" if nearest else f"The variables are {', '.join(_VARIABLES)}."
+        found[name] = f"The variable {described(name)[1:-1]} is unknown to this version. {hint}"
     return found
 
 

@@ -7,11 +7,9 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.ledger.project_ledgers import FOLDER, identity_of, ledgers_of
+from green_callbacks.ledger.project_ledgers import identity_of, ledgers_of
 from green_callbacks.ledger.project_totals import closings_of
 from green_callbacks.policies import Policy, SharedBudget
-
-__all__ = ["FOLDER", "ledgers_of", "with_project_spending"]
 
 
 def with_project_spending(

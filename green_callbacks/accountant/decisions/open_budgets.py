@@ -22,7 +22,7 @@ class OpenBudgets:
 
     Args:
         budgets: The policies that can be asked inside epochs.
-        plan: What is known ahead. It may be replaced later.
+        plan: The plan. It may be replaced later.
         history: All records of the run. It grows.
         notices: Receives the warnings.
         ability: Says which policies cannot act.

@@ -25,7 +25,7 @@ class OpenEpoch:
         clock: The clock of the run.
         at_edge: Makes an edge on the training thread.
         on_spent: Stops the training through the framework, or None if the framework cannot be told.
-        guarded: Calls ``on_spent``, and survives what it raises.
+        guarded: Calls ``on_spent``, and survives its exceptions.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -
     """
     notices.say(
         key,
-        "%s failed; training goes on without it. It raised %s: %s",
+        "%s failed. Training goes on without it. It raised %s: %s",
         title_of(policy),
         type(failure).__name__,
         failure,
@@ -61,7 +61,7 @@ class PolicyAbility:
         """Whether nothing is measured from the start, which is said once and for all."""
 
     def at_start(self, plan: Plan, intensity: Intensity, *, is_measured: bool) -> None:
-        """Warn of what is known before the first epoch.
+        """Warn of reasons that are known before the first epoch.
 
         Args:
             plan: The plan.
@@ -74,8 +74,8 @@ class PolicyAbility:
         elif self._counting:
             self._notices.say(
                 "nothing measured",
-                "Nothing is measured in this run, so %s cannot act. `green-callbacks doctor` says what is missing; "
-                "or name what measures with sources=[…].",
+                "Nothing is measured in this run, so %s cannot act. `green-callbacks doctor` shows the missing "
+                "sensors. Or name a source with sources=[…].",
                 _listed(self._counting),
             )
         self._doubt(intensity.g_per_kwh)
@@ -130,7 +130,8 @@ class PolicyAbility:
         if not self.is_blind:
             self._notices.say(
                 "unmeasured",
-                "Nothing was measured in the last %s, so %s cannot act. `green-callbacks doctor` says what is missing.",
+                "Nothing was measured in the last %s, so %s cannot act. `green-callbacks doctor` shows the missing "
+                "sensors.",
                 format_duration(seconds),
                 _listed(self._budgets),
             )
@@ -175,7 +176,7 @@ class PolicyAbility:
         if stop_reason is not None:
             self._notices.say(
                 "goes on",
-                "Epoch %d begins although the run was to stop: %s Leave the loop when accountant.stop_reason is not "
+                "Epoch %d begins although the run was to stop. %s Leave the loop when accountant.stop_reason is not "
                 "None, or loop over accountant.epochs(n), which ends by itself.",
                 epoch,
                 stop_reason,
@@ -197,25 +198,20 @@ class PolicyAbility:
             )
 
     def _look_for_gaps(self, record: EpochRecord) -> None:
-        most_seconds = max(record.duration_seconds / 2, _LONG_GAP_SECONDS)
-        silent = [
-            name
-            for name, device in record.devices.items()
-            if UNMEASURED not in device.flags and (device.joules is None or device.gap_seconds > most_seconds)
-        ]
+        silent = _silent_devices(record)
         if record.facility_kwh is None:
             self._notices.say(
                 "unmeasured",
-                "The energy of epoch %s was not measured, so %s cannot count it. `green-callbacks doctor` says what "
-                "is missing.",
+                "The energy of epoch %s was not measured, so %s cannot count it. `green-callbacks doctor` shows the "
+                "missing sensors.",
                 record.epoch,
                 _listed(self._counting),
             )
         elif not record.facility_kwh and record.duration_seconds > _LONG_GAP_SECONDS:
             self._notices.say(
                 "no energy",
-                "No energy at all was measured in epoch %s: the sensors show 0 W, so %s cannot act. `green-callbacks "
-                "doctor` says what they show.",
+                "No energy at all was measured in epoch %s, where the sensors show 0 W, so %s cannot act. "
+                "`green-callbacks doctor` shows the sensors.",
                 record.epoch,
                 _listed(self._counting),
             )
@@ -223,7 +219,7 @@ class PolicyAbility:
             self._notices.say(
                 "partly unmeasured",
                 "%s was not measured for most of epoch %s, so %s counts less than was used. `green-callbacks doctor` "
-                "says what is missing.",
+                "shows the missing sensors.",
                 ", ".join(silent),
                 record.epoch,
                 _listed(self._counting),
@@ -248,6 +244,16 @@ class PolicyAbility:
             "Go through accountant.steps(batches), or call end_step() after each step and end_part() when it says so.",
             where,
         )
+
+
+def _silent_devices(record: EpochRecord) -> list[str]:
+    """Return the devices that did not answer for most of a record."""
+    most_seconds = max(record.duration_seconds / 2, _LONG_GAP_SECONDS)
+    return [
+        name
+        for name, device in record.devices.items()
+        if UNMEASURED not in device.flags and (device.joules is None or device.gap_seconds > most_seconds)
+    ]
 
 
 def _listed(policies: Sequence[Policy]) -> str:

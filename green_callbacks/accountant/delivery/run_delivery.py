@@ -109,9 +109,9 @@ class Delivery:
             beat_seconds: Its interval, in s.
             watch: Called every second. It must not wait either. Defaults to nothing.
         """
-        self.worker.start()
         self._pulse = Pulse((self._look, watch), beat, beat_seconds)
         self._pulse.start(self._threads)
+        self.worker.start()  # after the pulse, because a task of the worker may stop both
 
     def record(self, number: int, record: EpochRecord) -> None:
         """Hand a record to the ledger.

@@ -14,7 +14,7 @@ SHARED_EDGE_SECONDS: Final = 1e-3
 """Time, in s, below which two edges are one. No sensor could tell them apart, and every reading costs time."""
 
 MakeRows = Callable[[Sequence[tuple[OpenInterval, Lap]]], Sequence[EpochRecord]]
-"""Makes the records of intervals and of what they used."""
+"""Makes the records of intervals and of their laps."""
 
 
 class Opened(NamedTuple):

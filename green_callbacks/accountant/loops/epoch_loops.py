@@ -12,7 +12,7 @@ from green_callbacks.records import Plan
 
 if TYPE_CHECKING:
     from green_callbacks.accountant.energy_accountant import EnergyAccountant
-    from green_callbacks.accountant.run import Run
+    from green_callbacks.accountant.run.run import Run
 
 Batch = TypeVar("Batch")
 
@@ -70,8 +70,8 @@ def _epochs_to_do(accountant: "EnergyAccountant", run_of: Callable[[], "Run | No
     if not to_do:
         accountant.warn(
             "no epochs",
-            "epochs(%d) has nothing left to do: %d epochs are recorded. Ask for more, or make a new accountant for "
-            "another training.",
+            "epochs(%d) has nothing left to do, because %d epochs are recorded. Ask for more, or make a new accountant "
+            "for another training.",
             to_do.stop,
             to_do.start,
         )

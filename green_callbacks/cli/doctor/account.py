@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.accountant.beginning.option_checks import DISABLE_VARIABLE, is_set
-from green_callbacks.accountant.beginning.project_spending import FOLDER
 from green_callbacks.carbon import TOKEN_VARIABLE, resolve_intensity, resolve_pue
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
 from green_callbacks.carbon.pue import PUE_VARIABLE
 from green_callbacks.cli.doctor.finding import Finding
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.text.wording import intensity_range, place, significant
 
 _VARIABLES: Final = {

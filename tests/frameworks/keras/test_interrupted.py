@@ -126,7 +126,7 @@ def test_a_fit_that_dies_with_its_thread_ends_too(fit, monitor_of):
 
 
 def test_a_fit_that_goes_on_is_left_alone(fit, monitor_of, monkeypatch):
-    monkeypatch.setattr("green_callbacks.accountant.run.WATCH_SECONDS", 1e-4)
+    monkeypatch.setattr("green_callbacks.accountant.run.run.WATCH_SECONDS", 1e-4)
     monitor = monitor_of()
     fit(monitor, epochs=4)
 

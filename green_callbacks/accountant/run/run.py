@@ -12,10 +12,10 @@ from green_callbacks.accountant.beginning.resume import RunState
 from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.energy.edges import Edges
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
-from green_callbacks.accountant.later_knowledge import LaterKnowledge
-from green_callbacks.accountant.live_runs import LIVE_RUNS
-from green_callbacks.accountant.run_closing import RunClosing
-from green_callbacks.accountant.run_epochs import RunEpochs
+from green_callbacks.accountant.run.closing import RunClosing
+from green_callbacks.accountant.run.epochs import RunEpochs
+from green_callbacks.accountant.run.later_knowledge import LaterKnowledge
+from green_callbacks.accountant.run.live_runs import LIVE_RUNS
 from green_callbacks.analysis.totals import totals
 from green_callbacks.ledger import RunLedger
 from green_callbacks.meter import EnergyMeter
@@ -101,12 +101,12 @@ class Run:
             delivery.every(GPU_CHECK_SECONDS, measurement.gpus.look, "the look for GPUs")
         close_orphans = partial(LIVE_RUNS.close_orphans, self)
         delivery.every(WATCH_SECONDS, close_orphans, "the look at the other runs of this process")
-        delivery.start(self._beat, HEARTBEAT_SECONDS, self._watch)
         LIVE_RUNS.add(self)
         LIVE_RUNS.say_shared(self)
         atexit.register(self.close, together=False)
         self.board.announce()
         delivery.settle()
+        delivery.start(self._beat, HEARTBEAT_SECONDS, self._watch)  # last, because the worker may close the run
 
     @property
     def ledger(self) -> RunLedger | None:
