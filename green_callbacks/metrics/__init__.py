@@ -1,4 +1,4 @@
-"""Metrics of a model: the direction in which each one improves, and the metric that represents quality.
+"""Metrics of a model, the direction in which each metric improves, and the metric that represents quality.
 
 Example:
     >>> from green_callbacks.metrics import Direction, Mode

@@ -28,7 +28,7 @@ def quality_metric(monitor: str | None, names: Iterable[str]) -> str | None:
 
 
 def improves(metric: str, monitor: str | None, mode: str) -> Direction:
-    """Return the direction in which a metric improves: as declared, or else by its name.
+    """Return the direction in which a metric improves, as declared or else by its name.
 
     Args:
         metric: Key of the metric.

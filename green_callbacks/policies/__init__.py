@@ -1,4 +1,12 @@
-"""When to stop: pure functions of the history and the plan."""
+"""Policies, which decide when a run stops. They are pure functions of the history and the plan.
+
+Example:
+    >>> from green_callbacks.policies import CarbonBudget, Decision, MarginalGain, as_policy
+    >>> policies = [CarbonBudget("500 g"), MarginalGain("val_acc")]
+    >>> five_epochs: Decision = lambda history, plan: history.finished_epochs >= 5
+    >>> as_policy(five_epochs).title
+    'The policy <lambda>'
+"""
 
 from green_callbacks.policies.base import Budget, Left, Policy, SharedBudget
 from green_callbacks.policies.carbon_budget import CarbonBudget

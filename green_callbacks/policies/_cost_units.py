@@ -1,4 +1,4 @@
-"""What the costs of a run are counted by, and how many of them are to come."""
+"""The units by which costs are counted, and the number of units that remain in the plan."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,22 +11,22 @@ from green_callbacks.policies._repeated_epochs import cost, costs, lost_rows
 from green_callbacks.records import History, Plan
 
 _FEWEST: Final = 3
-"""The first is not counted, and one alone says nothing of its scatter."""
+"""Fewest ends of epochs or parts for a forecast. The first is not counted, and a single cost has no scatter."""
 
 
 @dataclass(frozen=True, slots=True)
-class Laps:
-    """What costs are counted by: epochs, or their parts as long as too few epochs have ended.
+class CostUnits:
+    """The units by which costs are counted. These are epochs, or parts of epochs until enough epochs have ended.
 
     Attributes:
-        lost: Rows of epochs that are done again.
-        end: The last row of the history.
-        rows: Rows at which the last of them ended, one more than are counted.
-        done: How many epochs, or parts, were done.
-        ahead: How many of them are to come.
-        each: How many epochs one of them stands for: more than one where not every epoch is recorded.
-        share: The share of the plan that is done.
-        are_epochs: Whether they are epochs.
+        lost: Rows of epochs that were repeated.
+        end: Last row of the history.
+        rows: Rows at which the last units ended. One more than the number of counted units.
+        done: Number of epochs or parts that are done.
+        ahead: Number of units that remain.
+        each: Number of epochs per unit. More than one if not every epoch is recorded.
+        share: Share of the plan that is done.
+        are_epochs: Whether the units are epochs.
     """
 
     lost: Sequence[int]
@@ -40,7 +40,7 @@ class Laps:
 
     @classmethod
     def of(cls, history: History, plan: Plan) -> Self | None:
-        """Take the epochs, or else the parts, that have ended; None where there are too few, or no plan."""
+        """Take the last epochs, or else the last parts. None if there are too few, or if nothing is planned."""
         epochs, lost = history.last_epochs(LAST + 1), lost_rows(history)
         are_epochs = len(epochs) >= _FEWEST
         rows = epochs if are_epochs else _last_parts(history)
@@ -62,24 +62,32 @@ class Laps:
 
     @property
     def planned(self) -> float:
-        """Number of epochs, or parts, of the whole plan."""
+        """Number of epochs or parts in the whole plan."""
         return self.done + self.ahead * self.each
 
     def after(self, count: float) -> float:
-        """Return how many epochs, or parts, are done after some more of what is counted."""
+        """Return the number of epochs or parts that are done after some more units."""
         return self.done + _whole(count) * self.each
 
     def share_at(self, count: float) -> float:
-        """Return which share of the plan is done after a number of epochs, or parts."""
+        """Return the share of the plan that is done after a number of epochs or parts."""
         ahead = self.planned - self.done
         return self.share + (1 - self.share) * (count - self.done) / ahead if ahead else self.share
 
     def costs(self, cumulative: Sequence[float]) -> list[float]:
-        """Return what each of the last took, with what lies outside epochs since the one before."""
+        """Return the cost of each of the last units, with the rows outside epochs before it."""
         return costs(self.lost, cumulative, self.rows)
 
     def total(self, cumulative: Sequence[float], each: Range) -> Range:
-        """Count from the last that has ended; what came after it and is not lost begins what is ahead."""
+        """Return the total cost of the plan.
+
+        The count starts at the last unit that has ended. Spending after it belongs to the next unit, except in repeated
+        epochs.
+
+        Args:
+            cumulative: Spending up to and including each record, in any unit.
+            each: Cost of a unit, in the same unit.
+        """
         last = self.rows[-1]
         begun = cost(self.lost, cumulative, last, self.end)
         total = each.after(cumulative[self.end] - begun, self.ahead)
@@ -93,10 +101,10 @@ def _last_parts(history: History) -> Sequence[int]:
 
 
 def _ahead(history: History, plan: Plan, rows: Sequence[int], lost: Sequence[int]) -> float | None:
-    """Return how many more epochs or parts like the last ones the plan has room for; None where that is not known.
+    """Return how many more units the plan has room for. None if unknown.
 
-    Every limit is compared with how much of it the last ones took, and the first to be reached ends the plan. So
-    epochs that grow or shrink count as they are now.
+    Every limit of the plan is compared with its use by the last units. The first limit to be reached ends the plan. So
+    epochs that become longer or shorter count as they are now.
     """
     used, before, count = plan.used(history, rows[-1]), plan.used(history, rows[0]), len(rows) - 1
     taken = {limit: used[limit] - before[limit] for limit in used.keys() & before.keys()}

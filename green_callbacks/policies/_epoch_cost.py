@@ -1,4 +1,4 @@
-"""What an epoch will cost from here on, as a range."""
+"""The expected cost of the remaining epochs, as a range."""
 
 from collections.abc import Sequence
 from itertools import takewhile
@@ -10,56 +10,73 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.policies._number_scaling import power_of, times_two_to
 
 LAST: Final = 20
-"""Epochs further back than this are not looked at: costs drift, and a decision must cost the same in a long run."""
+"""Number of recent epochs that are used. Costs drift, and a decision must cost the same in a long run. By experiment:
+``bench_forecast``.
+"""
 
 _SURE: Final = 5
-"""From so many epochs on they are trusted to know their own noise."""
+"""Number of epochs from which the half-width may be as small as ``_FLOOR``. By experiment: ``bench_forecast``."""
 
 _FLOOR_UNSURE: Final = 0.10
+"""Smallest half-width with few epochs, as a share of the cost. By experiment: ``bench_forecast``."""
 _FLOOR: Final = 0.02
-"""Least half-width, as a share of the cost; epochs of one machine are less independent than their noise says."""
+"""Smallest half-width, as a share of the cost. Epochs of one machine are less independent than their noise suggests. By
+experiment: ``bench_forecast``.
+"""
 
 _DRIFT: Final = 0.3
-"""How much of itself a cost is expected to drift over a whole run (one standard deviation), before any is seen."""
+"""Standard deviation of the drift of a cost over a whole run, as a share of the cost. This is the prior before any
+drift is observed. By experiment: ``bench_forecast``.
+"""
 
 _CLEAR: Final = 3.0
-"""A slope of so many variances beyond its noise is believed rather than doubted."""
+"""Number of noise variances above which the square of a slope counts as a real drift. By experiment:
+``bench_forecast``.
+"""
 
-_DEAR: Final = 1.3
-"""An epoch so many times dearer than usual holds something that others do not: a validation, a checkpoint."""
+_EXPENSIVE: Final = 1.3
+"""Ratio to the usual cost above which an epoch contains something that others do not, such as a validation. By
+experiment: ``bench_forecast``.
+"""
 
 _NEW_LEVEL: Final = 1.2
+"""Ratio to the usual cost beyond which an epoch may be on a new level. By experiment: ``bench_forecast``."""
 STEP_EPOCHS: Final = 3
-"""So many epochs in a row, all this much dearer or all this much cheaper than usual, are what is usual from now on."""
+"""Number of epochs in a row beyond ``_NEW_LEVEL`` that make a new level certain. By experiment: ``bench_forecast``."""
 
 _SAME_LEVEL: Final = 1.01
-"""Costs that differ by less are the same."""
+"""Ratio of two costs below which they count as equal. By experiment: ``bench_forecast``."""
 
 _Z95: Final = 1.6449
-"""The 95 % quantile of the normal distribution: a two-sided range of 90 %."""
+"""95 % quantile of the standard normal distribution, for a two-sided range of 90 %. No unit."""
 
 _MOST_ALIKE: Final = 0.8
-"""The highest correlation of neighbours that a few epochs can show."""
+"""Highest correlation of neighboring epochs that a few epochs can show. By experiment: ``bench_forecast``."""
 
 _SHORTEST: Final = 2
-"""The fewest epochs from which anything can be said of others."""
+"""Fewest epochs before a step, without which there is no usual cost."""
 
 _SLOPE_EPOCHS: Final = 3
-"""The fewest epochs that show a slope."""
+"""Fewest epochs that show a slope. Two epochs leave no degree of freedom."""
 
 
 _LEAST: Final = 1e-100
+"""Smallest cost, in any unit, whose square keeps all its digits."""
 _MOST: Final = 1e100
-"""Costs beyond these, in any unit, are brought to another size: their squares may lose digits or overflow."""
+"""Largest cost, in any unit, whose square does not overflow."""
 
 
 class Range(NamedTuple):
-    """A likely range: nine of ten lie within.
+    """A range that contains the true value in nine of ten runs.
 
     Attributes:
-        low: Its lower end.
-        expected: The single number to expect.
-        high: Its upper end.
+        low: Lower end.
+        expected: The best single prediction.
+        high: Upper end.
+
+    Example:
+        >>> Range(low=0.9, expected=1.0, high=1.2).after(spent=5.0, epochs=10)
+        Range(low=14.0, expected=15.0, high=17.0)
     """
 
     low: float
@@ -67,30 +84,33 @@ class Range(NamedTuple):
     high: float
 
     def after(self, spent: float, epochs: float) -> Self:
-        """Return the total of what is spent and of epochs that cost this each.
+        """Return the total of past spending and of future epochs that each cost this range.
 
         Args:
-            spent: What is spent, in the unit of the range.
-            epochs: How many epochs are to come.
+            spent: Past spending, in the unit of the range.
+            epochs: Number of future epochs.
         """
         return type(self)(*(spent + epochs * cost for cost in self))
 
 
 def pace(costs: Sequence[float], ahead: float) -> Range:
-    """Return what an epoch will cost on average over those to come, as a likely range.
+    """Return the mean cost of the remaining epochs, as a range.
 
-    Around the median lies what the epochs' own noise leaves open (a t-interval of the median and of the mean to come),
-    and, on the side to which they drift, the drift carried on. The drift is a straight line shrunk towards none: a
-    normal prior of 30 % over the run, widened by what is clearly seen. A single dear epoch may recur or not: it
-    counts in the high end only. A step behind (progressive resizing, unfreezing, another user of the machine) is
-    expected to stay, and the range covers that it does not; one yet to come is not foreseen.
+    The expected value is the median. The width covers the noise of the epochs, as a t-interval of the median and of the
+    future mean. On the side of the drift, the width also covers the drift if it continues. The drift is the slope of a
+    straight line, shrunk towards zero. Its prior has a standard deviation of 30 % over the run, and grows with a clear
+    slope.
+
+    A single expensive epoch may or may not recur, so it counts only in the upper end. A step in the past is expected to
+    stay, for example after progressive resizing or when another user comes to the machine. The range also covers a
+    return to the level before the step. Future steps are not predicted.
 
     Args:
-        costs: Cost of each of the last epochs, the first of the run left out; two or more.
-        ahead: How many epochs are to come.
+        costs: Cost of each of the last epochs, in any unit. Two or more, without the first epoch of the run.
+        ahead: Number of remaining epochs.
     """
-    dearest = max(costs)
-    if dearest > 0 and not _LEAST < dearest < _MOST:
+    highest = max(costs)
+    if highest > 0 and not _LEAST < highest < _MOST:
         power = power_of(costs)
         scaled = pace([times_two_to(-power, cost) for cost in costs], ahead)
         return Range(*(times_two_to(power, end) for end in scaled))
@@ -106,10 +126,10 @@ def _around(costs: Sequence[float], ahead: float) -> Range:
     count, usual = len(costs), median(costs)
     later = min(max(4, (count + 1) // 2), count)
     level = median(costs[-later:])
-    dear = [cost - usual for cost in costs if cost > _DEAR * usual]
-    extra = sum(dear) / count
-    recurring = extra if len(dear) > 1 else 0.0
-    alike = costs if len(dear) > 1 else [min(max(cost, usual / _DEAR), _DEAR * usual) for cost in costs]
+    expensive = [cost - usual for cost in costs if cost > _EXPENSIVE * usual]
+    extra = sum(expensive) / count
+    recurring = extra if len(expensive) > 1 else 0.0
+    alike = costs if len(expensive) > 1 else [min(max(cost, usual / _EXPENSIVE), _EXPENSIVE * usual) for cost in costs]
     slope, margin, scatter = _drift(alike, level, ahead)
     # The variance of a median is pi/2 times that of a mean.
     noise = _t95(max(count - 2, 1)) * scatter * sqrt(pi / 2 / later + 1 / max(ahead, 1.0))
@@ -121,7 +141,7 @@ def _around(costs: Sequence[float], ahead: float) -> Range:
 
 
 def has_stepped(costs: Sequence[float]) -> bool:
-    """Tell whether the last epoch is the one that makes a step in the cost certain.
+    """Return whether the last epoch makes a step in the cost certain.
 
     Args:
         costs: Cost of each of the last epochs.
@@ -130,10 +150,10 @@ def has_stepped(costs: Sequence[float]) -> bool:
 
 
 def is_new_level(costs: Sequence[float]) -> bool:
-    """Tell whether the last three epochs are on a level that those before did not know, but for a tenth of them.
+    """Return whether the cost of the last three epochs is new, except for a tenth of the earlier epochs.
 
     Args:
-        costs: Cost of each epoch, as far back as a level is remembered.
+        costs: Cost of each epoch, as far back as levels are remembered.
     """
     since, earlier = costs[-STEP_EPOCHS:], sorted(costs[:-STEP_EPOCHS])
     tenth = len(earlier) // 10
@@ -141,26 +161,26 @@ def is_new_level(costs: Sequence[float]) -> bool:
 
 
 def _usual(costs: Sequence[float]) -> Sequence[float]:
-    """Return the last epochs from the last step in their cost on."""
+    """Return the costs since the last step."""
     count = _since_step(costs)
     return costs[-count:] if count >= STEP_EPOCHS else costs
 
 
 def _since_step(costs: Sequence[float]) -> int:
     middle = median(costs)
-    dearer = sum(1 for _ in takewhile(lambda cost: cost > _NEW_LEVEL * middle, reversed(costs)))
-    cheaper = sum(1 for _ in takewhile(lambda cost: cost * _NEW_LEVEL < middle, reversed(costs)))
-    return max(dearer, cheaper)
+    higher = sum(1 for _ in takewhile(lambda cost: cost > _NEW_LEVEL * middle, reversed(costs)))
+    lower = sum(1 for _ in takewhile(lambda cost: cost * _NEW_LEVEL < middle, reversed(costs)))
+    return max(higher, lower)
 
 
 def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, float, float]:
     """Return the drift per epoch, the half-width of its 90 % range, and the scatter around it."""
     count = len(costs)
-    centre, mean = (count - 1) / 2, sum(costs) / count
+    center, mean = (count - 1) / 2, sum(costs) / count
     squares = count * (count * count - 1) / 12
-    slope = sum(map(mul, range(count), costs)) / squares - count * centre * mean / squares
+    slope = sum(map(mul, range(count), costs)) / squares - count * center * mean / squares
     straight = slope if count >= _SLOPE_EPOCHS else 0.0
-    start = mean - straight * centre
+    start = mean - straight * center
     residuals = [cost - start - straight * at for at, cost in enumerate(costs)]
     residual = sum(map(mul, residuals, residuals))
     scatter = sqrt(residual / max(count - 2, 1) * _persistence(residuals, residual))
@@ -176,9 +196,10 @@ def _drift(costs: Sequence[float], level: float, ahead: float) -> tuple[float, f
 
 
 def _persistence(residuals: Sequence[float], squares: float) -> float:
-    """Return by how much the variance of a mean grows as neighbours are alike: the load of a shared machine lasts.
+    """Return the factor by which the variance of a mean grows because neighboring epochs are alike.
 
-    (1 + r) / (1 - r) of a first-order autoregression with the residuals' correlation r from one epoch to the next.
+    The factor is (1 + r) / (1 - r) for a first-order autoregression, where r is the correlation of the residuals from
+    one epoch to the next. Neighbors are alike where the load of a shared machine lasts.
     """
     if not squares:
         return 1.0
@@ -190,7 +211,7 @@ def _persistence(residuals: Sequence[float], squares: float) -> float:
 def _t95(freedom: int) -> float:
     """Return the 95 % quantile of Student's t, by three terms of Fisher's expansion (Abramowitz and Stegun 26.7.5).
 
-    Within 1 % of it from 3 degrees of freedom on.
+    The error is below 1 % from 3 degrees of freedom on.
     """
     z = _Z95
     return (

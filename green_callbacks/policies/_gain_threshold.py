@@ -1,4 +1,4 @@
-"""What the metric must gain for the energy it costs: the three ways to say it."""
+"""The least gain of a metric that justifies its energy, in three forms."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -12,10 +12,12 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.records import History
 
 DEFAULT_GAIN_ON_DOUBLING: Final = 0.05
+"""Default of ``min_gain_on_doubling``, as a share of the whole gain so far. By experiment: ``bench_decisions``."""
 AHEAD: Final = 1 / 2
-"""As a share of what is spent, the energy to come that must be worth its price."""
+"""Future energy that a price must justify, as a share of past energy. By definition of the price."""
 
 _SPANS: Final = 10
+"""Number of equal parts of a run among which the cleanest grid is searched. By experiment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,10 @@ class Price:
 
     @classmethod
     def chosen(cls, per_kg: float | None, per_kwh: float | None, on_doubling: float | None) -> "Price":
-        """Take the threshold that was given, or the default one.
+        """Return the threshold that is set, or the default threshold.
 
         Raises:
-            ConfigurationError: Several were given, or one is negative or not finite.
+            ConfigurationError: Several thresholds are set, or a threshold is negative or not finite.
         """
         given = {
             "min_gain_per_kg": per_kg,
@@ -50,18 +52,19 @@ class Price:
             raise ConfigurationError(msg)
         for name, value in named.items():
             if not isfinite(value) or value < 0:
-                msg = f"{name} is {value}: it must be 0 or more."
+                msg = f"{name} is {value}. It must be 0 or more."
                 raise ConfigurationError(msg)
         return cls(per_kg, per_kwh, on_doubling) if named else cls(on_doubling=DEFAULT_GAIN_ON_DOUBLING)
 
     def least_slope(self, history: History, curve: Curve) -> float:
-        """Return what the metric must gain while the energy grows e-fold, at this point of a run.
+        """Return the least gain of the metric while the energy grows by a factor of e.
 
-        A price per energy must be paid by half as much energy again; a doubling must bring its share of the whole gain.
+        With g on doubling and a whole gain G, the least slope is g G / ln 2. With a price p per kWh and past energy E,
+        the next E / 2 must gain p E / 2, so the least slope is (p E / 2) / ln(3 / 2).
 
         Args:
             history: All records so far.
-            curve: The metric's curve.
+            curve: The learning curve of the metric.
         """
         if self.on_doubling is not None:
             least = self.on_doubling * curve.whole_gain / log(2)
@@ -71,7 +74,7 @@ class Price:
         return min(least, float_info.max)  # a price may be too high for a number
 
     def words(self, monitor: str) -> str:
-        """Say the price as a sentence.
+        """Return the price as a sentence.
 
         Args:
             monitor: Key of the metric.
@@ -86,8 +89,8 @@ class Price:
 def cleanest_kg_per_kwh(history: History) -> float:
     """Return the carbon intensity at which energy is priced, in kgCO2e/kWh.
 
-    That of the last record or of the cleanest tenth of the run, whichever is lower: a run that pays on the grid it
-    had before must not stop because the grid turned dirty.
+    It is the intensity of the last record, or of the cleanest tenth of the run if that is lower. A run must not stop
+    just because the grid turned dirty.
 
     Args:
         history: All records so far.

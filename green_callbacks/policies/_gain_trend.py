@@ -1,4 +1,4 @@
-"""How fast a metric rises with the energy spent, and how sure that is."""
+"""The slope of a metric against the energy spent, with its confidence."""
 
 from collections.abc import Sequence
 from math import hypot, isfinite, sqrt
@@ -8,27 +8,29 @@ from typing import Final, NamedTuple
 from green_callbacks.policies._number_scaling import power_of, times_two_to
 
 MIN_VALUES: Final = 3
-"""The fewest values through which a line leaves anything to judge its scatter by."""
+"""Fewest values of a line fit that leave a degree of freedom for the scatter."""
 
 _Z90: Final = 1.2816
-"""The 90 % quantile of the normal distribution."""
+"""90 % quantile of the standard normal distribution. No unit."""
 
 _FIRST_TERM: Final = (_Z90**3 + _Z90) / 4
+"""First term of Fisher's expansion of Student's t at ``_Z90`` (Abramowitz and Stegun 26.7.5). No unit."""
 _SECOND_TERM: Final = (5 * _Z90**5 + 16 * _Z90**3 + 3 * _Z90) / 96
-"""Terms of Fisher's expansion of Student's t at that quantile, without unit."""
+"""Second term of that expansion. No unit."""
 
 _LEAST: Final = 1e-100
+"""Smallest scatter of values, in units of the metric, whose square keeps all its digits."""
 _MOST: Final = 1e100
-"""Scatter of values, in units of the metric, outside of which squares may lose digits or overflow."""
+"""Largest scatter of values, in units of the metric, whose square does not overflow."""
 
 
 class Trend(NamedTuple):
-    """How fast a metric improves with the logarithm of the energy, against which learning curves are nearly straight.
+    """The slope of a metric against the logarithm of the energy. Learning curves are nearly straight against it.
 
     Attributes:
-        slope: Slope of the least-squares line: what the metric gains while the energy grows e-fold, positive where it
-            improves. Infinite where it is too large for a number.
-        upper: Upper end of its one-sided 90 % confidence interval.
+        slope: Slope of the least-squares line. It is the gain of the metric while the energy grows by a factor of e,
+            positive if the metric improves. Infinite if it is too large for a number.
+        upper: Upper end of the one-sided 90 % confidence interval of the slope.
     """
 
     slope: float
@@ -36,15 +38,15 @@ class Trend(NamedTuple):
 
 
 def fit(folds: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend | None:
-    """Fit a straight line through the values against the logarithm of the energy.
+    """Fit a straight line through the values, against the logarithm of the energy.
 
     Args:
-        folds: Natural logarithm of the energy spent until each value, not falling.
+        folds: Natural logarithm of the energy spent until each value, in ascending order.
         values: The metric, finite.
         rises: Whether more of the metric is better.
 
     Returns:
-        The trend; None where fewer than three values, or no energy before or between them, leave it open.
+        The trend. None if there are fewer than three values, or no energy before or between them.
     """
     count = len(folds)
     if count < MIN_VALUES or not isfinite(folds[0]):
@@ -66,10 +68,10 @@ def fit(folds: Sequence[float], values: Sequence[float], *, rises: bool) -> Tren
 
 
 def slope_of(folds: Sequence[float], values: Sequence[float], *, rises: bool) -> float | None:
-    """Return the slope of that line alone, which takes less time.
+    """Return only the slope of that line, which takes less time.
 
     Args:
-        folds: Natural logarithm of the energy spent until each value, not falling.
+        folds: Natural logarithm of the energy spent until each value, in ascending order.
         values: The metric, finite.
         rises: Whether more of the metric is better.
     """
@@ -87,7 +89,7 @@ def slope_of(folds: Sequence[float], values: Sequence[float], *, rises: bool) ->
 
 
 def _fit_scaled(folds: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend | None:
-    """Fit the line to values that are brought to a size whose squares can be calculated with, and scale it back."""
+    """Fit the line to values of a size whose squares are finite, and scale the line back."""
     if all(value == values[0] for value in values):
         return Trend(0.0, 0.0)
     power = power_of(values)
@@ -98,6 +100,6 @@ def _fit_scaled(folds: Sequence[float], values: Sequence[float], *, rises: bool)
 def _t90(freedom: int) -> float:
     """Return the 90 % quantile of Student's t, by two terms of Fisher's expansion (Abramowitz and Stegun 26.7.5).
 
-    Within 1 % of it from 3 degrees of freedom on; 12 % below it at 1, where three values are all there is.
+    The error is below 1 % from 3 degrees of freedom on. At 1 degree, for three values, the result is 12 % too low.
     """
     return _Z90 + _FIRST_TERM / freedom + _SECOND_TERM / (freedom * freedom)

@@ -1,4 +1,4 @@
-"""The part of a learning curve by which more training is judged."""
+"""The last part of a learning curve, by which more training is judged."""
 
 from dataclasses import dataclass
 from math import isfinite, log
@@ -9,17 +9,19 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.records import History
 
 _SHARE: Final = 1 / 2
-"""The share of the energy that is judged: its last doubling, or as much of that since the learning rate dropped."""
+"""Share of the energy that is judged. It is the last doubling, or the last half since a drop of the learning rate."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The last half of the energy, or of that since the learning rate dropped: what a drop brings at once is left out.
+    """The last half of the energy since the last drop of the learning rate.
+
+    The drop itself often brings a sudden gain, which the window leaves out.
 
     Attributes:
         curve: The whole curve.
-        start: Index of the curve's value at which the window begins.
-        trend: The straight line through its values.
+        start: Index of the first value of the window in the curve.
+        trend: Straight line through the values of the window.
     """
 
     curve: Curve
@@ -35,7 +37,7 @@ class Window:
             first_row: Row from which on the learning rate has not dropped.
 
         Returns:
-            The window; None while there are too few values to fill it.
+            The window. None if there are too few values to fill it.
         """
         judged_kwh = _SHARE * (curve.spent_kwh - curve.spent_until(first_row - 1))
         start = min(curve.before(curve.spent_kwh - judged_kwh), len(curve) - MIN_VALUES)
@@ -46,17 +48,17 @@ class Window:
 
     @property
     def kwh(self) -> float:
-        """Energy between its first and its last value, in kWh."""
+        """Energy between the first and the last value of the window, in kWh."""
         return self.curve.spent_kwh - self.curve.spent_until(self.curve.rows[self.start])
 
     @property
     def bought(self) -> float:
-        """What its energy bought by the trend, in units of the metric."""
+        """Gain by the energy of the window according to the trend, in units of the metric."""
         return self.trend.slope * (self.curve.folds[len(self.curve) - 1] - self.curve.folds[self.start])
 
     @property
     def doubling(self) -> Trend | None:
-        """The line through the values of the last doubling of the energy, wherever the window begins; None if open."""
+        """Trend of the last doubling of the energy, whatever the window. None if it is undetermined."""
         start = self.curve.before(self.curve.spent_kwh / 2)
         if start == self.start:
             return self.trend
@@ -64,24 +66,24 @@ class Window:
 
     @property
     def late_slope(self) -> float:
-        """Slope of the line through the values of its latter half alone, for a curve that has begun to rise again."""
+        """Slope of the second half of the window, for a curve that has begun to rise again."""
         late = min(self.curve.before(self.curve.spent_kwh - self.kwh / 2), len(self.curve) - MIN_VALUES)
         slope = slope_of(*self.curve.since(late), rises=self.curve.rises)
         return self.trend.slope if slope is None else slope
 
     @property
     def can_be_judged(self) -> bool:
-        """Whether all that is calculated from its values is a number: differences of values near 1e308 may not be."""
+        """Whether all results are finite. Differences of values near 1e308 may not be finite."""
         calculated = (self.trend.upper, self.bought, self.curve.whole_gain, self.curve.spent_kwh)
         return all(map(isfinite, calculated))
 
     @property
     def new_best(self) -> bool:
-        """Whether the best value of the curve lies in it, after its first."""
+        """Whether the best value of the curve lies in the window, after its first value."""
         return self.curve.gained_since(self.start) > 0
 
     def gains(self, history: History) -> dict[str, float]:
-        """Return the marginal gain under the metric keys of the package, as far as it is a number.
+        """Return the marginal gain by metric key, as far as it is finite.
 
         Args:
             history: All records so far.

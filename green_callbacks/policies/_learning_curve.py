@@ -1,4 +1,4 @@
-"""The learning curve that a rule looks at: a metric against the energy spent."""
+"""A metric against the energy spent, which is the learning curve that a rule judges."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -10,24 +10,28 @@ from green_callbacks.policies._metric_values import Values
 from green_callbacks.records import History
 
 _ENOUGH: Final = 50
-"""The most values through which a line is laid: a decision must cost the same in a run of 100,000 epochs."""
+"""Largest number of values in a line fit. A decision must cost the same in a run of 100,000 epochs. By experiment:
+``bench_decisions``.
+"""
 
 _ROUNDING: Final = 1e-9
-"""Of equal epochs, one ends at exactly half of the energy; that must not depend on how sums round."""
+"""Relative error of energies. Of equal epochs, one ends at exactly half of the energy, and rounding must not decide on
+which side.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """The finite values of a metric in the present fit, and the energy spent until each.
+    """The finite values of a metric in the present fit, with the energy spent until each value.
 
     Attributes:
         rows: Positions in the history where the metric was fresh.
         values: As many values.
-        bests: The best value up to and with each.
-        count: How many of them are of this curve; the columns may be longer.
-        folds: Natural logarithm of the facility energy of the present fit up to and with each, in kWh.
-        kwh: Facility energy up to and with each row of the history, in kWh.
-        before_kwh: How much of it was spent before the present fit.
+        bests: The best value up to and including each value.
+        count: Number of values of this curve. The columns may be longer.
+        folds: Natural logarithm of the facility energy of the present fit at each value, in kWh.
+        kwh: Facility energy up to and including each row of the history, in kWh.
+        before_kwh: Energy spent before the present fit, in kWh.
         spent_kwh: Energy of the present fit up to the last value, in kWh.
         rises: Whether more of the metric is better.
     """
@@ -48,7 +52,7 @@ class Curve:
 
         Args:
             history: All records so far.
-            metric: Key of the metric, of which the last value is of the present fit and finite.
+            metric: Key of the metric. Its last value must be of the present fit and finite.
             rises: Whether more of the metric is better.
         """
         known, count = Values.of(history, metric, rises=rises)
@@ -81,36 +85,36 @@ class Curve:
 
     @property
     def whole_gain(self) -> float:
-        """What the run has gained since its first value; at least 0."""
+        """Gain since the first value, at least 0, in units of the metric."""
         return self.turned(self.best - self.values[0])
 
     def turned(self, difference: float) -> float:
-        """Return a difference or a slope of the metric turned so that better is more.
+        """Return a difference or a slope of the metric with the sign that makes more better.
 
         Args:
-            difference: In units of the metric.
+            difference: The difference, in units of the metric.
         """
         return difference if self.rises else -difference
 
     def spent_until(self, row: int) -> float:
-        """Return the energy of the present fit up to and with a row, in kWh; row -1 is before all.
+        """Return the energy of the present fit up to and including a row, in kWh.
 
         Args:
-            row: Position in the history.
+            row: Position in the history. -1 stands for the beginning.
         """
         return self.kwh[row] - self.before_kwh if row >= 0 else 0.0
 
     def before(self, kwh: float) -> int:
-        """Return the index of the last value that was fresh when at most this energy was spent; -1 if none was.
+        """Return the index of the last value by which at most this energy was spent. -1 if there is no such value.
 
         Args:
-            kwh: Facility energy of the present fit in kWh.
+            kwh: Facility energy of the present fit, in kWh.
         """
         most_kwh = kwh + _ROUNDING * self.spent_kwh
         return bisect_right(self.folds, log(most_kwh) if most_kwh > 0 else -inf, 0, self.count) - 1
 
     def gained_since(self, index: int) -> float:
-        """Return how much better the best is now than it was at a value; at least 0.
+        """Return the gain of the best value since a value, at least 0.
 
         Args:
             index: Index of the value.
@@ -118,13 +122,13 @@ class Curve:
         return self.turned(self.best - self.bests[index])
 
     def since(self, index: int) -> tuple[Sequence[float], Sequence[float]]:
-        """Return logarithms of the energy, and values, from an index to the end.
+        """Return the logarithms of the energy and the values, from an index to the end.
 
         Args:
             index: Index of the first value.
 
         Returns:
-            All of them, or so many in equal steps that a decision costs the same in a run of 100,000 epochs.
+            All of them, or at most about fifty in equal steps, so that a decision costs the same in a long run.
         """
         step = 1 + (self.count - index) // _ENOUGH
         kept = slice(index + (self.count - 1 - index) % step, self.count, step)

@@ -1,4 +1,4 @@
-"""What a learning-rate schedule means for a stopping rule: when to wait, and where to start afresh."""
+"""The effect of a learning-rate schedule on a stopping rule, which waits for drops and starts again after a drop."""
 
 from bisect import bisect_left
 from typing import NamedTuple
@@ -9,21 +9,21 @@ from green_callbacks.records.learning_rates import is_drop
 
 
 def drop_ahead(history: History, plan: Plan) -> int | None:
-    """Return the last epoch before which the schedule still lowers the learning rate; None if none is left.
+    """Return the last epoch that begins with a drop of the learning rate and is still to come. None if there is none.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
+        plan: The plan of the run.
     """
     last = last_drop(plan)
     return last if last is not None and last >= history.next_epoch else None
 
 
 def last_drop(plan: Plan) -> int | None:
-    """Return the last epoch of a plan before which its schedule lowers the learning rate; None if there is none.
+    """Return the last planned epoch that begins with a drop of the learning rate. None if there is none.
 
     Args:
-        plan: What is known ahead.
+        plan: The plan of the run.
     """
     drops = plan.learning_rate_drops
     within = len(drops) if plan.epochs is None else bisect_left(drops, plan.epochs)
@@ -35,7 +35,7 @@ def fresh_start(history: History, plan: Plan) -> int:
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
+        plan: The plan of the run.
     """
     return max(history.fit_row, _last_planned(history, plan), _last_seen(history))
 
@@ -50,7 +50,7 @@ def _last_planned(history: History, plan: Plan) -> int:
 
 
 def _last_seen(history: History) -> int:
-    """Return the row after which the learning rate was last seen to have dropped; 0 if it never has."""
+    """Return the row after the last observed drop of the learning rate. 0 if there was no drop."""
     rows, rates = history.learning_rates
     kept = history.memo((__name__,), lambda: [_Seen(1, 0)])
     seen, start = kept[0]
@@ -64,10 +64,10 @@ def _last_seen(history: History) -> int:
 
 
 class _Seen(NamedTuple):
-    """What the learning rates looked at so far say.
+    """Result of the learning rates that were read so far.
 
     Attributes:
-        rates: How many were looked at.
+        rates: Number of rates that were read.
         start: Row from which on they have not dropped.
     """
 

@@ -1,4 +1,4 @@
-"""The finite values of a metric in one fit, and the best at each: kept with a history, and added to as it grows."""
+"""The finite values of a metric in one fit, kept with a history and extended as it grows."""
 
 from array import array
 from bisect import bisect_left
@@ -12,11 +12,11 @@ Number = TypeVar("Number", int, float)
 
 
 class Taken(NamedTuple):
-    """How far a metric has been taken over.
+    """Progress of reading a metric.
 
     Attributes:
-        seen: How many entries of the metric's column have been looked at.
-        known: How many of them are values of the fit, and finite.
+        seen: Number of entries of the metric's column that were read.
+        known: Number of finite values of the fit among them.
     """
 
     seen: int
@@ -24,24 +24,24 @@ class Taken(NamedTuple):
 
 
 class Values:
-    """What is known of one metric in one fit: 32 bytes for each value.
+    """The values of one metric in one fit, with 32 bytes for each value.
 
-    Every entry depends on the records before it alone, is written at its own place, and counts once ``_taken`` says so.
-    So nothing is wrong where adding is cut short by an exception, or is done by a signal handler or another thread at
-    the same time: it is done again, with the same result.
+    Every entry depends only on the records before it, and is written at its own place. It counts once ``_taken``
+    includes it. So an exception, a signal handler or another thread may interrupt an addition. The addition is then
+    done again, with the same result.
 
     Args:
         fit_row: First row of the fit.
-        first: The first entry of the metric's column that is of the fit.
-        before_kwh: Facility energy that was spent before the fit, in kWh.
+        first: First entry of the metric's column that belongs to the fit.
+        before_kwh: Facility energy before the fit, in kWh.
         rises: Whether more of the metric is better.
 
     Attributes:
         rows: Positions in the history where the metric was fresh and finite.
         values: As many values.
-        bests: The best value up to and with each.
-        folds: Natural logarithm of the facility energy of the fit up to and with each, in kWh; minus infinity where
-            none was spent.
+        bests: The best value up to and including each value.
+        folds: Natural logarithm of the facility energy of the fit at each value, in kWh. Minus infinity before any
+            energy.
     """
 
     def __init__(self, fit_row: int, first: int, before_kwh: float, *, rises: bool) -> None:
@@ -56,7 +56,7 @@ class Values:
 
     @classmethod
     def of(cls, history: History, metric: str, *, rises: bool) -> tuple[Self, int]:
-        """Take the values of a metric in the present fit of a history, from what is kept of them and what is new.
+        """Take the values of a metric in the present fit, from the values that are kept and from new records.
 
         Args:
             history: All records so far.
@@ -64,7 +64,7 @@ class Values:
             rises: Whether more of the metric is better.
 
         Returns:
-            The values, and how many of them there are.
+            The values, and their number.
         """
         column, kwh = history.metric(metric), history.cumulative_kwh
         kept: list[Self] = history.memo((__name__, metric, rises), list)
@@ -76,15 +76,15 @@ class Values:
         return known, known.add(column, kwh, whole(column.rows, min(len(history), len(kwh))))
 
     def add(self, column: Column, kwh: Sequence[float], end: int) -> int:
-        """Add what is new in the column of the metric.
+        """Add the new entries of the metric's column.
 
         Args:
-            column: The rows where the metric was fresh, and its values.
-            kwh: Facility energy up to and with each row of the history, in kWh.
-            end: How many entries of the column to look at.
+            column: Rows where the metric was fresh, and its values.
+            kwh: Facility energy up to and including each row of the history, in kWh.
+            end: Number of entries of the column to read.
 
         Returns:
-            How many values there are.
+            Number of values.
         """
         seen, count = self._taken
         if seen >= end:
@@ -104,7 +104,7 @@ class Values:
 
 
 def whole(rows: Sequence[int], length: int) -> int:
-    """Return how many entries of a column are of records that are in the history as a whole.
+    """Return the number of a column's entries that belong to complete records of the history.
 
     Args:
         rows: Positions in the history, in order.
@@ -117,7 +117,7 @@ def whole(rows: Sequence[int], length: int) -> int:
 
 
 def _put(column: "array[Number]", at: int, value: Number) -> None:
-    """Write a value at its place, whatever an earlier attempt has left there."""
+    """Write a value at its place, over the value of an earlier attempt."""
     while len(column) <= at:
         column.append(value)
     column[at] = value

@@ -1,4 +1,4 @@
-"""What a run will cost until it can be stopped again, by what it took before."""
+"""The predicted cost of a run until its next possible stop."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -8,18 +8,19 @@ from green_callbacks.records import History, Plan
 from green_callbacks.records.coverage import what_counts
 
 _LAST: Final = 5
+"""Number of recent epochs or parts whose highest cost is expected to recur. By experiment."""
 _VALIDATION: Final = "validation"
 
 _ENDS_KEPT: Final = 8 * _LAST
-"""So many epochs are remembered with the rows that follow them; only the last are asked for."""
+"""Number of epochs whose following rows are remembered. Only the last ``_LAST`` are used."""
 
 
 class ToCome(NamedTuple):
-    """What is spent before the next decision, and by whatever ends the run then.
+    """Spending before the next decision, and by the end of the run after it.
 
     Attributes:
-        cost: In kgCO2e or kWh.
-        what: In words.
+        cost: The spending, in kgCO2e or kWh.
+        what: The cause of the spending, in words.
     """
 
     cost: float
@@ -27,18 +28,19 @@ class ToCome(NamedTuple):
 
 
 def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome | None:
-    """Project what will be spent until the next decision.
+    """Project the spending until the next decision.
 
-    Inside epochs that is a part, as dear as the dearest of the last five, and what follows a stop there: a validation,
-    as dear as the dearest so far, and what lies outside epochs after it. Otherwise it is an epoch.
+    If policies decide only after epochs, the projection is one epoch. If they decide inside epochs, it is one part of
+    an epoch, plus the validation and the rows outside epochs that follow a stop. Each is expected to cost as much as
+    the most expensive recent one.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
-        cumulative: Spend up to and with each record, in kgCO2e or kWh.
+        plan: The plan of the run.
+        cumulative: Spending up to and including each record, in kgCO2e or kWh.
 
     Returns:
-        The projection; None where there is nothing to project from, or nothing to come.
+        The projection. None if there is nothing to project from, or nothing to come.
     """
     if not history.part_rows:
         epoch = next_epoch(history, plan, cumulative)
@@ -57,33 +59,35 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
 
 
 def after_stop(history: History, cumulative: Sequence[float]) -> float:
-    """Project what follows a stop inside an epoch: the dearest validation so far, and the dearest row outside epochs.
+    """Project the spending after a stop inside an epoch.
+
+    It is the most expensive validation so far, plus the most expensive rows outside epochs.
 
     Args:
         history: All records so far.
-        cumulative: Spend up to and with each record, in kgCO2e or kWh.
+        cumulative: Spending up to and including each record, in kgCO2e or kWh.
 
     Returns:
-        The cost in the unit of the spend; 0 where neither is known.
+        The cost in the unit of ``cumulative``. 0 if neither is known.
     """
     lost, ends = lost_rows(history), history.epoch_rows[-_LAST:]
     outside = max((cost(lost, cumulative, row, _outside_until(history, row)) for row in ends), default=0.0)
-    return _dearest_validation(history, cumulative) + outside
+    return _costliest_validation(history, cumulative) + outside
 
 
-def _dearest_validation(history: History, cumulative: Sequence[float]) -> float:
-    """Return what the dearest validation so far would cost now: at what a joule cost when one was measured last."""
-    dearest_joules = history.dearest_phase_joules(_VALIDATION)
+def _costliest_validation(history: History, cumulative: Sequence[float]) -> float:
+    """Return the present cost of the most expensive validation so far, at the latest cost of a joule."""
+    most_joules = history.most_phase_joules(_VALIDATION)
     row = _last_measured(history)
     joules = None if row is None else history.energy_joules_at(row)
     if row is None or not joules:
         return 0.0
     spent = cumulative[row] - (cumulative[row - 1] if row else 0.0)
-    return dearest_joules * (spent / joules)
+    return most_joules * (spent / joules)
 
 
 def _last_measured(history: History) -> int | None:
-    """Return the last row with energy, looking at no row twice as the history grows."""
+    """Return the last row with energy. Each row is read only once as the history grows."""
     kept: list[tuple[int, int | None]] = history.memo((__name__, "measured"), lambda: [(0, None)])
     seen, found = kept[0]
     new = range(len(history) - 1, seen - 1, -1)
@@ -93,17 +97,17 @@ def _last_measured(history: History) -> int | None:
 
 
 def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> float | None:
-    """Project what the next epoch will take, with what follows outside epochs.
+    """Project the cost of the next epoch and of the rows outside epochs after it.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
-        cumulative: Spend up to and with each record, in kgCO2e or kWh.
+        plan: The plan of the run.
+        cumulative: Spending up to and including each record, in kgCO2e or kWh.
 
     Returns:
-        The cost of the dearest of the last five epochs and of the dearest row outside epochs after one of them, in
-        the unit of the spend; None where no epoch has ended, or none is to come. Those of an earlier fit count until
-        one of the present fit has ended.
+        Cost of the most expensive of the last five epochs, plus the most expensive rows outside epochs after one of
+        them. The unit is the unit of ``cumulative``. Epochs of an earlier fit count until one of the present fit has
+        ended. None if no epoch has ended, or none is to come.
     """
     closed = history.last_epochs(_LAST + 1) or history.epoch_rows[-_LAST - 1 :]
     if not closed or (plan.epochs is not None and history.epochs_done() >= plan.epochs):
@@ -116,9 +120,9 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
 
 
 def unmeasured(history: History) -> str:
-    """Return a sentence, with a space before it, if the last record leaves out a GPU or all energy; else nothing.
+    """Return a sentence about energy that the last record lacks, with a leading space. Empty if it lacks none.
 
-    A record is made on demand, which takes longer than all else: only where something is left out.
+    Making a record takes longer than everything else here, so it is made only if something is missing.
     """
     if history.misses_gpu:
         return f" {what_counts(history[-1].devices)}"
@@ -129,7 +133,7 @@ def unmeasured(history: History) -> str:
 
 
 def _row_before(history: History, row: int) -> int:
-    """Return the last row before the epoch that a row closes; -1 if it was the first."""
+    """Return the last row before an epoch, which is given by its last row. -1 if the epoch is the first."""
     epoch = history.epoch_at(row)
     while row >= 0 and history.epoch_at(row) == epoch:
         row -= 1
@@ -137,7 +141,10 @@ def _row_before(history: History, row: int) -> int:
 
 
 def _outside_until(history: History, row: int) -> int:
-    """Return the last of the rows outside epochs that follow a row without a gap, going on from where it was found."""
+    """Return the last of the rows outside epochs that directly follow a row.
+
+    The search continues from its last result.
+    """
     found: dict[int, int] = history.memo((__name__, "outside"), dict)
     end = found.get(row, row)
     while end + 1 < len(history) and history.epoch_at(end + 1) is None:

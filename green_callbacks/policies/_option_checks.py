@@ -1,4 +1,4 @@
-"""The options of a rule, checked where they are given."""
+"""Checks of the options of a policy."""
 
 from typing import Any
 
@@ -7,34 +7,34 @@ from green_callbacks.units import comma_remedy, described
 
 
 def number(name: str, value: object) -> float:
-    """Take an option as a number, of whatever kind it is.
+    """Return an option as a number, whatever numeric type it has.
 
     Args:
         name: Name of the option.
-        value: What was given for it.
+        value: Value of the option.
 
     Raises:
-        ConfigurationError: It is no number.
+        ConfigurationError: The value is not a number.
     """
     given: Any = None if isinstance(value, bool | bytes) else value
     try:
         return float(given)
     except (TypeError, ValueError, ArithmeticError, RuntimeError):
         remedy = comma_remedy(value) if isinstance(value, str) else ""
-        msg = f"{name} is {described(value)}: write a number{remedy}."
+        msg = f"{name} is {described(value)}. Write a number{remedy}."
         raise ConfigurationError(msg) from None
 
 
 def flag(name: str, value: object) -> None:
-    """Refuse what is neither True nor False: a text such as ``"no"`` would be taken for True.
+    """Refuse an option that is neither True nor False. Otherwise a text such as ``"no"`` would count as True.
 
     Args:
         name: Name of the option.
-        value: What was given for it.
+        value: Value of the option.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: The value is neither True nor False.
     """
     if not isinstance(value, bool):
-        msg = f"{name} is {described(value)}: write True or False."
+        msg = f"{name} is {described(value)}. Write True or False."
         raise ConfigurationError(msg)

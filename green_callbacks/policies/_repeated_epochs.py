@@ -1,4 +1,4 @@
-"""What was spent on epochs that are done again: it is spent, but no epoch to come will cost it."""
+"""Costs without repeated epochs. Their energy was spent, but no future epoch will cost it again."""
 
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from green_callbacks.records import History
 
 
 def lost_rows(history: History) -> Sequence[int]:
-    """Return the rows that were of an epoch and are not, looking at no row twice as the history grows.
+    """Return the rows of epochs that were repeated. Each row is read only once as the history grows.
 
     Args:
         history: All records so far.
@@ -23,12 +23,12 @@ def lost_rows(history: History) -> Sequence[int]:
 
 
 def costs(lost: Sequence[int], cumulative: Sequence[float], rows: Sequence[int]) -> list[float]:
-    """Return what was spent from each row to the next, without what was lost by going back to a checkpoint.
+    """Return the spending from each row to the next, without the spending that was lost by going back to a checkpoint.
 
     Args:
         lost: The rows that were lost.
-        cumulative: Spend up to and with each record, in any unit.
-        rows: Rows in order; -1 for the beginning.
+        cumulative: Spending up to and including each record, in any unit.
+        rows: Rows in order. -1 stands for the beginning.
     """
     if not lost or not rows or lost[-1] < rows[0]:
         before = [cumulative[row] if row >= 0 else 0.0 for row in rows]
@@ -37,12 +37,12 @@ def costs(lost: Sequence[int], cumulative: Sequence[float], rows: Sequence[int])
 
 
 def cost(lost: Sequence[int], cumulative: Sequence[float], before: int, row: int) -> float:
-    """Return what was spent after one row and up to another, without what was lost between.
+    """Return the spending after one row and up to another, without the spending that was lost between them.
 
     Args:
         lost: The rows that were lost.
-        cumulative: Spend up to and with each record, in any unit.
-        before: The row after which to count; -1 for the beginning.
+        cumulative: Spending up to and including each record, in any unit.
+        before: The row after which to count. -1 stands for the beginning.
         row: The last row to count.
     """
     whole = cumulative[row] - (cumulative[before] if before >= 0 else 0.0)

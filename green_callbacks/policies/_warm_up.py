@@ -1,4 +1,4 @@
-"""From when on a rule may decide."""
+"""The warm-up of a stopping rule, before which it does not decide."""
 
 from math import ceil
 from typing import Final
@@ -7,28 +7,29 @@ from green_callbacks.policies._learning_rate_schedule import last_drop
 from green_callbacks.records import History, Plan
 
 _SHARE: Final = 0.2
+"""Share of the plan that is warm-up. By experiment: ``bench_decisions``."""
 ENOUGH_VALUES: Final = 10
-"""So many values say something without a plan; with fewer, a run is not given up as one that does not learn."""
+"""Number of values that end the warm-up of a run without a plan. With fewer, no run counts as not learning."""
 
 
-def is_armed(history: History, plan: Plan, values: int) -> bool:
-    """Tell whether enough of the run is done to decide: a fifth of the plan, or ten values where none is known.
+def is_warmed_up(history: History, plan: Plan, values: int) -> bool:
+    """Return whether the warm-up is over, which takes a fifth of the plan, or ten values without a plan.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
+        plan: The plan of the run.
         values: Number of values of the metric.
     """
     done = plan.progress(history)
     return values >= ENOUGH_VALUES if done is None else done >= _SHARE
 
 
-def arming(history: History, plan: Plan, monitor: str) -> str:
-    """Say in a sentence from when on the rule may decide.
+def warm_up_sentence(history: History, plan: Plan, monitor: str) -> str:
+    """Return a sentence that says when the warm-up ends.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
+        plan: The plan of the run.
         monitor: Key of the metric.
     """
     if plan.progress(history) is None:

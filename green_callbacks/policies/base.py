@@ -5,8 +5,8 @@ and in :mod:`green_callbacks.policies.traits`. The core asks a policy by protoco
 of a user is treated like a policy of this package.
 
 Example:
-    A budget that any project can write. The accountant refuses to start a run if the budget is already spent, checks it
-    inside epochs, forecasts its end, and reports what is left.
+    A budget that any project can write. The accountant does not start a run on a spent budget, and checks the budget
+    inside epochs. It forecasts when the budget will be spent, and reports the rest.
 
     >>> from green_callbacks.policies import Budget, Left
     >>> from green_callbacks.records import History, Plan, Verdict
@@ -54,7 +54,7 @@ class Policy(Protocol):
 
         Args:
             history: All records so far.
-            plan: What is known in advance.
+            plan: The plan of the run.
 
         Returns:
             Whether to stop, and the reason.
@@ -104,20 +104,20 @@ class Budget(Policy, Protocol):
         ...
 
     def spent(self, history: History, plan: Plan) -> float:
-        """Return what counts as spent, in the unit of ``amount``.
+        """Return the spending that counts, in the unit of ``amount``.
 
         Args:
             history: All records so far.
-            plan: What is known in advance, with the spending of other runs.
+            plan: The plan of the run, with the spending of other runs.
         """
         ...
 
     def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
-        """Return what is left of the budget inside an epoch.
+        """Return the rest of the budget inside an epoch.
 
         Args:
             history: All records so far.
-            plan: What is known in advance.
+            plan: The plan of the run.
             open_kg: Emissions that no record contains yet, in kgCO2e.
             open_kwh: Facility energy that no record contains yet, in kWh.
         """

@@ -132,7 +132,7 @@ class CarbonBudget:
 
         Args:
             history: All records so far.
-            plan: What is known in advance, with the spending of other runs.
+            plan: The plan of the run, with the spending of other runs.
 
         Returns:
             ``stopping`` once the budget is spent, or before the epoch that would overspend it. ``warning`` where the
@@ -159,11 +159,11 @@ class CarbonBudget:
         return self._going_on(history, spent, values, note)
 
     def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
-        """Return what is left of the budget inside an epoch. A hard budget reserves a validation and a checkpoint.
+        """Return the rest of the budget inside an epoch. A hard budget reserves a validation and a checkpoint.
 
         Args:
             history: All records so far.
-            plan: What is known in advance, with the spending of other runs.
+            plan: The plan of the run, with the spending of other runs.
             open_kg: Emissions that no record contains yet, in kgCO2e.
             open_kwh: Facility energy that no record contains yet, in kWh.
         """
@@ -202,7 +202,7 @@ class CarbonBudget:
 
         Args:
             history: All records so far.
-            plan: What is known in advance, with the spending of other runs.
+            plan: The plan of the run, with the spending of other runs.
 
         Returns:
             An amount in kgCO2e or kWh, like the budget.

@@ -1,11 +1,11 @@
-"""What the planned run will come to, from its first epochs on."""
+"""A forecast of the planned run, from its first epochs on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from typing import ClassVar, Final
 
-from green_callbacks.policies._cost_units import Laps
+from green_callbacks.policies._cost_units import CostUnits
 from green_callbacks.policies._epoch_cost import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies._repeated_epochs import costs, lost_rows
 from green_callbacks.policies.base import Budget
@@ -15,35 +15,41 @@ from green_callbacks.text.amounts import format_duration, format_energy, format_
 __all__ = ["Forecast", "ForecastRecord", "Range", "forecast"]
 
 _JUMP: Final = 0.2
-"""A step in the cost of epochs that moves the forecast by more than this share is warned of."""
+"""Relative change of the forecast above which a step in the cost is reported. No unit, by experiment."""
 
 _RESOLVED_SECONDS: Final = 1.0
-"""What sensors tell of one shorter epoch is not sure enough to warn of."""
+"""Length of an epoch, in s, below which the error of sensors is too large for a warning. By experiment."""
 
 _BRIEF_SECONDS: Final = 60.0
-"""What is over within this time is not worth a warning."""
+"""Remaining time, in s, below which a warning is useless."""
 
 _REMEMBERED: Final = 500
-"""A level that the cost has had within so many epochs is not new."""
+"""Number of epochs in which a level of cost is remembered. A remembered level is not new."""
 
 _ROUNDING: Final = 1e-9
+"""Relative error of costs, below which two carbon intensities count as equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastRecord:
-    """What the planned run will likely come to; nine of ten runs lie within the ranges.
+    """A forecast of the planned run. The true totals lie within the ranges in nine of ten runs.
 
     Attributes:
-        epochs: Length of the plan in epochs; whole where it is planned in epochs. What was spent before them, by an
-            earlier fit for one, is in all of the ranges. None where so few epochs have ended that their parts tell.
+        epochs: Length of the plan in epochs, a whole number if the plan is in epochs. None if the forecast rests on
+            parts of epochs. Earlier spending, for example by an earlier fit, is included in all ranges.
         kwh: Facility energy of the whole run, in kWh.
-        kg: Emissions of the whole run, in kgCO2e, at the carbon intensities of the last epochs. How well an intensity
-            itself is known is not in the range: a record holds that.
+        kg: Emissions of the whole run, in kgCO2e, at the carbon intensities of the last epochs. The uncertainty of an
+            intensity is not included. Each record holds it.
         seconds: Time of the whole run, in s.
-        budget_end: Number of the epochs, or parts of them, after which the first budget is spent; None where all of
-            them last.
-        budget_end_share: The share of the plan that will be done then.
-        budget: That budget.
+        budget_end: Number of epochs, or parts of epochs, after which the first budget is spent. None if all budgets
+            last.
+        budget_end_share: Share of the plan that will be done then. None if all budgets last.
+        budget: The first budget to be spent. None if all budgets last.
+
+    Example:
+        >>> spent = Range(low=1.0, expected=1.1, high=1.3)
+        >>> ForecastRecord(epochs=20, kwh=spent, kg=spent, seconds=spent).kg.expected
+        1.1
     """
 
     epochs: float | None
@@ -57,18 +63,25 @@ class ForecastRecord:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Says after every epoch what the planned run will come to; never stops it.
+    """Reports after every epoch the expected totals of the planned run. It never stops a run.
 
-    The epochs after the first (in a long first one its parts, where it decides inside epochs), with what recurs between
-    them, say what the others will cost: their median, and a
-    range around it that was made to hold in nine of ten runs of steady, noisy or drifting costs. It is estimated anew
-    after every epoch, and warns when the last three epochs make a step to a new level that moves it by more than 20 %
-    and out of the range that was stated before: images grew, layers were unfrozen, somebody else came to the GPU. Of
-    epochs shorter than a second, and within the last minute of the plan, it does not. An accountant asks it without
-    being told to.
+    The forecast rests on all epochs except the first, with the rows outside epochs between them. In a long first epoch
+    it rests on its parts, if policies decide inside epochs. It is the median cost, with a range that holds in nine of
+    ten runs of steady, noisy or drifting costs.
+
+    It warns if the last three epochs are on a new level of cost. Then the forecast must have moved by more than 20 %,
+    and out of its former range. Causes are larger images, unfrozen layers, or another user of the GPU. It does not warn
+    for epochs below one second, or in the last minute of the plan. An accountant asks for a forecast without being told
+    to.
 
     Args:
-        budgets: Budgets whose end to foretell.
+        budgets: Budgets whose end to predict. Defaults to none.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History, Plan
+        >>> history = History([EpochRecord.scripted(epoch=epoch, emissions_kg=0.1) for epoch in range(5)])
+        >>> round(Forecast().decide(history, Plan(epochs=20)).values["green/forecast_kg"], 3)
+        2.0
     """
 
     budgets: tuple[Budget, ...] = ()
@@ -80,11 +93,11 @@ class Forecast:
 
         Args:
             history: All records so far.
-            plan: What is known ahead.
+            plan: The plan of the run.
 
         Returns:
-            ``warning`` where the forecast jumped, else ``waiting``; the forecast in the reason and in ``values``, which
-            are empty while there is none.
+            ``warning`` if the forecast jumped, otherwise ``waiting``. The reason and ``values`` hold the forecast.
+            ``values`` is empty without a forecast.
         """
         now = forecast(history, plan, self.budgets)
         if now is None:
@@ -98,49 +111,55 @@ class Forecast:
         before = _before_step(history, plan, now)
         if before is not None and _jumps(before, now.kwh.expected):
             change = "more" if now.kwh.expected > before.expected else "less"
-            jumped = f"Epochs now take {change} energy than before: {_between(before, format_energy)} were expected."
+            jumped = f"Epochs now take {change} energy than before. {_between(before, format_energy)} were expected."
             return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now, history)}", values=values)
         return Verdict(stop=False, code="waiting", reason=_words(now, history), values=values)
 
 
 def forecast(history: History, plan: Plan, budgets: Sequence[Budget] = ()) -> ForecastRecord | None:
-    """Forecast what the planned run will come to.
+    """Forecast the totals of the planned run.
 
     Args:
         history: All records so far.
-        plan: What is known ahead.
-        budgets: Budgets whose end to foretell.
+        plan: The plan of the run.
+        budgets: Budgets whose end to predict. Defaults to none.
 
     Returns:
-        The forecast; None before three epochs, or three parts of them, have ended, where no plan is known, where no
-        energy was measured, or where it is too large for a number.
+        The forecast. None before three epochs, or three parts of epochs, have ended. Also None without a plan, without
+        measured energy, or if a total is too large for a number.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History, Plan
+        >>> history = History([EpochRecord.scripted(epoch=epoch, emissions_kg=0.1) for epoch in range(5)])
+        >>> round(forecast(history, Plan(epochs=20)).kwh.expected, 3)
+        2.0
     """
-    laps = Laps.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
-    if laps is None:
+    units = CostUnits.of(history, plan) if plan.has_end and history.facility_kwh > 0 else None
+    if units is None:
         return None
-    ahead = laps.ahead
-    kwh_costs, kg_costs = laps.costs(history.cumulative_kwh), laps.costs(history.cumulative_kg)
-    kwh, seconds = pace(kwh_costs, ahead), pace(laps.costs(history.cumulative_seconds), ahead)
+    ahead = units.ahead
+    kwh_costs, kg_costs = units.costs(history.cumulative_kwh), units.costs(history.cumulative_kg)
+    kwh, seconds = pace(kwh_costs, ahead), pace(units.costs(history.cumulative_seconds), ahead)
     kg = _at_one_intensity(kwh, kwh_costs, kg_costs) or pace(kg_costs, ahead)
-    ends = [_end(laps, history, plan, each, kg if each.amount.quantity == "emissions_kg" else kwh) for each in budgets]
+    ends = [_end(units, history, plan, each, kg if each.amount.quantity == "emissions_kg" else kwh) for each in budgets]
     first = min(range(len(ends)), key=lambda at: ends[at].expected, default=None)
-    planned = laps.planned
+    planned = units.planned
     if first is not None and ends[first].low >= planned:
         first = None
     record = ForecastRecord(
-        epochs=planned if laps.are_epochs else None,
-        kwh=laps.total(history.cumulative_kwh, kwh),
-        kg=laps.total(history.cumulative_kg, kg),
-        seconds=laps.total(history.cumulative_seconds, seconds),
+        epochs=planned if units.are_epochs else None,
+        kwh=units.total(history.cumulative_kwh, kwh),
+        kg=units.total(history.cumulative_kg, kg),
+        seconds=units.total(history.cumulative_seconds, seconds),
         budget_end=None if first is None else ends[first],
-        budget_end_share=None if first is None else laps.share_at(ends[first].expected),
+        budget_end_share=None if first is None else units.share_at(ends[first].expected),
         budget=None if first is None else budgets[first],
     )
     return record if all(map(isfinite, (planned, *record.kwh, *record.kg, *record.seconds))) else None
 
 
 def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence[float]) -> Range | None:
-    """Return the emissions of an energy where the carbon intensity was always the same, which saves time; else None."""
+    """Return the emissions of an energy at a constant carbon intensity. None if the intensity changed."""
     kg_per_kwh = sum(kg_costs) / sum(kwh_costs) if any(kwh_costs) else 0.0
     if any(abs(kg - kg_per_kwh * kwh) > _ROUNDING * kg for kg, kwh in zip(kg_costs, kwh_costs, strict=True)):
         return None
@@ -148,7 +167,7 @@ def _at_one_intensity(kwh: Range, kwh_costs: Sequence[float], kg_costs: Sequence
 
 
 def _before_step(history: History, plan: Plan, now: ForecastRecord) -> Range | None:
-    """Return the energy in kWh that was expected before a step; None where the last record makes none to speak of."""
+    """Return the energy in kWh that was expected before a step. None without a step worth a warning."""
     rows, seconds = history.epoch_rows, history.cumulative_seconds
     if now.epochs is None or rows[-1] != len(history) - 1 or now.seconds.expected - seconds[-1] < _BRIEF_SECONDS:
         return None
@@ -157,13 +176,13 @@ def _before_step(history: History, plan: Plan, now: ForecastRecord) -> Range | N
         return None
     if not is_new_level(_costs(history, history.cumulative_kwh, _REMEMBERED)):
         return None
-    laps = Laps.of(history, plan)
-    ahead = STEP_EPOCHS + (laps.ahead if laps else 0.0)
+    units = CostUnits.of(history, plan)
+    ahead = STEP_EPOCHS + (units.ahead if units else 0.0)
     return pace(costs[:-STEP_EPOCHS], ahead).after(history.cumulative_kwh[rows[-STEP_EPOCHS - 1]], ahead)
 
 
 def _costs(history: History, cumulative: Sequence[float], count: int = LAST) -> list[float]:
-    """Return what each of the last epochs took, with what lies outside epochs since the one before."""
+    """Return the cost of each of the last epochs, with the rows outside epochs before it."""
     return costs(lost_rows(history), cumulative, history.last_epochs(count + 1))
 
 
@@ -172,10 +191,10 @@ def _jumps(before: Range, expected: float) -> bool:
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
-def _end(laps: Laps, history: History, plan: Plan, budget: Budget, lap: Range) -> Range:
-    """Return after how many epochs or parts a budget is spent; the dearer they are, the earlier."""
+def _end(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Range) -> Range:
+    """Return the number of epochs or parts after which a budget is spent. Expensive epochs spend it earlier."""
     left = max(budget.amount.value - budget.spent(history, plan), 0.0)
-    low, middle, high = (laps.after(left / each if each > 0 else inf) for each in reversed(lap))
+    low, middle, high = (units.after(left / each if each > 0 else inf) for each in reversed(lap))
     return Range(low, middle, high)
 
 
@@ -188,7 +207,7 @@ def _words(now: ForecastRecord, history: History) -> str:
     )
     if now.budget is None or now.budget_end is None:
         return text
-    return f"{text} {_capitalised(now.budget.name)} would be spent after {_until(now)}."
+    return f"{text} {_capitalized(now.budget.name)} would be spent after {_until(now)}."
 
 
 def _until(now: ForecastRecord) -> str:
@@ -207,7 +226,7 @@ def _co2e(kg: float) -> str:
     return f"{format_mass(kg)} CO2e"
 
 
-def _capitalised(sentence: str) -> str:
+def _capitalized(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 

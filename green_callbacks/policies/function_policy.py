@@ -10,9 +10,10 @@ from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.units import described
 
 Answer = Verdict | bool | str | None
-"""What such a function may return: a verdict, whether to stop, the reason why to stop, or nothing to go on."""
+"""The result of a policy function. It is a verdict, a truth value, the reason to stop, or None to go on."""
 
 Decision = Callable[[History, Plan], Answer]
+"""A function of the history and the plan that decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class FunctionPolicy:
     """A policy made of a function.
 
     Args:
-        function: Takes the history and the plan; must be pure.
+        function: A pure function of the history and the plan.
     """
 
     function: Decision
@@ -35,10 +36,10 @@ class FunctionPolicy:
 
         Args:
             history: All records so far.
-            plan: What is known ahead.
+            plan: The plan of the run.
 
         Raises:
-            TypeError: The function answered with something else than a verdict, a truth, a sentence or None.
+            TypeError: The function did not return a verdict, a truth value, a sentence or None.
         """
         answer = self.function(history, plan)
         name = _name(self.function)
@@ -51,21 +52,27 @@ class FunctionPolicy:
             if answer:
                 return Verdict(stop=True, code="stopping", reason=f"The policy {name} stops the run.")
             return Verdict(stop=False, code="active", reason=f"The policy {name} lets the run go on.")
-        msg = f"The policy {name} answered {answer!r}: return a Verdict, True or False, the reason to stop, or None."
+        msg = f"The policy {name} answered {answer!r}. Return a Verdict, True or False, the reason to stop, or None."
         raise TypeError(msg)
 
 
 def as_policy(policy: Policy | Decision) -> Policy:
-    """Take a policy, or make one of a function.
+    """Return a policy, and make one of a function.
 
     Args:
         policy: An object with ``decide``, or a function of the history and the plan.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: It is neither, or it is a budget that lacks a member.
+
+    Example:
+        >>> from green_callbacks.records import History, Plan
+        >>> policy = as_policy(lambda history, plan: history.emissions_kg > 1.0)
+        >>> policy.decide(History(), Plan()).stop
+        False
     """
     if isinstance(policy, type):
-        msg = f"{policy.__name__} is a class: pass an object of it, {policy.__name__}(...)."
+        msg = f"{policy.__name__} is a class. Pass an object of it, {policy.__name__}(...)."
         raise ConfigurationError(msg)
     if isinstance(policy, Policy):
         _refuse_others(policy.decide, type(policy).__name__)
@@ -75,7 +82,7 @@ def as_policy(policy: Policy | Decision) -> Policy:
         _refuse_others(policy, _name(policy))
         return FunctionPolicy(policy)
     msg = (
-        f"{described(policy)} is no policy: pass an object with decide(history, plan), such as CarbonBudget('500 g'), "
+        f"{described(policy)} is no policy. Pass an object with decide(history, plan), such as CarbonBudget('500 g'), "
         "or such a function."
     )
     raise ConfigurationError(msg)
@@ -98,7 +105,7 @@ def _refuse_half_budgets(policy: Policy) -> None:
 
 
 def _refuse_others(decide: Any, name: str) -> None:  # noqa: ANN401  anything may have been given
-    """Refuse what cannot be called with a history and a plan, as far as its signature tells."""
+    """Refuse an object that cannot be called with a history and a plan, as far as its signature shows."""
     from inspect import iscoroutinefunction, signature
 
     try:

@@ -1,4 +1,4 @@
-"""Stop when more training no longer buys enough."""
+"""Stop when more training no longer gains enough."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,53 +13,74 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.policies._learning_rate_schedule import drop_ahead, fresh_start
 from green_callbacks.policies._next_stop_cost import unmeasured
 from green_callbacks.policies._option_checks import flag, number
-from green_callbacks.policies._warm_up import ENOUGH_VALUES, arming, is_armed
+from green_callbacks.policies._warm_up import ENOUGH_VALUES, is_warmed_up, warm_up_sentence
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.text.amounts import format_energy
 from green_callbacks.units import described
 
 _NOT_LEARNING: Final = 0.03
-"""A last doubling of the energy that brought less of the way to ``acceptable`` than this is not learning."""
+"""Least share of the way to ``acceptable`` that the last doubling of the energy must bring. By experiment:
+``bench_decisions``.
+"""
 
 _NUMBERS: Final = ("min_gain_on_doubling", "min_gain_per_kg", "min_gain_per_kwh", "acceptable", "not_learning_after")
-"""Options that are numbers, or None."""
+"""Names of the options that are numbers, or None."""
 
 
 @dataclass(frozen=True)
 class MarginalGain:
-    """Stops when the energy spent last bought less of a metric than it is worth.
+    """Stops when the latest energy gained less of a metric than it is worth.
 
-    A straight line through the values of the last doubling of the energy, against its logarithm, says how fast the
-    metric improves; against the logarithm, learning curves are nearly straight. The rule stops where even the upper end
-    of that slope (one-sided 90 % confidence, so that noise makes it wait), and the slope of the latter half alone, are
-    below the threshold: with a price, where half as much energy again would not be worth it. All shares are of the
-    energy, not of the epochs: a run validated every fourth epoch stops at about the same place.
+    A straight line is fitted to the metric against the logarithm of the energy, over the last doubling of the energy.
+    Learning curves are nearly straight against this logarithm. The rule stops if two slopes are below the threshold.
+    The first is the upper end of the slope's one-sided 90 % confidence interval, so noise makes the rule wait. The
+    second is the slope of the second half alone. With a price, the rule stops if half as much energy again would not be
+    worth it. All shares are shares of the energy, not of the epochs. So a run that validates every fourth epoch stops
+    at about the same place.
 
-    It decides once the metric is ``acceptable`` and a fifth of the plan is done (ten values where no plan is known),
-    waits while a drop of the learning rate lies ahead and starts afresh after one, by the last half of the energy
-    since. A run that is not acceptable is stopped when ``not_learning_after`` of the plan is done and, by ten values or
-    more, the last doubling of the energy brought less than 3 % of the way from the first value to ``acceptable``. A
-    second fit, whose epochs count from 0 again, is judged by itself.
+    The rule decides once the metric is ``acceptable`` and the warm-up is over. The warm-up takes a fifth of the plan,
+    or ten values without a plan. The rule waits while a drop of the learning rate is to come. After a drop it starts
+    again, with the last half of the energy since the drop. A second fit is judged by itself. Its epochs count from 0
+    again.
 
-    Give one threshold at most. A threshold of 0 never stops while there is a new best in the window.
+    A run that is not acceptable stops if it is not learning. This is decided when ``not_learning_after`` of the plan is
+    done. The run is not learning if there are ten values or more, and the last doubling of the energy brought less than
+    3 % of the way from the first value to ``acceptable``.
+
+    Give one threshold at most. A threshold of 0 never stops while there is a new best value in the window.
 
     Args:
         monitor: Key of the metric, e.g. ``val_acc``.
-        min_gain_on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far;
-            knows no scale, neither the metric's nor the kilograms'. The default, with 0.05.
-        min_gain_per_kg: Least gain of the metric for one kgCO2e. Counted at the cleanest grid of the run, so that it
-            does not stop because the grid turned dirty.
-        min_gain_per_kwh: Least gain of the metric for one kWh of facility energy.
-        mode: ``max`` where more of the metric is better, ``min`` where less is; ``auto`` goes by the name, and the
-            attribute then says which.
-        acceptable: Value with which you could live; the rule waits for it.
-        not_learning_after: Share of the plan after which a run that is not learning is stopped; None for never.
-        on_annealing: Whether to ``hold`` or to ``stop`` where the learning rate is annealed to about zero by the end
-            of the plan; the gain of such a schedule comes last.
-        report_only: Say where it would have stopped, and never stop.
+        min_gain_on_doubling: Least gain by the last doubling of the energy, as a share of the whole gain so far. It
+            depends on no scale, neither of the metric nor of the emissions. Defaults to 0.05, unless another threshold
+            is set.
+        min_gain_per_kg: Least gain of the metric for one kgCO2e. Emissions are counted at the cleanest grid of the run,
+            so that the rule does not stop just because the grid turned dirty. Defaults to None.
+        min_gain_per_kwh: Least gain of the metric for one kWh of facility energy. Defaults to None.
+        mode: ``max`` if more of the metric is better, ``min`` if less is better. ``auto`` derives the mode from the
+            name, and the attribute then holds the result. Defaults to ``auto``.
+        acceptable: Lowest value of the metric that you would accept, or the highest if less is better. The rule waits
+            for it. Defaults to None, which accepts any value.
+        not_learning_after: Share of the plan after which a run that is not learning stops. None to never stop it.
+            Defaults to 0.5.
+        on_annealing: ``hold`` to wait if the learning rate is annealed by the end of the plan, ``stop`` to decide as
+            usual. The gain of an annealed schedule comes last. Defaults to ``hold``.
+        report_only: True to report where the rule would stop, and never to stop. Defaults to False.
 
     Raises:
-        ConfigurationError: Several thresholds, one that is negative, or a metric whose mode its name does not tell.
+        ConfigurationError: Several thresholds are set, a threshold is negative, or the name of the metric does not
+        imply
+            its mode.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History, Plan
+        >>> values = [0.5] + [0.9] * 30
+        >>> records = [
+        ...     EpochRecord.scripted(epoch=epoch, emissions_kg=0.1, metrics={"val_acc": value})
+        ...     for epoch, value in enumerate(values)
+        ... ]
+        >>> MarginalGain("val_acc").decide(History(records), Plan(epochs=100)).code
+        'stopping'
     """
 
     monitor: str
@@ -72,12 +93,12 @@ class MarginalGain:
     on_annealing: Literal["hold", "stop"] = field(default="hold", kw_only=True)
     report_only: bool = field(default=False, kw_only=True)
     waits_for_schedule: ClassVar = True
-    """It waits for drops of the learning rate, so it misses them where a schedule cannot be read."""
+    """The rule waits for drops of the learning rate, so it misses them if a schedule cannot be read."""
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
         if not isinstance(self.monitor, str) or not self.monitor.strip():
-            msg = f"monitor is {described(self.monitor)}: name the metric to watch, such as 'val_acc'."
+            msg = f"monitor is {described(self.monitor)}. Name the metric to watch, such as 'val_acc'."
             raise ConfigurationError(msg)
         for name in _NUMBERS:
             if getattr(self, name) is not None:
@@ -86,13 +107,13 @@ class MarginalGain:
         self._price  # noqa: B018  refuses
         object.__setattr__(self, "mode", direction(self.monitor, self.mode))
         if self.acceptable is not None and not isfinite(self.acceptable):
-            msg = f"acceptable is {self.acceptable}: it must be a value that {self.monitor} can reach."
+            msg = f"acceptable is {self.acceptable}. It must be a value that {self.monitor} can reach."
             raise ConfigurationError(msg)
         if self.not_learning_after is not None and not 0 < self.not_learning_after <= 1:
-            msg = f"not_learning_after is {self.not_learning_after}: it is a share of the plan, above 0 and at most 1."
+            msg = f"not_learning_after is {self.not_learning_after}. Give a share of the plan, above 0 and at most 1."
             raise ConfigurationError(msg)
         if self.on_annealing not in ("hold", "stop"):
-            msg = f"on_annealing is {self.on_annealing!r}: write 'hold' or 'stop'."
+            msg = f"on_annealing is {self.on_annealing!r}. Write 'hold' or 'stop'."
             raise ConfigurationError(msg)
 
     @cached_property
@@ -110,7 +131,7 @@ class MarginalGain:
         return self.min_gain_per_kg is not None
 
     def describe(self) -> str:
-        """Say the price in words, for the start of a run."""
+        """Return the price in words, for the start of a run."""
         return self._price.words(self.monitor)
 
     def decide(self, history: History, plan: Plan) -> Verdict:
@@ -118,12 +139,12 @@ class MarginalGain:
 
         Args:
             history: All records so far.
-            plan: What is known ahead.
+            plan: The plan of the run.
 
         Returns:
-            ``waiting`` while it cannot or must not decide, ``active`` while training pays, ``stopping`` where it no
-            longer does (``warning`` if it only reports). ``values`` holds the gain per kg, per kWh and by a doubling.
-            The reason says so where a GPU is missing from the energy that was paid.
+            ``waiting`` while the rule cannot or must not decide, ``active`` while training pays, and ``stopping`` when
+            it no longer pays. With ``report_only``, ``warning`` replaces ``stopping``. ``values`` holds the gain per
+            kg, per kWh and by a doubling of the energy. The reason says if the energy of a GPU is missing.
         """
         verdict = self._decided(history, plan)
         return replace(verdict, reason=f"{verdict.reason}{unmeasured(history)}") if history.misses_gpu else verdict
@@ -148,29 +169,30 @@ class MarginalGain:
         return Verdict(stop=True, code="stopping", reason=why_stop, values=values)
 
     def _window(self, history: History, plan: Plan) -> Window | str:
-        """Take the window by which to judge, or say why there is none."""
+        """Return the window by which to judge, or the reason why there is none."""
         unknown = self._unknown(history)
         if unknown:
-            return f"{unknown} {arming(history, plan, self.monitor)}"
+            return f"{unknown} {warm_up_sentence(history, plan, self.monitor)}"
         window = Window.of(Curve.of(history, self.monitor, rises=self.mode == "max"), fresh_start(history, plan))
         if window is None:
-            return f"There are too few values of {self.monitor} to judge by. {arming(history, plan, self.monitor)}"
+            too_few = f"There are too few values of {self.monitor} to judge by."
+            return f"{too_few} {warm_up_sentence(history, plan, self.monitor)}"
         if not window.can_be_judged:
-            return f"The values of {self.monitor} lie too far apart to calculate with."
+            return f"The values of {self.monitor} differ so much that their gain is not finite."
         return window
 
     def _unknown(self, history: History) -> str | None:
         rows, values = history.metric(self.monitor)
         if not rows:
             seen = ", ".join(sorted(history.metric_names))
-            return f"{self.monitor} has not been seen yet" + (f"; seen were {seen}." if seen else ".")
+            return f"{self.monitor} has not been reported yet." + (f" Reported metrics: {seen}." if seen else "")
         if rows[-1] != len(history) - 1:
-            return f"{self.monitor} was not measured in the last record."
+            return f"{self.monitor} was not reported in the last record."
         if not isfinite(values[-1]):
-            return f"{self.monitor} is {values[-1]}, which says nothing of its gain."
+            return f"{self.monitor} is {values[-1]}, so its gain is unknown."
         kwh = history.cumulative_kwh
         if kwh[-1] <= (kwh[-2] if len(kwh) > 1 else 0.0):
-            return "No energy was measured in the last record, so nothing can be said of its price."
+            return "No energy was measured in the last record, so the price of the gain is unknown."
         return None
 
     def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
@@ -179,14 +201,14 @@ class MarginalGain:
         least = self._price.least_slope(history, curve)
         if least == 0:
             energy = format_energy(window.kwh)
-            return None if window.new_best else f"{self.monitor} has found no new best in the last {energy}."
+            return None if window.new_best else f"{self.monitor} has reached no new best value in the last {energy}."
         if window.trend.upper >= least or (late := window.late_slope) >= least:
             return None
         at_most, pays = (log1p(AHEAD) * slope for slope in (max(window.trend.upper, late, 0.0), least))
         ahead = format_energy(AHEAD * curve.spent_kwh)
         return (
-            f"More training no longer pays: the {_bought(window)} of {self.monitor}, the next {ahead} would buy "
-            f"{at_most:.3g} at most, and {pays:.3g} is the least that pays."
+            f"More training no longer pays. The {_bought(window)} of {self.monitor}. The next {ahead} would buy "
+            f"at most {at_most:.3g}, and the least that pays is {pays:.3g}."
         )
 
     def _why_not_learning(self, curve: Curve, window: Window) -> str | None:
@@ -195,23 +217,25 @@ class MarginalGain:
         if trend is None or trend.upper * log(2) >= _NOT_LEARNING * way:
             return None
         return (
-            f"{self.monitor} is not learning: its best is {curve.best:.4g}, {self.acceptable:.4g} would be acceptable, "
-            f"and the last doubling of the energy brought less than {_NOT_LEARNING:.0%} of the way."
+            f"{self.monitor} is not learning. Its best value is {curve.best:.4g}, and {self.acceptable:.4g} would be "
+            f"acceptable. The last doubling of the energy brought less than {_NOT_LEARNING:.0%} of the way."
         )
 
     def _why_wait(self, history: History, plan: Plan, curve: Curve) -> str | None:
         drop = drop_ahead(history, plan)
         if drop is not None:
             return f"The learning rate drops at epoch {drop}, and the metric often gains by that."
-        if not is_armed(history, plan, len(curve)):
-            return f"Too little of the run is done. {arming(history, plan, self.monitor)}"
+        if not is_warmed_up(history, plan, len(curve)):
+            return f"Too little of the run is done. {warm_up_sentence(history, plan, self.monitor)}"
         if not self._is_acceptable(curve) and not self._gives_up(history, plan):
-            return f"{self.monitor} is at {curve.best:.4g} and {self.acceptable:.4g} would be acceptable."
+            return f"The best {self.monitor} so far is {curve.best:.4g}, and {self.acceptable:.4g} would be acceptable."
         return None
 
     def _why_go_on(self, plan: Plan, window: Window) -> str:
         unread = (
-            " The learning-rate schedule cannot be read, so nothing is held for it." if plan.schedule_unreadable else ""
+            " The learning-rate schedule cannot be read, so the rule does not wait for it."
+            if plan.schedule_unreadable
+            else ""
         )
         return f"The {_bought(window)} of {self.monitor}.{unread}"
 
@@ -224,8 +248,8 @@ class MarginalGain:
 
 
 def _annealed(why_stop: str | None) -> str:
-    advice = f" Without that it would stop here ({why_stop[:-1]}); next time, plan fewer epochs." if why_stop else ""
-    return f"The learning rate is annealed to the end of the plan, and the gain comes last.{advice}"
+    advice = f" Otherwise the rule would stop here. {why_stop} Next time, plan fewer epochs." if why_stop else ""
+    return f"The learning rate is annealed until the end of the plan, and the gain comes last.{advice}"
 
 
 def _bought(window: Window) -> str:

@@ -1,4 +1,4 @@
-"""Where a policy would have stopped a finished run."""
+"""The point where a policy would have stopped a finished run."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,14 @@ class Replay:
     """The first stop of a replayed run.
 
     Attributes:
-        verdict: Why it would have stopped.
-        record: The last record that would have been made.
+        verdict: The verdict that stops.
+        record: The last record before the stop.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, Verdict
+        >>> stop = Replay(Verdict(stop=True, code="stopping", reason="Enough."), EpochRecord.scripted(epoch=4))
+        >>> stop.record.epoch
+        4
     """
 
     verdict: Verdict
@@ -21,15 +27,21 @@ class Replay:
 
 
 def replay(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
-    """Show a policy a finished run record by record.
+    """Show a finished run to a policy, record by record.
 
     Args:
         history: All records of the run.
         policy: The policy, or a function of the history and the plan.
-        plan: What was known ahead; nothing unless given.
+        plan: The plan of the run. Defaults to an empty plan.
 
     Returns:
-        The first stop; None if the run would have gone to its end.
+        The first stop. None if the run would have gone to its end.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=epoch, emissions_kg=0.2) for epoch in range(9)])
+        >>> replay(history, lambda history, plan: history.emissions_kg > 0.5).record.epoch
+        2
     """
     seen, decider = History(), as_policy(policy)
     for record in history:

@@ -194,11 +194,13 @@ def counts_emissions(policy: Policy) -> bool:
 
 
 def budget_values(amount: Amount, spent: float) -> dict[str, float]:
-    """Return what sinks show of a budget, by metric key: the rest in kg or kWh, and the share that is spent.
+    """Return the values that sinks show of a budget, by metric key.
+
+    These are the rest in kg or kWh, and the share that is spent.
 
     Args:
         amount: The budget.
-        spent: What is spent, in the unit of the budget.
+        spent: The spending, in the unit of the budget.
 
     Example:
         >>> from green_callbacks.units import Amount
@@ -216,7 +218,7 @@ def with_budget_values(verdict: Verdict, budget: Budget, history: History, plan:
         verdict: The verdict.
         budget: The budget.
         history: All records so far.
-        plan: What is known in advance.
+        plan: The plan of the run.
 
     Example:
         >>> from green_callbacks.policies import CarbonBudget

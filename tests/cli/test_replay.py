@@ -128,7 +128,7 @@ def test_a_ledger_without_an_epoch_is_replayed_to_nothing(command, ledger):
         ("budget=5 g,hard=perhaps", "must be true or false"),
         ("marginal-gain:val_acc,acceptable=high", "must be a number"),
         ("marginal-gain:val_acc,min_gain_per_kg=-1", "must be 0 or more"),
-        ("marginal-gain:val_acc,on_annealing=cry", "write 'hold' or 'stop'"),
+        ("marginal-gain:val_acc,on_annealing=cry", "Write 'hold' or 'stop'"),
         ("marginal-gain:val_acc,report_only=true", "has no option 'report_only'"),
     ],
 )

@@ -31,7 +31,7 @@ def test_a_function_may_give_the_reason_a_verdict_or_nothing():
 
 @pytest.mark.parametrize("answer", [(False, "a pair is always true"), [], 0.3])
 def test_another_answer_is_named(answer):
-    with pytest.raises(TypeError, match="return a Verdict"):
+    with pytest.raises(TypeError, match="Return a Verdict"):
         as_policy(lambda history, plan: answer).decide(HISTORY, Plan())
 
 

@@ -51,7 +51,7 @@ def interrupted_at(count, act, what):
 def told(history):
     """All that can be read of a history."""
     metrics = {name: [list(each) for each in history.metric(name)] for name in history.metric_names}
-    dearest = history.dearest_phase_joules("validation")
+    dearest = history.most_phase_joules("validation")
     rest = (history.facility_kwh_by_intensity(), list(history.part_rows), history.steps, dearest, len(history))
     back = History.from_columns(history.to_columns())
     return repr(

@@ -116,7 +116,7 @@ def test_sums_and_counts_stay_whole(long, thinned):
     assert {name: getattr(thinned, name) for name in near} == pytest.approx(
         {name: getattr(long, name) for name in near}, rel=1e-9
     )
-    assert thinned.dearest_phase_joules("train") == long.dearest_phase_joules("train")
+    assert thinned.most_phase_joules("train") == long.most_phase_joules("train")
     assert sum(each.energy_joules for each in thinned) == pytest.approx(long.energy_joules, rel=1e-9)
     assert sum(each.phases["train"].joules for each in thinned if each.phases) == pytest.approx(
         sum(each.phases["train"].joules for each in long if each.phases), rel=1e-9

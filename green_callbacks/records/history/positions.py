@@ -138,7 +138,7 @@ class Positions(Cumulative):
         taken = phases[phase].joules if phase in phases else None
         return min(taken / joules, 1.0) if taken and joules else 0.0
 
-    def dearest_phase_joules(self, phase: str) -> float:
+    def most_phase_joules(self, phase: str) -> float:
         """Return the most energy that one phase took in any record, in J. 0 if the phase never ran.
 
         Args:
