@@ -201,7 +201,7 @@ def test_a_gpu_whose_source_opens_and_tells_nothing_stands_for_itself(said):
     assert list(record.devices) == ["cpu:package-0", "gpu:0"]
     assert what_counts(record.devices) == ONLY_CPU
     (sentence,) = said()
-    assert "gpu:0 tells no energy" in sentence
+    assert "gpu:0 reports no energy" in sentence
 
 
 class TestFound:

@@ -27,11 +27,7 @@ def on_bus(folder: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("code", "command", "advice"),
-    [
-        (18, "sudo reboot", "reload the module"),
-        (9, "sudo modprobe nvidia", "is not loaded"),
-        (4, "nvidia-smi", "usermod"),
-    ],
+    [(18, "sudo reboot", "reload the module"), (9, "sudo modprobe nvidia", "is not loaded"), (4, "nvidia-smi", "Join")],
 )
 def test_the_command_fits_the_cause(nvml, tmp_path, monkeypatch, code, command, advice):
     monkeypatch.setattr(_nvml_remedy, "place_of", lambda: "machine")

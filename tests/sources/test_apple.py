@@ -126,7 +126,7 @@ def test_a_chip_that_is_not_known_yet_is_refused_in_a_sentence(mac: Callable[...
         AppleSiliconSource().open()
     chip.refusal = None
     chip.watts.clear()
-    with pytest.raises(SourceUnavailableError, match="nothing is told"):
+    with pytest.raises(SourceUnavailableError, match="nothing is reported"):
         AppleSiliconSource().open()
 
 

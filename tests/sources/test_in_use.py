@@ -163,7 +163,7 @@ class TestWords:
 
     def test_sources_without_one_come_with_the_one_to_add(self):
         assert "Add NvmlSource()" in why_unmeasured(Accelerator("cuda"), {}, {})
-        assert "add IntelGpuSource()" in why_unmeasured(Accelerator("xpu"), {}, {})
+        assert "Add IntelGpuSource()" in why_unmeasured(Accelerator("xpu"), {}, {})
 
     def test_a_meter_of_the_users_own_that_does_not_open_is_a_reason(self):
         refusals = {CallableSource(lambda: None): "The meter 'platform' gives no watts."}

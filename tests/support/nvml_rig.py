@@ -8,8 +8,8 @@ from math import inf
 
 from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
+from green_callbacks.sources.nvidia.sharing.utilization_share import GpuSharing
 from green_callbacks.sources.nvidia.source import NvmlSource
-from green_callbacks.sources.nvidia.utilization_share import GpuSharing
 from support.fake_nvml import GPUS, SOURCE, FakeNvml
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from green_callbacks.records import Reading
+from green_callbacks.sources.nvidia.visible_devices import bare_uuid
 
 _HOST: Final = frozenset({"cpu", "dram", "ane", "ram", "memory", "disk", "network"})
 """Components that contain no accelerator."""
@@ -98,7 +99,7 @@ def told(gpu_uuids: Iterable[str], gpu_name: str | None) -> tuple[Accelerator, .
     kind = (gpu_name or "cuda").partition(":")[0]
     if kind == "cuda" and _is_rocm(sys.modules.get("torch")):
         kind = "rocm"
-    uuids = dict.fromkeys(uuid.removeprefix("GPU-").removeprefix("MIG-") for uuid in gpu_uuids)
+    uuids = dict.fromkeys(bare_uuid(uuid) for uuid in gpu_uuids)
     return tuple(Accelerator(kind, uuid) for uuid in uuids) or ((Accelerator(kind),) if gpu_name else ())
 
 

@@ -21,8 +21,6 @@ _UNIFORM_VARIANCE: Final = 12.0
 """Squared width of a uniform distribution over its variance."""
 _LATE_REFRESHES: Final = 2.5
 """Number of refresh periods without a sample from which they form a hole (by experiment)."""
-_SAME_WATTS: Final = 1e-9
-"""Difference of two equal powers by rounding, in W."""
 
 
 class Levels:
@@ -88,7 +86,7 @@ class Instants:
         if step <= 0:
             return
         step = step if since_seconds is None else min(step, since_seconds)
-        if abs(watts - last_watts) > _SAME_WATTS:
+        if watts != last_watts:
             refreshed = seconds - step / 2
             if self._changed_seconds is not None:
                 between = refreshed - self._changed_seconds

@@ -55,14 +55,14 @@ class UsageInterval(NamedTuple):
     """SM utilization by the job, in percent."""
     all_percent: float
     """SM utilization by all processes, in percent."""
-    held: float
+    process_share: float
     """The job's share of the processes on the GPU, 0 to 1."""
 
     def own_joules(self, idle_watts: float) -> float:
         """Return the job's energy, in J.
 
-        It is ``idle * held + (energy - idle) * own / all``. Here ``idle`` is the idle power times the time, or the
-        whole energy if nobody computed. The energies of all jobs add up to the GPU's. Kepler divides active power
+        It is ``idle * process_share + (energy - idle) * own / all``. Here ``idle`` is the idle power times the time, or
+        the whole energy if nobody computed. The energies of all jobs add up to the GPU's. Kepler divides active power
         likewise (sustainable-computing-io/kepler, pull request #2384), and divided idle power by processes (its
         ``ratio.go``, issue #1293). It is a convention, since no meter shows whose a joule is.
 
@@ -70,9 +70,9 @@ class UsageInterval(NamedTuple):
             idle_watts: Power when nobody computes, in W.
         """
         if self.all_percent <= 0:
-            return self.joules * self.held
+            return self.joules * self.process_share
         idle_joules = min(self.joules, idle_watts * self.seconds)
-        return idle_joules * self.held + (self.joules - idle_joules) * self.own_percent / self.all_percent
+        return idle_joules * self.process_share + (self.joules - idle_joules) * self.own_percent / self.all_percent
 
 
 class IdlePower:
@@ -254,7 +254,7 @@ class SmShare:
                 "a container by the ids of the host. Start the container with --pid=host, in Kubernetes with hostPID"
             )
 
-    def _since(self, own_percent: float, all_percent: float, held: float) -> UsageInterval | None:
+    def _since(self, own_percent: float, all_percent: float, process_share: float) -> UsageInterval | None:
         """Return the interval since the last one, or None while the GPU is lost."""
         joules = self._gpu.joules_so_far()
         if joules is None or self._gpu.reason is not None:
@@ -262,7 +262,7 @@ class SmShare:
             return None
         lost_seconds = self._gpu.gap_seconds - self._gap_seconds
         seconds = max(0.0, self._clock.monotonic() - self._closed_at - lost_seconds)
-        return UsageInterval(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, held)
+        return UsageInterval(max(0.0, joules - self._whole_joules), seconds, own_percent, all_percent, process_share)
 
     def _divide(self, interval: UsageInterval, own_joules: float) -> None:
         self._whole_joules += interval.joules
