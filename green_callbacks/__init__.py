@@ -1,17 +1,17 @@
-"""What a training run costs the climate, and when more training no longer pays.
+"""Energy and CO2e of training runs, measured epoch by epoch, with budgets and early stopping.
 
-::
+With Lightning, add one callback::
 
-    from green_callbacks import CarbonBudget, MarginalGain
+    from green_callbacks import CarbonBudget
     from green_callbacks.lightning import EmissionsMonitor      # or .pytorch_lightning, or .keras
 
     trainer = Trainer(callbacks=[EmissionsMonitor(location="DE", policies=[CarbonBudget("500 g")])])
 
-Names are loaded when they are first asked for (PEP 562), so that importing the package costs next to nothing.
+Importing the package is fast, because each name is loaded at its first use (PEP 562).
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from green_callbacks._version import __version__
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from green_callbacks.summary import Summary
     from green_callbacks.window import Window, measure
 
-_ROOMS = {
+_ROOMS: Final = {
     "accountant": ("AccountantOptions", "EnergyAccountant"),
     "ledger": ("read_ledger",),
     "policies": ("CarbonBudget", "MarginalGain", "Policy", "Replay", "replay"),
@@ -33,6 +33,7 @@ _ROOMS = {
     "summary": ("Summary",),
     "window": ("Window", "measure"),
 }
+"""Rooms of the public names."""
 
 __all__ = [
     "AccountantOptions",
@@ -57,7 +58,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401  whatever is asked for
+def __getattr__(name: str) -> Any:  # noqa: ANN401  an object of any kind
     for room, names in _ROOMS.items():
         if name in names:
             return getattr(import_module(f"{__name__}.{room}"), name)

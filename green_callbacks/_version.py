@@ -1,3 +1,8 @@
-"""Version of the package."""
+"""Version of the package.
+
+Example:
+    >>> len(__version__.split("."))
+    3
+"""
 
 __version__ = "0.1.0"

@@ -11,7 +11,7 @@ Example:
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from green_callbacks.carbon.base import (
     CarbonIntensity,
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from green_callbacks.carbon.live.electricity_maps import ElectricityMaps
     from green_callbacks.carbon.live.uk import UkCarbonIntensity
 
-_LIVE = {"ElectricityMaps": "electricity_maps", "UkCarbonIntensity": "uk"}
+_LIVE: Final = {"ElectricityMaps": "electricity_maps", "UkCarbonIntensity": "uk"}
+"""Modules of the classes that are loaded only on demand."""
 
 __all__ = [
     "INTENSITY_VARIABLE",

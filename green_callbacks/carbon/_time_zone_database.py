@@ -1,9 +1,12 @@
 """The countries of time zones, read from the IANA time zone database."""
 
 from pathlib import Path
+from typing import Final
 
-_NO_PLACE = frozenset({"CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"})
-"""Old time zones without a place. The database links them to some city all the same."""
+_NO_PLACE: Final = frozenset(
+    {"CET", "EET", "MET", "WET", "EST", "MST", "HST", "EST5EDT", "CST6CDT", "MST7MDT", "PST8PDT"}
+)
+"""Old time zones without a place, which the database still links to a city."""
 
 
 def read_time_zones(source: Path) -> dict[str, list[str]]:

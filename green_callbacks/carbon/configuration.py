@@ -77,7 +77,7 @@ def read_configuration(environ: Mapping[str, str] = os.environ) -> Configuration
         True
     """
     path = configuration_path(environ)
-    if path is None or not os.path.exists(path):  # noqa: PTH110  never raises, whatever lies in the way
+    if path is None or not os.path.exists(path):  # noqa: PTH110  this never raises
         return Configuration()
     try:
         text = read_whole(path).removeprefix(_BYTE_ORDER_MARK)

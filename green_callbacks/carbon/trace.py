@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import ClassVar, SupportsFloat
 
-from green_callbacks.carbon._step_function import Level, Point, Steps
+from green_callbacks.carbon._step_function import Step, StepFunction, StepValue
 from green_callbacks.carbon._trace_file import Series, read_trace
 from green_callbacks.carbon.base import MAX_G_PER_KWH, checked_intensity
 from green_callbacks.errors import ConfigurationError
@@ -65,10 +65,10 @@ class TraceIntensity:
         if isinstance(series, str | PathLike):
             source = source or f"trace {Path(series).name}"
             series = read_trace(Path(series))
-        self._steps = Steps(_points(series, step_seconds))
+        self._function = StepFunction(_steps(series, step_seconds))
         self._label = checked_intensity(
             Intensity(
-                g_per_kwh=self._steps.points[0].g_per_kwh,
+                g_per_kwh=self._function.steps[0].g_per_kwh,
                 zone=zone,
                 name=name,
                 scope=scope,
@@ -82,12 +82,12 @@ class TraceIntensity:
     @property
     def start(self) -> datetime:
         """Beginning of the first value, in UTC."""
-        return datetime.fromtimestamp(self._steps.points[0].start, UTC)
+        return datetime.fromtimestamp(self._function.steps[0].start, UTC)
 
     @property
     def end(self) -> datetime:
         """End of the last value, in UTC."""
-        return datetime.fromtimestamp(self._steps.points[-1].end, UTC)
+        return datetime.fromtimestamp(self._function.steps[-1].end, UTC)
 
     def at(self, when: datetime) -> Intensity:
         """Return the intensity at a time.
@@ -95,7 +95,7 @@ class TraceIntensity:
         Args:
             when: Time of day, aware.
         """
-        return self._intensity(self._steps.at(when.timestamp()))
+        return self._intensity(self._function.at(when.timestamp()))
 
     def over(self, start: datetime, end: datetime) -> Intensity:
         """Return the mean over an interval, weighted by time and exact up to rounding errors.
@@ -104,20 +104,20 @@ class TraceIntensity:
             start: Beginning, aware.
             end: End, aware. An end that is not after the beginning counts as the beginning.
         """
-        return self._intensity(self._steps.over(start.timestamp(), end.timestamp()))
+        return self._intensity(self._function.over(start.timestamp(), end.timestamp()))
 
-    def _intensity(self, level: Level) -> Intensity:
+    def _intensity(self, level: StepValue) -> Intensity:
         return replace(
             self._label,
             g_per_kwh=level.g_per_kwh,
-            low_g_per_kwh=self._steps.low if level.is_held else level.g_per_kwh,
-            high_g_per_kwh=self._steps.high if level.is_held else level.g_per_kwh,
+            low_g_per_kwh=self._function.low if level.is_held else level.g_per_kwh,
+            high_g_per_kwh=self._function.high if level.is_held else level.g_per_kwh,
             year=datetime.fromtimestamp(level.since, UTC).year,
             flags=("stale",) if level.is_held else (),
         )
 
 
-def _points(series: Series, step_seconds: float | None) -> list[Point]:
+def _steps(series: Series, step_seconds: float | None) -> list[Step]:
     is_time = isinstance(step_seconds, int | float) and not isinstance(step_seconds, bool) and step_seconds > 0
     if step_seconds is not None and not is_time:
         msg = f"step_seconds must be a number of seconds above 0, not {described(step_seconds)}."
@@ -130,7 +130,7 @@ def _points(series: Series, step_seconds: float | None) -> list[Point]:
         raise ConfigurationError(msg)
     steps.append(steps[-1] if steps else SECONDS_PER_HOUR)
     points = [
-        Point(start, start + min(step, step_seconds or step), value)
+        Step(start, start + min(step, step_seconds or step), value)
         for (start, value), step in zip(ordered, steps, strict=False)
         if not isnan(value)
     ]

@@ -33,13 +33,13 @@ def checked_folder(folder: object, what: str) -> Path:
 
 
 def file_in_the_way(path: Path) -> Path | None:
-    """Return the path that stands where a folder of a file must be, and is no folder.
+    """Return the parent of a file that exists and is no folder.
 
     Args:
         path: The file.
 
     Returns:
-        The path in the way. None if all parents of the file are folders or can be made.
+        The parent in the way. None if all parents of the file are folders or can be made.
     """
     return next(filter(_is_no_folder, path.parents), None)
 

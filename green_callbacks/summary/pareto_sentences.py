@@ -23,7 +23,7 @@ def on_the_way(history: History, metric: str | None, mode: str, files: Mapping[i
 
     With checkpoints, the text lists the best point, the knee, and every point that has a checkpoint, on a line each.
     Without checkpoints, it lists the best point, the knee, and the points at a half and a quarter of the best point's
-    emissions. The first value stands in where it came later.
+    emissions. If the first value came later, the first point replaces the missing points.
 
     Args:
         history: All records.

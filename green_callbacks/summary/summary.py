@@ -16,8 +16,8 @@ from green_callbacks.summary.four_questions import answers
 from green_callbacks.summary.pareto_sentences import on_the_way
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
-from green_callbacks.text.layout import LONGEST_PARAGRAPH, WIDTH, labelled
-from green_callbacks.text.log import Lines, get_logger
+from green_callbacks.text.layout import LONGEST_PARAGRAPH, WIDTH, labeled
+from green_callbacks.text.log import MultilineText, get_logger
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 from green_callbacks.units import described, joules_to_kwh
 
@@ -83,7 +83,7 @@ class Summary(Sink):
             return
         text = summarise(run, self._context)
         if self._write is None:
-            logger.info("%s", Lines(text))
+            logger.info("%s", MultilineText(text))
             return
         try:
             self._write(text)
@@ -122,12 +122,12 @@ def summarise(run: RunRecord, context: RunContext) -> str:
     first = " ".join(filter(None, (what_counts(run.devices), _ending(run, context), who_else(run.devices))))
     blocks = [
         [fill(for_terminal(first, limit=LONGEST_PARAGRAPH), WIDTH)],
-        [_labelled("Note", text) for text in run.notices],
-        [_labelled(label, text) for label, text in _totals(run).items()],
+        [_labeled("Note", text) for text in run.notices],
+        [_labeled(label, text) for label, text in _totals(run).items()],
         [table(context.history, metric)],
-        [_labelled(label.capitalize(), text) for label, text in answered.items()],
-        [_labelled("On the way", *text.split("\n")) for text in _on_the_way(context, metric, mode)],
-        [] if run.ledger is None else [_labelled("Ledger", str(run.ledger))],
+        [_labeled(label.capitalize(), text) for label, text in answered.items()],
+        [_labeled("On the way", *text.split("\n")) for text in _on_the_way(context, metric, mode)],
+        [] if run.ledger is None else [_labeled("Ledger", str(run.ledger))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -199,5 +199,5 @@ def _how_obtained(run: RunRecord) -> str:
     return f"{percent(run.measured_share)} of it measured{rest}"
 
 
-def _labelled(label: str, *lines: str) -> str:
-    return labelled(label, *lines, label_width=_LABEL_WIDTH)
+def _labeled(label: str, *lines: str) -> str:
+    return labeled(label, *lines, label_width=_LABEL_WIDTH)

@@ -19,7 +19,7 @@ UNKNOWN: Final = "-"
 """Content of a table cell whose value is not known."""
 
 
-def labelled(label: str, *lines: str, label_width: int) -> str:
+def labeled(label: str, *lines: str, label_width: int) -> str:
     """Write lines beside their label, wrapped at 100 characters.
 
     Args:
@@ -31,7 +31,7 @@ def labelled(label: str, *lines: str, label_width: int) -> str:
         The text, with all lines indented by the width of the labels.
 
     Example:
-        >>> print(labelled("Energy", "3.2 kWh", "all of it measured", label_width=10))
+        >>> print(labeled("Energy", "3.2 kWh", "all of it measured", label_width=10))
         Energy    3.2 kWh
                   all of it measured
     """

@@ -7,14 +7,14 @@ from typing import Any, Final
 
 from green_callbacks.text.escape import for_log, for_terminal
 
-__all__ = ["Lines", "get_logger"]
+__all__ = ["MultilineText", "get_logger"]
 
 
-class Lines(str):
+class MultilineText(str):
     r"""A text of this package that has several lines, such as a summary. Its line breaks are kept.
 
     Example:
-        >>> get_logger("mine").info("%s", Lines("first line\nsecond line"))
+        >>> get_logger("mine").info("%s", MultilineText("first line\nsecond line"))
     """
 
     __slots__ = ()
@@ -81,6 +81,6 @@ _CLEANING: Final = _Cleaning()
 def _safe(value: object) -> Any:  # noqa: ANN401  an argument of a message is of any type
     if value is None or isinstance(value, Number | _Shown):
         return value
-    if isinstance(value, Lines):
+    if isinstance(value, MultilineText):
         return for_terminal(value, keeps_lines=True, limit=None)
     return value if type(value) is str and for_log(value) == value else _Shown(value)

@@ -1,6 +1,7 @@
 """The words for numbers and places, the same in all texts."""
 
 from math import isfinite
+from typing import Final
 
 from green_callbacks.records import Intensity
 from green_callbacks.text import for_terminal
@@ -8,13 +9,13 @@ from green_callbacks.text.amounts import format_duration
 
 __all__ = ["duration", "intensity_range", "percent", "place", "significant"]
 
-_LARGEST_FRACTIONAL = 999.5
+_LARGEST_FRACTIONAL: Final = 999.5
 """Number from which three digits leave no decimals, after rounding."""
 
-_SMALLEST_DECIMAL = 1e-3
+_SMALLEST_DECIMAL: Final = 1e-3
 """Number below which an exponent reads better than leading zeros."""
 
-_LONGEST_PLACE = 200
+_LONGEST_PLACE: Final = 200
 """Longest name of a place, in characters. It is twice the longest name in the tables of the package."""
 
 

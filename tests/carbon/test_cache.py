@@ -9,21 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from green_callbacks.carbon._step_function import Point
-from green_callbacks.carbon.live.shared_answers import CLAIM_SECONDS, Answer, SharedAnswers
+from green_callbacks.carbon._step_function import Step
+from green_callbacks.carbon.live.shared_answers import CLAIM_SECONDS, ServiceAnswer, SharedAnswers
 
 NOW = 1_750_000_000.0
-ANSWER = Answer((Point(NOW, NOW + 1800, 263.0, ("forecast",)), Point(NOW + 1800, NOW + 3600, 0.0)), NOW + 900)
+ANSWER = ServiceAnswer((Step(NOW, NOW + 1800, 263.0, ("forecast",)), Step(NOW + 1800, NOW + 3600, 0.0)), NOW + 900)
 
 
 class Service:
     """A count of questions, and an answer."""
 
-    def __init__(self, answer: Answer = ANSWER) -> None:
-        self.asked: list[Answer | None] = []
+    def __init__(self, answer: ServiceAnswer = ANSWER) -> None:
+        self.asked: list[ServiceAnswer | None] = []
         self.answer = answer
 
-    def __call__(self, last: Answer | None) -> Answer:
+    def __call__(self, last: ServiceAnswer | None) -> ServiceAnswer:
         self.asked.append(last)
         return self.answer
 
@@ -54,7 +54,7 @@ def test_an_old_answer_and_one_from_the_future_are_asked_for_again(later: float,
 def test_while_another_asks_its_answer_is_waited_for(tmp_path: Path):
     is_asked, may_answer = threading.Event(), threading.Event()
 
-    def slow(last: Answer | None) -> Answer:
+    def slow(last: ServiceAnswer | None) -> ServiceAnswer:
         is_asked.set()
         may_answer.wait(10)
         return ANSWER
@@ -88,7 +88,7 @@ def test_who_claims_late_finds_the_answer_of_the_one_before(tmp_path: Path):
 
 
 def test_a_failure_is_shared_as_well(tmp_path: Path):
-    failed = Answer(ANSWER.points, NOW + 60, 1, "HTTP 500")
+    failed = ServiceAnswer(ANSWER.points, NOW + 60, 1, "HTTP 500")
     service = Service(failed)
     assert SharedAnswers(tmp_path).get("key", NOW, service, 0) == failed
     assert SharedAnswers(tmp_path).get("key", NOW + 59, service, 0) == failed
@@ -108,7 +108,7 @@ def test_an_answer_that_cannot_be_put_in_place_leaves_nothing_behind(tmp_path: P
 
 
 def test_a_failing_question_leaves_no_claim(tmp_path: Path):
-    def fail(last: Answer | None) -> Answer:
+    def fail(last: ServiceAnswer | None) -> ServiceAnswer:
         raise KeyError
 
     with pytest.raises(KeyError):
@@ -132,25 +132,25 @@ POINT_LIKE = st.tuples(json_values, json_values, json_values, json_values).map(l
 
 @given(st.text() | json_values.map(json.dumps))
 def test_a_file_of_something_else_is_none(text: str):
-    assert Answer.from_json(text) is None
+    assert ServiceAnswer.from_json(text) is None
 
 
 @given(st.lists(POINT_LIKE, max_size=3), json_values, json_values, json_values)
 def test_what_is_wrong_in_a_file_is_left_out(points: object, next_at: object, failures: object, failure: object):
     fields = {"schema": 1, "points": points, "next_at": next_at, "failures": failures, "failure": failure}
-    answer = Answer.from_json(json.dumps(fields))
+    answer = ServiceAnswer.from_json(json.dumps(fields))
     assert answer is None or all(0 <= point.g_per_kwh < 1500 and point.start < point.end for point in answer.points)
 
 
 @pytest.mark.parametrize("text", ["", "[" * 100_000, '{"schema": 2, "next_at": 1, "failures": 0}'])
 def test_a_broken_file_is_none(text: str):
-    assert Answer.from_json(text) is None
+    assert ServiceAnswer.from_json(text) is None
 
 
 def test_what_is_written_is_read():
-    assert Answer.from_json(ANSWER.to_json()) == ANSWER
-    failed = Answer((), NOW, 3, "HTTP 500")
-    assert Answer.from_json(failed.to_json()) == failed
+    assert ServiceAnswer.from_json(ANSWER.to_json()) == ANSWER
+    failed = ServiceAnswer((), NOW, 3, "HTTP 500")
+    assert ServiceAnswer.from_json(failed.to_json()) == failed
 
 
 def test_other_bytes_are_none(tmp_path: Path):
@@ -173,6 +173,6 @@ def test_other_bytes_are_none(tmp_path: Path):
 def test_a_point_that_no_service_would_tell_is_left_out(point: list[object]):
     good = [0.0, 3600.0, 300.0, ["estimated"]]
     text = json.dumps({"schema": 1, "points": [point, good], "next_at": 1.0, "failures": -5, "failure": "a\nb"})
-    answer = Answer.from_json(text)
+    answer = ServiceAnswer.from_json(text)
     assert [point.flags for point in answer.points] == [("estimated",)]
     assert (answer.failures, answer.failure) == (0, None)

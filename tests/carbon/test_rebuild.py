@@ -119,7 +119,7 @@ def test_zeros_are_blanks(source: Path, target: Path, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.INFO):
         rebuild(source, target)
     assert (target / "zones.csv").read_bytes() == (DATA / "zones.csv").read_bytes()
-    assert "CF (Central African Republic): no figures for [2022, 2023]" in caplog.text
+    assert "CF (Central African Republic) has no figures for [2022, 2023]" in caplog.text
 
 
 def test_egrids_sum_of_the_states_is_left_out(source: Path, target: Path):

@@ -85,7 +85,7 @@ def test_a_year_is_that_of_all_places(command, ledger):
     rows = table(out)
     assert rows["Germany (DE)", "2020"][0] == "1.08x more"
     assert {year for _, year in list(rows)[1:]} == {"2020"}
-    assert "No figure for that year: aws:eu-north-1, aws:us-east-1, gcp:europe-north1, gcp:us-central1." in out
+    assert "That year has no figure for aws:eu-north-1, aws:us-east-1, gcp:europe-north1, gcp:us-central1." in out
     assert "In other years" not in out
 
 

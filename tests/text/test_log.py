@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.text.log import Lines, get_logger
+from green_callbacks.text.log import MultilineText, get_logger
 
 EVIL = "val\nCRITICAL root: forged\x1b[2J"
 SHOWN = r"val\nCRITICAL root: forged\x1b[2J"
@@ -48,7 +48,7 @@ def test_an_exception_that_is_the_message_is_safe(said):
 
 
 def test_the_message_itself_its_numbers_and_lines_of_ours_stay_as_they_are(said):
-    get_logger("green_callbacks.test").info("two\nlines: %s %d %.1f %s", Lines("a\nb\x1b"), 3, 0.25, None)
+    get_logger("green_callbacks.test").info("two\nlines: %s %d %.1f %s", MultilineText("a\nb\x1b"), 3, 0.25, None)
     assert said.messages == ["two\nlines: a\nb\\x1b 3 0.2 None"]
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Unpack
 
-from green_callbacks.carbon._step_function import Point
+from green_callbacks.carbon._step_function import Step
 from green_callbacks.carbon.live.http_request import Request, ServiceError
 from green_callbacks.carbon.live.payload import g_per_kwh, mapping, posix_seconds, sequence
 from green_callbacks.carbon.live.provider import LiveIntensity, LiveOptions, is_local
@@ -98,7 +98,7 @@ class ElectricityMaps(LiveIntensity):
         }
         return Request(f"{self._base_url}/carbon-intensity/{what}", parameters, {"auth-token": self._token.secret})
 
-    def _read(self, payload: object) -> Iterator[Point]:
+    def _read(self, payload: object) -> Iterator[Step]:
         answer = mapping(payload)
         zone = answer.get("zone")
         if zone != self._zone:
@@ -111,7 +111,7 @@ class ElectricityMaps(LiveIntensity):
         for row in map(mapping, sequence(answer.get("forecast", answer.get("data", answer)))):
             start, value = posix_seconds(row.get("datetime")), g_per_kwh(row.get("carbonIntensity"))
             if start is not None and value is not None:
-                yield Point(start, start + step_seconds, value, ("estimated",) if row.get("isEstimated") else ())
+                yield Step(start, start + step_seconds, value, ("estimated",) if row.get("isEstimated") else ())
 
 
 def _checked_zone(zone: str) -> str:

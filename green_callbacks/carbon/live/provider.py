@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import ClassVar, Final, TypedDict, Unpack
 from urllib.parse import urlsplit
 
-from green_callbacks.carbon._step_function import Level, Point, Steps
+from green_callbacks.carbon._step_function import Step, StepFunction, StepValue
 from green_callbacks.carbon.base import checked_intensity
 from green_callbacks.carbon.live.http_request import TIMEOUT_SECONDS, Reply, Request, ServiceError, fetch
-from green_callbacks.carbon.live.shared_answers import MAX_SECONDS, Answer, SharedAnswers
+from green_callbacks.carbon.live.shared_answers import MAX_SECONDS, ServiceAnswer, SharedAnswers
 from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError
@@ -98,9 +98,9 @@ class LiveIntensity(ABC):
         self._clock = options.get("clock") or SystemClock()
         self._label = checked_intensity(label)
         self._static = checked_intensity(replace(static, found_by="provider", flags=(*static.flags, "static")))
-        self._answer: Answer | None = None
-        self._seen: dict[float, Point] = {}
-        self._steps: Steps | None = None
+        self._answer: ServiceAnswer | None = None
+        self._seen: dict[float, Step] = {}
+        self._function: StepFunction | None = None
         self._has_warned = False
 
     def __repr__(self) -> str:
@@ -112,8 +112,8 @@ class LiveIntensity(ABC):
         Args:
             when: Time of day, aware.
         """
-        steps, time = self._steps, when.timestamp()
-        return self._intensity(steps, steps.at(time)) if steps and _is_near(steps, time) else self._static
+        function, time = self._function, when.timestamp()
+        return self._intensity(function, function.at(time)) if function and _is_near(function, time) else self._static
 
     def over(self, start: datetime, end: datetime) -> Intensity:
         """Return the mean over an interval, weighted by time, without asking the service.
@@ -122,9 +122,9 @@ class LiveIntensity(ABC):
             start: Beginning, aware.
             end: End, aware. An end that is not after the beginning counts as the beginning.
         """
-        steps, first, last = self._steps, start.timestamp(), end.timestamp()
-        if steps and any(_is_near(steps, time) for time in (first, (first + last) / 2, last)):
-            return self._intensity(steps, steps.over(first, last))
+        function, first, last = self._function, start.timestamp(), end.timestamp()
+        if function and any(_is_near(function, time) for time in (first, (first + last) / 2, last)):
+            return self._intensity(function, function.over(first, last))
         return self._static
 
     def poll(self) -> None:
@@ -169,7 +169,7 @@ class LiveIntensity(ABC):
         """Return the request for the forecast."""
 
     @abstractmethod
-    def _read(self, payload: object) -> Iterable[Point]:
+    def _read(self, payload: object) -> Iterable[Step]:
         """Read the answer to either request. Missing and impossible values are left out.
 
         Args:
@@ -179,7 +179,7 @@ class LiveIntensity(ABC):
             ServiceError: The answer is for another place.
         """
 
-    def _ask(self, request: Request, last: Answer | None) -> Answer:
+    def _ask(self, request: Request, last: ServiceAnswer | None) -> ServiceAnswer:
         try:
             reply = fetch(request)
             return self._answered(reply)
@@ -187,16 +187,16 @@ class LiveIntensity(ABC):
             failures = last.failures + 1 if last else 1
             cool_down_seconds = min(COOL_DOWN_SECONDS * 2.0 ** min(failures - 1, 10), _MAX_COOL_DOWN_SECONDS)
             wait_seconds = min(max(cool_down_seconds, failure.wait_seconds or 0.0), MAX_SECONDS)
-            return Answer(last.points if last else (), self._now() + wait_seconds, failures, failure.reason)
+            return ServiceAnswer(last.points if last else (), self._now() + wait_seconds, failures, failure.reason)
 
-    def _answered(self, reply: Reply) -> Answer:
+    def _answered(self, reply: Reply) -> ServiceAnswer:
         points = tuple(self._read(reply.payload))
         if not points:
             msg = "its answer holds no value"
             raise ServiceError(msg)
-        return Answer(points, self._now() + min(max(ASK_SECONDS, reply.max_age_seconds), _MAX_COOL_DOWN_SECONDS))
+        return ServiceAnswer(points, self._now() + min(max(ASK_SECONDS, reply.max_age_seconds), _MAX_COOL_DOWN_SECONDS))
 
-    def _take(self, answer: Answer | None) -> None:
+    def _take(self, answer: ServiceAnswer | None) -> None:
         self._answer = answer
         if answer is None:
             return
@@ -204,7 +204,7 @@ class LiveIntensity(ABC):
         self._seen = dict(sorted(seen.items())[-_KEPT_POINTS:])
         if self._seen:
             # Replaced in one assignment, because another thread reads them.
-            self._steps = Steps(_held(tuple(self._seen.values())))
+            self._function = StepFunction(_held(tuple(self._seen.values())))
         if answer.failure is not None:
             self._warn(answer.failure)
 
@@ -220,12 +220,12 @@ class LiveIntensity(ABC):
                 self._static.g_per_kwh,
             )
 
-    def _intensity(self, steps: Steps, level: Level) -> Intensity:
+    def _intensity(self, function: StepFunction, level: StepValue) -> Intensity:
         low = high = level.g_per_kwh
         if level.is_held:
             static = self._static
-            low = min(steps.low, static.g_per_kwh, static.low_g_per_kwh or static.g_per_kwh)
-            high = max(steps.high, static.g_per_kwh, static.high_g_per_kwh or static.g_per_kwh)
+            low = min(function.low, static.g_per_kwh, static.low_g_per_kwh or static.g_per_kwh)
+            high = max(function.high, static.g_per_kwh, static.high_g_per_kwh or static.g_per_kwh)
         return replace(
             self._label,
             g_per_kwh=level.g_per_kwh,
@@ -281,12 +281,12 @@ def _valid(base_url: str) -> str:
     return base_url.rstrip("/")
 
 
-def _held(points: tuple[Point, ...]) -> Iterable[Point]:
+def _held(points: tuple[Step, ...]) -> Iterable[Step]:
     """Extend values until the next value should have come, and the first value to a run that began just before it."""
     first, *rest = (point._replace(end=point.end + _HOLD_SECONDS) for point in points)
     return first._replace(start=first.start - _HOLD_SECONDS), *rest
 
 
-def _is_near(steps: Steps, time: float) -> bool:
-    point = steps.point(time)
-    return point.start - _STALE_SECONDS <= time <= point.end + _STALE_SECONDS
+def _is_near(function: StepFunction, time: float) -> bool:
+    step = function.step_at(time)
+    return step.start - _STALE_SECONDS <= time <= step.end + _STALE_SECONDS

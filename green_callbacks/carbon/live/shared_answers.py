@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from green_callbacks.carbon._step_function import Point
+from green_callbacks.carbon._step_function import Step
 from green_callbacks.carbon.live.payload import (
     g_per_kwh,
     is_short_text,
@@ -45,7 +45,7 @@ _LAST_READ_SECONDS: Final = 0.4
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ServiceAnswer:
     """The last answer of a service, and the time of the next request.
 
     Attributes:
@@ -55,7 +55,7 @@ class Answer:
         failure: Reason of the last failure. None after a good answer.
     """
 
-    points: tuple[Point, ...]
+    points: tuple[Step, ...]
     next_at: float
     failures: int = 0
     failure: str | None = None
@@ -93,14 +93,14 @@ class Answer:
         return cls(valid, next_at, max(0, int(failures)), failure if is_short_text(failure) else None)
 
 
-def _point(value: object) -> Point | None:
+def _point(value: object) -> Step | None:
     match value:
         case [start, end, level, [*flags]]:
             begins, ends, found = timely(start), timely(end), g_per_kwh(level)
             if begins is None or ends is None or found is None or not lasts_sensibly(begins, ends):
                 return None
             if len(flags) <= _MOST_FLAGS and all(map(is_short_text, flags)):
-                return Point(begins, ends, found, tuple(map(str, flags)))
+                return Step(begins, ends, found, tuple(map(str, flags)))
     return None
 
 
@@ -122,9 +122,9 @@ class SharedAnswers:
         self,
         key: str,
         now: float,
-        ask: Callable[[Answer | None], Answer],
+        ask: Callable[[ServiceAnswer | None], ServiceAnswer],
         wait_seconds: float,
-    ) -> Answer | None:
+    ) -> ServiceAnswer | None:
         """Return a fresh answer from the disk, or ask for a new one.
 
         Args:
@@ -144,7 +144,7 @@ class SharedAnswers:
             answer = self._await(key, now, wait_seconds)
         return answer
 
-    def _ask(self, key: str, now: float, ask: Callable[[Answer | None], Answer]) -> Answer:
+    def _ask(self, key: str, now: float, ask: Callable[[ServiceAnswer | None], ServiceAnswer]) -> ServiceAnswer:
         before = self._read(key)  # another process may have finished asking since the first read
         if before is not None and before.is_fresh(now):
             return before
@@ -152,7 +152,7 @@ class SharedAnswers:
         self._write(key, answer)
         return answer
 
-    def _await(self, key: str, now: float, wait_seconds: float) -> Answer | None:
+    def _await(self, key: str, now: float, wait_seconds: float) -> ServiceAnswer | None:
         deadline, read_seconds = time.monotonic() + wait_seconds, _FIRST_READ_SECONDS
         while True:
             answer = self._read(key)
@@ -183,13 +183,13 @@ class SharedAnswers:
                     with suppress(OSError):
                         claim.unlink()
 
-    def _read(self, key: str) -> Answer | None:
+    def _read(self, key: str) -> ServiceAnswer | None:
         try:
-            return Answer.from_json(read_whole(self._folder / f"{key}.json", _MAX_BYTES))
+            return ServiceAnswer.from_json(read_whole(self._folder / f"{key}.json", _MAX_BYTES))
         except (OSError, UnicodeDecodeError):
             return None
 
-    def _write(self, key: str, answer: Answer) -> None:
+    def _write(self, key: str, answer: ServiceAnswer) -> None:
         """Replace the file in one step, so that no process reads half of it."""
         with suppress(OSError):
             handle, name = tempfile.mkstemp(dir=self._folder, prefix=f"{key}.", suffix=".new")

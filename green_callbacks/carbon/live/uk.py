@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, Unpack
 
-from green_callbacks.carbon._step_function import Point
+from green_callbacks.carbon._step_function import Step
 from green_callbacks.carbon.live.http_request import Request, ServiceError
 from green_callbacks.carbon.live.payload import g_per_kwh, lasts_sensibly, mapping, posix_seconds, sequence
 from green_callbacks.carbon.live.provider import LiveIntensity, LiveOptions
@@ -64,7 +64,7 @@ class UkCarbonIntensity(LiveIntensity):
             path = f"regional/{path}/postcode/{self._region}"
         return Request(f"{self._base_url}/{path}")
 
-    def _read(self, payload: object) -> Iterator[Point]:
+    def _read(self, payload: object) -> Iterator[Step]:
         data = sequence(mapping(payload).get("data"))
         for place in data if self._region else ():
             yield from self._half_hours(self._own(place))
@@ -78,14 +78,14 @@ class UkCarbonIntensity(LiveIntensity):
             raise ServiceError(msg)
         return sequence(region.get("data"))
 
-    def _half_hours(self, rows: Iterable[object]) -> Iterator[Point]:
+    def _half_hours(self, rows: Iterable[object]) -> Iterator[Step]:
         for row in map(mapping, rows):
             start, end = posix_seconds(row.get("from")), posix_seconds(row.get("to"))
             intensity = mapping(row.get("intensity"))
             actual, forecast = g_per_kwh(intensity.get("actual")), g_per_kwh(intensity.get("forecast"))
             value = forecast if actual is None else actual
             if start is not None and end is not None and value is not None and lasts_sensibly(start, end):
-                yield Point(start, end, value, ("forecast",) if actual is None else ())
+                yield Step(start, end, value, ("forecast",) if actual is None else ())
 
 
 def _outward(postcode: str) -> str:

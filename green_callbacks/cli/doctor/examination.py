@@ -20,7 +20,7 @@ from green_callbacks.records import DeviceEnergy
 from green_callbacks.sources import EnergySource
 from green_callbacks.sources.common import opening
 from green_callbacks.text import for_terminal
-from green_callbacks.text.layout import UNKNOWN, aligned, labelled
+from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 from green_callbacks.text.wording import significant
 from green_callbacks.window import Window, measure
 
@@ -141,7 +141,7 @@ def _quiet() -> Iterator[None]:
 
 
 def _lines(finding: Finding) -> str:
-    text = labelled(finding.topic, finding.text, label_width=_LABEL_WIDTH)
+    text = labeled(finding.topic, finding.text, label_width=_LABEL_WIDTH)
     # The command is not wrapped, so that it can be copied.
     return text if finding.command is None else f"{text}\n{' ' * _LABEL_WIDTH}$ {for_terminal(finding.command)}"
 

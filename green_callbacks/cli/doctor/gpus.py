@@ -16,7 +16,7 @@ from green_callbacks.sources.nvidia.visible_devices import Chosen, Found, choose
 
 _TOPIC: Final = "NVIDIA GPU"
 _ABSENT: Final = (None, 9, 12)
-"""Return codes of the driver's library where there may be no GPU: none at all, no driver (9), or no library (12)."""
+"""Return codes of the driver's library where there may be no GPU. 9 means no driver, and 12 no library."""
 PCI_DEVICES: Final = Path("/sys/bus/pci/devices")
 """Folder in which Linux lists the devices of the PCI bus."""
 

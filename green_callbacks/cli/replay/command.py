@@ -9,8 +9,8 @@ from green_callbacks.cli.printing import say
 
 _DESCRIPTION: Final = """\
 Replays finished runs with a stopping rule, and reports where the rule would have stopped, how much energy and CO2e that
-would have saved, and how much of the metric it would have lost. Energy after the last epoch, such as that of a final
-test, does not count as saved.
+would have saved, and how much of the metric it would have lost. Energy after the last epoch, as in a final test, does
+not count as saved.
 
 A rule has its options after commas:
   budget="500 g"                              CarbonBudget with an amount in g, kg, kWh, MJ, ...
@@ -29,7 +29,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """
     parser = subparsers.add_parser(
         "replay",
-        help="report where a rule would have stopped finished runs, and what it would have saved and lost",
+        help="report where a rule would have stopped finished runs, with the savings and the loss of quality",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

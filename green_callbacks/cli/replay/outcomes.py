@@ -12,7 +12,7 @@ from green_callbacks.metrics import Metric
 from green_callbacks.policies import replay, watched_metric
 from green_callbacks.records import EpochRecord, History, Plan
 from green_callbacks.text.amounts import format_energy, format_mass
-from green_callbacks.text.layout import UNKNOWN, aligned, labelled
+from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 from green_callbacks.text.wording import duration, percent, significant
 
 _HEAD: Final = ("run", "rule", "stops after", "kWh", "g CO2e", "time", "share", "reached", "lost")
@@ -127,7 +127,7 @@ def in_words(outcome: Outcome) -> str:
     history, of_epochs = outcome.run.history, outcome.run.history.finished_epochs
     lines = {"Run": outcome.run.run_id, "Rule": f"{outcome.rule}. {outcome.price}"}
     if outcome.epochs is None:
-        return _labelled({**lines, "Stop": f"None in {of_epochs} epochs. {outcome.reason}"})
+        return _labeled({**lines, "Stop": f"None in {of_epochs} epochs. {outcome.reason}"})
     share = percent(outcome.saved_kg / history.emissions_kg) if history.emissions_kg > 0 else "an unknown share"
     lines |= {
         "Stop": f"After {outcome.epochs} of {of_epochs} epochs. {outcome.reason}",
@@ -135,11 +135,11 @@ def in_words(outcome: Outcome) -> str:
         f"{duration(outcome.saved_seconds)}, {share} of the emissions",
         "Lost": _lost(outcome),
     }
-    return _labelled(lines)
+    return _labeled(lines)
 
 
-def _labelled(lines: dict[str, str]) -> str:
-    return "\n".join(labelled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items())
+def _labeled(lines: dict[str, str]) -> str:
+    return "\n".join(labeled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items())
 
 
 def _lost(outcome: Outcome) -> str:

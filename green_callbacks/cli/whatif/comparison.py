@@ -14,7 +14,7 @@ from green_callbacks.records.coverage import what_counts
 from green_callbacks.records.reference import AT_THE_WORLDS, reference_kg
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
-from green_callbacks.text.layout import UNKNOWN, aligned, labelled
+from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 from green_callbacks.text.wording import intensity_range, place, significant
 
 _LABEL_WIDTH: Final = 12
@@ -67,7 +67,7 @@ def overview(run: LedgerRun, spent: Spent, there: Sequence[Intensity]) -> str:
     left_out = what_counts(totals.devices)
     if left_out is not None:
         lines = {"Left out": left_out, **lines}
-    return "\n".join(labelled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items() if text)
+    return "\n".join(labeled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items() if text)
 
 
 def _extremes(spent: Spent, there: Sequence[Intensity]) -> str:
@@ -167,5 +167,5 @@ def notes(spent: Spent, there: Sequence[Intensity], missing: Sequence[str]) -> s
     if not has_tables():
         lines.append(lacking("zones.csv"))
     if missing:
-        lines.append(f"No figure for that year: {for_terminal(', '.join(missing))}.")
+        lines.append(f"That year has no figure for {for_terminal(', '.join(missing))}.")
     return "\n".join(lines)

@@ -8,7 +8,7 @@ from green_callbacks.sinks.base import RunContext
 from green_callbacks.sinks.scalars import scalars
 from green_callbacks.sinks.tensorboard.axis import Axis
 from green_callbacks.sinks.tensorboard.chart_layout import layout
-from green_callbacks.sinks.tensorboard.cumulative_emissions import Spent
+from green_callbacks.sinks.tensorboard.cumulative_emissions import CumulativeEmissions
 from green_callbacks.sinks.tensorboard.event_stream import EventStream
 from green_callbacks.sinks.tensorboard.provenance_page import final_page, provenance
 from green_callbacks.sinks.tensorboard.quality_curve import QualityCurve
@@ -28,7 +28,7 @@ class Board:
         self.stream = stream
         self._context = context
         self._axis = Axis.of(context.before)
-        self._spent = Spent.of(context.before)
+        self._spent = CumulativeEmissions.of(context.before)
         self._quality = QualityCurve(context)
         self._tags: set[str] = set()
         self._page = ""

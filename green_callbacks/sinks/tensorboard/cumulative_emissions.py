@@ -7,7 +7,7 @@ from green_callbacks.records import EpochRecord, History
 
 
 @dataclass(slots=True)
-class Spent:
+class CumulativeEmissions:
     """Emissions of a run so far, rows outside epochs included. All values are None while nothing was measured.
 
     Attributes:
