@@ -4,7 +4,7 @@ import os
 import time
 from pathlib import Path
 
-# Before TensorFlow is imported: without these it tells of its kernels.
+# Set before TensorFlow is imported, because it would report details of its kernels otherwise.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
 
@@ -20,7 +20,7 @@ MAX_EPOCHS = 60
 
 
 def digit_classifier() -> keras.Model:
-    """Return two convolutions and a linear layer, for images of 8 by 8 pixels."""
+    """Return a network of two convolutions and a linear layer, for images of 8 by 8 pixels."""
     model = keras.Sequential(
         [
             keras.Input((8, 8, 1)),
@@ -36,8 +36,8 @@ def digit_classifier() -> keras.Model:
 
 
 def main() -> None:
-    """Train, and say what it cost."""
-    folder = LOGS / "keras" / time.strftime("%Y%m%d-%H%M%S")  # one for each run, so that TensorBoard tells them apart
+    """Train, and print the energy and the emissions."""
+    folder = LOGS / "keras" / time.strftime("%Y%m%d-%H%M%S")  # one folder per run, as TensorBoard needs
     keras.utils.set_random_seed(1)
     digits = load_digits()
     images = digits.images[..., None].astype("float32") / 16
@@ -46,12 +46,12 @@ def main() -> None:
         location="DE",
         policies=[CarbonBudget("1 g"), MarginalGain("val_accuracy")],
         sinks=[TensorBoardSink(folder), Summary(print)],
-        ledger=folder / "green-callbacks" / "ledger.jsonl",  # found by whatever looks for ledgers in such a folder
+        ledger=folder / "green-callbacks" / "ledger.jsonl",  # in the folder that project budgets and summaries search
     )
     digit_classifier().fit(
         x, y, validation_data=(x_val, y_val), epochs=MAX_EPOCHS, batch_size=32, callbacks=[monitor], verbose=0
     )
-    print(f"\nLook at it in TensorBoard: tensorboard --logdir {LOGS}")
+    print(f"\nTo see the charts, run: tensorboard --logdir {LOGS}")
 
 
 if __name__ == "__main__":

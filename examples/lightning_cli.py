@@ -1,4 +1,7 @@
-"""Take every option of the callback from a YAML file: ``python lightning_cli.py --config lightning_cli.yaml``."""
+"""Train with the options of the callback in a YAML file.
+
+Run it with ``python lightning_cli.py --config lightning_cli.yaml``.
+"""
 
 from lightning.pytorch.cli import LightningCLI
 from lightning_digits import DigitClassifier, loaders

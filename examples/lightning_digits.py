@@ -19,7 +19,7 @@ MAX_EPOCHS = 60
 
 
 class DigitClassifier(LightningModule):
-    """Two convolutions and a linear layer, for images of 8 by 8 pixels."""
+    """A network of two convolutions and a linear layer, for images of 8 by 8 pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class DigitClassifier(LightningModule):
         self.log("val_acc", correct.float().mean(), prog_bar=True)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return the optimiser."""
+        """Return the optimizer."""
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 
 
@@ -61,9 +61,9 @@ def loaders() -> tuple[DataLoader[tuple[Tensor, ...]], DataLoader[tuple[Tensor, 
 
 
 def main() -> None:
-    """Train, and say what it cost."""
+    """Train, and print the energy and the emissions."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="lightning")  # hints on data workers, of no use for 1,797 small images
+    warnings.filterwarnings("ignore", module="lightning")  # hints about data workers
     seed_everything(1)
     monitor = EmissionsMonitor(
         location="DE",
@@ -79,7 +79,7 @@ def main() -> None:
         enable_model_summary=False,
     )
     trainer.fit(DigitClassifier(), *loaders())
-    print(f"\nLook at it in TensorBoard: tensorboard --logdir {LOGS}")
+    print(f"\nTo see the charts, run: tensorboard --logdir {LOGS}")
 
 
 if __name__ == "__main__":

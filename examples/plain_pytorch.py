@@ -1,4 +1,4 @@
-"""Train a linear classifier in a loop of your own, with a carbon budget."""
+"""Train a small classifier in a plain PyTorch loop, with a carbon budget."""
 
 import torch
 from sklearn.datasets import load_digits
@@ -33,7 +33,8 @@ def main() -> None:
             accountant.observe({"val_acc": val_acc}, samples=len(x[train]))
     run = accountant.close()
     print(accountant.stop_reason)
-    print(f"{run.epochs} epochs, {run.energy_kwh:.2g} kWh, {run.emissions_kg:.2g} kgCO2e; the records: {run.ledger}")
+    print(f"{run.epochs} epochs, {run.energy_kwh:.2g} kWh, {run.emissions_kg:.2g} kgCO2e")
+    print(f"The records are in {run.ledger}.")
 
 
 if __name__ == "__main__":

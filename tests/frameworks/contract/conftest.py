@@ -3,16 +3,15 @@
 import logging
 import warnings
 from importlib import import_module
-from importlib.util import find_spec
 
 import pytest
 from frameworks.contract.driver import Driver, Training
-from frameworks.contract.drivers import DRIVERS
+from frameworks.contract.drivers import DRIVERS, INSTALLED
 
 from green_callbacks.clock import ScriptedClock
 
 
-@pytest.fixture(params=filter(find_spec, DRIVERS))
+@pytest.fixture(params=INSTALLED)
 def driver(request) -> Driver:
     module, name = DRIVERS[request.param].split(":")
     driver = getattr(import_module(module), name)()

@@ -327,5 +327,5 @@ def test_it_needs_no_option_of_the_monitor(model_of, data, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("folder", ["s3://bucket/front", "gs://bucket/front", 7])
 def test_a_folder_that_is_none_of_this_machine_is_refused(folder):
-    with pytest.raises(ConfigurationError, match="a folder of this machine"):
+    with pytest.raises(ConfigurationError, match="Pass a local folder"):
         front(dirpath=folder)

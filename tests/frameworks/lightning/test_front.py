@@ -392,7 +392,7 @@ def test_a_file_that_cannot_be_removed_is_one_warning(
 
 
 def test_without_a_monitor_there_is_no_fit(tmp_path: Path, clock: ScriptedClock):
-    with pytest.raises(ConfigurationError, match="there is none: add one to the callbacks"):
+    with pytest.raises(ConfigurationError, match="there is none\\. Add one to the callbacks"):
         fit(tmp_path, Learning(clock), FrontCheckpoint("val_acc"))
 
     assert clock.monotonic() == 0.0

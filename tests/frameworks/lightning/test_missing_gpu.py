@@ -7,7 +7,7 @@ import torch
 from frameworks.lightning.tiny import TinyModule, epochs, monitor, trainer
 
 from green_callbacks import CarbonBudget
-from green_callbacks._frameworks.lightning import hooks as _lightning
+from green_callbacks._frameworks.lightning import accountant_start
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
 
@@ -21,8 +21,8 @@ def processors(clock: ScriptedClock) -> list[ScriptedSource]:
 def test_it_is_said_and_stands_in_every_record(
     tmp_path: Path, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    monkeypatch.setattr(_lightning, "gpu_uuids", lambda _: (f"GPU-{UUID}", f"MIG-{UUID}"))
-    monkeypatch.setattr(_lightning, "gpu_name", lambda _: "cuda:0")
+    monkeypatch.setattr(accountant_start, "gpu_uuids", lambda _: (f"GPU-{UUID}", f"MIG-{UUID}"))
+    monkeypatch.setattr(accountant_start, "gpu_name", lambda _: "cuda:0")
     callback = monitor(clock, sources=processors(clock), policies=[CarbonBudget("1 kg")])
 
     trainer(tmp_path, callback).fit(TinyModule(clock))
