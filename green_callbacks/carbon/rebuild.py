@@ -2,12 +2,12 @@
 
 ``SOURCE_DIR`` holds the sources as CSV files in UTF-8 with a header. All intensities are in gCO2e/kWh.
 
-==================================  ====================================================================
-``grid_intensity_country.csv``      ``iso3, name, year, g_per_kwh``; ``EU27`` and ``WORLD`` among them
-``grid_intensity_subnational.csv``  ``zone, name, year, g_per_kwh, scope, basis, source, licence``
-``gcp_regions.csv``                 ``region, year, g_per_kwh``; further years in ``gcp_regions_*.csv``
-``zone.tab``, ``tzdata.zi``         of the IANA time zone database; the table of time zones stays without them
-==================================  ====================================================================
+| file                               | columns                                                                    |
+|------------------------------------|----------------------------------------------------------------------------|
+| ``grid_intensity_country.csv``     | ``iso3, name, year, g_per_kwh``; ``EU27`` and ``WORLD`` among them         |
+| ``grid_intensity_subnational.csv`` | ``zone, name, year, g_per_kwh, scope, basis, source, licence``             |
+| ``gcp_regions.csv``                | ``region, year, g_per_kwh``; further years in ``gcp_regions_*.csv``        |
+| ``zone.tab``, ``tzdata.zi``        | of the IANA time zone database; the table of time zones stays without them |
 
 The result is ``zones.csv`` and ``time_zones.csv``. People write the other tables by hand. ``names.csv`` holds
 two-letter codes and further names, and ``corrections.csv`` holds published figures that a source rounds differently.

@@ -2,35 +2,33 @@
 
 Masses are masses of CO2e. A number that was not measured has no key. Policies of your own may add keys.
 
-=======================================  ======  =================================================================
-key                                      unit    meaning
-=======================================  ======  =================================================================
-``green/emissions_total_g``              g       emissions of the run so far, records outside epochs included
-``green/emissions_g``                    g       emissions of the record, which is an epoch or a part of an epoch
-``green/energy_wh``                      Wh      energy of the record at the computers, without the PUE
-``green/watts``                          W       mean power of the record, all devices together
-``green/gpu_watts``                      W       mean power of the record, all GPUs together
-``green/measured_percent``               %       share of the energy that was measured, not modelled
-``green/budget_left_g``                  g       rest of a budget in units of mass
-``green/budget_left_wh``                 Wh      rest of a budget in units of energy, with the PUE
-``green/gain_per_kg``                    1/kg    gain of the watched metric by each kgCO2e
-``green/1_quality_by_mg_co2e``           metric  watched metric, higher is better, over the emissions in mg
-``green/1_loss_by_mg_co2e``              metric  watched metric, lower is better, over the emissions in mg
-``green/provenance``                     text    page on the origin of all numbers
-``green_detail/<component>_watts``       W       mean power of a component, such as ``cpu``
-``green_detail/<component>_energy_wh``   Wh      energy of a component, without the PUE
-``green_detail/intensity_g_per_kwh``     g/kWh   carbon intensity of the electricity
-``green_detail/emissions_total_low_g``   g       lower bound of the emissions so far
-``green_detail/emissions_total_high_g``  g       upper bound of the emissions so far
-``green_detail/budget_share``            ratio   spent share of a budget, where 1 is all of it
-``green_detail/forecast_g``              g       predicted emissions of the whole run
-``green_detail/forecast_low_g``          g       lower bound of the prediction
-``green_detail/forecast_high_g``         g       upper bound of the prediction
-``green_detail/gain_per_kwh``            1/kWh   gain of the watched metric by each kWh, with the PUE
-``green_detail/gain_on_doubling``        ratio   gain by the last doubling of the energy, of the whole gain so far
-``green_detail/quality_by_ug_co2e``      metric  as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg
-``green_detail/loss_by_ug_co2e``         metric  as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg
-=======================================  ======  =================================================================
+| key                                     | unit   | meaning                                                           |
+|-----------------------------------------|--------|-------------------------------------------------------------------|
+| ``green/emissions_total_g``             | g      | emissions of the run so far, records outside epochs included      |
+| ``green/emissions_g``                   | g      | emissions of the record, which is an epoch or a part of an epoch  |
+| ``green/energy_wh``                     | Wh     | energy of the record at the computers, without the PUE            |
+| ``green/watts``                         | W      | mean power of the record, all devices together                    |
+| ``green/gpu_watts``                     | W      | mean power of the record, all GPUs together                       |
+| ``green/measured_percent``              | %      | share of the energy that was measured, not modelled               |
+| ``green/budget_left_g``                 | g      | rest of a budget in units of mass                                 |
+| ``green/budget_left_wh``                | Wh     | rest of a budget in units of energy, with the PUE                 |
+| ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric by each kgCO2e                         |
+| ``green/1_quality_by_mg_co2e``          | metric | watched metric, higher is better, over the emissions in mg        |
+| ``green/1_loss_by_mg_co2e``             | metric | watched metric, lower is better, over the emissions in mg         |
+| ``green/provenance``                    | text   | page on the origin of all numbers                                 |
+| ``green_detail/<component>_watts``      | W      | mean power of a component, such as ``cpu``                        |
+| ``green_detail/<component>_energy_wh``  | Wh     | energy of a component, without the PUE                            |
+| ``green_detail/intensity_g_per_kwh``    | g/kWh  | carbon intensity of the electricity                               |
+| ``green_detail/emissions_total_low_g``  | g      | lower bound of the emissions so far                               |
+| ``green_detail/emissions_total_high_g`` | g      | upper bound of the emissions so far                               |
+| ``green_detail/budget_share``           | ratio  | spent share of a budget, where 1 is all of it                     |
+| ``green_detail/forecast_g``             | g      | predicted emissions of the whole run                              |
+| ``green_detail/forecast_low_g``         | g      | lower bound of the prediction                                     |
+| ``green_detail/forecast_high_g``        | g      | upper bound of the prediction                                     |
+| ``green_detail/gain_per_kwh``           | 1/kWh  | gain of the watched metric by each kWh, with the PUE              |
+| ``green_detail/gain_on_doubling``       | ratio  | gain by the last doubling of the energy, of the whole gain so far |
+| ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
+| ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
 
 Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
 have keys of their own only if a record has several. The curves over the emissions and the page appear only in

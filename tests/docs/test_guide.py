@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -79,3 +80,12 @@ def test_the_citation_names_this_version_and_license():
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
     assert f"\nversion: {green_callbacks.__version__}\n" in citation
     assert f"\nlicense: {PROJECT['project']['license']}\n" in citation
+
+
+def test_the_page_of_metric_keys_names_every_key():
+    scalars = import_module("green_callbacks.sinks.scalars")
+    pattern = re.compile(r'"(green(?:_detail)?/[a-z0-9_]+)"')
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "green_callbacks").rglob("*.py"))
+    shown = {re.sub(r"(?<!_per)_kg$", "_g", re.sub(r"(?<!_per)_kwh$", "_wh", key)) for key in pattern.findall(code)}
+    named = set(re.findall(r"``(green(?:_detail)?/[a-z0-9_]+)``", scalars.__doc__))
+    assert shown - scalars._LEFT_OUT <= named | {key.replace("green_detail/", "green/") for key in named}

@@ -5,24 +5,22 @@ A message is the sequence of its fields. A field is a key, which holds its numbe
 ``compat/proto/{event,summary,tensor,tensor_shape,types}.proto``, which it has from TensorFlow, and from its
 ``plugins/custom_scalar/layout.proto``.
 
-====================================  =====================================================================
-message                               fields
-====================================  =====================================================================
-``Event``                             wall_time 1 (double), step 2, file_version 3, summary 5, session_log 7
-``SessionLog``                        status 1 (enum ``SessionStatus``)
-``Summary``                           value 1, repeated
-``Summary.Value``                     tag 1, simple_value 2 (float) or tensor 8, metadata 9
-``SummaryMetadata``                   plugin_data 1, data_class 4 (enum ``DataClass``)
-``SummaryMetadata.PluginData``        plugin_name 1; content 2 of both our plugins is that of version 0: empty
-``TensorProto``                       dtype 1 (enum ``DataType``), tensor_shape 2, string_val 8
-``TensorShapeProto``                  dim 2, repeated: a scalar has none
-``Layout``                            version 1, which is 0 and so left out; category 2, repeated
-``Category``                          title 1, chart 2, repeated
-``Chart``                             title 1, multiline 2 or margin 3
-``MultilineChartContent``             tag 1, repeated: regular expressions
-``MarginChartContent``                series 1, repeated
-``MarginChartContent.Series``         value 1, lower 2, upper 3: tags
-====================================  =====================================================================
+| message                        | fields                                                                   |
+|--------------------------------|--------------------------------------------------------------------------|
+| ``Event``                      | wall_time 1 (double), step 2, file_version 3, summary 5, session_log 7   |
+| ``SessionLog``                 | status 1 (enum ``SessionStatus``)                                        |
+| ``Summary``                    | value 1, repeated                                                        |
+| ``Summary.Value``              | tag 1, simple_value 2 (float) or tensor 8, metadata 9                    |
+| ``SummaryMetadata``            | plugin_data 1, data_class 4 (enum ``DataClass``)                         |
+| ``SummaryMetadata.PluginData`` | plugin_name 1; content 2 of both our plugins is that of version 0: empty |
+| ``TensorProto``                | dtype 1 (enum ``DataType``), tensor_shape 2, string_val 8                |
+| ``TensorShapeProto``           | dim 2, repeated: a scalar has none                                       |
+| ``Layout``                     | version 1, which is 0 and so left out; category 2, repeated              |
+| ``Category``                   | title 1, chart 2, repeated                                               |
+| ``Chart``                      | title 1, multiline 2 or margin 3                                         |
+| ``MultilineChartContent``      | tag 1, repeated: regular expressions                                     |
+| ``MarginChartContent``         | series 1, repeated                                                       |
+| ``MarginChartContent.Series``  | value 1, lower 2, upper 3: tags                                          |
 """
 
 import math

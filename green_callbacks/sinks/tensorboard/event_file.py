@@ -3,14 +3,12 @@
 A file is a sequence of records in TensorFlow's format *TFRecord*
 (https://www.tensorflow.org/tutorials/load_data/tfrecord#tfrecords_format_details). All numbers are little-endian.
 
-====== ==================================
-bytes  content
-====== ==================================
-8      length *n* of the payload
-4      masked checksum of these 8 bytes
-n      payload, which is one serialized ``Event``
-4      masked checksum of the payload
-====== ==================================
+| bytes | content                                    |
+|-------|--------------------------------------------|
+| 8     | length *n* of the payload                  |
+| 4     | masked checksum of these 8 bytes           |
+| n     | payload, which is one serialized ``Event`` |
+| 4     | masked checksum of the payload             |
 
 The checksum is CRC32C, as in iSCSI (RFC 3720, section 12.1). Checksums are masked, because the checksum of data that
 hold checksums is weak. The mask rotates right by 15 bits and adds 0xA282EAD8.
