@@ -379,7 +379,7 @@ for epoch in range(5):
     sink.write(record(epoch))
 os.kill(os.getpid(), signal.SIGKILL)
 """
-    tests = str(Path(__file__).parents[1])
+    tests = str(Path(__file__).parents[2])
     path = os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])
 
     environment = {**os.environ, "PYTHONPATH": path}
