@@ -4,10 +4,21 @@ from collections.abc import Mapping
 from math import isfinite
 from typing import Any, Final
 
-from green_callbacks.records import METHODS, Reading
+from green_callbacks.records import METHODS, Method, Reading
 
 _MOST: Final = 1e18
 """Upper limit of the energy of a device, in J, and of its unmeasured time, in s. No device reaches it."""
+_LONGEST_REASON: Final = 200
+"""Longest text about an impossible field, in characters."""
+_NUMBERS: Final = (
+    "below_joules",
+    "above_joules",
+    "tolerance",
+    "gap_seconds",
+    "lag_joules",
+    "walk_square_joules",
+)
+"""Fields that hold numbers of at least 0."""
 
 
 def checked_readings(readings: object) -> Mapping[str, Reading]:
@@ -65,42 +76,37 @@ def _is_sound(name: object, reading: object) -> bool:
 
 
 def _checked(name: str, reading: object) -> Reading:
+    """Return a reading with its values as plain types, or a reading without energy that says what is wrong."""
     if not isinstance(reading, Reading):
         msg = f"read() returned {type(reading).__name__} for {name}. Return a Reading."
         raise TypeError(msg)
-    wrong = [field for field in ("component", "method") if not isinstance(getattr(reading, field), str)]
-    numbers = {
-        field: _number(getattr(reading, field))
-        for field in ("below_joules", "above_joules", "tolerance", "gap_seconds", "lag_joules", "walk_square_joules")
-    }
-    wrong += [field for field, value in numbers.items() if value is None or value < 0]
+    numbers = {field: _number(getattr(reading, field)) for field in _NUMBERS}
     joules = None if reading.joules is None else _number(reading.joules)
+    wrong = [field for field in ("component", "method") if not isinstance(getattr(reading, field), str)]
+    wrong += [field for field, value in numbers.items() if value is None or value < 0]
     if joules is None and reading.joules is not None:
         wrong.append("joules")
     if reading.method not in METHODS:
         wrong.append("method")
     reason = None if reading.reason is None else str(reading.reason)
     if wrong:
-        said = f"{wrong[0]} is {_shown(getattr(reading, wrong[0]))}"[:200]
-        component, method = str(reading.component), reading.method if reading.method in METHODS else "modelled"
-        return Reading(
-            joules=None, component=component, method=method, reason=reason or f"its reading cannot be: {said}"
-        )
-    below, above, tolerance, gap, lag, walk = (value or 0.0 for value in numbers.values())
-    flags = tuple(map(str, reading.flags))
+        return _refused(reading, wrong[0], reason)
     return Reading(
         joules=joules,
         component=reading.component,
         method=reading.method,
-        below_joules=below,
-        above_joules=above,
-        tolerance=tolerance,
-        gap_seconds=gap,
-        flags=flags,
+        flags=tuple(map(str, reading.flags)),
         reason=reason,
-        lag_joules=lag,
-        walk_square_joules=walk,
+        **{field: value or 0.0 for field, value in numbers.items()},
     )
+
+
+def _refused(reading: Reading, field: str, reason: str | None) -> Reading:
+    """Return a reading without energy in the place of a reading with an impossible field."""
+    said = f"{field} is {_shown(getattr(reading, field))}"[:_LONGEST_REASON]
+    method: Method = reading.method if reading.method in METHODS else "modelled"
+    reason = reason or f"its reading cannot be: {said}"
+    return Reading(joules=None, component=str(reading.component), method=method, reason=reason)
 
 
 def _shown(value: object) -> str:
