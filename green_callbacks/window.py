@@ -112,7 +112,7 @@ def _warn_of_unmeasured(snapshot: Snapshot, refusals: Mapping[EnergySource, str]
 def _checked(sources: object) -> Sequence[EnergySource]:
     is_list = isinstance(sources, Sequence) and not isinstance(sources, str)
     if is_list and all(isinstance(each, EnergySource) for each in sources):  # type: ignore[attr-defined]
-        return sources  # type: ignore[return-value]  # it has just been looked at
+        return sources  # type: ignore[return-value]  # just checked
     msg = "sources takes a list of EnergySource objects, such as [NvmlSource()]."
     raise ConfigurationError(msg)
 

@@ -396,7 +396,7 @@ class EnergyAccountant:
             Whether the run is to stop inside the epoch. If so, :attr:`stop_reason` says why.
         """
         budget_checks = self._budget_checks  # a loop asks after every batch, so this must be fast
-        return budget_checks is not None and budget_checks.is_due() and self._live.epochs.look()
+        return budget_checks is not None and budget_checks.is_due() and self._live.epochs.check_budgets()
 
     def end_part(self) -> EpochRecord:
         """Record a part of the open epoch and decide. The epoch goes on.

@@ -24,13 +24,13 @@ class Share(NamedTuple):
         joules: The run's tally, in J. It is the energy without other runs, and the run's part of the shared energy.
         alone_joules: The energy while it had the device alone, in J.
         others_joules: The parts of other runs while it shared the device, in J.
-        stretches: Number of readings at which it shared the device.
+        shared_readings: Number of readings at which it shared the device.
     """
 
     joules: float
     alone_joules: float
     others_joules: float = 0.0
-    stretches: int = 0
+    shared_readings: int = 0
 
 
 _UNSHARED: Final = Share(0.0, 0.0)
@@ -188,7 +188,7 @@ def _device(first: Tally | None, last: Tally, began: float, ended: float) -> Dev
         carried_joules = min(joules, _PEAK * joules * silent_seconds / max(at - first_at, silent_seconds))
     model = tolerance if method == "modelled" else 0.0
     least = most = joules
-    if share is not first_share and share.stretches > first_share.stretches:
+    if share is not first_share and share.shared_readings > first_share.shared_readings:
         flags, method = flags if "shared" in flags else (*flags, "shared"), "modelled"
         least, most = _shared_range(joules, share, first_joules, first_share)
     is_silent = reason is not None and first_reason is not None

@@ -149,9 +149,9 @@ def _divided(device: Shared, before: Tally, now: Tally, *, has_passed: bool) -> 
     joules = now.joules - before.joules
     if shares and (joules or has_passed):
         part = joules / len(shares)
-        alone, others, stretches = (part, 0.0, 0) if company == 1 else (0.0, joules - part, 1)
+        alone, others, readings = (part, 0.0, 0) if company == 1 else (0.0, joules - part, 1)
         shares = {
-            claim: Share(had + part, had_alone + alone, had_others + others, had_stretches + stretches)
-            for claim, (had, had_alone, had_others, had_stretches) in shares.items()
+            claim: Share(had + part, had_alone + alone, had_others + others, had_readings + readings)
+            for claim, (had, had_alone, had_others, had_readings) in shares.items()
         }
     return Shared(shares, 0 if now.reading.reason is None else company)

@@ -171,7 +171,7 @@ class Gauge:
     def _after(self, before: State, seconds: float) -> State:
         tallies = dict(before.tallies)
         answers = self.readers.answers
-        told = 0
+        reported = 0
         for source in self.sources:
             answer = answers.get(source)
             if answer is None:
@@ -180,8 +180,8 @@ class Gauge:
             for name, reading in answer.readings.items():
                 if self.owners.get(name) is source or self._counts(source, name):
                     tallies[name] = carried_on(tallies.get(name), reading, seconds, max(0.0, late_seconds))
-                    told += 1
-        if told < len(tallies):
+                    reported += 1
+        if reported < len(tallies):
             self._keep_missing(tallies, seconds)
         return before.went_on(seconds, tallies)
 

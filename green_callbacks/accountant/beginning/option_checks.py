@@ -121,8 +121,8 @@ def clock(given: Any, otherwise: Callable[[], Clock]) -> Clock:  # noqa: ANN401 
     if isinstance(given, type) or not all(callable(getattr(given, name, None)) for name in ("monotonic", "now")):
         msg = f"clock= takes an object with monotonic() and now(), such as SystemClock(), not {described(given)}."
         raise ConfigurationError(msg)
-    told: Clock = given
-    return told
+    checked: Clock = given
+    return checked
 
 
 def labels(given: object) -> dict[str, str]:
@@ -180,7 +180,7 @@ def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
         is_ours = name.startswith(_PREFIX)
         nearest = difflib.get_close_matches(name.upper(), _VARIABLES, n=1, cutoff=0.7 if is_ours else 0.9)
         if not is_ours and not nearest:
-            continue  # of somebody else
+            continue  # a variable of another program
         hint = f"Did you mean {nearest[0]}?" if nearest else f"The variables are {', '.join(_VARIABLES)}."
         found[name] = f"The variable {described(name)[1:-1]} is unknown to this version. {hint}"
     return found

@@ -29,14 +29,16 @@ def with_project_spending(
     Returns:
         The policies, those budgets with ``spent_before``.
     """
-    told = notices or Notices()
+    notices = notices or Notices()
     return tuple(
-        _told(policy, ledger, run_id, told) if isinstance(policy, SharedBudget) and policy.project else policy
+        _with_spending(policy, ledger, run_id, notices)
+        if isinstance(policy, SharedBudget) and policy.project
+        else policy
         for policy in policies
     )
 
 
-def _told(budget: SharedBudget, ledger: Path | None, run_id: str, notices: Notices) -> SharedBudget:
+def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notices: Notices) -> SharedBudget:
     project = str(budget.project)
     if not _holds(project, ledger):
         notices.say(

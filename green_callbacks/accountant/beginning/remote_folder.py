@@ -55,10 +55,10 @@ class RemoteFolder:
         return remote
 
     def announce(self) -> None:
-        """Say where the ledger lies meanwhile, and that it cannot be copied if that is known already."""
+        """Report the local path of the ledger, and a copy that is known to fail."""
         try:
             _file_system_class(self._url)
-        except Exception as reason:  # noqa: BLE001  fsspec's plug-ins are anybody's
+        except Exception as reason:  # noqa: BLE001  any plug-in of fsspec
             self._can_copy = False
             self._warn(
                 "remote folder",

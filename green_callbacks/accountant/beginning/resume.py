@@ -84,7 +84,7 @@ class RunState:
         if self.ledger is not None:
             return replace(self, run_id=name)
         path = _free(folder / f"{name}.jsonl") if ledger is None else ledger
-        with suppress(OSError):  # of a working folder that is gone; whoever writes there warns
+        with suppress(OSError):  # of a working folder that is gone, of which the ledger warns
             path = path.absolute()
         return replace(self, run_id=name, ledger=path, held=None)
 

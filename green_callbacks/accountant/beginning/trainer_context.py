@@ -52,21 +52,21 @@ class TrainerContext:
         return self.is_running is None and self.on_spent is None and self.gpu_name is None
 
 
-def head_of(told: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot]) -> Head:
+def head_of(context: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot]) -> Head:
     """Return the head of a run's ledger.
 
     Args:
-        told: The run as sinks know it.
+        context: The run as sinks know it.
         labels: The labels of the user.
         slots: The devices of all ranks.
     """
     return Head(
-        run_id=told.run_id,
+        run_id=context.run_id,
         version=__version__,
-        plan=told.plan,
-        monitor=told.monitor,
-        mode=told.mode,
-        pue_source=told.pue_source,
+        plan=context.plan,
+        monitor=context.monitor,
+        mode=context.mode,
+        pue_source=context.pue_source,
         host=host_name(),
         devices={slot.name: slot.info for slot in slots if slot.info != DeviceInfo()},
         labels=labels,

@@ -113,7 +113,7 @@ class BudgetChecks:
         """Return whether a check is overdue, in a run of one process. The worker's thread calls this."""
         return self._is_alone and self._now() >= self._due
 
-    def look(self) -> bool:
+    def check(self) -> bool:
         """Check the budgets if rank 0 says that a check is due. Every rank calls this.
 
         Returns:

@@ -70,14 +70,14 @@ class OpenEpoch:
             self.is_unasked = self._on_spent is None and not self.budget_checks.is_used
             self.budget_checks.end()
 
-    def look(self) -> bool:
+    def check_budgets(self) -> bool:
         """Check the budgets after a batch, if a check is due. Return whether the run is to stop."""
         budget_checks, board = self.budget_checks, self._board
         if budget_checks is None or self._timeline.interval.epoch is None:
             return False
         if not board.decision.is_made:
             answers: list[bool] = []
-            self._at_edge(lambda: answers.append(budget_checks.look()))
+            self._at_edge(lambda: answers.append(budget_checks.check()))
             if not any(answers):
                 return False
             board.decision.follow_rank_0()
@@ -102,6 +102,6 @@ class OpenEpoch:
             return
         if self._on_spent is None:
             board.budgets.say_unasked(() if budget_checks.is_used else budget_checks.ask())
-        elif budget_checks.look():
+        elif budget_checks.check():
             self.is_cut_short = self._is_to_tell = True
             budget_checks.repeat()

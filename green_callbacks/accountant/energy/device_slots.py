@@ -198,7 +198,7 @@ def _host_names(hosts: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def host_name() -> str:
-    """Return the name of this machine. Empty where the system does not tell."""
+    """Return the name of this machine. Empty if the system does not know it."""
     import socket  # imported late, because it takes as long as half of the package
 
     try:

@@ -91,7 +91,7 @@ class UnmeasuredGpus:
     def _latent(self) -> str:
         return f"gpu:unmeasured-{self._rank}"
 
-    def look(self) -> None:
+    def check_frameworks(self) -> None:
         """Ask whether a framework has taken an unmeasured accelerator. Takes a few µs, on any thread."""
         if not self.is_watching:
             return
@@ -123,7 +123,7 @@ class UnmeasuredGpus:
         Args:
             lap: The measured energy of this rank.
         """
-        self.look()
+        self.check_frameworks()
         lost = self._missing
         if not lost:
             return lap
@@ -134,7 +134,7 @@ class UnmeasuredGpus:
         }
         return lap._replace(devices={**lap.devices, **gaps})
 
-    def check(self, record: EpochRecord) -> None:
+    def check_record(self, record: EpochRecord) -> None:
         """Note devices without energy in a record. A GPU was lost, or an accelerator of another rank is unmeasured.
 
         Args:

@@ -167,9 +167,9 @@ class RunEpochs:
         ):  # for the second time
             self._board.budgets.say_without_epochs(has_observed=True)
 
-    def look(self) -> bool:
+    def check_budgets(self) -> bool:
         """Check the budgets inside the epoch. Return whether the run is to stop."""
-        return self._open_epoch.look()
+        return self._open_epoch.check_budgets()
 
     def count_steps(self, steps: int) -> bool:
         """Count steps. Return whether a part of the epoch is due to end."""

@@ -76,7 +76,7 @@ class IdleRun:
         """Return the phase itself, as there is none before it."""
         return checked_phase(name)
 
-    def look(self) -> bool:
+    def check_budgets(self) -> bool:
         """Return that nothing is to stop."""
         return False
 

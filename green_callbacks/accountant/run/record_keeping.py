@@ -102,7 +102,7 @@ class RecordKeeping:
         if record.epoch is not None:
             record = self._with_verdicts(record)
         delivery = self._delivery
-        delivery.settle()  # whoever is shown a record finds it in the ledger
+        delivery.settle()  # a sink that is shown a record finds it in the ledger
         kept = [row for row in outside if _is_worth_keeping(row)]
         delivery.show_until(self._history, last - len(kept))
         for number, row in enumerate((*kept, record), start=last - len(kept)):
@@ -113,7 +113,7 @@ class RecordKeeping:
 
     def _with_verdicts(self, record: EpochRecord) -> EpochRecord:
         """Return a record with the verdicts of the policies. The ledger gets the verdicts too."""
-        self._measurement.gpus.check(record)
+        self._measurement.gpus.check_record(record)
         verdicts = self._board.decide(
             self._history,
             record,

@@ -96,11 +96,11 @@ class Run:
         for polled, name in measurement.polled():
             delivery.poll(polled, name)
         if self._trainer.is_running is not None:
-            delivery.every(WATCH_SECONDS, self.close_if_cut_short, "the look at whether training goes on")
+            delivery.every(WATCH_SECONDS, self.close_if_cut_short, "the check whether training goes on")
         if measurement.gpus.is_watching:
-            delivery.every(GPU_CHECK_SECONDS, measurement.gpus.look, "the look for GPUs")
+            delivery.every(GPU_CHECK_SECONDS, measurement.gpus.check_frameworks, "the check for GPUs")
         close_orphans = partial(LIVE_RUNS.close_orphans, self)
-        delivery.every(WATCH_SECONDS, close_orphans, "the look at the other runs of this process")
+        delivery.every(WATCH_SECONDS, close_orphans, "the check of the other runs of this process")
         LIVE_RUNS.add(self)
         LIVE_RUNS.say_shared(self)
         atexit.register(self.close, together=False)
