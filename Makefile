@@ -86,6 +86,7 @@ torture: .venv/core/wheel
 	.venv/core/bin/python tests/torture/kills.py
 	.venv/core/bin/python tests/torture/interrupts.py
 	.venv/core/bin/python tests/torture/fuzz.py
+	EVERY_INSTRUCTION=1 .venv/core/bin/python -P -m pytest -q tests/records/history/test_interrupts.py tests/policies/test_growth.py
 	.venv/core/bin/python tests/torture/long_runs.py
 
 clean:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from math import isfinite
 from typing import Final
 
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 from green_callbacks.text.wording import percent
 
@@ -40,7 +41,7 @@ class LastGain:
     after_kg: float
 
 
-def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
+def last_gain(history: History, metric: Metric) -> LastGain | None:
     """Return the emissions of the last point of a metric.
 
     A point is 0.01 where larger is better and all values lie between 0 and 1. It is 1 where they lie between 0 and 100.
@@ -52,8 +53,7 @@ def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
 
     Args:
         history: All records.
-        metric: Key of the metric.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric.
 
     Returns:
         The interval and its emissions. None if the metric has fewer than two values or never exceeded its first value.
@@ -64,18 +64,18 @@ def last_gain(history: History, metric: str, mode: str) -> LastGain | None:
         ...     EpochRecord.scripted(epoch=epoch, emissions_kg=1.0, metrics={"val_acc": value})
         ...     for epoch, value in enumerate([0.5, 0.75, 0.77])
         ... )
-        >>> round(last_gain(history, "val_acc", "max").cost_kg, 6)
+        >>> round(last_gain(history, Metric("val_acc", "max")).cost_kg, 6)
         0.5
     """
-    column = history.metric(metric)
-    sign = 1.0 if mode == "max" else -1.0
+    column = history.metric(metric.name)
+    sign = 1.0 if metric.rises else -1.0
     known = [(row, value) for row, value in zip(column.rows, column.values, strict=True) if isfinite(value)]
     values = [sign * value for _, value in known]
     spent_kg = [history.cumulative_kg[row] for row, _ in known]
     if not values or max(values) <= values[0]:
         return None
     best = max(values)
-    scale = scale_point(values) if mode == "max" else None
+    scale = scale_point(values) if metric.rises else None
     gain = best - values[0]
     if scale is not None and gain > scale:
         what, distance = "point of", scale

@@ -8,6 +8,7 @@ from typing import Final, Self
 
 from green_callbacks.analysis.last_gain import scale_point
 from green_callbacks.analysis.pareto import front
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 
 _GAIN_SHARES: Final = (0.1, 0.6, 1.8)
@@ -34,7 +35,7 @@ class NextDoubling:
         ...     EpochRecord.scripted(epoch=epoch, emissions_kg=1.0, metrics={"val_acc": value})
         ...     for epoch, value in enumerate([0.5, 0.7])
         ... )
-        >>> doubling = NextDoubling.of(history, "val_acc", "max")
+        >>> doubling = NextDoubling.of(history, Metric("val_acc", "max"))
         >>> doubling.kg, round(doubling.expected, 3)
         (2.0, 0.12)
     """
@@ -45,30 +46,29 @@ class NextDoubling:
     high: float
 
     @classmethod
-    def of(cls, history: History, metric: str, mode: str) -> Self | None:
+    def of(cls, history: History, metric: Metric) -> Self | None:
         """Predict the gain from the last doubling. The gain never exceeds the end of the metric's scale.
 
         Args:
             history: All records.
-            metric: Key of the metric.
-            mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+            metric: The metric.
 
         Returns:
             The gain, at least 0. None if the metric has no value in the first half of the emissions.
         """
-        points = front(history, metric, mode)
+        points = front(history, metric)
         before = bisect_right(points, history.emissions_kg / 2, key=lambda point: point.kg)
         if not before or history.emissions_kg <= 0:
             return None
         gain = abs(points[-1].value - points[before - 1].value)
-        room = _room(history.metric(metric).values, points[-1].value, mode)
+        room = _room(history.metric(metric.name).values, points[-1].value, rises=metric.rises)
         return cls(history.emissions_kg, *(min(share * gain, room) for share in _GAIN_SHARES))
 
 
-def _room(values: Sequence[float], best: float, mode: str) -> float:
+def _room(values: Sequence[float], best: float, *, rises: bool) -> float:
     """Return how much better a metric can get before the end of its scale. Infinite for a metric without a scale."""
     known = [value for value in values if isfinite(value)]
-    if mode == "min":
+    if not rises:
         return best if min(known) >= 0 else float("inf")
     scale = scale_point(known)
     return float("inf") if scale is None else 100 * scale - best

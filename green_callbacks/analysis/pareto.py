@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final, overload
 
+from green_callbacks.metrics import Metric
 from green_callbacks.records import Column, History
 
 _KNEE_POINTS: Final = 3
@@ -81,22 +82,21 @@ class Front(Sequence[FrontPoint]):
 
     Args:
         history: All records.
-        metric: Key of the metric.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric.
 
     Example:
         >>> from green_callbacks import EpochRecord, History
         >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.1, metrics={"val_loss": 0.7})])
-        >>> Front(history, "val_loss", "min")[-1]
+        >>> Front(history, Metric("val_loss", "min"))[-1]
         FrontPoint(epoch=0, kg=0.1, value=0.7, row=0)
     """
 
-    def __init__(self, history: History, metric: str, mode: str) -> None:
-        column, self._kg = history.metric(metric), history.cumulative_kg
-        bests = history.memo((__name__, metric, mode), _Bests)
+    def __init__(self, history: History, metric: Metric) -> None:
+        column, self._kg = history.metric(metric.name), history.cumulative_kg
+        bests = history.memo((__name__, metric.name, metric.mode), _Bests)
         end = bisect_left(column.rows, min(len(history), len(self._kg)))
         self._history, self._bests = history, bests
-        self._count = bests.add(column, self._kg, end, rises=mode == "max")
+        self._count = bests.add(column, self._kg, end, rises=metric.rises)
 
     def __len__(self) -> int:
         """Return the number of points."""
@@ -122,13 +122,12 @@ class Front(Sequence[FrontPoint]):
         return FrontPoint(self._history.epoch_at(row), self._kg[row], self._bests.values[at], row)
 
 
-def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
+def front(history: History, metric: Metric) -> list[FrontPoint]:
     """Return the Pareto front of emissions and quality, which is every new best value of a metric.
 
     Args:
         history: All records.
-        metric: Key of the metric.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric.
 
     Returns:
         The points by rising emissions, each better than the point before it. Empty if the metric has no value.
@@ -139,10 +138,10 @@ def front(history: History, metric: str, mode: str) -> list[FrontPoint]:
         ...     EpochRecord.scripted(epoch=epoch, emissions_kg=1.0, metrics={"val_acc": value})
         ...     for epoch, value in enumerate([0.6, 0.8, 0.7, 0.9])
         ... )
-        >>> [(point.kg, point.value) for point in front(history, "val_acc", "max")]
+        >>> [(point.kg, point.value) for point in front(history, Metric("val_acc", "max"))]
         [(1.0, 0.6), (2.0, 0.8), (4.0, 0.9)]
     """
-    return list(Front(history, metric, mode))
+    return list(Front(history, metric))
 
 
 def chosen(points: Sequence[FrontPoint], among: Collection[int] | None) -> Sequence[FrontPoint]:

@@ -17,6 +17,7 @@ from green_callbacks.ledger.closing_points import Point, curve, front, thinned_c
 from green_callbacks.ledger.format import HEAD, SCHEMA
 from green_callbacks.ledger.ledger_files import opened
 from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINES, MAX_POINTS
+from green_callbacks.metrics import Metric
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.checked import (
     MAX_FLOPS,
@@ -148,7 +149,7 @@ def closing_of(
         zone=history[-1].intensity.zone if history else None,
         monitor=monitor,
         mode=mode,
-        front=tuple(front(history, monitor, mode)) if monitor is not None else (),
+        front=tuple(front(history, Metric.or_rising(monitor, mode))) if monitor is not None else (),
         curve=tuple(curve(history, monitor)),
         stop_reason=stop_reason,
     )

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite
 from typing import NamedTuple
 
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 
 
@@ -25,17 +26,16 @@ class Point(NamedTuple):
     epoch: int | None
 
 
-def front(history: History, metric: str, mode: str) -> list[Point]:
+def front(history: History, metric: Metric) -> list[Point]:
     """Return every new best value of a metric, in the order of rising emissions.
 
     Args:
         history: All records.
-        metric: Key of the metric.
-        mode: Direction in which the metric improves, ``max`` or ``min``.
+        metric: The metric.
     """
     points: list[Point] = []
-    sign, best = (1.0 if mode == "max" else -1.0), float("-inf")
-    for row, value in zip(*history.metric(metric), strict=True):
+    sign, best = (1.0 if metric.rises else -1.0), float("-inf")
+    for row, value in zip(*history.metric(metric.name), strict=True):
         if not isfinite(value) or sign * value <= best:
             continue
         best, kg = sign * value, history.cumulative_kg[row]

@@ -149,7 +149,7 @@ class RunLedger:
         self._done = self._writer.submit(line)
 
     def settle(self) -> None:
-        """Write all lines so far. A disk that hangs delays this by at most 0.1 s, and only once."""
+        """Write all lines so far. A disk that hangs delays this by at most 0.1 s, and later by at most 5 ms."""
         done = self._done
         if done is None or _is_released(done, 0.0):
             return

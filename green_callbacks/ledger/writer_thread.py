@@ -16,8 +16,7 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 Line = Callable[[int], bytes]
-"""Encodes one or more whole lines, given their offset in the file in bytes. Called on the thread of the writer, in the
-order of the file."""
+"""Encodes whole lines, given their offset in bytes. Called on the thread of the writer, in the order of the file."""
 
 RETRY_SECONDS: Final = 1.0
 """Time between two attempts to write after an error, in s."""
@@ -40,8 +39,8 @@ class _Asked(NamedTuple):
 class LedgerWriter:
     """Appends lines to a file on a thread of its own.
 
-    Lines that cannot be written are kept, and tried again every second and with every later line. One warning reports
-    the error. A file has one writer at a time, so a writer first waits for the end of its predecessor.
+    Lines that cannot be written are kept and tried again, with one warning. A file has one writer at a time, so a
+    writer first waits for the end of its predecessor.
 
     Args:
         path: The file. Its folders are made with the first line.
@@ -101,11 +100,7 @@ class LedgerWriter:
         return done
 
     def wake(self) -> None:
-        """Begin to write the queued lines.
-
-        Call this right before waiting for them. A thread that is woken while the interpreter is busy would have to be
-        woken twice.
-        """
+        """Wake the thread. Call this right before waiting, because a busy interpreter may need a second wake-up."""
         if self._thread is None:
             self._start()
         ring(self._bell)

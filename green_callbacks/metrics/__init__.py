@@ -1,12 +1,4 @@
-"""Metrics of a model, the direction in which each metric improves, and the metric that represents quality.
-
-Example:
-    >>> from green_callbacks.metrics import Direction, Mode
-    >>> mode: Mode = "auto"
-    >>> best: Direction = direction("val_loss", mode)
-    >>> best
-    'min'
-"""
+"""Metrics of a model, the direction in which each metric improves, and the metric that represents quality."""
 
 from green_callbacks.metrics.direction import Direction, Mode, direction
 from green_callbacks.metrics.metric import Metric

@@ -1,4 +1,11 @@
-"""The direction in which a metric improves, by its name."""
+"""The direction in which a metric improves, by its name.
+
+Example:
+    >>> mode: Mode = "auto"
+    >>> best: Direction = direction("val_loss", mode)
+    >>> best
+    'min'
+"""
 
 import re
 from typing import Final, Literal

@@ -1,12 +1,4 @@
-"""Policies, which decide when a run stops. They are pure functions of the history and the plan.
-
-Example:
-    >>> from green_callbacks.policies import CarbonBudget, Decision, MarginalGain, as_policy
-    >>> policies = [CarbonBudget("500 g"), MarginalGain("val_acc")]
-    >>> five_epochs: Decision = lambda history, plan: history.finished_epochs >= 5
-    >>> as_policy(five_epochs).title
-    'The policy <lambda>'
-"""
+"""Policies, which decide when a run stops. They are pure functions of the history and the plan."""
 
 from green_callbacks.policies.base import Budget, Left, Policy, SharedBudget
 from green_callbacks.policies.carbon_budget import CarbonBudget

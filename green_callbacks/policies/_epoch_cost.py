@@ -10,48 +10,50 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.policies._number_scaling import power_of, times_two_to
 
 LAST: Final = 20
-"""Number of recent epochs that are used. Costs drift, and a decision must cost the same in a long run. By experiment:
+"""Number of recent epochs that are used. Costs drift, and a decision must cost the same in a long run. By experiment in
 ``bench_forecast``.
 """
 
 _SURE: Final = 5
-"""Number of epochs from which the half-width may be as small as ``_FLOOR``. By experiment: ``bench_forecast``."""
+"""Number of epochs from which the half-width may be as small as ``_FLOOR``. By experiment in ``bench_forecast``."""
 
 _FLOOR_UNSURE: Final = 0.10
-"""Smallest half-width with few epochs, as a share of the cost. By experiment: ``bench_forecast``."""
+"""Smallest half-width with few epochs, as a share of the cost. By experiment in ``bench_forecast``."""
 _FLOOR: Final = 0.02
 """Smallest half-width, as a share of the cost. Epochs of one machine are less independent than their noise suggests. By
-experiment: ``bench_forecast``.
+experiment in ``bench_forecast``.
 """
 
 _DRIFT: Final = 0.3
 """Standard deviation of the drift of a cost over a whole run, as a share of the cost. This is the prior before any
-drift is observed. By experiment: ``bench_forecast``.
+drift is observed. By experiment in ``bench_forecast``.
 """
 
 _CLEAR: Final = 3.0
-"""Number of noise variances above which the square of a slope counts as a real drift. By experiment:
+"""Number of noise variances above which the square of a slope counts as a real drift. By experiment in
 ``bench_forecast``.
 """
 
 _EXPENSIVE: Final = 1.3
 """Ratio to the usual cost above which an epoch contains something that others do not, such as a validation. By
-experiment: ``bench_forecast``.
+experiment in ``bench_forecast``.
 """
 
 _NEW_LEVEL: Final = 1.2
-"""Ratio to the usual cost beyond which an epoch may be on a new level. By experiment: ``bench_forecast``."""
+"""Ratio to the usual cost beyond which an epoch may be on a new level. By experiment in ``bench_forecast``."""
 STEP_EPOCHS: Final = 3
-"""Number of epochs in a row beyond ``_NEW_LEVEL`` that make a new level certain. By experiment: ``bench_forecast``."""
+"""Number of epochs in a row beyond ``_NEW_LEVEL`` that make a new level certain. By experiment in
+``bench_forecast``.
+"""
 
 _SAME_LEVEL: Final = 1.01
-"""Ratio of two costs below which they count as equal. By experiment: ``bench_forecast``."""
+"""Ratio of two costs below which they count as equal. By experiment in ``bench_forecast``."""
 
 _Z95: Final = 1.6449
 """95 % quantile of the standard normal distribution, for a two-sided range of 90 %. No unit."""
 
 _MOST_ALIKE: Final = 0.8
-"""Highest correlation of neighboring epochs that a few epochs can show. By experiment: ``bench_forecast``."""
+"""Highest correlation of neighboring epochs that a few epochs can show. By experiment in ``bench_forecast``."""
 
 _SHORTEST: Final = 2
 """Fewest epochs before a step, without which there is no usual cost."""

@@ -12,7 +12,7 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.records import History
 
 DEFAULT_GAIN_ON_DOUBLING: Final = 0.05
-"""Default of ``min_gain_on_doubling``, as a share of the whole gain so far. By experiment: ``bench_decisions``."""
+"""Default of ``min_gain_on_doubling``, as a share of the whole gain so far. By experiment in ``bench_decisions``."""
 AHEAD: Final = 1 / 2
 """Future energy that a price must justify, as a share of past energy. By definition of the price."""
 

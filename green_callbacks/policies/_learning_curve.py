@@ -10,7 +10,7 @@ from green_callbacks.policies._metric_values import Values
 from green_callbacks.records import History
 
 _ENOUGH: Final = 50
-"""Largest number of values in a line fit. A decision must cost the same in a run of 100,000 epochs. By experiment:
+"""Largest number of values in a line fit. A decision must cost the same in a run of 100,000 epochs. By experiment in
 ``bench_decisions``.
 """
 

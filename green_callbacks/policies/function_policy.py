@@ -1,4 +1,10 @@
-"""A policy of the user's own, as one function."""
+"""A policy of the user's own, as one function.
+
+Example:
+    >>> five_epochs: Decision = lambda history, plan: history.finished_epochs >= 5
+    >>> as_policy(five_epochs).decide(History(), Plan()).code
+    'active'
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ from green_callbacks.text.amounts import format_energy
 from green_callbacks.units import described
 
 _NOT_LEARNING: Final = 0.03
-"""Least share of the way to ``acceptable`` that the last doubling of the energy must bring. By experiment:
+"""Least share of the way to ``acceptable`` that the last doubling of the energy must bring. By experiment in
 ``bench_decisions``.
 """
 

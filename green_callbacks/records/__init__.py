@@ -1,4 +1,7 @@
-"""The values that travel between sources, policies, sinks and checkpoints: frozen, and derived wherever they can be."""
+"""The frozen values that travel between sources, policies, sinks and checkpoints.
+
+Everything that follows from a value is derived from it, and not stored.
+"""
 
 from green_callbacks.records.checkpoints import Checkpoints
 from green_callbacks.records.device import DeviceEnergy, DeviceInfo, PhaseEnergy, Reading

@@ -1,7 +1,7 @@
-"""Values that come from files, checked by type and range where they are read.
+"""Values from files, checked by type and range where they are read.
 
-Each function returns the value, or raises a ``ValueError`` that says what is wrong. None of them raises anything else,
-whatever it is given: a file may hold texts for numbers, numbers of a thousand digits, and lists for names.
+Each function returns the value, or raises a ``ValueError`` that names the fault. They raise nothing else, whatever they
+are given. A file may hold texts in place of numbers, numbers of a thousand digits, and lists in place of names.
 """
 
 from collections.abc import Collection, Mapping
@@ -9,53 +9,55 @@ from hashlib import blake2s
 from typing import Any, Final
 
 MAX_COUNT: Final = 2**53
-"""Largest index or count (epochs, steps, samples, tokens): the largest that every JSON reader knows exactly."""
+"""Largest index or count (epochs, steps, samples, tokens). It is the largest that every JSON reader reads exactly."""
 
 MAX_SECONDS: Final = 1e11
-"""Longest time, in s: 3,000 years."""
+"""Longest time, in s. About 3,000 years, by convention."""
 
 MAX_JOULES: Final = 1e21
-"""Most energy of a record, in J: more than mankind uses in a year (6e20 J). Also most kWh and kgCO2e of a run."""
+"""Most energy of a record, in J. Mankind uses less in a year (6e20 J). Also the most kWh and kgCO2e of a run."""
 
 MAX_FLOPS: Final = 1e40
-"""Most floating-point operations of a record. The largest training runs of 2025 took some 5e26."""
+"""Most floating-point operations of a record. The largest training runs of 2025 took about 5e26."""
 
 MAX_WATTS: Final = 1e9
-"""Highest power limit of a device, in W: a power station."""
+"""Highest power limit of a device, in W. About the power of a power station."""
 
 MAX_PUE: Final = 100.0
-"""Highest power usage effectiveness; options allow 3."""
+"""Highest power usage effectiveness in files. No unit. Options allow 3."""
 
 MAX_G_PER_KWH: Final = 1e5
-"""Highest carbon intensity, in gCO2e/kWh; options allow 1,500."""
+"""Highest carbon intensity in files, in gCO2e/kWh. Options allow 1,500."""
 
 MAX_TOLERANCE: Final = 1e3
-"""Largest relative error of a device."""
+"""Largest relative error of a device. No unit, by convention."""
 
 MAX_YEAR: Final = 9999
-"""Latest year that Python's time of day knows."""
+"""Latest year of Python's ``datetime``."""
 
 MAX_NAME: Final = 300
-"""Longest name of a metric, device, component, place or flag, in characters."""
+"""Longest name of a metric, device, component, place or flag, in characters. By convention."""
 
 MAX_TEXT: Final = 1_000
-"""Longest sentence, such as the reason of a stop, in characters."""
+"""Longest sentence, such as the reason of a stop, in characters. By convention."""
 
 MAX_PATH: Final = 4_096
-"""Longest path of a checkpoint file, in characters: PATH_MAX of Linux."""
+"""Longest path of a checkpoint file, in characters. ``PATH_MAX`` of Linux."""
 
 MAX_FLAGS: Final = 32
-"""Most flags of a device or an intensity."""
+"""Most flags of a device or an intensity. By convention."""
 
 MAX_FILES: Final = 1_000
-"""Most checkpoint files of one metric."""
+"""Most checkpoint files of one metric. By convention."""
 
 _SHOWN: Final = 60
-"""How much of a wrong value is shown, in characters."""
+"""Characters of a wrong value that a message shows."""
 
 
 def short(name: str) -> str:
-    """Return a name that :func:`text` takes: one that is too long ends with a digest, so that names stay different.
+    """Return a name that :func:`text` accepts.
+
+    A name that is too long ends with a digest, so that different names stay different.
 
     Args:
         name: The name.
@@ -67,11 +69,11 @@ def short(name: str) -> str:
 
 
 def wrong(value: object, what: str) -> ValueError:
-    """Return the error for a value that cannot be.
+    """Return the error for an impossible value.
 
     Args:
         value: The value, of any type and size.
-        what: What it should have been.
+        what: The expected value, in words.
     """
     if isinstance(value, dict | list):
         shown = f"a {type(value).__name__} of {len(value)}"
@@ -87,8 +89,8 @@ def amount(value: object, most: float, least: float = 0.0) -> float:
 
     Args:
         value: The value.
-        most: The largest that can be.
-        least: The smallest that can be. Defaults to 0.
+        most: Largest possible value.
+        least: Smallest possible value. Defaults to 0.
     """
     if (type(value) is float or type(value) is int) and least <= value <= most:
         return float(value)
@@ -101,11 +103,11 @@ def optional_amount(value: object, most: float) -> float | None:
 
 
 def count(value: object, most: int = MAX_COUNT) -> int:
-    """Return a whole number from 0 on. Booleans are none.
+    """Return a whole number, 0 or more. Booleans are refused.
 
     Args:
         value: The value.
-        most: The largest that can be. Defaults to 2**53.
+        most: Largest possible value. Defaults to 2**53.
     """
     if type(value) is int and 0 <= value <= most:
         return value
@@ -113,7 +115,7 @@ def count(value: object, most: int = MAX_COUNT) -> int:
 
 
 def optional_count(value: object, most: int = MAX_COUNT) -> int | None:
-    """Return a whole number from 0 on, or None."""
+    """Return a whole number, 0 or more, or None."""
     return None if value is None else count(value, most)
 
 
@@ -129,7 +131,7 @@ def text(value: object, most: int = MAX_NAME) -> str:
 
     Args:
         value: The value.
-        most: The most characters. Defaults to 300.
+        most: Largest number of characters. Defaults to 300.
     """
     if type(value) is str and len(value) <= most:
         return value
@@ -142,7 +144,7 @@ def optional_text(value: object, most: int = MAX_NAME) -> str | None:
 
 
 def one_of(value: object, known: Collection[str]) -> str:
-    """Return a text that is one of some."""
+    """Return a text that is in a collection."""
     if type(value) is str and value in known:
         return value
     raise wrong(value, f"one of {', '.join(sorted(known))}")

@@ -1,4 +1,4 @@
-"""Which checkpoint files there are of a run."""
+"""The checkpoint files of a run."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -10,29 +10,37 @@ from green_callbacks.records.checked import MAX_FILES, MAX_PATH, count, mapping,
 
 _MODES: Final = frozenset({"max", "min"})
 _MOST_FIELDS: Final = 100
-"""A later version may say more than these two; never so much."""
+"""Most fields of the JSON object. Two are known, and later versions may write more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoints:
-    """Checkpoint files of the front of emissions and a metric.
+    """Checkpoint files on the Pareto front of emissions and a metric.
 
     Attributes:
-        mode: ``max`` or ``min``: which way the metric improves.
-        rows: The files by their paths or URLs, and of each the position in the history of the record at whose end it
-            was saved.
+        mode: ``max`` if more of the metric is better, ``min`` if less is better.
+        rows: Maps the path or URL of each file to the position of its record in the history. The file was saved at the
+            end of this record.
+
+    Example:
+        >>> checkpoints = Checkpoints("max", {"best.ckpt": 3})
+        >>> Checkpoints.decode(checkpoints.encode()) == checkpoints
+        True
     """
 
     mode: str
     rows: Mapping[str, int]
 
     def that_exist(self) -> Self:
-        """Leave out the files that are gone; those behind a URL are taken to be there."""
+        """Return the files that still exist. Files behind a URL count as existing."""
         there = (path for path in self.rows if _is_url(path) or os.path.exists(path))  # noqa: PTH110  never raises
         return type(self)(self.mode, {path: self.rows[path] for path in there})
 
     def seen_from(self, folder: Path) -> Self:
-        """Let the files in a folder, or beside it, go by their paths from there, so that all can be moved together."""
+        """Return the files of a folder, or beside it, with paths relative to the folder.
+
+        So the folder can be moved with its files.
+        """
 
         def seen(path: str) -> str:
             return os.path.relpath(path, folder) if Path(path).is_relative_to(folder.parent) else path
@@ -40,17 +48,16 @@ class Checkpoints:
         return self._by_paths(seen)
 
     def found_from(self, folder: Path) -> Self:
-        """Undo :meth:`seen_from`, wherever the folder lies now."""
+        """Undo :meth:`seen_from`, wherever the folder is now."""
         return self._by_paths(lambda path: os.path.abspath(folder / path))  # noqa: PTH100  links stay as they are
 
     def within(self, folder: Path, rows: int) -> Self:
-        """Leave out what cannot be of this run: paths that lead out of a folder or its neighbors, and missing rows.
+        """Leave out files that cannot belong to this run, because their path leads elsewhere or their row is missing.
 
-        Only paths that are relative are looked at: they are what a ledger says of its own neighborhood. No file is
-        opened or asked for.
+        Only relative paths are checked, because a ledger uses them for its own neighborhood. No file is opened.
 
         Args:
-            folder: The folder that the paths begin at.
+            folder: Folder at which the paths begin.
             rows: Number of records of the history.
         """
         around = os.path.abspath(folder.parent)  # noqa: PTH100  links stay as they are
@@ -73,16 +80,16 @@ class Checkpoints:
 
     @classmethod
     def decode(cls, fields: object) -> Self:
-        """Read what :meth:`encode` wrote.
+        """Read the result of :meth:`encode`.
 
         Args:
-            fields: The fields, of any kind; unknown ones are passed over.
+            fields: The fields, of any type. Unknown fields are ignored.
 
         Returns:
             The files.
 
         Raises:
-            ValueError: A field is missing, or has a type or a value that cannot be; the message says which.
+            ValueError: A field is missing, or has an impossible type or value. The message names it.
         """
         try:
             known = mapping(fields, _MOST_FIELDS)

@@ -1,7 +1,7 @@
-"""Records as plain JSON types, and back: the parts that more than one file format needs."""
+"""Conversion of records to plain JSON types and back, for the file formats that share it."""
 
 from collections.abc import Mapping
-from typing import Any, Final, cast, get_args
+from typing import Any, Final, cast
 
 from green_callbacks.records.checked import (
     MAX_FLAGS,
@@ -17,21 +17,20 @@ from green_callbacks.records.checked import (
     short,
     text,
 )
-from green_callbacks.records.intensity import FoundBy, Intensity
+from green_callbacks.records.intensity import FOUND_BY, FoundBy, Intensity
 
-_FOUND_BY: Final = frozenset(get_args(FoundBy))
 _MAX_FIELDS: Final = 100
-"""Most fields of an intensity: twelve are known, and later versions may know more."""
+"""Most fields of an intensity. Twelve are known, and later versions may write more."""
 
 
 def encode_intensity(intensity: Intensity) -> dict[str, Any]:
-    """Write an intensity as plain JSON types.
+    """Return an intensity as plain JSON types.
 
     Args:
         intensity: The intensity.
 
     Returns:
-        All its fields, names of more than 300 characters shortened.
+        All its fields. Names of more than 300 characters are shortened.
     """
     fields = {name: getattr(intensity, name) for name in intensity.__slots__}
     shortened = {name: short(value) if isinstance(value, str) else value for name, value in fields.items()}
@@ -39,16 +38,16 @@ def encode_intensity(intensity: Intensity) -> dict[str, Any]:
 
 
 def decode_intensity(fields: object) -> Intensity:
-    """Read what :func:`encode_intensity` wrote.
+    """Read the result of :func:`encode_intensity`.
 
     Args:
-        fields: The fields; unknown ones are passed over, absent ones are not known.
+        fields: The fields. Unknown fields are ignored, and absent fields are None.
 
     Returns:
         The intensity.
 
     Raises:
-        ValueError: A field is missing, or has a type or a value that cannot be; the message says which.
+        ValueError: A field is missing, or has an impossible type or value. The message names it.
     """
     found: Mapping[str, Any] = mapping(fields, _MAX_FIELDS)
     try:
@@ -70,6 +69,6 @@ def _intensity(found: Mapping[str, Any]) -> Intensity:
         basis=optional_text(found.get("basis")),
         source=text(found.get("source")),
         licence=optional_text(found.get("licence")),
-        found_by=cast("FoundBy", one_of(found.get("found_by"), _FOUND_BY)),
+        found_by=cast("FoundBy", one_of(found.get("found_by"), FOUND_BY)),
         flags=flags(found.get("flags", [])),
     )

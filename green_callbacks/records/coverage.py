@@ -1,4 +1,4 @@
-"""What the energy of a record or a run leaves out: an accelerator that was used and could not be measured."""
+"""The accelerators that are missing from the energy of a record or a run, because they could not be measured."""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -6,27 +6,27 @@ from typing import Final
 from green_callbacks.records.device import DeviceEnergy
 
 UNMEASURED: Final = "unmeasured"
-"""Flag of an accelerator that trained and whose energy cannot be read."""
+"""Flag of an accelerator that was used for training and whose energy cannot be read."""
 SHARED: Final = "shared"
-"""Flag of a device that others used at the same time."""
+"""Flag of a device that other processes used at the same time."""
 _MOST_GAP: Final = 0.01
-"""Share of the time above which it is said that a GPU was not measured."""
+"""Share of the time above which a text says that a GPU was not measured. No unit, by convention."""
 _WORDS: Final = {"cpu": "CPU", "gpu": "GPU", "dram": "memory", "ane": "neural engine", "tpu": "TPU"}
 
 
 def is_missing(joules: float | None, component: str, flags: Iterable[str]) -> bool:
-    """Return whether a device is an accelerator of which nothing was measured.
+    """Return whether a device is an accelerator that was not measured at all.
 
     Args:
-        joules: Its energy.
-        component: What it is a part of.
-        flags: What a reader of its energy must know.
+        joules: Energy of the device, in J. None if it was not measured.
+        component: Component of the device, e.g. ``gpu``.
+        flags: Flags of the device.
     """
     return joules is None and (component == "gpu" or UNMEASURED in flags)
 
 
 def missing(devices: Mapping[str, DeviceEnergy]) -> list[str]:
-    """Return the accelerators of which nothing was measured.
+    """Return the accelerators that were not measured at all.
 
     Args:
         devices: Energy by device, of a record or a run.
@@ -35,7 +35,7 @@ def missing(devices: Mapping[str, DeviceEnergy]) -> list[str]:
 
 
 def is_whole(devices: Mapping[str, DeviceEnergy]) -> bool:
-    """Return whether every accelerator was measured, for 99 % of the time or more.
+    """Return whether every accelerator was measured, for at least 99 % of the time.
 
     Args:
         devices: Energy by device, of a record or a run.
@@ -44,14 +44,13 @@ def is_whole(devices: Mapping[str, DeviceEnergy]) -> bool:
 
 
 def what_counts(devices: Mapping[str, DeviceEnergy]) -> str | None:
-    """Say what the energy of some devices leaves out.
+    """Return a sentence that names the accelerators that are missing from the energy of some devices.
 
     Args:
         devices: Energy by device, of a record or a run.
 
     Returns:
-        A sentence such as ``This counts the CPU only: the GPU is not measured.``; None if every accelerator is
-        measured.
+        A sentence such as ``This counts the CPU only: the GPU is not measured.`` None if every accelerator is measured.
     """
     lost = missing(devices)
     if not lost:
@@ -70,20 +69,20 @@ def what_counts(devices: Mapping[str, DeviceEnergy]) -> str | None:
 
 
 def who_else(devices: Mapping[str, DeviceEnergy]) -> str | None:
-    """Say which devices were not the run's alone.
+    """Return a sentence that names the devices that other processes used, too.
 
     Args:
         devices: Energy by device, of a record or a run.
 
     Returns:
-        A sentence such as ``Others used the GPU at the same time.``; None if no device was shared.
+        A sentence such as ``Others used the GPU at the same time.`` None if no device was shared.
     """
     shared = [each.component for each in devices.values() if SHARED in each.flags]
     return f"Others used {in_words(shared)} at the same time." if shared else None
 
 
 def in_words(components: Iterable[str]) -> str:
-    """Return what is counted as it is called in a sentence, e.g. ``the CPU and memory``; ``nothing`` if nothing is.
+    """Return the components as a sentence calls them, e.g. ``the CPU and memory``. ``nothing`` if there are none.
 
     Args:
         components: Components of devices.
@@ -99,6 +98,6 @@ def _word(component: str) -> str:
 
 
 def _longest_gap(devices: Mapping[str, DeviceEnergy]) -> float:
-    """Return the largest share of the time for which a GPU that was measured did not answer."""
+    """Return the largest share of the time for which a measured GPU did not answer."""
     gpus = (each for each in devices.values() if each.component == "gpu" and each.duration_seconds > 0)
     return max((each.gap_seconds / each.duration_seconds for each in gpus), default=0.0)

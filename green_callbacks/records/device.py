@@ -1,4 +1,4 @@
-"""What a source says of one device, and what a device used during one lap."""
+"""Readings of a device, and its energy during one record."""
 
 from typing import NamedTuple
 
@@ -8,27 +8,32 @@ __all__ = ["DeviceEnergy", "DeviceInfo", "PhaseEnergy", "Reading"]
 
 
 class Reading(NamedTuple):
-    """The energy that one device has used since an arbitrary origin, as known at this instant.
+    """The cumulative energy of one device since an arbitrary origin, as known at this instant.
 
-    Final when returned: nothing is revised afterwards.
+    A reading is final. Nothing is revised afterwards.
 
     Attributes:
-        joules: Cumulative energy in J; while the device does not answer, the last that is known of it; None if it
-            never answered.
-        component: What it is a part of: ``gpu``, ``cpu``, ``dram``, ``platform``, …
-        method: How it was obtained.
-        below_joules: How much less the true value of this instant may be, in J: a counter read late or early.
-        above_joules: How much more it may be, in J.
-        tolerance: Systematic relative error of everything this device reports, e.g. 0.05 for ±5 %: a sensor's gain,
-            or what a model may be off.
-        gap_seconds: Seconds since the origin in which nothing was measured. May fall again where a counter that came
-            back had gone on counting.
-        flags: Short words about this device that a reader of its energy must know, e.g. ``shared``.
-        reason: Why the device does not answer now; None while it does.
-        lag_joules: What else it may be off, in J, by something that stays the same, such as how old a power is when it
-            is read: the energy between two readings may be off by the difference.
-        walk_square_joules: What has gone unseen between samples since the origin, in J²: a square that never falls. The
-            energy between two readings may be off by the root of the difference.
+        joules: Cumulative energy, in J. While the device does not answer, the last known value. None if it never
+            answered.
+        component: Component of the device, e.g. ``gpu``, ``cpu``, ``dram`` or ``platform``.
+        method: Method by which the energy was obtained.
+        below_joules: How much lower the true value of this instant may be, in J, because a counter is read late or
+            early. Defaults to 0.
+        above_joules: How much higher it may be, in J. Defaults to 0.
+        tolerance: Systematic relative error of the device, e.g. 0.05 for ±5 %. It covers the gain of a sensor or the
+            error of a model. Defaults to 0.
+        gap_seconds: Time since the origin without any measurement, in s. It may fall again if a counter comes back and
+            had counted meanwhile. Defaults to 0.
+        flags: Short words about the device that a reader of its energy must know, e.g. ``shared``. Defaults to none.
+        reason: Why the device does not answer now. Defaults to None, if it answers.
+        lag_joules: Offset of the reading, in J, that changes slowly, for example by the latency of a sensor. Only its
+            change between two readings is an error of their difference. Defaults to 0.
+        walk_square_joules: Square of the unseen energy between samples since the origin, in J². It never falls. The
+            root of its increase is an error of the energy between two readings. Defaults to 0.
+
+    Example:
+        >>> Reading(joules=3600.0, component="gpu", method="counter").joules
+        3600.0
     """
 
     joules: float | None
@@ -45,12 +50,16 @@ class Reading(NamedTuple):
 
 
 class DeviceInfo(NamedTuple):
-    """What is known of a device besides its energy.
+    """Facts about a device besides its energy.
 
     Attributes:
-        uuid: Its unique name, e.g. ``GPU-8932f937-d72c-4106-c12f-20bd9faed9f6``; None if it has none.
-        product: Its product name, e.g. ``NVIDIA A100-SXM4-40GB``; None if it is not told.
-        default_limit_watts: The power limit that the maker gave it, in W; None if it is not told.
+        uuid: Unique name, e.g. ``GPU-8932f937-d72c-4106-c12f-20bd9faed9f6``. Defaults to None, if unknown.
+        product: Product name, e.g. ``NVIDIA A100-SXM4-40GB``. Defaults to None, if unknown.
+        default_limit_watts: Power limit set by the maker, in W. Defaults to None, if unknown.
+
+    Example:
+        >>> DeviceInfo(product="NVIDIA A100-SXM4-40GB").uuid is None
+        True
     """
 
     uuid: str | None = None
@@ -59,22 +68,28 @@ class DeviceInfo(NamedTuple):
 
 
 class DeviceEnergy(NamedTuple):
-    """The energy that one device used during one record.
+    """The energy of one device during one record.
 
-    A device that other runs of the process had at the same time, for the record or for a part of it, is flagged
-    ``shared`` and counts as ``modelled``: what it used meanwhile is divided in equal parts, of which nothing or all may
-    be this run's, and so say the bounds. What it used while this run had it alone is within both.
+    A device that other runs of the process used at the same time is flagged ``shared`` and counts as ``modelled``. Its
+    energy is divided in equal parts. A part may really be all or nothing, and the bounds cover both. Energy that the
+    device used for this run alone lies within both bounds.
 
     Attributes:
-        joules: Energy in J; None if nothing was measured.
-        low_joules: Lower bound in J, for the uncertainty of both edges and, where modelled, of the model.
-        high_joules: Upper bound in J, likewise.
-        component: What it is a part of: ``gpu``, ``cpu``, ``dram``, ``platform``, …
-        method: How it was obtained.
-        duration_seconds: Length of the record in s.
-        gap_seconds: How many of these seconds were not measured.
-        tolerance: Systematic relative error of the device, stated apart: a sensor's gain is the same in every record.
-        flags: Short words that a reader of this energy must know, e.g. ``shared`` or ``reset``.
+        joules: Energy, in J. None if nothing was measured.
+        component: Component of the device, e.g. ``gpu``, ``cpu``, ``dram`` or ``platform``.
+        method: Method by which the energy was obtained.
+        duration_seconds: Length of the record, in s.
+        low_joules: Lower bound, in J. It covers the uncertainty at both ends of the record and, for a model, the error
+            of the model. Defaults to None.
+        high_joules: Upper bound, in J. It covers the same errors. Defaults to None.
+        gap_seconds: Time without any measurement, in s. Defaults to 0.
+        tolerance: Systematic relative error of the device. It is not part of the bounds of a sensor, because the gain
+            of a sensor is the same in every record. Defaults to 0.
+        flags: Short words that a reader of this energy must know, e.g. ``shared`` or ``reset``. Defaults to none.
+
+    Example:
+        >>> DeviceEnergy(joules=600.0, component="gpu", method="counter", duration_seconds=2.0).mean_watts
+        300.0
     """
 
     joules: float | None
@@ -89,7 +104,7 @@ class DeviceEnergy(NamedTuple):
 
     @property
     def mean_watts(self) -> float | None:
-        """Mean power over the measured seconds, in W; None where there are none."""
+        """Mean power over the measured time, in W. None if no time was measured."""
         measured_seconds = self.duration_seconds - self.gap_seconds
         if self.joules is None or measured_seconds <= 0:
             return None
@@ -97,11 +112,15 @@ class DeviceEnergy(NamedTuple):
 
 
 class PhaseEnergy(NamedTuple):
-    """What one phase of an epoch (``train``, ``validation``, ``other``) took.
+    """Energy and time of one phase of an epoch (``train``, ``validation``, ``other``).
 
     Attributes:
-        joules: Energy of all devices, in J; None if nothing was measured.
+        joules: Energy of all devices, in J. None if nothing was measured.
         seconds: Time, in s.
+
+    Example:
+        >>> PhaseEnergy(joules=500.0, seconds=2.0).joules
+        500.0
     """
 
     joules: float | None

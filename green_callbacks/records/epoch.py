@@ -1,4 +1,4 @@
-"""One row of the account: an epoch, a part of one, or what lies outside epochs."""
+"""One record of the account, which is an epoch, a part of an epoch, or a time outside epochs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,27 +19,32 @@ _SCRIPTED_INTENSITY = Intensity(g_per_kwh=1000.0, source="scripted", found_by="s
 
 
 class EpochRecord(NamedTuple):
-    """What was measured, looked up and declared for one interval; the rest is derived from it.
+    """The measured, looked up and declared facts of one interval. Everything else is derived from them.
 
-    A named tuple: name the fields when you make one, and use ``_replace()`` for one that differs.
+    A named tuple. Name the fields when you make one, and use ``_replace()`` to change a copy.
 
     Attributes:
-        epoch: Index of the epoch, from 0; None for what lies outside epochs.
-        step: Optimiser steps taken so far, at the end of the interval; None if unknown.
-        closes_epoch: False for a part of an epoch that is not its last.
-        complete: False for an interval that was cut short: by a stop, an exception or a kill.
-        started_at: Time of day at the beginning, aware, in UTC.
-        duration_seconds: Length in s.
+        epoch: Index of the epoch, from 0. None outside epochs.
+        started_at: Beginning of the interval, aware, in UTC.
+        duration_seconds: Length, in s.
         devices: Energy by device.
-        phases: Energy and time by phase; they add up to the record's.
         intensity: Carbon intensity, with its provenance.
-        pue: Power usage effectiveness of the facility, ≥ 1.
-        metrics: The metrics that were fresh in this interval.
-        learning_rate: Learning rate at the end; None if unknown.
-        samples: Training samples seen; None if unknown.
-        tokens: Training tokens seen; None if unknown.
-        flops: Floating-point operations done in training; None if unknown.
-        verdicts: What each policy said after this record, in the order of the policies.
+        pue: Power usage effectiveness of the facility, at least 1. Defaults to 1.
+        step: Optimizer steps so far, at the end of the interval. Defaults to None, if unknown.
+        closes_epoch: False for a part of an epoch that is not its last part. Defaults to True.
+        complete: False for an interval that was cut short by a stop, an exception or a kill. Defaults to True.
+        phases: Energy and time by phase. They add up to the energy and time of the record. Defaults to none.
+        metrics: Metrics that were fresh in this interval. Defaults to none.
+        learning_rate: Learning rate at the end. Defaults to None, if unknown.
+        samples: Training samples. Defaults to None, if unknown.
+        tokens: Training tokens. Defaults to None, if unknown.
+        flops: Floating-point operations of the training. Defaults to None, if unknown.
+        verdicts: Verdict of each policy after this record, in the order of the policies. Defaults to none.
+
+    Example:
+        >>> record = EpochRecord.scripted(epoch=3, emissions_kg=0.2, metrics={"val_acc": 0.9})
+        >>> record.epoch, record.facility_kwh, record.metrics["val_acc"]
+        (3, 0.2, 0.9)
     """
 
     epoch: int | None
@@ -74,13 +79,14 @@ class EpochRecord(NamedTuple):
         """Make a record by hand, for tests, simulations and replays.
 
         Args:
-            epoch: Index of the epoch; None for a row outside epochs.
-            emissions_kg: Emissions in kgCO2e, at 1000 gCO2e/kWh and a PUE of 1: as many kWh of energy.
-            metrics: Fresh metrics.
-            learning_rate: Learning rate.
-            duration_seconds: Length in s.
-            started_at: Beginning, aware.
-            step: Optimiser steps so far.
+            epoch: Index of the epoch. Defaults to None, a record outside epochs.
+            emissions_kg: Emissions in kgCO2e, at 1000 gCO2e/kWh and a PUE of 1. The energy is the same number of kWh.
+                Defaults to 0.
+            metrics: Fresh metrics. Defaults to none.
+            learning_rate: Learning rate. Defaults to None.
+            duration_seconds: Length, in s. Defaults to 1.
+            started_at: Beginning, aware. Defaults to the beginning of 2025.
+            step: Optimizer steps so far. Defaults to None.
 
         Returns:
             A record with one device named ``scripted``.
@@ -107,52 +113,52 @@ class EpochRecord(NamedTuple):
 
     @property
     def energy_joules(self) -> float | None:
-        """Energy of all devices at the IT equipment, in J; None if no device was measured."""
+        """Energy of all devices at the IT equipment, in J. None if no device was measured."""
         energy = total_energy(self.devices)
         return energy and energy[0]
 
     @property
     def energy_low_joules(self) -> float | None:
-        """Lower bound of the energy in J, with the tolerance of every sensor and model."""
+        """Lower bound of the energy, in J, with the tolerance of every sensor and model."""
         energy = total_energy(self.devices)
         return energy and energy[1]
 
     @property
     def energy_high_joules(self) -> float | None:
-        """Upper bound of the energy in J, with the tolerance of every sensor and model."""
+        """Upper bound of the energy, in J, with the tolerance of every sensor and model."""
         energy = total_energy(self.devices)
         return energy and energy[2]
 
     @property
     def energy_kwh(self) -> float | None:
-        """Energy at the IT equipment, in kWh."""
+        """Energy at the IT equipment, in kWh. None if no device was measured."""
         joules = self.energy_joules
         return None if joules is None else joules_to_kwh(joules)
 
     @property
     def facility_kwh(self) -> float | None:
-        """Energy of the facility for it, in kWh: energy times PUE."""
+        """Energy of the facility, in kWh, which is the energy times the PUE. None if no device was measured."""
         joules = self.energy_joules
         return None if joules is None else facility_kwh(joules, self.pue)
 
     @property
     def emissions_kg(self) -> float | None:
-        """Emissions in kgCO2e: facility energy times carbon intensity."""
+        """Emissions, in kgCO2e, by the facility energy and the carbon intensity. None if no device was measured."""
         return self._emissions_kg(self.energy_joules, self.intensity.g_per_kwh)
 
     @property
     def emissions_low_kg(self) -> float | None:
-        """Lower bound of the emissions in kgCO2e, from the energy's and the intensity's."""
+        """Lower bound of the emissions, in kgCO2e, by the lower bounds of energy and intensity."""
         return self._emissions_kg(self.energy_low_joules, self.intensity.lowest_g_per_kwh)
 
     @property
     def emissions_high_kg(self) -> float | None:
-        """Upper bound of the emissions in kgCO2e, from the energy's and the intensity's."""
+        """Upper bound of the emissions, in kgCO2e, by the upper bounds of energy and intensity."""
         return self._emissions_kg(self.energy_high_joules, self.intensity.highest_g_per_kwh)
 
     @property
     def reference_kg(self) -> float | None:
-        """What the same facility energy would have emitted at the world's average of 2025 (458.3 g/kWh), in kgCO2e."""
+        """Emissions of the same facility energy at the world average of 2025 (458.3 g/kWh), in kgCO2e."""
         return self._emissions_kg(self.energy_joules, WORLD.g_per_kwh)
 
     @property
@@ -163,9 +169,9 @@ class EpochRecord(NamedTuple):
 
     @property
     def measured_share(self) -> float | None:
-        """Share of the energy that came from a counter or from sampled power, 0 to 1; the rest is modelled.
+        """Share of the energy that comes from a counter or from sampled power, 0 to 1. The rest is modelled.
 
-        None if there is no energy, or if a GPU that was used is missing from it: of what it used nothing is known.
+        None if there is no energy, or if a GPU was used and not measured, because nothing is known of its energy.
         """
         joules = self.energy_joules
         if not joules or not is_whole(self.devices):
@@ -174,7 +180,7 @@ class EpochRecord(NamedTuple):
         return measured / joules
 
     def component_joules(self) -> dict[str, float]:
-        """Return the energy in J by component, for the components of which something was measured."""
+        """Return the energy by component, in J, for the components that were measured."""
         totals: dict[str, float] = {}
         for device in self.devices.values():
             if device.joules is not None:
@@ -186,10 +192,10 @@ class EpochRecord(NamedTuple):
 
 
 def facility_kwh(joules: float, pue: float) -> float:
-    """Return what a facility draws for energy at the IT equipment, in kWh.
+    """Return the energy that a facility draws for energy at the IT equipment, in kWh.
 
     Args:
-        joules: The energy, in J.
+        joules: Energy at the IT equipment, in J.
         pue: Power usage effectiveness of the facility.
     """
     return joules / JOULES_PER_KWH * pue
@@ -199,7 +205,7 @@ def energy_to_kg(joules: float, pue: float, g_per_kwh: float) -> float:
     """Return the emissions of energy at the IT equipment, in kgCO2e.
 
     Args:
-        joules: The energy, in J.
+        joules: Energy at the IT equipment, in J.
         pue: Power usage effectiveness of the facility.
         g_per_kwh: Carbon intensity, in gCO2e/kWh.
     """
@@ -207,13 +213,13 @@ def energy_to_kg(joules: float, pue: float, g_per_kwh: float) -> float:
 
 
 def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, float] | None:
-    """Return the energy of all devices, with the tolerance of every sensor and model in its bounds.
+    """Return the energy of all devices, and its bounds with the tolerance of every sensor and model.
 
     Args:
         devices: Energy by device.
 
     Returns:
-        The energy, and what it may be at least and at most, in J; None if no device was measured.
+        Energy, lower bound and upper bound, in J. None if no device was measured.
     """
     all_joules, lows, highs = [], [], []
     for device in devices.values():
@@ -230,14 +236,17 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, flo
 
 
 def sensor_gains(methods: Sequence[Method], tolerances: Sequence[float]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return by which factors sensors may read too high and too low, of which a device's own bounds say nothing.
+    """Return the factors by which the true energy of devices may be lower and higher than their sensors read.
+
+    The bounds of a device do not contain the tolerance of its sensor. The bounds of a modelled device contain its
+    tolerance.
 
     Args:
-        methods: How the energy of each device was obtained.
+        methods: Method of each device.
         tolerances: Systematic relative error of each device.
 
     Returns:
-        The lower and the upper factor of each device, 1 for modelled ones: the bounds of those hold their tolerance.
+        Lower factor and upper factor of each device, 1 for modelled devices.
     """
     gains = [0.0 if method == "modelled" else gain for method, gain in zip(methods, tolerances, strict=True)]
     return tuple(1 - gain for gain in gains), tuple(1 + gain for gain in gains)

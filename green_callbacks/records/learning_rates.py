@@ -6,17 +6,17 @@ Adapters read schedules ahead, and policies read the learning rates of records. 
 from typing import Final
 
 DROP_SHARE: Final = 0.5
-"""Largest ratio of a learning rate to the one before it that counts as a drop. No unit.
+"""Largest ratio of two consecutive learning rates that counts as a drop. No unit.
 
-By convention: step schedules divide by 2, 5 or 10, and smooth schedules fall by less in an epoch.
+By convention. Step schedules divide by 2, 5 or 10, and smooth schedules fall by less in an epoch.
 """
 
 ANNEALED_SHARE: Final = 0.1
 """Largest ratio of the last learning rate to the highest that counts as annealed. No unit.
 
-By convention: schedules for language models often end at 10 % of the highest rate, and their gain comes last, too.
-``MarginalGain`` waits for an annealed schedule. A needless wait costs energy and is reported. A missed one costs the
-quality that the run was planned for. So the larger of the values in use is the safer one.
+By convention. Schedules for language models often end at 10 % of the highest rate, and their gain comes last, too.
+``MarginalGain`` waits for an annealed schedule. A needless wait costs energy and is reported. A missed wait costs the
+quality that the run was planned for. So the larger of the values in use is the safer value.
 """
 
 _ROUNDING: Final = 1e-6

@@ -1,10 +1,9 @@
-"""How joules are obtained.
+"""The methods by which joules are obtained, and their words.
 
 Example:
-    >>> from green_callbacks.records import Method
-    >>> method: Method = "sampled"
+    >>> method: Method = METHODS[0]
     >>> METHOD_WORDS[method]
-    'sampled power'
+    'energy counter'
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What is known ahead of a run."""
+"""The plan of a run, as far as it is known in advance."""
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
@@ -14,35 +14,43 @@ from green_callbacks.units import described, finite_number
 
 _DROPS: Final = "learning_rate_drops"
 _MOST_COUNT: Final = 2**63 - 1
-"""The largest number of epochs or steps that can be planned."""
+"""Largest number of epochs or steps in a plan. The largest signed 64-bit integer."""
 
 _LENGTH_EPOCHS: Final = 3
-"""The longest of so many epochs that have ended tells how many steps the open one takes at most."""
+"""Number of last epochs. The longest of them predicts the steps of the open epoch. By experiment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is known ahead: how long the run is meant to last, and what its schedules still hold.
+    """The expected length of a run, and the future of its schedules.
 
-    A framework's default horizon is not a plan: what was not asked for is None.
+    The default horizon of a framework is not a plan. Fields that the user did not ask for are None.
 
     Attributes:
-        epochs: Number of epochs planned.
-        min_epochs: Number of epochs before which the framework will not stop, whatever a policy says.
-        steps: Number of optimizer steps after which the run ends, in the count of :attr:`EpochRecord.step`. A framework
-            may count the steps of every optimizer, so batches are no steps.
-        epoch_steps: Number of optimizer steps of one epoch, where that is certain. It tells how much of the first epoch
-            is done, and limits nothing: later epochs are as long as those before them.
-        seconds: Time planned, in s.
-        emissions_kg: Planned spend in kgCO2e, where epochs say nothing.
-        learning_rate_drops: Epochs from which on the learning rate is at most half of what it was, in order.
-        anneals: Whether the learning rate falls to about zero towards the end of the plan.
-        schedule_unreadable: Whether there is a learning-rate schedule that could not be read.
-        spent_before_kg: What other runs on the same budget have spent, in kgCO2e.
-        spent_before_kwh: The same in kWh of facility energy.
+        epochs: Number of planned epochs. Defaults to None, if unknown.
+        min_epochs: Number of epochs before which the framework does not stop, whatever a policy decides. Defaults to
+            None.
+        steps: Number of optimizer steps after which the run ends, counted like :attr:`EpochRecord.step`. A framework
+            may count the steps of every optimizer, so steps are not batches. Defaults to None, if unknown.
+        epoch_steps: Number of optimizer steps of one epoch, if certain. It shows the progress of the first epoch. It is
+            no limit, because later epochs are compared with the epochs before them. Defaults to None, if unknown.
+        seconds: Planned time, in s. Defaults to None, if unknown.
+        emissions_kg: Planned emissions in kgCO2e, if epochs do not limit the run. Defaults to None.
+        learning_rate_drops: Epochs at whose beginning the learning rate falls to half or less, in order. Defaults to
+            none.
+        anneals: Whether the learning rate falls to a tenth or less until the end of the plan. Defaults to False.
+        schedule_unreadable: Whether a learning-rate schedule could not be read in advance. Defaults to False.
+        spent_before_kg: Emissions of other runs on the same budget, in kgCO2e. Defaults to 0.
+        spent_before_kwh: Facility energy of other runs on the same budget, in kWh. Defaults to 0.
 
     Raises:
-        ConfigurationError: A number is none, or cannot be planned.
+        ConfigurationError: A field is not a number, or cannot be planned.
+
+    Example:
+        >>> from green_callbacks.records import EpochRecord, History
+        >>> history = History([EpochRecord.scripted(epoch=epoch) for epoch in range(5)])
+        >>> Plan(epochs=20).progress(history)
+        0.25
     """
 
     epochs: int | None = None
@@ -58,7 +66,7 @@ class Plan:
     spent_before_kwh: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be planned; numbers of any kind become Python's."""
+        """Refuse impossible plans, and convert numbers of other types to Python's types."""
         for name in ("epochs", "min_epochs", "steps"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _planned_count(name, getattr(self, name)))
@@ -74,7 +82,7 @@ class Plan:
 
     @property
     def has_end(self) -> bool:
-        """Whether anything says how long the run is meant to last."""
+        """Whether the plan limits the length of the run."""
         return bool(self.epochs or self.steps or self.seconds or self.emissions_kg)
 
     def progress(self, history: History, row: int | None = None) -> float | None:
@@ -173,27 +181,27 @@ def _planned_amount(name: str, value: object) -> float:
 
 
 def _cannot_be(name: str, value: object, expected: str) -> ConfigurationError:
-    msg = f"{name} of a plan is {expected}, or left out where it is not known; not {described(value)}."
+    msg = f"{name} of a plan is {described(value)}. Give {expected}, or leave it out if it is unknown."
     return ConfigurationError(msg)
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
-    """Write a plan as plain JSON types."""
+    """Return a plan as plain JSON types."""
     fields = {name: getattr(plan, name) for name in plan.__slots__}
     return {**fields, "learning_rate_drops": list(plan.learning_rate_drops)}
 
 
 def decode_plan(fields: object) -> Plan:
-    """Read what :func:`encode_plan` wrote; fields of later versions are passed over.
+    """Read the result of :func:`encode_plan`. Fields of later versions are ignored.
 
     Args:
         fields: The fields.
 
     Returns:
-        The plan; what is missing in the fields is not planned.
+        The plan. Missing fields have their defaults.
 
     Raises:
-        ValueError: A field is of the wrong type, or out of range. The message is one sentence.
+        ValueError: A field has the wrong type, or is out of range. The message is one sentence.
     """
     try:
         given = checks.mapping(fields, "its fields")
@@ -230,4 +238,4 @@ _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "spent_before_kg": checks.finite,
     "spent_before_kwh": checks.finite,
 }
-"""How each field of a plan is checked."""
+"""The check of each field of a plan."""

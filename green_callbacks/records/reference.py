@@ -1,4 +1,9 @@
-"""The world's average grid: what all emissions can be compared at, wherever and whenever they arose."""
+"""The world average grid, at which emissions of any place and time can be compared.
+
+Example:
+    >>> WORLD.g_per_kwh, WORLD.year
+    (458.3, 2025)
+"""
 
 from typing import Final
 
@@ -18,17 +23,19 @@ WORLD: Final = Intensity(
     licence="CC BY 4.0",
     found_by="world average",
 )
-"""The world's average of 2025, the same for every record, whatever its year. It stands here beside the tables of the
-package, so that it is there in a bundle without them; the low and the high are the 5th and 95th percentile of the
-countries."""
+"""The world average of 2025, the same for every record of any year.
+
+It is defined here so that it exists in a bundle without the tables of the package. The low and the high value are the
+5th and 95th percentile of the countries.
+"""
 
 
 AT_THE_WORLDS: Final = f"at the world's average of {WORLD.year} ({WORLD.g_per_kwh:g} gCO2e/kWh)"
-"""What to say of such emissions."""
+"""What texts say of emissions at the world average."""
 
 
 def reference_kg(facility_kwh: float) -> float:
-    """Return what energy would have emitted at the world's average, in kgCO2e.
+    """Return the emissions of an energy at the world average, in kgCO2e.
 
     Args:
         facility_kwh: Energy of the facility, in kWh.

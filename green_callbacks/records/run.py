@@ -1,4 +1,4 @@
-"""What a whole run came to."""
+"""The totals of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,31 +11,38 @@ from green_callbacks.records.reference import reference_kg
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRecord:
-    """Totals of a run: the sum of its records, epochs and what lies outside them.
+    """Totals of a run, which are the sums of its records inside and outside epochs.
 
     Attributes:
         run_id: Name of the run.
-        ledger: The file that holds its records; None if there is none.
+        ledger: The file with its records. None if there is no ledger.
         epochs: Number of finished epochs.
-        duration_seconds: Accounted time in s.
-        energy_joules: Energy at the IT equipment in J; None if nothing was measured.
-        energy_kwh: The same in kWh.
-        facility_kwh: Energy of the facility, in kWh.
-        emissions_kg: Emissions in kgCO2e.
-        emissions_low_kg: Lower bound of the emissions in kgCO2e.
-        emissions_high_kg: Upper bound of the emissions in kgCO2e.
-        epochs_joules: Part of the energy that was used inside epochs, in J.
-        outside_joules: Part that was used outside epochs, in J.
-        measured_share: Share of the energy that was measured, 0 to 1; the rest is modelled. None if nothing was
-            measured, or if a GPU that was used is missing.
+        duration_seconds: Accounted time, in s.
+        energy_joules: Energy at the IT equipment, in J. None if nothing was measured.
+        energy_kwh: Energy at the IT equipment, in kWh. None if nothing was measured.
+        facility_kwh: Energy of the facility, in kWh. None if nothing was measured.
+        emissions_kg: Emissions, in kgCO2e. None if nothing was measured.
+        emissions_low_kg: Lower bound of the emissions, in kgCO2e. None if nothing was measured.
+        emissions_high_kg: Upper bound of the emissions, in kgCO2e. None if nothing was measured.
+        epochs_joules: Energy inside epochs, in J. None if nothing was measured.
+        outside_joules: Energy outside epochs, in J. None if nothing was measured.
+        measured_share: Share of the energy that was measured, 0 to 1. The rest is modelled. None if nothing was
+            measured, or if a GPU was used and not measured.
         devices: Energy by device.
-        intensity: The carbon intensity, its mean by energy if it changed; None if nothing was recorded.
-        pue: The PUE, its mean by energy if it changed.
-        samples: Training samples seen; None if unknown.
-        tokens: Training tokens seen; None if unknown.
-        flops: Floating-point operations done in training; None if unknown.
-        stop_reason: Why a policy ended the run; None if none did.
-        notices: What could not act, be measured or be kept, as sentences with the remedy. Defaults to none.
+        intensity: Carbon intensity, its mean by energy if it changed. None if nothing was recorded.
+        pue: PUE, its mean by energy if it changed.
+        samples: Training samples. None if unknown.
+        tokens: Training tokens. None if unknown.
+        flops: Floating-point operations of the training. None if unknown.
+        stop_reason: Why a policy ended the run. None if no policy ended it.
+        notices: Facts that kept something from working, as sentences with the remedy. Defaults to none.
+
+    Example:
+        >>> from green_callbacks.analysis import totals
+        >>> from green_callbacks.records import EpochRecord, History
+        >>> run = totals(History([EpochRecord.scripted(epoch=0, emissions_kg=0.2)]), "a-run", None, None)
+        >>> isinstance(run, RunRecord), run.emissions_kg
+        (True, 0.2)
     """
 
     run_id: str
@@ -62,5 +69,5 @@ class RunRecord:
 
     @property
     def reference_kg(self) -> float | None:
-        """What the facility's energy would have emitted at the world's average of 2025 (458.3 g/kWh), in kgCO2e."""
+        """Emissions of the facility energy at the world average of 2025 (458.3 g/kWh), in kgCO2e."""
         return None if self.facility_kwh is None else reference_kg(self.facility_kwh)

@@ -1,8 +1,8 @@
 """The decision of a policy after a record.
 
 Example:
-    >>> from green_callbacks.records import Verdict
-    >>> Verdict(stop=False, code="active", reason="300 g of the budget of 500 g are left.").code
+    >>> code: Code = "active"
+    >>> Verdict(stop=False, code=code, reason="300 g of the budget of 500 g are left.").code
     'active'
 """
 
@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Code = Literal["waiting", "active", "warning", "stopping"]
-"""State of a policy: ``waiting`` cannot decide yet, ``active`` decides, ``warning`` reports a fact that the user should
-know, and ``stopping`` stops the run."""
+"""State of a policy.
+
+``waiting`` cannot decide yet, and ``active`` decides. ``warning`` reports a fact that the user should know.
+``stopping`` stops the run.
+"""
 
 _FORMER_CODES: Final[Mapping[str, Code]] = {"held": "waiting", "armed": "active"}
 """The present name of each code that has been renamed. Policies of users may still return the former names."""

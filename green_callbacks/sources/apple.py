@@ -81,13 +81,15 @@ class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
 
     def _begin(self) -> Guarded[_Chip]:
         monitor = _monitor()
-        told = _told(monitor)
-        if isinstance(told, str) or not told:
-            reason = told or "nothing is reported"
+        reported = _reported_joules(monitor)
+        if isinstance(reported, str) or not reported:
+            reason = reported or "nothing is reported"
             msg = f"macOS does not report the energy of this chip ({reason}). Try a later zeus-apple-silicon."
             raise SourceUnavailableError(msg)
         now = self._clock.monotonic()
-        parts = {name: CountedEnergy(_limits(name), Account(now)).taken(joules, now) for name, joules in told.items()}
+        parts = {
+            name: CountedEnergy(_limits(name), Account(now)).taken(joules, now) for name, joules in reported.items()
+        }
         return Guarded(_Chip(monitor, process_id(), parts, now))
 
     def read(self) -> Mapping[str, Reading]:
@@ -120,8 +122,8 @@ class AppleSiliconSource(LiveSource[Guarded[_Chip]]):
         )
 
     def _read_on(self, chip: _Chip) -> _Chip:
-        told, now = _told(chip.monitor), self._clock.monotonic()
-        parts = {name: _carried_on(name, part, told, now) for name, part in chip.parts.items()}
+        reported, now = _reported_joules(chip.monitor), self._clock.monotonic()
+        parts = {name: _carried_on(name, part, reported, now) for name, part in chip.parts.items()}
         return _Chip(chip.monitor, chip.process, parts, now)
 
     def _warn(self, chip: _Chip) -> None:
@@ -161,7 +163,7 @@ def _monitor() -> Any:  # noqa: ANN401  the binding is untyped
         raise SourceUnavailableError(msg) from error
 
 
-def _told(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding is untyped
+def _reported_joules(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding is untyped
     """Return the energy of each metered part, in J, or the reason why nothing is reported."""
     try:
         metrics = monitor.get_cumulative_energy()
@@ -177,8 +179,8 @@ def _told(monitor: Any) -> dict[str, float] | str:  # noqa: ANN401  the binding 
         return f"{type(error).__name__}: {error}"
 
 
-def _carried_on(name: str, part: CountedEnergy, told: Mapping[str, float] | str, now: float) -> CountedEnergy:
-    if isinstance(told, str):
-        return part.lost(told)
-    joules = told.get(name)
+def _carried_on(name: str, part: CountedEnergy, reported: Mapping[str, float] | str, now: float) -> CountedEnergy:
+    if isinstance(reported, str):
+        return part.lost(reported)
+    joules = reported.get(name)
     return part.lost("macOS no longer reports its energy") if joules is None else part.taken(joules, now)

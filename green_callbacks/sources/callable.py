@@ -12,7 +12,7 @@ from green_callbacks.sources.common.option_checks import checked_name
 from green_callbacks.sources.common.user_meter import Metered, MeterLimits, Unit
 from green_callbacks.units import described, finite_number
 
-_MOST_TOLD: Final = 256
+_MOST_READINGS: Final = 256
 """Number of readings that are kept to know the highest. It exceeds any number of threads that read at once."""
 _DROPPED: Final = 32
 """Number of readings that are dropped together, which is cheaper than one by one."""
@@ -30,19 +30,19 @@ class _Session:
 
     def __init__(self, metered: Metered) -> None:
         self.metered = metered
-        self._told = [0.0]
+        self._returned = [0.0]
 
     @property
-    def told_joules(self) -> float:
+    def returned_joules(self) -> float:
         """The largest energy that was returned so far, in J."""
-        return max(self._told)
+        return max(self._returned)
 
-    def tell(self, joules: float) -> float:
+    def note(self, joules: float) -> float:
         """Note a reading, and return it in J, or the largest earlier reading if that is more."""
-        highest = max(joules, self.told_joules)
-        self._told.append(highest)
-        if len(self._told) > _MOST_TOLD:
-            del self._told[:_DROPPED]  # the largest readings are at the end
+        highest = max(joules, self.returned_joules)
+        self._returned.append(highest)
+        if len(self._returned) > _MOST_READINGS:
+            del self._returned[:_DROPPED]  # the largest readings are at the end
         return highest
 
 
@@ -134,7 +134,7 @@ class CallableSource(LiveSource[_Session]):
         if isinstance(answer, str):
             session.metered = metered.lost(answer)
         else:
-            session.metered = metered.taken(answer, self._clock.monotonic(), session.told_joules)
+            session.metered = metered.taken(answer, self._clock.monotonic(), session.returned_joules)
         if self._live is session:  # the source may have been closed meanwhile
             self._warn_of_loss(self._name, session.metered.account.reason)
 
@@ -162,14 +162,14 @@ class CallableSource(LiveSource[_Session]):
         answers = account.reason is None
         held_joules = metered.watts * metered.held_seconds_at(now) if answers else 0.0
         known_joules = account.joules or 0.0
-        told_joules = session.tell(known_joules + held_joules)
+        returned_joules = session.note(known_joules + held_joules)
         stale_seconds = limits.stale_seconds if answers else 0.0
         overstated_joules = metered.watts * stale_seconds if limits.unit == "watts" else 0.0
         return Reading(
-            joules=told_joules,
+            joules=returned_joules,
             component=self._component,
             method="sampled" if limits.unit == "watts" else "counter",
-            below_joules=min(told_joules, told_joules - known_joules + overstated_joules),
+            below_joules=min(returned_joules, returned_joules - known_joules + overstated_joules),
             above_joules=held_joules + metered.top_watts * stale_seconds,
             tolerance=self._tolerance,
             gap_seconds=account.gap_seconds_at(now),

@@ -5,6 +5,7 @@ from typing import Final
 from green_callbacks.analysis import last_gain
 from green_callbacks.carbon import cleanest_comparable
 from green_callbacks.carbon.pue import EFFICIENT_PUE
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History, RunRecord
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.summary.pareto_sentences import doubling
@@ -19,14 +20,13 @@ epoch.
 """
 
 
-def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) -> dict[str, str]:
+def answers(run: RunRecord, context: RunContext, metric: Metric | None) -> dict[str, str]:
     """Answer how a run would have been cheaper.
 
     Args:
         run: Totals of the run.
         context: Records of the run, and the source of its PUE.
-        metric: Key of the metric that represents quality. None if there is none.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric that represents quality. None if there is none.
 
     Returns:
         One or two sentences for each question. ``place`` compares the run's place with the cleanest comparable zone.
@@ -40,13 +40,13 @@ def answers(run: RunRecord, context: RunContext, metric: str | None, mode: str) 
         >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
         >>> run = totals(history, "my-run", ledger=None, stop_reason=None)
         >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=history)
-        >>> answers(run, context, metric=None, mode="max")["data"]
+        >>> answers(run, context, metric=None)["data"]
         'Not known, because the number of samples was not reported.'
     """
     return {
         "place": _place(run),
         "facility": _facility(run, context.pue_source),
-        "time": _time(context.history, metric, mode),
+        "time": _time(context.history, metric),
         "data": _data(run, context.history),
     }
 
@@ -83,13 +83,13 @@ def _against(emissions_kg: float, share: float) -> str:
     return f"{format_mass(emissions_kg * share)} instead of {format_mass(emissions_kg)}, {percent(1 - share)} less"
 
 
-def _time(history: History, metric: str | None, mode: str) -> str:
-    total_kg, named = history.emissions_kg, for_terminal(metric or "")
+def _time(history: History, metric: Metric | None) -> str:
+    total_kg, named = history.emissions_kg, for_terminal(metric.name if metric else "")
     if total_kg <= 0:
         return "Not known, because no emissions were measured."
-    if metric is None or len(history.metric(metric).rows) < 2:  # noqa: PLR2004  # a gain takes two
+    if metric is None or len(history.metric(metric.name).rows) < 2:  # noqa: PLR2004  # a gain takes two
         return f"Not known, because this needs two values of {named or 'a validation metric'}."
-    last = last_gain(history, metric, mode)
+    last = last_gain(history, metric)
     if last is None:
         return f"{named} was never better than its first value."
     cost = (
@@ -100,7 +100,7 @@ def _time(history: History, metric: str | None, mode: str) -> str:
     if last.after_kg >= _LEAST_SHARE * total_kg:
         after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
         sentences.append(f"Another {after} followed and bought nothing better.")
-    following = doubling(history, metric, mode)
+    following = doubling(history, metric)
     if following:
         sentences.append(following)
     return " ".join(sentences)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from green_callbacks.analysis import FrontPoint, NextDoubling, front, knee, scale_point
+from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_mass
@@ -18,7 +19,7 @@ _METRIC_DIGITS: Final = 4
 """Significant digits of a metric."""
 
 
-def on_the_way(history: History, metric: str | None, mode: str, files: Mapping[int, str] | None = None) -> str | None:
+def on_the_way(history: History, metric: Metric | None, files: Mapping[int, str] | None = None) -> str | None:
     """Write which quality the run had reached at which emissions.
 
     With checkpoints, the text lists the best point, the knee, and every point that has a checkpoint, on a line each.
@@ -27,15 +28,14 @@ def on_the_way(history: History, metric: str | None, mode: str, files: Mapping[i
 
     Args:
         history: All records.
-        metric: Key of the metric. None if there is none.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric. None if there is none.
         files: Paths of checkpoints by the rows of their records. Defaults to none.
 
     Returns:
         The text. None if the front has a single point or none.
     """
-    points = front(history, metric or "", mode)
-    if len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
+    points = [] if metric is None else front(history, metric)
+    if metric is None or len(points) < 2 or points[-1].kg <= 0:  # noqa: PLR2004
         return None
     files = {point.row: files[point.row] for point in points if point.row in files} if files else {}
     turn = knee(points, files or None)
@@ -43,31 +43,30 @@ def on_the_way(history: History, metric: str | None, mode: str, files: Mapping[i
     shown = {at for at, point in enumerate(points) if point.row in files} or {max(end - 1, 0) for end in ends}
     shown |= {len(points) - 1} | ({points.index(turn)} if turn else set())
     comma = ",\n" if files else ", "  # paths are long, so that each gets a line
-    return f"{for_terminal(metric)} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
+    return f"{for_terminal(metric.name)} {comma.join(_words(points[at], turn, files) for at in sorted(shown))}."
 
 
-def doubling(history: History, metric: str, mode: str) -> str | None:
+def doubling(history: History, metric: Metric) -> str | None:
     """Write which gain to expect from doubling the emissions.
 
     Args:
         history: All records.
-        metric: Key of the metric.
-        mode: Whether the metric improves upwards (``max``) or downwards (``min``).
+        metric: The metric.
 
     Returns:
         A sentence. None if no gain can be predicted.
     """
-    following = NextDoubling.of(history, metric, mode)
+    following = NextDoubling.of(history, metric)
     if following is None:
         return None
     cost = format_mass(following.kg)
     if following.high <= 0:
         return f"The second half of the emissions bought nothing better, and another {cost} would likely buy little."
-    scale = scale_point(history.metric(metric).values) if mode == "max" else None
+    scale = scale_point(history.metric(metric.name).values) if metric.rises else None
     low, expected, high = (
         significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)
     )
-    unit = f"points of {for_terminal(metric)}" if scale else f"of {for_terminal(metric)}"
+    unit = f"{'points ' if scale else ''}of {for_terminal(metric.name)}"
     return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
 
 

@@ -6,7 +6,7 @@ from textwrap import fill
 from typing import Any, Final
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.metrics import direction, quality_metric
+from green_callbacks.metrics import Metric, improves, quality_metric
 from green_callbacks.records import WORLD, EpochRecord, RunRecord
 from green_callbacks.records.coverage import is_whole, missing, what_counts, who_else
 from green_callbacks.records.reference import AT_THE_WORLDS
@@ -116,39 +116,35 @@ def summarise(run: RunRecord, context: RunContext) -> str:
         >>> print(summarise(run, context).splitlines()[0])
         Ended after 1 epoch in 1.00 s. No policy stopped it.
     """
-    metric = quality_metric(context.monitor, context.history.metric_names)
-    mode = _mode(metric, context)
-    answered = answers(run, context, metric, mode)
+    metric = _quality(context)
+    answered = answers(run, context, metric)
     first = " ".join(filter(None, (what_counts(run.devices), _ending(run, context), who_else(run.devices))))
     blocks = [
         [fill(for_terminal(first, limit=LONGEST_PARAGRAPH), WIDTH)],
         [_labeled("Note", text) for text in run.notices],
         [_labeled(label, text) for label, text in _totals(run).items()],
-        [table(context.history, metric)],
+        [table(context.history, metric.name if metric else None)],
         [_labeled(label.capitalize(), text) for label, text in answered.items()],
-        [_labeled("On the way", *text.split("\n")) for text in _on_the_way(context, metric, mode)],
+        [_labeled("On the way", *text.split("\n")) for text in _on_the_way(context, metric)],
         [] if run.ledger is None else [_labeled("Ledger", str(run.ledger))],
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
-def _on_the_way(context: RunContext, metric: str | None, mode: str) -> list[str]:
+def _on_the_way(context: RunContext, metric: Metric | None) -> list[str]:
     """Write the quality reached on the way, for the main metric and for others that have checkpoints of their own."""
     there = {name: kept.that_exist() for name, kept in context.checkpoints.items()}
     files = {row: path for kept in there.values() for path, row in kept.rows.items()}
-    modes = {metric: mode} | {name: kept.mode for name, kept in there.items() if kept.rows and name != metric}
-    sentences = (on_the_way(context.history, name, mode, files) for name, mode in modes.items())
+    others = [Metric.or_rising(name, kept.mode) for name, kept in there.items() if kept.rows]
+    metrics = [metric, *(other for other in others if metric is None or other.name != metric.name)]
+    sentences = (on_the_way(context.history, each, files) for each in metrics)
     return [sentence for sentence in sentences if sentence is not None]
 
 
-def _mode(metric: str | None, context: RunContext) -> str:
-    """Return the declared mode, or guess the mode of an undeclared metric from its name."""
-    if metric is None or metric == context.monitor:
-        return context.mode
-    try:
-        return direction(metric, "auto")
-    except ConfigurationError:
-        return "max"
+def _quality(context: RunContext) -> Metric | None:
+    """Return the metric that represents quality, with its declared mode or the mode that its name implies."""
+    name = quality_metric(context.monitor, context.history.metric_names)
+    return None if name is None else Metric(name, improves(name, context.monitor, context.mode))
 
 
 def _ending(run: RunRecord, context: RunContext) -> str:

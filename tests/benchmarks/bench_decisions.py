@@ -21,6 +21,7 @@ from itertools import count, islice
 from statistics import median
 
 from green_callbacks.analysis import Front, FrontPoint
+from green_callbacks.metrics import Metric
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain, Policy
 from green_callbacks.records import EpochRecord, History, Plan
 
@@ -36,7 +37,7 @@ class NewestPoint:
 
     def decide(self, history: History, plan: Plan) -> FrontPoint:
         """Ask for the newest point."""
-        return Front(history, "val_acc", "max")[-1]
+        return Front(history, Metric("val_acc", "max"))[-1]
 
 
 def learning(at: int, planned: int) -> float:

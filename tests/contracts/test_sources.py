@@ -471,7 +471,7 @@ SENSORS = {
     "cpu model": "green_callbacks.sources.cpu.model._busy_seconds",
     "amd": "green_callbacks.sources.amd.driver._answer",
     "amd sampled": "green_callbacks.sources.amd.driver._answer",
-    "apple": "green_callbacks.sources.apple._told",
+    "apple": "green_callbacks.sources.apple._reported_joules",
     "watts": "support.sensors.FileMeter.__call__",
 }
 """What each source asks, by the name that a test can replace."""

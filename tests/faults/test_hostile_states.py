@@ -11,7 +11,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies import CarbonBudget, Forecast
 from green_callbacks.records.plan import decode_plan
 
-SEEDS = 100
+SEEDS = 40
 MOST_BYTES = 600e6
 """A state may not take more memory than this while it is read."""
 

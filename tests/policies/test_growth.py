@@ -1,6 +1,7 @@
 """A decision looks at what is new, and at little else; and what is kept for that is never half done."""
 
 import math
+import os
 import pickle
 import sys
 from array import array
@@ -11,9 +12,12 @@ import pytest
 from support.random_history import RandomRun
 
 from green_callbacks.analysis import Front
+from green_callbacks.metrics import Metric
 from green_callbacks.policies import CarbonBudget, Forecast, MarginalGain
 from green_callbacks.records import Column, EpochRecord, History, Plan
 
+STRIDE = 1 if "EVERY_INSTRUCTION" in os.environ else 7
+"""Every how many instructions a decision is interrupted. ``make torture`` takes every one."""
 BYTES_PER_VALUE = 40
 """What the rules of one metric may keep for each of its values."""
 
@@ -123,7 +127,7 @@ def test_the_newest_point_of_a_front_looks_at_no_more_late_in_a_run(share):
     for at in range(2_000):
         history.append(learning(at, share * at))
         history.looks.clear()
-        Front(history, "val_acc", "max")[-1:]
+        Front(history, Metric("val_acc", "max"))[-1:]
         most.append(sum(history.looks))
     assert max(most[-50:]) <= max(most[:100]) + 10
 
@@ -169,7 +173,7 @@ class Interrupting:
 
 def decisions(history, plan=PLAN):
     answers = [rule.decide(history, plan) for rule in RULES.values()]
-    return answers, list(Front(history, "val_acc", "max"))
+    return answers, list(Front(history, Metric("val_acc", "max")))
 
 
 def interrupted(history, at, act):
@@ -210,7 +214,7 @@ def test_an_interrupt_at_any_instruction_changes_no_later_decision(seed):
         if not interrupted(history, at, interrupt):
             break
         assert decisions(history) == expected
-        at += 1
+        at += STRIDE
     assert at > 100
 
 
@@ -222,7 +226,7 @@ def test_a_signal_handler_that_decides_meanwhile_changes_no_decision():
         if not interrupted(history, at, lambda history=history, inner=inner: inner.append(decisions(history))):
             break
         assert [decisions(history), *inner] == [expected, expected]
-        at += 7
+        at += STRIDE
     assert at > 100
 
 

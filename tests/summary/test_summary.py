@@ -13,6 +13,7 @@ from support.scripted_run import device, finished, record, run_context
 
 from green_callbacks.analysis import last_gain
 from green_callbacks.carbon import lookup
+from green_callbacks.metrics import Metric
 from green_callbacks.records import Checkpoints, EpochRecord, History, Intensity, Plan
 from green_callbacks.summary import Summary, answers, summarise, table
 
@@ -36,7 +37,8 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 def answered(history: History, metric: str | None = "val_acc", mode: str = "max", **context: object) -> dict[str, str]:
-    return answers(finished(history), run_context(Path(), history, **context), metric, mode)
+    quality = None if metric is None else Metric(metric, mode)
+    return answers(finished(history), run_context(Path(), history, **context), quality)
 
 
 class TestTable:
@@ -149,7 +151,7 @@ class TestTime:
     def test_the_last_point_of_a_fraction_is_a_hundredth(self):
         history = learning(0.90, 0.97, 0.98, 0.975, 0.98)
 
-        last = last_gain(history, "val_acc", "max")
+        last = last_gain(history, Metric("val_acc", "max"))
 
         assert last is not None
         assert (last.what, last.best) == ("point of", 0.98)
@@ -158,7 +160,7 @@ class TestTime:
         assert last.after_kg == pytest.approx(2.0)
 
     def test_the_last_point_of_a_percentage_is_one(self):
-        last = last_gain(learning(60.0, 90.0, 92.0), "val_acc", "max")
+        last = last_gain(learning(60.0, 90.0, 92.0), Metric("val_acc", "max"))
 
         assert last is not None
         assert (last.what, last.start, last.best) == ("point of", 91.0, 92.0)
@@ -169,7 +171,7 @@ class TestTime:
         [((2.0, 1.5, 1.0), "min"), ((-3.0, 1.0), "max"), ((0.980, 0.985), "max"), ((-0.5, -0.9), "min")],
     )
     def test_without_a_scale_of_points_it_is_the_last_twentieth_of_the_gain(self, values: tuple[float], mode: str):
-        last = last_gain(learning(*values), "val_acc", mode)
+        last = last_gain(learning(*values), Metric("val_acc", mode))
 
         assert last is not None
         assert last.what == "5 % of the gain in"
@@ -179,13 +181,13 @@ class TestTime:
 
     @pytest.mark.parametrize("values", [(), (0.5,), (0.9, 0.8), (0.5, 0.5), (0.5, float("nan")), (float("nan"),)])
     def test_a_metric_that_never_got_better_has_no_last_point(self, values: tuple[float]):
-        assert last_gain(learning(*values), "val_acc", "max") is None
+        assert last_gain(learning(*values), Metric("val_acc", "max")) is None
 
     @given(values=st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20), mode=st.sampled_from(["min", "max"]))
     def test_the_last_gain_never_costs_more_than_the_run(self, values: list[float], mode: str):
         history = learning(*values)
 
-        last = last_gain(history, "val_acc", mode)
+        last = last_gain(history, Metric("val_acc", mode))
 
         if last is not None:
             assert 0 <= last.cost_kg <= history.emissions_kg

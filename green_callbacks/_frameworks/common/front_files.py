@@ -13,7 +13,7 @@ from typing import Any, Final
 from green_callbacks.accountant.energy_accountant import EnergyAccountant
 from green_callbacks.analysis import Front, FrontPoint, chosen, worth_keeping
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.metrics import Mode, direction
+from green_callbacks.metrics import Metric, Mode, direction
 from green_callbacks.records import Checkpoints
 from green_callbacks.text.names import shortened
 
@@ -62,6 +62,10 @@ class FrontFiles:
         """Copy and pickle the options alone."""
         return {**self.__dict__, "_warn": None}
 
+    @property
+    def _metric(self) -> Metric:
+        return Metric(self.monitor, self.mode)
+
     def begin(self, accountant: EnergyAccountant) -> None:
         """Begin or resume a run. Recorded files that no longer exist are forgotten.
 
@@ -80,7 +84,7 @@ class FrontFiles:
             accountant: The accountant of the run.
         """
         paths = {row: path for path, row in self._rows(accountant).items()}
-        points = chosen(Front(accountant.history, self.monitor, self.mode), paths)
+        points = chosen(Front(accountant.history, self._metric), paths)
         return {paths[point.row]: point for point in points}
 
     def due(self, accountant: EnergyAccountant) -> FrontPoint | None:
@@ -100,7 +104,7 @@ class FrontFiles:
                     self.monitor,
                 )
             return None
-        newest = Front(history, self.monitor, self.mode)[-1:]
+        newest = Front(history, self._metric)[-1:]
         return next((point for point in newest if point.row == last and point.epoch is not None), None)
 
     def name(self, point: FrontPoint) -> str:
@@ -140,7 +144,7 @@ class FrontFiles:
         """
         before = self._rows(accountant)
         rows = {**before, path: len(accountant.history) - 1}
-        kept = worth_keeping(Front(accountant.history, self.monitor, self.mode), self.keep, rows.values())
+        kept = worth_keeping(Front(accountant.history, self._metric), self.keep, rows.values())
         stay = {point.row for point in kept}
         self._note(accountant, {each: row for each, row in rows.items() if row in stay})
         saved = False

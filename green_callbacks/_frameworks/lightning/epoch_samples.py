@@ -149,8 +149,8 @@ def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | 
     limit = loader.batch_size if is_torchs else None
     is_stacked = is_torchs and loader.collate_fn is default_collate and not _is_changed_on_the_way(trainer)
     dimensions = {tensor.ndim for tensor in members.values()}
-    is_labelled = limit is None and 1 in dimensions and len(dimensions) > 1  # labels beside inputs
-    if not (is_stacked or is_labelled or sizes == {limit}):
+    is_labeled = limit is None and 1 in dimensions and len(dimensions) > 1  # labels beside inputs
+    if not (is_stacked or is_labeled or sizes == {limit}):
         return None
     return partial(_first_dimension, next(iter(members)), limit)
 

@@ -1,4 +1,4 @@
-"""Every record of a run, in order: the only state that decisions are made from."""
+"""All records of a run, in order. Policies decide from nothing else."""
 
 from green_callbacks.records.history.columns import Column
 from green_callbacks.records.history.history import History

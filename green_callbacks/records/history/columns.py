@@ -1,19 +1,87 @@
-"""Storage of a history: typed columns, some 40 times smaller than a list of records.
+"""The columns of a history, and their types.
 
-Columns only ever grow. Whoever reads them says how many rows count: what lies beyond is of a record that is being added
-now, or of one whose addition was interrupted.
+In typed columns a history takes about 40 times less memory than as a list of records.
+
+Columns only grow. A reader says how many rows count. Values beyond them belong to a record that is being added, or
+whose addition was interrupted.
 """
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from math import isnan
-from typing import Any, Generic, NamedTuple, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
+
+from green_callbacks.records.methods import Method
 
 T = TypeVar("T", bound=Hashable)
 
 Numbers = Any
-"""An array of numbers of any type code; the types of the standard library have no name for that."""
+"""An array of numbers of any type code. The standard library has no type for it."""
+
+DeviceLabels = tuple[
+    tuple[str, ...], tuple[str, ...], tuple[Method, ...], tuple[float, ...], tuple[tuple[str, ...], ...]
+]
+"""Names, components, methods, tolerances and flags of a row's devices, which rarely change."""
+
+NO_DEVICES: Final[DeviceLabels] = ((), (), (), (), ())
+
+NONE: Final = -(2**63)
+"""Stands for None in a column of epochs. No epoch has this index, the smallest of a signed 64-bit integer."""
+
+OPEN: Final = -1
+"""Stands for a length while rows are being added. No history has this length."""
+
+CLOSES: Final = 1
+"""Bit of a mark. The row closes its epoch."""
+
+COMPLETE: Final = 2
+"""Bit of a mark. The row was not cut short."""
+
+DEVICE_NUMBERS: Final = 3
+"""Numbers per device of a row, which are energy, lower bound and upper bound, in J. ``NaN`` stands for None."""
+
+PHASE_NUMBERS: Final = 2
+"""Numbers per phase of a row, which are energy in J and time in s. ``NaN`` stands for an unknown energy."""
+
+DENSE: Final = {
+    "epoch": "q",
+    "marks": "b",
+    "started": "d",
+    "duration": "d",
+    "pue": "d",
+    "joules": "d",
+    "kg": "d",
+    "kwh": "d",
+    "seconds": "d",
+    "low_kg": "d",
+    "high_kg": "d",
+}
+"""Type codes of the columns that have a number in every row. From ``kg`` on, columns hold running sums."""
+
+SPARSE: Final = {
+    "steps": "q",
+    "rates": "d",
+    "samples": "d",
+    "tokens": "d",
+    "flops": "d",
+    "merged_epochs": "q",
+    "merged_parts": "q",
+    "merged_outside": "d",
+    "fits": "q",
+}
+"""Type codes of the columns that only some rows have.
+
+In a thinned history a row may stand for several. ``merged_epochs`` and ``merged_parts`` count the other epochs and
+parts that it contains. ``merged_outside`` is their energy outside epochs, in J. ``fits`` holds the first row of every
+fit except the first fit, with the latest epoch before it.
+"""
+
+NAMED: Final = ("metrics", "gaps", "most_joules")
+"""Groups of columns by name.
+
+They hold metrics, unmeasured seconds of devices, and the most expensive phases so far in J.
+"""
 
 
 class Column(NamedTuple):
@@ -22,6 +90,10 @@ class Column(NamedTuple):
     Attributes:
         rows: Positions in the history.
         values: As many values.
+
+    Example:
+        >>> Column(rows=[0, 2], values=[0.5, 0.7]).values[-1]
+        0.7
     """
 
     rows: Sequence[int]
@@ -29,10 +101,10 @@ class Column(NamedTuple):
 
 
 class Sparse:
-    """A column that few rows have: the rows and their values, both in order.
+    """A column that only some rows have. It holds their positions and values, both in order.
 
     Args:
-        code: Type code of the values: ``d`` for floating-point numbers, ``q`` for whole ones. Defaults to ``d``.
+        code: Type code of the values, ``d`` for floating-point numbers or ``q`` for whole numbers. Defaults to ``d``.
     """
 
     __slots__ = ("rows", "values")
@@ -47,10 +119,10 @@ class Sparse:
         self.values.append(value)
 
     def until(self, length: int) -> Column:
-        """Return what the first rows have, without a copy unless something lies beyond them.
+        """Return the entries of the first rows, without a copy unless there are more entries.
 
         Args:
-            length: How many rows count.
+            length: Number of rows that count.
         """
         rows, values = self.rows, self.values
         if (not rows or rows[-1] < length) and len(rows) == len(values):
@@ -59,30 +131,30 @@ class Sparse:
         return Column(rows[:end], values[:end])
 
     def get(self, row: int) -> Any:  # noqa: ANN401  int or float, as the type code says
-        """Return the value of a row; None if it has none."""
+        """Return the value of a row. None if it has no value."""
         at = bisect_left(self.rows, row)
         return self.values[at] if at < len(self.rows) and self.rows[at] == row else None
 
     def latest(self, row: int, first: int = 0) -> Any:  # noqa: ANN401  likewise
-        """Return the value of a row, or of the last before it that has one; None if none has.
+        """Return the value of a row, or of the last row before it that has one. None if there is no such row.
 
         Args:
             row: The row.
-            first: The row before which not to look. Defaults to 0.
+            first: First row to search. Defaults to 0.
         """
         at = bisect_left(self.rows, row + 1) - 1
         return self.values[at] if at >= 0 and self.rows[at] >= first else None
 
     def between(self, first: int, end: int) -> Sequence[float]:
-        """Return the values of the rows from one on, before another."""
+        """Return the values of the rows from one row up to another, which is excluded."""
         values: Sequence[float] = self.values[bisect_left(self.rows, first) : bisect_left(self.rows, end)]
         return values
 
     def copy(self, length: int, without: Collection[int] = ()) -> Self:
-        """Return a copy of what the first rows have.
+        """Return a copy of the entries of the first rows.
 
         Args:
-            length: How many rows count.
+            length: Number of rows that count.
             without: Rows whose values to leave out. Defaults to none.
         """
         rows, values = self.until(length)
@@ -97,7 +169,7 @@ class Sparse:
 
 
 class Shared(Generic[T]):
-    """A column of values that repeat: each distinct one is kept once."""
+    """A column of repeated values. Each distinct value is kept once."""
 
     __slots__ = ("_at", "_known", "_last", "distinct", "index")
 
@@ -109,7 +181,7 @@ class Shared(Generic[T]):
         self._at = -1
 
     def append(self, value: T) -> int:
-        """Add a value after the last one; return its place among the distinct ones."""
+        """Add a value after the last value. Return its place among the distinct values."""
         if value is not self._last and (self._at < 0 or value != self._last):  # most are the same: no need to hash them
             self._at = self._known.setdefault(value, len(self.distinct))
             if self._at == len(self.distinct):
@@ -142,6 +214,6 @@ def known(value: float) -> float | None:
 
 
 def total(values: Iterable[float]) -> float | None:
-    """Return the sum of those values of such a column that are known; None if none is."""
+    """Return the sum of the known values of such a column. None if no value is known."""
     numbers = [value for value in values if not isnan(value)]
     return sum(numbers) if numbers else None

@@ -5,9 +5,8 @@ from math import isnan, nan
 
 from green_callbacks.records.coverage import is_missing, is_whole
 from green_callbacks.records.device import DeviceEnergy
-from green_callbacks.records.history.columns import known, total
+from green_callbacks.records.history.columns import NONE, known, total
 from green_callbacks.records.history.device_totals import device_totals, measured_joules
-from green_callbacks.records.history.row_layout import NONE
 from green_callbacks.records.history.row_reading import joules_where
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity

@@ -1,11 +1,10 @@
-"""What the devices of a history came to."""
+"""The energy of each device over a whole history."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from green_callbacks.records.device import DeviceEnergy
-from green_callbacks.records.history.columns import total
-from green_callbacks.records.history.row_layout import DEVICE_NUMBERS
+from green_callbacks.records.history.columns import DEVICE_NUMBERS, total
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.methods import METHODS, Method
 
@@ -19,11 +18,11 @@ class _Label(NamedTuple):
 
 
 def device_totals(rows: Rows, duration_seconds: float) -> dict[str, DeviceEnergy]:
-    """Return every device over all rows, in the order of its first, labeled with its least direct method.
+    """Return all devices over all rows, in the order of first use, labeled with their least direct method.
 
     Args:
         rows: The rows of a history.
-        duration_seconds: Length of all rows in s.
+        duration_seconds: Length of all rows, in s.
     """
     labels: dict[str, list[_Label]] = {}
     for used in rows.devices.used(rows.length):
@@ -59,7 +58,7 @@ def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceE
 
 
 def _numbers(rows: Rows, length: int, column: int, is_wanted: Callable[[_Label], bool]) -> Iterator[float]:
-    """Return the numbers of one column, in all rows, of the devices whose label is wanted."""
+    """Return the numbers of one column, in all rows, of the devices with a wanted label."""
     offsets = [
         [place + column * len(used[0]) for place, label in enumerate(map(_Label, *used)) if is_wanted(label)]
         for used in rows.devices.used(length)

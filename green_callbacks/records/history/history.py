@@ -86,7 +86,7 @@ class History(PresentFit, Sequence[EpochRecord]):
             return [record_at(rows, at) for at in range(*row.indices(length))]
         position = row + length if row < 0 else row
         if not 0 <= position < length:
-            msg = f"The history holds {length} records; there is none at {row}."
+            msg = f"The history holds {length} records, and none at {row}."
             raise IndexError(msg)
         return record_at(rows, position)
 

@@ -1,12 +1,11 @@
-"""Where the records of a history lie: in which epoch, fit and part, and at which step."""
+"""The place of records in a history, by epoch, fit, part and step."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from typing import TypeVar
 
-from green_callbacks.records.history.columns import Column, known
+from green_callbacks.records.history.columns import CLOSES, COMPLETE, NONE, Column, known
 from green_callbacks.records.history.cumulative import Cumulative
-from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, NONE
 from green_callbacks.records.history.row_reading import lost_rows, phases_of
 from green_callbacks.records.history.rows import until
 

@@ -7,7 +7,7 @@ from green_callbacks.records.history.positions import Positions
 
 
 class PresentFit(Positions):
-    """What the present fit has done: epochs, steps and spending since the index of the epoch fell back."""
+    """The epochs, steps and spending of the present fit, since the index of the epoch fell back."""
 
     def epochs_done(self, row: int | None = None) -> int:
         """Return the number of epochs that are done, the epochs before the first record of a resumed run included.
@@ -58,7 +58,7 @@ class PresentFit(Positions):
         return self.epoch_at(row) == self._first_index
 
     def before_fit(self, cumulative: Sequence[float]) -> float:
-        """Return what was spent before the present fit.
+        """Return the spending before the present fit.
 
         Args:
             cumulative: Spending up to and including each record, in any unit.
@@ -66,7 +66,7 @@ class PresentFit(Positions):
         return cumulative[self.fit_row - 1] if self.fit_row else 0.0
 
     def since_fit(self, cumulative: Sequence[float], row: int) -> float:
-        """Return what the present fit has spent.
+        """Return the spending of the present fit.
 
         Args:
             cumulative: Spending up to and including each record, in any unit.
@@ -93,7 +93,7 @@ class PresentFit(Positions):
 
     @property
     def _first_index(self) -> int:
-        """Index of the first epoch: 1 if the present fit begins with epoch 1, otherwise 0."""
+        """Index of the first epoch, 1 if the present fit begins with epoch 1, otherwise 0."""
         known: dict[int, int] = self.memo((__name__, "first index"), dict)
         both, fit_row = (self.epoch_rows, self.part_rows), self.fit_row
         if fit_row not in known:

@@ -1,4 +1,4 @@
-"""What a record must hold to be kept."""
+"""The conditions that a record must meet to be kept."""
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -11,19 +11,19 @@ from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.intensity import Intensity
 
 MOST_COUNT: Final = 2**63 - 1
-"""The largest epoch or step that is kept: that of a signed 64-bit number."""
+"""Largest epoch or step that a history keeps. The largest signed 64-bit integer."""
 
 
 def what_cannot_be_kept(record: object) -> str | None:
-    """Return a sentence on what a history cannot keep of a record; None if it can keep all of it.
+    """Return a sentence about a fault of a record. None if the record can be kept.
 
     Args:
-        record: What is to be added.
+        record: The object to be added.
     """
     if not isinstance(record, EpochRecord):
-        return f"A history keeps records, not {type(record).__name__}: make one with EpochRecord.scripted()."
+        return f"A history keeps records, not {type(record).__name__}. Make a record with EpochRecord.scripted()."
     wrong = next(_wrong(record), None)
-    return None if wrong is None else f"The record cannot be kept, because {wrong}: correct it and add it again."
+    return None if wrong is None else f"The record cannot be kept, because {wrong}. Correct it and add it again."
 
 
 def _wrong(record: EpochRecord) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _wrong_intensity(record: EpochRecord) -> Iterator[str]:
 
 
 def _is_number(value: object) -> bool:
-    """Whether a value is a number that a column holds: none of 10**400."""
+    """Return whether a value is a number that a column can hold, unlike 10**400."""
     if not isinstance(value, Real):
         return False
     try:

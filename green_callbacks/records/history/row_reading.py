@@ -1,11 +1,10 @@
-"""What the rows of a history say."""
+"""Records and sums that are read from the rows of a history."""
 
 from datetime import UTC, datetime
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
-from green_callbacks.records.history.columns import known, total
-from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, NONE, PHASE_NUMBERS
+from green_callbacks.records.history.columns import CLOSES, COMPLETE, NONE, PHASE_NUMBERS, known, total
 from green_callbacks.records.history.rows import Rows, until
 
 
@@ -38,8 +37,8 @@ def devices_of(rows: Rows, row: int, duration_seconds: float) -> dict[str, Devic
 
     Args:
         rows: The rows of a history.
-        row: Its position.
-        duration_seconds: Its length in s.
+        row: Position of the row.
+        duration_seconds: Length of the row, in s.
     """
     labels, numbers = rows.devices.get(row), list(map(known, rows.device_numbers[rows.device_slice(row)]))
     count = len(labels[0])
@@ -70,12 +69,12 @@ def phases_of(rows: Rows, row: int) -> dict[str, PhaseEnergy]:
 
 
 def lost_rows(rows: Rows, epoch: int, step: int | None) -> set[int]:
-    """Return the rows of the present fit that are worth nothing where an epoch and all later ones are done again.
+    """Return the rows of the present fit that become worthless if an epoch and all later ones are repeated.
 
     Args:
         rows: The rows of a history.
-        epoch: The first epoch that is done again.
-        step: Optimizer steps that were done before; None where that is not known.
+        epoch: The first epoch that is repeated.
+        step: Optimizer steps at which the repetition begins. None if unknown.
     """
     length = rows.length
     found = {row for row in range(rows.fit_row(length), length) if rows.epoch[row] >= epoch}
@@ -87,11 +86,11 @@ def lost_rows(rows: Rows, epoch: int, step: int | None) -> set[int]:
 
 
 def joules_where(rows: Rows, *, outside: bool) -> float | None:
-    """Return the energy of the rows outside epochs, or of those inside, in J; None if nothing of it was measured.
+    """Return the energy of the rows outside epochs, or of the rows inside, in J. None if nothing of it was measured.
 
     Args:
         rows: The rows of a history.
-        outside: Whether of those outside.
+        outside: True for the rows outside epochs, False for the rows inside.
     """
     pairs = zip(rows.epoch, rows.dense("joules"), strict=False)
     joules = total(joules for epoch, joules in pairs if (epoch == NONE) == outside)

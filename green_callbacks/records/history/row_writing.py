@@ -7,8 +7,7 @@ from operator import mul
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord, sensor_gains, total_energy
-from green_callbacks.records.history.columns import Sparse
-from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, NO_DEVICES, NONE, OPEN
+from green_callbacks.records.history.columns import CLOSES, COMPLETE, NO_DEVICES, NONE, OPEN, Sparse
 from green_callbacks.records.history.rows import Rows, put
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 

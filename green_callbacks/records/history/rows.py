@@ -5,8 +5,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Hashable
 from typing import Any, Self
 
-from green_callbacks.records.history.columns import Numbers, Shared, Sparse
-from green_callbacks.records.history.row_layout import (
+from green_callbacks.records.history.columns import (
     CLOSES,
     COMPLETE,
     DENSE,
@@ -16,6 +15,9 @@ from green_callbacks.records.history.row_layout import (
     PHASE_NUMBERS,
     SPARSE,
     DeviceLabels,
+    Numbers,
+    Shared,
+    Sparse,
 )
 from green_callbacks.records.intensity import Intensity
 
@@ -94,7 +96,7 @@ class Rows:
         self.latest_epoch = NONE
 
     def follow(self, row: int, epoch: int, *, closes: bool, complete: bool) -> None:
-        """Note the place of a row inside an epoch: a new fit, a part of an epoch, or the end of an epoch.
+        """Note whether a row begins a new fit, and whether it is a part or the end of an epoch.
 
         Args:
             row: Position of the row.

@@ -15,7 +15,7 @@ AmdHandle = Any
 
 _NOT_INITIALIZED: Final = 32
 """Return code for a library that is not initialized (``AMDSMI_STATUS_NOT_INIT``)."""
-_NOT_TOLD: Final = 0xFFFF
+_NOT_REPORTED: Final = 0xFFFF
 """Value for a power that is not reported. Larger values mean the same, since older versions pass wider ones on."""
 _NO_COUNT: Final = 2**64 - 1
 """Value of a 64-bit counter that holds -1."""
@@ -106,9 +106,9 @@ class AmdDriver:
 
     def energy_joules(self, handle: AmdHandle) -> float:
         """Return the energy counter, in J since the driver was loaded."""
-        told = self._table("amdsmi_get_energy_count", handle)
-        count = next((told[name] for name in _ENERGIES if _is_number(told.get(name))), None)
-        microjoules = told.get("counter_resolution")
+        answer = self._table("amdsmi_get_energy_count", handle)
+        count = next((answer[name] for name in _ENERGIES if _is_number(answer.get(name))), None)
+        microjoules = answer.get("counter_resolution")
         if count is None or not 0 <= count < _NO_COUNT or not _is_number(microjoules) or not 0 < microjoules < inf:
             msg = "no energy counter"
             raise AmdDriverError(msg)
@@ -116,10 +116,10 @@ class AmdDriver:
 
     def power_watts(self, handle: AmdHandle) -> float:
         """Return the power in W, instantaneous or average, whichever the GPU reports."""
-        told = self._table("amdsmi_get_power_info", handle)
+        answer = self._table("amdsmi_get_power_info", handle)
         for name in _POWERS:
-            watts = told.get(name)
-            if _is_number(watts) and 0 <= watts < _NOT_TOLD:
+            watts = answer.get(name)
+            if _is_number(watts) and 0 <= watts < _NOT_REPORTED:
                 return float(watts)
         msg = "no power is reported"
         raise AmdDriverError(msg)
@@ -140,11 +140,11 @@ class AmdDriver:
         return float(limit / MICROWATTS_PER_WATT if limit > _LARGEST_LIMIT else limit)
 
     def _table(self, name: str, handle: AmdHandle) -> dict[str, Any]:
-        told = self._call(name, handle)
-        if not isinstance(told, dict):
-            msg = f"{name} returns {type(told).__name__} and no table"
+        answer = self._call(name, handle)
+        if not isinstance(answer, dict):
+            msg = f"{name} returns {type(answer).__name__} and no table"
             raise AmdDriverError(msg)
-        return told
+        return answer
 
     def _call(self, name: str, *arguments: object) -> Any:  # noqa: ANN401  the binding is untyped
         function = getattr(self._smi, name, None)

@@ -106,48 +106,48 @@ class Metered:
         """
         return replace(self, account=self.account.lose(reason), is_still=False)
 
-    def taken(self, answer: float, now: float, told_joules: float) -> "Metered":
+    def taken(self, answer: float, now: float, returned_joules: float) -> "Metered":
         """Return the meter after an answer.
 
         Args:
             answer: The answer, in W or J.
             now: Monotonic time in s.
-            told_joules: Largest energy that was returned so far, in J, which stands after a gap.
+            returned_joules: Largest energy that was returned so far, in J, which stands after a gap.
         """
         if now < self.heard_at:  # two threads asked, and this answer is the older one
             return self
         changed_at = self.changed_at if answer == self.answer else now
         later = replace(self, answer=answer, heard_at=now, changed_at=changed_at, is_still=False)
         if self.limits.unit == "watts":
-            return self._sampled(later, now, told_joules)
-        return self._counted(later, now, told_joules)
+            return self._sampled(later, now, returned_joules)
+        return self._counted(later, now, returned_joules)
 
-    def _sampled(self, later: "Metered", now: float, told_joules: float) -> "Metered":
+    def _sampled(self, later: "Metered", now: float, returned_joules: float) -> "Metered":
         limits, account = self.limits, self.account
         # A steady load gives the same answers, too, but not if the meter's refresh period is known.
         if limits.refresh_seconds is not None and now - later.changed_at > limits.still_seconds:
             return _standing_still(later)
         elapsed_seconds = now - account.answered_at
         if elapsed_seconds > limits.hold_seconds:
-            account = _after_gap(account, now, told_joules, *((FROZEN,) if self.is_still else ()))
+            account = _after_gap(account, now, returned_joules, *((FROZEN,) if self.is_still else ()))
         else:
             account = account.add((self.answer + later.answer) / 2 * elapsed_seconds, now)
         return replace(later, account=account, watts=later.answer, peak_watts=max(self.peak_watts, later.answer))
 
-    def _counted(self, later: "Metered", now: float, told_joules: float) -> "Metered":
+    def _counted(self, later: "Metered", now: float, returned_joules: float) -> "Metered":
         limits, account = self.limits, self.account
         rise, elapsed_seconds = later.answer - self.answer, now - account.answered_at
         if rise < 0:
-            return replace(later, account=_after_gap(account, now, told_joules, "reset"), watts=0.0)
+            return replace(later, account=_after_gap(account, now, returned_joules, "reset"), watts=0.0)
         if rise == 0:
             return _standing_still(later) if now - later.changed_at > limits.still_seconds else _answering(later)
         room_seconds = max(limits.poll_seconds, limits.stale_seconds)
         if limits.max_watts is not None and rise > limits.max_watts * (elapsed_seconds + room_seconds):
-            return replace(later, account=_after_gap(account, now, told_joules, IMPLAUSIBLE), watts=0.0)
+            return replace(later, account=_after_gap(account, now, returned_joules, IMPLAUSIBLE), watts=0.0)
         watts = self._mean_watts(rise, elapsed_seconds)
         if self.is_still and (not self.peak_watts or rise < WENT_ON_SHARE * self.watts * elapsed_seconds):
             flags = (FROZEN,) if self.peak_watts else ()  # a counter that never rose before may only be slow
-            account = _after_gap(account, now, told_joules, *flags)
+            account = _after_gap(account, now, returned_joules, *flags)
         else:
             account = account.add(rise, now)
         return replace(later, account=account, watts=watts, peak_watts=max(self.peak_watts, watts))
@@ -170,6 +170,6 @@ def _standing_still(metered: Metered) -> Metered:
     return replace(metered, account=metered.account.lose(reason), is_still=True)
 
 
-def _after_gap(account: Account, now: float, told_joules: float, *flags: str) -> Account:
+def _after_gap(account: Account, now: float, returned_joules: float, *flags: str) -> Account:
     """Restart after a gap. Energy that was returned for the beginning of the gap stands."""
-    return replace(account, joules=max(account.joules or 0.0, told_joules)).skip(now, *flags)
+    return replace(account, joules=max(account.joules or 0.0, returned_joules)).skip(now, *flags)

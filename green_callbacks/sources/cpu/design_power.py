@@ -123,8 +123,8 @@ def _specified_watts_per_core(model: str) -> float | None:
 
 def _threads_per_core(text: str) -> float:
     siblings, cores = _field(text, "siblings"), _field(text, "cpu cores")
-    told = _CORES.fullmatch(siblings) and _CORES.fullmatch(cores)
-    return int(siblings) / int(cores) if told else 1.0
+    found = _CORES.fullmatch(siblings) and _CORES.fullmatch(cores)
+    return int(siblings) / int(cores) if found else 1.0
 
 
 def _field(text: str, name: str) -> str:

@@ -167,5 +167,5 @@ def _granted(group: Path) -> float | None:
 def _granted_v1(group: Path) -> float | None:
     """Read the two files of version 1, where -1 means no limit."""
     granted, period = read_or_empty(group / "cpu.cfs_quota_us"), read_or_empty(group / "cpu.cfs_period_us")
-    told = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
-    return int(granted) / int(period) if told and int(period) else None
+    found = _COUNT.fullmatch(granted) and _COUNT.fullmatch(period)
+    return int(granted) / int(period) if found and int(period) else None

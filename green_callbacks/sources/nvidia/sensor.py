@@ -50,11 +50,11 @@ class GpuSensor:
         self._instant, self._average = self._fields()
         self.averages = self._average is not None or self._is_averaging_chip()
         """Whether the GPU reports its power averaged over a second."""
-        if not self.averages and self._tells_plain_power():
+        if not self.averages and self._reports_plain_power():
             self._instant = None  # the plain power is instantaneous, too, and half as expensive
 
     @property
-    def tells_instant(self) -> bool:
+    def reports_instant(self) -> bool:
         """Whether :meth:`present_watts` returns the instantaneous power, not the average of the last second."""
         return self._instant is not None or not self.averages
 
@@ -152,7 +152,7 @@ class GpuSensor:
             self._driver.initialize()
             self._handle = self._driver.handle_by_uuid(self.uuid)
 
-    def _tells_plain_power(self) -> bool:
+    def _reports_plain_power(self) -> bool:
         try:
             self._driver.power_watts(self._handle)
         except DriverError:
@@ -172,9 +172,9 @@ class GpuSensor:
         scopes = (_SCOPE_MODULE, _SCOPE_GPU) if self.is_superchip else (_SCOPE_GPU, _SCOPE_MODULE)
         fields = [(field, scope) for field in (_POWER_INSTANT, _POWER_AVERAGE) for scope in scopes]
         try:
-            told = self._driver.fields_watts(self._handle, fields)
+            answers_by_field = self._driver.fields_watts(self._handle, fields)
         except DriverError:
             return None, None
-        answers = [field for field, watts in zip(fields, told, strict=True) if watts is not None]
+        answers = [field for field, watts in zip(fields, answers_by_field, strict=True) if watts is not None]
         instant, average = ([one for one in answers if one[0] == field] for field in (_POWER_INSTANT, _POWER_AVERAGE))
         return instant[0] if instant else None, average[0] if average else None

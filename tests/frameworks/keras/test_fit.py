@@ -210,7 +210,7 @@ def test_the_monitor_given_last_counts_when_there_are_two(fit, monitor_of, caplo
     first, second = monitor_of(), monitor_of()
     logs = fit(first, after=[second]).history
 
-    assert "one monitor per training" in caplog.text
+    assert "One monitor per training" in caplog.text
     assert len(first.accountant.history) == 0
     assert logs["green/emissions_total_g"][-1] == pytest.approx(3 * EPOCH_WH, rel=1e-9)
 

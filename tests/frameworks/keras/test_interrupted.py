@@ -78,7 +78,7 @@ def test_a_fit_with_another_monitor_does_not_blame_it(broken, fit, monitor_of, c
     fit(monitor_of())
 
     assert not broken.accountant.is_live
-    assert "one monitor per training" not in caplog.text
+    assert "One monitor per training" not in caplog.text
 
 
 def test_a_rule_is_not_blamed_for_a_fit_that_broke_off_in_its_first_epoch(fit, monitor_of):

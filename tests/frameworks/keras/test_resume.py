@@ -31,7 +31,6 @@ def resume(monitor, model, clock, *others):
     return model.fit(x, x[:, :1], batch_size=8, epochs=4, callbacks=[monitor, time, *others], verbose=0)
 
 
-@pytest.mark.backend
 def test_a_killed_run_goes_on_and_its_lost_work_counts(killed, monitor_of, model_of, clock, tmp_path):
     ledger = tmp_path / "run.jsonl"
     ledger.write_bytes((killed / "run.jsonl").read_bytes())

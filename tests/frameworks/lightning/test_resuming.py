@@ -238,7 +238,7 @@ def test_a_killed_run_leaves_its_epochs_and_goes_on(tmp_path: Path):
         env=environment,
         check=False,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 

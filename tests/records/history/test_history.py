@@ -31,7 +31,7 @@ def test_it_reads_as_a_sequence(history):
 
 @pytest.mark.parametrize("row", [4, -5])
 def test_a_row_that_there_is_not_is_said(history, row):
-    with pytest.raises(IndexError, match=f"holds 4 records; there is none at {row}"):
+    with pytest.raises(IndexError, match=f"holds 4 records, and none at {row}"):
         history[row]
 
 

@@ -11,6 +11,7 @@ from support.strategies import comparable, totals_of
 from green_callbacks import CarbonBudget, EpochRecord, History, MarginalGain, Plan
 from green_callbacks.analysis import front
 from green_callbacks.analysis.last_gain import last_gain
+from green_callbacks.metrics import Metric
 from green_callbacks.policies import Forecast
 from green_callbacks.records import PhaseEnergy
 from green_callbacks.records.history.state.thinning import MOST_EPOCHS
@@ -102,10 +103,10 @@ def test_rules_decide_alike_as_the_run_goes_on_from_it_and_is_thinned_again(long
 @pytest.mark.parametrize(("metric", "mode"), [("val_acc", "max"), ("val_loss", "min")])
 def test_the_front_and_the_last_gain_are_those_of_the_whole_history(long, thinned, metric, mode):
     def points(history):
-        return [(point.epoch, point.kg, point.value) for point in front(history, metric, mode)]
+        return [(point.epoch, point.kg, point.value) for point in front(history, Metric(metric, mode))]
 
     assert points(thinned) == points(long)
-    assert last_gain(thinned, metric, mode) == last_gain(long, metric, mode)
+    assert last_gain(thinned, Metric(metric, mode)) == last_gain(long, Metric(metric, mode))
 
 
 def test_sums_and_counts_stay_whole(long, thinned):
@@ -204,4 +205,4 @@ def test_many_metrics_take_no_more():
     assert back.metric_names == history.metric_names
     assert back.metric("class 7").values[-50:] == history.metric("class 7").values[-50:]
     for mode in ("min", "max"):
-        assert front(back, "class 7", mode)[-1].value == front(history, "class 7", mode)[-1].value
+        assert front(back, Metric("class 7", mode))[-1].value == front(history, Metric("class 7", mode))[-1].value

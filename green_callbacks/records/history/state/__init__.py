@@ -1,1 +1,1 @@
-"""A history in a checkpoint: rows as plain JSON types, and long histories thinned."""
+"""The state of a history in a checkpoint, as plain JSON types. Long histories are thinned."""

@@ -1,4 +1,4 @@
-"""Rows of a thinned history, made from what was kept of each and from the blocks that they belong to."""
+"""The rows of a thinned history, made from its exact rows and from the blocks that contain them."""
 
 from array import array
 from collections.abc import Mapping, Sequence
@@ -6,24 +6,23 @@ from itertools import pairwise
 from operator import xor
 from typing import Any, Final
 
-from green_callbacks.records.history.columns import Numbers, Shared, Sparse
-from green_callbacks.records.history.row_layout import CLOSES, COMPLETE, DENSE, SPARSE
+from green_callbacks.records.history.columns import CLOSES, COMPLETE, DENSE, SPARSE, Numbers, Shared, Sparse
 from green_callbacks.records.history.rows import Rows, put
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker
 from green_callbacks.records.history.state.rows_codec import MOST_ROWS, check_finite, check_merged, read_sparse
 
 _MOST_NUMBERS: Final = 40_000_000
-"""Numbers of devices and phases that there can be, three times as many as of 64 devices."""
+"""Largest number of numbers of devices and phases, three times the number for 64 devices."""
 
 
 class Interpolation:
-    """What belongs to rows between the ends of blocks, by their energy; by their time in blocks that took none.
+    """The shares of rows in their block, by energy, or by time in blocks without energy.
 
     Args:
         ends: The row after each block.
-        kwh: Facility energy up to and with each row, in kWh.
-        seconds: Time up to and with each row, in s.
+        kwh: Facility energy up to and including each row, in kWh.
+        seconds: Time up to and including each row, in s.
     """
 
     def __init__(self, ends: Numbers, kwh: Numbers, seconds: Numbers) -> None:
@@ -48,7 +47,7 @@ class Interpolation:
         self.shares.append(1.0 - before)
 
     def of(self, sums: Numbers) -> "array[float]":
-        """Return what running sums were at each row.
+        """Return running sums at each row.
 
         Args:
             sums: The sum at the end of each block.
@@ -60,7 +59,7 @@ class Interpolation:
         return found
 
     def spread(self, values: Numbers) -> "array[float]":
-        """Return what each row has of a value of its block."""
+        """Return the share of each row in a value of its block."""
         found = array("d")
         for (begin, end), value in zip(self.blocks, values, strict=True):
             found.extend([value * share for share in self.shares[begin:end]])
@@ -68,11 +67,11 @@ class Interpolation:
 
 
 def mixed(numbers: "array[float]", likely: "array[float]") -> "array[int]":
-    """Return the bits in which numbers differ from likely ones: few of them do.
+    """Return the bits in which numbers differ from predicted numbers. Only a few differ.
 
     Args:
         numbers: The numbers.
-        likely: As many others.
+        likely: As many predicted numbers.
     """
     ones, others = array("q", numbers.tobytes()), array("q", likely.tobytes())
     return array("q", map(xor, ones, others))
@@ -82,8 +81,8 @@ def unmixed(bits: "array[int]", likely: "array[float]") -> "array[float]":
     """Undo :func:`mixed`.
 
     Args:
-        bits: What it returned.
-        likely: What it was told.
+        bits: The result of :func:`mixed`.
+        likely: The same predicted numbers.
     """
     return array("d", array("q", map(xor, bits, array("q", likely.tobytes()))).tobytes())
 
@@ -93,11 +92,11 @@ def expanded(coarse: Rows, fine: Mapping[str, Any], unpacker: Unpacker) -> Rows:
 
     Args:
         coarse: A row for each block.
-        fine: What was kept of each row.
-        unpacker: Unpacks it.
+        fine: The columns of the exact rows.
+        unpacker: Unpacks the columns.
 
     Raises:
-        DamagedError: This package cannot have written it.
+        DamagedError: This package cannot have written the columns.
     """
     rows = Rows()
     rows.length = rows.intended = checks.whole(fine.get("rows"), "its number of rows", MOST_ROWS, coarse.length)
@@ -155,7 +154,7 @@ def _spread(rows: Rows, coarse: Rows, by: Interpolation) -> None:
 
 
 def _at_ends(column: Sparse, last: Sequence[int]) -> Sparse:
-    """Return a column of blocks as one of the last row of each."""
+    """Return a column of blocks as a column of the last row of each block."""
     made = Sparse(column.values.typecode)
     made.rows, made.values = array("i", (last[at] for at in column.rows)), column.values
     return made
@@ -177,7 +176,7 @@ def _spread_tables(rows: Rows, coarse: Rows, by: Interpolation) -> None:
 
 
 def _numbers(numbers: Numbers, ends: Sequence[int], by: Interpolation) -> "tuple[array[int], array[float]]":
-    """Return where the numbers of each row begin, and the numbers."""
+    """Return the place where the numbers of each row begin, and the numbers."""
     blocks = list(zip(by.blocks, pairwise([0, *ends]), strict=True))
     count = sum((end - begin) * (last - first) for (begin, end), (first, last) in blocks)
     if count > _MOST_NUMBERS:

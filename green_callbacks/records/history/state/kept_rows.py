@@ -1,4 +1,4 @@
-"""Which rows of a long history stay apart in its state: those that built-in rules and summaries read."""
+"""The rows of a long history that stay exact in its state, because built-in rules and summaries read them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,43 +6,45 @@ from itertools import pairwise
 from math import inf, isfinite
 from typing import Final, NamedTuple
 
-from green_callbacks.records.history.columns import Column
-from green_callbacks.records.history.row_layout import NONE
+from green_callbacks.records.history.columns import NONE, Column
 from green_callbacks.records.history.rows import Rows, until
+from green_callbacks.records.learning_rates import is_drop
 
 EXACT_EPOCHS: Final = 510
-"""Last epochs that stay apart: a forecast looks back at 500 of them."""
+"""Number of last epochs that stay exact. A forecast reads the last 500."""
 
 EXACT_PARTS: Final = 30
-"""Last parts of epochs that stay apart, with the rows before them: a forecast looks back at 20 of them."""
+"""Number of last parts of epochs that stay exact, with the rows before them. A forecast reads the last 20."""
 
 EXACT_FITS: Final = 10
-"""Last fits whose beginnings stay apart."""
+"""Number of last fits whose first rows stay exact. By convention."""
 
 EXACT_DROPS: Final = 50
-"""Last drops of the learning rate that stay apart, each with the row before it."""
+"""Number of last drops of the learning rate that stay exact, each with the row before it. By convention."""
 
 LAST_VALUES: Final = 50
-"""Last values of every metric that stay apart, whatever energy they took."""
+"""Number of last values of every metric that stay exact, whatever their energy. By convention."""
 
 WINDOW_VALUES: Final = 160_000
-"""Values of all metrics in the last doubling of the energy; of more than these, an even share stays apart."""
+"""Largest number of values of all metrics in the last doubling of the energy. If there are more, an even share stays
+exact. By the size of a state.
+"""
 
 FRONT_POINTS: Final = 2_000
-"""Points of the fronts of all metrics before the last doubling of the energy; of more than these, an even share."""
-
-_DROP: Final = 0.5
-"""A learning rate of at most this share of the one before is a drop."""
+"""Largest number of Pareto points of all metrics before the last doubling of the energy. If there are more, an even
+share stays exact. By the size of a state.
+"""
 
 _ROUNDING: Final = 1e-9
+"""Relative error of energies, by which the window is enlarged. No unit."""
 
 
 class Kept(NamedTuple):
-    """What stays apart.
+    """The rows that stay exact.
 
     Attributes:
         rows: The rows, in order.
-        values: Those at which each metric keeps its value, in order.
+        values: The rows at which each metric keeps its value, in order.
     """
 
     rows: Sequence[int]
@@ -50,11 +52,11 @@ class Kept(NamedTuple):
 
 
 def what_is_kept(rows: Rows, ends: Iterable[int]) -> Kept:
-    """Choose what stays apart.
+    """Choose the rows that stay exact.
 
     Args:
         rows: The rows of a history.
-        ends: What else must stay: the row before each.
+        ends: Ends of blocks. The row before each end stays, too.
     """
     length = rows.length
     kept = {end - 1 for end in ends}
@@ -74,7 +76,7 @@ def _of_metric(rows: Rows, column: Column, metrics: int) -> Iterator[int]:
 
 
 def _of_epochs(rows: Rows) -> Iterator[int]:
-    """Return the ends of the last epochs and parts, and what a budget reads around them."""
+    """Return the ends of the last epochs and parts, and the rows around them that a budget reads."""
     closed, parts = until(rows.closed_rows, rows.length), until(rows.part_rows, rows.length)
     yield from closed[-EXACT_EPOCHS:]
     for row in parts[-EXACT_PARTS:]:
@@ -96,13 +98,13 @@ def _of_fits(rows: Rows) -> Iterator[int]:
 
 
 def _of_drops(rates: Column) -> Iterator[int]:
-    drops = [at for at, (before, rate) in enumerate(pairwise(rates.values)) if rate <= _DROP * before and rate < before]
+    drops = [at for at, (before, rate) in enumerate(pairwise(rates.values)) if is_drop(before, rate)]
     for at in drops[-EXACT_DROPS:]:
         yield from (rates.rows[at], rates.rows[at + 1])
 
 
 def _window(rows: Rows, column: Column) -> int:
-    """Return from which value on the last doubling of the energy of the present fit lies, and one before it."""
+    """Return the index of the last value before the last doubling of the energy of the present fit."""
     fit_row, kwh = rows.fit_row(rows.length), rows.kwh
     before_kwh = kwh[fit_row - 1] if fit_row else 0.0
     spent_kwh = kwh[column.rows[-1]] - before_kwh
@@ -112,9 +114,9 @@ def _window(rows: Rows, column: Column) -> int:
 
 
 def _of_front(rows: Rows, column: Column, window_row: int, most: int) -> Iterator[int]:
-    """Return the rows before a window at which a metric was better than ever, either way, and the ones before them.
+    """Return the rows before a window at which a metric reached a new maximum or minimum, and the rows before them.
 
-    Those of the whole run and, apart, those of the present fit.
+    The search covers the whole run and, separately, the present fit.
     """
     for fit_row in {0, rows.fit_row(rows.length)}:
         first = bisect_left(column.rows, fit_row)
@@ -135,7 +137,7 @@ def _bests(column: Column, first: int, end: int, sign: float) -> Iterator[int]:
 
 
 def _thin(found: Sequence[int], most: int) -> Iterable[int]:
-    """Return an even share of some rows, with the first and the last, if they are more than there may be."""
+    """Return an even share of some rows, with the first and the last row, if there are more than allowed."""
     if len(found) <= most:
         return found
     step = -(-len(found) // most)

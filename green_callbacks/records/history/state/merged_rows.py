@@ -1,4 +1,4 @@
-"""Rows that are merged into one: what they came to together."""
+"""Rows that are merged into one row, with the sums of their amounts."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
@@ -8,8 +8,16 @@ from typing import Final, NamedTuple
 
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.epoch import total_energy
-from green_callbacks.records.history.columns import Column, Numbers, Sparse, total
-from green_callbacks.records.history.row_layout import DEVICE_NUMBERS, PHASE_NUMBERS, SPARSE, DeviceLabels
+from green_callbacks.records.history.columns import (
+    DEVICE_NUMBERS,
+    PHASE_NUMBERS,
+    SPARSE,
+    Column,
+    DeviceLabels,
+    Numbers,
+    Sparse,
+    total,
+)
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.methods import METHODS, Method
@@ -19,18 +27,18 @@ _COUNTS: Final = ("samples", "tokens", "flops")
 
 
 class Block(NamedTuple):
-    """What the rows from one on came to together, before another.
+    """The sums of consecutive rows.
 
     Attributes:
-        first: The first of them.
-        end: The row after the last of them.
-        pue: Their PUE, its mean by energy if it changed.
-        joules: Their energy in J; ``NaN`` if nothing was measured.
-        intensity: Their carbon intensity, its mean by energy if it changed.
-        labels: Labels of their devices, each that of the least direct method.
-        device_numbers: Sums of the numbers of their devices.
-        phase_names: Names of their phases.
-        phase_numbers: Sums of the numbers of their phases.
+        first: The first row.
+        end: The row after the last row.
+        pue: PUE of the rows, its mean by energy if it changed.
+        joules: Energy, in J. ``NaN`` if nothing was measured.
+        intensity: Carbon intensity, its mean by energy if it changed.
+        labels: Labels of the devices, each with its least direct method.
+        device_numbers: Sums of the numbers of the devices.
+        phase_names: Names of the phases.
+        phase_numbers: Sums of the numbers of the phases.
     """
 
     first: int
@@ -69,8 +77,8 @@ def block(rows: Rows, first: int, end: int) -> Block:
 
     Args:
         rows: The rows of a history.
-        first: The first to merge.
-        end: The row after the last.
+        first: The first row to merge.
+        end: The row after the last row to merge.
     """
     if end - first == 1:
         return _single(rows, first)
@@ -109,7 +117,7 @@ def _single(rows: Rows, row: int) -> Block:
 
 
 def _devices(rows: Rows, first: int, end: int) -> Iterator[_Device]:
-    """Sum the devices up, for each set of labels apart."""
+    """Sum the devices, separately for each set of labels."""
     numbers, indices = rows.device_numbers, rows.devices.index[first:end]
     for index in dict.fromkeys(indices):
         labels = rows.devices.distinct[index]
@@ -145,7 +153,7 @@ def _pue(rows: Rows, first: int, end: int, joules: float) -> float:
 
 
 def _intensity(rows: Rows, first: int, end: int, pue: float, devices: dict[str, _Device]) -> Intensity:
-    """Return the intensity at which the energy of rows, and its bounds, lead to their emissions."""
+    """Return the intensity that leads from the energy of rows and its bounds to their emissions."""
     used = [rows.intensity.distinct[at] for at in dict.fromkeys(rows.intensity.index[first:end])]
     last = rows.intensity.get(end - 1)
     kwh = _difference(rows.kwh, first, end)
@@ -181,13 +189,13 @@ def _energy(device: _Device) -> DeviceEnergy:
 
 
 def merged(rows: Rows, blocks: Sequence[Block]) -> Rows:
-    """Return rows of which each is a block of others, in order and without a gap.
+    """Return rows in which each row is a block of other rows, in order and without a gap.
 
-    Metrics, learning rates and fits are not in them.
+    Metrics, learning rates and fits are left out.
 
     Args:
         rows: The rows of a history.
-        blocks: All of them, in blocks.
+        blocks: All rows, in blocks.
     """
     made, ends = Rows(), [each.end for each in blocks]
     for each in blocks:
@@ -221,7 +229,7 @@ def _add(made: Rows, rows: Rows, each: Block) -> None:
 
 
 def _groups(column: Column, ends: Sequence[int]) -> Iterator[tuple[int, Sequence[float]]]:
-    """Return the values of each block that has some, with its position."""
+    """Return the values of each block that has values, with the position of the block."""
     rows, values = column
     first = 0
     for at, end in enumerate(ends):
@@ -252,7 +260,7 @@ def _difference(sums: Numbers, first: int, end: int) -> float:
 
 
 def _sum(numbers: Sequence[float]) -> float:
-    """Return the sum of the numbers that are known; ``NaN`` if none is."""
+    """Return the sum of the known numbers. ``NaN`` if no number is known."""
     summed = sum(numbers)
     if not isnan(summed):
         return summed
@@ -261,7 +269,7 @@ def _sum(numbers: Sequence[float]) -> float:
 
 
 def _bound(all_joules: Sequence[float], bounds: Sequence[float]) -> float:
-    """Return the sum of bounds, where some is known; of energies where it is not."""
+    """Return the sum of bounds. The energy replaces an unknown bound, unless all bounds are unknown."""
     summed = sum(bounds)
     if not isnan(summed) or all(map(isnan, bounds)):
         return summed

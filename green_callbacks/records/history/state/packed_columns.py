@@ -1,4 +1,4 @@
-"""Columns of numbers as text, for a checkpoint: compact, and with nothing in them but numbers."""
+"""Columns of numbers as compact text, for a checkpoint. The text contains nothing but numbers."""
 
 import sys
 import zlib
@@ -10,20 +10,20 @@ from typing import Final
 from green_callbacks.records.history.columns import Numbers
 
 _LEVEL: Final = 1
-"""Level of compression: higher ones take five times as long, and save 3 %."""
+"""Level of compression. Higher levels take five times as long and save 3 %. By experiment."""
 
 _MOST_BYTES: Final = 2**28
-"""What all columns of a state may hold together, in bytes: a checkpoint must not fill the memory."""
+"""Largest size of all columns of a state, in bytes. A checkpoint must not fill the memory. By convention."""
 
 
 class DamagedError(ValueError):
-    """A state that nobody can have written; the message says what is wrong, as the middle of a sentence."""
+    """A state that this package cannot have written. The message names the fault, as the middle of a sentence."""
 
 
 def pack(column: Numbers) -> str:
-    """Write numbers as text.
+    """Return numbers as text.
 
-    The bytes of equal rank lie together, so that the leading ones, which are alike, take little room.
+    Bytes of equal rank lie together. The leading bytes are alike, so they compress well.
 
     Args:
         column: An array.
@@ -37,7 +37,7 @@ def pack(column: Numbers) -> str:
 
 
 class Unpacker:
-    """Reads what :func:`pack` wrote, as much as one state may hold."""
+    """Reads the results of :func:`pack`, up to the largest size of a state."""
 
     def __init__(self) -> None:
         self._left_bytes = _MOST_BYTES
@@ -47,12 +47,12 @@ class Unpacker:
 
         Args:
             packed: The text.
-            code: Their type code.
-            most: The most numbers there can be.
-            what: What they are, for the message.
+            code: Type code of the numbers.
+            most: Largest possible number of numbers.
+            what: Name of the numbers, for the message.
 
         Raises:
-            DamagedError: It is no such text, or has too many numbers.
+            DamagedError: The text is damaged, or has too many numbers.
         """
         column = array(code)
         raw = self._bytes(packed, most * column.itemsize, what)
@@ -69,7 +69,7 @@ class Unpacker:
         return column
 
     def exactly(self, packed: object, code: str, count: int, what: str) -> Numbers:
-        """Return so many numbers; see :meth:`numbers`."""
+        """Return an exact number of numbers, like :meth:`numbers`."""
         column = self.numbers(packed, code, count, what)
         if len(column) != count:
             msg = f"there are {len(column)} {what} for {count} rows"

@@ -1,13 +1,12 @@
-"""The rows of a history as plain JSON types, and back."""
+"""Conversion of the rows of a history to plain JSON types and back."""
 
 from array import array
 from collections.abc import Mapping
 from itertools import accumulate
 from math import nan
-from typing import Any, Final, get_args
+from typing import Any, Final
 
-from green_callbacks.records.history.columns import Numbers, Shared, Sparse, known
-from green_callbacks.records.history.row_layout import (
+from green_callbacks.records.history.columns import (
     CLOSES,
     COMPLETE,
     DENSE,
@@ -16,29 +15,35 @@ from green_callbacks.records.history.row_layout import (
     PHASE_NUMBERS,
     SPARSE,
     DeviceLabels,
+    Numbers,
+    Shared,
+    Sparse,
+    known,
 )
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
-from green_callbacks.records.intensity import FoundBy, Intensity
+from green_callbacks.records.intensity import FOUND_BY, Intensity
 from green_callbacks.records.methods import METHODS
 
 MOST_ROWS: Final = 300_000
-"""Rows of a state: a thinned history has some 200,000 at most."""
+"""Most rows of a state. A thinned history has at most about 200,000."""
 
 _MOST_NUMBERS: Final = 4_000_000
-"""Numbers of devices or of phases: six times what a history has before it is thinned."""
+"""Most numbers of devices or of phases, six times the number of a history before it is thinned."""
 
 _MOST_UNSEEN: Final = 10**15
+"""Most merged records. By convention."""
 _EARLIEST_SECONDS: Final = -62_135_596_800
+"""First second of ``datetime``, the beginning of year 1, in s since 1970."""
 _LATEST_SECONDS: Final = 253_402_300_799
-"""The first and the last second that a date can have, from the beginning of year 1 to the end of year 9999."""
+"""Last second of ``datetime``, the end of year 9999, in s since 1970."""
 
 _TEXTS: Final = ("zone", "name", "scope", "basis", "source", "licence")
 
 
 def encode_rows(rows: Rows) -> dict[str, Any]:
-    """Write rows as plain JSON types.
+    """Return rows as plain JSON types.
 
     Args:
         rows: The rows.
@@ -70,13 +75,13 @@ def encode_rows(rows: Rows) -> dict[str, Any]:
 
 
 def encode_sparse(column: Sparse, length: int) -> list[str]:
-    """Write what the first rows have."""
+    """Return the entries of the first rows."""
     rows, values = column.until(length)
     return [pack(rows), pack(values)]
 
 
 def _encode_intensities(intensities: list[Intensity]) -> dict[str, Any]:
-    """Write intensities, of which a live one may give every row another: what does not differ once."""
+    """Return intensities in columns. A live provider may give every row another value, and the other fields repeat."""
     labels: Shared[tuple[Any, ...]] = Shared()
     for each in intensities:
         labels.append((*(getattr(each, name) for name in _TEXTS), each.year, each.found_by, each.flags))
@@ -94,13 +99,14 @@ def _number(value: float | None) -> float:
 
 
 class Decoder:
-    """Reads what :func:`encode_rows` wrote, and checks all of it.
+    """Reads the result of :func:`encode_rows`, and checks all of it.
 
     Args:
-        state: A mapping of columns.
+        state: The mapping of columns, of any type.
+        unpacker: Unpacks the columns.
 
     Raises:
-        DamagedError: They cannot have been written by this package.
+        DamagedError: This package cannot have written the columns.
     """
 
     def __init__(self, state: object, unpacker: Unpacker) -> None:
@@ -156,7 +162,7 @@ class Decoder:
     def _numbers(
         self, labels: Shared[Any], widths: list[int], packed: Mapping[str, Any], what: str
     ) -> tuple[Numbers, Numbers]:
-        """Return where the numbers of every row begin, and the numbers."""
+        """Return the place where the numbers of each row begin, and the numbers."""
         begins = list(accumulate((widths[at] for at in labels.index), initial=0))
         count = begins.pop()
         if count > _MOST_NUMBERS:
@@ -201,17 +207,17 @@ class Decoder:
 
 
 def read_sparse(packed: object, code: str, what: str, length: int, unpacker: Unpacker) -> Sparse:
-    """Return a column that few rows have.
+    """Return a column that only some rows have.
 
     Args:
-        packed: Its rows and its values.
+        packed: Rows and values of the column.
         code: Type code of the values.
-        what: What they are, for the message.
-        length: How many rows there are.
+        what: Name of the values, for the message.
+        length: Number of rows.
         unpacker: Unpacks them.
 
     Raises:
-        DamagedError: They are no such column.
+        DamagedError: The column is damaged.
     """
     packed_rows, values = checks.listed(packed, what, 2)
     column = Sparse(code)
@@ -222,10 +228,10 @@ def read_sparse(packed: object, code: str, what: str, length: int, unpacker: Unp
 
 
 def check_merged(rows: Rows) -> None:
-    """Refuse counts of what was merged that cannot be.
+    """Refuse impossible counts of merged rows.
 
     Raises:
-        DamagedError: One cannot.
+        DamagedError: A count is impossible.
     """
     checks.all_finite(rows.merged_outside.values, "its energy outside epochs")
     for name in ("merged_epochs", "merged_parts"):
@@ -236,7 +242,7 @@ def check_finite(rows: Rows) -> None:
     """Refuse times and bounds of energies that are not finite.
 
     Raises:
-        DamagedError: One is not.
+        DamagedError: A number is not finite.
     """
     checks.within(rows.started, "its times", _EARLIEST_SECONDS, _LATEST_SECONDS)
     for name in ("duration", "low_kg", "high_kg"):
@@ -247,7 +253,7 @@ def check_finite(rows: Rows) -> None:
 
 
 def _refilled(index: "array[int]", distinct: list[Any], what: str) -> Shared[Any]:
-    """Return a column of shared values, of which each distinct one comes in the order of its first use."""
+    """Return a column of shared values whose distinct values are in the order of first use."""
     checks.within(index, what, 0, len(distinct) - 1)
     column: Shared[Any] = Shared()
     for at in index:
@@ -277,7 +283,7 @@ def _intensity(packed: object) -> dict[str, Any]:
     what = "one of its carbon intensities"
     *texts, year, found_by, flags = checks.listed(packed, what, len(_TEXTS) + 3)
     fields: dict[str, Any] = {name: checks.optional_name(each, what) for name, each in zip(_TEXTS, texts, strict=True)}
-    if fields["source"] is None or found_by not in get_args(FoundBy):
+    if fields["source"] is None or found_by not in FOUND_BY:
         msg = f"{what} says neither source nor how it was found"
         raise DamagedError(msg)
     fields["year"] = None if year is None else checks.whole(year, what, 9_999, -9_999)

@@ -1,4 +1,4 @@
-"""Checks of what a checkpoint says, by type and range."""
+"""Checks of the contents of a checkpoint, by type and range."""
 
 from collections.abc import Iterable
 from math import isfinite, isinf
@@ -7,17 +7,17 @@ from typing import Any, Final, TypeGuard
 from green_callbacks.records.history.state.packed_columns import DamagedError
 
 LONGEST_NAME: Final = 4_096
-"""Characters of a name or of another short text."""
+"""Longest name or other short text, in characters. By convention."""
 
 MOST_NAMES: Final = 100_000
-"""Entries of a list or mapping of names."""
+"""Most entries of a list or mapping of names. By convention."""
 
 
 def mapping(value: object, what: str) -> dict[str, Any]:
     """Return a mapping with short names.
 
     Raises:
-        DamagedError: It is none.
+        DamagedError: The value is not such a mapping.
     """
     if not isinstance(value, dict) or len(value) > MOST_NAMES or not all(map(_is_name, value)):
         msg = f"{what} are no mapping of names"
@@ -26,10 +26,10 @@ def mapping(value: object, what: str) -> dict[str, Any]:
 
 
 def listed(value: object, what: str, length: int | None = None) -> list[Any]:
-    """Return a list, of a length if one is given.
+    """Return a list, of a given length if there is one.
 
     Raises:
-        DamagedError: It is none, or of another length.
+        DamagedError: The value is not a list, or has another length.
     """
     if not isinstance(value, list | tuple) or len(value) > MOST_NAMES or length not in (None, len(value)):
         msg = f"{what} are no such list"
@@ -38,7 +38,7 @@ def listed(value: object, what: str, length: int | None = None) -> list[Any]:
 
 
 def names(value: object, what: str, length: int | None = None) -> tuple[str, ...]:
-    """Return a list of short texts; see :func:`listed`."""
+    """Return a list of short texts, like :func:`listed`."""
     texts = listed(value, what, length)
     if not all(map(_is_name, texts)):
         msg = f"{what} are no names"
@@ -50,7 +50,7 @@ def optional_name(value: object, what: str) -> str | None:
     """Return a short text, or None.
 
     Raises:
-        DamagedError: It is neither.
+        DamagedError: The value is neither.
     """
     if value is None or _is_name(value):
         return value
@@ -59,16 +59,16 @@ def optional_name(value: object, what: str) -> str | None:
 
 
 def whole(value: object, what: str, most: int, least: int = 0) -> int:
-    """Return a whole number; True is none.
+    """Return a whole number. True and False are refused.
 
     Args:
-        value: What is to be one.
-        what: What it is, for the message.
-        most: The largest that there can be.
-        least: The smallest. Defaults to 0.
+        value: The value.
+        what: Name of the value, for the message.
+        most: Largest possible value.
+        least: Smallest possible value. Defaults to 0.
 
     Raises:
-        DamagedError: It is none, or out of range.
+        DamagedError: The value is not a whole number, or out of range.
     """
     if type(value) is not int or not least <= value <= most:
         msg = f"{what} is no whole number from {least} to {most}"
@@ -77,10 +77,10 @@ def whole(value: object, what: str, most: int, least: int = 0) -> int:
 
 
 def finite(value: object, what: str) -> float:
-    """Return a finite number; True is none.
+    """Return a finite number. True and False are refused.
 
     Raises:
-        DamagedError: It is none.
+        DamagedError: The value is not a finite number.
     """
     if type(value) in (int, float):
         try:
@@ -97,7 +97,7 @@ def boolean(value: object, what: str) -> bool:
     """Return True or False.
 
     Raises:
-        DamagedError: It is neither.
+        DamagedError: The value is neither.
     """
     if isinstance(value, bool):
         return value
@@ -109,7 +109,7 @@ def within(values: Iterable[float], what: str, least: float, most: float) -> Non
     """Refuse numbers out of range, and ``NaN``.
 
     Raises:
-        DamagedError: One is.
+        DamagedError: A number is out of range.
     """
     if not all(least <= value <= most for value in values):
         msg = f"{what} are out of range"
@@ -117,10 +117,10 @@ def within(values: Iterable[float], what: str, least: float, most: float) -> Non
 
 
 def all_finite(values: Iterable[float], what: str, *, or_nan: bool = False) -> None:
-    """Refuse infinities, and ``NaN`` unless it may be.
+    """Refuse infinities, and ``NaN`` unless it is allowed.
 
     Raises:
-        DamagedError: One is there.
+        DamagedError: A number is not finite.
     """
     if any(map(isinf, values)) if or_nan else not all(map(isfinite, values)):
         msg = f"{what} are not finite"
@@ -128,10 +128,10 @@ def all_finite(values: Iterable[float], what: str, *, or_nan: bool = False) -> N
 
 
 def rising(rows: Iterable[int], length: int, what: str) -> None:
-    """Refuse positions that do not rise from 0 on, below a length.
+    """Refuse positions that are not in ascending order, or are below 0 or beyond a length.
 
     Raises:
-        DamagedError: They do not.
+        DamagedError: A position is out of order or out of range.
     """
     before = -1
     for row in rows:

@@ -1,13 +1,15 @@
-"""What is merged in the state of a long history, and what stays exact.
+"""The state of a history for a checkpoint, in which a long history is thinned.
 
-Up to 10,000 epochs all of it is exact. Beyond, rows stay apart where built-in rules and summaries read them: all values
-of metrics in the last doubling of the energy, earlier ones that were the best ever, the last 510 epochs, the beginnings
-of fits and the drops of the learning rate. Their epochs, metrics, energy, emissions and time up to and with each are
-exact. Other rows are merged into the next of these. Energy by device and by phase is kept for blocks of rows, exact for
-the last ones; what a row of an older block took is that block's share by its energy. Sums, counts of epochs and what
-lies outside epochs stay whole.
+Up to 10,000 epochs everything is exact. Beyond, only the rows that built-in rules and summaries read stay exact. These
+are all values of metrics in the last doubling of the energy, and earlier values that were the best so far. They are
+also the last 510 epochs, the first rows of fits, and the drops of the learning rate. Their epochs, metrics, running
+energy, emissions and time are exact.
 
-Of a run of more than some 100,000 epochs, an even share of the values of the last doubling stays.
+Other rows are merged into the next exact row. Energy by device and by phase is kept for blocks of rows, and exact for
+the last blocks. A row of an older block takes a share of the block by its energy. Sums, numbers of epochs and energy
+outside epochs stay exact.
+
+In a run of more than about 100,000 epochs, an even share of the values of the last doubling stays exact.
 """
 
 from array import array
@@ -17,8 +19,7 @@ from itertools import pairwise
 from math import isnan
 from typing import Any, Final
 
-from green_callbacks.records.history.columns import Sparse
-from green_callbacks.records.history.row_layout import NONE
+from green_callbacks.records.history.columns import NONE, Sparse
 from green_callbacks.records.history.rows import Rows, until
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.expanded_rows import Interpolation, expanded, mixed
@@ -28,23 +29,23 @@ from green_callbacks.records.history.state.packed_columns import Unpacker, pack
 from green_callbacks.records.history.state.rows_codec import Decoder, encode_rows, encode_sparse
 
 MOST_EPOCHS: Final = 10_000
-"""Epochs, or parts of them, up to which a state holds every record."""
+"""Number of epochs, or parts of epochs, up to which a state holds every record. By the size of a state."""
 
 MOST_NUMBERS: Final = 600_000
-"""Numbers of all rows up to which a state holds every record: some 4.5 MB."""
+"""Number of numbers of all rows up to which a state holds every record, about 4.5 MB. By the size of a state."""
 
 BLOCK_NUMBERS: Final = 200_000
-"""Numbers of all blocks of a thinned state: some 1.6 MB."""
+"""Number of numbers of all blocks of a thinned state, about 1.6 MB. By the size of a state."""
 
 TAIL_ROWS: Final = 1_500
-"""Last rows of which each is a block."""
+"""Number of last rows that each form a block of their own. By the size of a state."""
 
 _OTHER_NUMBERS: Final = 12
-"""Numbers of a block beside those of its devices and phases."""
+"""Numbers of a block besides the numbers of its devices and phases."""
 
 
 def encode(rows: Rows) -> dict[str, Any]:
-    """Write rows as plain JSON types, thinned if there are many.
+    """Return rows as plain JSON types, thinned if there are many.
 
     Args:
         rows: The rows of a history.
@@ -59,13 +60,13 @@ def encode(rows: Rows) -> dict[str, Any]:
 
 
 def decode(state: object) -> Rows:
-    """Read what :func:`encode` wrote, and check all of it.
+    """Read the result of :func:`encode`, and check all of it.
 
     Args:
-        state: What is to be a mapping of columns.
+        state: The mapping of columns, of any type.
 
     Raises:
-        DamagedError: This package cannot have written it.
+        DamagedError: This package cannot have written the state.
     """
     unpacker = Unpacker()
     decoder = Decoder(state, unpacker)
@@ -82,12 +83,12 @@ def _is_long(rows: Rows) -> bool:
 
 
 def _numbers(rows: Rows) -> int:
-    """Return how many numbers the blocks of single rows would have."""
+    """Return the number of numbers that blocks of single rows would have."""
     return rows.length * _OTHER_NUMBERS + rows.device_end(rows.length) + rows.phase_end(rows.length)
 
 
 def _blocks(rows: Rows) -> list[Block]:
-    """Merge rows in blocks of equal length, a power of two, and the last ones in blocks of one."""
+    """Merge rows into blocks of equal length, a power of two. Each of the last rows is its own block."""
     length = rows.length
     most = max(BLOCK_NUMBERS * length // _numbers(rows), 2)
     tail = length - min(TAIL_ROWS, most // 2)
@@ -127,7 +128,7 @@ def _encode_fine(rows: Rows, chosen: Kept, ends: Sequence[int], coarse: Rows) ->
 
 
 def _picked(column: Sparse, places: dict[int, int], length: int) -> list[str]:
-    """Write what a column has in the rows that are kept."""
+    """Return the entries of a column at the rows that stay exact."""
     rows, values = column.until(length)
     picked = Sparse(column.values.typecode)
     picked.rows = array("i", [places[row] for row in rows if row in places])
@@ -138,7 +139,7 @@ def _picked(column: Sparse, places: dict[int, int], length: int) -> list[str]:
 
 
 def _encode_merged(rows: Rows, kept: Sequence[int]) -> dict[str, Any]:
-    """Write what every row that is kept holds beyond itself."""
+    """Return the amounts of other rows that each exact row contains."""
     columns = {
         "merged_epochs": _counts(rows.closed_rows, rows.merged_epochs, kept),
         "merged_parts": _counts(rows.part_rows, rows.merged_parts, kept),
@@ -148,7 +149,7 @@ def _encode_merged(rows: Rows, kept: Sequence[int]) -> dict[str, Any]:
 
 
 def _counts(of_kind: "array[int]", merged_before: Sparse, kept: Sequence[int]) -> Sparse:
-    """Count the rows of a kind, and what was merged before, that go into each row that is kept."""
+    """Count the rows of a kind, and the rows merged before, that go into each exact row."""
     column = Sparse("q")
     for at, (before, row) in enumerate(pairwise([-1, *kept])):
         first, last = bisect_right(of_kind, before), bisect_right(of_kind, row)
@@ -161,7 +162,7 @@ def _counts(of_kind: "array[int]", merged_before: Sparse, kept: Sequence[int]) -
 
 
 def _outside(rows: Rows, kept: Sequence[int]) -> Sparse:
-    """Sum the energy outside epochs that goes into rows inside them, less that inside which goes into others."""
+    """Sum the energy outside epochs that goes into rows inside them, minus the opposite."""
     column, has_merged = Sparse(), bool(rows.merged_outside.rows)
     epochs, all_joules = rows.epoch, rows.joules
     for at, (before, row) in enumerate(pairwise([-1, *kept])):

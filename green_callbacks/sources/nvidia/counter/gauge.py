@@ -135,9 +135,8 @@ class CounterGauge:
         """Return the estimate for a counter that has not risen since the last sample. It may have stopped."""
         self._check_stands(sample, watts)
         still_seconds = self._sampler.still_seconds(sample)
-        if still_seconds <= _LATE_PERIODS * (
-            self._interpolator.phase.period_seconds or _SUSPECT_SECONDS / _LATE_PERIODS
-        ):
+        period = self._interpolator.phase.period_seconds
+        if still_seconds <= (_LATE_PERIODS * period if period else _SUSPECT_SECONDS):
             return estimate
         joules, below, above = estimate
         return joules, below, above + still_seconds * (self._interpolator.power.mean_watts if watts is None else watts)

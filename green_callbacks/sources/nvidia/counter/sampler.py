@@ -56,9 +56,9 @@ class CounterSampler:
     def _ask(self) -> EnergySample:
         monotonic = self._clock.monotonic
         before = monotonic()
-        told_joules = self._sensor.energy_joules()
-        joules = told_joules + self._restarted_joules
-        if 0 < self.latest.joules - joules <= _ROUNDING * told_joules:
+        counted_joules = self._sensor.energy_joules()
+        joules = counted_joules + self._restarted_joules
+        if 0 < self.latest.joules - joules <= _ROUNDING * counted_joules:
             joules = self.latest.joules  # the same value with another rounding
         return EnergySample(joules, before, monotonic())
 

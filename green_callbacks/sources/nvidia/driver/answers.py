@@ -57,10 +57,10 @@ def instance(number: int | None) -> int | None:
     return None if number is None or number == _NO_INSTANCE else int(number)
 
 
-def as_text(told: object) -> str:
+def as_text(answer: object) -> str:
     """Return a text. Old bindings return bytes.
 
     Args:
-        told: The driver's answer.
+        answer: The driver's answer.
     """
-    return told.decode("utf-8", "replace") if isinstance(told, bytes) else str(told)
+    return answer.decode("utf-8", "replace") if isinstance(answer, bytes) else str(answer)

@@ -261,11 +261,11 @@ class AveragedGauge:
         if self._is_instant:
             longer = seconds / (end - begin)
             curves = self._instants.integral(begin, end), self._instants.means(begin, end)
-            told = [(joules * longer, variance) for joules, variance in curves]
+            estimates = [(joules * longer, variance) for joules, variance in curves]
         else:
             spread_square_watts = self._spread_square_watts + (_LEAST_SPREAD_SHARE * self._average_watts) ** 2
-            told = [(self._average_watts * seconds, spread_square_watts * seconds**2)] * 2
-        self._second.add(told, seconds, average_watts)
+            estimates = [(self._average_watts * seconds, spread_square_watts * seconds**2)] * 2
+        self._second.add(estimates, seconds, average_watts)
         self._unbracketed = 0 if self._is_bracketing else self._unbracketed + 1
         if not self._is_instant:
             spread = self._second.newest_joules / seconds - self._average_watts

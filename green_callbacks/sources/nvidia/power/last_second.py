@@ -62,20 +62,20 @@ class LastSecond:
         """Energy of the oldest slot, in J, which leaves the second next."""
         return self._slots[-1]
 
-    def add(self, told: Sequence[SlotEnergy], slot_seconds: float, average_watts: float | None) -> None:
+    def add(self, estimates: Sequence[SlotEnergy], slot_seconds: float, average_watts: float | None) -> None:
         """Go on by a slot.
 
         Args:
-            told: Estimates of the slot's energy from the instantaneous power, one for each interpretation of that
+            estimates: Estimates of the slot's energy from the instantaneous power, one for each interpretation of that
                 power, always in the same order. The interpretation with the smallest error so far is taken.
             slot_seconds: Length of the slot, in s.
             average_watts: The power of the last second at its end, in W. None if that refresh was missed.
         """
-        self._misses = self._misses or [0.0] * len(told)
+        self._misses = self._misses or [0.0] * len(estimates)
         self.choice = self._misses.index(min(self._misses))
-        joules, variance = told[self.choice]
+        joules, variance = estimates[self.choice]
         if average_watts is not None:
-            self._compare(told, average_watts * slot_seconds * self._count - sum(self._slots[:-1]))
+            self._compare(estimates, average_watts * slot_seconds * self._count - sum(self._slots[:-1]))
         least = (_LEAST_SLOT_SHARE * joules) ** 2
         self._slots = [joules, *self._slots[:-1]]
         kept = [row[:-1] for row in self._covariance[:-1]]
@@ -90,11 +90,11 @@ class LastSecond:
             self.mean_joules += average_watts * slot_seconds
             self.walk_square_joules += (_AVERAGE_SHARE * average_watts * slot_seconds) ** 2
 
-    def _compare(self, told: Sequence[SlotEnergy], joules: float) -> None:
+    def _compare(self, estimates: Sequence[SlotEnergy], joules: float) -> None:
         """Update the mean squared error of each interpretation, with the average as the truth."""
         self._misses = [
             miss + _MISS_LEARNING * ((one - joules) ** 2 - miss)
-            for miss, (one, _) in zip(self._misses, told, strict=True)
+            for miss, (one, _) in zip(self._misses, estimates, strict=True)
         ]
 
     def behind(self) -> tuple[float, float]:

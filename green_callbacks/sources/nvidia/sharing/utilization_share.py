@@ -127,7 +127,7 @@ class SmShare:
         self._stamps = StampClock(clock)
         self._asked_at = self._closed_at = self._answered_at = clock.monotonic()
         self._whole_joules = self._own_joules = gpu.joules_so_far() or 0.0
-        self._told_joules = self._gap_seconds = 0.0
+        self._returned_joules = self._gap_seconds = 0.0
         self._recent: deque[float] = deque([1.0], maxlen=_RECENT_INTERVALS)
         self._seen_at: dict[int, float] = {}
         self._own: frozenset[int] = frozenset()
@@ -174,14 +174,14 @@ class SmShare:
         """
         flag = "sm_share" if self._is_known else "share_unknown"
         if reading.joules is None or not self._is_applied:
-            self._told_joules = reading.joules or 0.0
+            self._returned_joules = reading.joules or 0.0
             return reading._replace(flags=(*reading.flags, flag))
         part, since = self._recent[-1], max(0.0, reading.joules - self._whole_joules)
         joules = self._own_joules + part * since
         below = part * reading.below_joules + (part - min(self._recent)) * since
         above = part * reading.above_joules + (max(self._recent) - part) * since
-        joules, below, above = never_below(self._told_joules, (joules, below, above))
-        self._told_joules = joules
+        joules, below, above = never_below(self._returned_joules, (joules, below, above))
+        self._returned_joules = joules
         return reading._replace(
             joules=joules,
             method="modelled",
