@@ -133,10 +133,10 @@ def _around(costs: Sequence[float], ahead: float) -> Range:
     recurring = extra if len(expensive) > 1 else 0.0
     alike = costs if len(expensive) > 1 else [min(max(cost, usual / _EXPENSIVE), _EXPENSIVE * usual) for cost in costs]
     slope, margin, scatter = _drift(alike, level, ahead)
-    # The variance of a median is pi/2 times that of a mean.
+    # The variance of a median is pi/2 times the variance of a mean.
     noise = _t95(max(count - 2, 1)) * scatter * sqrt(pi / 2 / later + 1 / max(ahead, 1.0))
     floor = level * (_FLOOR if count >= _SURE else _FLOOR_UNSURE)
-    lag = (later + ahead) / 2  # from the middle of the epochs that set the level to the middle of those to come
+    lag = (later + ahead) / 2  # from the middle of the epochs that set the level to the middle of future epochs
     up, down = max(slope + margin, 0.0) * lag, min(slope - margin, 0.0) * lag
     low = level + recurring - max(floor, hypot(noise, down))
     return Range(max(low, 0.0), level + recurring, level + extra + max(floor, hypot(noise, up)))

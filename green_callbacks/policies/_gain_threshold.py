@@ -12,7 +12,7 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.records import History
 
 DEFAULT_GAIN_ON_DOUBLING: Final = 0.05
-"""Default of ``min_gain_on_doubling``, as a share of the whole gain so far. By experiment in ``bench_decisions``."""
+"""Default of ``min_gain_on_doubling``, as a share of the whole gain so far. By experiment in ``bench_policies``."""
 AHEAD: Final = 1 / 2
 """Future energy that a price must justify, as a share of past energy. By definition of the price."""
 
@@ -71,7 +71,7 @@ class Price:
         else:
             per_kwh = self.per_kg * cleanest_kg_per_kwh(history) if self.per_kg else self.per_kwh or 0.0
             least = per_kwh * AHEAD * curve.spent_kwh / log1p(AHEAD)
-        return min(least, float_info.max)  # a price may be too high for a number
+        return min(least, float_info.max)  # because a high price may overflow
 
     def words(self, monitor: str) -> str:
         """Return the price as a sentence.

@@ -51,5 +51,5 @@ def cost(lost: Sequence[int], cumulative: Sequence[float], before: int, row: int
     first, end = bisect_right(lost, before), bisect_right(lost, row)
     if first == end:
         return whole
-    begin, last = lost[first] - 1, lost[end - 1]  # with the checkpoints between
+    begin, last = lost[first] - 1, lost[end - 1]  # with the checkpoints between them
     return whole - (cumulative[last] - (cumulative[begin] if begin >= 0 else 0.0))

@@ -7,7 +7,7 @@ from green_callbacks.policies._learning_rate_schedule import last_drop
 from green_callbacks.records import History, Plan
 
 _SHARE: Final = 0.2
-"""Share of the plan that is warm-up. By experiment in ``bench_decisions``."""
+"""Share of the plan that is warm-up. By experiment in ``bench_policies``."""
 ENOUGH_VALUES: Final = 10
 """Number of values that end the warm-up of a run without a plan. With fewer, no run counts as not learning."""
 

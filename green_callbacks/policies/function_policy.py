@@ -53,7 +53,7 @@ class FunctionPolicy:
             return answer
         if isinstance(answer, str):
             return Verdict(stop=True, code="stopping", reason=answer)
-        # Comparisons of numpy values answer with their own kind of truth.
+        # Comparisons of numpy values return their own type of truth value.
         if answer is None or answer in (False, True):
             if answer:
                 return Verdict(stop=True, code="stopping", reason=f"The policy {name} stops the run.")
@@ -119,7 +119,7 @@ def _refuse_others(decide: Any, name: str) -> None:  # noqa: ANN401  anything ma
         can_be_asked = not iscoroutinefunction(decide)
     except TypeError:
         can_be_asked = False
-    except ValueError:  # it does not tell its signature
+    except ValueError:  # the signature is unknown
         can_be_asked = True
     if not can_be_asked:
         msg = f"The policy {name} must be a plain function of two arguments, the history and the plan."

@@ -20,7 +20,7 @@ from green_callbacks.units import described
 
 _NOT_LEARNING: Final = 0.03
 """Least share of the way to ``acceptable`` that the last doubling of the energy must bring. By experiment in
-``bench_decisions``.
+``bench_policies``.
 """
 
 _NUMBERS: Final = ("min_gain_on_doubling", "min_gain_per_kg", "min_gain_per_kwh", "acceptable", "not_learning_after")

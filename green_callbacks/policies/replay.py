@@ -1,4 +1,11 @@
-"""The point where a policy would have stopped a finished run."""
+"""The point where a policy would have stopped a finished run.
+
+Example:
+    >>> from green_callbacks import EpochRecord, History, replay
+    >>> history = History([EpochRecord.scripted(epoch=epoch, emissions_kg=0.2) for epoch in range(9)])
+    >>> replay(history, lambda history, plan: history.emissions_kg > 0.5).record.epoch
+    2
+"""
 
 from dataclasses import dataclass
 
@@ -46,7 +53,7 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
     seen, decider = History(), as_policy(policy)
     for record in history:
         seen.append(record)
-        if record.epoch is None:  # a run asks its policies after epochs only
+        if record.epoch is None:  # a run asks its policies only after epochs
             continue
         verdict = decider.decide(seen, plan or Plan())
         if verdict.stop:

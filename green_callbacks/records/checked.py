@@ -78,7 +78,7 @@ def wrong(value: object, what: str) -> ValueError:
     if isinstance(value, dict | list):
         shown = f"a {type(value).__name__} of {len(value)}"
     elif type(value) is int and abs(value) > MAX_COUNT:
-        shown = "an integer beyond 2**53"  # one of 5,000 digits cannot be written at all
+        shown = "an integer beyond 2**53"  # Python refuses to write 5,000 digits
     else:
         shown = ascii(value[:_SHOWN] if isinstance(value, str) else value)
     return ValueError(f"{what} expected, not {shown}")

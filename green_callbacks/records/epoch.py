@@ -225,13 +225,13 @@ def total_energy(devices: Mapping[str, DeviceEnergy]) -> tuple[float, float, flo
     for device in devices.values():
         joules, low, high = device.joules, device.low_joules, device.high_joules
         if joules is not None:
-            gain = 0.0 if device.method == "modelled" else device.tolerance  # as sensor_gains() says
+            gain = 0.0 if device.method == "modelled" else device.tolerance  # like sensor_gains()
             all_joules.append(joules)
             lows.append((joules if low is None else low) * (1 - gain))
             highs.append((joules if high is None else high) * (1 + gain))
     if not all_joules:
         return None
-    # An exact sum is the same in any order: devices may come in another one from a file.
+    # An exact sum does not depend on the order, and a file may change the order of devices.
     return fsum(all_joules), fsum(lows), fsum(highs)
 
 

@@ -182,7 +182,7 @@ class Shared(Generic[T]):
 
     def append(self, value: T) -> int:
         """Add a value after the last value. Return its place among the distinct values."""
-        if value is not self._last and (self._at < 0 or value != self._last):  # most are the same: no need to hash them
+        if value is not self._last and (self._at < 0 or value != self._last):  # most are equal, and hashing is slow
             self._at = self._known.setdefault(value, len(self.distinct))
             if self._at == len(self.distinct):
                 self.distinct.append(value)

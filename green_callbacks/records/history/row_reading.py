@@ -82,7 +82,9 @@ def lost_rows(rows: Rows, epoch: int, step: int | None) -> set[int]:
         return found
     steps = {row: rows.steps.get(row) for row in found if rows.epoch[row] == epoch}
     kept = {row for row, done in steps.items() if done is not None and done <= step}
-    return found if kept.intersection(until(rows.closed_rows, length)) else found - kept  # a whole one begins again
+    return (
+        found if kept.intersection(until(rows.closed_rows, length)) else found - kept
+    )  # a finished epoch is repeated as a whole
 
 
 def joules_where(rows: Rows, *, outside: bool) -> float | None:

@@ -25,7 +25,7 @@ def add_records(rows: Rows, records: Sequence[EpochRecord]) -> None:
     Raises:
         ConfigurationError: A running sum would not be finite.
     """
-    rows.intended = OPEN  # before the length is read: a signal handler that adds rows from now on takes a copy
+    rows.intended = OPEN  # before the length is read, so that a signal handler that adds rows takes a copy
     start = rows.length
     rows.intended = intended = start + len(records)
     for row, record in enumerate(records, start=start):
@@ -68,7 +68,7 @@ def _write_devices(rows: Rows, row: int, devices: Mapping[str, DeviceEnergy]) ->
     if not devices:
         rows.devices.append(NO_DEVICES)
         return None
-    # By position and without strict, because this runs at every edge: by name it takes 4 µs more for three devices.
+    # By position and without strict, because this runs at every edge. By name it takes 4 µs more for three devices.
     # A test of the order of the fields guards it.
     all_joules, components, methods, _, lows, highs, gaps, tolerances, flags = zip(*devices.values())  # noqa: B905
     at = rows.devices.append((tuple(devices), components, methods, tolerances, flags))

@@ -201,7 +201,7 @@ class Decoder:
         for name in ("samples", "tokens", "flops"):
             checks.all_finite(getattr(rows, name).values, f"its {name}")
         for column in rows.most_joules.values():
-            checks.all_finite(column.values, "its dearest phases")
+            checks.all_finite(column.values, "its most expensive phases")
         check_merged(rows)
         check_finite(rows)
 
@@ -273,7 +273,7 @@ def _device_labels(packed: object) -> DeviceLabels:
     return (
         names,
         checks.names(components, what, count),
-        ways,  # type: ignore[return-value]  # these are methods, as was checked
+        ways,  # type: ignore[return-value]  # checked to be methods above
         tuple(checks.finite(each, what) for each in checks.listed(tolerances, what, count)),
         tuple(checks.names(each, what) for each in checks.listed(flags, what, count)),
     )

@@ -95,7 +95,7 @@ def _blocks(rows: Rows) -> list[Block]:
     size = 1
     while tail // size > most // 2:
         size *= 2
-    made: list[Block] = rows.memos.setdefault((__name__, size), [])  # as the history grows, only new ones are made
+    made: list[Block] = rows.memos.setdefault((__name__, size), [])  # a growing history makes only new blocks
     known = list(made)
     known += [block(rows, first, first + size) for first in range(len(known) * size, tail - size + 1, size)]
     rows.memos[__name__, size] = known
