@@ -18,7 +18,7 @@ _DROPPED: Final = 32
 """Number of readings that are dropped together, which is cheaper than one by one."""
 
 
-class _Session:
+class _OpenMeter:
     """A meter while its source is open, without a lock.
 
     A signal handler may interrupt a reading at any instruction and read itself, so no lock may be held. Each answer
@@ -46,7 +46,7 @@ class _Session:
         return highest
 
 
-class CallableSource(LiveSource[_Session]):
+class CallableSource(LiveSource[_OpenMeter]):
     """A meter of the user's own, as a function that returns watts or joules.
 
     The function is called once when the source opens, and then every ``poll_seconds`` on the worker. So training never
@@ -117,12 +117,12 @@ class CallableSource(LiveSource[_Session]):
         self._tolerance = checked_at_least_zero(tolerance, "tolerance")
         self._clock = clock
 
-    def _begin(self) -> _Session:
+    def _begin(self) -> _OpenMeter:
         answer = self._ask()
         if isinstance(answer, str):
             msg = f"The meter {self._name!r} gives no {self._limits.unit} ({answer}). Check the function that reads it."
             raise SourceUnavailableError(msg)
-        return _Session(Metered.begin(self._limits, answer, self._clock.monotonic()))
+        return _OpenMeter(Metered.begin(self._limits, answer, self._clock.monotonic()))
 
     def poll(self) -> None:
         """Ask the meter, and count the energy since its last answer."""
@@ -154,7 +154,7 @@ class CallableSource(LiveSource[_Session]):
             if metered is session.metered:
                 return {self._name: reading}
 
-    def _reading(self, metered: Metered, session: _Session) -> Reading:
+    def _reading(self, metered: Metered, session: _OpenMeter) -> Reading:
         limits, account, now = metered.limits, metered.account, self._clock.monotonic()
         unheard_seconds = now - metered.heard_at
         if account.reason is None and unheard_seconds > limits.hold_seconds:
