@@ -33,8 +33,8 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
 
     Returns:
         A paragraph with energy in kWh, PUE, and the share that was measured. It also gives the carbon intensity with
-        place, year and source, the emissions with their bounds, and the tool. Unknown values are called so. The texts
-        of the run cannot add markup or HTML.
+        place, year and source, the emissions with their bounds, and the tool. An unknown value is stated as not known.
+        The texts of the run cannot add markup or HTML.
 
     Example:
         >>> from green_callbacks import EpochRecord
