@@ -47,7 +47,7 @@ def text_of(root: Path, path: Path, name: str) -> str:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
                 if (alias.asname or alias.name) == name:
-                    return _imported(root, node.module or "", alias.name)
+                    return _imported(root, path, node.module or "", alias.name)
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in _targets(node):
             return (ast.get_docstring(tree) or "") + (ast.unparse(below) if below and is_text(below) else "")
     return ""
@@ -65,15 +65,15 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> set[str]:
     return {ast.unparse(target) for target in (node.targets if isinstance(node, ast.Assign) else [node.target])}
 
 
-def _imported(root: Path, module: str, name: str) -> str:
-    """Return the text of a name of a module, or of the module of that name."""
+def _imported(root: Path, importer: Path, module: str, name: str) -> str:
+    """Return the text of a name of a module, or else of the module of that name."""
     place = root.joinpath(*module.split("."))
+    for path in (place / "__init__.py", place.with_suffix(".py")):
+        if path.exists() and path != importer and (text := text_of(root, path, name)):
+            return text
     for path in (place / name / "__init__.py", place / f"{name}.py"):
         if path.exists():
             return ast.get_docstring(parsed(path)) or ""
-    for path in (place / "__init__.py", place.with_suffix(".py")):
-        if path.exists():
-            return text_of(root, path, name)
     return ""
 
 

@@ -61,6 +61,13 @@ def test_a_name_that_is_a_module_has_the_docstring_of_the_module(write, tmp_path
     assert names(tmp_path) == []
 
 
+def test_a_function_comes_before_the_module_of_its_name(write, tmp_path):
+    write("green_callbacks/room/f.py", f'"""Text."""\n\ndef f():\n    {EXAMPLE}\n')
+    write("green_callbacks/room/__init__.py", "from green_callbacks.room.f import f\n")
+    write("green_callbacks/__init__.py", 'from green_callbacks.room import f\n__all__ = ["f"]\n')
+    assert names(tmp_path) == []
+
+
 def test_a_name_from_nowhere_is_found(write, tmp_path, capsys):
     write("green_callbacks/a.py", '__all__ = ["ghost"]\n')
     assert examples.main(tmp_path) == 1
