@@ -28,7 +28,10 @@ RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python
 demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
-test: lint docs test-core test-live test-lightning test-keras test-exports coverage tested
+# What has one process, or waits, shares the processors first. Each line is a make of its own, so that it is in turn.
+test:
+	@$(MAKE) -j 2 --output-sync=target lint docs test-live test-exports
+	@$(MAKE) test-core test-lightning test-keras coverage tested
 
 lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff check .
