@@ -9,6 +9,7 @@ from green_callbacks.policies.replay import Replay, replay
 from green_callbacks.policies.traits import (
     CountsEmissions,
     Describes,
+    DirectsMetric,
     NeverStops,
     ReportsOnly,
     Titled,
@@ -30,6 +31,7 @@ __all__ = [
     "CountsEmissions",
     "Decision",
     "Describes",
+    "DirectsMetric",
     "Forecast",
     "ForecastRecord",
     "Left",

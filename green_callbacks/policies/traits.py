@@ -43,6 +43,17 @@ class WatchesMetric(Protocol):
         """Key of the metric, e.g. ``val_acc``."""
         ...
 
+
+@runtime_checkable
+class DirectsMetric(WatchesMetric, Protocol):
+    """A policy that also says in which direction its metric improves. Otherwise the name of the metric says so.
+
+    Example:
+        >>> from green_callbacks.policies import MarginalGain
+        >>> MarginalGain("val_loss").mode
+        'min'
+    """
+
     @property
     def mode(self) -> str:
         """``max`` where more of the metric is better, ``min`` where less is better."""
@@ -157,7 +168,7 @@ def watched_metric(policy: object) -> Metric | None:
     """
     if not isinstance(policy, WatchesMetric) or not isinstance(policy.monitor, str) or not policy.monitor:
         return None
-    return Metric.or_rising(policy.monitor, policy.mode)
+    return Metric.or_rising(policy.monitor, policy.mode if isinstance(policy, DirectsMetric) else "auto")
 
 
 def title_of(policy: object) -> str:

@@ -39,6 +39,12 @@ class Speaking(Plain):
     title, report_only, never_stops, waits_for_schedule, counts_emissions = 3, "yes", 1, None, "maybe"
 
 
+class WithoutMode(Plain):
+    """A policy that leaves the direction to the name of its metric."""
+
+    monitor = "val_loss"
+
+
 def ours(history, plan):
     return None
 
@@ -70,6 +76,7 @@ def test_messages_call_a_policy_by_its_title(policy, title):
         (Watching(None, "max"), None),
         (Watching("", "max"), None),
         (Watching(3, "max"), None),
+        (WithoutMode(), Metric("val_loss", "min")),
         (Plain(), None),
         (CarbonBudget("500 g"), None),
     ],
