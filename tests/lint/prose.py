@@ -15,7 +15,7 @@ _NAMED: Final = re.compile(r"(Args|Attributes|Raises|Warns|Keyword Args|Keys):$"
 _SECTION: Final = re.compile(r"(Args|Attributes|Raises|Warns|Keyword Args|Keys|Returns|Yields|Examples?|References):$")
 _ENTRY: Final = re.compile(r"\s*\*{0,2}[\w./`*\[\]|, -]{1,60}?( \([^)]*\))?:\s+")
 _BULLET: Final = re.compile(r"([-*+]|\d+[.)]) +")
-_TABLE: Final = re.compile(r"\|.*\|$|[=+-]{3,}[=+ -]*$")
+_ASIDE: Final = re.compile(r"\|.*\|$|[=+-]{3,}[=+ -]*$|\.\. \w+::")
 _INLINE: Final = re.compile(r"``.+?``|`[^`]+`|!?\[(?=[^]]*\]\()|\]\([^)]*\)|https?://\S+")
 _SHORT: Final = re.compile(r"\b(e\.g|i\.e|etc|vs|cf|resp|approx|al|Fig|Eq)\.")
 _END: Final = re.compile(r"(?<=[.!?])[\"')\]*_]*\s+(?=[\"'(\[*_]*[A-Z0-9])")
@@ -68,7 +68,7 @@ def _said(node: ast.expr) -> str:
 
 
 def _without_code(lines: Iterable[str]) -> Iterator[str]:
-    """Blank fenced and indented code, examples and tables."""
+    """Blank fenced and indented code, examples, tables and directives."""
     is_fenced = is_example = False
     literal: int | None = None
     last = ""
@@ -82,7 +82,7 @@ def _without_code(lines: Iterable[str]) -> Iterator[str]:
         if text and literal is not None and indent < literal:
             literal = None
         last = text or last
-        is_aside = is_fence or is_fenced or is_example or literal is not None or _TABLE.match(text)
+        is_aside = is_fence or is_fenced or is_example or literal is not None or _ASIDE.match(text)
         yield "" if is_aside else line
 
 

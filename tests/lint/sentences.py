@@ -31,6 +31,7 @@ _LONG: Final = 25
 """Number of words above which a sentence is long. Long sentences are counted, without a bar."""
 
 _KINDS: Final = ("README", "docstrings", "messages")
+"""Kinds of text. Pages in the package, such as the model of a sensor, count as README."""
 
 
 class Tally:
@@ -78,7 +79,8 @@ def tallies(root: Path, only: frozenset[Path] = frozenset()) -> dict[str, Tally]
 
 
 def _all_blocks(root: Path, only: frozenset[Path]) -> Iterator[tuple[str, Path, Block]]:
-    for path in [root / "README.md", *modules(root)]:
+    pages = [path for path in sorted((root / "green_callbacks").rglob("*.md")) if path.parent.name != "data"]
+    for path in [root / "README.md", *pages, *modules(root)]:
         if path.exists() and (not only or path.resolve() in only):
             if path.suffix == ".md":
                 yield from (("README", path, block) for block in markdown_blocks(path))

@@ -107,6 +107,12 @@ def test_the_lists_and_headings_of_the_readme_count(write, tmp_path):
     assert [line for line, _ in offenders(tmp_path, "README", "joined")] == [1, 6]
 
 
+def test_pages_in_the_package_count_and_credits_of_data_do_not(write, tmp_path):
+    write("green_callbacks/sources/README.md", "It stops; it ends.\n")
+    write("green_callbacks/carbon/data/CREDITS.md", "It stops; it ends.\n")
+    assert len(offenders(tmp_path, "README", "joined")) == 1
+
+
 def test_an_abbreviation_does_not_end_a_sentence():
     assert split("It takes text, e.g. CODE or ``A``. It returns 1.5 J. (Or None.)") == [
         "It takes text, eg CODE or CODE.",
