@@ -8,10 +8,10 @@ from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.measurement.device_tally import Snapshot, Tally, energy_between, silent
 from green_callbacks.measurement.energy_division import Claim
 from green_callbacks.measurement.gauge import Gauge
-from green_callbacks.measurement.poll_rota import Poll
+from green_callbacks.measurement.read_time_limit import EDGE_SECONDS, LATE, SETTLED_SECONDS, name_of
 from green_callbacks.measurement.registry import REGISTRY
+from green_callbacks.measurement.shared_polling import Poll
 from green_callbacks.measurement.source_closing import let_go
-from green_callbacks.measurement.timed_reads import EDGE_SECONDS, LATE, SETTLED_SECONDS, name_of
 from green_callbacks.records import DeviceInfo
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.common.opening import OPEN_SECONDS, Opener

@@ -9,17 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from green_callbacks.accountant.beginning.option_checks import unknown_variables
-from green_callbacks.accountant.beginning.options import AccountantOptions, Settings
-from green_callbacks.accountant.beginning.plan_merging import known_plan
-from green_callbacks.accountant.beginning.resume import CheckpointState, RunState, encode_state
-from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.idle_run import IdleRun
 from green_callbacks.accountant.run.run import Run
+from green_callbacks.accountant.setup.option_checks import unknown_variables
+from green_callbacks.accountant.setup.options import AccountantOptions, Settings
+from green_callbacks.accountant.setup.plan_merging import known_plan
+from green_callbacks.accountant.setup.resume import CheckpointState, RunState, encode_state
+from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER

@@ -5,7 +5,7 @@ from datetime import datetime
 from math import hypot, sqrt
 from typing import Final, NamedTuple
 
-from green_callbacks.measurement.timed_reads import LATE
+from green_callbacks.measurement.read_time_limit import LATE
 from green_callbacks.records import DeviceEnergy, Reading
 from green_callbacks.sources.common.never_falling import never_below
 

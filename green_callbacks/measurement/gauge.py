@@ -7,8 +7,8 @@ from green_callbacks.clock import Clock
 from green_callbacks.measurement.device_tally import Tally, carried_on, silent
 from green_callbacks.measurement.energy_division import NOTHING, Claim, State
 from green_callbacks.measurement.interrupt_safe_lock import Turn, done_in_turn, in_turn
-from green_callbacks.measurement.poll_rota import Rota
-from green_callbacks.measurement.timed_reads import Readers
+from green_callbacks.measurement.read_time_limit import Readers
+from green_callbacks.measurement.shared_polling import Rota
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.text.log import get_logger
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from green_callbacks.measurement.timed_reads import comes
+from green_callbacks.measurement.read_time_limit import comes
 
 TURN_SECONDS: Final = 1.0
 """Longest time to wait for a turn, in s. It is longer than any reading at an edge."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from green_callbacks.call_threads import Threads, call_once
-from green_callbacks.measurement.timed_reads import name_of
+from green_callbacks.measurement.read_time_limit import name_of
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.common.opening import close_all
 from green_callbacks.text.log import get_logger

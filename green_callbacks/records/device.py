@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from green_callbacks.records.methods import Method
+from green_callbacks.records.measurement_methods import Method
 
 __all__ = ["DeviceEnergy", "DeviceInfo", "PhaseEnergy", "Reading"]
 

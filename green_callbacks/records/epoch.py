@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.records.coverage import is_whole
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
-from green_callbacks.records.methods import Method
+from green_callbacks.records.measurement_methods import Method
 from green_callbacks.records.reference import WORLD
 from green_callbacks.records.verdict import Verdict
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH, joules_to_kwh, kwh_to_joules

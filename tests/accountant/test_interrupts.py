@@ -13,7 +13,7 @@ FILES = (
     "accountant/run/closing.py",
     "accountant/run/epochs.py",
     "accountant/run/record_keeping.py",
-    "accountant/energy/edges.py",
+    "accountant/energy/interval_edges.py",
     "accountant/energy/timeline.py",
     "accountant/energy/open_interval.py",
     "records/history/history.py",

@@ -15,7 +15,7 @@ from green_callbacks.sources import ScriptedSource
 
 FILES = (
     "meter.py",
-    "measurement/timed_reads.py",
+    "measurement/read_time_limit.py",
     "measurement/gauge.py",
     "measurement/energy_division.py",
     "measurement/registry.py",

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from green_callbacks._frameworks.common.front_files import FrontFiles
+from green_callbacks._frameworks.common.pareto_checkpoints import FrontFiles
 from green_callbacks._frameworks.keras.keras_only import OnlyKeras3
 from green_callbacks._frameworks.keras.monitor import EmissionsMonitor, fitting
 from green_callbacks.accountant import EnergyAccountant

@@ -11,8 +11,8 @@ from green_callbacks._frameworks.lightning.trainer import (
     tensorboard_writer,
 )
 from green_callbacks.accountant import EnergyAccountant, OneRank, Ranks
-from green_callbacks.accountant.beginning.remote_folder import RemoteFolder, is_remote
 from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.setup.remote_folder import RemoteFolder, is_remote
 
 
 def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarded) -> RemoteFolder | None:

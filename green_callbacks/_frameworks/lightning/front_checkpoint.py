@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from green_callbacks._frameworks.common.front_files import FrontFiles
+from green_callbacks._frameworks.common.pareto_checkpoints import FrontFiles
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
 from green_callbacks._frameworks.lightning.import_roots import OfLightning, refuse_other_root
 from green_callbacks.accountant import EnergyAccountant

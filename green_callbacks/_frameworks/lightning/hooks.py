@@ -18,8 +18,8 @@ from green_callbacks._frameworks.lightning.trainer import (
 from green_callbacks._frameworks.lightning.trainer_log import TrainerLog, epoch_values
 from green_callbacks._frameworks.lightning.trainer_run import FirstPlace, TrainerRun
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
-from green_callbacks.accountant.beginning.remote_folder import RemoteFolder
 from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.setup.remote_folder import RemoteFolder
 
 _PHASES: Final = {"validate": "validation", "test": "test", "predict": "predict", "fit": "other"}
 """Phases of the accountant by stages of Lightning."""

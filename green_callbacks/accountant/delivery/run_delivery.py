@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol
 
-from green_callbacks.accountant.delivery.pulse import Pulse
 from green_callbacks.accountant.delivery.sink_lane import SinkLane
+from green_callbacks.accountant.delivery.thread_watch import Pulse
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.call_threads import Threads
 from green_callbacks.ledger.run_ledger import RunLedger

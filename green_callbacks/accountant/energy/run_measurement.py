@@ -3,17 +3,17 @@
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
 
-from green_callbacks.accountant.beginning.options import Settings
-from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.accountant.energy.grid_intensity import GridIntensity
 from green_callbacks.accountant.energy.pricing import Pricing
 from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.energy.unmeasured_gpus import UnmeasuredGpus
 from green_callbacks.accountant.notices import Notices
+from green_callbacks.accountant.setup.options import Settings
+from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
-from green_callbacks.measurement.poll_rota import Poll
-from green_callbacks.measurement.timed_reads import name_of
+from green_callbacks.measurement.read_time_limit import name_of
+from green_callbacks.measurement.shared_polling import Poll
 from green_callbacks.meter import EnergyMeter
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sources.discovery import Discovery, survey

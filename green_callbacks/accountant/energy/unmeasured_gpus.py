@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from green_callbacks.accountant.beginning.trainer_context import TrainerContext
 from green_callbacks.accountant.energy.device_slots import LATENT, DeviceSlots, Lap
 from green_callbacks.accountant.notices import Notices
+from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.meter import Tally
 from green_callbacks.records import DeviceEnergy, EpochRecord, Reading
 from green_callbacks.records.coverage import UNMEASURED, missing, what_counts

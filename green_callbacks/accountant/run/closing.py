@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable
 
 from green_callbacks.accountant.delivery.run_delivery import DRAIN_SECONDS, Delivery
-from green_callbacks.accountant.energy.edges import Edges
+from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.process import process_id
 from green_callbacks.records import History, RunRecord
 

@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from green_callbacks.accountant.beginning.opened_run import OpenedRun
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
-from green_callbacks.accountant.energy.edges import Edges
+from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
 from green_callbacks.accountant.ranks import checked_phase
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.idle_run import unmeasured
 from green_callbacks.accountant.run.record_keeping import RecordKeeping
+from green_callbacks.accountant.setup.opened_run import OpenedRun
 from green_callbacks.records import EpochRecord
 
 

@@ -7,7 +7,7 @@ from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.device_slots import Lap
-from green_callbacks.accountant.energy.edges import Edges
+from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.guarded_calls import Guarded

@@ -5,17 +5,17 @@ import threading
 from functools import partial
 from typing import Final, Self
 
-from green_callbacks.accountant.beginning.opened_run import OpenedRun
-from green_callbacks.accountant.beginning.options import Settings
-from green_callbacks.accountant.beginning.plan_merging import known_plan
-from green_callbacks.accountant.beginning.resume import RunState
-from green_callbacks.accountant.beginning.trainer_context import TrainerContext
-from green_callbacks.accountant.energy.edges import Edges
+from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.epochs import RunEpochs
-from green_callbacks.accountant.run.later_knowledge import LaterKnowledge
+from green_callbacks.accountant.run.late_information import LaterKnowledge
 from green_callbacks.accountant.run.live_runs import LIVE_RUNS
+from green_callbacks.accountant.setup.opened_run import OpenedRun
+from green_callbacks.accountant.setup.options import Settings
+from green_callbacks.accountant.setup.plan_merging import known_plan
+from green_callbacks.accountant.setup.resume import RunState
+from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.analysis.totals import totals
 from green_callbacks.ledger import RunLedger
 from green_callbacks.meter import EnergyMeter

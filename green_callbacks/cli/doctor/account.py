@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.accountant.beginning.option_checks import DISABLE_VARIABLE, is_set
+from green_callbacks.accountant.setup.option_checks import DISABLE_VARIABLE, is_set
 from green_callbacks.carbon import TOKEN_VARIABLE, resolve_intensity, resolve_pue
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
 from green_callbacks.carbon.pue import PUE_VARIABLE

@@ -12,7 +12,7 @@ from collections.abc import Collection, Hashable, Iterable, Sequence
 from math import isnan
 from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
-from green_callbacks.records.methods import Method
+from green_callbacks.records.measurement_methods import Method
 
 T = TypeVar("T", bound=Hashable)
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.history.columns import DEVICE_NUMBERS, total
 from green_callbacks.records.history.rows import Rows
-from green_callbacks.records.methods import METHODS, Method
+from green_callbacks.records.measurement_methods import METHODS, Method
 
 
 class _Label(NamedTuple):

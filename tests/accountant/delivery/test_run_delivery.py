@@ -9,8 +9,8 @@ from support.runs import WATTS, ListSink, scripted, train
 from support.scripted_run import finished, record, run_context
 
 from green_callbacks import read_ledger
-from green_callbacks.accountant.delivery import pulse as pulse_module
 from green_callbacks.accountant.delivery import run_delivery as delivery_module
+from green_callbacks.accountant.delivery import thread_watch as pulse_module
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.call_threads import Threads

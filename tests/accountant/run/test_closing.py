@@ -6,7 +6,7 @@ from support.runs import WATTS, scripted
 
 from green_callbacks import read_ledger
 
-EDGES = ("accountant/energy/edges.py", "accountant/energy/timeline.py", "accountant/run/record_keeping.py")
+EDGES = ("accountant/energy/interval_edges.py", "accountant/energy/timeline.py", "accountant/run/record_keeping.py")
 
 
 @pytest.mark.parametrize("at", range(1, 60, 3))

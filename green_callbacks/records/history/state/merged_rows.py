@@ -20,7 +20,7 @@ from green_callbacks.records.history.columns import (
 )
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
-from green_callbacks.records.methods import METHODS, Method
+from green_callbacks.records.measurement_methods import METHODS, Method
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 
 _COUNTS: Final = ("samples", "tokens", "flops")

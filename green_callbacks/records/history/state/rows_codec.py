@@ -24,7 +24,7 @@ from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
 from green_callbacks.records.intensity import FOUND_BY, Intensity
-from green_callbacks.records.methods import METHODS
+from green_callbacks.records.measurement_methods import METHODS
 
 MOST_ROWS: Final = 300_000
 """Most rows of a state. A thinned history has at most about 200,000."""

@@ -7,7 +7,7 @@ import pytest
 from support.runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
 
 from green_callbacks import MarginalGain, read_ledger
-from green_callbacks._frameworks.common.front_files import FrontFiles
+from green_callbacks._frameworks.common.pareto_checkpoints import FrontFiles
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Checkpoints
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from green_callbacks import EnergyAccountant
-from green_callbacks.accountant.beginning import remote_folder as remote
-from green_callbacks.accountant.beginning.remote_folder import RemoteFolder, is_remote
+from green_callbacks.accountant.setup import remote_folder as remote
+from green_callbacks.accountant.setup.remote_folder import RemoteFolder, is_remote
 from green_callbacks.sources import ScriptedSource
 
 fsspec = pytest.importorskip("fsspec")

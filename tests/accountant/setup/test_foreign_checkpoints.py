@@ -10,7 +10,7 @@ from support.runs import WATTS, scripted, train
 from support.strategies import comparable, totals_of
 
 from green_callbacks import read_ledger
-from green_callbacks.accountant.beginning import resume
+from green_callbacks.accountant.setup import resume
 from green_callbacks.errors import ConfigurationError
 
 

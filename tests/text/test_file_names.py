@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from green_callbacks.text import is_plain_name, plain_name
-from green_callbacks.text.names import shortened
+from green_callbacks.text.file_names import shortened
 
 
 @pytest.mark.parametrize("name", ["20250101T120000-a1b2c3", "run.1", "a", "x" * 100])

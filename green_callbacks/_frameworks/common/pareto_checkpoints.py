@@ -15,7 +15,7 @@ from green_callbacks.analysis import Front, FrontPoint, chosen, worth_keeping
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Metric, Mode, direction
 from green_callbacks.records import Checkpoints
-from green_callbacks.text.names import shortened
+from green_callbacks.text.file_names import shortened
 
 _PATIENCE_EPOCHS: Final = 3
 """Number of epochs without the metric at their end, after which a warning appears."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, Self, TypedDict
 
-from green_callbacks.accountant.beginning import option_checks as checks
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
+from green_callbacks.accountant.setup import option_checks as checks
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
 from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock

@@ -4,13 +4,13 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from green_callbacks.accountant.beginning.options import Settings
-from green_callbacks.accountant.beginning.project_spending import with_project_spending
-from green_callbacks.accountant.beginning.resume import RunState
-from green_callbacks.accountant.beginning.trainer_context import TrainerContext, head_of
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
+from green_callbacks.accountant.setup.options import Settings
+from green_callbacks.accountant.setup.project_spending import with_project_spending
+from green_callbacks.accountant.setup.resume import RunState
+from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
 from green_callbacks.ledger import RunLedger
 from green_callbacks.sinks import RunContext, Sink, TensorBoardSink
 from green_callbacks.summary import Summary

@@ -2,8 +2,8 @@ import threading
 
 import pytest
 
-from green_callbacks.measurement import poll_rota as polls
-from green_callbacks.measurement.poll_rota import Poll, Rota
+from green_callbacks.measurement import shared_polling as polls
+from green_callbacks.measurement.shared_polling import Poll, Rota
 from green_callbacks.sources import ScriptedSource
 
 LONG_SECONDS = 30.0

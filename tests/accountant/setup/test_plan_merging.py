@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain, Plan
-from green_callbacks.accountant.beginning.plan_merging import merged
+from green_callbacks.accountant.setup.plan_merging import merged
 from green_callbacks.sources import ScriptedSource
 
 UNREADABLE = Plan(epochs=10, schedule_unreadable=True)

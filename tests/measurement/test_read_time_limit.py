@@ -9,8 +9,8 @@ import pytest
 
 from green_callbacks.call_threads import Threads
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.measurement import timed_reads
-from green_callbacks.measurement.timed_reads import Readers
+from green_callbacks.measurement import read_time_limit
+from green_callbacks.measurement.read_time_limit import Readers
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources import EnergySource, ScriptedSource
@@ -55,7 +55,7 @@ class Other(Told):
 @pytest.fixture(autouse=True)
 def patient(monkeypatch):
     monkeypatch.setattr(Readers.read, "__defaults__", (PATIENT_SECONDS,))
-    monkeypatch.setattr(timed_reads, "_PATIENT_SECONDS", 0.0)  # what is added for a late thread is no longer needed
+    monkeypatch.setattr(read_time_limit, "_PATIENT_SECONDS", 0.0)  # what is added for a late thread is no longer needed
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import pytest
 from support.runs import scripted, train
 
 from green_callbacks import CarbonBudget
-from green_callbacks.accountant.beginning.project_spending import with_project_spending
 from green_callbacks.accountant.notices import Notices
+from green_callbacks.accountant.setup.project_spending import with_project_spending
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.ledger import read_ledger
 from green_callbacks.ledger.project_ledgers import ledgers_of
