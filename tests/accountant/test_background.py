@@ -8,6 +8,7 @@ from support.runs import WATTS, ListSink, scripted, train
 
 from green_callbacks import read_ledger
 from green_callbacks.accountant.run import run as run_module
+from green_callbacks.accountant.run.heartbeat import Heartbeat
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import PowerSteps, ScriptedSource
 
@@ -60,13 +61,13 @@ def test_a_heartbeat_tells_what_was_used_since_the_last_record(monkeypatch, tmp_
 def test_nothing_new_is_no_heartbeat(monkeypatch, tmp_path):
     beats, pauses = threading.Semaphore(0), []
     monkeypatch.setattr(run_module, "HEARTBEAT_SECONDS", 0.001)
-    beat = run_module.Run._beat
+    beat = Heartbeat.beat
 
-    def counted(run):
-        beat(run)
+    def counted(heartbeat):
+        beat(heartbeat)
         beats.release()
 
-    monkeypatch.setattr(run_module.Run, "_beat", counted)
+    monkeypatch.setattr(Heartbeat, "beat", counted)
     accountant, clock = scripted(ledger="run.jsonl")
     accountant.start()
     train(accountant, clock, [0])
@@ -168,7 +169,7 @@ def test_a_heartbeat_never_follows_a_record_that_tells_of_the_same(monkeypatch):
         told(record)
 
     monkeypatch.setattr(run.ledger, "heartbeat", slow)
-    run._beat()
+    run._heartbeat.beat()
     ended.join(LONG_SECONDS)
     run.ledger.flush(LONG_SECONDS)
     assert read_ledger("run.jsonl").history.energy_joules == WATTS * 10

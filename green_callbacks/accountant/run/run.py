@@ -9,6 +9,7 @@ from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.epochs import RunEpochs
+from green_callbacks.accountant.run.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from green_callbacks.accountant.run.late_information import LaterKnowledge
 from green_callbacks.accountant.run.live_runs import LIVE_RUNS
 from green_callbacks.accountant.setup.opened_run import OpenedRun
@@ -24,8 +25,6 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-HEARTBEAT_SECONDS: Final = 60.0
-"""Interval of the ledger's heartbeats, in s. A killed run loses at most the energy of one interval."""
 WATCH_SECONDS: Final = 2.0
 """Longest time, in s, that is counted after a crash that the framework does not report."""
 
@@ -55,6 +54,7 @@ class Run:
         self._edges = Edges(self._timeline, self.history, self._delivery.record, close)
         self._closing = self._run_closing()
         self.epochs = RunEpochs(opened, self._edges, self._closing)
+        self._heartbeat = Heartbeat(opened, lambda: self.is_closed, lambda: self.has_begun)
         self.knowledge = LaterKnowledge(self.board, opened.context, self.ledger, is_first_rank=self._is_first_rank)
 
     def _run_closing(self) -> RunClosing:
@@ -106,7 +106,7 @@ class Run:
         atexit.register(self.close, together=False)
         self.board.announce()
         delivery.settle()
-        delivery.start(self._beat, HEARTBEAT_SECONDS, self._watch)  # last, because the worker may close the run
+        delivery.start(self._heartbeat.beat, HEARTBEAT_SECONDS, self._watch)  # last, because the worker may close the run
 
     @property
     def ledger(self) -> RunLedger | None:
@@ -184,25 +184,6 @@ class Run:
         """Watch the open epoch, on a thread that is not the training thread."""
         if self.is_live and self._is_first_rank:
             self.epochs.watch()
-
-    def _beat(self) -> None:
-        """Write the energy since the last record to the ledger, in case no other record follows.
-
-        The edge also divides the energy by time, for a changing carbon intensity.
-        """
-        self.meter.refresh_slow()
-        self._timeline.if_free(self._write_heartbeat)
-
-    def _write_heartbeat(self) -> None:
-        """Write the heartbeat while no edge is made. After a record of the same energy, it would count twice."""
-        if self.is_closed:
-            return
-        pricing = self._measurement.pricing
-        if not self.has_begun and self._is_first_rank:
-            self.board.budgets.say_without_epochs(pricing.spending(together=False))
-        used = pricing.unrecorded()
-        if self.ledger is not None and used is not None:
-            self.ledger.heartbeat(used)
 
     def say_if_it_trains_elsewhere(self) -> None:
         """Warn that a second training begins with this run, while an epoch is open on another thread."""
