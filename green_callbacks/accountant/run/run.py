@@ -106,7 +106,8 @@ class Run:
         atexit.register(self.close, together=False)
         self.board.announce()
         delivery.settle()
-        delivery.start(self._heartbeat.beat, HEARTBEAT_SECONDS, self._watch)  # last, because the worker may close the run
+        # Last, because the worker may close the run.
+        delivery.start(self._heartbeat.beat, HEARTBEAT_SECONDS, self._watch)
 
     @property
     def ledger(self) -> RunLedger | None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from green_callbacks.clock import Clock
 from green_callbacks.records import DeviceInfo, Reading
-from green_callbacks.sources.nvidia.counter.gauge import CounterGauge
+from green_callbacks.sources.nvidia.counter.gauge import COUNTER_POLL_SECONDS, CounterGauge
 from green_callbacks.sources.nvidia.driver.calls import DriverError
 from green_callbacks.sources.nvidia.estimates import PausingWork, UntrustworthyError
 from green_callbacks.sources.nvidia.gpu_account import Gauge, GpuAccount, part_of
@@ -18,10 +18,6 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-_COUNTER_POLL_SECONDS: Final = 0.37
-"""Interval between two calls of :meth:`MeasuredGpu.work` for a counter, in s (by experiment)."""
-_SUSPECT_COUNTER_POLL_SECONDS: Final = 0.25
-"""The same interval while the counter may stand still, in s (by experiment)."""
 _RETRY_SECONDS: Final = 0.1
 """Shortest time between two attempts to find a lost GPU again, in s (by convention)."""
 _SLOW_POLL_SECONDS: Final = 1.0
@@ -58,10 +54,7 @@ class MeasuredGpu:
         """Interval between two calls of :meth:`work`, in s."""
         if self._sensor.is_slow:
             return max(_SLOW_POLL_SECONDS, _SLOW_CALLS * self._sensor.call_seconds)
-        if self._gauge is None or isinstance(self._gauge, CounterGauge):
-            is_suspect = self._gauge is not None and self._gauge.is_suspect
-            return _SUSPECT_COUNTER_POLL_SECONDS if is_suspect else _COUNTER_POLL_SECONDS
-        return self._gauge.poll_seconds
+        return COUNTER_POLL_SECONDS if self._gauge is None else self._gauge.poll_seconds
 
     @property
     def gap_seconds(self) -> float:

@@ -14,6 +14,10 @@ from green_callbacks.sources.nvidia.driver.calls import DriverError
 from green_callbacks.sources.nvidia.estimates import EnergySample, Estimate, PausingWork, UntrustworthyError
 from green_callbacks.sources.nvidia.sensor import GpuSensor
 
+COUNTER_POLL_SECONDS: Final = 0.37
+"""Interval between two polls of a counter, in s (by experiment)."""
+_SUSPECT_POLL_SECONDS: Final = 0.25
+"""The same interval while the counter may stand still, in s (by experiment)."""
 _SETTLING_PERIODS: Final = 2.5
 """Longest wait of :meth:`CounterGauge.settle`, in refresh periods. One refresh surely falls into it (by experiment)."""
 _FINE_FIND_SECONDS: Final = 0.004
@@ -99,6 +103,11 @@ class CounterGauge:
     def unseen_joules(self) -> float:
         """Most energy that the last sample may not show yet, in J."""
         return self._interpolator.power.mean_watts * (self._interpolator.phase.period_seconds or LONGEST_PERIOD_SECONDS)
+
+    @property
+    def poll_seconds(self) -> float:
+        """Interval between two polls, in s."""
+        return _SUSPECT_POLL_SECONDS if self.is_suspect else COUNTER_POLL_SECONDS
 
     @property
     def is_suspect(self) -> bool:
