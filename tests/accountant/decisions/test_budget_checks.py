@@ -232,10 +232,10 @@ def test_a_look_costs_no_more_than_a_reading_of_the_clock():
         accountant.begin_epoch(0)
         looks, quickest = 10_000, 1.0
         for _ in range(10):
-            began = time.perf_counter()
+            began = time.thread_time()  # a busy machine takes the processor away, but no CPU time
             for _ in range(looks):
                 accountant.look()
-            quickest = min(quickest, (time.perf_counter() - began) / looks)
+            quickest = min(quickest, (time.thread_time() - began) / looks)
     assert quickest < 2e-6
 
 

@@ -89,11 +89,12 @@ def test_no_poll_of_a_sampled_gpu_waits_for_more_than_a_moment(nvml: FakeNvml, m
     nvml.script(f"gpu\n{sensor}")
     source = NvmlSource()
     source.open()
-    wakes: list[float] = []
-    monkeypatch.setattr(source._live, "_wait_until", lambda wake: wakes.append(wake) or time.sleep(0.001))
+    waits = [0.0]
+    monkeypatch.setattr(
+        source._live, "_wait_until", lambda wake: waits.append(wake - time.monotonic()) or time.sleep(0.001)
+    )
     for _ in range(20):
-        wakes[:] = [begun := time.monotonic()]
         source.poll()
-        assert max(wakes) - begun <= 0.05
+        assert max(waits) <= 0.05
         time.sleep(max(0.0, source.poll_seconds or 0.0))
     source.close()
