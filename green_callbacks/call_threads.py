@@ -141,8 +141,9 @@ class Threads:
         thread = threading.Thread(target=work, name=name, daemon=True)
         try:
             thread.start()
-        except RuntimeError as reason:  # a limit on the processes of this user or container
-            if not self._has_said:
+        except RuntimeError as reason:  # a limit on the processes of this user or container, or the end of the process
+            # Python 3.12 starts no thread while the process ends. That is no fault, and no remedy would help.
+            if not self._has_said and threading.main_thread().is_alive():
                 self._has_said = True
                 logger.warning(
                     "No thread can be started (%s). Sensors are read at the edges of epochs only, and training waits "

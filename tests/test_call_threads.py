@@ -128,3 +128,14 @@ def test_ringing_twice_is_ringing_once():
     ring(bell)
     assert bell.acquire(blocking=False)
     assert not bell.acquire(blocking=False)
+
+
+def test_at_the_end_of_the_process_a_thread_that_cannot_start_is_no_fault(monkeypatch, caplog):
+    def refused(_):
+        msg = "can't create new thread at interpreter shutdown"
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    monkeypatch.setattr(threading, "main_thread", threading.Thread)  # a thread that is not alive
+    assert Threads().start(print, "green_callbacks test") is None
+    assert caplog.records == []

@@ -179,6 +179,7 @@ def decisions(history, plan=PLAN):
 def interrupted(history, at, act):
     """Decide with something done at an instruction; tell whether it came to that."""
     interruption, before = Interrupting(at, act), sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 counts instructions only if a frame asked before settrace()
     sys.settrace(interruption)
     try:
         decisions(history)
