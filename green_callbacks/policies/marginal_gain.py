@@ -69,8 +69,7 @@ class MarginalGain:
 
     Raises:
         ConfigurationError: Several thresholds are set, a threshold is negative, or the name of the metric does not
-        imply
-            its mode.
+            imply its mode.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, History, Plan

@@ -74,7 +74,7 @@ def _facility(run: RunRecord, pue_source: str) -> str:
     share = EFFICIENT_PUE / run.pue
     there = f"{significant(EFFICIENT_PUE)}, as in an efficient data center,"
     if share >= 1:
-        return f"{stated} No more than {there} where it would have been {format_mass(run.emissions_kg * share)}."
+        return f"{stated} With {there} it would have been {format_mass(run.emissions_kg * share)}, which is no less."
     return f"{stated} With {there} it would have been {_against(run.emissions_kg, share)}."
 
 

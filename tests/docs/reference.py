@@ -22,6 +22,14 @@ _PAGES: Final = {
 _GUIDE: Final = ROOT / ".github" / "CONTRIBUTING.md"
 """The guide whose sections on rooms, data, layers and words are the page of the architecture."""
 
+_TITLES: Final = {
+    "index": "green_callbacks",
+    "metric_keys": "Metric keys",
+    "ledger_fields": "Ledger fields",
+    "architecture": "Architecture",
+}
+"""Titles of the pages that are no modules. pdoc would show the names of their files."""
+
 _SECTIONS: Final = ("The house", "The way of the data", "Layers", "Glossary")
 
 _INDEX: Final = """
@@ -81,7 +89,7 @@ def _public_modules() -> list[ModuleType]:
 
 
 def _polished(html: str, module: ModuleType) -> str:
-    """Drop the marks of literal blocks, and links to members that a class has from a framework.
+    """Give pages their titles. Drop marks of literal blocks, and links to members that a class has from a framework.
 
     The framework documents these members, and pdoc writes links to them that lead nowhere.
     """
@@ -94,7 +102,10 @@ def _polished(html: str, module: ModuleType) -> str:
         return link["text"] if link["name"] not in anchors and has_foreign_members else link[0]
 
     html = re.sub(r'<a href="#(?P<name>\w+\.\w+)">(?P<text>.*?)</a>', kept, html)
-    return html.replace("<p>::</p>", "")
+    if title := _TITLES.get(module.__name__):
+        html = re.sub(r'(<h1 class="modulename">).*?(</h1>)', rf"\1{title}\2", html, flags=re.DOTALL)
+        html = html.replace(f"<title>{module.__name__} API documentation</title>", f"<title>{title}</title>")
+    return html.replace("<p>::</p>", "").replace("::</p>", ":</p>")
 
 
 def _page(name: str, text: str) -> ModuleType:

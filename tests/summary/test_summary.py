@@ -141,7 +141,7 @@ class TestFacility:
 
     @pytest.mark.parametrize("pue", [1.0, 1.1])
     def test_an_efficient_facility_is_told_so(self, pue: float):
-        assert "No more than 1.10" in answered(History([record(0, pue=pue)]))["facility"]
+        assert "which is no less" in answered(History([record(0, pue=pue)]))["facility"]
 
     def test_without_emissions_the_saving_is_not_known(self):
         assert "not known" in answered(History())["facility"]
