@@ -94,15 +94,15 @@ class Registry:
 
     @in_turn
     def claim(self, devices: Collection[str], own: Gauge) -> dict[Gauge, Claim]:
-        """Settle by which gauge a run measures each of its devices. A gauge that measures it already comes first.
+        """Choose a gauge for each device of a run. A gauge that already measures the device comes first.
 
         Args:
             devices: The devices.
             own: The gauge of the run.
 
         Returns:
-            The devices that the run counts of each gauge. Its own gauge is always among them, and gives it its part
-            from now on.
+            The devices that the run counts, by gauge. The run's own gauge is always among the keys, and gives the run
+            its part from now on.
         """
         names: dict[Gauge, set[str]] = {own: set()}
         for device in devices:

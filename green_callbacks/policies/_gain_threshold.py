@@ -80,10 +80,11 @@ class Price:
             monitor: Key of the metric.
         """
         if self.per_kg is not None:
-            return f"You pay up to 1 kg of CO2e for {self.per_kg:g} of {monitor}."
+            return f"1 kg of CO2e must gain at least {self.per_kg:g} of {monitor}."
         if self.per_kwh is not None:
-            return f"You pay up to 1 kWh for {self.per_kwh:g} of {monitor}."
-        return f"You pay a doubling of the energy for {self.on_doubling or 0:.3g} times all that {monitor} has gained."
+            return f"1 kWh must gain at least {self.per_kwh:g} of {monitor}."
+        share = f"{self.on_doubling or 0:.3g}"
+        return f"A doubling of the energy must gain at least {share} times the whole gain of {monitor}."
 
 
 def cleanest_kg_per_kwh(history: History) -> float:

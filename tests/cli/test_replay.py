@@ -29,7 +29,7 @@ def test_without_a_rule_it_is_the_marginal_gain_of_the_first_validation_metric(c
     _, out, _ = command("replay", ledger("one", epochs=20, metrics=rising), "--epochs", "20")
 
     assert "marginal-gain:val_acc" in fields(out)["Rule"]
-    assert "You pay a doubling of the energy" in out
+    assert "A doubling of the energy must gain" in out
     assert "of 20 epochs" in fields(out)["Stop"]
     assert fields(out)["Saved"]
 

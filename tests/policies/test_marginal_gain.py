@@ -337,8 +337,8 @@ def test_a_run_of_few_validations_is_not_given_up():
 
 def test_the_price_is_said_in_words():
     said = MarginalGain("val_acc", min_gain_per_kg=0.005).describe()
-    assert said == "You pay up to 1 kg of CO2e for 0.005 of val_acc."
-    assert "1 kWh for 0.01 of val_acc" in MarginalGain("val_acc", min_gain_per_kwh=0.01).describe()
+    assert said == "1 kg of CO2e must gain at least 0.005 of val_acc."
+    assert "1 kWh must gain at least 0.01 of val_acc" in MarginalGain("val_acc", min_gain_per_kwh=0.01).describe()
     assert "doubling of the energy" in MarginalGain("val_acc").describe()
 
 

@@ -1,4 +1,4 @@
-"""Refuses, with one message, to use a callback for Keras 3 with another framework."""
+"""Refuses to run a callback for Keras 3 under another framework."""
 
 from typing import Any, Final
 

@@ -102,7 +102,7 @@ class PolicyAbility:
         if self.is_unasked:
             self._notices.say(
                 "long epoch",
-                "This training goes by steps, and no end of an epoch is in sight, after which alone %s can be asked. "
+                "This training goes by steps, so no epoch may ever end. %s can only be asked after an epoch. "
                 "Give decide_every=…, such as '500 steps', to have policies asked inside epochs.",
                 _listed(self._at_ends),
             )

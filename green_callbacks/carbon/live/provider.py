@@ -282,7 +282,7 @@ def _valid(base_url: str) -> str:
 
 
 def _held(points: tuple[Step, ...]) -> Iterable[Step]:
-    """Extend values until the next value should have come, and the first value to a run that began just before it."""
+    """Extend each value until the next is due, and the first value back to a run that began just before it."""
     first, *rest = (point._replace(end=point.end + _HOLD_SECONDS) for point in points)
     return first._replace(start=first.start - _HOLD_SECONDS), *rest
 

@@ -39,7 +39,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--epochs",
         type=count,
         metavar="N",
-        help="number of planned epochs, of which a rule waits for a share, by default from the ledger",
+        help="planned number of epochs, by default from the ledger, which sets the warm-up of a rule",
     )
     parser.set_defaults(run=run)
 
