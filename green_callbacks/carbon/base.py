@@ -93,7 +93,7 @@ class PolledIntensity(CarbonIntensity, Protocol):
 
 
 def is_varying(provider: CarbonIntensity) -> TypeGuard[VaryingIntensity]:
-    """Tell whether a provider can give its mean over an interval.
+    """Return whether a provider can give its mean over an interval.
 
     The check is fast, because every edge of an epoch needs it.
 
@@ -163,7 +163,7 @@ def checked_intensity(answer: object) -> Intensity:
 
 
 def _is_plain(answer: Intensity) -> bool:
-    """Tell whether every part has exactly the right type.
+    """Return whether every part has exactly the right type.
 
     It is one expression, because every edge of an epoch needs it and this is fast.
     """

@@ -136,7 +136,7 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 
 def has_tables(*names: str) -> bool:
-    """Tell whether tables exist. A bundle may lack them.
+    """Return whether tables exist. A bundle may lack them.
 
     Args:
         *names: File names in ``data``. Defaults to the tables that every look-up reads.

@@ -161,7 +161,7 @@ def _unpacked(series: Series) -> Iterator[tuple[datetime, float | None]]:
 
 
 def _is_unknown(value: object) -> bool:
-    """Tell whether a value means a gap, which is None or the NaN of any kind of number."""
+    """Return whether a value means a gap, which is None or the NaN of any kind of number."""
     if value is None or isinstance(value, float):
         return value is None or isnan(value)
     return isinstance(value, SupportsFloat) and type(value).__name__.startswith("float") and isnan(float(value))

@@ -12,7 +12,7 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green/measured_percent``              | %      | share of the energy that was measured, not modelled               |
 | ``green/budget_left_g``                 | g      | rest of a budget in units of mass                                 |
 | ``green/budget_left_wh``                | Wh     | rest of a budget in units of energy, with the PUE                 |
-| ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric by each kgCO2e                         |
+| ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric per kgCO2e                             |
 | ``green/1_quality_by_mg_co2e``          | metric | watched metric, higher is better, over the emissions in mg        |
 | ``green/1_loss_by_mg_co2e``             | metric | watched metric, lower is better, over the emissions in mg         |
 | ``green/provenance``                    | text   | page on the origin of all numbers                                 |
@@ -25,7 +25,7 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green_detail/forecast_g``             | g      | predicted emissions of the whole run                              |
 | ``green_detail/forecast_low_g``         | g      | lower bound of the prediction                                     |
 | ``green_detail/forecast_high_g``        | g      | upper bound of the prediction                                     |
-| ``green_detail/gain_per_kwh``           | 1/kWh  | gain of the watched metric by each kWh, with the PUE              |
+| ``green_detail/gain_per_kwh``           | 1/kWh  | gain of the watched metric per kWh, with the PUE                  |
 | ``green_detail/gain_on_doubling``       | ratio  | gain by the last doubling of the energy, of the whole gain so far |
 | ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
 | ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
@@ -70,7 +70,7 @@ _LEFT_OUT: Final = frozenset({f"{MAIN}forecast_wh"})
 
 
 def is_ours(key: str) -> bool:
-    """Tell whether a metric key belongs to this package.
+    """Return whether a metric key belongs to this package.
 
     Args:
         key: The key.

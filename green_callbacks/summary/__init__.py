@@ -1,6 +1,6 @@
 """The plain-text summary of a run that has ended.
 
-It tells why the run ended, its totals, and how the run would have been cheaper.
+It reports why the run ended, its totals, and what would have made it cheaper.
 """
 
 from green_callbacks.summary.epoch_table import table

@@ -157,7 +157,7 @@ def _ending(run: RunRecord, context: RunContext) -> str:
 
 
 def _is_as_planned(context: RunContext) -> bool:
-    """Tell whether the last fit reached its planned epochs, or else its planned steps, time or emissions."""
+    """Return whether the last fit reached its planned epochs, or else its planned steps, time or emissions."""
     plan, history = context.plan, context.history
     if plan.epochs and history.epochs_done() >= plan.epochs:
         return True

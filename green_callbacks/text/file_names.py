@@ -15,7 +15,7 @@ _STEM: Final = 60
 
 
 def is_plain_name(name: object) -> bool:
-    """Tell whether a name can be a file name that leads to no other folder.
+    """Return whether a name can be a file name that leads to no other folder.
 
     Args:
         name: The name, of any type.

@@ -64,7 +64,7 @@ def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notic
 
 
 def _holds(project: str, ledger: Path | None) -> bool:
-    """Tell whether a ledger that may not exist yet will be found in a project."""
+    """Return whether a ledger that may not exist yet will be found in a project."""
     if ledger is None:
         return False
     if glob.has_magic(project) and not os.path.isdir(project):  # noqa: PTH112  never raises

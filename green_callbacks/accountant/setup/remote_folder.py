@@ -14,7 +14,7 @@ COPY_SECONDS: Final = 10.0
 
 
 def is_remote(folder: str | Path | None) -> bool:
-    """Tell whether a folder is the URL of one on another machine, such as ``s3://bucket/logs``."""
+    """Return whether a folder is the URL of one on another machine, such as ``s3://bucket/logs``."""
     return isinstance(folder, str) and "://" in folder and not folder.startswith("file://")
 
 

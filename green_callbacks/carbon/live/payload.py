@@ -81,7 +81,7 @@ def timely(value: object) -> float | None:
 
 
 def lasts_sensibly(start: float, end: float) -> bool:
-    """Tell whether an interval is longer than 0 and at most a day.
+    """Return whether an interval is longer than 0 and at most a day.
 
     Args:
         start: Beginning, in s since 1970.
@@ -91,7 +91,7 @@ def lasts_sensibly(start: float, end: float) -> bool:
 
 
 def is_short_text(value: object) -> TypeGuard[str]:
-    """Tell whether a value is a text for a record or a log, which is short and has no control characters.
+    """Return whether a value is a text for a record or a log, which is short and has no control characters.
 
     Args:
         value: Any JSON value.

@@ -261,7 +261,7 @@ def _check(options: LiveOptions) -> None:
 
 
 def is_local(base_url: str) -> bool:
-    """Tell whether an address belongs to this machine.
+    """Return whether an address belongs to this machine.
 
     Args:
         base_url: The address.

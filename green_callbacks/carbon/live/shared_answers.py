@@ -61,7 +61,7 @@ class ServiceAnswer:
     failure: str | None = None
 
     def is_fresh(self, now: float) -> bool:
-        """Tell whether it is too early to ask again.
+        """Return whether it is too early to ask again.
 
         Args:
             now: Time in s since 1970.

@@ -70,7 +70,7 @@ def _without_driver(refusal: SourceUnavailableError, pci_devices: Path, root: Pa
 
 
 def _has_marks(root: Path) -> bool:
-    """Tell whether there is a GPU that the PCI bus does not show, as on Jetson, in WSL and in containers."""
+    """Return whether there is a GPU that the PCI bus does not show, as on Jetson, in WSL and in containers."""
     place = place_of(root)
     marks = ("proc/driver/nvidia", "dev/nvidiactl", *(["dev/dxg"] if place == "wsl" else []))
     return place == "jetson" or any(os.path.exists(root / mark) for mark in marks)  # noqa: PTH110  raises nothing

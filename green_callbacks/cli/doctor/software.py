@@ -76,7 +76,7 @@ def _tensorboard() -> Finding:
 
 
 def _shadowed() -> list[Finding]:
-    """Tell whether ``import pynvml`` finds another module than the module of nvidia-ml-py."""
+    """Return whether ``import pynvml`` finds another module than the module of nvidia-ml-py."""
     try:
         ours = metadata.distribution("nvidia-ml-py").locate_file("pynvml.py")
         spec = find_spec("pynvml")

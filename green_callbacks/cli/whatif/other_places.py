@@ -56,7 +56,7 @@ class Spent:
         return grams_to_kg(facility_kwh * intensity.g_per_kwh)
 
     def counted_alike(self, intensity: Intensity) -> bool:
-        """Tell whether a figure has the scope of the run's own figure, which is the life cycle or combustion only.
+        """Return whether a figure has the scope of the run's own figure, which is the life cycle or combustion only.
 
         Args:
             intensity: The figure.

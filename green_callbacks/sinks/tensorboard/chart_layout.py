@@ -23,7 +23,7 @@ class _Chart(NamedTuple):
     needs_first: bool = False
 
     def is_for(self, known: Sequence[str]) -> bool:
-        """Tell whether the chart has something to show. A margin chart needs all of its tags."""
+        """Return whether the chart has something to show. A margin chart needs all of its tags."""
         if self.kind == "Margin":
             return set(self.tags) <= set(known)
         patterns = self.tags[:1] if self.needs_first else self.tags
