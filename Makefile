@@ -3,10 +3,13 @@
 # make docs   writes the API reference to build/docs/ and checks its links
 # make bench  prints how exact the energy is and what accounting costs, beside other packages; ten minutes
 # make gpu    prints what is measured on the NVIDIA GPU of this machine, in at most six minutes; see below
+# make mutants tests the tests of five rooms with small faults in the package; see below
 # make torture kills, interrupts and fuzzes runs by the thousand, and makes very long ones; an hour
 # Each sets up what it needs in .venv/ and runs. PYTHON names a Python of 3.11 or later.
 # make gpu sets up nothing: $(PYTHON) runs from the tree, with the torch and nvidia-ml-py that it has. OUT names the
 # folder of gpu-report.json, the working folder unless given. AGAINST names another tree, for the edges of make bench.
+# ROOM names one room of make mutants (policies, records, carbon, ledger or units) in place of all. SAMPLE is the number
+# of mutants of each room (0 for all), and SEED chooses them.
 # WORKERS is how many processes a suite of make test has, 2 unless given. The core suite has twice as many, because it
 # waits more than it computes.
 
@@ -14,6 +17,9 @@ PYTHON ?= python3
 FRAMEWORK ?= lightning
 OUT ?= .
 AGAINST ?=
+ROOM ?=
+SAMPLE ?= 150
+SEED ?= 1
 PIP_FLAGS := -q --disable-pip-version-check
 SUITES := core live lightning keras exports
 FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
@@ -22,7 +28,7 @@ WORKERS ?= 2
 BACKEND := backend or not keras
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(WORKERS)
 
-.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu torture clean
+.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu mutants torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
@@ -84,6 +90,11 @@ bench: .venv/bench/ready .venv/lightning/ready
 
 gpu:
 	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json
+
+# The environment of the live suite has all that these rooms import.
+mutants: .venv/live/ready
+	@PYTHONPATH=$(CURDIR):$(CURDIR)/tests .venv/live/bin/python -m mutants \
+		$(ROOM:%=--room %) --sample $(SAMPLE) --seed $(SEED) --processes $(WORKERS)
 
 torture: .venv/core/wheel
 	.venv/core/bin/python tests/torture/kills.py
