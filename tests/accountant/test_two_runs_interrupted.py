@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from math import inf
 
 import pytest
 from support.injector import HANG_SECONDS, Injector, no_hang
@@ -10,6 +11,7 @@ from support.runs import WATTS, scripted
 from torture.trial import Interrupted
 
 from green_callbacks.clock import ScriptedClock
+from green_callbacks.measurement import read_time_limit
 from green_callbacks.measurement.registry import REGISTRY
 from green_callbacks.sources import ScriptedSource
 
@@ -23,6 +25,13 @@ FILES = (
     "measurement/interrupt_safe_lock.py",
 )
 SLOW_SECONDS = 5.0
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A busy machine is no slow sensor: wait for the reading thread, however late it comes."""
+    monkeypatch.setattr(read_time_limit, "_STARVED_SECONDS", -inf)
+    monkeypatch.setattr(read_time_limit, "_PATIENT_SECONDS", HANG_SECONDS)
 
 
 def raise_it(*_):

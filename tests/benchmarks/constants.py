@@ -237,7 +237,6 @@ def print_idle(found: list[Constant], marks: Mapping[str, set[str]]) -> None:
 
 def main(arguments: argparse.Namespace) -> None:
     """Measure everything and print it."""
-    logging.disable(logging.WARNING)
     loaded()
     found = [constant for constant in constants() if arguments.only in constant.title]
     windows, rounds = (1, 3) if arguments.quick else (4, arguments.rounds)
@@ -280,4 +279,5 @@ def parsed(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    logging.disable(logging.WARNING)
     main(parsed())
