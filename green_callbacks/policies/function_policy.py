@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.policies.base import Policy
+from green_callbacks.policies.base import Budget, Policy
 from green_callbacks.records import History, Plan, Verdict
-from green_callbacks.units import described
+from green_callbacks.units import Amount, described
 
 Answer = Verdict | bool | str | None
 """The result of a policy function. It is a verdict, a truth value, the reason to stop, or None to go on."""
@@ -100,12 +100,18 @@ def _name(function: object) -> str:
 
 
 def _refuse_half_budgets(policy: Policy) -> None:
-    """Refuse a budget that lacks a member, because it would not be checked inside epochs, and nobody would notice."""
+    """Refuse a budget that lacks a member or the unit of its amount. Nobody would notice that it cannot act."""
     missing = [name for name in ("name", "amount", "spent") if not hasattr(policy, name)]
     if hasattr(policy, "left_inside") and missing:
         msg = (
             f"{type(policy).__name__} has left_inside(), but no {' and no '.join(missing)}. A budget needs all members "
             "of green_callbacks.policies.Budget. Add them, or remove left_inside()."
+        )
+        raise ConfigurationError(msg)
+    if isinstance(policy, Budget) and not isinstance(policy.amount, Amount):
+        msg = (
+            f"{type(policy).__name__}.amount is {described(policy.amount)}. A budget needs an amount with a unit, "
+            "such as green_callbacks.units.parse_amount('500 g')."
         )
         raise ConfigurationError(msg)
 

@@ -166,9 +166,11 @@ def watched_metric(policy: object) -> Metric | None:
         >>> watched_metric(MarginalGain("val_acc"))
         Metric(name='val_acc', mode='max')
     """
-    if not isinstance(policy, WatchesMetric) or not isinstance(policy.monitor, str) or not policy.monitor:
+    # From Python 3.12 on, a check against a protocol overlooks what a wrapper delegates with __getattr__().
+    monitor = getattr(policy, "monitor", None)
+    if not isinstance(monitor, str) or not monitor:
         return None
-    return Metric.or_rising(policy.monitor, policy.mode if isinstance(policy, DirectsMetric) else "auto")
+    return Metric.or_rising(monitor, getattr(policy, "mode", "auto"))
 
 
 def title_of(policy: object) -> str:

@@ -9,6 +9,7 @@ import pytest
 from support.runs import WATTS, scripted, train
 
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
+from green_callbacks.metrics import Metric
 from green_callbacks.policies import (
     Budget,
     CarbonBudget,
@@ -18,6 +19,7 @@ from green_callbacks.policies import (
     Policy,
     SharedBudget,
     as_policy,
+    watched_metric,
 )
 from green_callbacks.records import EpochRecord, History, Plan, Verdict
 from green_callbacks.sinks.scalars import scalars
@@ -267,3 +269,119 @@ def test_half_a_budget_is_refused():
 
     with pytest.raises(ConfigurationError, match=r"Half has left_inside\(\), but no name and no spent"):
         as_policy(Half())
+
+
+def odd(**members):
+    """Return a policy with some members, which decides nothing."""
+    decide = {"decide": lambda self, history, plan: Verdict(stop=False, code="active", reason="Go on.")}
+    return type("Odd", (), decide | members)()
+
+
+def odd_budget(**members):
+    """Return a budget of 1 kWh, some of whose members are faulty."""
+    return type("Odd", (TheirBudget,), members)(1.0)
+
+
+def fail(*_):
+    raise LookupError(1)
+
+
+def notices_of(policy, **options):
+    accountant, clock = scripted(policies=[policy], **options)
+    with accountant:
+        for _ in accountant.epochs(4):
+            for _ in accountant.steps(range(100)):
+                clock.advance(1.0)
+    assert accountant.history.finished_epochs == 4
+    return accountant.close().notices
+
+
+def test_a_policy_that_cannot_describe_itself_is_asked_nevertheless():
+    (notice,) = notices_of(odd(describe=fail))
+    assert "The policy Odd failed. It is asked like every policy" in notice
+
+
+def test_a_budget_that_does_not_know_its_rest_decides_nevertheless():
+    stop = Verdict(stop=True, code="stopping", reason="Enough.")
+    budget = odd_budget(
+        spent=fail,
+        left_inside=lambda *_: Left(1.0, stops=True, reason=""),
+        decide=lambda self, history, plan: stop if history.finished_epochs else replace(stop, stop=False),
+    )
+    accountant, clock = scripted(policies=[budget])
+    with accountant:
+        train(accountant, clock, range(1))
+    run = accountant.close()
+    assert run.stop_reason == "Enough."
+    assert sum("its rest is not shown" in notice for notice in run.notices) == 1
+
+
+def test_a_budget_that_fails_in_the_forecast_leaves_the_forecast():
+    def spent(self, history, plan):
+        return fail() if history.finished_epochs > 2 else 0.0
+
+    verdict = Verdict(stop=False, code="active", reason="Go on.", values={"green/budget_left_kwh": 1.0})
+    left = Left(1.0, stops=True, reason="")
+    budget = odd_budget(spent=spent, decide=lambda *_: verdict, left_inside=lambda *_: left)
+    (notice,) = notices_of(budget, plan=Plan(epochs=20))
+    assert "The forecast does not say when a budget will be spent. It raised LookupError" in notice
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        0.5,
+        (0.5, True, "a plain tuple"),
+        Left(None, stops=True, reason=""),
+        Left(math.nan, stops=True, reason=""),
+        Left(0.0, stops=True, reason=None),
+    ],
+)
+def test_an_odd_rest_is_named_and_leaves_the_other_budgets_alone(answer):
+    budgets = [odd_budget(left_inside=lambda *_: answer), TheirBudget(2.5 * EPOCH_KWH)]
+    accountant, clock = scripted(policies=budgets)
+    steps = 0
+    with accountant:
+        for _ in accountant.epochs(1):
+            for _ in accountant.steps(range(1000)):
+                clock.advance(1.0)
+                steps += 1
+    assert steps == 25
+    assert any("The policy Odd failed" in notice for notice in accountant.close().notices)
+
+
+@pytest.mark.parametrize("amount", [0.5, "500 g", None])
+def test_a_budget_without_a_unit_is_refused(amount):
+    with pytest.raises(ConfigurationError, match=r"Odd\.amount is .*parse_amount"):
+        as_policy(odd_budget(amount=amount))
+
+
+@pytest.mark.parametrize("after", [fail, lambda *_: None])
+def test_a_budget_that_cannot_deduct_what_others_spent_counts_its_own_run(after, tmp_path):
+    budget = replace(odd_budget(after_others=after), project=str(tmp_path))
+    (notice,) = notices_of(budget, ledger=tmp_path / "own.jsonl")
+    assert "The policy Odd cannot deduct" in notice
+    assert "It counts this run alone." in notice
+
+
+def test_a_stop_without_a_reason_is_a_stop():
+    accountant, clock = scripted(policies=[odd(decide=lambda *_: Verdict(stop=True, code="stopping", reason=None))])
+    with accountant:
+        done = [clock.advance(1) for _ in accountant.epochs(3)]
+    assert len(done) == 1
+    assert accountant.close().stop_reason == "A policy stops the run."
+
+
+def test_a_wrapper_that_delegates_watches_the_metric_of_its_policy():
+    class Wrapper:
+        def __init__(self, policy):
+            self._policy = policy
+
+        def __getattr__(self, name):
+            return getattr(self.__dict__["_policy"], name)
+
+        def decide(self, history, plan):
+            return self._policy.decide(history, plan)
+
+    assert watched_metric(Wrapper(MarginalGain("val_loss"))) == Metric("val_loss", "min")
+    assert "val_acc" in "".join(notices_of(Wrapper(MarginalGain("val_acc"))))

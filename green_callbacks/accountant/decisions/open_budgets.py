@@ -1,6 +1,7 @@
 """The budgets of a run, asked inside epochs."""
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Final
 
 from green_callbacks.accountant.decisions.budget_checks import Spending
@@ -131,13 +132,23 @@ class OpenBudgets:
 
     def _left_of(self, at: int, budget: Budget, spending: Spending) -> Left | None:
         try:
-            return budget.left_inside(self._history, self.plan, spending.kg or 0.0, spending.kwh or 0.0)
+            return _checked(budget.left_inside(self._history, self.plan, spending.kg or 0.0, spending.kwh or 0.0))
         # A budget may be the user's own: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
                 raise
             say_failed(self._notices, f"inside {at}", budget, failure)
             return None
+
+
+def _checked(answer: object) -> Left | None:
+    """Return an answer. An answer without a number would switch the checks of the other budgets off, too."""
+    if answer is None:
+        return None
+    if not isinstance(answer, Left) or not isinstance(answer.reason, str) or isnan(answer.amount):
+        msg = f"left_inside() answered {answer!r}. Return a Left, with a number and a reason."
+        raise TypeError(msg)
+    return answer
 
 
 def _spent(lefts: Sequence[Left | None]) -> str | None:

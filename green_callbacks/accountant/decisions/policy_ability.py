@@ -5,7 +5,7 @@ from typing import Final
 
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.policies import Budget, Policy, WatchesMetric, counts_emissions, never_stops, title_of
+from green_callbacks.policies import Budget, Policy, counts_emissions, never_stops, title_of, watched_metric
 from green_callbacks.records import EpochRecord, Intensity, Plan
 from green_callbacks.records.coverage import UNMEASURED
 from green_callbacks.text.amounts import format_duration
@@ -20,7 +20,9 @@ _UNCOUNTED_SECONDS: Final = SECONDS_PER_MINUTE
 """Duration of an epoch, in s, after which a step must have been counted. It applies if ``decide_every`` is shorter."""
 
 
-def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -> None:
+def say_failed(
+    notices: Notices, key: str, policy: Policy, failure: Exception, effect: str = "Training goes on without it."
+) -> None:
     """Warn once that a policy has raised.
 
     Args:
@@ -28,11 +30,13 @@ def say_failed(notices: Notices, key: str, policy: Policy, failure: Exception) -
         key: The subject of the warning.
         policy: The policy.
         failure: The exception.
+        effect: The consequence, as a sentence. Defaults to that training goes on without the policy.
     """
     notices.say(
         key,
-        "%s failed. Training goes on without it. It raised %s: %s",
+        "%s failed. %s It raised %s: %s",
         title_of(policy),
+        effect,
         type(failure).__name__,
         failure,
         cause=failure,
@@ -53,7 +57,7 @@ class PolicyAbility:
         self._interval = interval
         self._policies = tuple(policies)
         self._budgets = [policy for policy in policies if isinstance(policy, Budget)]
-        self._counting = [each for each in policies if isinstance(each, Budget | WatchesMetric)]
+        self._counting = [each for each in policies if isinstance(each, Budget) or watched_metric(each)]
         self._of_emissions = [each for each in policies if counts_emissions(each)]
         self._at_ends = [each for each in policies if not (isinstance(each, Budget) or never_stops(each))]
         self._has_ended = False

@@ -1,7 +1,9 @@
 """The policies of a run, asked after every record."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
+from typing import TypeVar
 
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
 from green_callbacks.accountant.decisions.missing_metrics import MissingMetrics
@@ -26,6 +28,8 @@ from green_callbacks.records import EpochRecord, History, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
+
+Answer = TypeVar("Answer")
 
 
 class PolicyBoard:
@@ -109,9 +113,12 @@ class PolicyBoard:
 
     def announce(self) -> None:
         """Log what the policies will do."""
-        for policy in self._policies:
+        for at, policy in enumerate(self._policies):
             if isinstance(policy, Describes):
-                logger.info("%s", policy.describe())
+                effect = "It is asked like every policy, but does not say what it will do."
+                text = self._answer(f"describe {at}", policy, policy.describe, None, effect)
+                if text is not None:
+                    logger.info("%s", text)
 
     def refuse_if_spent(self, history: History, ranks: Ranks) -> None:
         """Refuse to train on a budget that leaves no room for an epoch.
@@ -184,7 +191,7 @@ class PolicyBoard:
 
     def _forecast_verdicts(self, history: History) -> tuple[Verdict, ...]:
         """Return the forecast if there is one. Log the first forecast, and each large change."""
-        verdict = self._forecast.decide(history, self.plan)
+        verdict = self._forecast_of(history)
         if not verdict.values:
             return ()
         if not self.decision.is_made and (verdict.code == "warning" or not self._has_forecast):
@@ -192,17 +199,43 @@ class PolicyBoard:
             logger.log(logging.WARNING if verdict.code == "warning" else logging.INFO, "%s", verdict.reason)
         return (verdict,)
 
+    def _forecast_of(self, history: History) -> Verdict:
+        """Return the forecast. From the first failure of a budget on, the forecast is made without budgets."""
+        try:
+            return self._forecast.decide(history, self.plan)
+        except Exception as failure:  # a budget may be the user's own, as in _ask()
+            if self._strict or not self._forecast.budgets:
+                raise
+            effect = "The forecast does not say when a budget will be spent."
+            say_failed(self._notices, "forecast", self._forecast.budgets[0], failure, effect)
+            self._forecast = Forecast()
+            return self._forecast.decide(history, self.plan)
+
     def _ask(self, at: int, policy: Policy, history: History) -> Verdict:
         try:
             verdict = _checked(policy.decide(history, self.plan))
-            budget = self._budgets.get(at)
-            return verdict if budget is None else with_budget_values(verdict, budget, history, self.plan)
         # A policy may be the user's own function: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
                 raise
             say_failed(self._notices, f"policy {at}", policy, failure)
             return Verdict(stop=False, code="waiting", reason=f"The policy failed: {failure}")
+        budget = self._budgets.get(at)
+        if budget is None:
+            return verdict
+        # The decision counts, whether the rest of the budget is known or not.
+        call = partial(with_budget_values, verdict, budget, history, self.plan)
+        return self._answer(f"rest {at}", budget, call, verdict, "It decides, but its rest is not shown.")
+
+    def _answer(self, key: str, policy: Policy, call: Callable[[], Answer], otherwise: Answer, effect: str) -> Answer:
+        """Return the answer of a policy to a question beside its decision, or another value if it raises."""
+        try:
+            return call()
+        except Exception as failure:  # a policy may be the user's own, as in _ask()
+            if self._strict:
+                raise
+            say_failed(self._notices, key, policy, failure, effect)
+            return otherwise
 
     def _tell(self, at: int, verdict: Verdict) -> None:
         """Report the verdict of a policy if its code has changed."""

@@ -29,8 +29,8 @@ class StopDecision:
             epoch: Index of the epoch.
         """
         if self.reason is None:
-            self.reason = reason
-            logger.warning("Stopping %s epoch %s. %s", where, epoch, reason)
+            self.reason = str(reason or "A policy stops the run.")  # a policy may be the user's own
+            logger.warning("Stopping %s epoch %s. %s", where, epoch, self.reason)
 
     def agree(self, ranks: Ranks) -> None:
         """Let rank 0's decision reach all ranks.

@@ -9,7 +9,8 @@ from pathlib import Path
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.ledger.project_ledgers import identity_of, ledgers_of
 from green_callbacks.ledger.project_totals import closings_of
-from green_callbacks.policies import Policy, SharedBudget
+from green_callbacks.policies import Policy, SharedBudget, title_of
+from green_callbacks.units import described
 
 
 def with_project_spending(
@@ -57,10 +58,34 @@ def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notic
     }.items():
         if said:
             notices.say(f"{project}: {what}", what, len(said), said[0])
-    closings = others.closings
-    return budget.after_others(
-        sum(closing.emissions_kg for closing in closings), sum(closing.facility_kwh for closing in closings)
-    )
+    kg = sum(closing.emissions_kg for closing in others.closings)
+    kwh = sum(closing.facility_kwh for closing in others.closings)
+    return _after_others(budget, kg, kwh, notices)
+
+
+def _after_others(budget: SharedBudget, kg: float, kwh: float, notices: Notices) -> SharedBudget:
+    """Return the budget with the spending of other runs deducted, or the budget itself if it fails."""
+    try:
+        return _checked(budget.after_others(kg, kwh))
+    # A budget may be the user's own: a fault in it must not cost them their training.
+    except Exception as failure:  # noqa: BLE001
+        notices.say(
+            f"{budget.project} not deducted",
+            "%s cannot deduct what other runs of %s have spent (%s: %s). It counts this run alone. Mend its "
+            "after_others().",
+            title_of(budget),
+            budget.project,
+            type(failure).__name__,
+            failure,
+        )
+        return budget
+
+
+def _checked(answer: object) -> SharedBudget:
+    if not isinstance(answer, SharedBudget):
+        msg = f"after_others() answered {described(answer)}"
+        raise TypeError(msg)
+    return answer
 
 
 def _holds(project: str, ledger: Path | None) -> bool:
