@@ -9,7 +9,7 @@ from green_callbacks.sources.accelerators.in_use import Accelerator
 from green_callbacks.sources.amd.source import AmdSmiSource
 from green_callbacks.sources.apple import AppleSiliconSource
 from green_callbacks.sources.base import EnergySource
-from green_callbacks.sources.callable import CallableSource
+from green_callbacks.sources.declared.callable import CallableSource
 from green_callbacks.sources.intel_gpu import IntelGpuSource
 from green_callbacks.sources.nvidia.source import NvmlSource
 

@@ -1,0 +1,1 @@
+"""Sources whose energy the user declares: a function, a constant for the rest of the machine, or a script."""
