@@ -39,7 +39,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--format", required=True, choices=(_MODEL_CARD, _CODECARBON, _METHODS), help="format, as above"
     )
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--output", type=Path, metavar="FILE", help="file to write, by default the terminal")
+    target.add_argument("--output", type=Path, metavar="FILE", help="file to write. Defaults to the terminal")
     target.add_argument(
         "--card", type=Path, metavar="README.md", help="model card to write into, which needs the extra 'export'"
     )

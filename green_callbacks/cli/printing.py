@@ -88,7 +88,7 @@ def flush() -> None:
 
 def _print(text: str) -> None:
     if sys.stdout is None:
-        msg = "There is no standard output. Open one, for example with >/dev/null."
+        msg = "Standard output is closed. Redirect it, for example with >/dev/null."
         raise ConfigurationError(msg)
     _written(sys.stdout, f"{text}\n")
 

@@ -206,7 +206,7 @@ class MarginalGain:
         at_most, pays = (log1p(AHEAD) * slope for slope in (max(window.trend.upper, late, 0.0), least))
         ahead = format_energy(AHEAD * curve.spent_kwh)
         return (
-            f"More training no longer pays. The {_bought(window)} of {self.monitor}. The next {ahead} would buy "
+            f"More training no longer pays. The {_gained(window)} of {self.monitor}. The next {ahead} would buy "
             f"at most {at_most:.3g}, and the least that pays is {pays:.3g}."
         )
 
@@ -236,7 +236,7 @@ class MarginalGain:
             if plan.schedule_unreadable
             else ""
         )
-        return f"The {_bought(window)} of {self.monitor}.{unread}"
+        return f"The {_gained(window)} of {self.monitor}.{unread}"
 
     def _gives_up(self, history: History, plan: Plan) -> bool:
         done = plan.progress(history)
@@ -251,6 +251,6 @@ def _annealed(why_stop: str | None) -> str:
     return f"The learning rate is annealed until the end of the plan, and the gain comes last.{advice}"
 
 
-def _bought(window: Window) -> str:
-    bought = f"{window.bought:.3g}" if window.bought > 0 else "nothing"
-    return f"last {format_energy(window.kwh)} bought {bought}"
+def _gained(window: Window) -> str:
+    gain = f"{window.bought:.3g}" if window.bought > 0 else "nothing"
+    return f"last {format_energy(window.kwh)} gained {gain}"

@@ -96,7 +96,7 @@ class Checkpoints:
             mode = one_of(known.get("mode"), _MODES)
             rows = {text(path, MAX_PATH): count(row) for path, row in mapping(known.get("files"), MAX_FILES).items()}
         except ValueError as reason:
-            msg = f"These are no checkpoint files: {reason}."
+            msg = f"These are not checkpoint files: {reason}."
             raise ValueError(msg) from reason
         return cls(mode, rows)
 

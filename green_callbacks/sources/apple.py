@@ -145,7 +145,7 @@ def is_apple_silicon() -> bool:
 
 def _monitor() -> Any:  # noqa: ANN401  the binding is untyped
     if not is_apple_silicon():
-        msg = "This is no Mac with Apple Silicon, or not a Python made for it (arm64)."
+        msg = "This is not a Mac with Apple Silicon, or this Python was not built for it (arm64)."
         raise SourceUnavailableError(msg)
     try:
         from zeus_apple_silicon import AppleEnergyMonitor

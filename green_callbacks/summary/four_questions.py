@@ -99,7 +99,7 @@ def _time(history: History, metric: Metric | None) -> str:
     sentences = [cost]
     if last.after_kg >= _LEAST_SHARE * total_kg:
         after = f"{format_mass(last.after_kg)} ({percent(last.after_kg / total_kg)})"
-        sentences.append(f"Another {after} followed and bought nothing better.")
+        sentences.append(f"Another {after} followed and gained nothing.")
     following = doubling(history, metric)
     if following:
         sentences.append(following)

@@ -61,7 +61,7 @@ def doubling(history: History, metric: Metric) -> str | None:
         return None
     cost = format_mass(following.kg)
     if following.high <= 0:
-        return f"The second half of the emissions bought nothing better, and another {cost} would likely buy little."
+        return f"The second half of the emissions gained nothing, and another {cost} would likely buy little."
     scale = scale_point(history.metric(metric.name).values) if metric.rises else None
     low, expected, high = (
         significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)

@@ -178,7 +178,7 @@ def _totals(run: RunRecord) -> dict[str, str]:
         emissions += f", between {format_mass(run.emissions_low_kg)} and {format_mass(run.emissions_high_kg)}"
     if run.reference_kg is not None and run.intensity.g_per_kwh != WORLD.g_per_kwh:
         emissions += f". {format_mass(run.reference_kg)} {AT_THE_WORLDS}"
-    where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, found by {run.intensity.found_by}"
+    where = f"{intensity_range(run.intensity)}, {place(run.intensity)}, location by {run.intensity.found_by}"
     return {"Energy": ". ".join(filter(None, parts)), "Emissions": emissions, "Intensity": where}
 
 

@@ -21,7 +21,7 @@ def test_a_demo_stops_by_a_rule_and_answers_the_four_questions(framework, tmp_pa
 
     epochs = [line for line in printed.splitlines() if line.split()[:1] and line.split()[0].isdigit()]
     assert 10 <= len(epochs) < 60, "stopped early, but not before it had learned"
-    assert " bought " in printed, "the reason is MarginalGain's"
+    assert " gained " in printed, "the reason is MarginalGain's"
     for answer in ("Place", "Facility", "Time", "Data"):
         assert any(line.startswith(answer) for line in printed.splitlines()), answer
     folder = printed.split("tensorboard --logdir ")[1].strip()
@@ -32,7 +32,7 @@ def test_a_demo_stops_by_a_rule_and_answers_the_four_questions(framework, tmp_pa
 def test_a_plain_loop_stops_and_names_its_ledger(tmp_path):
     printed = run([EXAMPLES / "plain_pytorch.py"], tmp_path).stdout
 
-    assert " bought " in printed
+    assert " gained " in printed
     assert list((tmp_path / "green-callbacks").glob("*.jsonl"))
 
 

@@ -71,7 +71,7 @@ def test_what_is_no_object_is_no_intensity(fields):
     ],
 )
 def test_checkpoint_files_that_cannot_be_are_said_in_a_sentence(fields):
-    with pytest.raises(ValueError, match="These are no checkpoint files"):
+    with pytest.raises(ValueError, match="These are not checkpoint files"):
         Checkpoints.decode(fields)
 
 

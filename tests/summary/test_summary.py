@@ -198,7 +198,7 @@ class TestTime:
         text = answered(learning(0.90, 0.97, 0.98, 0.975))["time"]
 
         assert "The last point of val_acc (0.9700 to 0.9800) cost 25 % of the emissions, 1.00 kg." in text
-        assert "Another 1.00 kg (25 %) followed and bought nothing better." in text
+        assert "Another 1.00 kg (25 %) followed and gained nothing." in text
 
     def test_nothing_is_said_of_what_came_after_where_nothing_did(self):
         assert "Another" not in answered(learning(0.90, 0.97))["time"]
@@ -240,7 +240,7 @@ class TestData:
         epochs = [record(e, metrics={"val_acc": 0.5 + e / 10}) for e in range(3)]
         end = record(None, gpu_joules=9.0, cpu_joules=9.0)
 
-        assert "bought nothing" not in answered(History([*epochs, end]))["time"]
+        assert "gained nothing" not in answered(History([*epochs, end]))["time"]
 
     def test_samples_without_energy(self):
         history = History([record(0, samples=100, gpu_joules=None, cpu_joules=None)])
@@ -293,7 +293,7 @@ class TestSummary:
 
         assert "Energy     2.33 Wh, 2.92 Wh with a PUE of 1.25. 75 % of it measured, the rest modelled. 400 J" in text
         assert "Emissions  1.05 g CO2e, between 842 mg and 1.21 g" in text
-        assert "Intensity  360 gCO2e/kWh (300 to 400), Germany (DE), 2025, found by time zone" in text
+        assert "Intensity  360 gCO2e/kWh (300 to 400), Germany (DE), 2025, location by time zone" in text
         assert table(history, "val_acc") in text
         for label in ("Place", "Facility", "Time", "Data"):
             assert any(line.startswith(f"{label} ") for line in text.splitlines())

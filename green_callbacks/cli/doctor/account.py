@@ -49,7 +49,7 @@ def _location(environ: Mapping[str, str], etc: Path) -> Finding:
         command = f"unset {LOCATION_VARIABLE} {INTENSITY_VARIABLE}"
         return Finding(topic="Location", state="attention", text=str(error), command=command)
     is_guess = "guessed" in intensity.flags
-    sentences = [f"{place(intensity)} with {intensity_range(intensity)}, found by {intensity.found_by}."]
+    sentences = [f"{place(intensity)} with {intensity_range(intensity)}, location by {intensity.found_by}."]
     if is_guess:
         sentences.append("This is a guess. Set the place of this machine, with your own code instead of DE.")
     return Finding(

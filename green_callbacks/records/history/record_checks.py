@@ -30,7 +30,7 @@ def _wrong(record: EpochRecord) -> Iterator[str]:
     for name in ("epoch", "step"):
         value = getattr(record, name)
         if value is not None and not (isinstance(value, int) and -MOST_COUNT <= value <= MOST_COUNT):
-            yield f"its {name} is no 64-bit integer"
+            yield f"its {name} is not a 64-bit integer"
     for name in ("duration_seconds", "pue"):
         if not _is_finite(getattr(record, name)):
             yield f"its {name} is no finite number"

@@ -11,8 +11,8 @@ from green_callbacks.records import PhaseEnergy
 INTENSITY = GERMANY.__class__
 NAN = float("nan")
 WRONG = {
-    "epoch is no 64-bit integer": {"epoch": 2**70},
-    "step is no 64-bit integer": {"step": 1e19},
+    "epoch is not a 64-bit integer": {"epoch": 2**70},
+    "step is not a 64-bit integer": {"step": 1e19},
     "duration_seconds is no finite number": {"duration_seconds": NAN},
     "pue is no finite number": {"pue": float("inf")},
     "samples is no number": {"samples": "many"},

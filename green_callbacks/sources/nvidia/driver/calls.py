@@ -190,7 +190,7 @@ class Driver:
         """Return the energy counter, in J."""
         millijoules = self.call("nvmlDeviceGetTotalEnergyConsumption", handle)
         if not 0 <= millijoules < _NO_COUNT:
-            raise DriverError(f"an energy of {millijoules} mJ cannot be")  # noqa: EM102, TRY003
+            raise DriverError(f"an energy of {millijoules} mJ is impossible")  # noqa: EM102, TRY003
         return float(millijoules) / MILLIJOULES_PER_JOULE
 
     def power_watts(self, handle: NvmlHandle) -> float:
@@ -302,5 +302,5 @@ class Driver:
 def _watts(milliwatts: float) -> float:
     watts = watts_or_none(milliwatts)
     if watts is None:
-        raise DriverError(f"a power of {milliwatts} mW cannot be")  # noqa: EM102, TRY003
+        raise DriverError(f"a power of {milliwatts} mW is impossible")  # noqa: EM102, TRY003
     return watts
