@@ -206,7 +206,7 @@ class MarginalGain:
         at_most, pays = (log1p(AHEAD) * slope for slope in (max(window.trend.upper, late, 0.0), least))
         ahead = format_energy(AHEAD * curve.spent_kwh)
         return (
-            f"More training no longer pays. The {_gained(window)} of {self.monitor}. The next {ahead} would buy "
+            f"More training no longer pays. The {_gained(window)} of {self.monitor}. The next {ahead} would gain "
             f"at most {at_most:.3g}, and the least that pays is {pays:.3g}."
         )
 

@@ -61,13 +61,13 @@ def doubling(history: History, metric: Metric) -> str | None:
         return None
     cost = format_mass(following.kg)
     if following.high <= 0:
-        return f"The second half of the emissions gained nothing, and another {cost} would likely buy little."
+        return f"The second half of the emissions gained nothing, and another {cost} would likely gain little."
     scale = scale_point(history.metric(metric.name).values) if metric.rises else None
     low, expected, high = (
         significant(gain / (scale or 1.0), 2) for gain in (following.low, following.expected, following.high)
     )
     unit = f"{'points ' if scale else ''}of {for_terminal(metric.name)}"
-    return f"Doubling the {cost} would likely buy another {expected} {unit} ({low} to {high})."
+    return f"Doubling the {cost} would likely gain another {expected} {unit} ({low} to {high})."
 
 
 def _words(each: FrontPoint, turn: FrontPoint | None, files: Mapping[int, str]) -> str:

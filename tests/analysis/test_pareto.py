@@ -76,20 +76,20 @@ def test_of_half_a_doubling_nothing_is_said(history):
 
 def test_the_next_doubling_is_said_in_points():
     assert doubling(learning(0.5, 0.8, 0.83, 0.84), Metric("val_acc", "max")) == (
-        "Doubling the 4.00 kg would likely buy another 2.4 points of val_acc (0.40 to 7.2)."
+        "Doubling the 4.00 kg would likely gain another 2.4 points of val_acc (0.40 to 7.2)."
     )
     assert "2.4 points of" in doubling(learning(50.0, 80.0, 83.0, 84.0), Metric("val_acc", "max"))
 
 
 def test_without_a_scale_it_is_said_in_units_of_the_metric():
     text = doubling(learning(4.0, 3.0, 2.5, 2.0, metric="val_loss"), Metric("val_loss", "min"))
-    assert text == "Doubling the 4.00 kg would likely buy another 0.60 of val_loss (0.10 to 1.8)."
+    assert text == "Doubling the 4.00 kg would likely gain another 0.60 of val_loss (0.10 to 1.8)."
 
 
 def test_a_second_half_that_bought_nothing_is_told_so():
     text = doubling(learning(0.5, 0.8, 0.7, 0.8), Metric("val_acc", "max"))
     assert (
-        text == "The second half of the emissions gained nothing, and another 4.00 kg would likely buy little."
+        text == "The second half of the emissions gained nothing, and another 4.00 kg would likely gain little."
     )
 
 

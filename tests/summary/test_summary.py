@@ -319,7 +319,7 @@ class TestSummary:
 
     def test_what_as_much_again_would_buy_stands_with_what_the_last_point_cost(self):
         assert (
-            "Doubling the 2.00 kg would likely buy another 0.60 points of val_acc (0.10 to 1.8)."
+            "Doubling the 2.00 kg would likely gain another 0.60 points of val_acc (0.10 to 1.8)."
             in answered(learning(0.90, 0.91))["time"]
         )
 
