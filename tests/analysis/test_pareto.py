@@ -88,9 +88,7 @@ def test_without_a_scale_it_is_said_in_units_of_the_metric():
 
 def test_a_second_half_that_bought_nothing_is_told_so():
     text = doubling(learning(0.5, 0.8, 0.7, 0.8), Metric("val_acc", "max"))
-    assert (
-        text == "The second half of the emissions gained nothing, and another 4.00 kg would likely gain little."
-    )
+    assert text == "The second half of the emissions gained nothing, and another 4.00 kg would likely gain little."
 
 
 def test_what_was_bought_on_the_way_is_said_with_the_knee():
