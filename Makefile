@@ -36,8 +36,8 @@ demo: .venv/$(FRAMEWORK)/ready
 
 # What has one process, or waits, shares the processors first. Each line is a make of its own, so that it is in turn.
 test:
-	@$(MAKE) -j 2 --output-sync=target lint docs test-live test-exports
-	@$(MAKE) test-core test-lightning test-keras coverage tested
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint docs test-live test-exports
+	@$(MAKE) --no-print-directory test-core test-lightning test-keras coverage tested
 
 lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff check .

@@ -29,9 +29,8 @@ SLOW_SECONDS = 5.0
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
-    """A busy machine is no slow sensor: wait for the reading thread, however late it comes."""
+    """Wait for a late reading as if this thread were late, because a busy machine is not a slow sensor."""
     monkeypatch.setattr(read_time_limit, "_STARVED_SECONDS", -inf)
-    monkeypatch.setattr(read_time_limit, "_PATIENT_SECONDS", HANG_SECONDS)
 
 
 def raise_it(*_):

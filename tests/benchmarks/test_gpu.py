@@ -91,7 +91,7 @@ def test_without_a_gpu_it_skips_with_a_sentence(tmp_path):
 @pytest.mark.skipif(shutil.which("make") is None, reason="there is no make here")
 def test_make_gpu_runs_from_the_tree_and_installs_nothing(tmp_path):
     command = ["make", "-C", str(TREE), "-s", "gpu", f"PYTHON={sys.executable}", f"OUT={tmp_path}"]
-    environment = os.environ | {"CUDA_VISIBLE_DEVICES": ""}
+    environment = os.environ | {"CUDA_VISIBLE_DEVICES": "", "MAKEFLAGS": ""}  # those of the make that runs this test
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONG_SECONDS, check=False)
     assert (done.returncode, done.stdout.startswith("make gpu is skipped: ")) == (0, True), done.stderr
 

@@ -109,7 +109,7 @@ def test_every_copy_opens_a_monitor_of_its_own(source: AppleSiliconSource, chip:
 
 
 def test_other_machines_are_told_what_it_takes(clock: ScriptedClock):
-    with pytest.raises(SourceUnavailableError, match="no Mac with Apple Silicon"):
+    with pytest.raises(SourceUnavailableError, match="not a Mac with Apple Silicon"):
         AppleSiliconSource(clock=clock).open()
 
 
