@@ -11,7 +11,7 @@ import interrupts
 import signals
 import traced
 
-STRIDE, OPCODE_STRIDE = 53, 499
+STRIDE, OPCODE_STRIDE = 101, 997
 """Primes, so that loops are met at all of their places."""
 SIGNALS = 20
 
