@@ -34,10 +34,13 @@ RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python
 demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
-# What has one process, or waits, shares the processors first. Each line is a make of its own, so that it is in turn.
+# What has one process, or waits, shares the processors. Two frameworks with one worker each start fewer processes than
+# one after the other with two. Each line is a make of its own, so that the lines take turns.
 test:
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint docs test-live test-exports
-	@$(MAKE) --no-print-directory test-core test-lightning test-keras coverage tested
+	@$(MAKE) --no-print-directory test-core
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=1 test-lightning test-keras
+	@$(MAKE) --no-print-directory coverage tested
 
 lint: .venv/lightning/ready
 	.venv/lightning/bin/ruff check .
