@@ -202,11 +202,12 @@ class TestInterrupts:
                 return interrupt
 
             clock.advance(0.5)
+            before = sys.gettrace()  # of coverage
             sys.settrace(interrupt)
             try:
                 interrupted = only(source).joules
             finally:
-                sys.settrace(None)
+                sys.settrace(before)
             seen.append(only(source).joules)
             assert seen == sorted(seen)
             assert interrupted <= seen[-1]
