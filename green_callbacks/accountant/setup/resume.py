@@ -213,7 +213,11 @@ class CheckpointState:
             contents = read_ledger(path)
         except LedgerError as reason:
             if is_needed:
-                logger.warning("%s The run goes on from the checkpoint. Lost work after it is not counted.", reason)
+                logger.warning(
+                    "%s The run goes on from the checkpoint. Lost work after it is not counted. In TensorBoard, the "
+                    "curve of quality over emissions may go back.",
+                    reason,
+                )
             return None
         if contents.run_id == self.run_id:
             return contents

@@ -55,7 +55,8 @@ class Board:
         """Let TensorBoard drop the points of repeated epochs.
 
         TensorBoard drops every point from a step on. The curve of the quality counts its steps differently, so its
-        dropped points are drawn once more.
+        dropped points are drawn once more. Without the ledger, the emissions of lost epochs are unknown. Then points of
+        lost epochs may stay, and the curve goes back.
 
         Args:
             before: All records so far. The records that will be repeated lie outside epochs.

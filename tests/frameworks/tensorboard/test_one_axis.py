@@ -182,7 +182,7 @@ def test_a_lightning_run_that_is_resumed_in_its_folder(here: Path):
 
 def test_a_lightning_run_that_is_resumed_in_its_folder_without_its_ledger(here: Path):
     kept = ModelCheckpoint(here / "kept", filename="{epoch}", save_top_k=-1)
-    options = {"ledger": False, "sources": [ScriptedSource(1e-6)]}  # 0 mg: the time of an epoch moves no point
+    options = {"ledger": False, "sources": [ScriptedSource(1e-6)]}  # 0 mg, as the curve over emissions may go back
     fit(here, Model(), monitor(**options), kept, max_epochs=4, enable_checkpointing=True)
     fit(here, Model(), monitor(**options), max_epochs=3, ckpt_path=here / "kept" / "epoch=1.ckpt")
 
