@@ -3,6 +3,7 @@
 import threading
 import time
 from decimal import Decimal
+from statistics import median
 
 import pytest
 from support.runs import WATTS, scripted, train
@@ -169,6 +170,6 @@ def test_a_driver_that_is_slow_costs_an_edge_50_ms_at_most_from_the_second_slow_
             began = time.monotonic()
             record = accountant.end_epoch()
             edges.append(time.monotonic() - began)
-    assert min(edges[1:]) < 0.05  # a busy machine makes some of them longer
+    assert median(edges[1:]) < 0.05
     (device,) = record.devices.values()
     assert device.gap_seconds > 0, "the record says what is missing"
