@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
+from green_callbacks.accountant.landing.loop_rates import LoopRates
+from green_callbacks.accountant.landing.optimizer_rates import OptimizerRates
+from green_callbacks.accountant.landing.rates import Rates
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
@@ -23,7 +26,8 @@ from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER
-from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.policies import Budget, lands
+from green_callbacks.records import Checkpoints, EpochRecord, History, Landing, Plan, RunRecord
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
@@ -72,6 +76,8 @@ class EnergyAccountant:
         self._state = RunState()
         self._run: Run | None = None
         self._budget_checks: BudgetChecks | None = None
+        self._rates: Rates | None = None
+        self._may_land = any(map(lands, self._settings.policies))
         self._finalizer: weakref.finalize[[], EnergyAccountant] | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
@@ -121,6 +127,7 @@ class EnergyAccountant:
         gpu_name: str | None = None,
         is_running: Callable[[], bool] | None = None,
         on_spent: Callable[[], object] | None = None,
+        rates: Rates | None = None,
     ) -> Self:
         """Begin to measure. Does nothing while the run is live.
 
@@ -139,6 +146,8 @@ class EnergyAccountant:
                 thread calls it every few seconds, and closes the run when it returns False. Defaults to none.
             on_spent: Called once, on another thread, when a budget is spent inside an epoch. It is for a framework
                 that cannot call :meth:`look` after every batch. Defaults to none.
+            rates: The learning rates of the training, for a landing. Defaults to the optimizers of
+                :meth:`scale_learning_rates`.
 
         Returns:
             The accountant.
@@ -158,6 +167,7 @@ class EnergyAccountant:
             gpu_name=gpu_name,
             is_running=is_running,
             on_spent=on_spent,
+            rates=rates or self._rates,
         )
         return self._hold(Run.started(settings, trainer, self._state))
 
@@ -189,6 +199,9 @@ class EnergyAccountant:
             The folder of the run's files.
         """
         folder = Path(log_folder or ".") / FOLDER
+        if self._run is not None:
+            has_ended = self._run.board.decision.is_made
+            self._state = replace(self._state, landing=None if has_ended else self._run.landing.landing)
         last = self._run.ledger if self._run else None
         if last is not None:
             self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
@@ -388,15 +401,81 @@ class EnergyAccountant:
         return self._live.epochs.count_steps(count)
 
     def look(self) -> bool:
-        """Check whether a budget is spent. Every rank calls this after the same batches.
+        """Check whether a budget is spent, or a landing is over. Every rank calls this after the same batches.
 
-        The check makes no record. While no budget can be spent yet, it only reads the clock.
+        The check makes no record. While no budget can be spent yet, it only reads the clock. A budget with a landing
+        begins it here.
 
         Returns:
             Whether the run is to stop inside the epoch. If so, :attr:`stop_reason` says why.
         """
         budget_checks = self._budget_checks  # a loop asks after every batch, so this must be fast
-        return budget_checks is not None and budget_checks.is_due() and self._live.epochs.check_budgets()
+        if budget_checks is not None and budget_checks.is_due():
+            return self._live.epochs.check_budgets()
+        return self._may_land and self.stop_reason is not None
+
+    @property
+    def may_land(self) -> bool:
+        """Whether a policy may let the learning rate go to 0 before it stops the run."""
+        return self._may_land
+
+    @property
+    def lands_inside(self) -> bool:
+        """Whether a budget may begin such a landing inside an epoch, so that :meth:`look` is needed after each batch."""
+        return self._may_land and any(lands(each) and isinstance(each, Budget) for each in self._settings.policies)
+
+    @property
+    def landing(self) -> Landing | None:
+        """The landing that has begun, or None."""
+        return self._run.landing.landing if self._run is not None else self._state.landing
+
+    @property
+    def landing_factor(self) -> float:
+        """Factor of the learning rate in the next step, 1 without a landing.
+
+        Multiply your learning rate with it in a loop whose optimizer cannot be given to :meth:`scale_learning_rates`,
+        such as a loop of JAX. The first access tells the accountant that the loop can land.
+        """
+        if self._rates is None and self._may_land:
+            self.start_scaling(LoopRates())
+        return self._run.landing.course.factor() if self._run is not None and self._run.is_live else 1.0
+
+    def scale_learning_rates(self, *optimizers: Any) -> None:  # noqa: ANN401  torch is not imported here
+        """Let a landing scale the learning rates of optimizers of torch. Call it before the first epoch.
+
+        The schedule of the user goes on, and never sees a scaled rate. Nothing is registered before a landing begins.
+
+        Args:
+            *optimizers: All optimizers of the training.
+
+        Example:
+            >>> class Optimizer:
+            ...     param_groups = [{"lr": 0.1}]
+            ...     def register_step_pre_hook(self, hook): ...
+            ...     def register_step_post_hook(self, hook): ...
+            >>> EnergyAccountant().scale_learning_rates(Optimizer())
+        """
+        self.start_scaling(OptimizerRates(lambda: optimizers))
+
+    def start_scaling(self, rates: Rates) -> None:
+        """Use learning rates for a landing.
+
+        Args:
+            rates: The learning rates of the loop.
+        """
+        self._rates = rates
+        self._live.landing.use(rates)
+
+    def at_step(self, step: int) -> bool:
+        """Report the optimizer steps so far. Every rank calls this after each batch if :attr:`may_land` is True.
+
+        Args:
+            step: Optimizer steps so far, counted as for :meth:`observe`.
+
+        Returns:
+            Whether a landing ends here, so that the run is to stop inside the epoch.
+        """
+        return self._live.epochs.land_to(step)
 
     def end_part(self) -> EpochRecord:
         """Record a part of the open epoch and decide. The epoch goes on.
@@ -453,6 +532,7 @@ class EnergyAccountant:
         """
         run = self._run
         state = replace(self._state, ledger=run.ledger.path) if run and run.ledger else self._state
+        state = replace(state, landing=self.landing)
         return encode_state(state, run.epochs.step if run else self.history.steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:

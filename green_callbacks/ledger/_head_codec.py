@@ -7,7 +7,7 @@ from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import format as form
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_DROPS, MAX_ENTRIES
-from green_callbacks.records import DeviceInfo, Plan
+from green_callbacks.records import DeviceInfo, Landing, Plan
 from green_callbacks.records.checked import (
     MAX_JOULES,
     MAX_SECONDS,
@@ -25,6 +25,7 @@ from green_callbacks.records.checked import (
     short,
     text,
 )
+from green_callbacks.records.landing import decode_landing, encode_landing
 from green_callbacks.text import is_plain_name
 
 _MODES: Final = frozenset({"max", "min"})
@@ -76,6 +77,14 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
     fields |= {name: _within(getattr(plan, name), MAX_JOULES) or None for name in form.PLAN_SPENT}
     fields |= {name: bool(getattr(plan, name)) or None for name in form.PLAN_FLAGS}
     fields[form.PLAN_DROPS] = [_whole(drop) or 0 for drop in plan.learning_rate_drops[:MAX_DROPS]] or None
+    fields[form.PLAN_LANDING] = _encode_landing(plan.landing)
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_landing(landing: Landing | None) -> dict[str, Any] | None:
+    if landing is None:
+        return None
+    fields = {**encode_landing(landing), "reason": short(landing.reason)}
     return {name: value for name, value in fields.items() if value is not None}
 
 
@@ -158,4 +167,5 @@ def decode_plan(said: object) -> Plan:
     known |= {name: amount(fields.get(name, 0.0), MAX_JOULES) for name in form.PLAN_SPENT}
     known |= {name: flag(fields.get(name, False)) for name in form.PLAN_FLAGS}
     drops = tuple([count(drop) for drop in sequence(fields.get(form.PLAN_DROPS, []), MAX_DROPS)])
-    return Plan(**known, learning_rate_drops=drops)
+    landing = fields.get(form.PLAN_LANDING)
+    return Plan(**known, learning_rate_drops=drops, landing=None if landing is None else decode_landing(landing))

@@ -116,6 +116,13 @@ Records of that epoch and of later epochs, beyond that step, become rows outside
 | `plan.schedule_unreadable` | true, false | Whether a learning-rate schedule cannot be read ahead. Default: false. |
 | `plan.spent_before_kg` | kgCO2e | What other runs have spent of the same budget. Default: 0. |
 | `plan.spent_before_kwh` | kWh | The facility energy that they have spent. Default: 0. |
+| `plan.landing.first_step`, `plan.landing.steps` | steps | Optimizer steps before the landing, and its length. |
+| `plan.landing.epoch` | index | Epoch after which, or in which, the landing began. |
+| `plan.landing.last_epoch` | index | Epoch after which training stops. Absent where it stops inside an epoch. |
+| `plan.landing.steps_a_batch` | steps | Optimizer steps of a batch. |
+| `plan.landing.from_factor` | 0 to 1 | Factor of the learning rate at the beginning of the landing. |
+| `plan.landing.reason` | text | Why training stops at the end of the landing. |
+| `plan.landing_refused` | true, false | Whether the loop cannot scale its learning rate. Default: false. |
 
 ## `checkpoints`
 
@@ -187,6 +194,7 @@ NOT_FINITE: Final = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-i
 PLAN_COUNTS: Final = ("epochs", "min_epochs", "steps", "epoch_steps")
 PLAN_AMOUNTS: Final = ("seconds", "emissions_kg")
 PLAN_SPENT: Final = ("spent_before_kg", "spent_before_kwh")
-PLAN_FLAGS: Final = ("anneals", "schedule_unreadable")
+PLAN_FLAGS: Final = ("anneals", "schedule_unreadable", "landing_refused")
 PLAN_DROPS: Final = "learning_rate_drops"
+PLAN_LANDING: Final = "landing"
 """The fields of a plan, grouped by the kind of value that they hold."""

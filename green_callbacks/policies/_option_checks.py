@@ -38,3 +38,19 @@ def flag(name: str, value: object) -> None:
     if not isinstance(value, bool):
         msg = f"{name} is {described(value)}. Write True or False."
         raise ConfigurationError(msg)
+
+
+def landing_share(value: object) -> float:
+    """Return the option ``landing`` as a number.
+
+    Args:
+        value: Value of the option.
+
+    Raises:
+        ConfigurationError: The value is not a number from 0 to 1.
+    """
+    share = number("landing", value)
+    if not 0 <= share <= 1:
+        msg = f"landing is {described(value)}. Give a share of the run so far, such as 0.2, or 0 for no landing."
+        raise ConfigurationError(msg)
+    return share

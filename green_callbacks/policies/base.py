@@ -69,6 +69,8 @@ class Left(NamedTuple):
         amount: The amount that may still be spent, in the unit of the budget. The run stops at 0 or less.
         stops: True to stop the run inside the epoch, False to stop it after the epoch.
         reason: One sentence that says why the run stops. It is used where nothing is left.
+        landing: Length of the landing that begins where nothing is left, as a share of the optimizer steps of the fit
+            so far. Defaults to 0, which stops without a landing.
 
     Example:
         >>> Left(0.2, stops=True, reason="200 g are left.").amount
@@ -78,6 +80,7 @@ class Left(NamedTuple):
     amount: float
     stops: bool
     reason: str
+    landing: float = 0.0
 
 
 @runtime_checkable

@@ -6,11 +6,11 @@ from functools import cached_property
 from math import isfinite
 from os import PathLike, fspath
 from os.path import expanduser
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._next_stop_cost import after_stop, to_come, unmeasured
-from green_callbacks.policies._option_checks import flag, number
+from green_callbacks.policies._option_checks import flag, landing_share, number
 from green_callbacks.policies.base import Left
 from green_callbacks.policies.traits import budget_values
 from green_callbacks.records import History, Plan, Verdict
@@ -19,6 +19,20 @@ from green_callbacks.units import Amount, described, parse_amount
 
 _ROUNDING: Final = 1e-9
 """Share of a budget below which a rest is taken for a rounding error of sums. No unit, by experiment."""
+
+
+class Rest(NamedTuple):
+    """The rest of a budget before a landing.
+
+    Attributes:
+        until_landing: The amount that may be spent until the landing begins, in the unit of the budget.
+        landing: Length of the landing if it begins now, as a share of the spending of the fit.
+        reason: Why the run lands, as sentences.
+    """
+
+    until_landing: float
+    landing: float
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,13 @@ class CarbonBudget:
     checkpoint still run after such a stop. So a hard budget reserves the cost of the most expensive validation and
     checkpoint so far. With ``decide_every``, the next interval is expected to cost as much as the most expensive of the
     last five intervals. Energy is the energy of the facility, PUE included.
+
+    With ``landing``, the run lands within its budget. Before the budget is spent, the learning rate goes linearly to 0,
+    and only then the run stops. The landing begins when the spending, the landing and the reserve reach the budget. It
+    takes the rest of the budget, and it becomes shorter if a step becomes more expensive. There is no landing if the
+    plan is expected to end within the budget. At equal energy, a landed model is better than a model that was stopped
+    at a high learning rate. The loop must report its optimizer steps, and it must be asked inside epochs. If its
+    learning rate cannot be scaled, the run says so and stops without a landing.
 
     The runs of a project may share a budget. When a run starts, everything in the ledgers of the project counts as
     spent, killed and failed runs included. Concurrent runs read each other's ledgers only at their next start. So
@@ -49,6 +70,8 @@ class CarbonBudget:
             that overspends the budget. Defaults to True.
         warn_at: Shares of the budget, above 0 and below 1. Crossing a share logs a warning. Defaults to
             ``(0.5, 0.8, 0.95)``.
+        landing: Length of the landing, as a share of the spending of the fit so far, 0 to 1. We recommend 0.1, because a
+            budget may end a run that still learns fast. Defaults to 0, a stop without a landing.
 
     Raises:
         ConfigurationError: The amount cannot be parsed or is not above 0, a share lies outside 0 to 1, or the earlier
@@ -66,6 +89,7 @@ class CarbonBudget:
     spent_before: float = field(default=0.0, kw_only=True)
     hard: bool = field(default=True, kw_only=True)
     warn_at: tuple[float, ...] = field(default=(0.5, 0.8, 0.95), kw_only=True)
+    landing: float = field(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         """Refuse options that cannot work."""
@@ -82,6 +106,7 @@ class CarbonBudget:
             msg = f"spent_before is {self.spent_before}. It must be 0 or more, in kgCO2e or kWh like the budget."
             raise ConfigurationError(msg)
         flag("hard", self.hard)
+        object.__setattr__(self, "landing", landing_share(self.landing))
         if self.project is not None:
             object.__setattr__(self, "project", _checked_project(self.project))
 
@@ -111,6 +136,8 @@ class CarbonBudget:
     def describe(self) -> str:
         """Return the budget in words, for the start of a run."""
         when = "before it would be overspent" if self.hard else "after the epoch that overspends it"
+        if self.landing:
+            when += ", and its learning rate goes to zero before that"
         if self.project is None:
             return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
         return (
@@ -135,9 +162,9 @@ class CarbonBudget:
             plan: The plan of the run, with the spending of other runs.
 
         Returns:
-            ``stopping`` once the budget is spent, or before the epoch that would overspend it. ``warning`` where the
-            last record crossed a share of ``warn_at``. ``waiting`` before the first epoch has ended. Otherwise
-            ``active``.
+            ``stopping`` once the budget is spent, or before the epoch that would overspend it. With ``landing``,
+            ``landing`` where the rest of the budget is just enough for it. ``warning`` where the last record crossed a
+            share of ``warn_at``. ``waiting`` before the first epoch has ended. Otherwise ``active``.
         """
         budget, spent = self.amount.value, self.spent(history, plan)
         values = budget_values(self.amount, spent)
@@ -147,6 +174,13 @@ class CarbonBudget:
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values
             )
+        if self._lands(plan):
+            rest = None if plan.landing else self._rest(history, plan, 0.0)
+            if rest is not None and rest.until_landing <= 0:
+                return Verdict(
+                    stop=False, code="landing", reason=f"{rest.reason}{note}", values=values, landing=rest.landing
+                )
+            return self._going_on(history, spent, values, note)
         ahead = to_come(history, plan, self._cumulative(history)) if self.hard else None
         if ahead is not None and spent + ahead.cost > budget:
             reason = (
@@ -161,13 +195,19 @@ class CarbonBudget:
     def left_inside(self, history: History, plan: Plan, open_kg: float, open_kwh: float) -> Left:
         """Return the rest of the budget inside an epoch. A hard budget reserves a validation and a checkpoint.
 
+        Before a landing, the rest is the amount that may be spent until the landing begins.
+
         Args:
             history: All records so far.
             plan: The plan of the run, with the spending of other runs.
             open_kg: Emissions that no record contains yet, in kgCO2e.
             open_kwh: Facility energy that no record contains yet, in kWh.
         """
-        spent = self.spent(history, plan) + (open_kg if self.counts_emissions else open_kwh)
+        opened = open_kg if self.counts_emissions else open_kwh
+        rest = self._rest(history, plan, opened) if self._lands(plan) and not plan.landing else None
+        if rest is not None:
+            return Left(rest.until_landing, self.hard, rest.reason, rest.landing)
+        spent = self.spent(history, plan) + opened
         left = self.amount.value - spent
         if abs(left) < _ROUNDING * self.amount.value:
             left = 0.0
@@ -179,6 +219,31 @@ class CarbonBudget:
                 f"would take about {self._format(reserve)}."
             )
         return Left(left - reserve, self.hard, f"{reason}{_until_min_epochs(history, plan)}")
+
+    def _lands(self, plan: Plan) -> bool:
+        return self.landing > 0 and not plan.landing_refused
+
+    def _rest(self, history: History, plan: Plan, opened: float) -> Rest | None:
+        """Return the rest of the budget before a landing. None if the plan is expected to end within the budget.
+
+        Args:
+            history: All records so far.
+            plan: The plan of the run, with the spending of other runs.
+            opened: Spending that no record contains yet.
+        """
+        cumulative, spent = self._cumulative(history), self.spent(history, plan)
+        own = history.since_fit(cumulative, len(history) - 1) if history else 0.0
+        done = plan.progress(history) if history else None
+        if done and spent + own * max(1 / done - 1, 0.0) <= self.amount.value:
+            return None
+        reserve = after_stop(history, cumulative) if self.hard else 0.0
+        left, own = self.amount.value - spent - opened - reserve, own + opened
+        reason = (
+            f"{self.name[:1].upper()}{self.name[1:]} ends this run. {self._format(max(left, 0.0))} of it were left when "
+            f"the learning rate began to fall.{_until_min_epochs(history, plan)}"
+        )
+        share = max(left, 0.0) / own if own > 0 else 0.0
+        return Rest((left - self.landing * own) / (1 + self.landing), share, reason)
 
     def _going_on(self, history: History, spent: float, values: dict[str, float], note: str) -> Verdict:
         left = f"{self._format(self.amount.value - spent)} of {self.name} are left."

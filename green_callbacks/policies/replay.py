@@ -7,11 +7,16 @@ Example:
     2
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from green_callbacks.policies.base import Policy
+from green_callbacks.policies.base import Budget, Policy
 from green_callbacks.policies.function_policy import Decision, as_policy
-from green_callbacks.records import EpochRecord, History, Plan, Verdict
+from green_callbacks.policies.landing import landing_of
+from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
+
+_ROUNDING: Final = 1e-9
+"""Relative error of a sum of energies, which must not add an epoch to a landing. No unit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Replay:
     Attributes:
         verdict: The verdict that stops.
         record: The last record before the stop.
+        begins: The last record before the landing that precedes the stop. The values of the metrics at its end are not
+            known, because the replayed run did not land there. None for a stop without a landing.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, Verdict
@@ -31,6 +38,7 @@ class Replay:
 
     verdict: Verdict
     record: EpochRecord
+    begins: EpochRecord | None = None
 
 
 def replay(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
@@ -39,10 +47,10 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
     Args:
         history: All records of the run.
         policy: The policy, or a function of the history and the plan.
-        plan: The plan of the run. Defaults to an empty plan.
+        plan: The plan of the run. Its landing is ignored. Defaults to an empty plan.
 
     Returns:
-        The first stop. None if the run would have gone to its end.
+        The first stop. With a landing, the stop is at its end. None if the run would have gone to its end.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, History
@@ -50,12 +58,50 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
         >>> replay(history, lambda history, plan: history.emissions_kg > 0.5).record.epoch
         2
     """
-    seen, decider = History(), as_policy(policy)
+    seen, decider, known = History(), as_policy(policy), replace(plan or Plan(), landing=None)
+    landing: _Replayed | None = None
     for record in history:
         seen.append(record)
         if record.epoch is None:  # a run asks its policies only after epochs
             continue
-        verdict = decider.decide(seen, plan or Plan())
-        if verdict.stop:
-            return Replay(verdict, record)
+        if landing is not None and landing.is_over(seen, record):
+            return Replay(replace(landing.verdict, stop=True, code="stopping", landing=None), record, landing.begins)
+        verdict = decider.decide(seen, known)
+        if verdict.stop and (landing is None or isinstance(decider, Budget)):
+            return Replay(verdict, record, None if landing is None else landing.begins)
+        if landing is None and verdict.landing is not None:
+            landing = _Replayed.of(seen, known, verdict, record, rounds_up=not isinstance(decider, Budget))
+            known = replace(known, landing=landing.landing)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    """A landing of a replayed run.
+
+    Attributes:
+        verdict: The verdict that begins it.
+        begins: The last record before it.
+        landing: The landing in steps. None if the run reported no steps.
+        end_kwh: Facility energy of the run at its end, in kWh. It counts if the steps are unknown.
+    """
+
+    verdict: Verdict
+    begins: EpochRecord
+    landing: Landing | None
+    end_kwh: float
+
+    @classmethod
+    def of(cls, seen: History, plan: Plan, verdict: Verdict, record: EpochRecord, *, rounds_up: bool) -> "_Replayed":
+        share = verdict.landing or 0.0
+        landing = landing_of(seen, plan, share, verdict.reason, rounds_up=rounds_up)
+        own_kwh = seen.since_fit(seen.cumulative_kwh, len(seen) - 1)
+        return cls(verdict, record, landing, seen.facility_kwh + share * own_kwh)
+
+    def is_over(self, seen: History, record: EpochRecord) -> bool:
+        landing, steps = self.landing, seen.steps
+        if landing is None or steps is None:
+            return seen.facility_kwh >= self.end_kwh * (1 - _ROUNDING)
+        if landing.last_epoch is None or record.epoch is None:
+            return steps >= landing.end
+        return record.closes_epoch and record.epoch >= landing.last_epoch

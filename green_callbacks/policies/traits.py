@@ -155,6 +155,22 @@ class WaitsForSchedule(Protocol):
         ...
 
 
+@runtime_checkable
+class Lands(Protocol):
+    """A policy that may let the learning rate go to 0 before the run stops.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> isinstance(CarbonBudget("500 g"), Lands)
+        True
+    """
+
+    @property
+    def landing(self) -> float:
+        """Length of its landing, as a share of the run so far. 0 for a stop without a landing."""
+        ...
+
+
 def watched_metric(policy: object) -> Metric | None:
     """Return the metric that a policy watches. None if it watches no metric.
 
@@ -285,3 +301,17 @@ def waits_for_schedule(policy: object) -> bool:
         False
     """
     return isinstance(policy, WaitsForSchedule) and policy.waits_for_schedule is True
+
+
+def lands(policy: object) -> bool:
+    """Return whether a policy may begin a landing.
+
+    Args:
+        policy: The policy.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> lands(CarbonBudget("500 g")), lands(CarbonBudget("500 g", landing=0.1))
+        (False, True)
+    """
+    return isinstance(policy, Lands) and isinstance(policy.landing, float | int) and policy.landing > 0

@@ -8,6 +8,7 @@ from green_callbacks.records.device import DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import Column, History
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.landing import Landing
 from green_callbacks.records.measurement_methods import METHOD_WORDS, METHODS, Method, least_direct
 from green_callbacks.records.plan import Plan
 from green_callbacks.records.reference import WORLD
@@ -26,6 +27,7 @@ __all__ = [
     "EpochRecord",
     "History",
     "Intensity",
+    "Landing",
     "Method",
     "PhaseEnergy",
     "Plan",

@@ -10,6 +10,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.records.history import History
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError
+from green_callbacks.records.landing import Landing, decode_landing, encode_landing
 from green_callbacks.units import described, finite_number
 
 _DROPS: Final = "learning_rate_drops"
@@ -42,6 +43,9 @@ class Plan:
         schedule_unreadable: Whether a learning-rate schedule could not be read in advance. Defaults to False.
         spent_before_kg: Emissions of other runs on the same budget, in kgCO2e. Defaults to 0.
         spent_before_kwh: Facility energy of other runs on the same budget, in kWh. Defaults to 0.
+        landing: The landing that has begun. Its end is the end of the plan. Defaults to None, if none has begun.
+        landing_refused: Whether the loop cannot scale its learning rate, so that policies stop without a landing.
+            Defaults to False.
 
     Raises:
         ConfigurationError: A field is not a number, or cannot be planned.
@@ -64,6 +68,8 @@ class Plan:
     schedule_unreadable: bool = False
     spent_before_kg: float = 0.0
     spent_before_kwh: float = 0.0
+    landing: Landing | None = None
+    landing_refused: bool = False
 
     def __post_init__(self) -> None:
         """Refuse impossible plans, and convert numbers of other types to Python's types."""
@@ -83,12 +89,17 @@ class Plan:
     @property
     def has_end(self) -> bool:
         """Whether the plan limits the length of the run."""
-        return bool(self.epochs or self.steps or self.seconds or self.emissions_kg)
+        return bool(self.epochs or self.steps or self.seconds or self.emissions_kg or self.landing)
+
+    @property
+    def landing_end(self) -> int | None:
+        """Optimizer steps at which the landing ends. None without a landing."""
+        return None if self.landing is None else self.landing.end
 
     def progress(self, history: History, row: int | None = None) -> float | None:
         """Return the share of the plan that is done, by the limit that binds first.
 
-        Limits are epochs, steps, time and emissions. A plan belongs to one fit. So all four count from the beginning of
+        Limits are epochs, steps, time, emissions and the end of a landing. A plan belongs to one fit. So all of them count from the beginning of
         the present fit. In an open epoch, the share of its steps counts, if its parts report steps.
 
         Args:
@@ -114,8 +125,9 @@ class Plan:
             share = 0.0 if part is None else self._passed(history, row, part)
             if self.epochs != 1 or share is not None:  # nothing else is known of a single epoch
                 used["epochs"] = history.epochs_done(row) + min(share or 0.0, 1.0)
-        if self.steps and (steps := history.steps_at(row)) is not None:
-            used["steps"] = steps
+        steps = history.steps_at(row) if self.steps or self.landing else None
+        if steps is not None:
+            used |= {limit: steps for limit in ("steps", "landing_end") if getattr(self, limit)}
         if self.seconds:
             used["seconds"] = history.since_fit(history.cumulative_seconds, row)
         if self.emissions_kg:
@@ -188,7 +200,8 @@ def _cannot_be(name: str, value: object, expected: str) -> ConfigurationError:
 def encode_plan(plan: Plan) -> dict[str, Any]:
     """Return a plan as plain JSON types."""
     fields = {name: getattr(plan, name) for name in plan.__slots__}
-    return {**fields, "learning_rate_drops": list(plan.learning_rate_drops)}
+    landing = plan.landing and encode_landing(plan.landing)
+    return {**fields, "learning_rate_drops": list(plan.learning_rate_drops), "landing": landing}
 
 
 def decode_plan(fields: object) -> Plan:
@@ -221,6 +234,10 @@ def _amount(value: object, what: str) -> float | None:
     return None if value is None else checks.finite(value, what)
 
 
+def _landing(value: object, _: str) -> Landing | None:
+    return None if value is None else decode_landing(value)
+
+
 def _drops(value: object, what: str) -> tuple[int, ...]:
     return tuple(checks.whole(each, what, _MOST_COUNT, -_MOST_COUNT) for each in checks.listed(value, what))
 
@@ -237,5 +254,7 @@ _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "schedule_unreadable": checks.boolean,
     "spent_before_kg": checks.finite,
     "spent_before_kwh": checks.finite,
+    "landing": _landing,
+    "landing_refused": checks.boolean,
 }
 """The check of each field of a plan."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-Code = Literal["waiting", "active", "warning", "stopping"]
+Code = Literal["waiting", "active", "warning", "landing", "stopping"]
 """State of a policy.
 
 ``waiting`` cannot decide yet, and ``active`` decides. ``warning`` reports a fact that the user should know.
-``stopping`` stops the run.
+``landing`` lets the learning rate go to 0, after which the run stops. ``stopping`` stops the run.
 """
 
 _FORMER_CODES: Final[Mapping[str, Code]] = {"held": "waiting", "armed": "active"}
@@ -30,6 +30,8 @@ class Verdict:
         code: State of the policy. The former codes ``held`` and ``armed`` become ``waiting`` and ``active``.
         reason: One sentence for the user.
         values: Numbers that sinks show, by metric key, e.g. ``green/budget_left_kg``. Defaults to none.
+        landing: Length of the landing that is to begin, as a share of the optimizer steps of the fit so far. Defaults
+            to None, for no landing.
 
     Example:
         >>> Verdict(stop=True, code="stopping", reason="The budget of 500 g is spent.").stop
@@ -40,6 +42,7 @@ class Verdict:
     code: Code
     reason: str
     values: Mapping[str, float] = field(default_factory=dict)
+    landing: float | None = None
 
     def __post_init__(self) -> None:
         """Replace a former code."""

@@ -45,7 +45,7 @@ class Asked(Protocol):
         ...
 
     def stop_inside(self, lefts: Sequence[Left | None]) -> bool:
-        """Stop the run if a budget is spent. Return whether the run is to stop."""
+        """Stop the run if a budget is spent, or let it land. Return whether all ranks must hear of a decision."""
         ...
 
 
@@ -117,7 +117,7 @@ class BudgetChecks:
         """Check the budgets if rank 0 says that a check is due. Every rank calls this.
 
         Returns:
-            Whether the run is to stop.
+            Whether there is a decision of rank 0 to agree on, for a stop or a landing.
         """
         if self._is_alone:
             return self._asked.stop_inside(self.ask())

@@ -7,6 +7,7 @@ from typing import Final
 from green_callbacks.accountant.decisions.budget_checks import Spending
 from green_callbacks.accountant.decisions.policy_ability import PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
+from green_callbacks.accountant.landing.run_landing import RunLanding
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.policies import Budget, Left
 from green_callbacks.records import History, Plan
@@ -28,6 +29,7 @@ class OpenBudgets:
         notices: Receives the warnings.
         ability: Says which policies cannot act.
         decision: Whether the run is to stop.
+        landing: The landing of the run.
         strict: Whether to raise what a budget raises.
     """
 
@@ -40,6 +42,7 @@ class OpenBudgets:
         *,
         ability: PolicyAbility,
         decision: StopDecision,
+        landing: RunLanding,
         strict: bool,
     ) -> None:
         self.plan = plan
@@ -48,6 +51,7 @@ class OpenBudgets:
         self._notices = notices
         self._ability = ability
         self._decision = decision
+        self._landing = landing
         self._strict = strict
         self._spending = Spending()
         self._is_soft_warned = False
@@ -72,15 +76,17 @@ class OpenBudgets:
         return self._left(spending)
 
     def stop_inside(self, lefts: Sequence[Left | None]) -> bool:
-        """Stop the run if nothing is left of a hard budget. Warn once if nothing is left of another budget.
+        """Stop the run if nothing is left of a hard budget, or let it land. Warn once if a soft budget is spent.
 
         Args:
             lefts: The rest of each budget.
 
         Returns:
-            Whether the run is to stop.
+            Whether the run is to stop, or to begin or shorten a landing.
         """
         decision = self._decision
+        if self._landing.inside(lefts):
+            return True
         spent = _spent(lefts)
         if spent is not None:
             decision.stop(spent, "in", decision.epoch)

@@ -8,6 +8,7 @@ from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.clock import Clock
 
 
@@ -21,6 +22,7 @@ class OpenEpoch:
         board: The policies.
         budget_checks: Checks the budgets, or None if there are none.
         parts: Counts steps.
+        ranks: The processes of the run.
         timeline: The open intervals.
         clock: The clock of the run.
         at_edge: Makes an edge on the training thread.
@@ -33,6 +35,7 @@ class OpenEpoch:
         board: PolicyBoard,
         budget_checks: BudgetChecks | None,
         parts: EpochParts,
+        ranks: Ranks,
         timeline: Timeline,
         clock: Clock,
         *,
@@ -47,6 +50,7 @@ class OpenEpoch:
         self.budget_checks = budget_checks
         self._board = board
         self._parts = parts
+        self._ranks = ranks
         self._timeline = timeline
         self._clock = clock
         self._at_edge = at_edge
@@ -78,11 +82,19 @@ class OpenEpoch:
         if not board.decision.is_made:
             answers: list[bool] = []
             self._at_edge(lambda: answers.append(budget_checks.check()))
-            if not any(answers):
+            if not any(answers) or not board.agree(self._ranks):
                 return False
-            board.decision.follow_rank_0()
             self.is_cut_short = True
         budget_checks.repeat()
+        return True
+
+    def land_to(self, step: int) -> bool:
+        """Note the optimizer steps so far. Return whether a landing ends here, so that the run is to stop."""
+        if self._timeline.interval.epoch is None or not self._board.landing.at(step):
+            return False
+        self.is_cut_short = True
+        if self.budget_checks is not None:
+            self.budget_checks.repeat()
         return True
 
     def watch(self) -> None:
@@ -99,6 +111,8 @@ class OpenEpoch:
         seconds = self._clock.monotonic() - self._began_seconds
         board.ability.in_long_epoch(epoch, seconds, has_counted=self._parts.has_counted)
         if budget_checks is None or board.decision.is_made or not budget_checks.is_overdue():
+            return
+        if board.landing.is_for_budgets and budget_checks.is_used:  # a landing begins on the training thread
             return
         if self._on_spent is None:
             board.budgets.say_unasked(() if budget_checks.is_used else budget_checks.ask())

@@ -10,6 +10,7 @@ from green_callbacks.accountant.decisions.missing_metrics import MissingMetrics
 from green_callbacks.accountant.decisions.open_budgets import OpenBudgets
 from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
+from green_callbacks.accountant.landing.run_landing import RunLanding
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.errors import BudgetSpentError
@@ -24,7 +25,7 @@ from green_callbacks.policies import (
     watched_metric,
     with_budget_values,
 )
-from green_callbacks.records import EpochRecord, History, Plan, Verdict
+from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
@@ -42,6 +43,8 @@ class PolicyBoard:
         notices: Receives the warnings.
         interval: Interval of decisions inside epochs, or None for none.
         strict: Whether to raise what a policy raises, instead of training without it.
+        landing: A landing that an earlier process has begun. Defaults to None.
+        step: Optimizer steps in the checkpoint of that process. Defaults to None, if unknown.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class PolicyBoard:
         interval: DecisionInterval | None,
         *,
         strict: bool,
+        landing: Landing | None = None,
+        step: int | None = None,
     ) -> None:
         self.decision = StopDecision()
         self._policies = tuple(policies)
@@ -66,6 +71,7 @@ class PolicyBoard:
         self._last: dict[int, Verdict] = {}
         self._has_acted: set[int] = set()
         self.ability = PolicyAbility(policies, notices, interval)
+        self.landing = RunLanding(policies, history, notices, self.decision, lambda: self.plan, landing, step)
         self.budgets = self._open_budgets()
         self.missing_metrics = MissingMetrics(notices)
         self._metrics = tuple(watched_metric(policy) for policy in policies)
@@ -82,6 +88,7 @@ class PolicyBoard:
             self._notices,
             ability=self.ability,
             decision=self.decision,
+            landing=self.landing,
             strict=self._strict,
         )
 
@@ -156,19 +163,36 @@ class PolicyBoard:
             refused: Metrics that were observed and are no numbers. Defaults to none.
 
         Returns:
-            The verdicts in the order of the policies, followed by the forecast if there is one.
+            The verdicts in the order of the policies, followed by the landing and the forecast if there are any.
         """
         self.ability.after(record, has_counted=has_counted)
         if self.missing_metrics.missing:
             self.missing_metrics.after(history, record, refused)
-        verdicts = tuple([self._ask(at, policy, history) for at, policy in enumerate(self._policies)])
+        self.landing.after_epoch(record, is_unasked=is_unasked)
+        asked = enumerate(self._policies)
+        verdicts = tuple([self.landing.ask(self._ask(at, policy, history), policy) for at, policy in asked])
         for at, verdict in enumerate(verdicts):
             self._tell(at, verdict)
             if verdict.stop:
                 self.decision.stop(verdict.reason, "after" if record.closes_epoch else "in", record.epoch)
         if is_unasked and any(verdict.stop for verdict in verdicts):
             self.budgets.say_unasked()
+        landing = self.landing.verdict()
+        verdicts = verdicts if landing is None else (*verdicts, landing)
         return verdicts + self._forecast_verdicts(history) if self.plan.has_end else verdicts
+
+    def agree(self, ranks: Ranks) -> bool:
+        """Let rank 0's decision reach all ranks, and begin a landing on all of them.
+
+        Args:
+            ranks: The processes of the run.
+
+        Returns:
+            Whether the run is to stop.
+        """
+        self.decision.agree(ranks)
+        self.landing.agree(ranks)
+        return self.decision.is_made
 
     def conclude(self) -> None:
         """Warn at the end of the run of policies that could not act."""

@@ -112,6 +112,8 @@ def each_step(
         yield batch
         traces.steps += 1
         accountant.observe(step=done + number)
+        if accountant.may_land and accountant.stop_reason is not None:  # a landing is over
+            return
         if accountant.end_step():
             accountant.end_part()
             if accountant.stop_reason is not None:

@@ -56,6 +56,7 @@ class RunEpochs:
             self._board,
             BudgetChecks(self._board.budgets, ranks, settings.clock, spending) if is_looking else None,
             self._parts,
+            ranks,
             self._timeline,
             settings.clock,
             at_edge=self._edges.at,
@@ -128,6 +129,7 @@ class RunEpochs:
         if not self.has_begun:
             self.has_begun = True
             self._board.refuse_if_spent(self._history, self._ranks)
+        self._board.landing.begin_epoch(epoch, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch)
         self.completeness.begin()
         self._open_epoch.begin(epoch)
@@ -159,6 +161,11 @@ class RunEpochs:
         self.completeness.traces.observed += metrics is not None
         if self._settings.samples_per_epoch is not None:
             counts = {**counts, "samples": None}
+        if self._board.landing.is_wanted:
+            step = counts.get("step")
+            if isinstance(step, int):
+                self.land_to(step)
+            counts = self._board.landing.counted(counts)
         interval = self._timeline.interval
         before = len(interval.observations.metrics)
         interval.observations.note(metrics or {}, counts, self._guarded)
@@ -170,6 +177,10 @@ class RunEpochs:
     def check_budgets(self) -> bool:
         """Check the budgets inside the epoch. Return whether the run is to stop."""
         return self._open_epoch.check_budgets()
+
+    def land_to(self, step: int) -> bool:
+        """Note the optimizer steps so far. Return whether a landing ends here, so that the run is to stop."""
+        return self._open_epoch.land_to(step)
 
     def count_steps(self, steps: int) -> bool:
         """Count steps. Return whether a part of the epoch is due to end."""

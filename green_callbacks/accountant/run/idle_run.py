@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Any, Self
 
+from green_callbacks.accountant.landing.rates import Rates
 from green_callbacks.accountant.ranks import checked_phase
 from green_callbacks.clock import Clock
 from green_callbacks.records import WORLD, Checkpoints, EpochRecord, Plan
@@ -47,6 +48,11 @@ class IdleRun:
         return self
 
     @property
+    def landing(self) -> Self:
+        """This object, which ignores learning rates too."""
+        return self
+
+    @property
     def epochs(self) -> Self:
         """This object, which ignores epochs too."""
         return self
@@ -77,6 +83,13 @@ class IdleRun:
         return checked_phase(name)
 
     def check_budgets(self) -> bool:
+        """Return that nothing is to stop."""
+        return False
+
+    def use(self, rates: Rates) -> None:
+        """Ignore learning rates."""
+
+    def land_to(self, step: int) -> bool:  # noqa: ARG002  as of a run
         """Return that nothing is to stop."""
         return False
 

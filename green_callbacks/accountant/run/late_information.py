@@ -1,6 +1,7 @@
 """Knowledge of a run that comes after its start."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.ledger import RunLedger
@@ -27,7 +28,12 @@ class LaterKnowledge:
         self._is_first_rank = is_first_rank
 
     def replan(self, plan: Plan) -> None:
-        """Replace the plan, unless it is the same."""
+        """Replace the plan, unless it is the same. A landing goes on."""
+        before = self._board.plan
+        self.land(replace(plan, landing=before.landing, landing_refused=before.landing_refused))
+
+    def land(self, plan: Plan) -> None:
+        """Replace the plan and its landing, unless it is the same."""
         if plan != self._context.plan:
             self._context.plan = plan
             self._board.replan(plan)

@@ -73,7 +73,7 @@ class RecordKeeping:
         if self._ranks.rank == 0 and is_going_on and _is_worth_keeping(record):
             record = self._decided(made)
         if together and record.epoch is not None:
-            self._board.decision.agree(self._ranks)
+            self._board.agree(self._ranks)
         return record
 
     def _end(self, made: list[EpochRecord], complete: bool, together: bool, goes_on: bool) -> None:  # noqa: FBT001

@@ -56,6 +56,9 @@ class Run:
         self.epochs = RunEpochs(opened, self._edges, self._closing)
         self._heartbeat = Heartbeat(opened, lambda: self.is_closed, lambda: self.has_begun)
         self.knowledge = LaterKnowledge(self.board, opened.context, self.ledger, is_first_rank=self._is_first_rank)
+        self.landing = self.board.landing
+        self.landing.publish = self.knowledge.land
+        self.landing.use(opened.trainer.rates)
 
     def _run_closing(self) -> RunClosing:
         return RunClosing(
@@ -237,6 +240,7 @@ class Run:
 
     def _let_go(self) -> None:
         """Let go of all that is live. It may be called again."""
+        self.landing.end()
         LIVE_RUNS.discard(self)
         atexit.unregister(self.close)
         self._delivery.stop()

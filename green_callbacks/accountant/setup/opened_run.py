@@ -82,7 +82,14 @@ def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> Poli
     if trainer.ranks.rank == 0:
         policies = with_project_spending(policies, state.ledger, state.run_id, state.notices)
     return PolicyBoard(
-        policies, trainer.plan, state.history, state.notices, settings.decide_every, strict=settings.strict
+        policies,
+        trainer.plan,
+        state.history,
+        state.notices,
+        settings.decide_every,
+        strict=settings.strict,
+        landing=state.landing,
+        step=state.step,
     )
 
 

@@ -11,7 +11,8 @@ from typing import Any, Final, Literal, NoReturn, Self
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.ledger import LedgerContents, RunLedger, is_ledger, read_ledger
-from green_callbacks.records import Checkpoints, History
+from green_callbacks.records import Checkpoints, History, Landing
+from green_callbacks.records.landing import decode_landing, encode_landing
 from green_callbacks.text import is_plain_name
 from green_callbacks.text.log import get_logger
 
@@ -36,6 +37,8 @@ class RunState:
         history: All its records.
         checkpoints: The Pareto checkpoints that are kept, by metric. It changes during the run.
         stop_reason: Why a policy ended it, or None if none did.
+        landing: The landing that had begun, or None.
+        step: Optimizer steps in the checkpoint that it continues, or None if unknown.
         notices: The warnings of the run. It grows during the run.
         predecessor: The ledger of the previous start in this process, or None if there was none.
     """
@@ -46,6 +49,8 @@ class RunState:
     history: History = field(default_factory=History)
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     stop_reason: str | None = None
+    landing: Landing | None = None
+    step: int | None = None
     notices: Notices = field(default_factory=Notices)
     predecessor: RunLedger | None = None
 
@@ -67,6 +72,7 @@ class RunState:
             history=contents.history,
             checkpoints=dict(contents.checkpoints),
             stop_reason=contents.stop_reason,
+            landing=contents.plan.landing,
             notices=Notices(contents.notices),
         )
 
@@ -102,6 +108,7 @@ def encode_state(state: RunState, step: int | None) -> dict[str, Any]:
         "ledger": None if state.ledger is None else str(state.ledger),
         "history": state.history.to_columns(),
         "step": step,
+        "landing": state.landing and encode_landing(state.landing),
         "checkpoints": {metric: kept.encode() for metric, kept in list(state.checkpoints.items())},
     }
 
@@ -116,6 +123,7 @@ class CheckpointState:
         history: Its records up to then. Older records may be merged.
         step: Optimizer steps up to then, or None if unknown.
         checkpoints: The checkpoint files that were kept.
+        landing: The landing that had begun, or None.
     """
 
     run_id: str
@@ -123,6 +131,7 @@ class CheckpointState:
     history: History
     step: int | None
     checkpoints: dict[str, Checkpoints]
+    landing: Landing | None
 
     @classmethod
     def decode(cls, state: object) -> Self:
@@ -152,6 +161,7 @@ class CheckpointState:
             history=History.from_columns(state.get("history")),  # type: ignore[arg-type]  # it checks the type
             step=step,
             checkpoints=_checkpoints(state.get("checkpoints", {})),
+            landing=_landing(state.get("landing")),
         )
 
     def resumed(self, own: Path | Literal[False] | None) -> RunState:
@@ -162,7 +172,9 @@ class CheckpointState:
         """
         # Files are noted by the positions of their records, which are others where old records are merged.
         kept = {} if self.history.is_thinned else self.checkpoints
-        state = RunState(run_id=self.run_id, history=self.history, checkpoints=kept)
+        state = RunState(
+            run_id=self.run_id, history=self.history, checkpoints=kept, landing=self.landing, step=self.step
+        )
         if own is False:
             return state
         if own is not None:
@@ -260,6 +272,13 @@ def _checkpoints(encoded: object) -> dict[str, Checkpoints]:
         return {str(metric): Checkpoints.decode(kept) for metric, kept in encoded.items()}
     except (KeyError, TypeError, ValueError) as reason:
         _refuse("its checkpoint files cannot be", reason)
+
+
+def _landing(encoded: object) -> Landing | None:
+    try:
+        return None if encoded is None else decode_landing(encoded)
+    except ValueError as reason:
+        _refuse("its landing cannot be", reason)
 
 
 def _refuse(what: str, cause: Exception | None = None) -> NoReturn:

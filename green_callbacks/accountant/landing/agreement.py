@@ -1,0 +1,42 @@
+"""The landing that rank 0 decides, on all ranks."""
+
+from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.records import Landing
+
+
+def agreed(pending: Landing | None, ranks: Ranks) -> Landing | None:
+    """Return the landing that rank 0 is about to begin. Every rank calls this at the same hook.
+
+    Args:
+        pending: The landing that this rank is about to begin, or None. Only rank 0 decides.
+        ranks: The processes of the run.
+    """
+    if ranks.size == 1:
+        return pending
+    mine = _numbers(pending) if ranks.rank == 0 and pending is not None else [0.0] * 7
+    is_one, first_step, steps, epoch, last_epoch, steps_a_batch, from_factor = ranks.sum(mine)
+    if not is_one:
+        return None
+    if pending is not None and ranks.rank == 0:
+        return pending
+    return Landing(
+        first_step=int(first_step),
+        steps=int(steps),
+        epoch=int(epoch),
+        last_epoch=None if last_epoch < 0 else int(last_epoch),
+        steps_a_batch=int(steps_a_batch),
+        from_factor=from_factor,
+        reason="Rank 0 decided to land.",
+    )
+
+
+def _numbers(landing: Landing) -> list[float]:
+    return [
+        1.0,
+        float(landing.first_step),
+        float(landing.steps),
+        float(landing.epoch),
+        -1.0 if landing.last_epoch is None else float(landing.last_epoch),
+        float(landing.steps_a_batch),
+        landing.from_factor,
+    ]
