@@ -36,6 +36,14 @@ class Trend(NamedTuple):
     slope: float
     upper: float
 
+    def upper_at(self, margin: float) -> float:
+        """Return the upper end of an interval of another width.
+
+        Args:
+            margin: Width of the interval, as a multiple of the 90 % interval. At least 1.
+        """
+        return self.upper if margin == 1 else self.slope + margin * (self.upper - self.slope)
+
 
 def fit(folds: Sequence[float], values: Sequence[float], *, rises: bool) -> Trend | None:
     """Fit a straight line through the values, against the logarithm of the energy.

@@ -88,6 +88,14 @@ class Curve:
         """Gain since the first value, at least 0, in units of the metric."""
         return self.turned(self.best - self.values[0])
 
+    def way_to(self, value: float) -> float:
+        """Return the gain from the first value to another value, below 0 if the first value is better.
+
+        Args:
+            value: The other value.
+        """
+        return self.turned(value - self.values[0])
+
     def turned(self, difference: float) -> float:
         """Return a difference or a slope of the metric with the sign that makes more better.
 

@@ -6,22 +6,33 @@ from typing import Final
 from green_callbacks.policies._learning_rate_schedule import last_drop
 from green_callbacks.records import History, Plan
 
-_SHARE: Final = 0.2
+_SHARE: Final = 0.3
 """Share of the plan that is warm-up. By experiment in ``bench_policies``."""
 ENOUGH_VALUES: Final = 10
 """Number of values that end the warm-up of a run without a plan. With fewer, no run counts as not learning."""
 
+_ROUNDING: Final = 1e-9
+"""Relative error of shares. Three equal tenths may add up to less than 0.3, and rounding must not decide."""
 
-def is_warmed_up(history: History, plan: Plan, values: int) -> bool:
-    """Return whether the warm-up is over, which takes a fifth of the plan, or ten values without a plan.
+
+def has_done(done: float, share: float) -> bool:
+    """Return whether a share is reached, whatever the rounding of sums.
 
     Args:
-        history: All records so far.
-        plan: The plan of the run.
+        done: The share that is done, or any amount.
+        share: The share to reach, in the same unit.
+    """
+    return done >= share * (1 - _ROUNDING)
+
+
+def is_warmed_up(done: float | None, values: int) -> bool:
+    """Return whether the warm-up is over, which takes 30 % of the plan, or ten values without a plan.
+
+    Args:
+        done: Share of the plan that is done. None without a plan.
         values: Number of values of the metric.
     """
-    done = plan.progress(history)
-    return values >= ENOUGH_VALUES if done is None else done >= _SHARE
+    return values >= ENOUGH_VALUES if done is None else has_done(done, _SHARE)
 
 
 def warm_up_sentence(history: History, plan: Plan, monitor: str) -> str:
@@ -36,7 +47,7 @@ def warm_up_sentence(history: History, plan: Plan, monitor: str) -> str:
         return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
     is_by_epochs = not (plan.steps or plan.seconds or plan.emissions_kg)
     if plan.epochs is None or plan.epochs == 1 or not is_by_epochs:
-        return "The rule decides once a fifth of the plan is done."
+        return f"The rule decides once {_SHARE:.0%} of the plan is done."
     drop = last_drop(plan)
-    first = max(ceil(_SHARE * plan.epochs), 1 if drop is None else drop + 1)
+    first = max(ceil(_SHARE * plan.epochs * (1 - _ROUNDING)), 1 if drop is None else drop + 1)
     return f"The rule decides from epoch {first} of {plan.epochs} on."

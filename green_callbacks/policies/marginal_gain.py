@@ -13,7 +13,8 @@ from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.policies._learning_rate_schedule import drop_ahead, fresh_start
 from green_callbacks.policies._next_stop_cost import unmeasured
 from green_callbacks.policies._option_checks import flag, number
-from green_callbacks.policies._warm_up import ENOUGH_VALUES, is_warmed_up, warm_up_sentence
+from green_callbacks.policies._run_stage import Stage
+from green_callbacks.policies._warm_up import ENOUGH_VALUES, has_done, warm_up_sentence
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.text.amounts import format_energy
 from green_callbacks.units import described
@@ -38,16 +39,21 @@ class MarginalGain:
     worth it. All shares are shares of the energy, not of the epochs. So a run that validates every fourth epoch stops
     at about the same place.
 
-    The rule decides once the metric is ``acceptable`` and the warm-up is over. The warm-up takes a fifth of the plan,
-    or ten values without a plan. The rule waits while a drop of the learning rate is to come. After a drop it starts
-    again, with the last half of the energy since the drop. A second fit is judged by itself. Its epochs count from 0
-    again.
+    The rule decides from 30 % of the plan on, or from ten values on without a plan. By then, the best value must have
+    come a quarter of the way from the first value to ``acceptable``. So a run may stop that has learned and then
+    flattened below ``acceptable``, and the message says so. In three cases the rule must be surer, so the interval is
+    1.5 times as wide. These are runs before 40 % of the plan, below ``acceptable``, and without a plan.
 
-    A run that is not acceptable stops if it is not learning. This is decided when ``not_learning_after`` of the plan is
-    done. The run is not learning if there are ten values or more, and the last doubling of the energy brought less than
-    3 % of the way from the first value to ``acceptable``.
+    The rule waits while a drop of the learning rate is to come. After a drop it starts again, with the last half of the
+    energy since the drop. A second fit is judged by itself. Its epochs count from 0 again.
 
-    Give one threshold at most. A threshold of 0 never stops while there is a new best value in the window.
+    A run that is not acceptable also stops if it is not learning. This is decided when ``not_learning_after`` of the
+    plan is done. The run is not learning if there are ten values or more, and the last doubling of the energy brought
+    less than 3 % of the way from the first value to ``acceptable``.
+
+    Give one threshold at most. A threshold of 0 never stops while there is a new best value in the window, and waits
+    until the metric is ``acceptable``. Set ``acceptable`` together with a price. Without it, a run that begins to learn
+    late may stop before that. To lose less quality, give a lower minimum gain per kilogram.
 
     Args:
         monitor: Key of the metric, e.g. ``val_acc``.
@@ -55,12 +61,13 @@ class MarginalGain:
             depends on no scale, neither of the metric nor of the emissions. Defaults to 0.05, unless another threshold
             is set.
         min_gain_per_kg: Least gain of the metric for one kgCO2e. Emissions are counted at the cleanest grid of the run,
-            so that the rule does not stop just because the grid turned dirty. Defaults to None.
+            so that the rule does not stop just because the grid turned dirty. A lower price loses less quality and
+            saves less energy. Set ``acceptable`` as well. Defaults to None.
         min_gain_per_kwh: Least gain of the metric for one kWh of facility energy. Defaults to None.
         mode: ``max`` if more of the metric is better, ``min`` if less is better. ``auto`` derives the mode from the
             name, and the attribute then holds the result. Defaults to ``auto``.
         acceptable: Lowest value of the metric that you would accept, or the highest if less is better. The rule waits
-            for it. Defaults to None, which accepts any value.
+            for a quarter of the way to it. Defaults to None, which accepts any value.
         not_learning_after: Share of the plan after which a run that is not learning stops. None to never stop it.
             Defaults to 0.5.
         on_annealing: ``hold`` to wait if the learning rate is annealed by the end of the plan, ``stop`` to decide as
@@ -153,10 +160,12 @@ class MarginalGain:
         if isinstance(window, str):
             return Verdict(stop=False, code="waiting", reason=window)
         curve, values = window.curve, window.gains(history)
-        why_wait = self._why_wait(history, plan, curve)
+        least = self._price.least_slope(history, curve)
+        stage = Stage.of(curve, self.acceptable, plan.progress(history))
+        why_wait = self._why_wait(history, plan, curve, stage, least)
         if why_wait:
             return Verdict(stop=False, code="waiting", reason=why_wait, values=values)
-        why_stop = self._why_stop(history, curve, window)
+        why_stop = self._why_stop(window, stage, least)
         if plan.anneals and self.on_annealing == "hold":
             return Verdict(stop=False, code="waiting", reason=_annealed(why_stop), values=values)
         if not why_stop:
@@ -194,41 +203,54 @@ class MarginalGain:
             return "No energy was measured in the last record, so the price of the gain is unknown."
         return None
 
-    def _why_stop(self, history: History, curve: Curve, window: Window) -> str | None:
-        if not self._is_acceptable(curve):
-            return self._why_not_learning(curve, window)
-        least = self._price.least_slope(history, curve)
+    def _why_stop(self, window: Window, stage: Stage, least: float) -> str | None:
+        """Return why the run is to stop, or None.
+
+        Args:
+            window: The window by which to judge.
+            stage: How far the run has come.
+            least: The least slope that pays.
+        """
+        not_learning = self._why_not_learning(window) if self._gives_up(stage) else None
+        if not_learning or not stage.is_open(least):
+            return not_learning
         if least == 0:
             energy = format_energy(window.kwh)
             return None if window.new_best else f"{self.monitor} has reached no new best value in the last {energy}."
-        if window.trend.upper >= least or (late := window.late_slope) >= least:
+        upper = window.trend.upper_at(stage.margin)
+        if upper >= least or (late := window.late_slope) >= least:
             return None
-        at_most, pays = (log1p(AHEAD) * slope for slope in (max(window.trend.upper, late, 0.0), least))
-        ahead = format_energy(AHEAD * curve.spent_kwh)
-        return (
-            f"More training no longer pays. The {_gained(window)} of {self.monitor}. The next {ahead} would gain "
-            f"at most {at_most:.3g}, and the least that pays is {pays:.3g}."
-        )
+        at_most, pays = (log1p(AHEAD) * slope for slope in (max(upper, late, 0.0), least))
+        ahead = format_energy(AHEAD * window.curve.spent_kwh)
+        limits = f"The next {ahead} would gain at most {at_most:.3g}, and the least that pays is {pays:.3g}."
+        if stage.is_acceptable:
+            return f"More training no longer pays. The {_gained(window)} of {self.monitor}. {limits}"
+        shape = "gets worse" if upper < -least else "has flattened"
+        return f"{self.monitor} {shape} and is not acceptable yet. {self._short_of(window.curve)} {limits}"
 
-    def _why_not_learning(self, curve: Curve, window: Window) -> str | None:
+    def _why_not_learning(self, window: Window) -> str | None:
+        curve = window.curve
         trend = window.doubling if len(curve) >= ENOUGH_VALUES else None
-        way = curve.turned((self.acceptable or 0.0) - curve.values[0])
-        if trend is None or trend.upper * log(2) >= _NOT_LEARNING * way:
+        if trend is None or trend.upper * log(2) >= _NOT_LEARNING * curve.way_to(self.acceptable or 0.0):
             return None
         return (
-            f"{self.monitor} is not learning. Its best value is {curve.best:.4g}, and {self.acceptable:.4g} would be "
-            f"acceptable. The last doubling of the energy brought less than {_NOT_LEARNING:.0%} of the way."
+            f"{self.monitor} is not learning. {self._short_of(curve)} The last doubling of the energy brought less "
+            f"than {_NOT_LEARNING:.0%} of the way."
         )
 
-    def _why_wait(self, history: History, plan: Plan, curve: Curve) -> str | None:
+    def _short_of(self, curve: Curve) -> str:
+        return f"Its best value is {curve.best:.4g}, and {self.acceptable:.4g} would be acceptable."
+
+    def _why_wait(self, history: History, plan: Plan, curve: Curve, stage: Stage, least: float) -> str | None:
         drop = drop_ahead(history, plan)
         if drop is not None:
             return f"The learning rate drops at epoch {drop}, and the metric often gains by that."
-        if not is_warmed_up(history, plan, len(curve)):
+        if not stage.is_warmed_up:
             return f"Too little of the run is done. {warm_up_sentence(history, plan, self.monitor)}"
-        if not self._is_acceptable(curve) and not self._gives_up(history, plan):
-            return f"The best {self.monitor} so far is {curve.best:.4g}, and {self.acceptable:.4g} would be acceptable."
-        return None
+        if stage.is_open(least) or self._gives_up(stage):
+            return None
+        until = "once it is acceptable" if stage.has_learned else "after a quarter of the way from the first value"
+        return f"{self.monitor} is not good enough yet. {self._short_of(curve)} The rule decides {until}."
 
     def _why_go_on(self, plan: Plan, window: Window) -> str:
         unread = (
@@ -238,12 +260,10 @@ class MarginalGain:
         )
         return f"The {_gained(window)} of {self.monitor}.{unread}"
 
-    def _gives_up(self, history: History, plan: Plan) -> bool:
-        done = plan.progress(history)
-        return self.not_learning_after is not None and done is not None and done >= self.not_learning_after
-
-    def _is_acceptable(self, curve: Curve) -> bool:
-        return self.acceptable is None or curve.turned(curve.best - self.acceptable) >= 0
+    def _gives_up(self, stage: Stage) -> bool:
+        if stage.is_acceptable or self.not_learning_after is None or stage.done is None:
+            return False
+        return has_done(stage.done, self.not_learning_after)
 
 
 def _annealed(why_stop: str | None) -> str:

@@ -59,12 +59,12 @@ def test_a_run_validated_every_fourth_epoch_stops_at_about_the_same_place():
     assert abs(stop_epoch(sparse, policy) - stop_epoch(dense, policy)) <= 6
 
 
-def test_nothing_is_decided_before_a_fifth_of_the_plan_and_the_first_message_names_the_epoch():
+def test_nothing_is_decided_before_three_tenths_of_the_plan_and_the_first_message_names_the_epoch():
     flat = [0.5] * 100
-    assert stop_epoch(flat, MarginalGain("val_acc")) == 19
+    assert stop_epoch(flat, MarginalGain("val_acc")) == 29
     first = MarginalGain("val_acc").decide(History(), PLAN)
     assert first.code == "waiting"
-    assert "from epoch 20 of 100" in first.reason
+    assert "from epoch 30 of 100" in first.reason
 
 
 def test_without_a_plan_it_decides_after_ten_values():
@@ -74,17 +74,18 @@ def test_without_a_plan_it_decides_after_ten_values():
 
 def test_steps_time_or_emissions_are_a_plan_as_well():
     verdict = MarginalGain("val_acc").decide(run([0.5] * 5), Plan(emissions_kg=1.0))
-    assert "a fifth of the plan" in verdict.reason
-    assert stop_epoch([0.5] * 30, MarginalGain("val_acc"), Plan(emissions_kg=1.0)) == 19
+    assert "30% of the plan" in verdict.reason
+    assert stop_epoch([0.5] * 30, MarginalGain("val_acc"), Plan(emissions_kg=1.0)) == 29
 
 
-def test_it_waits_for_an_acceptable_value():
-    levels_low = [0.6 * value for value in saturating(60)] + [0.6 + 0.01 * at for at in range(40)]
+def test_it_waits_until_a_quarter_of_the_way_to_an_acceptable_value_is_gone():
+    low, high = ([level * value for value in saturating(100)] for level in (0.199, 0.201))
     policy = MarginalGain("val_acc", acceptable=0.8, min_gain_per_kg=0.5, not_learning_after=None)
-    verdict = policy.decide(run(levels_low[:50]), PLAN)
+    verdict = policy.decide(run(low), PLAN)
     assert verdict.code == "waiting"
-    assert "0.8 would be acceptable" in verdict.reason
-    assert stop_epoch(levels_low, policy) is None
+    assert "0.8 would be acceptable. The rule decides after a quarter of the way" in verdict.reason
+    assert stop_epoch(low, policy) is None
+    assert stop_epoch(high, policy) == 54, "the first value above 0.2"
 
 
 def test_a_run_that_does_not_learn_is_stopped_at_half_of_the_plan_with_its_own_message():
@@ -173,7 +174,7 @@ def test_annealing_holds_to_the_end_and_advises_a_shorter_schedule_unless_told_t
 
 
 def test_a_schedule_that_cannot_be_read_holds_nothing_and_is_said():
-    verdict = MarginalGain("val_acc").decide(run(saturating(25)), Plan(epochs=100, schedule_unreadable=True))
+    verdict = MarginalGain("val_acc").decide(run(saturating(35)), Plan(epochs=100, schedule_unreadable=True))
     assert verdict.code == "active"
     assert "cannot be read" in verdict.reason
 
