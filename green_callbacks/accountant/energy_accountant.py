@@ -421,7 +421,7 @@ class EnergyAccountant:
 
     @property
     def lands_inside(self) -> bool:
-        """Whether a budget may begin such a landing inside an epoch, so that :meth:`look` is needed after each batch."""
+        """Whether a budget may begin such a landing inside an epoch. Then :meth:`look` is needed after each batch."""
         return self._may_land and any(lands(each) and isinstance(each, Budget) for each in self._settings.policies)
 
     @property

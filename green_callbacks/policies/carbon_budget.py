@@ -70,8 +70,8 @@ class CarbonBudget:
             that overspends the budget. Defaults to True.
         warn_at: Shares of the budget, above 0 and below 1. Crossing a share logs a warning. Defaults to
             ``(0.5, 0.8, 0.95)``.
-        landing: Length of the landing, as a share of the spending of the fit so far, 0 to 1. We recommend 0.1, because a
-            budget may end a run that still learns fast. Defaults to 0, a stop without a landing.
+        landing: Length of the landing, as a share of the spending of the fit so far, 0 to 1. We recommend 0.1, because
+            a budget may end a run that still learns fast. Defaults to 0, a stop without a landing.
 
     Raises:
         ConfigurationError: The amount cannot be parsed or is not above 0, a share lies outside 0 to 1, or the earlier
@@ -239,8 +239,8 @@ class CarbonBudget:
         reserve = after_stop(history, cumulative) if self.hard else 0.0
         left, own = self.amount.value - spent - opened - reserve, own + opened
         reason = (
-            f"{self.name[:1].upper()}{self.name[1:]} ends this run. {self._format(max(left, 0.0))} of it were left when "
-            f"the learning rate began to fall.{_until_min_epochs(history, plan)}"
+            f"{self.name[:1].upper()}{self.name[1:]} ends this run. {self._format(max(left, 0.0))} of it were left "
+            f"when the learning rate began to fall.{_until_min_epochs(history, plan)}"
         )
         share = max(left, 0.0) / own if own > 0 else 0.0
         return Rest((left - self.landing * own) / (1 + self.landing), share, reason)

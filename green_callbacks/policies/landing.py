@@ -153,3 +153,20 @@ def over_words(landing: Landing, history: History) -> str:
             return "over the next epoch" if epochs == 1 else f"over the next {epochs} epochs"
         return f"until the end of epoch {landing.last_epoch}"
     return "over the next step" if landing.steps == 1 else f"over the next {landing.steps} steps"
+
+
+def would_land(history: History, plan: Plan, share: float) -> str:
+    """Return where a landing would begin and end, as a clause, for a rule that only reports.
+
+    Args:
+        history: All records so far.
+        plan: The plan of the run.
+        share: Length of the landing, as a share of the optimizer steps of the fit so far.
+    """
+    landing = landing_of(history, plan, share, "")
+    if landing is None:
+        return f"It would land here, and stop after {share:.0%} more of the steps so far"
+    begin = f"It would land after epoch {landing.epoch}"
+    if landing.last_epoch is not None:
+        return f"{begin}, and stop after epoch {landing.last_epoch}"
+    return f"{begin}, and stop {landing.steps} steps later"

@@ -1,5 +1,6 @@
 """Stop when more training no longer gains enough."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import isfinite, log, log1p
@@ -9,12 +10,14 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Mode, direction
 from green_callbacks.policies._gain_threshold import AHEAD, Price
 from green_callbacks.policies._gain_window import Window
+from green_callbacks.policies._landing_gate import Gate, landing_gate
 from green_callbacks.policies._learning_curve import Curve
 from green_callbacks.policies._learning_rate_schedule import drop_ahead, fresh_start
 from green_callbacks.policies._next_stop_cost import unmeasured
-from green_callbacks.policies._option_checks import flag, number
+from green_callbacks.policies._option_checks import flag, landing_share, number
 from green_callbacks.policies._run_stage import Stage
 from green_callbacks.policies._warm_up import ENOUGH_VALUES, has_done, warm_up_sentence
+from green_callbacks.policies.landing import would_land
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.text.amounts import format_energy
 from green_callbacks.units import described
@@ -23,6 +26,8 @@ _NOT_LEARNING: Final = 0.03
 """Least share of the way to ``acceptable`` that the last doubling of the energy must bring. By experiment in
 ``bench_policies``.
 """
+
+_LANDS: Final = "The run lands, so the rule waits for its end."
 
 _NUMBERS: Final = ("min_gain_on_doubling", "min_gain_per_kg", "min_gain_per_kwh", "acceptable", "not_learning_after")
 """Names of the options that are numbers, or None."""
@@ -51,6 +56,12 @@ class MarginalGain:
     plan is done. The run is not learning if there are ten values or more, and the last doubling of the energy brought
     less than 3 % of the way from the first value to ``acceptable``.
 
+    With ``landing``, the rule does not stop at a high learning rate. It lets the rate go linearly to 0 first, which
+    brings most of the gain that annealing brings last. So the rule no longer waits for the end of an annealed schedule.
+    A run that is not learning stops without a landing, and so does a run whose rate is below 15 % of its highest. The
+    rule waits while the rate rises. If the plan ends sooner than a landing, the schedule goes on to its end. The loop
+    must report its optimizer steps. If its learning rate cannot be scaled, the run says so and stops without a landing.
+
     Give one threshold at most. A threshold of 0 never stops while there is a new best value in the window, and waits
     until the metric is ``acceptable``. Set ``acceptable`` together with a price. Without it, a run that begins to learn
     late may stop before that. To lose less quality, give a lower minimum gain per kilogram.
@@ -72,10 +83,12 @@ class MarginalGain:
             Defaults to 0.5.
         on_annealing: ``hold`` to wait if the learning rate is annealed by the end of the plan, ``stop`` to decide as
             usual. The gain of an annealed schedule comes last. Defaults to ``hold``.
+        landing: Length of the landing, as a share of the optimizer steps so far, 0 to 1. We recommend 0.2. A landing
+            ends with an epoch, unless an epoch is longer than half of it. Defaults to 0, a stop without a landing.
         report_only: True to report where the rule would stop, and never to stop. Defaults to False.
 
     Raises:
-        ConfigurationError: Several thresholds are set, a threshold is negative, or the name of the metric does not
+        ConfigurationError: Several thresholds are set, a threshold is negative, the landing is no share, or the name of the metric does not
             imply its mode.
 
     Example:
@@ -97,6 +110,7 @@ class MarginalGain:
     acceptable: float | None = field(default=None, kw_only=True)
     not_learning_after: float | None = field(default=0.5, kw_only=True)
     on_annealing: Literal["hold", "stop"] = field(default="hold", kw_only=True)
+    landing: float = field(default=0.0, kw_only=True)
     report_only: bool = field(default=False, kw_only=True)
     waits_for_schedule: ClassVar = True
     """The rule waits for drops of the learning rate, so it misses them if a schedule cannot be read."""
@@ -110,6 +124,7 @@ class MarginalGain:
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, number(name, getattr(self, name)))
         flag("report_only", self.report_only)
+        object.__setattr__(self, "landing", landing_share(self.landing))
         self._price  # noqa: B018  refuses
         object.__setattr__(self, "mode", direction(self.monitor, self.mode))
         if self.acceptable is not None and not isfinite(self.acceptable):
@@ -148,9 +163,9 @@ class MarginalGain:
             plan: The plan of the run.
 
         Returns:
-            ``waiting`` while the rule cannot or must not decide, ``active`` while training pays, and ``stopping`` when
-            it no longer pays. With ``report_only``, ``warning`` replaces ``stopping``. ``values`` holds the gain per
-            kg, per kWh and by a doubling of the energy. The reason says if the energy of a GPU is missing.
+            ``waiting`` while the rule cannot or must not decide, ``active`` while training pays, and ``stopping`` or
+            ``landing`` when it no longer pays. With ``report_only``, ``warning`` replaces both. ``values`` holds the
+            gain per kg, per kWh and by a doubling of the energy. The reason says if the energy of a GPU is missing.
         """
         verdict = self._decided(history, plan)
         return replace(verdict, reason=f"{verdict.reason}{unmeasured(history)}") if history.misses_gpu else verdict
@@ -165,16 +180,28 @@ class MarginalGain:
         why_wait = self._why_wait(history, plan, curve, stage, least)
         if why_wait:
             return Verdict(stop=False, code="waiting", reason=why_wait, values=values)
-        why_stop = self._why_stop(window, stage, least)
-        if plan.anneals and self.on_annealing == "hold":
+        if plan.landing is not None:
+            return Verdict(stop=False, code="waiting", reason=_LANDS, values=values)
+        not_learning = self._why_not_learning(window) if self._gives_up(stage) else None
+        why_stop = not_learning or self._why_stop(window, stage, least)
+        if plan.anneals and self.on_annealing == "hold" and not self.landing:
             return Verdict(stop=False, code="waiting", reason=_annealed(why_stop), values=values)
         if not why_stop:
             return Verdict(stop=False, code="active", reason=self._why_go_on(plan, window), values=values)
+        gate = Gate("stop") if not_learning or not self.landing else landing_gate(history, plan, self.landing)
+        return self._ending(history, plan, why_stop, gate, values)
+
+    def _ending(self, history: History, plan: Plan, why_stop: str, gate: Gate, values: Mapping[str, float]) -> Verdict:
+        """Return the verdict on a run that no longer learns enough."""
+        why = f"{why_stop} {gate.why}" if gate.why else why_stop
+        if gate.way == "wait":
+            return Verdict(stop=False, code="waiting", reason=why, values=values)
         if self.report_only:
-            return Verdict(
-                stop=False, code="warning", reason=f"It would stop here, but only reports. {why_stop}", values=values
-            )
-        return Verdict(stop=True, code="stopping", reason=why_stop, values=values)
+            would = would_land(history, plan, self.landing) if gate.way == "land" else "It would stop here"
+            return Verdict(stop=False, code="warning", reason=f"{would}, but only reports. {why}", values=values)
+        if gate.way == "land":
+            return Verdict(stop=False, code="landing", reason=why, values=values, landing=self.landing)
+        return Verdict(stop=True, code="stopping", reason=why, values=values)
 
     def _window(self, history: History, plan: Plan) -> Window | str:
         """Return the window by which to judge, or the reason why there is none."""
@@ -204,16 +231,15 @@ class MarginalGain:
         return None
 
     def _why_stop(self, window: Window, stage: Stage, least: float) -> str | None:
-        """Return why the run is to stop, or None.
+        """Return why more training does not pay, or None.
 
         Args:
             window: The window by which to judge.
             stage: How far the run has come.
             least: The least slope that pays.
         """
-        not_learning = self._why_not_learning(window) if self._gives_up(stage) else None
-        if not_learning or not stage.is_open(least):
-            return not_learning
+        if not stage.is_open(least):
+            return None
         if least == 0:
             energy = format_energy(window.kwh)
             return None if window.new_best else f"{self.monitor} has reached no new best value in the last {energy}."
@@ -267,7 +293,11 @@ class MarginalGain:
 
 
 def _annealed(why_stop: str | None) -> str:
-    advice = f" Otherwise the rule would stop here. {why_stop} Next time, plan fewer epochs." if why_stop else ""
+    advice = (
+        f" Otherwise the rule would stop here. {why_stop} Next time, plan fewer epochs, or give landing=0.2."
+        if why_stop
+        else ""
+    )
     return f"The learning rate is annealed until the end of the plan, and the gain comes last.{advice}"
 
 

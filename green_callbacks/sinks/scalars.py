@@ -15,6 +15,7 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric per kgCO2e                             |
 | ``green/1_quality_by_mg_co2e``          | metric | watched metric, higher is better, over the emissions in mg        |
 | ``green/1_loss_by_mg_co2e``             | metric | watched metric, lower is better, over the emissions in mg         |
+| ``green/landing``                       | ratio  | factor of the learning rate in a landing, from 1 to 0             |
 | ``green/provenance``                    | text   | page on the origin of all numbers                                 |
 | ``green_detail/<component>_watts``      | W      | mean power of a component, such as ``cpu``                        |
 | ``green_detail/<component>_energy_wh``  | Wh     | energy of a component, without the PUE                            |
@@ -30,7 +31,7 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
 | ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
 
-Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
+A landing has a key only once it has begun. Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
 have keys of their own only if a record has several. The curves over the emissions and the page appear only in
 TensorBoard.
 """

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from green_callbacks._frameworks.lightning.landing_rates import trainer_rates
 from green_callbacks._frameworks.lightning.run_plan import run_limits
 from green_callbacks._frameworks.lightning.trainer import (
     LightningRanks,
@@ -36,6 +37,7 @@ def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarde
         writer=writer,
         streams_scalars=writer is not None,
         gpu_uuids=guarded.ask("The device", lambda: gpu_uuids(trainer.strategy.root_device), None),
+        rates=trainer_rates(trainer),
         gpu_name=guarded.ask("The device", lambda: gpu_name(trainer.strategy.root_device), None),
     )
     return RemoteFolder.beside(folder, accountant)

@@ -37,7 +37,8 @@ class LightningHooks(OfLightning):
     ``EarlyStopping`` see them, and so does ``ModelCheckpoint(monitor="green/emissions_total_g",
     save_on_train_epoch_end=True)``. When a policy ends the run, the trainer stops after the epoch, but not before its
     ``min_epochs`` and ``min_steps``. A budget stops the trainer even inside an epoch, and with ``decide_every`` every
-    policy does. Then the trainer validates and saves its checkpoints as at the end of an epoch.
+    policy does. Then the trainer validates and saves its checkpoints as at the end of an epoch. A landing scales the
+    learning rates of all optimizers in every step, and the schedules never see that.
 
     Checkpoints contain the state of the run. A fit with ``ckpt_path`` continues its totals, and compares them with the
     budget that is given now. A policy judges a metric in the epoch in which it is fresh. If the module logs a metric in
@@ -153,7 +154,8 @@ class LightningHooks(OfLightning):
         if self._inner and not self._is_mine():
             return
         self._samples.see(batch)
-        if self.accountant.look():
+        is_over = self.accountant.may_land and self.accountant.at_step(trainer.global_step)
+        if self.accountant.look() or is_over:
             stop_training(trainer, self.accountant)
         if self.accountant.decides_inside_epochs:
             self._end_step(trainer)
@@ -267,6 +269,8 @@ class LightningHooks(OfLightning):
             self._steps = trainer.global_step
             self._samples.begin(trainer, is_resumed=is_resumed)
             self.accountant.begin_epoch(trainer.current_epoch)
+            if self.accountant.may_land:
+                self.accountant.at_step(trainer.global_step)
             self._plan(trainer, batches)
 
     def _plan(self, trainer: Any, batches: int) -> None:

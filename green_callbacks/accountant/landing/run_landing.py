@@ -162,7 +162,7 @@ class RunLanding:
         if landing is not None:
             last = landing.last_epoch
             if last is not None and record.closes_epoch and record.epoch is not None and record.epoch >= last:
-                self._decision.stop(landing.reason, "after", record.epoch)
+                self._decision.stop(_landed(landing), "after", record.epoch)
         elif record.closes_epoch and record.complete and self._history.steps is None:
             self.refuse(_NO_STEPS, "loop")
         elif record.closes_epoch and is_unasked and self.is_for_budgets:
@@ -292,11 +292,11 @@ class RunLanding:
         landing = self.landing
         if not self.course.at(step) or landing is None:
             return False
-        self._decision.stop(landing.reason, "in", self._decision.epoch)
+        self._decision.stop(_landed(landing), "in", self._decision.epoch)
         return True
 
     def counted(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return observed counts with the learning rate that was used, which is the rate of the schedule times a factor.
+        """Return observed counts with the learning rate that was used, the rate of the schedule times the factor.
 
         Args:
             counts: The learning rate of the user's schedule, and counts by name. None if unknown.
@@ -325,6 +325,10 @@ class RunLanding:
         """Put the learning rates back, because the training has ended."""
         if self._rates is not None and self.landing is not None:
             self._guarded.tell("Putting the learning rates back", self._rates.end)
+
+
+def _landed(landing: Landing) -> str:
+    return f"{landing.reason} The learning rate went to zero before the stop."
 
 
 def _ignored(plan: Plan) -> None:
