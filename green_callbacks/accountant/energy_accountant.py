@@ -10,9 +10,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
-from green_callbacks.accountant.landing.loop_rates import LoopRates
-from green_callbacks.accountant.landing.optimizer_rates import OptimizerRates
-from green_callbacks.accountant.landing.rates import Rates
+from green_callbacks.accountant.landing.landing_control import LandingControl
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks import OneRank, Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
@@ -26,15 +24,14 @@ from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER
-from green_callbacks.policies import Budget, lands
-from green_callbacks.records import Checkpoints, EpochRecord, History, Landing, Plan, RunRecord
+from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
 logger = get_logger(__name__)
 
 
-class EnergyAccountant:
+class EnergyAccountant(LandingControl):
     """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
 
     An accountant owns one run, which may be started and closed several times. A copy of the accountant is a new run
@@ -76,8 +73,6 @@ class EnergyAccountant:
         self._state = RunState()
         self._run: Run | None = None
         self._budget_checks: BudgetChecks | None = None
-        self._rates: Rates | None = None
-        self._may_land = any(map(lands, self._settings.policies))
         self._finalizer: weakref.finalize[[], EnergyAccountant] | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
@@ -127,7 +122,6 @@ class EnergyAccountant:
         gpu_name: str | None = None,
         is_running: Callable[[], bool] | None = None,
         on_spent: Callable[[], object] | None = None,
-        rates: Rates | None = None,
     ) -> Self:
         """Begin to measure. Does nothing while the run is live.
 
@@ -146,8 +140,6 @@ class EnergyAccountant:
                 thread calls it every few seconds, and closes the run when it returns False. Defaults to none.
             on_spent: Called once, on another thread, when a budget is spent inside an epoch. It is for a framework
                 that cannot call :meth:`look` after every batch. Defaults to none.
-            rates: The learning rates of the training, for a landing. Defaults to the optimizers of
-                :meth:`scale_learning_rates`.
 
         Returns:
             The accountant.
@@ -167,7 +159,6 @@ class EnergyAccountant:
             gpu_name=gpu_name,
             is_running=is_running,
             on_spent=on_spent,
-            rates=rates or self._rates,
         )
         return self._hold(Run.started(settings, trainer, self._state))
 
@@ -175,6 +166,7 @@ class EnergyAccountant:
         """Hold a run that has started. It is closed when nobody holds this accountant any more."""
         self._run = run
         self._budget_checks = run.epochs.budget_checks
+        run.landing.use(self._rates)
         if self._finalizer is not None:
             self._finalizer.detach()
         self._finalizer = weakref.finalize(self, run.abandon)
@@ -199,9 +191,8 @@ class EnergyAccountant:
             The folder of the run's files.
         """
         folder = Path(log_folder or ".") / FOLDER
-        if self._run is not None:
-            has_ended = self._run.board.decision.is_made
-            self._state = replace(self._state, landing=None if has_ended else self._run.landing.landing)
+        if self._run is not None and not self._is_resumed:
+            self._state = replace(self._state, landing=self._run.landing.unfinished)
         last = self._run.ledger if self._run else None
         if last is not None:
             self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
@@ -412,70 +403,7 @@ class EnergyAccountant:
         budget_checks = self._budget_checks  # a loop asks after every batch, so this must be fast
         if budget_checks is not None and budget_checks.is_due():
             return self._live.epochs.check_budgets()
-        return self._may_land and self.stop_reason is not None
-
-    @property
-    def may_land(self) -> bool:
-        """Whether a policy may let the learning rate go to 0 before it stops the run."""
-        return self._may_land
-
-    @property
-    def lands_inside(self) -> bool:
-        """Whether a budget may begin such a landing inside an epoch. Then :meth:`look` is needed after each batch."""
-        return self._may_land and any(lands(each) and isinstance(each, Budget) for each in self._settings.policies)
-
-    @property
-    def landing(self) -> Landing | None:
-        """The landing that has begun, or None."""
-        return self._run.landing.landing if self._run is not None else self._state.landing
-
-    @property
-    def landing_factor(self) -> float:
-        """Factor of the learning rate in the next step, 1 without a landing.
-
-        Multiply your learning rate with it in a loop whose optimizer cannot be given to :meth:`scale_learning_rates`,
-        such as a loop of JAX. The first access tells the accountant that the loop can land.
-        """
-        if self._rates is None and self._may_land:
-            self.start_scaling(LoopRates())
-        return self._run.landing.course.factor() if self._run is not None and self._run.is_live else 1.0
-
-    def scale_learning_rates(self, *optimizers: Any) -> None:  # noqa: ANN401  torch is not imported here
-        """Let a landing scale the learning rates of optimizers of torch. Call it before the first epoch.
-
-        The schedule of the user goes on, and never sees a scaled rate. Nothing is registered before a landing begins.
-
-        Args:
-            *optimizers: All optimizers of the training.
-
-        Example:
-            >>> class Optimizer:
-            ...     param_groups = [{"lr": 0.1}]
-            ...     def register_step_pre_hook(self, hook): ...
-            ...     def register_step_post_hook(self, hook): ...
-            >>> EnergyAccountant().scale_learning_rates(Optimizer())
-        """
-        self.start_scaling(OptimizerRates(lambda: optimizers))
-
-    def start_scaling(self, rates: Rates) -> None:
-        """Use learning rates for a landing.
-
-        Args:
-            rates: The learning rates of the loop.
-        """
-        self._rates = rates
-        self._live.landing.use(rates)
-
-    def at_step(self, step: int) -> bool:
-        """Report the optimizer steps so far. Every rank calls this after each batch if :attr:`may_land` is True.
-
-        Args:
-            step: Optimizer steps so far, counted as for :meth:`observe`.
-
-        Returns:
-            Whether a landing ends here, so that the run is to stop inside the epoch.
-        """
-        return self._live.epochs.land_to(step)
+        return self.may_land and self.stop_reason is not None
 
     def end_part(self) -> EpochRecord:
         """Record a part of the open epoch and decide. The epoch goes on.
@@ -532,7 +460,7 @@ class EnergyAccountant:
         """
         run = self._run
         state = replace(self._state, ledger=run.ledger.path) if run and run.ledger else self._state
-        state = replace(state, landing=self.landing)
+        state = replace(state, landing=run.landing.kept if run else state.landing)
         return encode_state(state, run.epochs.step if run else self.history.steps)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -547,6 +475,7 @@ class EnergyAccountant:
         checkpoint = CheckpointState.decode(state)
         self._is_resumed, self._resumed_step = True, checkpoint.step
         if checkpoint.run_id == self.run_id and self.history.recorded_rows >= checkpoint.history.recorded_rows:
+            self._state = replace(self._state, landing=checkpoint.landing, step=checkpoint.step)
             return
         self.close()
         self._run = None

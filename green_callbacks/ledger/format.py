@@ -109,6 +109,7 @@ Records of that epoch and of later epochs, beyond that step, become rows outside
 |---|---|---|
 | `plan.epochs`, `plan.min_epochs` | epochs | Planned epochs, and epochs before which the framework does not stop. |
 | `plan.steps`, `plan.epoch_steps` | steps | Optimizer steps of the run, and of one epoch. |
+| `plan.min_steps` | steps | Optimizer steps before which the framework does not stop. |
 | `plan.seconds` | s | Planned time. |
 | `plan.emissions_kg` | kgCO2e | Planned emissions. |
 | `plan.learning_rate_drops` | list of epochs | Epochs at which the learning rate falls to half or less. |
@@ -191,7 +192,7 @@ PHASES: Final = frozenset({"train", "validation", "test", "predict", "other"})
 NOT_FINITE: Final = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 """Numbers that JSON does not know, by the texts that stand for them."""
 
-PLAN_COUNTS: Final = ("epochs", "min_epochs", "steps", "epoch_steps")
+PLAN_COUNTS: Final = ("epochs", "min_epochs", "min_steps", "steps", "epoch_steps")
 PLAN_AMOUNTS: Final = ("seconds", "emissions_kg")
 PLAN_SPENT: Final = ("spent_before_kg", "spent_before_kwh")
 PLAN_FLAGS: Final = ("anneals", "schedule_unreadable", "landing_refused")

@@ -234,7 +234,7 @@ class CarbonBudget:
         cumulative, spent = self._cumulative(history), self.spent(history, plan)
         own = history.since_fit(cumulative, len(history) - 1) if history else 0.0
         done = plan.progress(history) if history else None
-        if done and spent + own * max(1 / done - 1, 0.0) <= self.amount.value:
+        if done and spent + own * max(1 / done - 1, 0.0) <= self.amount.value * (1 + _ROUNDING):
             return None
         reserve = after_stop(history, cumulative) if self.hard else 0.0
         left, own = self.amount.value - spent - opened - reserve, own + opened

@@ -98,7 +98,7 @@ def landing_of(
 
     It ends with an epoch if an epoch is shorter than half of it. So values and costs of whole epochs stay comparable,
     and checkpoints by epoch see the result. A longer epoch is left inside. The landing of a budget is not rounded up.
-    No landing ends after the plan, and none before the framework's minimum of epochs.
+    No landing ends after the plan, and none before the framework's minimum of epochs or steps.
 
     Args:
         history: All records so far.
@@ -119,6 +119,8 @@ def landing_of(
     last = _last_epoch(at, plan, steps, rounds_up=rounds_up, whole_epochs=whole_epochs)
     if last is not None:
         steps = at.steps_until(last)
+    if plan.min_steps and at.step + steps < plan.min_steps:
+        steps, last = plan.min_steps - at.step, None
     if plan.steps and at.step + steps > plan.steps:
         steps, last = plan.steps - at.step, None
     if steps < 1:
@@ -131,6 +133,8 @@ def _last_epoch(at: Position, plan: Plan, steps: int, *, rounds_up: bool, whole_
     last = at.last_epoch(steps)
     if last is None or at.epoch_steps is None:
         return None
+    if whole_epochs and not rounds_up and at.steps_until(last) > steps:
+        last -= 1  # a budget pays for no more
     is_whole = whole_epochs or (rounds_up and 2 * at.epoch_steps <= steps)
     is_whole |= rounds_up and abs(at.steps_until(last) - steps) <= _WHOLE_STEPS
     if plan.min_epochs and last + 1 < plan.min_epochs:

@@ -88,8 +88,8 @@ class MarginalGain:
         report_only: True to report where the rule would stop, and never to stop. Defaults to False.
 
     Raises:
-        ConfigurationError: Several thresholds are set, a threshold is negative, the landing is no share, or the name of the metric does not
-            imply its mode.
+        ConfigurationError: Several thresholds are set, a threshold is negative, the landing is no share, or the name of
+            the metric does not imply its mode.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, History, Plan

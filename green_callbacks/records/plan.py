@@ -31,6 +31,7 @@ class Plan:
         epochs: Number of planned epochs. Defaults to None, if unknown.
         min_epochs: Number of epochs before which the framework does not stop, whatever a policy decides. Defaults to
             None.
+        min_steps: Number of optimizer steps before which the framework does not stop. Defaults to None.
         steps: Number of optimizer steps after which the run ends, counted like :attr:`EpochRecord.step`. A framework
             may count the steps of every optimizer, so steps are not batches. Defaults to None, if unknown.
         epoch_steps: Number of optimizer steps of one epoch, if certain. It shows the progress of the first epoch. It is
@@ -59,6 +60,7 @@ class Plan:
 
     epochs: int | None = None
     min_epochs: int | None = None
+    min_steps: int | None = None
     steps: int | None = None
     epoch_steps: int | None = None
     seconds: float | None = None
@@ -73,7 +75,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Refuse impossible plans, and convert numbers of other types to Python's types."""
-        for name in ("epochs", "min_epochs", "steps"):
+        for name in ("epochs", "min_epochs", "min_steps", "steps"):
             if getattr(self, name) is not None:
                 object.__setattr__(self, name, _planned_count(name, getattr(self, name)))
         for name in ("seconds", "emissions_kg"):
@@ -99,8 +101,9 @@ class Plan:
     def progress(self, history: History, row: int | None = None) -> float | None:
         """Return the share of the plan that is done, by the limit that binds first.
 
-        Limits are epochs, steps, time, emissions and the end of a landing. A plan belongs to one fit. So all of them count from the beginning of
-        the present fit. In an open epoch, the share of its steps counts, if its parts report steps.
+        Limits are epochs, steps, time, emissions and the end of a landing. A plan belongs to one fit. So all of them
+        count from the beginning of the present fit. In an open epoch, the share of its steps counts, if its parts
+        report steps.
 
         Args:
             history: All records so far.
@@ -245,6 +248,7 @@ def _drops(value: object, what: str) -> tuple[int, ...]:
 _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "epochs": _whole,
     "min_epochs": _whole,
+    "min_steps": _whole,
     "steps": _whole,
     "epoch_steps": _whole,
     "seconds": _amount,

@@ -31,9 +31,9 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
 | ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
 
-A landing has a key only once it has begun. Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
-have keys of their own only if a record has several. The curves over the emissions and the page appear only in
-TensorBoard.
+A landing has a key only once it has begun. Gains come from ``MarginalGain``, and everything about a budget or a
+prediction comes from ``CarbonBudget``. Components have keys of their own only if a record has several. The curves over
+the emissions and the page appear only in TensorBoard.
 """
 
 from collections.abc import Iterable

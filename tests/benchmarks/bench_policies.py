@@ -7,7 +7,8 @@ for the budgets and the scripted curves alone::
 
 ``cost`` is the share of the full run, ``val`` and ``test`` are quality with 1.0 as the workload's typical full gain,
 ``kind`` is ``learning`` or ``hopeless``. Delivered is the test value at the best validation so far. Figures are means
-over workloads of the means over runs, in percent.
+over workloads of the means over runs, in percent. The price is a tenth of that gain for a whole run, and 0.8 is
+acceptable. The plan is the cost of the full run. The rows without a plan show what the rule does where no end is known.
 """
 
 import csv
@@ -31,6 +32,13 @@ from green_callbacks.records import EpochRecord, History, Plan
 Rule = Callable[[Sequence[float], Sequence[float]], int]
 Outcomes = list[list[tuple[float, float]]]
 """For each workload, for each run, the share of its cost that is saved and the quality that is lost."""
+FORMS: dict[str, dict[str, float]] = {
+    "price, acceptable": {"min_gain_per_kg": 0.1, "acceptable": 0.8},
+    "price": {"min_gain_per_kg": 0.1},
+    "doubling, acceptable": {"acceptable": 0.8},
+    "doubling": {},
+}
+"""Options of the rule by their name in the table."""
 
 
 @dataclass(frozen=True)
@@ -112,24 +120,30 @@ def score(by_workload: Outcomes) -> tuple[float, ...]:
     )
 
 
-def drawn_again(by_workload: Outcomes, count: int = 1_000) -> list[tuple[float, float]]:
-    """Return the range of nine in ten of each figure over as many workloads, drawn with replacement."""
+def drawn_again(by_workload: Outcomes, count: int = 1_000) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the ends of nine in ten scores of as many workloads, drawn with replacement."""
     chance = random.Random(0)
     draws = [score(chance.choices(by_workload, k=len(by_workload))) for _ in range(count)]
     ordered = [sorted(figures) for figures in zip(*draws, strict=True)]
-    return [(figures[count // 20], figures[-count // 20]) for figures in ordered]
+    low, high = (tuple(figures[at] for figures in ordered) for at in (count // 20, -count // 20))
+    return low, high
+
+
+def row(*scores: tuple[float, ...]) -> str:
+    """Return scores as cells of a table, with two decimals for losses."""
+    cells = zip((".1f", ".2f", ".2f", ".1f"), *scores, strict=True)
+    return " | ".join(" to ".join(format(figure, spec) for figure in figures) for spec, *figures in cells)
 
 
 def print_scores(path: Path) -> None:
     """Print the whole table."""
     runs = load(path)
-    plan = Plan(emissions_kg=1.0)
-    price = {"min_gain_per_kg": 0.1}
     rules = {
-        "MarginalGain, price, acceptable": stops(MarginalGain("quality", mode="max", acceptable=0.8, **price), plan),
-        "MarginalGain, price": stops(MarginalGain("quality", mode="max", **price), plan),
-        "MarginalGain, doubling, acceptable": stops(MarginalGain("quality", mode="max", acceptable=0.8), plan),
-        "MarginalGain, doubling": stops(MarginalGain("quality", mode="max"), plan),
+        **{
+            f"MarginalGain, {name}{said}": stops(MarginalGain("quality", mode="max", **options), plan)
+            for said, plan in {"": Plan(emissions_kg=1.0), ", without a plan": Plan()}.items()
+            for name, options in FORMS.items()
+        },
         "EarlyStopping(patience=3)": early_stopping(3),
         "EarlyStopping(patience=10)": early_stopping(10),
     }
@@ -145,10 +159,9 @@ def print_scores(path: Path) -> None:
     for name, rule in rules.items():
         for label, (kind, options) in rows.items():
             found = outcomes(runs, rule, kind, **options)
-            print(f"| {name} | {label} | {' | '.join(f'{figure:.1f}' for figure in score(found))} |", flush=True)
+            print(f"| {name} | {label} | {row(score(found))} |", flush=True)
             if rule is next(iter(rules.values())):
-                spread = " | ".join(f"{low:.1f} to {high:.1f}" for low, high in drawn_again(found))
-                print(f"| … workloads drawn again | {label} | {spread} |", flush=True)
+                print(f"| … workloads drawn again | {label} | {row(*drawn_again(found))} |", flush=True)
 
 
 def print_budgets(count: int = 1_000) -> None:

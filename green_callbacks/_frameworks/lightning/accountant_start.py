@@ -30,6 +30,7 @@ def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarde
     writer = tensorboard_writer(trainer, guarded)
     ranks: Ranks = LightningRanks(trainer) if trainer.world_size > 1 else OneRank()
     folder = log_folder(trainer, guarded)
+    accountant.start_scaling(trainer_rates(trainer))
     accountant.start(
         folder=None if is_remote(folder) else folder,
         ranks=ranks,
@@ -37,7 +38,6 @@ def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarde
         writer=writer,
         streams_scalars=writer is not None,
         gpu_uuids=guarded.ask("The device", lambda: gpu_uuids(trainer.strategy.root_device), None),
-        rates=trainer_rates(trainer),
         gpu_name=guarded.ask("The device", lambda: gpu_name(trainer.strategy.root_device), None),
     )
     return RemoteFolder.beside(folder, accountant)

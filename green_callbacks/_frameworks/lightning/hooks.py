@@ -6,6 +6,7 @@ from typing import Any, Final, Unpack
 from green_callbacks._frameworks.lightning.accountant_start import start_accountant
 from green_callbacks._frameworks.lightning.epoch_samples import EpochSamples
 from green_callbacks._frameworks.lightning.import_roots import OfLightning
+from green_callbacks._frameworks.lightning.last_validation import LastValidation
 from green_callbacks._frameworks.lightning.run_plan import plan_key, run_plan
 from green_callbacks._frameworks.lightning.trainer import (
     FreshMetrics,
@@ -82,6 +83,7 @@ class LightningHooks(OfLightning):
         self._has_begun = self._in_epoch = False
         self._steps = 0
         self._planned: tuple[object, ...] = ()
+        self._last_validation = LastValidation()
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state of a copy, which is a new run with the same options, without trainer and module."""
@@ -154,8 +156,9 @@ class LightningHooks(OfLightning):
         if self._inner and not self._is_mine():
             return
         self._samples.see(batch)
-        is_over = self.accountant.may_land and self.accountant.at_step(trainer.global_step)
-        if self.accountant.look() or is_over:
+        if self.accountant.may_land:
+            self._end_landing(trainer)
+        if self.accountant.look():
             stop_training(trainer, self.accountant)
         if self.accountant.decides_inside_epochs:
             self._end_step(trainer)
@@ -252,6 +255,8 @@ class LightningHooks(OfLightning):
         self._checkpoint = None
         if self._in_epoch and self._run is not None and self.accountant.is_live:
             self._count(self._run.trainer)
+        if self._run is not None:
+            self._last_validation.put_back(self._run.trainer)
         if self._first_place is not None:
             self._first_place.leave()
         self._has_begun = self._in_epoch = False
@@ -267,11 +272,18 @@ class LightningHooks(OfLightning):
         if self.accountant.is_live and not self._in_epoch:
             self._in_epoch = True
             self._steps = trainer.global_step
+            self._last_validation.put_back(trainer)  # of a trainer whose minimum has won
             self._samples.begin(trainer, is_resumed=is_resumed)
-            self.accountant.begin_epoch(trainer.current_epoch)
             if self.accountant.may_land:
                 self.accountant.at_step(trainer.global_step)
+            self.accountant.begin_epoch(trainer.current_epoch)
             self._plan(trainer, batches)
+
+    def _end_landing(self, trainer: Any) -> None:
+        """Stop after the last batch of a landing. Only a trainer that is to stop validates at once."""
+        if self.accountant.at_step(trainer.global_step) or self._last_validation.is_due(trainer, self.accountant):
+            self._last_validation.ask(trainer)
+            stop_training(trainer, self.accountant)
 
     def _plan(self, trainer: Any, batches: int) -> None:
         """Pass the plan to the accountant, at the first epoch and when it has changed."""

@@ -56,7 +56,7 @@ def plan_key(trainer: Any) -> tuple[object, ...]:
         trainer: The trainer.
     """
     schedules = tuple(id(each.scheduler) for each in trainer.lr_scheduler_configs)
-    limits = (trainer.max_epochs, trainer.max_steps, trainer.min_epochs)
+    limits = (trainer.max_epochs, trainer.max_steps, trainer.min_epochs, trainer.min_steps)
     return (*limits, trainer.num_training_batches, trainer.accumulate_grad_batches, schedules)
 
 
@@ -65,6 +65,7 @@ def _limits(trainer: Any) -> Plan:
     return Plan(
         epochs=None if has_default_horizon else _positive(trainer.max_epochs),
         min_epochs=_positive(trainer.min_epochs),
+        min_steps=_positive(trainer.min_steps),
         steps=_positive(trainer.max_steps),  # counted like global_step, as in records
     )
 

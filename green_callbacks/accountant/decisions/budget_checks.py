@@ -143,6 +143,8 @@ class BudgetChecks:
         self._before[at] = now, left.amount
         if now > then:
             self._rates[at] = max(self._rates.get(at, 0.0), (before - left.amount) / (now - then))
+        if left.amount <= 0 and left.landing > 0:
+            return LEAST_SECONDS  # a landing begins, and from then on the rest is another amount
         rate = self._rates.get(at)
         if rate is None:
             return FIRST_SECONDS

@@ -88,9 +88,15 @@ class OpenEpoch:
         budget_checks.repeat()
         return True
 
-    def land_to(self, step: int) -> bool:
-        """Note the optimizer steps so far. Return whether a landing ends here, so that the run is to stop."""
-        if self._timeline.interval.epoch is None or not self._board.landing.at(step):
+    def land_to(self, step: int, *, is_by_batch: bool = False) -> bool:
+        """Note the optimizer steps so far. Return whether a landing ends here, so that the run is to stop.
+
+        Args:
+            step: Optimizer steps so far.
+            is_by_batch: Whether the loop reports them after every batch. Defaults to False, if unknown.
+        """
+        is_open = self._timeline.interval.epoch is not None
+        if not self._board.landing.at(step, is_open=is_open, is_by_batch=is_by_batch):
             return False
         self.is_cut_short = True
         if self.budget_checks is not None:

@@ -10,7 +10,7 @@ from green_callbacks.accountant.decisions.missing_metrics import MissingMetrics
 from green_callbacks.accountant.decisions.open_budgets import OpenBudgets
 from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
-from green_callbacks.accountant.landing.run_landing import RunLanding
+from green_callbacks.accountant.landing.run_landing import NO_LANDING, LandingBefore, RunLanding
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.errors import BudgetSpentError
@@ -25,7 +25,7 @@ from green_callbacks.policies import (
     watched_metric,
     with_budget_values,
 )
-from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
+from green_callbacks.records import EpochRecord, History, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
@@ -43,8 +43,7 @@ class PolicyBoard:
         notices: Receives the warnings.
         interval: Interval of decisions inside epochs, or None for none.
         strict: Whether to raise what a policy raises, instead of training without it.
-        landing: A landing that an earlier process has begun. Defaults to None.
-        step: Optimizer steps in the checkpoint of that process. Defaults to None, if unknown.
+        before: The landing that an earlier process has begun, if any. Defaults to none.
     """
 
     def __init__(
@@ -56,22 +55,19 @@ class PolicyBoard:
         interval: DecisionInterval | None,
         *,
         strict: bool,
-        landing: Landing | None = None,
-        step: int | None = None,
+        before: LandingBefore = NO_LANDING,
     ) -> None:
         self.decision = StopDecision()
         self._policies = tuple(policies)
         self._budgets = {at: policy for at, policy in enumerate(policies) if isinstance(policy, Budget)}
         self._forecast = Forecast(tuple(self._budgets.values()))
-        self.plan = plan
-        self._history = history
-        self._notices = notices
-        self._strict = strict
+        self.plan, self._history = plan, history
+        self._notices, self._strict = notices, strict
         self._has_forecast = False
         self._last: dict[int, Verdict] = {}
         self._has_acted: set[int] = set()
         self.ability = PolicyAbility(policies, notices, interval)
-        self.landing = RunLanding(policies, history, notices, self.decision, lambda: self.plan, landing, step)
+        self.landing = RunLanding(policies, history, notices, self.decision, lambda: self.plan, before)
         self.budgets = self._open_budgets()
         self.missing_metrics = MissingMetrics(notices)
         self._metrics = tuple(watched_metric(policy) for policy in policies)

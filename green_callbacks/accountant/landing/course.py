@@ -1,5 +1,7 @@
 """The landing of a run, followed step by step on this rank."""
 
+from collections.abc import Callable
+
 from green_callbacks.records import Landing
 
 
@@ -11,6 +13,14 @@ class Course:
         step: Optimizer steps so far, as the loop has reported them. None if unknown.
         steps_a_batch: Optimizer steps of the last batch that stepped.
         changes: Number of times that ``step`` has changed. Whoever counts calls in between notes it.
+        epoch: Index of the open epoch, or of the last one. None before the first.
+        settle: Puts back the learning rates of a step that has raised. Called when steps are reported.
+
+    Example:
+        >>> course = Course()
+        >>> course.landing = Landing(first_step=100, steps=20, epoch=4)
+        >>> course.at(110), course.left, course.factor()
+        (False, 0.5, 0.475)
     """
 
     def __init__(self) -> None:
@@ -18,16 +28,25 @@ class Course:
         self.step: int | None = None
         self.steps_a_batch = 1
         self.changes = 0
+        self.epoch: int | None = None
+        self.settle: Callable[[], object] | None = None
+        self._is_by_batch = False
         self._before = self._begun = 0
+        self._is_by_one = False
 
-    def begin_epoch(self) -> None:
-        """Begin an epoch."""
+    def begin_epoch(self, epoch: int) -> None:
+        """Begin an epoch.
+
+        Args:
+            epoch: Its index.
+        """
+        self.epoch = epoch
         self._before, self._begun = self.changes - self._begun, self.changes
 
     @property
     def is_exact(self) -> bool:
-        """Whether the loop reports its steps inside epochs, by the open epoch or the epoch before it."""
-        return max(self.changes - self._begun, self._before) > 1
+        """Whether the loop reports every step, or at least several times in an epoch."""
+        return self._is_by_batch or self._is_by_one or max(self.changes - self._begun, self._before) > 1
 
     def factor(self, calls: int = 0) -> float:
         """Return the factor of the learning rate in the present batch. 1 without a landing.
@@ -43,24 +62,42 @@ class Course:
         return landing.factor(step if self.is_exact else step + calls)
 
     @property
+    def asked_factor(self) -> float:
+        """Factor for a loop that multiplies its learning rate by itself. 1 without a landing.
+
+        If the loop reports its steps after epochs only, the factor is the same for a whole epoch. Then it belongs to
+        the middle of the epoch.
+        """
+        landing = self.landing
+        if landing is None or self.is_exact or landing.last_epoch is None or self.epoch is None:
+            return self.factor()
+        epochs = max(landing.last_epoch - landing.epoch, 1)
+        return landing.from_factor * min(max((landing.last_epoch - self.epoch + 0.5) / epochs, 0.0), 1.0)
+
+    @property
     def left(self) -> float:
         """Factor between two batches, from 1 at the beginning of a landing to 0 at its end. 1 without a landing."""
         landing = self.landing
         return 1.0 if landing is None else landing.left(landing.first_step if self.step is None else self.step)
 
-    def at(self, step: int) -> bool:
+    def at(self, step: int, *, is_by_batch: bool = False) -> bool:
         """Note the optimizer steps so far.
 
         Args:
             step: Optimizer steps so far.
+            is_by_batch: Whether the loop reports them after every batch. Defaults to False, if unknown.
 
         Returns:
             Whether the landing ends here, inside an epoch.
         """
+        if self.settle is not None:
+            self.settle()
         before = self.step
+        self._is_by_batch |= is_by_batch
         if step != before:
             self.step = step
             self.changes += 1
+            self._is_by_one = step - (before or 0) == 1
             if before is not None and step > before and self.changes - self._begun > 1:
                 self.steps_a_batch = step - before
         landing = self.landing

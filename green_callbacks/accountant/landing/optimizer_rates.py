@@ -28,6 +28,13 @@ _NO_HOOKS: Final = (
     "%s has no hooks for its steps, as optimizers of torch have from version 2.0 on. Use such an optimizer, or leave "
     "landing out."
 )
+_FAILED: Final = (
+    "A learning rate could not be scaled in the landing (%s: %s). The steps go on at the rate of the schedule."
+)
+_UNSEEN: Final = (
+    "The training has landed without a call of step() of its optimizers, so their learning rates were not scaled. "
+    "Call step(), or multiply the rate by accountant.landing_factor in the loop."
+)
 _NONE: Final = "No optimizer is known. Give the optimizer to the loop before the first epoch, or leave landing out."
 
 
@@ -39,6 +46,10 @@ class OptimizerRates:
     Args:
         optimizers: Returns the optimizers. It is called when a landing begins.
         refused: Returns a reason of the framework why the rates cannot be scaled, or None. Defaults to no reason.
+
+    Example:
+        >>> OptimizerRates(lambda: []).refusal()
+        'No optimizer is known. Give the optimizer to the loop before the first epoch, or leave landing out.'
     """
 
     def __init__(
@@ -50,7 +61,7 @@ class OptimizerRates:
 
     def refusal(self) -> str | None:
         """Return why the rates cannot be scaled, as a sentence. None if they can be scaled."""
-        optimizers = list(self._optimizers())
+        optimizers = [_stepped(each) for each in self._optimizers()]
         reasons = (self._refused(), None if optimizers else _NONE, *map(_refusal, optimizers))
         return next((reason for reason in reasons if reason), None)
 
@@ -60,14 +71,28 @@ class OptimizerRates:
         Args:
             course: The landing, and the number of steps so far.
         """
-        self.end()
-        self._scaled = [_Scaled(optimizer, course) for optimizer in self._optimizers()]
+        self.end(is_over=False)
+        course.settle = self._put_back
+        for optimizer in {id(each): each for each in map(_stepped, self._optimizers())}.values():
+            self._scaled.append(_Scaled(optimizer, course))
+            self._scaled[-1].begin()
 
-    def end(self) -> None:
-        """Remove the hooks. Put back the rates that an exception in a step has left scaled."""
+    def _put_back(self) -> None:
+        """Put back the rates that an exception in a step has left scaled."""
+        for each in self._scaled:
+            each.put_back()
+
+    def end(self, *, is_over: bool = True) -> None:
+        """Remove the hooks. Put back the rates that an exception in a step has left scaled.
+
+        Args:
+            is_over: Whether the training has ended. Defaults to True.
+        """
         scaled, self._scaled = self._scaled, []
         for each in scaled:
-            each.remove()
+            each.end()
+        if is_over and scaled and all(each.is_unseen for each in scaled):
+            logger.warning(_UNSEEN)
 
 
 class _Scaled:
@@ -83,55 +108,97 @@ class _Scaled:
         self._course = course
         self._calls = 0
         self._changes = course.changes
-        self._kept: list[tuple[dict[str, Any], Any]] = []
-        self._handles = [
-            optimizer.register_step_pre_hook(self._scale),
-            optimizer.register_step_post_hook(self._after),
-        ]
+        self._kept: list[tuple[dict[str, Any], Any, Any]] = []
+        self._factor = 1.0
+        self._first_step = course.step
+        self._has_stepped = self._has_failed = False
+        self._handles: list[Any] = []
 
-    def _scale(self, optimizer: Any, *_: object) -> None:  # noqa: ANN401  as above
-        """Keep every learning rate, and multiply it."""
-        self._put_back()  # a step that raised has left them
+    def begin(self) -> None:
+        """Scale the learning rates from the next step on."""
+        self._handles.append(self._optimizer.register_step_pre_hook(self._before))
+        self._handles.append(self._optimizer.register_step_post_hook(self._after))
+
+    @property
+    def is_unseen(self) -> bool:
+        """Whether the loop has reported steps, and none of them was a call of ``step()``."""
+        first, last = self._first_step, self._course.step
+        return not self._has_stepped and first is not None and last is not None and last > first
+
+    def _before(self, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+        """Scale every learning rate, but not while a closure of the user runs."""
+        self._has_stepped = True
+        self.put_back()  # a step that raised has left them
         if self._changes != self._course.changes:
             self._changes, self._calls = self._course.changes, 0
-        factor = self._course.factor(self._calls)
-        self._kept = [(group, _kept(group["lr"])) for group in optimizer.param_groups]
-        for group in optimizer.param_groups:
-            _multiply(group, factor)
+        self._factor = self._course.factor(self._calls)
+        self._scale()
+        if callable(kwargs.get("closure")):
+            return args, {**kwargs, "closure": self._unscaled(kwargs["closure"])}
+        if len(args) > 1 and callable(args[1]):
+            return (args[0], self._unscaled(args[1]), *args[2:]), kwargs
+        return None
+
+    def _unscaled(self, closure: Callable[[], Any]) -> Callable[[], Any]:
+        """Return a closure that runs at the rates of the user, who may read or set them there."""
+
+        def call() -> Any:  # noqa: ANN401  the loss of the user
+            self.put_back()
+            loss = closure()
+            self._scale()
+            return loss
+
+        return call
 
     def _after(self, *_: object) -> None:
         self._calls += 1
-        self._put_back()
+        self.put_back()
 
-    def _put_back(self) -> None:
+    def _scale(self) -> None:
+        """Keep every learning rate, and multiply it. Groups may share a tensor, which is multiplied once."""
+        if self._has_failed:
+            return
+        try:
+            for group in self._optimizer.param_groups:
+                rate = group["lr"]
+                if _is_plain(rate):
+                    scaled = rate * self._factor
+                    self._kept.append((group, rate, None))
+                    group["lr"] = scaled
+                elif not any(rate is seen for _, seen, _ in self._kept):
+                    self._kept.append((group, rate, rate.detach().clone()))
+                    rate.detach().mul_(self._factor)  # in place, because compiled steps hold the tensor
+        except Exception as reason:  # noqa: BLE001  a rate of the user ends no training
+            self._has_failed = True
+            self.put_back()
+            logger.warning(_FAILED, type(reason).__name__, reason)
+
+    def put_back(self) -> None:
+        """Put the rates back, if they are scaled."""
         kept, self._kept = self._kept, []
-        for group, rate in kept:
-            if _is_plain(rate):
+        for group, rate, value in kept:
+            if value is None:
                 group["lr"] = rate
             else:
-                group["lr"].copy_(rate)
+                rate.detach().copy_(value)
 
-    def remove(self) -> None:
+    def end(self) -> None:
         """Remove the hooks, and put the rates back."""
         for handle in self._handles:
             handle.remove()
-        self._put_back()
-
-
-def _multiply(group: dict[str, Any], factor: float) -> None:
-    """Multiply the rate of a parameter group. A tensor is changed in place, because compiled steps hold it."""
-    if _is_plain(group["lr"]):
-        group["lr"] = group["lr"] * factor
-    else:
-        group["lr"].mul_(factor)
-
-
-def _kept(rate: Any) -> Any:  # noqa: ANN401  a number or a tensor
-    return rate if _is_plain(rate) else rate.detach().clone()
+        self.put_back()
 
 
 def _is_plain(rate: object) -> bool:
     return not hasattr(rate, "mul_")
+
+
+def _stepped(optimizer: Any) -> Any:  # noqa: ANN401  as above
+    """Return the optimizer whose step runs. A wrapper may look like an optimizer of torch and have no hooks itself."""
+    inner = getattr(optimizer, "optimizer", None)
+    is_bare = not isinstance(getattr(optimizer, "_optimizer_step_pre_hooks", None), Mapping)
+    is_like_torch = all(callable(getattr(optimizer, hook, None)) for hook in _HOOKS)
+    return inner if is_like_torch and is_bare and inner is not None and hasattr(inner, "param_groups") else optimizer
 
 
 def _refusal(optimizer: object) -> str | None:

@@ -9,6 +9,10 @@ class Rates(Protocol):
     """The learning rates of a training loop. An adapter knows how to scale them and how to put them back.
 
     The core calls all methods on the training thread, and guards them. ``begin`` and ``end`` may be called again.
+
+    Example:
+        >>> from green_callbacks.accountant.landing import OptimizerRates
+        >>> rates: Rates = OptimizerRates(lambda: [])
     """
 
     def refusal(self) -> str | None:

@@ -2,39 +2,42 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.landing.agreement import agreed
 from green_callbacks.accountant.landing.course import Course
+from green_callbacks.accountant.landing.loop_rates import LoopRates
 from green_callbacks.accountant.landing.rates import Rates
+from green_callbacks.accountant.landing.refusals import Refusals
 from green_callbacks.accountant.landing.shortening import Shortening
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
-from green_callbacks.policies import Budget, Left, Policy, lands, title_of
+from green_callbacks.policies import Budget, Left, Policy, lands
 from green_callbacks.policies.landing import Position, landing_of, over_words
 from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
-_NO_RATES: Final = (
-    "No optimizer is known. Call accountant.scale_learning_rates(optimizer) before the loop, or leave landing out."
-)
-_NO_STEPS: Final = (
-    "The loop reports no optimizer steps. Go through accountant.steps(batches), or report step=… to "
-    "accountant.observe() after every step."
-)
-_UNASKED: Final = (
-    "The loop does not ask inside epochs, so a budget cannot land in time. Go through accountant.steps(batches), or "
-    "call accountant.look() after every batch and stop when it returns True."
-)
-_INEXACT: Final = (
-    "The loop reports its optimizer steps after epochs only, so no landing can begin inside an epoch. Go through "
-    "accountant.steps(batches), or report step=… to accountant.observe() after every step."
-)
 _FAILED: Final = "The learning rate could not be scaled (%s: %s). %s"
+
+
+class LandingBefore(NamedTuple):
+    """The landing that an earlier process has begun.
+
+    Attributes:
+        landing: The landing, or None for none.
+        step: Optimizer steps in the checkpoint of that process. None if unknown.
+    """
+
+    landing: Landing | None = None
+    step: int | None = None
+
+
+NO_LANDING: Final = LandingBefore()
+"""No landing."""
 
 
 class RunLanding:
@@ -46,8 +49,7 @@ class RunLanding:
         notices: Receives the warnings.
         decision: Whether the run is to stop.
         plan: Returns the plan.
-        before: A landing that an earlier process has begun, or None.
-        step: Optimizer steps in the checkpoint of that process, or None if unknown.
+        before: The landing that an earlier process has begun, if any.
     """
 
     def __init__(
@@ -57,34 +59,45 @@ class RunLanding:
         notices: Notices,
         decision: StopDecision,
         plan: Callable[[], Plan],
-        before: Landing | None,
-        step: int | None,
+        before: LandingBefore,
     ) -> None:
         self.course = Course()
-        self._landers = [policy for policy in policies if lands(policy)]
-        self.is_wanted = bool(self._landers)
+        landers = [policy for policy in policies if lands(policy)]
+        self.is_wanted = bool(landers)
         """Whether a policy may begin a landing."""
-        self.is_for_budgets = any(isinstance(policy, Budget) for policy in self._landers)
+        self.is_for_budgets = any(isinstance(policy, Budget) for policy in landers)
         """Whether a budget may begin a landing inside an epoch."""
         self.publish: Callable[[Plan], object] = _ignored
         """Replaces the plan, in the ledger too."""
         self._history = history
-        self._notices = notices
         self._decision = decision
         self._plan = plan
         self._before = before
-        self._resumed_step = step
         self._guarded = Guarded()
+        self._refusals = Refusals(landers, notices, plan, self._replan)
         self._rates: Rates | None = None
         self._pending: Landing | None = None
         self._shortening = Shortening()
         self._has_begun = False
-        self._refused_by = ""
+        self._is_first_rank = True
+
+    def _replan(self, plan: Plan) -> None:
+        self.publish(plan)
 
     @property
     def landing(self) -> Landing | None:
         """The landing that has begun, or None."""
         return self.course.landing
+
+    @property
+    def unfinished(self) -> Landing | None:
+        """The landing that has begun, unless the run was stopped. None without a landing."""
+        return None if self._decision.is_made else self.course.landing
+
+    @property
+    def kept(self) -> Landing | None:
+        """The landing for a checkpoint. Before the first epoch, the landing of the process before."""
+        return self.course.landing if self._has_begun else self._before.landing
 
     def use(self, rates: Rates | None) -> None:
         """Use the learning rates of a loop, if it has any.
@@ -93,9 +106,19 @@ class RunLanding:
             rates: The learning rates.
         """
         if rates is not None:
-            self._rates = rates
+            before, self._rates = self._rates, rates
             if self.landing is not None:
-                self._begin(self.landing)
+                self._replace(before, rates)
+
+    def _replace(self, before: Rates | None, rates: Rates) -> None:
+        """Go on with a landing after the loop has given other learning rates."""
+        if before is not None:
+            self._guarded.tell("Putting the learning rates back", before.end)
+        why, landing = self._guarded.ask("The learning rates", rates.refusal, None), self.landing
+        if why is not None:
+            self._refusals.check(why)
+        if landing is not None and (why is not None or not self._scales(landing)):
+            self._decision.stop(landing.reason, "in", self._decision.epoch)
 
     def begin_epoch(self, epoch: int, ranks: Ranks) -> None:
         """Go on with a landing after a resume, and check whether the learning rates can be scaled.
@@ -105,19 +128,22 @@ class RunLanding:
             ranks: The processes of the run.
         """
         if not self.is_wanted:
+            self._say_dropped(epoch)
             return
-        self.course.begin_epoch()
+        self.course.begin_epoch(epoch)
         if not self._has_begun:
             self._has_begun = True
             self._pending = self._kept(epoch)
             self.agree(ranks)
-        if self.landing is None:
-            self._check_rates()
+        if self.landing is None and self._rates is not None and ranks.rank == 0:
+            self._refusals.check(self._guarded.ask("The learning rates", self._rates.refusal, None))
 
     def _kept(self, epoch: int) -> Landing | None:
         """Return the landing of an earlier process if this epoch lies within it."""
-        landing, steps = self._before, (self._history.steps, self._resumed_step)
-        step = max((each for each in steps if each is not None), default=None)
+        landing, steps = self._before.landing, (self._history.steps, self._before.step)
+        step = self.course.step  # of a loop that has told it
+        if step is None:
+            step = max((each for each in steps if each is not None), default=None)
         if landing is None or epoch < landing.epoch or (landing.last_epoch is not None and epoch > landing.last_epoch):
             return None
         if step is None or not landing.first_step <= step < landing.end:
@@ -125,29 +151,11 @@ class RunLanding:
         self.course.step = step
         return landing
 
-    def _check_rates(self) -> None:
-        """Refuse landings if the learning rates cannot be scaled, and allow them again once they can."""
-        rates = self._rates
-        why = _NO_RATES if rates is None else self._guarded.ask("The learning rates", rates.refusal, None)
-        if why is not None:
-            self.refuse(why)
-        elif self._plan().landing_refused and self._refused_by == "rates":
-            self._notices.withdraw("landing")
-            self.publish(replace(self._plan(), landing_refused=False))
-
-    def refuse(self, why: str, by: str = "rates") -> None:
-        """Have policies stop without a landing from now on, and say why.
-
-        Args:
-            why: The reason with the remedy, as sentences.
-            by: The part that refuses, ``rates`` or ``loop``. Defaults to ``rates``.
-        """
-        if self._plan().landing_refused:
-            return
-        self._refused_by = by
-        names = " and ".join(title_of(policy) for policy in self._landers)
-        self._notices.say("landing", "%s cannot land, so the training is stopped at once instead. %s", names, why)
-        self.publish(replace(self._plan(), landing_refused=True))
+    def _say_dropped(self, epoch: int) -> None:
+        """Warn that an earlier process has begun a landing, and no policy lands any more."""
+        if not self._has_begun and self._kept(epoch) is not None:
+            self._refusals.dropped()
+        self._has_begun = True
 
     def after_epoch(self, record: EpochRecord, *, is_unasked: bool) -> None:
         """Stop after the last epoch of a landing. Refuse landings that the loop makes impossible.
@@ -163,10 +171,19 @@ class RunLanding:
             last = landing.last_epoch
             if last is not None and record.closes_epoch and record.epoch is not None and record.epoch >= last:
                 self._decision.stop(_landed(landing), "after", record.epoch)
-        elif record.closes_epoch and record.complete and self._history.steps is None:
-            self.refuse(_NO_STEPS, "loop")
-        elif record.closes_epoch and is_unasked and self.is_for_budgets:
-            self.refuse(_UNASKED, "loop")
+        elif record.closes_epoch and record.complete:
+            self._check_loop(is_unasked=is_unasked)
+
+    def _check_loop(self, *, is_unasked: bool) -> None:
+        """Refuse landings if the loop has lacked something that they need in the last epoch."""
+        if self._rates is None:
+            self._refusals.lacks("rates")
+        elif self._history.steps is None:
+            self._refusals.lacks("steps")
+        elif self.is_for_budgets and is_unasked:
+            self._refusals.lacks("asking")
+        elif self.is_for_budgets and not self.course.is_exact:
+            self._refusals.lacks("exact steps")
 
     def ask(self, verdict: Verdict, policy: Policy) -> Verdict:
         """Begin the landing that a verdict asks for, and hold the rules while the run lands.
@@ -178,39 +195,29 @@ class RunLanding:
         Returns:
             The verdict that counts.
         """
-        landing, is_budget = self.landing, isinstance(policy, Budget)
-        if landing is not None:
+        if self.landing is None and verdict.landing is None:
+            return verdict
+        is_budget = isinstance(policy, Budget)
+        if self.landing is not None:
             if verdict.landing is not None or (verdict.stop and not is_budget):
                 reason = f"The run lands, and this rule waits. {verdict.reason}"
                 return replace(verdict, stop=False, code="waiting", reason=reason, landing=None)
             return verdict
-        if verdict.landing is None or self._decision.is_made:
+        if self._decision.is_made:
             return verdict
         if not lands(policy):
-            self._refuse_strangers(policy)
+            self._refusals.stranger(policy)
         elif not self._plan().landing_refused and self._request(verdict, rounds_up=not is_budget):
             return verdict
         return replace(verdict, stop=True, code="stopping", landing=None)
 
-    def _refuse_strangers(self, policy: Policy) -> None:
-        message = (
-            "%s asks for a landing, but has no attribute `landing` above 0, so nothing was prepared. It stops at once. "
-            "Add the attribute."
-        )
-        self._notices.say("landing of a stranger", message, title_of(policy))
-
     def _request(self, verdict: Verdict, *, rounds_up: bool) -> bool:
         """Prepare the landing of a verdict. Return whether a landing will begin."""
         if self._pending is None:
-            landing = landing_of(
-                self._history,
-                self._plan(),
-                verdict.landing or 0.0,
-                verdict.reason,
-                rounds_up=rounds_up,
-                whole_epochs=not self.course.is_exact,
-            )
-            self._pending = landing and replace(landing, steps_a_batch=self.course.steps_a_batch)
+            share, inexact = verdict.landing or 0.0, not self.course.is_exact
+            plan, reason = self._plan(), verdict.reason
+            landing = landing_of(self._history, plan, share, reason, rounds_up=rounds_up, whole_epochs=inexact)
+            self._prepare(landing)
         return self._pending is not None
 
     def inside(self, lefts: Sequence[Left | None]) -> bool:
@@ -230,14 +237,16 @@ class RunLanding:
         due = next((left for left in lefts if left and left.amount <= 0 and left.landing > 0), None)
         if due is None or self._plan().landing_refused:
             return False
-        step, epoch = self.course.step, self._decision.epoch
-        if not self.course.is_exact or step is None:
-            self.refuse(_INEXACT, "loop")
+        step = self.course.step
+        if self._rates is None or step is None or not self.course.is_exact:
+            self._refusals.lacks("rates" if self._rates is None else "exact steps")
             return False
-        at = Position.of(self._history, step, epoch)
-        landing = landing_of(self._history, self._plan(), due.landing, due.reason, rounds_up=False, position=at)
-        self._pending = landing and replace(landing, steps_a_batch=self.course.steps_a_batch)
+        at = Position.of(self._history, step, self._decision.epoch)
+        self._prepare(landing_of(self._history, self._plan(), due.landing, due.reason, rounds_up=False, position=at))
         return self._pending is not None
+
+    def _prepare(self, landing: Landing | None) -> None:
+        self._pending = landing and replace(landing, steps_a_batch=self.course.steps_a_batch)
 
     def agree(self, ranks: Ranks) -> None:
         """Begin the pending landing of rank 0 on all ranks. Every rank calls this at the same hook.
@@ -247,29 +256,43 @@ class RunLanding:
         """
         if not self.is_wanted:
             return
+        self._is_first_rank = ranks.rank == 0
         pending, self._pending = agreed(self._pending, ranks), None
         if pending is not None and not self._decision.is_made:
             self._begin(pending)
 
     def _begin(self, landing: Landing) -> None:
         """Begin a landing, replace it by a shorter one, or go on with it."""
-        is_new, self.course.landing = self.landing is None, landing
-        self._shortening = Shortening()
-        rates = self._rates
+        is_new, self._shortening = self.landing is None, Shortening()
+        if self._scales(landing):
+            self.publish(replace(self._plan(), landing=landing))
+            self._say(landing, is_new=is_new)
+        else:
+            self._decision.stop(landing.reason, "in", landing.epoch)
+
+    def _scales(self, landing: Landing) -> bool:
+        """Scale the learning rates from the next step on. Return whether this has worked."""
+        rates, self.course.landing = self._rates or LoopRates(), landing
         try:
-            if rates is not None:
-                rates.begin(self.course)
+            rates.begin(self.course)
         except Exception as reason:  # noqa: BLE001  optimizers are other people's code
             self.course.landing = None
+            self._guarded.tell("Putting the learning rates back", rates.end)
             logger.warning(_FAILED, type(reason).__name__, reason, "The training is stopped at once instead.")
-            self._decision.stop(landing.reason, "in", landing.epoch)
-            return
-        self.publish(replace(self._plan(), landing=landing))
-        self._say(landing, is_new=is_new)
+            return False
+        return True
 
     def _say(self, landing: Landing, *, is_new: bool) -> None:
         over = over_words(landing, self._history)
-        if is_new:
+        if not self._is_first_rank:
+            return
+        if is_new and landing == self._before.landing:
+            logger.warning(
+                "The landing that began after epoch %s goes on. The learning rate goes to zero %s, then training stops.",
+                landing.epoch,
+                self._until(landing),
+            )
+        elif is_new:
             logger.warning(
                 "Landing %s epoch %s. %s The learning rate goes to zero %s, then training stops.",
                 "after" if self._decision.epoch is None or self._history.last_epoch == landing.epoch else "in",
@@ -280,19 +303,24 @@ class RunLanding:
         else:
             logger.warning("The landing is shortened to stay within the budget. It ends %s.", over)
 
-    def at(self, step: int) -> bool:
+    def at(self, step: int, *, is_open: bool = True, is_by_batch: bool = False) -> bool:
         """Note the optimizer steps so far. Stop inside an epoch if the landing ends there.
 
         Args:
             step: Optimizer steps so far.
+            is_open: Whether an epoch is open. Defaults to True.
+            is_by_batch: Whether the loop reports them after every batch. Defaults to False, if unknown.
 
         Returns:
             Whether the run is to stop inside the epoch.
         """
         landing = self.landing
-        if not self.course.at(step) or landing is None:
+        if not self.course.at(step, is_by_batch=is_by_batch) or landing is None or not is_open:
             return False
-        self._decision.stop(_landed(landing), "in", self._decision.epoch)
+        if self._is_first_rank:
+            self._decision.stop(_landed(landing), "in", self._decision.epoch)
+        else:
+            self._decision.follow_rank_0()
         return True
 
     def counted(self, counts: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -309,10 +337,10 @@ class RunLanding:
 
     def verdict(self) -> Verdict | None:
         """Return the state of the landing for the record that has just been made. None without a landing."""
-        landing = self.landing
+        landing = self.landing or self._pending
         if landing is None:
             return None
-        left = self.course.left
+        left = self.course.left  # 1 where the landing is about to begin
         reason = "The landing is over." if left <= 0 else f"The learning rate goes to zero {self._until(landing)}."
         return Verdict(stop=False, code="landing", reason=reason, values={"green/landing": left})
 

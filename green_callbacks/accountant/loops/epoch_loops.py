@@ -108,6 +108,8 @@ def each_step(
         )
     traces = run.epochs.completeness.traces if run else Traces()
     traces.is_in_steps = True
+    if accountant.may_land:
+        accountant.at_step(done)
     for number, batch in enumerate(batches, start=1):
         yield batch
         traces.steps += 1

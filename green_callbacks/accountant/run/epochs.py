@@ -7,6 +7,7 @@ from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.energy.interval_edges import Edges
+from green_callbacks.accountant.energy.observations import MAX_COUNT
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
 from green_callbacks.accountant.ranks import checked_phase
@@ -162,9 +163,9 @@ class RunEpochs:
         if self._settings.samples_per_epoch is not None:
             counts = {**counts, "samples": None}
         if self._board.landing.is_wanted:
-            step = counts.get("step")
-            if isinstance(step, int):
-                self.land_to(step)
+            for step in self._guarded.numbers({"step": counts.get("step")}).values():
+                if 0 <= step <= MAX_COUNT:
+                    self.land_to(int(step))
             counts = self._board.landing.counted(counts)
         interval = self._timeline.interval
         before = len(interval.observations.metrics)
@@ -178,9 +179,9 @@ class RunEpochs:
         """Check the budgets inside the epoch. Return whether the run is to stop."""
         return self._open_epoch.check_budgets()
 
-    def land_to(self, step: int) -> bool:
+    def land_to(self, step: int, *, is_by_batch: bool = False) -> bool:
         """Note the optimizer steps so far. Return whether a landing ends here, so that the run is to stop."""
-        return self._open_epoch.land_to(step)
+        return self._open_epoch.land_to(step, is_by_batch=is_by_batch)
 
     def count_steps(self, steps: int) -> bool:
         """Count steps. Return whether a part of the epoch is due to end."""

@@ -89,7 +89,7 @@ class IdleRun:
     def use(self, rates: Rates) -> None:
         """Ignore learning rates."""
 
-    def land_to(self, step: int) -> bool:  # noqa: ARG002  as of a run
+    def land_to(self, step: int, *, is_by_batch: bool = False) -> bool:  # noqa: ARG002  as of a run
         """Return that nothing is to stop."""
         return False
 

@@ -58,7 +58,6 @@ class Run:
         self.knowledge = LaterKnowledge(self.board, opened.context, self.ledger, is_first_rank=self._is_first_rank)
         self.landing = self.board.landing
         self.landing.publish = self.knowledge.land
-        self.landing.use(opened.trainer.rates)
 
     def _run_closing(self) -> RunClosing:
         return RunClosing(

@@ -7,6 +7,7 @@ from typing import Self
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
+from green_callbacks.accountant.landing.run_landing import LandingBefore
 from green_callbacks.accountant.setup.options import Settings
 from green_callbacks.accountant.setup.project_spending import with_project_spending
 from green_callbacks.accountant.setup.resume import RunState
@@ -88,8 +89,7 @@ def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> Poli
         state.notices,
         settings.decide_every,
         strict=settings.strict,
-        landing=state.landing,
-        step=state.step,
+        before=LandingBefore(state.landing, state.step),
     )
 
 

@@ -9,7 +9,6 @@ from typing import Any, Final
 
 from green_callbacks._version import __version__
 from green_callbacks.accountant.energy.device_slots import DeviceSlot, host_name
-from green_callbacks.accountant.landing.rates import Rates
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.ledger import Head
 from green_callbacks.records import DeviceInfo, Plan
@@ -34,7 +33,6 @@ class TrainerContext:
         gpu_name: The accelerator in the framework's words, or None if it does not say.
         is_running: Returns whether training goes on, or None if the framework always reports the end.
         on_spent: Called when a budget is spent inside an epoch, or None if the framework asks itself.
-        rates: The learning rates of the training, or None if they are not known.
     """
 
     folder: Path
@@ -47,7 +45,6 @@ class TrainerContext:
     gpu_name: str | None = None
     is_running: Callable[[], bool] | None = None
     on_spent: Callable[[], object] | None = None
-    rates: Rates | None = None
 
     @property
     def is_own_loop(self) -> bool:

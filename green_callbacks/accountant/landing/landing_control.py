@@ -1,0 +1,93 @@
+"""The landing of a run, as its loop controls it."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from green_callbacks.accountant.landing.loop_rates import LoopRates
+from green_callbacks.accountant.landing.optimizer_rates import OptimizerRates
+from green_callbacks.accountant.landing.rates import Rates
+from green_callbacks.policies import Budget, lands
+from green_callbacks.records import Landing
+
+if TYPE_CHECKING:
+    from green_callbacks.accountant.run.idle_run import IdleRun
+    from green_callbacks.accountant.run.run import Run
+    from green_callbacks.accountant.setup.options import Settings
+    from green_callbacks.accountant.setup.resume import RunState
+
+
+class LandingControl:
+    """The part of an accountant by which a loop or an adapter controls a landing."""
+
+    _settings: "Settings"
+    _state: "RunState"
+    _run: "Run | None"
+    _rates: Rates | None = None
+
+    @property
+    def _live(self) -> "Run | IdleRun":
+        raise NotImplementedError
+
+    @cached_property
+    def may_land(self) -> bool:
+        """Whether a policy may let the learning rate go to 0 before it stops the run."""
+        return any(map(lands, self._settings.policies))
+
+    @cached_property
+    def lands_inside(self) -> bool:
+        """Whether a budget may begin such a landing inside an epoch. Then :meth:`look` is needed after each batch."""
+        return self.may_land and any(lands(each) and isinstance(each, Budget) for each in self._settings.policies)
+
+    @property
+    def landing(self) -> Landing | None:
+        """The landing that has begun, or None."""
+        return self._run.landing.landing if self._run is not None else self._state.landing
+
+    @property
+    def landing_factor(self) -> float:
+        """Factor of the learning rate in the next step, 1 without a landing.
+
+        Multiply your learning rate with it in a loop whose optimizer cannot be given to :meth:`scale_learning_rates`,
+        such as a loop of JAX. The first access tells the accountant that the loop can land.
+        """
+        if self._rates is None and self.may_land:
+            self.start_scaling(LoopRates())
+        return self._run.landing.course.asked_factor if self._run is not None and self._run.is_live else 1.0
+
+    def scale_learning_rates(self, *optimizers: Any) -> None:  # noqa: ANN401  torch is not imported here
+        """Let a landing scale the learning rates of optimizers of torch. Call it before the first epoch.
+
+        The schedule of the user goes on, and never sees a scaled rate. Nothing is registered before a landing begins.
+
+        Args:
+            *optimizers: All optimizers of the training.
+
+        Example:
+            >>> from green_callbacks import EnergyAccountant
+            >>> class Optimizer:
+            ...     param_groups = [{"lr": 0.1}]
+            ...     def register_step_pre_hook(self, hook): ...
+            ...     def register_step_post_hook(self, hook): ...
+            >>> EnergyAccountant().scale_learning_rates(Optimizer())
+        """
+        self.start_scaling(OptimizerRates(lambda: optimizers))
+
+    def start_scaling(self, rates: Rates) -> None:
+        """Use learning rates for a landing.
+
+        Args:
+            rates: The learning rates of the loop.
+        """
+        self._rates = rates
+        self._live.landing.use(rates)
+
+    def at_step(self, step: int) -> bool:
+        """Report the optimizer steps so far. Every rank calls this after each batch if :attr:`may_land` is True.
+
+        Args:
+            step: Optimizer steps so far, counted as for :meth:`observe`.
+
+        Returns:
+            Whether a landing ends here, so that the run is to stop inside the epoch.
+        """
+        return self._live.epochs.land_to(step, is_by_batch=True)
