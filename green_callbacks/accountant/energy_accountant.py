@@ -192,7 +192,7 @@ class EnergyAccountant(LandingControl):
         """
         folder = Path(log_folder or ".") / FOLDER
         if self._run is not None and not self._is_resumed:
-            self._state = replace(self._state, landing=self._run.landing.unfinished)
+            self._state = replace(self._state, landing=self._run.landing.unfinished, step=None)
         last = self._run.ledger if self._run else None
         if last is not None:
             self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)

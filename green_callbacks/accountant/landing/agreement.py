@@ -30,6 +30,18 @@ def agreed(pending: Landing | None, ranks: Ranks) -> Landing | None:
     )
 
 
+def agreed_step(step: int | None, ranks: Ranks) -> int | None:
+    """Return the optimizer steps so far that rank 0 knows. Every rank calls this at the same hook.
+
+    Args:
+        step: The steps that this rank knows. None if unknown.
+        ranks: The processes of the run.
+    """
+    mine = [1.0, float(step)] if ranks.rank == 0 and step is not None else [0.0, 0.0]
+    is_known, steps = ranks.sum(mine)
+    return int(steps) if is_known else None
+
+
 def _numbers(landing: Landing) -> list[float]:
     return [
         1.0,

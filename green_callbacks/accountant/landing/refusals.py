@@ -23,6 +23,11 @@ _INEXACT: Final = (
     "The loop reports its optimizer steps after epochs only, so no landing can begin inside an epoch. Go through "
     "accountant.steps(batches), or report step=… to accountant.observe() after every step."
 )
+OF_ANOTHER_PROCESS: Final = (
+    "The learning rates of another process cannot be scaled. Use the same optimizers in all processes, or leave "
+    "landing out."
+)
+"""The reason that rank 0 gives for another rank."""
 _STRANGER: Final = (
     "%s asks for a landing, but has no attribute `landing` above 0, so nothing was prepared. It stops at once. "
     "Add the attribute."
@@ -30,6 +35,10 @@ _STRANGER: Final = (
 _DROPPED: Final = (
     "The checkpoint lies inside a landing, but no policy has landing=… now. The learning rate is that of the schedule "
     "again. Give the policy its landing back to go on with it."
+)
+_OVER: Final = (
+    "The run goes on after the end of its landing, at the learning rate of the schedule. This may undo the gain of the "
+    "landing, so keep the checkpoint that you continue."
 )
 
 Lack = Literal["rates", "steps", "asking", "exact steps"]
@@ -73,6 +82,7 @@ class Refusals:
             lack: What it lacks.
         """
         self._refuse(_TEXTS[lack])
+        self._is_by_rates |= lack == "rates"  # they may come later
 
     def check(self, why: str | None) -> None:
         """Refuse landings if the learning rates cannot be scaled, and allow them again once they can.
@@ -95,9 +105,13 @@ class Refusals:
         self._notices.say("landing", "%s cannot land, so the training is stopped at once instead. %s", names, why)
         self._publish(replace(self._plan(), landing_refused=True))
 
-    def dropped(self) -> None:
-        """Warn that a landing of an earlier process does not go on, because no policy lands any more."""
-        self._notices.say("landing dropped", _DROPPED)
+    def says(self, what: Literal["dropped", "over"]) -> None:
+        """Warn that a landing of an earlier process does not go on.
+
+        Args:
+            what: Whether no policy lands any more, or the landing is over.
+        """
+        self._notices.say(f"landing {what}", _DROPPED if what == "dropped" else _OVER)
 
     def stranger(self, policy: Policy) -> None:
         """Warn of a policy that asks for a landing without having announced it.

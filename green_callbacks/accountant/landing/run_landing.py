@@ -6,11 +6,11 @@ from typing import Any, Final, NamedTuple
 
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.guarded_calls import Guarded
-from green_callbacks.accountant.landing.agreement import agreed
+from green_callbacks.accountant.landing.agreement import agreed, agreed_step
 from green_callbacks.accountant.landing.course import Course
 from green_callbacks.accountant.landing.loop_rates import LoopRates
 from green_callbacks.accountant.landing.rates import Rates
-from green_callbacks.accountant.landing.refusals import Refusals
+from green_callbacks.accountant.landing.refusals import OF_ANOTHER_PROCESS, Refusals
 from green_callbacks.accountant.landing.shortening import Shortening
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
@@ -127,35 +127,41 @@ class RunLanding:
             epoch: Index of the epoch that begins.
             ranks: The processes of the run.
         """
-        if not self.is_wanted:
-            self._say_dropped(epoch)
-            return
         self.course.begin_epoch(epoch)
         if not self._has_begun:
             self._has_begun = True
-            self._pending = self._kept(epoch)
+            self._pending = self._resumed(epoch)
+            if self.is_wanted and ranks.size > 1:
+                step = agreed_step(self._history.steps, ranks)
+                self.course.step = step if self.course.step is None else self.course.step
             self.agree(ranks)
-        if self.landing is None and self._rates is not None and ranks.rank == 0:
-            self._refusals.check(self._guarded.ask("The learning rates", self._rates.refusal, None))
+        if not self.is_wanted:
+            return
+        if self.landing is None:
+            self._check_rates(ranks)
 
-    def _kept(self, epoch: int) -> Landing | None:
-        """Return the landing of an earlier process if this epoch lies within it."""
-        landing, steps = self._before.landing, (self._history.steps, self._before.step)
-        step = self.course.step  # of a loop that has told it
-        if step is None:
-            step = max((each for each in steps if each is not None), default=None)
-        if landing is None or epoch < landing.epoch or (landing.last_epoch is not None and epoch > landing.last_epoch):
-            return None
-        if step is None or not landing.first_step <= step < landing.end:
-            return None
-        self.course.step = step
-        return landing
+    def _check_rates(self, ranks: Ranks) -> None:
+        """Refuse landings if the learning rates of any process cannot be scaled. Rank 0 says so."""
+        rates = self._rates
+        why = None if rates is None else self._guarded.ask("The learning rates", rates.refusal, None)
+        is_refused = ranks.size > 1 and ranks.sum([float(why is not None)])[0] > 0
+        if ranks.rank == 0 and (rates is not None or is_refused):
+            self._refusals.check(why or (OF_ANOTHER_PROCESS if is_refused else None))
 
-    def _say_dropped(self, epoch: int) -> None:
-        """Warn that an earlier process has begun a landing, and no policy lands any more."""
-        if not self._has_begun and self._kept(epoch) is not None:
-            self._refusals.dropped()
-        self._has_begun = True
+    def _resumed(self, epoch: int) -> Landing | None:
+        """Return the landing of an earlier process if this epoch lies within it. Otherwise say what becomes of it."""
+        landing, steps = self._before.landing, (self.course.step, self._before.step, self._history.steps)
+        step = next((each for each in steps if each is not None), None)  # the loop and the checkpoint know it best
+        if landing is None or step is None or epoch < landing.epoch or step < landing.first_step:
+            return None
+        if step >= landing.end or (landing.last_epoch is not None and epoch > landing.last_epoch):
+            self._refusals.says("over")
+        elif not self.is_wanted:
+            self._refusals.says("dropped")
+        else:
+            self.course.step = step
+            return landing
+        return None
 
     def after_epoch(self, record: EpochRecord, *, is_unasked: bool) -> None:
         """Stop after the last epoch of a landing. Refuse landings that the loop makes impossible.
@@ -259,16 +265,24 @@ class RunLanding:
         self._is_first_rank = ranks.rank == 0
         pending, self._pending = agreed(self._pending, ranks), None
         if pending is not None and not self._decision.is_made:
-            self._begin(pending)
+            self._begin(pending, ranks)
 
-    def _begin(self, landing: Landing) -> None:
-        """Begin a landing, replace it by a shorter one, or go on with it."""
+    def _begin(self, landing: Landing, ranks: Ranks) -> None:
+        """Begin a landing, replace it by a shorter one, or go on with it. All processes do so, or none."""
         is_new, self._shortening = self.landing is None, Shortening()
-        if self._scales(landing):
+        has_failed = not self._scales(landing)
+        if ranks.size > 1:
+            has_failed = ranks.sum([float(has_failed)])[0] > 0
+        if not has_failed:
             self.publish(replace(self._plan(), landing=landing))
             self._say(landing, is_new=is_new)
-        else:
+            return
+        self.end()
+        self.course.landing = None
+        if self._is_first_rank:
             self._decision.stop(landing.reason, "in", landing.epoch)
+        else:
+            self._decision.follow_rank_0()
 
     def _scales(self, landing: Landing) -> bool:
         """Scale the learning rates from the next step on. Return whether this has worked."""

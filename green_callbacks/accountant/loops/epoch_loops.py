@@ -99,7 +99,8 @@ def each_step(
     Yields:
         The batches.
     """
-    done, run = accountant.history.steps or 0, run_of()
+    run = run_of()
+    done = accountant.history.steps or (run.landing.course.step if run else None) or 0  # rank 0 alone has a history
     if run is None or not run.epochs.is_open:
         accountant.warn(
             "steps outside",

@@ -151,3 +151,8 @@ def factors(landing: Landing | None, steps: int, steps_a_batch: int = 1) -> list
     batches = range(0, steps, steps_a_batch)
     middles = [(step + steps_a_batch / 2 - landing.first_step) / landing.steps for step in batches]
     return [1 - min(max(middle, 0.0), 1.0) if middle > 0 else 1.0 for middle in middles]
+
+
+def two_layers(module: Rated) -> Sequence[Any]:
+    """Return an optimizer for each layer."""
+    return [NotedSGD(module.first.parameters(), lr=RATE), NotedAdam(module.second.parameters(), lr=RATE / 3)]

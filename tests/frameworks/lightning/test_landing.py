@@ -19,6 +19,7 @@ from frameworks.lightning.landed import (
     Rated,
     factors,
     fit,
+    two_layers,
 )
 from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import CSVLogger
@@ -32,10 +33,6 @@ BEGINS, LENGTH = 8, 2
 
 def one(module: Rated) -> Sequence[Any]:
     return [NotedSGD(module.parameters(), lr=RATE)]
-
-
-def two(module: Rated) -> Sequence[Any]:
-    return [NotedSGD(module.first.parameters(), lr=RATE), NotedAdam(module.second.parameters(), lr=RATE / 3)]
 
 
 def groups(module: Rated) -> Sequence[Any]:
@@ -85,14 +82,14 @@ def test_every_schedule_is_scaled_and_unchanged(tmp_path: Path, clock: ScriptedC
     check(*pair(tmp_path, lambda: Rated(clock, schedule=schedule, interval=interval)))
 
 
-@pytest.mark.parametrize("optimizers", [one, two, groups, tensor, fused])
+@pytest.mark.parametrize("optimizers", [one, two_layers, groups, tensor, fused])
 def test_every_optimizer_is_scaled_in_manual_optimization(
     tmp_path: Path, clock: ScriptedClock, optimizers: Callable[[Rated], Sequence[Any]]
 ):
     def make() -> Rated:
         return Rated(clock, optimizers=optimizers, manual=True)
 
-    check(*pair(tmp_path, make), steps_a_batch=2 if optimizers is two else 1)
+    check(*pair(tmp_path, make), steps_a_batch=2 if optimizers is two_layers else 1)
 
 
 @pytest.mark.parametrize("optimizers", [groups, tensor, fused])
