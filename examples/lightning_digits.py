@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from lightning.pytorch import LightningModule, Trainer, seed_everything
 from lightning.pytorch.loggers import TensorBoardLogger
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from sklearn.datasets import load_digits
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
@@ -46,7 +47,7 @@ class DigitClassifier(LightningModule):
         correct = self.network(images).argmax(dim=1) == labels
         self.log("val_acc", correct.float().mean(), prog_bar=True)
 
-    def configure_optimizers(self) -> torch.optim.Optimizer:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return the optimizer."""
         return torch.optim.Adam(self.parameters(), lr=1e-3)
 

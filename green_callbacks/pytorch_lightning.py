@@ -12,6 +12,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from green_callbacks._frameworks.lightning.front_checkpoint import FrontHooks
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
+from green_callbacks._frameworks.torch.recent_average import recent_average
 
 
 class EmissionsMonitor(LightningHooks, Callback):
@@ -22,4 +23,4 @@ class FrontCheckpoint(FrontHooks, ModelCheckpoint):
     __doc__ = FrontHooks.__doc__
 
 
-__all__ = ["EmissionsMonitor", "FrontCheckpoint"]
+__all__ = ["EmissionsMonitor", "FrontCheckpoint", "recent_average"]

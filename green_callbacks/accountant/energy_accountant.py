@@ -192,7 +192,7 @@ class EnergyAccountant(LandingControl):
         """
         folder = Path(log_folder or ".") / FOLDER
         if self._run is not None and not self._is_resumed:
-            self._state = replace(self._state, landing=self._run.landing.unfinished, step=None)
+            self._state = self._run.leave(self._state)
         last = self._run.ledger if self._run else None
         if last is not None:
             self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
@@ -494,7 +494,7 @@ class EnergyAccountant(LandingControl):
         if self._run is not None:
             return self._run.close(together=together)
         state = self._state
-        return totals(self.history, self.run_id, state.ledger, state.stop_reason, state.notices.texts)
+        return totals(self.history, self.run_id, state.ledger, state.stop_reason, state.notices.texts, state.landed)
 
     def __enter__(self) -> Self:
         return self.start()

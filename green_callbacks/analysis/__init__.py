@@ -1,5 +1,6 @@
 """Results of whole runs, such as totals, means, and the Pareto front of quality and emissions."""
 
+from green_callbacks.analysis.landing_totals import landing_totals
 from green_callbacks.analysis.last_gain import LastGain, last_gain, scale_point
 from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.analysis.next_doubling import NextDoubling
@@ -16,6 +17,7 @@ __all__ = [
     "effective_pue",
     "front",
     "knee",
+    "landing_totals",
     "last_gain",
     "scale_point",
     "totals",

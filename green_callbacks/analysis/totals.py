@@ -2,13 +2,19 @@
 
 from pathlib import Path
 
+from green_callbacks.analysis.landing_totals import landing_totals
 from green_callbacks.analysis.means import effective_intensity, effective_pue
-from green_callbacks.records import History, RunRecord
+from green_callbacks.records import History, Landing, RunRecord
 from green_callbacks.units import joules_to_kwh
 
 
 def totals(
-    history: History, run_id: str, ledger: Path | None, stop_reason: str | None, notices: tuple[str, ...] = ()
+    history: History,
+    run_id: str,
+    ledger: Path | None,
+    stop_reason: str | None,
+    notices: tuple[str, ...] = (),
+    landing: Landing | None = None,
 ) -> RunRecord:
     """Sum the records of a run.
 
@@ -18,6 +24,7 @@ def totals(
         ledger: Path of the file that holds the records. None without a ledger.
         stop_reason: Why a policy ended the run. None if no policy did.
         notices: Sentences about policies that could not act. Defaults to none.
+        landing: The landing that has begun. Defaults to None, if none has begun.
 
     Returns:
         The totals.
@@ -29,16 +36,12 @@ def totals(
         >>> run.epochs, run.emissions_kg
         (2, 0.5)
     """
-    joules = history.energy_joules
     return RunRecord(
         run_id=run_id,
         ledger=ledger,
         epochs=history.finished_epochs,
         duration_seconds=history.duration_seconds,
-        energy_joules=joules,
-        energy_kwh=None if joules is None else joules_to_kwh(joules),
-        facility_kwh=None if joules is None else history.facility_kwh,
-        emissions_kg=None if joules is None else history.emissions_kg,
+        **_measured(history),
         emissions_low_kg=history.emissions_low_kg,
         emissions_high_kg=history.emissions_high_kg,
         epochs_joules=history.epochs_joules,
@@ -52,4 +55,16 @@ def totals(
         flops=history.flops,
         stop_reason=stop_reason,
         notices=notices,
+        landing=None if landing is None else landing_totals(history, landing),
     )
+
+
+def _measured(history: History) -> dict[str, float | None]:
+    """Return energy and emissions by their names in a run record, each None if nothing was measured."""
+    joules = history.energy_joules
+    return {
+        "energy_joules": joules,
+        "energy_kwh": None if joules is None else joules_to_kwh(joules),
+        "facility_kwh": None if joules is None else history.facility_kwh,
+        "emissions_kg": None if joules is None else history.emissions_kg,
+    }

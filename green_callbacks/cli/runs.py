@@ -48,7 +48,8 @@ class LedgerRun:
     @cached_property
     def totals(self) -> RunRecord:
         """Totals of the run."""
-        return totals(self.history, self.run_id, self.path, self.contents.stop_reason, self.notices)
+        contents = self.contents
+        return totals(self.history, self.run_id, self.path, contents.stop_reason, self.notices, contents.plan.landing)
 
     @property
     def notices(self) -> tuple[str, ...]:

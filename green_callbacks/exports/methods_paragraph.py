@@ -9,6 +9,7 @@ from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.text import for_markdown
 from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.landings import landing_length
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
 _DIGITS: Final = 3
@@ -33,8 +34,8 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
 
     Returns:
         A paragraph with energy in kWh, PUE, and the share that was measured. It also gives the carbon intensity with
-        place, year and source, the emissions with their bounds, and the tool. An unknown value is stated as not known.
-        The texts of the run cannot add markup or HTML.
+        place, year and source, the emissions with their bounds, and the tool. It says over how many epochs or steps a
+        run landed. An unknown value is stated as not known. The texts of the run cannot add markup or HTML.
 
     Example:
         >>> from green_callbacks import EpochRecord
@@ -46,6 +47,7 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
     """
     sentences = [
         _energy(run, effective_pue(history), pue_source),
+        _landing(run),
         _measured(run),
         who_else(run.devices),
         *_emissions(run, effective_intensity(history)),
@@ -64,6 +66,15 @@ def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
         f"{plain(run.facility_kwh, _DIGITS)} kWh at the facility "
         f"(power usage effectiveness, PUE: {significant(pue)}{source})."
     )
+
+
+def _landing(run: RunRecord) -> str:
+    """Say how the learning rate ended, because a reader who repeats the training needs it. Empty without a landing."""
+    landed = run.landing
+    if landed is None or not landed.steps:
+        return ""
+    end = "" if landed.is_over else ", and did not reach it"
+    return f"In the last {landing_length(landed)}, the learning rate went linearly to zero{end}."
 
 
 def _measured(run: RunRecord) -> str:

@@ -87,7 +87,7 @@ A heartbeat counts only if no record of its process follows. It then holds the l
 | `values` | list | For each policy, the list of its numbers, rounded to six digits. |
 | `changed` | list | One object for each policy whose code, `stop` or names of numbers changed. |
 | `changed[].policy` | count | Index of the policy. |
-| `changed[].code` | text | State of the policy: `waiting`, `active`, `warning` or `stopping`. |
+| `changed[].code` | text | State of the policy: `waiting`, `active`, `warning`, `landing` or `stopping`. |
 | `changed[].stop` | true, false | Whether the policy wants to stop. |
 | `changed[].names` | list of text | Names of its numbers, in the order of `values`. |
 | `changed[].reason` | text | Why. Only where code or `stop` changed. |
@@ -123,7 +123,10 @@ Records of that epoch and of later epochs, beyond that step, become rows outside
 | `plan.landing.steps_a_batch` | steps | Optimizer steps of a batch. |
 | `plan.landing.from_factor` | 0 to 1 | Factor of the learning rate at the beginning of the landing. |
 | `plan.landing.reason` | text | Why training stops at the end of the landing. |
+| `plan.landing.begun_step` | steps | Steps when the longer landing began that this landing replaces. |
 | `plan.landing_refused` | true, false | Whether the loop cannot scale its learning rate. Default: false. |
+
+A session that trains no epoch, such as a final test, keeps the landing of the session before it.
 
 ## `checkpoints`
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -21,6 +21,7 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _TYPE: Final = b'"type"'
+_TRAINED: Final = ("record", "heartbeat")
 
 _REWIND_ROWS: Final = 1_000
 """Number of rows that a rewind counts for at least, because even a rewind without rows takes time."""
@@ -79,7 +80,8 @@ def read_quietly(path: Path) -> tuple[LedgerContents, str | None]:
 class _Replay:
     """Builds the contents of a ledger line by line.
 
-    A heartbeat counts only once no record of its process can follow.
+    A heartbeat counts only once no record of its process can follow. A landing stays known in later sessions that
+    train no epoch, such as a final test.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class _Replay:
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     last_words: EpochRecord | None = None
+    inherits_landing: bool = False
     number: int = 0
     _waiting: list[EpochRecord] = field(default_factory=list)
     _rows: Rows = field(default_factory=Rows)
@@ -134,6 +137,8 @@ class _Replay:
 
     def _follow(self, fields: Mapping[str, Any]) -> None:
         kind = fields.get("type")
+        if self.inherits_landing and kind in _TRAINED and fields.get("epoch") is not None:
+            self.plan, self.inherits_landing = replace(self.plan, landing=None), False
         if kind == "record":
             self._waiting.append(self._rows.record(fields))
             self.last_words = None
@@ -146,7 +151,7 @@ class _Replay:
         elif kind == "run":
             self._begin(fields)
         elif kind == "plan":
-            self.plan = decode_plan(fields.get("plan"))
+            self._replan(decode_plan(fields.get("plan")))
         elif kind == "rewind":
             self._rewind(fields)
         elif kind == "end":
@@ -173,7 +178,13 @@ class _Replay:
         head = decode_head(fields, f"Line {self.number} of {shown(self.path)}")
         self._count_last_words()
         self.last_words, self.stop_reason, self.is_closed = None, None, False
-        self.head, self.plan = head, head.plan
+        self.head, self.inherits_landing = head, True
+        self._replan(head.plan)
+
+    def _replan(self, plan: Plan) -> None:
+        landing = self.plan.landing if self.inherits_landing else None
+        self.inherits_landing &= plan.landing is None
+        self.plan = replace(plan, landing=plan.landing or landing)
 
     def _count_last_words(self) -> None:
         if self.last_words is not None:

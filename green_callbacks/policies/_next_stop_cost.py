@@ -1,10 +1,12 @@
 """The predicted cost of a run until its next possible stop."""
 
 from collections.abc import Sequence
+from math import inf
 from typing import Final, NamedTuple
 
 from green_callbacks.policies._repeated_epochs import cost, costs, lost_rows
-from green_callbacks.records import History, Plan
+from green_callbacks.policies.landing import Position
+from green_callbacks.records import History, Landing, Plan
 from green_callbacks.records.coverage import what_counts
 
 _LAST: Final = 5
@@ -45,11 +47,13 @@ def to_come(history: History, plan: Plan, cumulative: Sequence[float]) -> ToCome
     if not history.part_rows:
         epoch = next_epoch(history, plan, cumulative)
         return None if epoch is None else ToCome(epoch, "the next epoch")
-    if plan.epochs is not None and history.epochs_done() >= plan.epochs:
+    if _is_over(history, plan):
         return None
     lost = lost_rows(history)
     parts = [
-        cost(lost, cumulative, row - 1, row) * (1 - history.phase_share(row, _VALIDATION))
+        cost(lost, cumulative, row - 1, row)
+        * (1 - history.phase_share(row, _VALIDATION))
+        * _rest_of_part(history, plan, row)
         for row in history.part_rows[-_LAST:]
     ]
     return ToCome(
@@ -110,13 +114,59 @@ def next_epoch(history: History, plan: Plan, cumulative: Sequence[float]) -> flo
         ended. None if no epoch has ended, or none is to come.
     """
     closed = history.last_epochs(_LAST + 1) or history.epoch_rows[-_LAST - 1 :]
-    if not closed or (plan.epochs is not None and history.epochs_done() >= plan.epochs):
+    if not closed or _is_over(history, plan):
         return None
     if len(closed) <= _LAST:
         closed = [_row_before(history, closed[0]), *closed]
     lost = lost_rows(history)
     after = [cost(lost, cumulative, row, _outside_until(history, row)) for row in closed[1:]]
-    return max(costs(lost, cumulative, closed)) + max(after)
+    whole = max(costs(lost, cumulative, closed))
+    share = _rest_of_epoch(history, plan)
+    if share < 1:
+        whole = share * whole + (1 - share) * min(_costliest_validation(history, cumulative), whole)
+    return whole + max(after)
+
+
+def _is_over(history: History, plan: Plan) -> bool:
+    """Return whether no epoch is to come, because the plan or a landing has ended."""
+    landing = plan.landing
+    if landing is not None and _landing_steps(history, landing) <= 0:
+        return True
+    ended = history.last_epochs(1)
+    if landing is not None and landing.last_epoch is not None and ended:
+        return (history.epoch_at(ended[-1]) or 0) >= landing.last_epoch
+    return plan.epochs is not None and history.epochs_done() >= plan.epochs
+
+
+def _landing_steps(history: History, landing: Landing) -> float:
+    """Return how many optimizer steps a landing still takes. Infinite if the steps are unknown."""
+    return inf if history.steps is None else landing.end - history.steps
+
+
+def _rest_of_epoch(history: History, plan: Plan) -> float:
+    """Return the share of the next epoch that is trained, 1 unless a landing ends inside it. A validation follows."""
+    landing = plan.landing
+    at = None if landing is None or landing.last_epoch is not None else Position.of(history)
+    if landing is None or at is None or not at.epoch_steps:
+        return 1.0
+    return min(_landing_steps(history, landing) / at.epoch_steps, 1.0)
+
+
+def _rest_of_part(history: History, plan: Plan, row: int) -> float:
+    """Return the share of a part like another part that is trained before a landing ends, at most 1.
+
+    Args:
+        history: All records so far.
+        plan: The plan of the run.
+        row: The other part.
+    """
+    landing, end = plan.landing, history.step_at(row)
+    if landing is None or end is None or landing.last_epoch is not None:
+        return 1.0
+    begin = history.steps_at(row - 1) if row > history.fit_row else None if row else 0
+    if begin is None or begin >= end:
+        return 1.0
+    return min(_landing_steps(history, landing) / (end - begin), 1.0)
 
 
 def unmeasured(history: History) -> str:

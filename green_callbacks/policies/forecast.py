@@ -35,8 +35,9 @@ class ForecastRecord:
     """A forecast of the planned run. The true totals lie within the ranges in nine of ten runs.
 
     Attributes:
-        epochs: Length of the plan in epochs, a whole number if the plan is in epochs. None if the forecast rests on
-            parts of epochs. Earlier spending, for example by an earlier fit, is included in all ranges.
+        epochs: Length of the plan in epochs, a whole number if the plan is in epochs. A landing ends the plan. None if
+            the forecast rests on parts of epochs. Earlier spending, for example by an earlier fit, is included in all
+            ranges.
         kwh: Facility energy of the whole run, in kWh.
         kg: Emissions of the whole run, in kgCO2e, at the carbon intensities of the last epochs. The uncertainty of an
             intensity is not included. Each record holds it.
@@ -112,8 +113,8 @@ class Forecast:
         if before is not None and _jumps(before, now.kwh.expected):
             change = "more" if now.kwh.expected > before.expected else "less"
             jumped = f"Epochs now take {change} energy than before. {_between(before, format_energy)} were expected."
-            return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now, history)}", values=values)
-        return Verdict(stop=False, code="waiting", reason=_words(now, history), values=values)
+            return Verdict(stop=False, code="warning", reason=f"{jumped} {_words(now, history, plan)}", values=values)
+        return Verdict(stop=False, code="waiting", reason=_words(now, history, plan), values=values)
 
 
 def forecast(history: History, plan: Plan, budgets: Sequence[Budget] = ()) -> ForecastRecord | None:
@@ -141,8 +142,10 @@ def forecast(history: History, plan: Plan, budgets: Sequence[Budget] = ()) -> Fo
     kwh_costs, kg_costs = units.costs(history.cumulative_kwh), units.costs(history.cumulative_kg)
     kwh, seconds = pace(kwh_costs, ahead), pace(units.costs(history.cumulative_seconds), ahead)
     kg = _at_one_intensity(kwh, kwh_costs, kg_costs) or pace(kg_costs, ahead)
-    ends = [_end(units, history, plan, each, kg if each.amount.quantity == "emissions_kg" else kwh) for each in budgets]
-    first = min(range(len(ends)), key=lambda at: ends[at].expected, default=None)
+    laps = [kg if each.amount.quantity == "emissions_kg" else kwh for each in budgets]
+    ends = [_end(units, history, plan, each, lap) for each, lap in zip(budgets, laps, strict=True)]
+    may_end = [at for at, each in enumerate(budgets) if not _lands_within(units, history, plan, each, laps[at])]
+    first = min(may_end, key=lambda at: ends[at].expected, default=None)
     planned = units.planned
     if first is not None and ends[first].low >= planned:
         first = None
@@ -191,6 +194,12 @@ def _jumps(before: Range, expected: float) -> bool:
     return is_out and abs(expected - before.expected) > _JUMP * before.expected
 
 
+def _lands_within(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Range) -> bool:
+    """Return whether a landing is expected to end before a budget is spent. A landing may take all of it."""
+    left = budget.amount.value - budget.spent(history, plan)
+    return plan.landing is not None and left >= lap.expected * units.ahead * (1 - _ROUNDING)
+
+
 def _end(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Range) -> Range:
     """Return the number of epochs or parts after which a budget is spent. Expensive epochs spend it earlier."""
     left = max(budget.amount.value - budget.spent(history, plan), 0.0)
@@ -198,9 +207,10 @@ def _end(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Ra
     return Range(low, middle, high)
 
 
-def _words(now: ForecastRecord, history: History) -> str:
+def _words(now: ForecastRecord, history: History, plan: Plan) -> str:
     whole = "The run with its" if history.fit_row else "The"
     what = "The planned run" if now.epochs is None else f"{whole} {now.epochs:.0f} planned epochs"
+    what = what if plan.landing is None else "With its landing, the run"
     text = (
         f"{what} will likely take {_between(now.kwh, format_energy)}, "
         f"{_between(now.kg, _co2e)} and {_between(now.seconds, format_duration)}."

@@ -28,6 +28,7 @@ class Replay:
         record: The last record before the stop.
         begins: The last record before the landing that precedes the stop. The values of the metrics at its end are not
             known, because the replayed run did not land there. None for a stop without a landing.
+        landing: The landing in optimizer steps. None without a landing, or if the run reported no steps.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, Verdict
@@ -39,6 +40,7 @@ class Replay:
     verdict: Verdict
     record: EpochRecord
     begins: EpochRecord | None = None
+    landing: Landing | None = None
 
 
 def replay(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
@@ -58,21 +60,41 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
         >>> replay(history, lambda history, plan: history.emissions_kg > 0.5).record.epoch
         2
     """
+    found = replay_landing(history, policy, plan)
+    return found if found is not None and found.verdict.stop else None
+
+
+def replay_landing(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
+    """Show a finished run to a policy like :func:`replay`, and report a landing that outlasts the run, too.
+
+    Args:
+        history: All records of the run.
+        policy: The policy, or a function of the history and the plan.
+        plan: The plan of the run. Its landing is ignored. Defaults to an empty plan.
+
+    Returns:
+        The first stop. If the records end before a landing does, the verdict is the verdict that begins the landing,
+        and ``record`` is the last record. None if the run would have gone to its end.
+    """
     seen, decider, known = History(), as_policy(policy), replace(plan or Plan(), landing=None)
     landing: _Replayed | None = None
+    last: EpochRecord | None = None
     for record in history:
         seen.append(record)
         if record.epoch is None:  # a run asks its policies only after epochs
             continue
+        last = record
         if landing is not None and landing.is_over(seen, record):
-            return Replay(replace(landing.verdict, stop=True, code="stopping", landing=None), record, landing.begins)
+            return landing.stop(record, replace(landing.verdict, stop=True, code="stopping", landing=None))
         verdict = decider.decide(seen, known)
         if verdict.stop and (landing is None or isinstance(decider, Budget)):
-            return Replay(verdict, record, None if landing is None else landing.begins)
+            return Replay(verdict, record) if landing is None else landing.stop(record, verdict)
         if landing is None and verdict.landing is not None:
             landing = _Replayed.of(seen, known, verdict, record, rounds_up=not isinstance(decider, Budget))
+            if landing.is_too_short:
+                return Replay(replace(verdict, stop=True, code="stopping", landing=None), record)
             known = replace(known, landing=landing.landing)
-    return None
+    return None if landing is None or last is None else landing.stop(last, landing.verdict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +119,14 @@ class _Replayed:
         landing = landing_of(seen, plan, share, verdict.reason, rounds_up=rounds_up)
         own_kwh = seen.since_fit(seen.cumulative_kwh, len(seen) - 1)
         return cls(verdict, record, landing, seen.facility_kwh + share * own_kwh)
+
+    @property
+    def is_too_short(self) -> bool:
+        """Whether not a single step remains for the landing, so that a run stops at once."""
+        return self.landing is None and self.begins.step is not None
+
+    def stop(self, record: EpochRecord, verdict: Verdict) -> Replay:
+        return Replay(verdict, record, self.begins, self.landing)
 
     def is_over(self, seen: History, record: EpochRecord) -> bool:
         landing, steps = self.landing, seen.steps

@@ -12,7 +12,7 @@ from green_callbacks.records.landing import Landing
 from green_callbacks.records.measurement_methods import METHOD_WORDS, METHODS, Method, least_direct
 from green_callbacks.records.plan import Plan
 from green_callbacks.records.reference import WORLD
-from green_callbacks.records.run import RunRecord
+from green_callbacks.records.run import LandingTotals, RunRecord
 from green_callbacks.records.verdict import Code, Verdict
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "History",
     "Intensity",
     "Landing",
+    "LandingTotals",
     "Method",
     "PhaseEnergy",
     "Plan",

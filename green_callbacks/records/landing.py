@@ -35,6 +35,8 @@ class Landing:
         from_factor: Factor of the learning rate at its beginning. Below 1 if it replaces a longer landing. Defaults
             to 1.
         reason: Why training stops at its end, as a sentence. Defaults to no reason.
+        begun_step: Optimizer steps done when the longer landing began that this landing replaces. Defaults to None, if
+            it replaces none.
 
     Example:
         >>> Landing(first_step=90, steps=10, epoch=2).end
@@ -48,6 +50,12 @@ class Landing:
     steps_a_batch: int = 1
     from_factor: float = 1.0
     reason: str = ""
+    begun_step: int | None = None
+
+    @property
+    def begun(self) -> int:
+        """Optimizer steps done when the learning rate began to fall."""
+        return self.first_step if self.begun_step is None else self.begun_step
 
     @property
     def end(self) -> int:
@@ -95,19 +103,20 @@ def decode_landing(fields: object) -> Landing:
             first_step=checks.whole(given.get("first_step"), "its first step", _MOST_STEPS),
             steps=checks.whole(given.get("steps"), "its steps", _MOST_STEPS, 1),
             epoch=checks.whole(given.get("epoch"), "its epoch", _MOST_EPOCHS),
-            last_epoch=_last_epoch(given),
+            last_epoch=_optional(given, "last_epoch", "its last epoch", _MOST_EPOCHS),
             steps_a_batch=checks.whole(given.get("steps_a_batch", 1), "its steps a batch", _MOST_STEPS, 1),
             from_factor=_share(given.get("from_factor", 1.0)),
             reason=str(given.get("reason", ""))[:_MOST_CHARACTERS],
+            begun_step=_optional(given, "begun_step", "the step at which it began", _MOST_STEPS),
         )
     except DamagedError as reason:
         msg = f"The landing is damaged, because {reason}."
         raise ValueError(msg) from None
 
 
-def _last_epoch(given: Mapping[str, Any]) -> int | None:
-    last = given.get("last_epoch")
-    return None if last is None else checks.whole(last, "its last epoch", _MOST_EPOCHS)
+def _optional(given: Mapping[str, Any], name: str, what: str, most: int) -> int | None:
+    value = given.get(name)
+    return None if value is None else checks.whole(value, what, most)
 
 
 def _share(value: object) -> float:

@@ -6,7 +6,35 @@ from pathlib import Path
 
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.intensity import Intensity
+from green_callbacks.records.landing import Landing
 from green_callbacks.records.reference import reference_kg
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LandingTotals:
+    """Totals of the part of a run in which its learning rate went to 0.
+
+    Attributes:
+        landing: The landing.
+        epochs: Number of epochs from its beginning to the last record. None if it does not begin and end with epochs.
+        steps: Number of optimizer steps from its beginning to the last record.
+        facility_kwh: Energy of the facility in these steps, repeated epochs included, in kWh. The energy of an epoch in
+            which a landing begins is divided by steps. None if nothing was measured.
+        emissions_kg: Emissions in these steps, in kgCO2e. None if nothing was measured.
+        is_over: Whether the landing has come to its end.
+
+    Example:
+        >>> landing = Landing(first_step=90, steps=10, epoch=8, last_epoch=9, reason="Training no longer pays.")
+        >>> LandingTotals(landing=landing, epochs=1, steps=10, facility_kwh=0.2, emissions_kg=0.1, is_over=True).epochs
+        1
+    """
+
+    landing: Landing
+    epochs: int | None
+    steps: int
+    facility_kwh: float | None
+    emissions_kg: float | None
+    is_over: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +64,7 @@ class RunRecord:
         flops: Floating-point operations of the training. None if unknown.
         stop_reason: Why a policy ended the run. None if no policy ended it.
         notices: Facts that kept something from working, as sentences with the remedy. Defaults to none.
+        landing: The part of the run in which its learning rate went to 0. Defaults to None, for no landing.
 
     Example:
         >>> from green_callbacks.analysis import totals
@@ -66,6 +95,7 @@ class RunRecord:
     flops: float | None
     stop_reason: str | None
     notices: tuple[str, ...] = ()
+    landing: LandingTotals | None = None
 
     @property
     def reference_kg(self) -> float | None:

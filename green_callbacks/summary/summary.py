@@ -16,6 +16,7 @@ from green_callbacks.summary.four_questions import answers
 from green_callbacks.summary.pareto_sentences import on_the_way
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.landings import how_it_landed
 from green_callbacks.text.layout import LONGEST_PARAGRAPH, WIDTH, labeled
 from green_callbacks.text.log import MultilineText, get_logger
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
@@ -149,8 +150,11 @@ def _quality(context: RunContext) -> Metric | None:
 
 def _ending(run: RunRecord, context: RunContext) -> str:
     epochs = f"{run.epochs} {'epoch' if run.epochs == 1 else 'epochs'} in {duration(run.duration_seconds)}"
+    landed = how_it_landed(run)
     if run.stop_reason is not None:
-        return f"Stopped after {epochs}. {run.stop_reason}"
+        return " ".join(filter(None, (f"Stopped after {epochs}. {run.stop_reason}", landed)))
+    if landed:
+        return f"Ended after {epochs}. {landed}"
     if _is_as_planned(context):
         return f"Finished as planned: {epochs}."
     return f"Ended after {epochs}. No policy stopped it."

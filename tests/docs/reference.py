@@ -39,6 +39,7 @@ _INDEX: Final = """
 | measure a Keras run | [green_callbacks.keras](green_callbacks/keras.html) |
 | measure a loop of your own | [green_callbacks.EnergyAccountant](green_callbacks.html#EnergyAccountant) |
 | measure a few lines of code | [green_callbacks.measure](green_callbacks.html#measure) |
+| average the weights of a PyTorch run | [green_callbacks.torch](green_callbacks/torch.html) |
 | stop a run in time | [green_callbacks.policies](green_callbacks/policies.html) |
 | choose what is measured | [green_callbacks.sources](green_callbacks/sources.html) |
 | choose a carbon intensity | [green_callbacks.carbon](green_callbacks/carbon.html) |

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -45,8 +46,22 @@ def test_lightning_cli_takes_every_option_from_yaml(tmp_path):
     assert '"pue":1.1' in ledger.read_text()
 
 
+@pytest.mark.parametrize("framework", ["lightning", "keras", "loop"])
+def test_an_example_with_averaged_weights_ends_with_an_average_that_has_learned(framework, tmp_path):
+    printed = run([EXAMPLES / f"averaged_weights_{framework}.py"], tmp_path).stdout
+
+    pattern = r"^(\d+) of 60 epochs\..*\nval_acc.* average.*: (0\.\d+)$"
+    epochs, value = re.search(pattern, printed, re.MULTILINE).groups()
+    assert 10 <= int(epochs) <= 60, "how soon it stops depends on what this machine measures"
+    assert float(value) > 0.95
+    assert list((tmp_path / "green-callbacks").glob("*.jsonl"))
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.*")} == {
+        "averaged_weights_keras.py",
+        "averaged_weights_lightning.py",
+        "averaged_weights_loop.py",
         "keras_digits.py",
         "lightning_cli.py",
         "lightning_cli.yaml",

@@ -8,13 +8,23 @@ import pytest
 
 from green_callbacks.ledger import Closing, Head, Lines
 from green_callbacks.ledger import format as form
-from green_callbacks.records import Checkpoints, DeviceEnergy, EpochRecord, Intensity, PhaseEnergy, Plan, Verdict
+from green_callbacks.records import (
+    Checkpoints,
+    DeviceEnergy,
+    EpochRecord,
+    Intensity,
+    Landing,
+    PhaseEnergy,
+    Plan,
+    Verdict,
+)
 
 PLAN = Plan(
     epochs=3,
     min_epochs=1,
     steps=30,
     epoch_steps=10,
+    min_steps=5,
     seconds=60.0,
     emissions_kg=1.0,
     learning_rate_drops=(2,),
@@ -22,6 +32,8 @@ PLAN = Plan(
     schedule_unreadable=True,
     spent_before_kg=1.0,
     spent_before_kwh=1.0,
+    landing=Landing(first_step=20, steps=10, epoch=1, last_epoch=2, reason="why", begun_step=10),
+    landing_refused=True,
 )
 CLOSING = Closing(
     run_id="run",
@@ -80,6 +92,8 @@ def names_of(line):
         yield name
         if name in {"plan", "closing"}:
             yield from (f"{name}.{part}" for part in value)
+        if name == "plan":
+            yield from (f"plan.landing.{part}" for part in value.get("landing", ()))
         if name == "changed":
             yield from (f"{name}[].{part}" for part in value[0])
 
@@ -103,9 +117,9 @@ def test_the_page_names_every_field_and_no_other(tmp_path):
 
     assert written.keys() == told.keys()
     plan = {name for name in told["plan"] if "." in name}
-    assert written["plan"] - {"plan"} == plan
+    assert written["plan"] - {"plan", "plan.landing"} == plan
     for kind in written.keys() - {"plan"}:
-        parts = {"plan", "closing"} | plan
+        parts = {"plan", "closing", "plan.landing"} | plan
         assert written[kind] - parts == told[kind] - parts, kind
 
 

@@ -11,7 +11,15 @@ from support.strategies import comparable
 from green_callbacks import Plan, Verdict
 from green_callbacks.accountant import ranks
 from green_callbacks.ledger import Head, Lines, read_ledger
-from green_callbacks.ledger.format import PHASES, PLAN_AMOUNTS, PLAN_COUNTS, PLAN_DROPS, PLAN_FLAGS, PLAN_SPENT
+from green_callbacks.ledger.format import (
+    PHASES,
+    PLAN_AMOUNTS,
+    PLAN_COUNTS,
+    PLAN_DROPS,
+    PLAN_FLAGS,
+    PLAN_LANDING,
+    PLAN_SPENT,
+)
 from green_callbacks.ledger.limits import MAX_LINE_BYTES
 from green_callbacks.records import Checkpoints, DeviceInfo, PhaseEnergy
 
@@ -221,7 +229,7 @@ def test_every_phase_of_the_accountant_can_be_read():
 
 
 def test_every_field_of_a_plan_is_written():
-    assert {*PLAN_COUNTS, *PLAN_AMOUNTS, *PLAN_SPENT, *PLAN_FLAGS, PLAN_DROPS} == set(Plan.__slots__)
+    assert {*PLAN_COUNTS, *PLAN_AMOUNTS, *PLAN_SPENT, *PLAN_FLAGS, PLAN_DROPS, PLAN_LANDING} == set(Plan.__slots__)
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1, 10**400])

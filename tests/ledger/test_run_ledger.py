@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 from support.scripted_run import record
@@ -15,7 +16,7 @@ from support.written import LONG_SECONDS, Written, going_on, writing
 from green_callbacks import Plan, Verdict
 from green_callbacks.ledger import read_closing, read_ledger
 from green_callbacks.ledger import run_ledger as run_ledger_module
-from green_callbacks.records import Checkpoints
+from green_callbacks.records import Checkpoints, Landing
 
 BEFORE = [record(None), record(0, metrics={"val_acc": 0.5}), record(1)]
 
@@ -405,3 +406,40 @@ def test_a_run_that_is_watched_says_so_in_its_closing_line(path):
         run.write(record(0, metrics={"val_loss": 0.5}))
         run.ledger.end(None)
     assert read_closing(path).front[-1].value == 0.5
+
+
+LANDED = Plan(epochs=9, landing=Landing(first_step=10, steps=20, epoch=0, last_epoch=2, reason="Enough."))
+
+
+def test_a_landing_stays_known_where_a_later_session_only_tests(path):
+    with writing(path) as run:
+        run.write(record(0))
+        run.ledger.replan(LANDED)
+        run.write(record(1))
+    with going_on(path) as run:
+        run.ledger.replan(Plan(epochs=9))
+        run.write(record(None))
+    assert read_ledger(path).plan == LANDED
+    with going_on(path) as run:
+        run.write(record(None))
+    assert read_ledger(path).plan.landing == LANDED.landing
+
+
+def test_a_landing_is_forgotten_where_a_later_session_trains_without_it(path):
+    with writing(path) as run:
+        run.ledger.replan(LANDED)
+        run.write(record(0))
+    with going_on(path) as run:
+        run.write(record(1))
+    assert read_ledger(path).plan.landing is None
+
+
+def test_a_landing_that_goes_on_is_that_of_the_later_session(path):
+    with writing(path) as run:
+        run.ledger.replan(LANDED)
+        run.write(record(0))
+    later = replace(LANDED, landing=replace(LANDED.landing, steps=15))
+    with going_on(path) as run:
+        run.ledger.replan(later)
+        run.write(record(1))
+    assert read_ledger(path).plan == later

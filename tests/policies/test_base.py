@@ -23,4 +23,4 @@ def test_what_is_a_budget():
 
 
 def test_the_rest_of_a_budget_is_a_tuple():
-    assert Left(0.2, stops=True, reason="200 g are left.") == (0.2, True, "200 g are left.")
+    assert Left(0.2, stops=True, reason="200 g are left.") == (0.2, True, "200 g are left.", 0.0)

@@ -242,7 +242,7 @@ def test_a_copy_of_a_budget_is_the_same_budget(copied):
         budget.amount,
         budget.name,
     )
-    assert [each.name for each in fields(twin)] == ["budget", "project", "spent_before", "hard", "warn_at"]
+    assert [each.name for each in fields(twin)] == ["budget", "project", "spent_before", "hard", "warn_at", "landing"]
 
 
 def test_a_budget_changed_in_a_copy_is_read_anew():

@@ -11,7 +11,7 @@ from green_callbacks.records import Code, Verdict
 
 
 def test_the_codes_are_those_that_writers_write():
-    assert get_args(Code) == ("waiting", "active", "warning", "stopping")
+    assert get_args(Code) == ("waiting", "active", "warning", "landing", "stopping")
 
 
 @pytest.mark.parametrize("code", get_args(Code))

@@ -19,6 +19,9 @@ _WRITERS: Final = (keras.callbacks.CSVLogger, keras.callbacks.TensorBoard, keras
 _RATES: Final = (keras.callbacks.LearningRateScheduler, keras.callbacks.ReduceLROnPlateau)
 """Callbacks that change the learning rate during the training."""
 
+_AVERAGERS: Final = getattr(keras.callbacks, "SwapEMAWeights", ())
+"""The callback that validates averaged weights. The first versions of Keras 3 have none."""
+
 
 def calling_list() -> Any:
     """Return the ``CallbackList`` whose hook is running on this thread. None if a user's loop calls the hooks.
@@ -82,3 +85,30 @@ def deletes_its_backup(callbacks: Sequence[Any]) -> bool:
     """
     backups = (each for each in callbacks if isinstance(each, keras.callbacks.BackupAndRestore))
     return any(getattr(each, "delete_checkpoint", True) for each in backups)
+
+
+def saves_the_average(callbacks: Sequence[Any], saver: object) -> bool:
+    """Return whether a callback saves the weights that are validated, where these are an average.
+
+    Args:
+        callbacks: All callbacks, in order.
+        saver: The callback that saves the model at the end of an epoch.
+
+    Returns:
+        True if no weights are averaged, too.
+    """
+    at = next((place for place, each in enumerate(callbacks) if each is saver), 0)
+    return not any(isinstance(each, _AVERAGERS) for each in callbacks) or leaves_the_last_weights(callbacks[:at])
+
+
+def leaves_the_last_weights(callbacks: Sequence[Any]) -> bool:
+    """Return whether Keras leaves the last weights in the model when a fit with averaged weights stops early.
+
+    At the end of such an epoch, the model has the average, and the optimizer keeps the last weights in its place. Only
+    the last epoch of the plan puts the average back. At the end of the fit, the model gets what the optimizer keeps.
+
+    Args:
+        callbacks: All callbacks.
+    """
+    averagers = (each for each in callbacks if isinstance(each, _AVERAGERS))
+    return any(getattr(each, "swap_on_epoch", False) for each in averagers)

@@ -148,8 +148,21 @@ class Fit:
         """Return the steps of the optimizer so far. None if unknown."""
         return self._ask("The optimizer's steps", lambda: self.trained.steps, None)
 
+    def steps_before(self, batch: int) -> int | None:
+        """Return the steps of the optimizer before a batch, without waiting for the device. None if unknown.
+
+        Args:
+            batch: Index of the batch in the epoch.
+        """
+        if self._batches is None or self._ask("The model", lambda: self.trained.has_own_step, otherwise=True):
+            return None
+        if self.trained.may_skip_batches:
+            self.synchronize()
+            return self.steps()
+        return (self._batches + batch) // self.batches_a_step()
+
     def learning_rate(self) -> float | None:
-        """Return the learning rate. None if unknown."""
+        """Return the learning rate of the user, which a landing does not change. None if unknown."""
         return self._ask("The optimizer's learning rate", lambda: self.trained.learning_rate, None)
 
     def _ask(self, what: str, call: Callable[[], _Answer], otherwise: _Answer) -> _Answer:

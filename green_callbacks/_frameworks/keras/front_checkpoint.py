@@ -4,11 +4,12 @@ import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 
 from green_callbacks._frameworks.common.pareto_checkpoints import FrontFiles
+from green_callbacks._frameworks.keras.callback_list import saves_the_average
 from green_callbacks._frameworks.keras.keras_only import OnlyKeras3
 from green_callbacks._frameworks.keras.monitor import EmissionsMonitor, fitting
 from green_callbacks.accountant import EnergyAccountant
@@ -18,13 +19,19 @@ from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.metrics import Mode
 from green_callbacks.text import plain_name
 
+_LAST_WEIGHTS: Final = (
+    "SwapEMAWeights validates averaged weights, but FrontCheckpoint saves the last weights, which have another value. "
+    "Write callbacks=[EmissionsMonitor(…), SwapEMAWeights(swap_on_epoch=True), FrontCheckpoint(…)]."
+)
+
 
 class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  # keras is not typed
     """Keeps the checkpoints on the Pareto front of quality and emissions.
 
     Saves the model whenever a metric is better than ever before, which adds a point to the front. It keeps the best
     point, the knee and a few points between. The summary of the run and ``green-callbacks summary`` name the file of
-    each point. In the list of callbacks, put it after an :class:`EmissionsMonitor`.
+    each point. In the list of callbacks, put it after an :class:`EmissionsMonitor`. If weights are averaged, put it
+    after ``SwapEMAWeights(swap_on_epoch=True)``, too.
 
     A run that is resumed by its ledger knows its files. Files of epochs that are repeated stay on the disk, but no
     longer count.
@@ -89,8 +96,11 @@ class FrontCheckpoint(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mis
                 "Write callbacks=[EmissionsMonitor(), FrontCheckpoint(…)]."
             )
             raise ConfigurationError(msg)
-        self._files.begin(self._monitor.accountant)
-        self._show(self._monitor.accountant)
+        accountant, fit = self._monitor.accountant, self._monitor.fit
+        if fit is not None and not saves_the_average(fit.callbacks, self):
+            accountant.warn("average saved", _LAST_WEIGHTS)
+        self._files.begin(accountant)
+        self._show(accountant)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Forget the monitor."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from green_callbacks._frameworks.keras.landed_rates import of_user
 from green_callbacks._frameworks.keras.schedules import is_users_own
 
 
@@ -61,8 +62,8 @@ class Trained:
 
     @property
     def schedule(self) -> object:
-        """The learning rate that was passed to the optimizer, which may be a schedule."""
-        return getattr(self.optimizer, "_learning_rate", None)
+        """The learning rate that was passed to the optimizer, which may be a schedule. A landing does not change it."""
+        return of_user(getattr(self.optimizer, "_learning_rate", None))
 
     @property
     def learning_rate(self) -> float | None:

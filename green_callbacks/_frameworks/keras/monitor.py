@@ -9,9 +9,10 @@ from typing import Any, Final, Unpack
 import keras
 
 from green_callbacks._frameworks.common.running_call import RunningCall
-from green_callbacks._frameworks.keras.callback_list import blind, deletes_its_backup
+from green_callbacks._frameworks.keras.callback_list import blind, deletes_its_backup, leaves_the_last_weights
 from green_callbacks._frameworks.keras.fit import Fit, Stop, nothing
 from green_callbacks._frameworks.keras.keras_only import OnlyKeras3
+from green_callbacks._frameworks.keras.landing_rates import KerasRates
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.errors import BudgetSpentError
@@ -38,6 +39,10 @@ _BACKUP: Final = (
     "BackupAndRestore deletes its backup when a policy stops the fit, as at the end of any fit. "
     "To continue later, pass delete_checkpoint=False to BackupAndRestore."
 )
+_AVERAGE: Final = (
+    "When a policy stops the fit, Keras leaves the last weights in the model and loses their average, because "
+    "SwapEMAWeights has swap_on_epoch=True. Load the model from a checkpoint, or leave swap_on_epoch out."
+)
 _CANNOT_STOP: Final = (
     "The model does not accept stop_training (%s: %s). Training goes on although a policy has ended it. "
     "Make the attribute stop_training of the model writable."
@@ -45,6 +50,11 @@ _CANNOT_STOP: Final = (
 _GOES_ON: Final = (
     "Training went on after a policy had ended it, because something has set stop_training back to False. "
     "It is now True again. Remove that code, or the policy."
+)
+
+_REPLACED: Final = (
+    "Something has replaced the learning rate or the training function of the model during the landing. Batches of "
+    "epoch %s may have been trained at the full rate. Do so before fit(), or leave landing out."
 )
 
 fitting: "weakref.WeakSet[EmissionsMonitor]" = weakref.WeakSet()  # Keras does not show callbacks to each other
@@ -61,9 +71,18 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
     A budget that is spent inside an epoch stops the fit after the present batch. A fit of one epoch that trains the
     same model as the fit before continues its epochs, so a loop of such fits is one training.
 
+    A landing scales the learning rate of the optimizer in every step. Callbacks, saved models and
+    ``optimizer.learning_rate`` have the rate that you gave, a number or a schedule. TensorFlow and JAX compile the
+    training step once more for a landing.
+
     Keras saves no state of callbacks. To resume a run after a restart, name its file with ``ledger=…``. Beside
     ``BackupAndRestore``, pass ``delete_checkpoint=False`` to it, because Keras deletes the backup at the end of a fit
     that a policy has stopped.
+
+    To judge averaged weights, and to have them in the model after the fit, give the optimizer ``use_ema=True`` and add
+    ``SwapEMAWeights()`` in any place. Keep its ``swap_on_epoch`` at False. With True, Keras leaves the last weights in
+    the model when a policy stops the fit. Keras averages with a fixed decay, and it does not average the statistics of
+    batch normalization. The average of a model that still learns fast lags behind.
 
     Keras does not report exceptions and interrupts to callbacks either. Within seconds, this callback notices a fit
     that was cut short, and records it up to that moment with an incomplete last epoch.
@@ -91,6 +110,9 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         if self.accountant.decides_inside_epochs:
             # Only then, because Keras waits for each batch if a callback has this hook.
             self.on_train_batch_end = self._end_batch
+        if self.accountant.lands_inside:
+            # Keras waits for no batch because of this hook.
+            self.on_train_batch_begin = self._begin_batch
 
     def _forget(self) -> None:
         """Reset everything that belongs to a fit."""
@@ -98,6 +120,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self.epoch: int | None = None  # index of the open epoch in the records
         self.last_epoch: int | None = None
         self._stop = Stop(None)
+        self._rates: KerasRates | None = None
         self._last_model: Callable[[], object] = nothing
         self._shift = self._first_row = self._steps = 0
         self._batches_a_step = 1
@@ -126,6 +149,9 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         was_ended = goes_on and self.accountant.stop_reason is not None
         self._last_model = fit.model()
         self.epoch, self._batches_a_step = None, fit.batches_a_step()
+        if self.accountant.may_land:
+            self._rates = KerasRates(fit.trained.model, fit.call, self._guarded, self._end_landing)
+            self.accountant.start_scaling(self._rates)
         self._start(fit.call, fit.plan(), self._stop)
         if fit.validates_every is not None:
             self.accountant.expect_validation(fit.validates_every or None)
@@ -160,11 +186,30 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self.fit.begin_epoch()
         self.epoch, self._first_row, self._steps = number, len(self.accountant.history), 0
         self._has_ended_batches = self._is_cut_short = False
+        self._keep_landing()
         try:
             self.accountant.begin_epoch(number)
         except BudgetSpentError:
             self.accountant.close()
             raise
+
+    def _begin_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Let a budget begin a landing, or stop the fit after this batch. Both need the steps so far."""
+        if self.fit is None or not self.fit.is_calling():
+            return
+        steps = self.fit.steps_before(batch)
+        if steps is not None:
+            self.accountant.at_step(steps)
+        if self.accountant.look():
+            self._end_training()
+
+    def _end_landing(self, steps: int) -> None:
+        """End the fit after the last batch of a landing that ends inside an epoch."""
+        if self.accountant.at_step(steps):
+            self._end_training()
+
+    def _keep_landing(self) -> bool:
+        return self._rates is None or self._guarded.ask("The learning rate", self._rates.keep, otherwise=False)
 
     def _end_batch(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Count steps, end a part of the epoch if it is due, and stop if a policy decides so."""
@@ -185,6 +230,8 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         if fit is None or self.epoch is None or not fit.is_calling() or not self.accountant.is_live:
             return
         self._end_batches(fit)
+        if not self._keep_landing():
+            self.accountant.warn("replaced rate", _REPLACED, self.epoch)
         self._observe(fit, logs)
         self.accountant.end_epoch(complete=False if self._is_cut_short else None)
         values = self._values()
@@ -242,6 +289,9 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
     def _observe(self, fit: Fit, logs: dict[str, Any]) -> None:
         steps = fit.steps()
         rate = fit.learning_rate() if steps else None
+        if steps and self._rates is not None and self.accountant.landing is None:
+            # A landing may end after any batch, and so inside an epoch. Two steps within an epoch show that.
+            self.accountant.at_step(steps - 1)
         self.accountant.observe(self._guarded.numbers(logs), learning_rate=rate, step=steps)
 
     def _values(self) -> dict[str, float]:
@@ -276,3 +326,5 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
             self.accountant.warn("order", _BLIND, names)
         if self.accountant.may_stop and deletes_its_backup(fit.callbacks):
             self.accountant.warn("backup", _BACKUP)
+        if self.accountant.may_stop and leaves_the_last_weights(fit.callbacks):
+            self.accountant.warn("average", _AVERAGE)

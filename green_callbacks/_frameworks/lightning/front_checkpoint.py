@@ -3,7 +3,7 @@
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -16,6 +16,11 @@ from green_callbacks.analysis import FrontPoint
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Mode
 from green_callbacks.text.log import get_logger
+
+_LAST_WEIGHTS: Final = (
+    "WeightAveraging validates averaged weights, but Lightning saves the last weights, which have another value, in a "
+    "checkpoint of weights only. Leave save_weights_only out of FrontCheckpoint."
+)
 
 logger = get_logger(__name__)
 
@@ -39,6 +44,7 @@ class FrontHooks(OfLightning):
         mode: Direction in which the metric improves, ``max`` or ``min``. Defaults to ``auto``, which infers it from the
             key.
         save_weights_only: Whether to save only the weights, without the states of the optimizer and of the monitor.
+            Beside ``WeightAveraging``, leave it out, because Lightning would save other weights than it validates.
             Defaults to False.
 
     Attributes:
@@ -93,7 +99,10 @@ class FrontHooks(OfLightning):
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Begin with the files of the run, after the state of the monitor is loaded."""
-        self._files.begin(_accountant(trainer))
+        accountant = _accountant(trainer)
+        if self._weights_only and any(_averages(each) for each in trainer.callbacks):
+            accountant.warn("average saved", _LAST_WEIGHTS)
+        self._files.begin(accountant)
         self._show(trainer)
 
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
@@ -178,3 +187,8 @@ def _accountant(trainer: Any) -> EnergyAccountant:
             return callback.accountant
     msg = "FrontCheckpoint needs the emissions of an EmissionsMonitor, and there is none. Add one to the callbacks."
     raise ConfigurationError(msg)
+
+
+def _averages(callback: Any) -> bool:
+    """Return whether a callback is Lightning's ``WeightAveraging``, of either import root. Older Lightning has none."""
+    return any(base.__name__ == "WeightAveraging" for base in type(callback).__mro__)

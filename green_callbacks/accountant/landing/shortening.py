@@ -35,7 +35,14 @@ class Shortening:
         rest = landing.end - step
         if steps is None or steps < 1 or steps >= rest * (1 - _TOLERANCE):
             return None
-        return replace(landing, first_step=step, steps=int(steps), last_epoch=None, from_factor=course.left)
+        return replace(
+            landing,
+            first_step=step,
+            steps=int(steps),
+            last_epoch=None,
+            from_factor=course.left,
+            begun_step=landing.begun,
+        )
 
     def _possible(self, at: int, left: Left | None, step: int) -> float | None:
         """Return how many more steps a budget pays for at the pace of the landing so far. None if unknown."""

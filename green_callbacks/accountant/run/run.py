@@ -2,6 +2,7 @@
 
 import atexit
 import threading
+from dataclasses import replace
 from functools import partial
 from typing import Final, Self
 
@@ -203,6 +204,19 @@ class Run:
                 self.run_id,
             )
 
+    def leave(self, state: RunState) -> RunState:
+        """Return the state for the next start, in which the end of the training is known.
+
+        Args:
+            state: The state of the run.
+        """
+        if not self.has_begun:  # a test or a validation, after or between trainings
+            return state
+        board = self.board
+        return replace(
+            state, landing=self.landing.unfinished, step=None, landed=board.plan.landing, stop_reason=board.stop_reason
+        )
+
     def close(self, *, together: bool = True) -> RunRecord:
         """Close the run, as :meth:`RunClosing.close` describes.
 
@@ -247,4 +261,7 @@ class Run:
 
     def _totals(self) -> RunRecord:
         path = self.ledger.path if self.ledger else None
-        return totals(self.history, self.run_id, path, self.board.stop_reason, self.notices.texts)
+        reason, landing = self.board.stop_reason, self.board.plan.landing
+        if not self.has_begun:  # a test after the training does not change how the training ended
+            reason, landing = reason or self._opened.state.stop_reason, landing or self._opened.state.landed
+        return totals(self.history, self.run_id, path, reason, self.notices.texts, landing)

@@ -38,6 +38,7 @@ class RunState:
         checkpoints: The Pareto checkpoints that are kept, by metric. It changes during the run.
         stop_reason: Why a policy ended it, or None if none did.
         landing: The landing that had begun, or None.
+        landed: The landing of the last training, which may be over, or None.
         step: Optimizer steps in the checkpoint that it continues, or None if unknown.
         notices: The warnings of the run. It grows during the run.
         predecessor: The ledger of the previous start in this process, or None if there was none.
@@ -50,6 +51,7 @@ class RunState:
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     stop_reason: str | None = None
     landing: Landing | None = None
+    landed: Landing | None = None
     step: int | None = None
     notices: Notices = field(default_factory=Notices)
     predecessor: RunLedger | None = None
@@ -73,6 +75,7 @@ class RunState:
             checkpoints=dict(contents.checkpoints),
             stop_reason=contents.stop_reason,
             landing=contents.plan.landing,
+            landed=contents.plan.landing,
             notices=Notices(contents.notices),
         )
 
@@ -251,6 +254,7 @@ class CheckpointState:
             state,
             history=contents.history,
             stop_reason=contents.stop_reason,
+            landed=contents.plan.landing,
             checkpoints=dict(contents.checkpoints),
             notices=Notices(contents.notices),
         )

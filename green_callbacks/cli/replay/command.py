@@ -10,7 +10,8 @@ from green_callbacks.cli.printing import say
 _DESCRIPTION: Final = """\
 Replays finished runs with a stopping rule, and reports where the rule would have stopped, how much energy and CO2e that
 would have saved, and how much of the metric it would have lost. Energy after the last epoch, as in a final test, does
-not count as saved.
+not count as saved. With a landing, it reports where the landing would begin and end. The metric at its end is not
+known, because the recorded run did not land there.
 
 A rule has its options after commas:
   budget="500 g"                              CarbonBudget with an amount in g, kg, kWh, MJ, ...
@@ -18,6 +19,7 @@ A rule has its options after commas:
   marginal-gain:val_acc                       MarginalGain on a metric
   marginal-gain:val_acc,min_gain_per_kg=0.05,acceptable=0.9
                                               ... with any of its options
+  marginal-gain:val_acc,landing=0.2           ... which lets the learning rate go to zero before it stops
 Several rules are compared. The default is marginal-gain on the first validation metric of each run."""
 
 

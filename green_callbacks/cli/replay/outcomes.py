@@ -2,15 +2,18 @@
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from green_callbacks.cli.replay.landings import AT_LEAST, REFUSED, ReplayedLanding, notes
 from green_callbacks.cli.replay.rule_text import Rule
 from green_callbacks.cli.runs import LedgerRun, best_value, written_value
 from green_callbacks.cli.summary.sums import left_out, spent
 from green_callbacks.metrics import Metric
-from green_callbacks.policies import replay, watched_metric
+from green_callbacks.policies import CarbonBudget, MarginalGain, watched_metric
+from green_callbacks.policies.replay import Replay, replay_landing
 from green_callbacks.records import EpochRecord, History, Plan
+from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 from green_callbacks.text.wording import duration, percent, significant
@@ -44,8 +47,10 @@ class Outcome:
         saved_kg: Saved emissions, in kgCO2e.
         saved_seconds: Saved time, in s.
         metric: Metric that measures quality. None if there is none.
-        reached: Best value of the metric before the stop.
+        reached: Best value of the metric before the stop. With a landing, the best value before the landing.
         best: Best value of the metric in the whole run.
+        landing: The landing before the stop. None for a stop without a landing.
+        is_refused: Whether the rule lands, and the loop of the run could not.
     """
 
     run: LedgerRun
@@ -59,11 +64,21 @@ class Outcome:
     metric: Metric | None
     reached: float | None
     best: float | None
+    landing: ReplayedLanding | None = None
+    is_refused: bool = False
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether the model at the stop is not known, because the recorded run did not land there."""
+        return self.landing is not None and not self.landing.is_recorded
 
     @property
     def lost(self) -> float | None:
-        """Difference between the best value of the whole run and the best value before the stop, at least 0."""
-        return None if self.best is None or self.reached is None else abs(self.best - self.reached)
+        """Difference between the best value of the whole run and the best value before the stop, at least 0.
+
+        None if a value is missing, or if the model at the stop is not known.
+        """
+        return None if self.is_unknown or self.best is None or self.reached is None else abs(self.best - self.reached)
 
 
 def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> Outcome:
@@ -83,23 +98,45 @@ def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> O
     """
     policy, trained = rule.on(run, metric), _trained(run.history)
     metric = watched_metric(policy) or metric
-    found = replay(trained, policy, plan)
+    found = replay_landing(trained, policy, plan)
     row = len(trained) - 1 if found is None else _row_of(found.record, trained)
+    landing = None if found is None or plan.landing_refused else _landing(found, policy, run, trained, row)
     columns = (trained.cumulative_kg, trained.cumulative_kwh, trained.cumulative_seconds)
     saved_kg, saved_kwh, saved_seconds = (column[-1] - column[row] if trained else 0.0 for column in columns)
+    rows = row + 1 if landing is None or landing.is_recorded else landing.rows
+    has_stopped = found is not None and found.verdict.stop
     return Outcome(
         run=run,
         rule=rule.describe(policy),
         price=policy.describe(),
-        reason=policy.decide(trained, plan).reason if found is None else found.verdict.reason,
-        epochs=None if found is None else bisect_right(trained.epoch_rows, row),
+        reason=_reason(found, policy, landing) or policy.decide(trained, replace(plan, landing=None)).reason,
+        epochs=bisect_right(trained.epoch_rows, row) if has_stopped else None,
         saved_kg=saved_kg,
         saved_kwh=saved_kwh,
         saved_seconds=saved_seconds,
         metric=metric,
-        reached=best_value(trained, metric, row + 1) if metric else None,
+        reached=best_value(trained, metric, rows) if metric else None,
         best=best_value(trained, metric) if metric else None,
+        landing=landing,
+        is_refused=plan.landing_refused and policy.landing > 0,
     )
+
+
+def _landing(
+    found: Replay, policy: CarbonBudget | MarginalGain, run: LedgerRun, trained: History, row: int
+) -> ReplayedLanding | None:
+    begin = row if found.begins is None else _row_of(found.begins, trained)
+    return ReplayedLanding.of(found, policy, run, trained, (begin, row))
+
+
+def _reason(found: Replay | None, policy: CarbonBudget | MarginalGain, landing: ReplayedLanding | None) -> str | None:
+    """Return why a rule stops. None if it does not.
+
+    A budget lands inside an epoch, where the rest of the budget is not known.
+    """
+    if landing is not None and isinstance(policy, CarbonBudget):
+        return f"{policy.name[:1].upper()}{policy.name[1:]} would end the run."
+    return found.verdict.reason if found else None
 
 
 def _row_of(record: EpochRecord, history: History) -> int:
@@ -125,13 +162,24 @@ def in_words(outcome: Outcome) -> str:
         Lines of plain text.
     """
     history, of_epochs = outcome.run.history, outcome.run.history.finished_epochs
+    landing = outcome.landing
     lines = {"Run": outcome.run.run_id, "Rule": f"{outcome.rule}. {outcome.price}"}
+    if outcome.is_refused:
+        lines["Note"] = REFUSED
     if outcome.epochs is None:
-        return _labeled({**lines, "Stop": f"None in {of_epochs} epochs. {outcome.reason}"})
+        but = "" if landing is None else ", but a landing would begin"
+        lines["Stop"] = f"None in {of_epochs} epochs{but}. {outcome.reason}"
+    else:
+        place = f"After {outcome.epochs} of {of_epochs} epochs." if landing is None else landing.stop
+        lines["Stop"] = f"{place} {outcome.reason}"
+    if landing is not None:
+        lines["Landing"] = landing.words
+    if outcome.epochs is None:
+        return _labeled(lines)
     share = percent(outcome.saved_kg / history.emissions_kg) if history.emissions_kg > 0 else "an unknown share"
+    at_least = AT_LEAST if landing is not None and outcome.is_unknown and landing.ends_inside else ""
     lines |= {
-        "Stop": f"After {outcome.epochs} of {of_epochs} epochs. {outcome.reason}",
-        "Saved": f"{format_energy(outcome.saved_kwh)}, {format_mass(outcome.saved_kg)} CO2e and "
+        "Saved": f"{at_least}{format_energy(outcome.saved_kwh)}, {format_mass(outcome.saved_kg)} CO2e and "
         f"{duration(outcome.saved_seconds)}, {share} of the emissions",
         "Lost": _lost(outcome),
     }
@@ -143,12 +191,21 @@ def _labeled(lines: dict[str, str]) -> str:
 
 
 def _lost(outcome: Outcome) -> str:
+    if outcome.metric is not None and outcome.best is not None and outcome.is_unknown:
+        return _not_landed(outcome.metric, outcome.reached, outcome.best)
     if outcome.metric is None or outcome.best is None or outcome.lost is None:
         return "not known, because the run has no metric of quality. Name a metric with --monitor"
     if not outcome.lost:
         return f"nothing, because the best value, {written_value(outcome.metric, outcome.best)}, had been reached"
     best = significant(outcome.best, _METRIC_DIGITS)
     return f"{outcome.lost:.3g}, {written_value(outcome.metric, outcome.reached)} instead of {best}"
+
+
+def _not_landed(metric: Metric, reached: float | None, best: float) -> str:
+    """Write what is known of a model that the recorded run never made."""
+    whole = f"The best value of the whole run is {written_value(metric, best)}"
+    before = "" if reached is None else f"The best value before the landing is {written_value(metric, reached)}. "
+    return f"not known, because the recorded run did not land there. {before}{whole}"
 
 
 def side_by_side(outcomes: Sequence[Outcome]) -> str:
@@ -164,19 +221,32 @@ def side_by_side(outcomes: Sequence[Outcome]) -> str:
     by_rule = [[outcome for outcome in outcomes if outcome.rule == rule] for rule in rules]
     sums = [_sum_row(group) for group in by_rule if len(group) > 1]
     table = aligned([_HEAD, *map(_row, outcomes), *sums], left=_LEFT)
-    return "\n".join([table, "", *left_out(outcome.run for outcome in outcomes), _NOTE])
+    remarks = [*notes([outcome.landing for outcome in outcomes]), *_refused(outcomes)]
+    return "\n".join([table, "", *left_out(outcome.run for outcome in outcomes), _NOTE, *remarks])
+
+
+def _refused(outcomes: Sequence[Outcome]) -> list[str]:
+    """Name the runs that could not have landed."""
+    runs = dict.fromkeys(outcome.run.run_id for outcome in outcomes if outcome.is_refused)
+    return [f"{for_terminal(run_id)}: {REFUSED}" for run_id in runs]
 
 
 def _row(outcome: Outcome) -> list[str]:
-    of_epochs, total_kg = outcome.run.history.finished_epochs, outcome.run.history.emissions_kg
+    total_kg = outcome.run.history.emissions_kg
     return [
         outcome.run.run_id,
         outcome.rule,
-        f"no stop in {of_epochs}" if outcome.epochs is None else f"{outcome.epochs} of {of_epochs}",
+        _stops_after(outcome),
         *_savings([outcome], total_kg),
         written_value(outcome.metric, outcome.reached) if outcome.metric else UNKNOWN,
         UNKNOWN if outcome.lost is None else f"{outcome.lost:.3g}",
     ]
+
+
+def _stops_after(outcome: Outcome) -> str:
+    of_epochs = outcome.run.history.finished_epochs
+    stop = f"no stop in {of_epochs}" if outcome.epochs is None else f"{outcome.epochs} of {of_epochs}"
+    return stop if outcome.landing is None else f"{stop}, lands {outcome.landing.begins_after}"
 
 
 def _sum_row(outcomes: Sequence[Outcome]) -> list[str]:

@@ -55,6 +55,7 @@ _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
         "Measured, not modelled (% of the energy)": _Chart((r"green/measured_percent$",)),
         "Carbon intensity (gCO2e/kWh)": _Chart((r"green_detail/intensity_g_per_kwh$",)),
         "Gain of the metric per kg CO2e": _Chart((r"green/gain_per_kg$",)),
+        "Factor of the learning rate in a landing": _Chart((r"green/landing$",)),
         "Predicted emissions of the whole run, with range (g CO2e)": _Chart(
             ("green_detail/forecast_g", "green_detail/forecast_low_g", "green_detail/forecast_high_g"), "Margin"
         ),

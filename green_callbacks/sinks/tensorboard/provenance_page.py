@@ -9,6 +9,7 @@ from green_callbacks.records.coverage import what_counts
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.text import for_markdown
 from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.landings import landing_spent
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
 _VERSION: Final = f"green_callbacks {__version__}"
@@ -74,7 +75,17 @@ def _totals(run: RunRecord) -> dict[str, str]:
         "share measured": _known(run.measured_share, percent),
         "epochs": f"{run.epochs} in {duration(run.duration_seconds)}",
         "stopped because": run.stop_reason or "no policy stopped it",
+        **_landing(run),
     }
+
+
+def _landing(run: RunRecord) -> dict[str, str]:
+    """Return how the learning rate went to 0. Empty without a landing."""
+    landed = run.landing
+    if landed is None:
+        return {}
+    end = "the learning rate went to zero" if landed.is_over else "the learning rate had not reached zero"
+    return {"landing": f"{end}. It took {landing_spent(landed, run.pue)}"}
 
 
 def _left_out(devices: Mapping[str, DeviceEnergy]) -> list[str]:

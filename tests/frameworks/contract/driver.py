@@ -20,6 +20,8 @@ TRAIN_JOULES = BATCHES * 1.0 * WATTS
 VALIDATION_JOULES = VALIDATION_BATCHES * 0.5 * WATTS
 EPOCH_JOULES = TRAIN_JOULES + VALIDATION_JOULES
 METRIC = "val_acc"
+RATE = 0.01
+"""Learning rate of every training, which no schedule changes."""
 
 
 class LoopError(Exception):
@@ -36,6 +38,7 @@ class Training:
         epochs: Number of the last epoch, plus 1.
         scores: The validation metric of each epoch. The last one holds for all further epochs.
         fails_at: Epoch and batch in which the loop raises :class:`LoopError`. Defaults to None: it does not fail.
+        used: The learning rate of every optimizer step. Filled by a driver that ``notes_rates``.
         logged: What the framework's stream showed of the package's keys in the last epoch. Filled by the driver.
     """
 
@@ -44,6 +47,7 @@ class Training:
     epochs: int = 3
     scores: Sequence[float] = (0.5,)
     fails_at: tuple[int, int] | None = None
+    used: list[float] = field(default_factory=list)
     logged: dict[str, float] = field(default_factory=dict)
 
     def score(self, epoch: int) -> float:
@@ -62,6 +66,8 @@ class Driver(Protocol):
 
     hints: tuple[str, ...]
     """Warnings of the framework that do not concern the adapter, as regular expressions."""
+    notes_rates: bool
+    """Whether a fit notes the learning rate of every step. If not, the contract of landings is skipped."""
 
     def monitor(self, training: Training, **options: Any) -> Any:
         """Return the adapter's monitor, which can go on with an earlier run in the folder of the training."""

@@ -4,8 +4,18 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from frameworks.contract.driver import BATCH_SIZE, BATCHES, METRIC, VALIDATION_BATCHES, Training, scripted
+from frameworks.contract.driver import BATCH_SIZE, BATCHES, METRIC, RATE, VALIDATION_BATCHES, Training, scripted
 from torch.utils.data import DataLoader
+
+
+class _NotedSGD(torch.optim.SGD):
+    """Notes the learning rate that each step uses."""
+
+    used: list[float]
+
+    def _init_group(self, group: dict[str, Any], *more: Any) -> Any:
+        self.used.append(float(group["lr"]))
+        return super()._init_group(group, *more)
 
 
 class _Body:
@@ -25,7 +35,9 @@ class _Body:
         self.log(METRIC, self.training_script.score(self.current_epoch))
 
     def configure_optimizers(self) -> Any:
-        return torch.optim.SGD(self.parameters(), lr=0.01)
+        optimizer = _NotedSGD(self.parameters(), lr=RATE)
+        optimizer.used = self.training_script.used
+        return optimizer
 
     def train_dataloader(self) -> Any:
         return DataLoader(torch.ones(BATCH_SIZE * BATCHES, 2), batch_size=BATCH_SIZE)
@@ -45,6 +57,7 @@ class Lightning:
         ".*treespec",
         ".*LeafSpec",
     )
+    notes_rates = True
     root, adapter = "lightning.pytorch", "green_callbacks.lightning"
 
     def __init__(self) -> None:

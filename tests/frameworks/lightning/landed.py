@@ -88,7 +88,9 @@ class Rated(LightningModule):
         return (self.first(batch) + self.second(batch)).pow(2).mean()
 
     def on_train_batch_start(self, batch: torch.Tensor, batch_idx: int) -> None:
-        self.between.append([float(group["lr"]) for each in self.made for group in each.param_groups if group["lr"] is not None])
+        self.between.append(
+            [float(group["lr"]) for each in self.made for group in each.param_groups if group["lr"] is not None]
+        )
 
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor | None:
         self.clock.advance(1.0)

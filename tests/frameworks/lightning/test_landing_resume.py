@@ -84,9 +84,7 @@ def test_the_same_callback_goes_on_in_a_new_trainer(tmp_path: Path, clock: Scrip
 
 
 @pytest.mark.parametrize("killed_at", [31, 34, 38])
-def test_a_killed_process_is_continued_by_another(
-    tmp_path: Path, clock: ScriptedClock, whole: Rated, killed_at: int
-):
+def test_a_killed_process_is_continued_by_another(tmp_path: Path, clock: ScriptedClock, whole: Rated, killed_at: int):
     folder = tmp_path / "killed"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3]))}
     command = [sys.executable, HERE / "landing_killed.py", folder, str(killed_at)]
