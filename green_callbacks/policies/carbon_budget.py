@@ -169,7 +169,7 @@ class CarbonBudget:
         budget, spent = self.amount.value, self.spent(history, plan)
         values = budget_values(self.amount, spent)
         note = unmeasured(history)
-        if spent >= budget:
+        if budget - spent < _ROUNDING * budget:
             reason = f"{self._format(spent)} of {self.name} are spent."
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values

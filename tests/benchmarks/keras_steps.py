@@ -38,6 +38,7 @@ MAKERS: dict[str, Callable[[], keras.callbacks.Callback]] = {
     "Callback()": keras.callbacks.Callback,
     "EmissionsMonitor()": monitor,
     "  with a budget": lambda: monitor(policies=[CarbonBudget("1 MWh")]),
+    "  with a budget that may land": lambda: monitor(policies=[CarbonBudget("1 MWh", landing=0.1)]),
     '  with decide_every="1 h"': lambda: monitor(decide_every="1 h"),
     "a callback with a batch hook": LooksAtBatches,
 }

@@ -60,7 +60,7 @@ def read_plan(state):
         return decode_plan(state)
     except ValueError as refusal:
         message = str(refusal)
-    assert message.startswith("The plan is damaged, because ")
+    assert message.startswith(("The plan is damaged, because ", "The landing is damaged, because "))
     assert len(message) < 300
     return None
 

@@ -22,9 +22,9 @@ from green_callbacks.records import (
 PLAN = Plan(
     epochs=3,
     min_epochs=1,
+    min_steps=1,
     steps=30,
     epoch_steps=10,
-    min_steps=5,
     seconds=60.0,
     emissions_kg=1.0,
     learning_rate_drops=(2,),

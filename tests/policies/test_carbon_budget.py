@@ -203,6 +203,12 @@ def test_after_the_last_planned_epoch_nothing_is_to_come():
     assert not CarbonBudget(0.41).decide(history, Plan(epochs=1)).stop
 
 
+def test_a_budget_is_spent_although_a_sum_is_rounded():
+    assert sum((0.7, 0.1, 0.1)) < 0.9
+    verdict = CarbonBudget(0.9, hard=False).decide(epochs(0.7, 0.1, 0.1), Plan())
+    assert (verdict.stop, verdict.reason) == (True, "900 g of the budget of 900 g are spent.")
+
+
 def test_deciding_inside_epochs_overspends_by_a_step_and_a_validation_at_most():
     chance = random.Random(1)
     runs = [spend_in_parts(chance) for _ in range(150)]

@@ -8,7 +8,7 @@ from array import array
 from base64 import b64encode
 
 from green_callbacks import EpochRecord, History
-from green_callbacks.records import PhaseEnergy, Plan
+from green_callbacks.records import Landing, PhaseEnergy, Plan
 from green_callbacks.records.history.state.thinning import MOST_EPOCHS
 from green_callbacks.records.plan import encode_plan
 from support.scripted_run import GERMANY, device, record
@@ -108,7 +108,9 @@ def thinned_state():
 
 def plan_state():
     """A plan with something in every field."""
-    plan = Plan(epochs=5, min_epochs=1, steps=9, seconds=3.0, emissions_kg=0.5, learning_rate_drops=(2, 3))
+    landing = Landing(first_step=6, steps=3, epoch=2, last_epoch=3, from_factor=0.9, reason="Enough.")
+    limits = {"epochs": 5, "min_epochs": 1, "min_steps": 1, "steps": 9, "seconds": 3.0, "emissions_kg": 0.5}
+    plan = Plan(**limits, learning_rate_drops=(2, 3), landing=landing)
     return json.loads(json.dumps(encode_plan(plan)))
 
 

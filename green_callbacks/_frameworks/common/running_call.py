@@ -61,7 +61,10 @@ class RunningCall:
         return dict(frame.f_locals) if frame else {}
 
     def _frame(self) -> FrameType | None:
-        frame = sys._current_frames().get(self._thread)  # noqa: SLF001  documented, and the only way to ask
+        if self._thread == threading.get_ident():
+            frame = inspect.currentframe()
+        else:
+            frame = sys._current_frames().get(self._thread)  # noqa: SLF001  documented, and the only way to ask
         while frame is not None:
             if id(frame) == self._frame_id and frame.f_code is self._code:
                 return frame if self._has_made(frame) else None

@@ -66,7 +66,7 @@ class KerasRates:
         scale = Scale(landing, trained.batches_a_step, missing)
         before = model.train_function
         try:
-            self._replace(trained.optimizer, scale)
+            self._replace(trained, scale)
             function = _make_function(model)
         except BaseException:
             self.end()
@@ -93,13 +93,14 @@ class KerasRates:
         self.begin(course)
         return False
 
-    def _replace(self, optimizer: Any, scale: Scale) -> None:
+    def _replace(self, trained: Trained, scale: Scale) -> None:
+        optimizer = trained.optimizer
         rate = of_user(vars(optimizer)[_RATE])
         landed: LandedSchedule | LandedRate
         if isinstance(rate, LearningRateSchedule):
             landed = LandedSchedule(rate, scale)
         else:
-            landed = LandedRate(rate, optimizer._iterations, scale)  # noqa: SLF001  as Keras gives it to schedules
+            landed = LandedRate(rate, trained.counter, scale)
         vars(optimizer)[_RATE] = landed  # the optimizer itself would track a second variable
         self._optimizer, self._rate = weakref.ref(optimizer), weakref.ref(landed)
 
@@ -193,7 +194,7 @@ def _batches(trained: Trained, answer: Any) -> int | None:
     """Return the batches that the optimizer has seen, which the model of JAX does not know inside an epoch."""
     if not hasattr(trained.model, "jax_state_sync"):
         return trained.batches
-    counts = (each is trained.optimizer._iterations for each in trained.model.optimizer.variables)  # noqa: SLF001  as above
+    counts = (each is trained.counter for each in trained.model.optimizer.variables)
     _, (_, _, state, _) = answer
     return int(next(value for value, is_count in zip(state, counts, strict=True) if is_count))
 

@@ -46,9 +46,17 @@ class Trained:
         return count if type(count) is int and count > 0 else 1
 
     @property
+    def counter(self) -> Any:
+        """The variable that counts the batches of the optimizer. None if unknown."""
+        counter = getattr(self.optimizer, "_iterations", None)
+        if counter is None and self.batches_a_step == 1:  # of Keras 3.3, which counts steps alone
+            return getattr(self.optimizer, "iterations", None)
+        return counter
+
+    @property
     def batches(self) -> int | None:
         """Batches that the optimizer has seen. None if unknown."""
-        count = number(getattr(self.optimizer, "_iterations", None))
+        count = number(self.counter)
         return None if count is None or not isfinite(count) else int(count)
 
     @property

@@ -23,6 +23,9 @@ _CALLABLE: Final = (
     "The learning rate of {optimizer} is a function, which a compiled training step may have called already. "
     "Pass a number or a LearningRateSchedule instead."
 )
+_UNCOUNTED: Final = (
+    "{optimizer} accumulates gradients and does not count its batches. Update Keras, or accumulate none."
+)
 _NNX: Final = "Keras keeps its variables in NNX, where the learning rate cannot be replaced. Disable NNX in Keras."
 
 _RESTLESS: Final = tuple(
@@ -50,10 +53,13 @@ def refusal(model: Any, *, is_in_fit: bool) -> str | None:
 def _of_model(model: Any) -> str | None:
     kind = type(model)
     made = getattr(kind, "make_train_function", None) is keras.Model.make_train_function
-    if Trained(model).has_own_step or not made or "make_train_function" in vars(model):
+    trained = Trained(model)
+    if trained.has_own_step or not made or "make_train_function" in vars(model):
         return _OWN_STEP
     is_nnx = getattr(keras.config, "is_nnx_enabled", bool)
-    return _NNX if is_nnx() else None
+    if is_nnx():
+        return _NNX
+    return _UNCOUNTED if trained.counter is None and trained.batches_a_step > 1 else None
 
 
 def _of_optimizer(optimizer: Any) -> str | None:
@@ -69,6 +75,7 @@ def _of_optimizer(optimizer: Any) -> str | None:
 
 def _of_rate(optimizer: Any) -> str | None:
     rate = of_user(vars(optimizer).get("_learning_rate"))
-    if isinstance(rate, keras.Variable | keras.optimizers.schedules.LearningRateSchedule):
+    is_variable = callable(getattr(rate, "assign", None))  # of a class that Keras exported later
+    if is_variable or isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
         return None
     return _CALLABLE if callable(rate) else _OWN_RATE

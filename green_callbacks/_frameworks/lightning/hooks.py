@@ -6,7 +6,7 @@ from typing import Any, Final, Unpack
 from green_callbacks._frameworks.lightning.accountant_start import start_accountant
 from green_callbacks._frameworks.lightning.epoch_samples import EpochSamples
 from green_callbacks._frameworks.lightning.import_roots import OfLightning
-from green_callbacks._frameworks.lightning.last_validation import LastValidation
+from green_callbacks._frameworks.lightning.landing_end import LastValidation, say_unsaved
 from green_callbacks._frameworks.lightning.run_plan import plan_key, run_plan
 from green_callbacks._frameworks.lightning.trainer import (
     FreshMetrics,
@@ -108,6 +108,8 @@ class LightningHooks(OfLightning):
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """End the run. Lightning closes its loggers after this hook."""
         if self._is_mine():
+            if stage == "fit":
+                self._guarded.tell("Asking for checkpoints", partial(say_unsaved, trainer, self.accountant))
             self._close(together=True)
         else:
             self._leave()

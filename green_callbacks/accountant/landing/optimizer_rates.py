@@ -108,7 +108,8 @@ class _Scaled:
         self._course = course
         self._calls = 0
         self._changes = course.changes
-        self._kept: list[tuple[dict[str, Any], Any, Any]] = []
+        self._kept: list[tuple[dict[str, Any], Any]] = []
+        self._tensors: dict[int, _Tensor] = {}
         self._factor = 1.0
         self._first_step = course.step
         self._has_stepped = self._has_failed = False
@@ -158,29 +159,39 @@ class _Scaled:
         """Keep every learning rate, and multiply it. Groups may share a tensor, which is multiplied once."""
         if self._has_failed:
             return
+        groups = self._optimizer.param_groups
         try:
-            for group in self._optimizer.param_groups:
+            for group in groups:
                 rate = group["lr"]
-                if _is_plain(rate):
-                    scaled = rate * self._factor
-                    self._kept.append((group, rate, None))
-                    group["lr"] = scaled
-                elif not any(rate is seen for _, seen, _ in self._kept):
-                    self._kept.append((group, rate, rate.detach().clone()))
-                    rate.detach().mul_(self._factor)  # in place, because compiled steps hold the tensor
+                if hasattr(rate, "mul_"):
+                    self._scale_tensor(rate)
+                else:
+                    self._kept.append((group, rate))
+                    group["lr"] = rate * self._factor
         except Exception as reason:  # noqa: BLE001  a rate of the user ends no training
             self._has_failed = True
             self.put_back()
             logger.warning(_FAILED, type(reason).__name__, reason)
 
+    def _scale_tensor(self, rate: Any) -> None:  # noqa: ANN401  as above
+        """Multiply a tensor in place, because compiled steps hold it. Groups may share it, so it is multiplied once."""
+        tensor = self._tensors.get(id(rate))
+        if tensor is None:
+            tensor = self._tensors[id(rate)] = _Tensor(rate)
+        if not tensor.is_scaled:
+            tensor.scale(self._factor)
+
     def put_back(self) -> None:
         """Put the rates back, if they are scaled."""
-        kept, self._kept = self._kept, []
-        for group, rate, value in kept:
-            if value is None:
+        if self._kept:
+            kept, self._kept = self._kept, []
+            for group, rate in kept:
                 group["lr"] = rate
-            else:
-                rate.detach().copy_(value)
+        for tensor in self._tensors.values():
+            if tensor.is_scaled:
+                tensor.put_back()
+        if len(self._tensors) > len(self._optimizer.param_groups):  # some were replaced by others
+            self._tensors = {}
 
     def end(self) -> None:
         """Remove the hooks, and put the rates back."""
@@ -189,8 +200,30 @@ class _Scaled:
         self.put_back()
 
 
-def _is_plain(rate: object) -> bool:
-    return not hasattr(rate, "mul_")
+class _Tensor:
+    """A learning rate in a tensor, with memory for its value.
+
+    Args:
+        rate: The tensor, which stays alive so that its identity stays its own.
+    """
+
+    def __init__(self, rate: Any) -> None:  # noqa: ANN401  as above
+        self._rate = rate
+        self._view = rate.detach()
+        self._value = self._view.clone()
+        self.is_scaled = False
+        """Whether the tensor holds the scaled rate."""
+
+    def scale(self, factor: float) -> None:
+        """Keep the rate, and multiply it."""
+        self._value.copy_(self._view)
+        self.is_scaled = True
+        self._view.mul_(factor)
+
+    def put_back(self) -> None:
+        """Put the rate back."""
+        self._view.copy_(self._value)
+        self.is_scaled = False
 
 
 def _stepped(optimizer: Any) -> Any:  # noqa: ANN401  as above

@@ -2,12 +2,19 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.landing.agreement import agreed, agreed_step
 from green_callbacks.accountant.landing.course import Course
+from green_callbacks.accountant.landing.landing_messages import (
+    say_begun,
+    say_resumed,
+    say_shortened,
+    state_of,
+    stop_reason,
+)
 from green_callbacks.accountant.landing.loop_rates import LoopRates
 from green_callbacks.accountant.landing.rates import Rates
 from green_callbacks.accountant.landing.refusals import OF_ANOTHER_PROCESS, Refusals
@@ -15,7 +22,7 @@ from green_callbacks.accountant.landing.shortening import Shortening
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.policies import Budget, Left, Policy, lands
-from green_callbacks.policies.landing import Position, landing_of, over_words
+from green_callbacks.policies.landing import Position, landing_of
 from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
 from green_callbacks.text.log import get_logger
 
@@ -34,6 +41,19 @@ class LandingBefore(NamedTuple):
 
     landing: Landing | None = None
     step: int | None = None
+
+    def place_of(self, epoch: int, step: int | None) -> Literal["before", "within", "after"]:
+        """Return where an epoch lies. Without a landing, every epoch lies before it.
+
+        Args:
+            epoch: Index of the epoch, which begins.
+            step: Optimizer steps so far. None if unknown.
+        """
+        landing = self.landing
+        if landing is None or step is None or epoch < landing.epoch or step < landing.first_step:
+            return "before"
+        is_after = step >= landing.end or (landing.last_epoch is not None and epoch > landing.last_epoch)
+        return "after" if is_after else "within"
 
 
 NO_LANDING: Final = LandingBefore()
@@ -135,9 +155,7 @@ class RunLanding:
                 step = agreed_step(self._history.steps, ranks)
                 self.course.step = step if self.course.step is None else self.course.step
             self.agree(ranks)
-        if not self.is_wanted:
-            return
-        if self.landing is None:
+        if self.is_wanted and self.landing is None:
             self._check_rates(ranks)
 
     def _check_rates(self, ranks: Ranks) -> None:
@@ -150,17 +168,14 @@ class RunLanding:
 
     def _resumed(self, epoch: int) -> Landing | None:
         """Return the landing of an earlier process if this epoch lies within it. Otherwise say what becomes of it."""
-        landing, steps = self._before.landing, (self.course.step, self._before.step, self._history.steps)
+        steps = (self.course.step, self._before.step, self._history.steps)
         step = next((each for each in steps if each is not None), None)  # the loop and the checkpoint know it best
-        if landing is None or step is None or epoch < landing.epoch or step < landing.first_step:
-            return None
-        if step >= landing.end or (landing.last_epoch is not None and epoch > landing.last_epoch):
-            self._refusals.says("over")
-        elif not self.is_wanted:
-            self._refusals.says("dropped")
-        else:
+        place = self._before.place_of(epoch, step)
+        if place == "within" and self.is_wanted:
             self.course.step = step
-            return landing
+            return self._before.landing
+        if place != "before":
+            self._refusals.says("over" if place == "after" else "dropped")
         return None
 
     def after_epoch(self, record: EpochRecord, *, is_unasked: bool) -> None:
@@ -176,7 +191,7 @@ class RunLanding:
         if landing is not None:
             last = landing.last_epoch
             if last is not None and record.closes_epoch and record.epoch is not None and record.epoch >= last:
-                self._decision.stop(_landed(landing), "after", record.epoch)
+                self._decision.stop(stop_reason(landing), "after", record.epoch)
         elif record.closes_epoch and record.complete:
             self._check_loop(is_unasked=is_unasked)
 
@@ -297,25 +312,14 @@ class RunLanding:
         return True
 
     def _say(self, landing: Landing, *, is_new: bool) -> None:
-        over = over_words(landing, self._history)
         if not self._is_first_rank:
             return
         if is_new and landing == self._before.landing:
-            logger.warning(
-                "The landing that began after epoch %s goes on. The learning rate goes to zero %s, then training stops.",
-                landing.epoch,
-                self._until(landing),
-            )
+            say_resumed(landing, self.course)
         elif is_new:
-            logger.warning(
-                "Landing %s epoch %s. %s The learning rate goes to zero %s, then training stops.",
-                "after" if self._decision.epoch is None or self._history.last_epoch == landing.epoch else "in",
-                landing.epoch,
-                landing.reason,
-                over,
-            )
+            say_begun(landing, self._history, self._decision.epoch)
         else:
-            logger.warning("The landing is shortened to stay within the budget. It ends %s.", over)
+            say_shortened(landing, self._history)
 
     def at(self, step: int, *, is_open: bool = True, is_by_batch: bool = False) -> bool:
         """Note the optimizer steps so far. Stop inside an epoch if the landing ends there.
@@ -332,7 +336,7 @@ class RunLanding:
         if not self.course.at(step, is_by_batch=is_by_batch) or landing is None or not is_open:
             return False
         if self._is_first_rank:
-            self._decision.stop(_landed(landing), "in", self._decision.epoch)
+            self._decision.stop(stop_reason(landing), "in", self._decision.epoch)
         else:
             self._decision.follow_rank_0()
         return True
@@ -352,25 +356,12 @@ class RunLanding:
     def verdict(self) -> Verdict | None:
         """Return the state of the landing for the record that has just been made. None without a landing."""
         landing = self.landing or self._pending
-        if landing is None:
-            return None
-        left = self.course.left  # 1 where the landing is about to begin
-        reason = "The landing is over." if left <= 0 else f"The learning rate goes to zero {self._until(landing)}."
-        return Verdict(stop=False, code="landing", reason=reason, values={"green/landing": left})
-
-    def _until(self, landing: Landing) -> str:
-        if landing.last_epoch is not None:
-            return f"until the end of epoch {landing.last_epoch}"
-        return f"over the next {max(landing.end - (self.course.step or 0), 1)} steps"
+        return None if landing is None else state_of(landing, self.course)
 
     def end(self) -> None:
         """Put the learning rates back, because the training has ended."""
         if self._rates is not None and self.landing is not None:
             self._guarded.tell("Putting the learning rates back", self._rates.end)
-
-
-def _landed(landing: Landing) -> str:
-    return f"{landing.reason} The learning rate went to zero before the stop."
 
 
 def _ignored(plan: Plan) -> None:

@@ -100,7 +100,7 @@ def each_step(
         The batches.
     """
     run = run_of()
-    done = accountant.history.steps or (run.landing.course.step if run else None) or 0  # rank 0 alone has a history
+    done = run.steps_done if run else 0
     if run is None or not run.epochs.is_open:
         accountant.warn(
             "steps outside",

@@ -133,6 +133,12 @@ class Run:
         return self._timeline.thread
 
     @property
+    def steps_done(self) -> int:
+        """Optimizer steps so far. Rank 0 alone has a history that grows, so other ranks count for themselves."""
+        counted = None if self._is_first_rank else self.landing.course.step
+        return counted or self.history.steps or 0
+
+    @property
     def is_orphaned(self) -> bool:
         """Whether the thread that trains has ended."""
         return not self.thread.is_alive()

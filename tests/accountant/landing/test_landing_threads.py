@@ -45,12 +45,6 @@ def test_all_ranks_use_the_same_rates_and_end_together(policy: Any, caplog: pyte
     assert sum(text.startswith("Stopping ") for text in texts) == 1
 
 
-def without_rate(rank: int) -> HookedOptimizer:
-    optimizer = HookedOptimizer(1.0)
-    optimizer.param_groups[0]["lr"] = None if rank == 1 else 1.0
-    return optimizer
-
-
 class Silent(HookedOptimizer):
     def step(self) -> None:
         self.used.append(self.param_groups[0]["lr"])
@@ -84,3 +78,27 @@ def test_hooks_that_fail_on_one_rank_stop_all_ranks(caplog: pytest.LogCaptureFix
         assert accountant.landing is None
         assert reason is not None
     assert sum("could not be scaled" in each.getMessage() for each in caplog.records) == 1
+
+
+@pytest.mark.parametrize("epoch", [3, 4, 5])
+def test_a_checkpoint_of_rank_0_lets_all_ranks_go_on_alike(epoch: int):
+    states: list[Any] = []
+
+    def saving(accountant: EnergyAccountant) -> Any:
+        if accountant.history:  # on rank 0 alone
+            states.append(accountant.state_dict())
+        yield from by_steps(accountant)
+
+    def body(ranks: ThreadRanks, state: Any = None) -> list[float]:
+        accountant, optimizer = accountant_of(LandsAfter(4)), HookedOptimizer(1.0)
+        if state is not None:
+            accountant.load_state_dict(state)
+        accountant.scale_learning_rates(optimizer)
+        accountant.start(ranks=ranks)
+        train(accountant, optimizer.step, by_steps if state else saving)
+        return optimizer.used
+
+    whole = on_ranks(RANKS, body)
+    resumed = on_ranks(RANKS, lambda ranks: body(ranks, states[epoch - 1]))
+
+    assert resumed == [used[epoch * STEPS :] for used in whole]

@@ -139,9 +139,9 @@ class NotedLBFGS(torch.optim.LBFGS):
 
 def test_an_optimizer_that_reads_its_rate_before_its_closure_is_scaled(tmp_path: Path, clock: ScriptedClock):
     def make() -> Rated:
-        made = lambda module: [
-            NotedLBFGS(module.parameters(), lr=RATE, max_iter=1, tolerance_grad=0, tolerance_change=0)
-        ]  # noqa: E731
+        def made(module: Rated) -> Sequence[Any]:
+            return [NotedLBFGS(module.parameters(), lr=RATE, max_iter=1, tolerance_grad=0, tolerance_change=0)]
+
         return Rated(clock, optimizers=made, schedule="linear")
 
     landed, plain, callback = pair(tmp_path, make)

@@ -55,6 +55,28 @@ def test_a_landing_ends_with_a_validation_and_a_checkpoint(
     assert fitted.check_val_every_n_epoch == options.get("check_val_every_n_epoch", 1)
 
 
+@pytest.mark.parametrize(
+    ("options", "is_said"),
+    [
+        ({"every_n_epochs": 4}, True),
+        ({"every_n_train_steps": 7}, True),
+        ({"every_n_epochs": 1}, False),
+        ({"every_n_epochs": 4, "save_last": True}, True),
+        ({"monitor": "val_acc"}, False),
+        (None, False),
+    ],
+)
+def test_a_checkpoint_that_misses_the_landed_weights_is_told(
+    tmp_path: Path, clock: ScriptedClock, options: dict[str, Any] | None, *, is_said: bool
+):
+    callbacks = [] if options is None else [ModelCheckpoint(tmp_path, **options)]
+    trained = {"callbacks": callbacks, "enable_checkpointing": bool(callbacks)}
+    callback, _ = fit(tmp_path, Rated(clock), LandsAfter(BEGINS), **trained)
+
+    notices = callback.accountant.close().notices
+    assert any("No checkpoint holds the landed weights" in text for text in notices) is is_said
+
+
 @pytest.mark.parametrize("every", [1, 3])
 def test_a_rule_lands_inside_a_long_epoch(tmp_path: Path, clock: ScriptedClock, every: int):
     class Learning(Long):

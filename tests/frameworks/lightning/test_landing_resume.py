@@ -11,7 +11,10 @@ import torch
 from frameworks.lightning.landed import BATCHES, EPOCHS, LandsAfter, Rated, fit, two_layers
 from frameworks.lightning.landing_killed import BEGINS, SHARE, checkpoints
 from frameworks.lightning.tiny import trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
 
+from green_callbacks import CarbonBudget
 from green_callbacks.clock import ScriptedClock
 
 HERE = Path(__file__).parent
@@ -37,7 +40,7 @@ def whole(tmp_path: Path, clock: ScriptedClock) -> Rated:
     return module
 
 
-def saved(folder: Path, step: int) -> Path:
+def saved_at(folder: Path, step: int) -> Path:
     """Return a checkpoint of an epoch, or a checkpoint inside an epoch where none ends."""
     whole = folder / "saved" / f"whole-step={step}.ckpt"
     return whole if whole.exists() else folder / "saved" / f"step={step}.ckpt"
@@ -48,7 +51,7 @@ def test_a_resumed_fit_uses_the_rates_of_an_uninterrupted_one(
     tmp_path: Path, clock: ScriptedClock, whole: Rated, step: int
 ):
     module = Rated(clock)
-    callback, fitted = fit(tmp_path / "resumed", module, policy(), ckpt_path=saved(tmp_path, step))
+    callback, fitted = fit(tmp_path / "resumed", module, policy(), ckpt_path=saved_at(tmp_path, step))
 
     assert fitted.global_step == END
     assert module.made[0].used == exactly(whole.made[0].used[step:])
@@ -65,7 +68,7 @@ def test_two_optimizers_in_manual_optimization_go_on_exactly(tmp_path: Path, clo
     saving = {"callbacks": checkpoints(tmp_path / "saved"), "enable_checkpointing": True}
     fit(tmp_path, modules[0], policy(), **saving)
     step = 2 * FIRST + 8  # in the middle of an epoch
-    fit(tmp_path, modules[1], policy(), ckpt_path=saved(tmp_path, step))
+    fit(tmp_path, modules[1], policy(), ckpt_path=saved_at(tmp_path, step))
 
     for before, after in zip(modules[0].made, modules[1].made, strict=True):
         assert after.used == exactly(before.used[step // 2 :])
@@ -78,7 +81,7 @@ def test_the_same_callback_goes_on_in_a_new_trainer(tmp_path: Path, clock: Scrip
     callback, _ = fit(tmp_path, first, policy(), **saving)
 
     again = trainer(tmp_path, callback, max_epochs=EPOCHS)
-    again.fit(second, ckpt_path=saved(tmp_path, step), weights_only=False)
+    again.fit(second, ckpt_path=saved_at(tmp_path, step), weights_only=False)
 
     assert second.made[0].used == exactly(first.made[0].used[step:])
 
@@ -100,7 +103,7 @@ def test_a_killed_process_is_continued_by_another(tmp_path: Path, clock: Scripte
 
 
 def test_without_the_state_of_the_monitor_the_run_is_a_new_one(tmp_path: Path, clock: ScriptedClock, whole: Rated):
-    path = saved(tmp_path, FIRST + 5)
+    path = saved_at(tmp_path, FIRST + 5)
     checkpoint = torch.load(path, weights_only=False)
     del checkpoint["callbacks"][KEY]
     torch.save(checkpoint, path)
@@ -120,7 +123,7 @@ def test_a_run_that_lost_its_landing_says_so(
     for each in policies:
         each.decide = lambda *_: LandsAfter.decide(LandsAfter(99), *_)
     module = Rated(clock)
-    callback, _ = fit(tmp_path / "new", module, *policies, ckpt_path=saved(tmp_path, FIRST + 5))
+    callback, _ = fit(tmp_path / "new", module, *policies, ckpt_path=saved_at(tmp_path, FIRST + 5))
 
     assert module.made[0].used == [rates[0] for rates in module.between]
     texts = [record.getMessage() for record in caplog.records]
@@ -133,7 +136,7 @@ def test_a_run_that_goes_on_after_its_landing_says_so(
     tmp_path: Path, clock: ScriptedClock, whole: Rated, caplog: pytest.LogCaptureFixture, policies: list[Any]
 ):
     module = Rated(clock)
-    fit(tmp_path / "new", module, *policies, ckpt_path=saved(tmp_path, END))
+    fit(tmp_path / "new", module, *policies, ckpt_path=saved_at(tmp_path, END))
 
     assert module.made[0].used[:BATCHES] == [rates[0] for rates in module.between[:BATCHES]]
     assert sum("after the end of its landing" in record.getMessage() for record in caplog.records) == 1
@@ -146,3 +149,38 @@ def test_a_checkpoint_with_the_last_batch_of_an_epoch_goes_on_in_the_landing(
     fit(tmp_path / "new", module, policy(), ckpt_path=tmp_path / "saved" / "step=40.ckpt")
 
     assert module.made[0].used == exactly(whole.made[0].used[40:])
+
+
+class Long(Rated):
+    """Epochs of 100 batches, in one of which memory runs out."""
+
+    fails_at: int | None = None
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor | None:
+        if self.global_step == self.fails_at:
+            raise MemoryError
+        return super().training_step(batch, batch_idx)
+
+    def train_dataloader(self) -> DataLoader[torch.Tensor]:
+        return DataLoader(torch.linspace(-1, 1, 400).view(-1, 2), batch_size=2)
+
+
+def test_a_budget_that_is_resumed_inside_its_landing_pays_for_the_work_that_was_lost(
+    tmp_path: Path, clock: ScriptedClock
+):
+    budget = CarbonBudget("80 kJ", landing=0.2)
+    first, second = (Long(clock, schedule="exponential", planned=100) for _ in range(2))
+    first.fails_at = 228
+    saved = ModelCheckpoint(tmp_path / "saved", every_n_train_steps=25, save_top_k=-1, filename="{step}")
+    with pytest.raises(MemoryError):
+        fit(tmp_path, first, budget, callbacks=[saved], enable_checkpointing=True)
+
+    callback, fitted = fit(tmp_path, second, budget, ckpt_path=saved_at(tmp_path, 225))
+
+    landing, spent = callback.accountant.landing, callback.accountant.close().energy_joules
+    assert landing.begun_step < 225 < landing.first_step  # shortened on the way
+    assert fitted.global_step == landing.end
+    assert 0.95 * 80_000 < spent <= 80_000
+    factors = [used / rates[0] for used, rates in zip(second.made[0].used, second.between, strict=True)]
+    assert factors[:3] == pytest.approx([first.made[0].used[at] / first.between[at][0] for at in (225, 226, 227)])
+    assert factors == sorted(factors, reverse=True)

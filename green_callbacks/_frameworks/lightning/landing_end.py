@@ -1,9 +1,14 @@
-"""The validation at the end of a landing, without which nobody would know what the landing has brought."""
+"""The validation at the end of a landing, without which nobody would know its gain, and the checkpoint."""
 
-from typing import Any
+from typing import Any, Final
 
 from green_callbacks._frameworks.lightning.trainer import least_that_wins
 from green_callbacks.accountant import EnergyAccountant
+
+_UNSAVED: Final = (
+    "No checkpoint holds the landed weights, because ModelCheckpoint saves only every few epochs or steps. Call "
+    "trainer.save_checkpoint(path) after the fit, or let ModelCheckpoint save every epoch."
+)
 
 
 class LastValidation:
@@ -41,3 +46,19 @@ class LastValidation:
         """
         if self._every is not None:
             trainer.check_val_every_n_epoch, self._every = self._every, None
+
+
+def say_unsaved(trainer: Any, accountant: EnergyAccountant) -> None:
+    """Warn if the checkpoints of a trainer have missed the end of a landing. A checkpoint of the best epoch may do so.
+
+    Args:
+        trainer: The trainer, after its training.
+        accountant: The accountant.
+    """
+    landing, step = accountant.landing, trainer.global_step
+    if landing is None or accountant.stop_reason is None or not trainer.is_global_zero:
+        return
+    last_saved = [(each, getattr(each, "_last_global_step_saved", step)) for each in trainer.checkpoint_callbacks]
+    is_saved = any(saved == step for _, saved in last_saved)
+    if not is_saved and any(each.monitor is None for each, _ in last_saved):
+        accountant.warn("landing unsaved", _UNSAVED)
