@@ -1,7 +1,8 @@
 # make demo   trains a small network with Lightning and shows what it cost; FRAMEWORK=keras for Keras
 # make test   checks and tests everything
 # make docs   writes the API reference to build/docs/ and checks its links
-# make bench  prints how exact the energy is and what accounting costs, beside other packages; ten minutes
+# make bench  prints how exact the energy is and what accounting costs, beside other packages, and what landings bring;
+#             half an hour
 # make gpu    prints what is measured on the NVIDIA GPU of this machine, in at most six minutes; see below
 # make mutants tests the tests of five rooms with small faults in the package; see below
 # make torture kills, interrupts and fuzzes runs by the thousand, and makes very long ones; an hour
@@ -90,6 +91,8 @@ bench: .venv/bench/ready .venv/lightning/ready
 	.venv/bench/bin/python tests/benchmarks/edges.py $(if $(AGAINST),--against $(AGAINST))
 	.venv/lightning/bin/python tests/benchmarks/lightning_step.py
 	KERAS_BACKEND=torch .venv/lightning/bin/python tests/benchmarks/keras_steps.py
+	.venv/lightning/bin/python tests/benchmarks/bench_landing_hooks.py
+	.venv/lightning/bin/python tests/benchmarks/bench_landing.py
 
 gpu:
 	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json

@@ -31,13 +31,14 @@ def landing_totals(history: History, landing: Landing) -> LandingTotals:
     is_measured = history.energy_joules is not None
     last_epoch = history.epoch_at(part.end) if part.end >= 0 else None
     is_last = landing.last_epoch is not None and last_epoch is not None and last_epoch >= landing.last_epoch
+    step = landing.begun + part.steps
     return LandingTotals(
         landing=landing,
         epochs=part.epochs(history),
         steps=part.steps,
         facility_kwh=part.spent(history.cumulative_kwh) if is_measured else None,
         emissions_kg=part.spent(history.cumulative_kg) if is_measured else None,
-        is_over=landing.begun + part.steps >= landing.end or (is_last and history.is_whole(part.end)),
+        is_over=step >= landing.end or (landing.is_down(step) and is_last and history.is_whole(part.end)),
     )
 
 

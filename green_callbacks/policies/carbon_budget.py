@@ -240,7 +240,7 @@ class CarbonBudget:
         left, own = self.amount.value - spent - opened - reserve, own + opened
         reason = (
             f"{self.name[:1].upper()}{self.name[1:]} ends this run. {self._format(max(left, 0.0))} of it were left "
-            f"when the learning rate began to fall.{_until_min_epochs(history, plan)}"
+            f"for a landing.{_until_min_epochs(history, plan)}"
         )
         share = max(left, 0.0) / own if own > 0 else 0.0
         return Rest((left - self.landing * own) / (1 + self.landing), share, reason)

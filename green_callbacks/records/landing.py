@@ -13,6 +13,8 @@ from typing import Any, Final
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError
 
+_MOST_LEFT: Final = 0.05
+"""Factor of the learning rate after the last epoch of a landing, up to which it counts as zero. By convention."""
 _MOST_STEPS: Final = 2**53
 """Upper limit of the number of steps. Above it, a float64 no longer holds every whole number."""
 _MOST_EPOCHS: Final = 2**53
@@ -69,6 +71,14 @@ class Landing:
             step: Optimizer steps done so far.
         """
         return self.from_factor * min(max((self.end - step) / self.steps, 0.0), 1.0)
+
+    def is_down(self, step: float) -> bool:
+        """Return whether the learning rate counts as zero after a step.
+
+        Args:
+            step: Optimizer steps done so far.
+        """
+        return self.left(step) <= _MOST_LEFT
 
     def factor(self, step: float) -> float:
         """Return the factor of the learning rate in the next batch, by the middle of the batch.

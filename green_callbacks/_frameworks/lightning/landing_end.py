@@ -25,8 +25,7 @@ class LastValidation:
             trainer: The trainer.
             accountant: The accountant.
         """
-        landing = accountant.landing
-        return landing is not None and landing.last_epoch == trainer.current_epoch and bool(trainer.is_last_batch)
+        return bool(trainer.is_last_batch) and accountant.lands_with(trainer.current_epoch)
 
     def ask(self, trainer: Any) -> None:
         """Have the trainer validate in this epoch.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import isnan
 from typing import Final
 
+from green_callbacks.accountant.decisions.asked_length import checked_length
 from green_callbacks.accountant.decisions.budget_checks import Spending
 from green_callbacks.accountant.decisions.policy_ability import PolicyAbility, say_failed
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
@@ -138,13 +139,24 @@ class OpenBudgets:
 
     def _left_of(self, at: int, budget: Budget, spending: Spending) -> Left | None:
         try:
-            return _checked(budget.left_inside(self._history, self.plan, spending.kg or 0.0, spending.kwh or 0.0))
+            left = _checked(budget.left_inside(self._history, self.plan, spending.kg or 0.0, spending.kwh or 0.0))
         # A budget may be the user's own: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
                 raise
             say_failed(self._notices, f"inside {at}", budget, failure)
             return None
+        return left if left is None or left.amount > 0 else self._with_length(at, budget, left)
+
+    def _with_length(self, at: int, budget: Budget, left: Left) -> Left:
+        """Return a rest of nothing with a length of its landing that is a number. Otherwise it stops at once."""
+        try:
+            return left._replace(landing=checked_length(left.landing, "left_inside()"))
+        except TypeError as failure:
+            if self._strict:
+                raise
+            say_failed(self._notices, f"landing {at}", budget, failure, "It stops without a landing.")
+            return left._replace(landing=0.0)
 
 
 def _checked(answer: object) -> Left | None:

@@ -2,9 +2,11 @@
 
 import logging
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
+from green_callbacks.accountant.decisions.asked_length import checked_length
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
 from green_callbacks.accountant.decisions.missing_metrics import MissingMetrics
 from green_callbacks.accountant.decisions.open_budgets import OpenBudgets
@@ -275,5 +277,12 @@ class PolicyBoard:
 def _checked(answer: object) -> Verdict:
     if not isinstance(answer, Verdict):
         msg = f"decide() answered {answer!r}. Return a Verdict."
+        raise TypeError(msg)
+    if not isinstance(answer.reason, str):  # the ledger holds texts only
+        answer = replace(answer, reason=str(answer.reason or "The policy gave no reason."))
+    if answer.landing is not None:
+        return replace(answer, landing=checked_length(answer.landing, "decide()"))
+    if answer.code == "landing" and not answer.stop:
+        msg = "decide() answered the code 'landing' without a length. Return Verdict(…, landing=0.2)."
         raise TypeError(msg)
     return answer

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from green_callbacks.records import Landing
+from green_callbacks.records import Landing, Plan
 
 
 class Course:
@@ -14,6 +14,7 @@ class Course:
         steps_a_batch: Optimizer steps of the last batch that stepped.
         changes: Number of times that ``step`` has changed. Whoever counts calls in between notes it.
         epoch: Index of the open epoch, or of the last one. None before the first.
+        is_open: Whether an epoch is open. Between epochs, and after the last one, steps are not part of the landing.
         settle: Puts back the learning rates of a step that has raised. Called when steps are reported.
 
     Example:
@@ -29,9 +30,10 @@ class Course:
         self.steps_a_batch = 1
         self.changes = 0
         self.epoch: int | None = None
+        self.is_open = True
         self.settle: Callable[[], object] | None = None
         self._is_by_batch = False
-        self._before = self._begun = 0
+        self._before = self._begun = self._offset = 0
         self._is_by_one = False
 
     def begin_epoch(self, epoch: int) -> None:
@@ -40,7 +42,7 @@ class Course:
         Args:
             epoch: Its index.
         """
-        self.epoch = epoch
+        self.epoch, self.is_open = epoch, True
         self._before, self._begun = self.changes - self._begun, self.changes
 
     @property
@@ -74,6 +76,25 @@ class Course:
         epochs = max(landing.last_epoch - landing.epoch, 1)
         return landing.from_factor * min(max((landing.last_epoch - self.epoch + 0.5) / epochs, 0.0), 1.0)
 
+    def ends_with(self, epoch: int, plan: Plan) -> bool:
+        """Return whether the landing ends with an epoch. If epochs became shorter, it goes on until its last step.
+
+        Args:
+            epoch: Index of the epoch, after its last step.
+            plan: The plan, after whose end nothing goes on.
+        """
+        landing = self.landing
+        if landing is None or landing.last_epoch is None or epoch < landing.last_epoch:
+            return False
+        has_room = plan.epochs is None or epoch + 1 < plan.epochs
+        has_moved = self.changes > self._begun  # else no later epoch may have a step
+        return self.is_down or not (has_room and has_moved and self.is_exact)
+
+    @property
+    def is_down(self) -> bool:
+        """Whether the learning rate of the landing counts as zero."""
+        return self.landing is not None and self.step is not None and self.landing.is_down(self.step)
+
     @property
     def left(self) -> float:
         """Factor between two batches, from 1 at the beginning of a landing to 0 at its end. 1 without a landing."""
@@ -92,7 +113,10 @@ class Course:
         """
         if self.settle is not None:
             self.settle()
-        before = self.step
+        before, landing = self.step, self.landing
+        if landing is not None and before is not None and step + self._offset < before:
+            self._offset = before - step  # a count that begins again does not begin the landing again
+        step += self._offset
         self._is_by_batch |= is_by_batch
         if step != before:
             self.step = step
@@ -100,5 +124,4 @@ class Course:
             self._is_by_one = step - (before or 0) == 1
             if before is not None and step > before and self.changes - self._begun > 1:
                 self.steps_a_batch = step - before
-        landing = self.landing
         return landing is not None and landing.last_epoch is None and step >= landing.end

@@ -81,6 +81,15 @@ class LandingControl:
         self._rates = rates
         self._live.landing.use(rates)
 
+    def lands_with(self, epoch: int) -> bool:
+        """Return whether the landing ends with an epoch.
+
+        Args:
+            epoch: Index of the open epoch, after its last step.
+        """
+        run = self._run
+        return run is not None and run.landing.course.ends_with(epoch, run.board.plan)
+
     def at_step(self, step: int) -> bool:
         """Report the optimizer steps so far. Every rank calls this after each batch if :attr:`may_land` is True.
 

@@ -11,6 +11,7 @@ logger = get_logger(__name__)
 
 _BEGINS: Final = "Landing %s epoch %s. %s The learning rate goes to zero %s, then training stops."
 _GOES_ON: Final = "The landing of this run goes on. The learning rate goes to zero %s, then training stops."
+_GOES_FURTHER: Final = "Epochs became shorter, so the landing goes on. The learning rate goes to zero %s."
 _IS_SHORTENED: Final = "The landing is shortened to stay within the budget. The learning rate goes to zero %s."
 
 
@@ -46,6 +47,16 @@ def say_shortened(landing: Landing, history: History) -> None:
     logger.warning(_IS_SHORTENED, over_words(landing, history))
 
 
+def say_further(landing: Landing, course: Course) -> None:
+    """Log that a landing goes on after its last epoch, until its last step.
+
+    Args:
+        landing: The landing.
+        course: The number of steps so far.
+    """
+    logger.warning(_GOES_FURTHER, _until(landing, course))
+
+
 def state_of(landing: Landing, course: Course) -> Verdict:
     """Return the state of a landing for a record.
 
@@ -58,12 +69,18 @@ def state_of(landing: Landing, course: Course) -> Verdict:
     return Verdict(stop=False, code="landing", reason=reason, values={"green/landing": left})
 
 
-def stop_reason(landing: Landing) -> str:
+def stop_reason(landing: Landing, course: Course) -> str:
     """Return why the run stops at the end of a landing, as sentences.
 
     Args:
         landing: The landing.
+        course: The number of steps so far.
     """
+    if not course.is_down:
+        return (
+            f"{landing.reason} The learning rate went only to {course.left:.0%} before the stop, because epochs became "
+            "shorter. Go through accountant.steps(batches), so that a landing can end inside an epoch."
+        )
     return f"{landing.reason} The learning rate went to zero before the stop."
 
 

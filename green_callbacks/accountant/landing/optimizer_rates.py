@@ -5,6 +5,7 @@ next rate from the present rate of the optimizer. Optimizers are used by their m
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from green_callbacks.accountant.landing.course import Course
@@ -35,6 +36,17 @@ _UNSEEN: Final = (
     "The training has landed without a call of step() of its optimizers, so their learning rates were not scaled. "
     "Call step(), or multiply the rate by accountant.landing_factor in the loop."
 )
+_LOST: Final = (
+    "In the last %d steps of the landing, no known optimizer took a step, so no learning rate was scaled. Give a new "
+    "optimizer to accountant.scale_learning_rates() when you replace the old one."
+)
+_FIXED: Final = (
+    "The steps of the optimizer %s do not follow its learning rate, so a landing would change nothing. Use another "
+    "optimizer, or leave landing out."
+)
+_MOST_PAUSES: Final = 2
+"""Number of pauses between two steps of an optimizer, after which it is taken for replaced. Each pause is as long as
+the longest one before it. By convention."""
 _NONE: Final = "No optimizer is known. Give the optimizer to the loop before the first epoch, or leave landing out."
 
 
@@ -58,6 +70,7 @@ class OptimizerRates:
         self._optimizers = optimizers
         self._refused = refused
         self._scaled: list[_Scaled] = []
+        self._known: tuple[int, ...] = ()
 
     def refusal(self) -> str | None:
         """Return why the rates cannot be scaled, as a sentence. None if they can be scaled."""
@@ -72,15 +85,22 @@ class OptimizerRates:
             course: The landing, and the number of steps so far.
         """
         self.end(is_over=False)
-        course.settle = self._put_back
-        for optimizer in {id(each): each for each in map(_stepped, self._optimizers())}.values():
+        course.settle = partial(self._settle, course)
+        optimizers = tuple(self._optimizers())
+        self._known = tuple(map(id, optimizers))
+        for optimizer in {id(each): each for each in map(_stepped, optimizers)}.values():
             self._scaled.append(_Scaled(optimizer, course))
             self._scaled[-1].begin()
 
-    def _put_back(self) -> None:
-        """Put back the rates that an exception in a step has left scaled."""
+    def _settle(self, course: Course) -> None:
+        """Put back the rates that an exception in a step has left scaled. Go on with optimizers that are new."""
         for each in self._scaled:
             each.put_back()
+        if self._scaled and self._known != tuple(map(id, self._optimizers())):
+            try:
+                self.begin(course)
+            except Exception as reason:  # noqa: BLE001  a new optimizer of the user ends no training
+                logger.warning(_FAILED, type(reason).__name__, reason)
 
     def end(self, *, is_over: bool = True) -> None:
         """Remove the hooks. Put back the rates that an exception in a step has left scaled.
@@ -93,6 +113,8 @@ class OptimizerRates:
             each.end()
         if is_over and scaled and all(each.is_unseen for each in scaled):
             logger.warning(_UNSEEN)
+        elif is_over and scaled and all(each.is_lost for each in scaled):
+            logger.warning(_LOST, min(each.pause for each in scaled))
 
 
 class _Scaled:
@@ -113,6 +135,7 @@ class _Scaled:
         self._factor = 1.0
         self._first_step = course.step
         self._has_stepped = self._has_failed = False
+        self._seen, self._longest_pause = course.changes, 1
         self._handles: list[Any] = []
 
     def begin(self) -> None:
@@ -126,9 +149,20 @@ class _Scaled:
         first, last = self._first_step, self._course.step
         return not self._has_stepped and first is not None and last is not None and last > first
 
+    @property
+    def pause(self) -> int:
+        """Number of reports of the loop since the last step."""
+        return self._course.changes - self._seen
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the loop goes on reporting steps, and none of the last ones was a step of this optimizer."""
+        return self.pause > _MOST_PAUSES * self._longest_pause
+
     def _before(self, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
         """Scale every learning rate, but not while a closure of the user runs."""
         self._has_stepped = True
+        self._longest_pause, self._seen = max(self._longest_pause, self.pause), self._course.changes
         self.put_back()  # a step that raised has left them
         if self._changes != self._course.changes:
             self._changes, self._calls = self._course.changes, 0
@@ -157,7 +191,7 @@ class _Scaled:
 
     def _scale(self) -> None:
         """Keep every learning rate, and multiply it. Groups may share a tensor, which is multiplied once."""
-        if self._has_failed:
+        if self._has_failed or not self._course.is_open:
             return
         groups = self._optimizer.param_groups
         try:
@@ -243,6 +277,14 @@ def _refusal(optimizer: object) -> str | None:
     where = f"{type(optimizer).__module__}.{name}".lower()
     if any(part in where for part in _SCHEDULE_FREE):
         return _FREE % name
+    if _is_fixed(optimizer, groups):
+        return _FIXED % name
     if not groups or any(group.get("lr") is None for group in groups):
         return _NO_RATE % name
     return None
+
+
+def _is_fixed(optimizer: object, groups: Sequence[Mapping[str, Any]]) -> bool:
+    """Return whether an optimizer of torch uses its learning rate only where it begins to look for a step."""
+    is_rprop = any(kind.__name__ == "Rprop" for kind in type(optimizer).__mro__)
+    return is_rprop or any(group.get("line_search_fn") for group in groups)  # of LBFGS

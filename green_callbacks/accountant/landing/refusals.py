@@ -23,6 +23,10 @@ _INEXACT: Final = (
     "The loop reports its optimizer steps after epochs only, so no landing can begin inside an epoch. Go through "
     "accountant.steps(batches), or report step=… to accountant.observe() after every step."
 )
+_RESTARTED: Final = (
+    "The optimizer steps that the loop reports do not grow from epoch to epoch. Report step=… as the number of steps "
+    "since the beginning of the training."
+)
 OF_ANOTHER_PROCESS: Final = (
     "The learning rates of another process cannot be scaled. Use the same optimizers in all processes, or leave "
     "landing out."
@@ -41,7 +45,7 @@ _OVER: Final = (
     "landing, so keep the checkpoint that you continue."
 )
 
-Lack = Literal["rates", "steps", "asking", "exact steps"]
+Lack = Literal["rates", "steps", "asking", "exact steps", "growing steps"]
 """What a loop lacks for a landing."""
 
 _TEXTS: Final[dict[Lack, str]] = {
@@ -49,6 +53,7 @@ _TEXTS: Final[dict[Lack, str]] = {
     "steps": _NO_STEPS,
     "asking": _UNASKED,
     "exact steps": _INEXACT,
+    "growing steps": _RESTARTED,
 }
 
 
@@ -75,12 +80,14 @@ class Refusals:
         self._publish = publish
         self._is_by_rates = False
 
-    def lacks(self, lack: Lack) -> None:
+    def lacks(self, lack: Lack | None) -> None:
         """Refuse landings because the loop lacks something.
 
         Args:
-            lack: What it lacks.
+            lack: What it lacks. None for nothing.
         """
+        if lack is None:
+            return
         self._refuse(_TEXTS[lack])
         self._is_by_rates |= lack == "rates"  # they may come later
 

@@ -10,6 +10,7 @@ from green_callbacks.accountant.landing.agreement import agreed, agreed_step
 from green_callbacks.accountant.landing.course import Course
 from green_callbacks.accountant.landing.landing_messages import (
     say_begun,
+    say_further,
     say_resumed,
     say_shortened,
     state_of,
@@ -19,6 +20,7 @@ from green_callbacks.accountant.landing.loop_rates import LoopRates
 from green_callbacks.accountant.landing.rates import Rates
 from green_callbacks.accountant.landing.refusals import OF_ANOTHER_PROCESS, Refusals
 from green_callbacks.accountant.landing.shortening import Shortening
+from green_callbacks.accountant.loops.landing_needs import lack_of
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.policies import Budget, Left, Policy, lands
@@ -148,6 +150,10 @@ class RunLanding:
             ranks: The processes of the run.
         """
         self.course.begin_epoch(epoch)
+        if self._decision.is_made and self.course.is_down:
+            self._refusals.says("over")  # the loop, or another callback, does not let the run stop
+            self.end()
+            self.course.landing = None
         if not self._has_begun:
             self._has_begun = True
             self._pending = self._resumed(epoch)
@@ -190,21 +196,15 @@ class RunLanding:
             return
         if landing is not None:
             last = landing.last_epoch
-            if last is not None and record.closes_epoch and record.epoch is not None and record.epoch >= last:
-                self._decision.stop(stop_reason(landing), "after", record.epoch)
+            if last is None or not record.closes_epoch or record.epoch is None or record.epoch < last:
+                return
+            if self.course.ends_with(record.epoch, self._plan()):
+                self._decision.stop(stop_reason(landing, self.course), "after", record.epoch)
+            else:
+                self._pending = replace(landing, last_epoch=None)
         elif record.closes_epoch and record.complete:
-            self._check_loop(is_unasked=is_unasked)
-
-    def _check_loop(self, *, is_unasked: bool) -> None:
-        """Refuse landings if the loop has lacked something that they need in the last epoch."""
-        if self._rates is None:
-            self._refusals.lacks("rates")
-        elif self._history.steps is None:
-            self._refusals.lacks("steps")
-        elif self.is_for_budgets and is_unasked:
-            self._refusals.lacks("asking")
-        elif self.is_for_budgets and not self.course.is_exact:
-            self._refusals.lacks("exact steps")
+            asks = not is_unasked if self.is_for_budgets else None
+            self._refusals.lacks(lack_of(self._history, self.course, has_rates=self._rates is not None, asks=asks))
 
     def ask(self, verdict: Verdict, policy: Policy) -> Verdict:
         """Begin the landing that a verdict asks for, and hold the rules while the run lands.
@@ -284,13 +284,13 @@ class RunLanding:
 
     def _begin(self, landing: Landing, ranks: Ranks) -> None:
         """Begin a landing, replace it by a shorter one, or go on with it. All processes do so, or none."""
-        is_new, self._shortening = self.landing is None, Shortening()
+        before, self._shortening = self.landing, Shortening()
         has_failed = not self._scales(landing)
         if ranks.size > 1:
             has_failed = ranks.sum([float(has_failed)])[0] > 0
         if not has_failed:
             self.publish(replace(self._plan(), landing=landing))
-            self._say(landing, is_new=is_new)
+            self._say(landing, before)
             return
         self.end()
         self.course.landing = None
@@ -311,15 +311,17 @@ class RunLanding:
             return False
         return True
 
-    def _say(self, landing: Landing, *, is_new: bool) -> None:
+    def _say(self, landing: Landing, before: Landing | None) -> None:
         if not self._is_first_rank:
             return
-        if is_new and landing == self._before.landing:
-            say_resumed(landing, self.course)
-        elif is_new:
-            say_begun(landing, self._history, self._decision.epoch)
-        else:
+        if before is not None and landing.end >= before.end:
+            say_further(landing, self.course)
+        elif before is not None:
             say_shortened(landing, self._history)
+        elif landing is self._before.landing:
+            say_resumed(landing, self.course)
+        else:
+            say_begun(landing, self._history, self._decision.epoch)
 
     def at(self, step: int, *, is_open: bool = True, is_by_batch: bool = False) -> bool:
         """Note the optimizer steps so far. Stop inside an epoch if the landing ends there.
@@ -336,7 +338,7 @@ class RunLanding:
         if not self.course.at(step, is_by_batch=is_by_batch) or landing is None or not is_open:
             return False
         if self._is_first_rank:
-            self._decision.stop(stop_reason(landing), "in", self._decision.epoch)
+            self._decision.stop(stop_reason(landing, self.course), "in", self._decision.epoch)
         else:
             self._decision.follow_rank_0()
         return True
@@ -347,10 +349,9 @@ class RunLanding:
         Args:
             counts: The learning rate of the user's schedule, and counts by name. None if unknown.
         """
-        rate = counts.get("learning_rate")
-        if rate is None or self.landing is None:
+        if self.landing is None:
             return counts
-        numbers = self._guarded.numbers({"learning_rate": rate})
+        numbers = self._guarded.numbers({"learning_rate": counts.get("learning_rate")})
         return {**counts, **{name: number * self.course.left for name, number in numbers.items()}}
 
     def verdict(self) -> Verdict | None:
@@ -360,7 +361,7 @@ class RunLanding:
 
     def end(self) -> None:
         """Put the learning rates back, because the training has ended."""
-        if self._rates is not None and self.landing is not None:
+        if self._rates and self.landing:
             self._guarded.tell("Putting the learning rates back", self._rates.end)
 
 

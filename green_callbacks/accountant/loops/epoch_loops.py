@@ -82,6 +82,7 @@ def _end_left(run: "Run", how: Literal["left", "broke off", "unknown"]) -> None:
     """End the open epoch if its loop was left. After an exception, the epoch stays open."""
     if how == "broke off":
         run.epochs.completeness.traces.askers = None
+        run.epochs.leave_landing()
     elif how == "left":
         run.epochs.end_left(is_certain=True)
 

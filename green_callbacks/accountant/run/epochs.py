@@ -212,7 +212,13 @@ class RunEpochs:
             self.completeness.learn(observations.metrics)
         if whole and self._settings.samples_per_epoch is not None:  # of all ranks together, of which each counts
             observations.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
-        return self._records.record(complete=whole, together=True)
+        record = self._records.record(complete=whole, together=True)
+        self.leave_landing()
+        return record
+
+    def leave_landing(self) -> None:
+        """Leave the learning rates alone until the next epoch. The same optimizers may be used for anything else."""
+        self._board.landing.course.is_open = False
 
     def end_left(self, *, is_certain: bool = False) -> None:
         """End the open epoch, if its loop over epochs was left.
