@@ -108,3 +108,15 @@ def as_number(value: Any) -> float:  # noqa: ANN401  that is the question
         msg = f"a {type(value).__name__} is no number"
         raise TypeError(msg)
     return float(value)
+
+
+def quiet_number(value: Any) -> float | None:  # noqa: ANN401  as above
+    """Return a scalar of any library as a number. None if it is no number, which is said where it is noted.
+
+    Args:
+        value: A value of any type.
+    """
+    try:
+        return as_number(value)
+    except Exception:  # noqa: BLE001  converting a value runs other people's code
+        return None

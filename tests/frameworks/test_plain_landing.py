@@ -149,7 +149,7 @@ def test_steps_that_a_scaler_skips_count_as_steps_of_the_loop():
     assert moved == pytest.approx(ways, rel=1e-6, abs=1e-12)
 
 
-def test_a_line_search_begins_at_the_scaled_rate():
+def test_a_step_with_several_closures_is_scaled():
     """LBFGS calls its closure several times in a step."""
     parameter, seen = weight(), []
     optimizer = torch.optim.LBFGS([parameter], lr=RATE, max_iter=3, tolerance_grad=0, tolerance_change=0)

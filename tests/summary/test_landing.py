@@ -148,7 +148,7 @@ def test_a_resumed_landing_is_said_to_go_on_and_not_to_be_shortened(tmp_path, ca
     resumed.start()
     go_on(resumed, clock, range(13, 40))
     resumed.close()
-    assert "The landing that began after epoch 11 goes on." in caplog.text
+    assert "The landing of this run goes on." in caplog.text
     assert "shortened" not in caplog.text
 
 

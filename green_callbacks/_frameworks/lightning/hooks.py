@@ -39,7 +39,8 @@ class LightningHooks(OfLightning):
     save_on_train_epoch_end=True)``. When a policy ends the run, the trainer stops after the epoch, but not before its
     ``min_epochs`` and ``min_steps``. A budget stops the trainer even inside an epoch, and with ``decide_every`` every
     policy does. Then the trainer validates and saves its checkpoints as at the end of an epoch. A landing scales the
-    learning rates of all optimizers in every step, and the schedules never see that.
+    learning rates of all optimizers in every step, and the schedules never see that. It ends with a validation, even if
+    the trainer validates only every few epochs.
 
     Checkpoints contain the state of the run. A fit with ``ckpt_path`` continues its totals, and compares them with the
     budget that is given now. A policy judges a metric in the epoch in which it is fresh. If the module logs a metric in
@@ -177,6 +178,7 @@ class LightningHooks(OfLightning):
         if self._is_fitting():
             fresh = self._metrics.fresh(trainer)
             if not trainer.sanity_checking:
+                self._last_validation.has_seen_one = True
                 self.accountant.observe(fresh)
             self.accountant.phase("other" if trainer.sanity_checking else "train")
 
@@ -247,6 +249,7 @@ class LightningHooks(OfLightning):
             self.accountant.load_state_dict(self._checkpoint)
         self._checkpoint = None
         self._metrics, self._in_epoch, self._planned = FreshMetrics(self._guarded), False, ()
+        self._last_validation = LastValidation()
         self._start(trainer)
 
     def _start(self, trainer: Any) -> None:
@@ -284,7 +287,7 @@ class LightningHooks(OfLightning):
     def _end_landing(self, trainer: Any) -> None:
         """Stop after the last batch of a landing. Only a trainer that is to stop validates at once."""
         if self.accountant.at_step(trainer.global_step) or self._last_validation.is_due(trainer, self.accountant):
-            self._last_validation.ask(trainer)
+            self._last_validation.ask(trainer, self.accountant)
             stop_training(trainer, self.accountant)
 
     def _plan(self, trainer: Any, batches: int) -> None:

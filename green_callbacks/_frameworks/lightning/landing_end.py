@@ -16,6 +16,8 @@ class LastValidation:
 
     def __init__(self) -> None:
         self._every: int | None = None
+        self.has_seen_one = False
+        """Whether the trainer has validated before in this fit."""
 
     @staticmethod
     def is_due(trainer: Any, accountant: EnergyAccountant) -> bool:
@@ -27,13 +29,16 @@ class LastValidation:
         """
         return bool(trainer.is_last_batch) and accountant.lands_with(trainer.current_epoch)
 
-    def ask(self, trainer: Any) -> None:
-        """Have the trainer validate in this epoch.
+    def ask(self, trainer: Any, accountant: EnergyAccountant) -> None:
+        """Have the trainer validate in this epoch. No budget has a reserve for a validation that it has never seen.
 
         Args:
             trainer: The trainer, after the last batch of a landing.
+            accountant: The accountant.
         """
         every = trainer.check_val_every_n_epoch
+        if accountant.lands_inside and not self.has_seen_one:
+            return
         if self._every is None and every is not None and every > 1 and least_that_wins(trainer) is None:
             self._every, trainer.check_val_every_n_epoch = every, 1
 

@@ -1,8 +1,6 @@
 """The length of a landing, as a policy has asked for it. A policy may be the user's own."""
 
-from math import isfinite
-
-from green_callbacks.accountant.guarded_calls import as_number
+from green_callbacks.accountant.guarded_calls import quiet_number
 from green_callbacks.units import described
 
 
@@ -20,11 +18,8 @@ def checked_length(asked: object, where: str) -> float:
         >>> checked_length(0.2, "decide()")
         0.2
     """
-    try:
-        length = as_number(asked)
-    except Exception:  # noqa: BLE001  converting a value runs other people's code
-        length = float("nan")
-    if not isfinite(length) or not 0 <= length <= 1:
+    length = quiet_number(asked)
+    if length is None or not 0 <= length <= 1:
         msg = (
             f"{where} asked for a landing of {described(asked)}. Return a share of the steps so far, from 0 to 1, "
             "or None for no landing."

@@ -77,15 +77,20 @@ class Course:
         return landing.from_factor * min(max((landing.last_epoch - self.epoch + 0.5) / epochs, 0.0), 1.0)
 
     def ends_with(self, epoch: int, plan: Plan) -> bool:
-        """Return whether the landing ends with an epoch. If epochs became shorter, it goes on until its last step.
+        """Return whether the landing ends with an epoch.
+
+        If epochs became shorter, it goes on until its last step. If they became longer, it ends with the first epoch
+        after its last step.
 
         Args:
             epoch: Index of the epoch, after its last step.
             plan: The plan, after whose end nothing goes on.
         """
         landing = self.landing
-        if landing is None or landing.last_epoch is None or epoch < landing.last_epoch:
+        if landing is None or landing.last_epoch is None:
             return False
+        if epoch < landing.last_epoch:
+            return self.step is not None and self.step >= landing.end
         has_room = plan.epochs is None or epoch + 1 < plan.epochs
         has_moved = self.changes > self._begun  # else no later epoch may have a step
         return self.is_down or not (has_room and has_moved and self.is_exact)

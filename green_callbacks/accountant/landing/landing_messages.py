@@ -10,7 +10,10 @@ from green_callbacks.text.log import get_logger
 logger = get_logger(__name__)
 
 _BEGINS: Final = "Landing %s epoch %s. %s The learning rate goes to zero %s, then training stops."
-_GOES_ON: Final = "The landing of this run goes on. The learning rate goes to zero %s, then training stops."
+_GOES_ON: Final = (
+    "The landing of this run goes on. The learning rate goes to zero %s, then training stops. To train on instead, "
+    "resume from an earlier checkpoint."
+)
 _GOES_FURTHER: Final = "Epochs became shorter, so the landing goes on. The learning rate goes to zero %s."
 _IS_SHORTENED: Final = "The landing is shortened to stay within the budget. The learning rate goes to zero %s."
 

@@ -25,7 +25,7 @@ _INEXACT: Final = (
 )
 _RESTARTED: Final = (
     "The optimizer steps that the loop reports do not grow from epoch to epoch. Report step=… as the number of steps "
-    "since the beginning of the training."
+    "since the beginning of the training. In a module of Lightning, step the optimizers of self.optimizers()."
 )
 OF_ANOTHER_PROCESS: Final = (
     "The learning rates of another process cannot be scaled. Use the same optimizers in all processes, or leave "

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, Final, Literal, NamedTuple
 
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
-from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.guarded_calls import Guarded, quiet_number
 from green_callbacks.accountant.landing.agreement import agreed, agreed_step
 from green_callbacks.accountant.landing.course import Course
 from green_callbacks.accountant.landing.landing_messages import (
@@ -195,12 +195,12 @@ class RunLanding:
         if not self.is_wanted:
             return
         if landing is not None:
-            last = landing.last_epoch
-            if last is None or not record.closes_epoch or record.epoch is None or record.epoch < last:
+            last, epoch = landing.last_epoch, record.epoch
+            if last is None or epoch is None or not record.closes_epoch:
                 return
-            if self.course.ends_with(record.epoch, self._plan()):
-                self._decision.stop(stop_reason(landing, self.course), "after", record.epoch)
-            else:
+            if self.course.ends_with(epoch, self._plan()):
+                self._decision.stop(stop_reason(landing, self.course), "after", epoch)
+            elif epoch >= last:
                 self._pending = replace(landing, last_epoch=None)
         elif record.closes_epoch and record.complete:
             asks = not is_unasked if self.is_for_budgets else None
@@ -351,8 +351,8 @@ class RunLanding:
         """
         if self.landing is None:
             return counts
-        numbers = self._guarded.numbers({"learning_rate": counts.get("learning_rate")})
-        return {**counts, **{name: number * self.course.left for name, number in numbers.items()}}
+        rate = quiet_number(counts.get("learning_rate"))
+        return counts if rate is None else {**counts, "learning_rate": rate * self.course.left}
 
     def verdict(self) -> Verdict | None:
         """Return the state of the landing for the record that has just been made. None without a landing."""

@@ -119,7 +119,7 @@ def test_a_landing_goes_on_where_epochs_became_shorter(said: Any):
     optimizer = HookedOptimizer(1.0)
     accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking(SHORTER))
     assert optimizer.used == pytest.approx(expected(accountant, 108, 56))
-    assert said("Epochs became shorter, so the landing goes on. It ends over the next") == 1
+    assert said("Epochs became shorter, so the landing goes on. The learning rate goes to zero") == 1
     assert accountant.stop_reason == "Enough. The learning rate went to zero before the stop."
 
 
@@ -129,6 +129,15 @@ def test_a_landing_that_cannot_go_on_says_what_was_left():
     assert optimizer.used[-1] > 0.4
     assert "went only to 5" in accountant.stop_reason
     assert not accountant.close().landing.is_over
+
+
+def test_a_landing_ends_with_an_epoch_that_became_longer():
+    optimizer = HookedOptimizer(1.0)
+    accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking([10] * 7 + [30] * 9))
+    assert accountant.history.last_epoch == 7
+    assert optimizer.used == pytest.approx(
+        [max(each, 0.0) for each in expected(accountant, BEGIN, LENGTH)] + [0.0] * 10
+    )
 
 
 def restarting(accountant: EnergyAccountant) -> Iterator[int]:

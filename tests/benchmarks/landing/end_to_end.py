@@ -9,7 +9,6 @@ from landing.runs import Run
 from landing.training import ANNEALED, Schedule
 
 from green_callbacks import MarginalGain, Plan, replay
-from green_callbacks.policies.landing import landing_of
 from green_callbacks.records import EpochRecord, History
 
 METRIC: Final = "val_acc"
@@ -79,11 +78,9 @@ def end_of(history: History, rule: MarginalGain, plan: Plan) -> End | None:
     stop = replay(history, rule, plan)
     if stop is None:
         return None
-    if stop.begins is None:
+    if stop.landing is None:
         return stop.record.step or 0, stop.record.step or 0
-    seen = History(list(history)[: (stop.begins.epoch or 0) + 1])
-    landing = landing_of(seen, plan, rule.landing, stop.verdict.reason)
-    return (landing.first_step, landing.end) if landing else None
+    return stop.landing.first_step, stop.landing.end
 
 
 def ends(done: Run, rule: MarginalGain, *, on_average: bool = False) -> list[End]:

@@ -19,4 +19,4 @@ WORKLOADS: Final = (
     Workload("mnist1d", "SGD", (0.05, 0.1), *_MNIST1D),
     Workload("mnist1d", "AdamW", (0.01, 0.02), *_MNIST1D),
 )
-"""The rates of each workload are the better ones of a few, for the whole plan."""
+"""All workloads. Their rates did best among a few rates, at the end of the whole plan."""

@@ -129,6 +129,16 @@ def test_a_budget_ends_the_run_with_the_same_rest_if_it_lands(tmp_path: Path, cl
         assert used[-1] < 0.02 * used[begun.first_step]
 
 
+@pytest.mark.parametrize("every", [2, 100])
+def test_a_budget_pays_for_no_validation_that_it_has_never_seen(tmp_path: Path, clock: ScriptedClock, every: int):
+    budget, module = 2.6 * (LONG + 1) * WATTS, Long(clock, schedule="exponential", planned=5 * LONG)
+    policy = CarbonBudget(f"{budget} J", landing=0.1)
+    callback, _ = fit(tmp_path, module, policy, max_epochs=9, check_val_every_n_epoch=every)
+
+    assert budget - 5 * WATTS < joules_of(callback) <= budget
+    assert ("val_acc" in callback.accountant.history[-1].metrics) is (every == 2)
+
+
 class Adafactor(torch.optim.SGD):
     """Computes its own rate, as Adafactor of transformers does."""
 
