@@ -18,6 +18,11 @@ _WIDE: Final = 1.5
 ``bench_policies``.
 """
 
+_NARROW: Final = 0.75
+"""The same factor where the rule lands. A landing that begins too early costs less than a stop that comes too early. By
+experiment in ``bench_landing``.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -28,30 +33,34 @@ class Stage:
         values: Number of values of the metric.
         is_acceptable: Whether the best value is acceptable.
         has_learned: Whether the best value has come a quarter of the way from the first value to an acceptable value.
+        lands: Whether the rule lands. Defaults to False.
     """
 
     done: float | None
     values: int
     is_acceptable: bool
     has_learned: bool
+    lands: bool = False
 
     @classmethod
-    def of(cls, curve: Curve, acceptable: float | None, done: float | None) -> Self:
+    def of(cls, curve: Curve, acceptable: float | None, done: float | None, *, lands: bool = False) -> Self:
         """Take the stage at the end of a curve.
 
         Args:
             curve: The curve.
             acceptable: Lowest acceptable value, or the highest if less is better. None if any value is acceptable.
             done: Share of the plan that is done. None without a plan.
+            lands: Whether the rule lands. Defaults to False.
         """
         if acceptable is None:
-            return cls(done, len(curve), is_acceptable=True, has_learned=True)
+            return cls(done, len(curve), is_acceptable=True, has_learned=True, lands=lands)
         least_gain = _LEARNED * curve.way_to(acceptable)
         return cls(
             done,
             len(curve),
             is_acceptable=curve.turned(curve.best - acceptable) >= 0,
             has_learned=has_done(curve.whole_gain, least_gain),
+            lands=lands,
         )
 
     @property
@@ -61,12 +70,16 @@ class Stage:
 
     @property
     def margin(self) -> float:
-        """Factor of the half-width of the confidence interval, at least 1.
+        """Factor of the half-width of the confidence interval.
 
         It is higher early in the plan, without a plan, and while no value is acceptable. A wrong stop costs most there.
+        It is lower for a rule that lands, early in the plan as well.
         """
-        is_late = self.done is not None and has_done(self.done, _EARLY)
-        return 1.0 if is_late and self.is_acceptable else _WIDE
+        if self.done is None or not self.is_acceptable:
+            return _WIDE
+        if self.lands:
+            return _NARROW
+        return 1.0 if has_done(self.done, _EARLY) else _WIDE
 
     def is_open(self, least_slope: float) -> bool:
         """Return whether the rule may stop a run because more training does not pay.

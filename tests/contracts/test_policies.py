@@ -369,7 +369,7 @@ def test_a_stop_without_a_reason_is_a_stop():
     with accountant:
         done = [clock.advance(1) for _ in accountant.epochs(3)]
     assert len(done) == 1
-    assert accountant.close().stop_reason == "A policy stops the run."
+    assert accountant.close().stop_reason == "The policy gave no reason."
 
 
 def test_a_wrapper_that_delegates_watches_the_metric_of_its_policy():

@@ -56,7 +56,7 @@ def names_for(snippet):
 
 
 @pytest.mark.filterwarnings("ignore")  # the frameworks', on how small these models are
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop", "front", "inside"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop", "front", "inside", "landing"])
 def test_a_snippet_runs_and_leaves_a_ledger(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

@@ -120,6 +120,13 @@ def test_the_margin_is_wide_early_and_below_acceptable(done, is_acceptable, marg
     assert Stage(done, 50, is_acceptable=is_acceptable, has_learned=True).margin == margin
 
 
+@pytest.mark.parametrize(
+    ("done", "is_acceptable", "margin"), [(0.3, True, 0.75), (1.0, True, 0.75), (1.0, False, 1.5), (None, True, 1.5)]
+)
+def test_a_rule_that_lands_may_be_less_sure(done, is_acceptable, margin):
+    assert Stage(done, 50, is_acceptable=is_acceptable, has_learned=True, lands=True).margin == margin
+
+
 def test_the_margin_is_wide_without_a_plan():
     assert Stage(None, 10_000, is_acceptable=True, has_learned=True).margin == 1.5
 
