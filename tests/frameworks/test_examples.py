@@ -46,6 +46,18 @@ def test_lightning_cli_takes_every_option_from_yaml(tmp_path):
     assert '"pue":1.1' in ledger.read_text()
 
 
+def test_a_plain_loop_lands_before_it_stops(tmp_path):
+    done = run([EXAMPLES / "landing_loop.py"], tmp_path)
+
+    pattern = r"^(\d+) of 60 epochs\. (.*)\nval_acc: (0\.\d+)$"
+    epochs, reason, value = re.search(pattern, done.stdout, re.MULTILINE).groups()
+    assert 10 <= int(epochs) <= 60, "how soon it stops depends on what this machine measures"
+    assert ("went to zero before the stop" in reason) == ("Landing after epoch" in done.stderr)
+    assert float(value) > 0.9
+    (ledger,) = (tmp_path / "green-callbacks").glob("*.jsonl")
+    assert ('"landing":{' in ledger.read_text()) == ("Landing after epoch" in done.stderr)
+
+
 @pytest.mark.parametrize("framework", ["lightning", "keras", "loop"])
 def test_an_example_with_averaged_weights_ends_with_an_average_that_has_learned(framework, tmp_path):
     printed = run([EXAMPLES / f"averaged_weights_{framework}.py"], tmp_path).stdout
@@ -63,6 +75,7 @@ def test_every_example_is_tested():
         "averaged_weights_lightning.py",
         "averaged_weights_loop.py",
         "keras_digits.py",
+        "landing_loop.py",
         "lightning_cli.py",
         "lightning_cli.yaml",
         "lightning_digits.py",
