@@ -24,8 +24,8 @@ def main() -> None:
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, EPOCHS)
     loss_fn = nn.CrossEntropyLoss()
 
-    rules = [MarginalGain("val_acc", landing=0.2), CarbonBudget("1 kWh", landing=0.1)]
-    with EnergyAccountant(location="FR", policies=rules, plan=Plan(anneals=True)) as accountant:
+    rule, budget = MarginalGain("val_acc", landing=0.2), CarbonBudget("1 kWh", landing=0.1)
+    with EnergyAccountant(location="FR", policies=[rule, budget], plan=Plan(anneals=True)) as accountant:
         accountant.scale_learning_rates(optimizer)
         for _epoch in accountant.epochs(EPOCHS):
             for xs, ys in accountant.steps(loader):
@@ -35,7 +35,7 @@ def main() -> None:
             schedule.step()
             with accountant.phase("validation"), torch.no_grad():
                 val_acc = (model(x[val]).argmax(dim=1) == y[val]).float().mean().item()
-            accountant.observe({"val_acc": val_acc}, learning_rate=schedule.get_last_lr()[0], samples=len(train))
+            accountant.observe({"val_acc": val_acc}, learning_rate=optimizer.param_groups[0]["lr"], samples=len(train))
     run = accountant.close()
     print(f"{run.epochs} of {EPOCHS} epochs. {run.stop_reason}")
     print(f"val_acc: {val_acc:.4f}")

@@ -70,7 +70,8 @@ class Left(NamedTuple):
         stops: True to stop the run inside the epoch, False to stop it after the epoch.
         reason: One sentence that says why the run stops. It is used where nothing is left.
         landing: Length of the landing that begins where nothing is left, as a share of the optimizer steps of the fit
-            so far. Defaults to 0, which stops without a landing.
+            so far, 0 to 1. Once ``plan.landing`` is set, ``amount`` is the rest until the run must stop. Defaults to 0,
+            which stops without a landing.
 
     Example:
         >>> Left(0.2, stops=True, reason="200 g are left.").amount

@@ -37,6 +37,12 @@ class FunctionPolicy:
         """The policy as messages call it, e.g. ``The policy stop_after_ten``."""
         return f"The policy {_name(self.function)}"
 
+    @property
+    def landing(self) -> float:
+        """The attribute ``landing`` of the function, for a function that may ask for a landing. 0 without one."""
+        share: float = getattr(self.function, "landing", 0.0)
+        return share
+
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Ask the function.
 

@@ -13,6 +13,7 @@ Example:
 
 from dataclasses import replace
 from math import inf
+from numbers import Real
 from sys import float_info
 from typing import Final, Protocol, runtime_checkable
 
@@ -314,4 +315,4 @@ def lands(policy: object) -> bool:
         >>> lands(CarbonBudget("500 g")), lands(CarbonBudget("500 g", landing=0.1))
         (False, True)
     """
-    return isinstance(policy, Lands) and isinstance(policy.landing, float | int) and policy.landing > 0
+    return isinstance(policy, Lands) and isinstance(policy.landing, Real) and policy.landing > 0

@@ -30,8 +30,8 @@ class Verdict:
         code: State of the policy. The former codes ``held`` and ``armed`` become ``waiting`` and ``active``.
         reason: One sentence for the user.
         values: Numbers that sinks show, by metric key, e.g. ``green/budget_left_kg``. Defaults to none.
-        landing: Length of the landing that is to begin, as a share of the optimizer steps of the fit so far. Defaults
-            to None, for no landing.
+        landing: Length of the landing that is to begin, as a share of the optimizer steps of the fit so far, 0 to 1.
+            The policy needs an attribute ``landing`` above 0, too. Defaults to None, for no landing.
 
     Example:
         >>> Verdict(stop=True, code="stopping", reason="The budget of 500 g is spent.").stop

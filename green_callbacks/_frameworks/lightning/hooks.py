@@ -153,6 +153,8 @@ class LightningHooks(OfLightning):
         """Continue an epoch in which a checkpoint was saved, because Lightning does not begin it again."""
         if not self._in_epoch and self._is_mine():
             self._begin_epoch(trainer, is_resumed=True, batches=batch_idx)
+        elif self.accountant.may_land and self.accountant.landing is not None and self._is_mine():
+            self.accountant.at_step(trainer.global_step)  # other callbacks may have replaced the optimizers
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Count the batch. Stop if a budget is spent, and end a part of the epoch if it is due."""

@@ -50,6 +50,11 @@ class Course:
         """Whether the loop reports every step, or at least several times in an epoch."""
         return self._is_by_batch or self._is_by_one or max(self.changes - self._begun, self._before) > 1
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether steps were reported since the last epoch began. An epoch without data has no steps."""
+        return self.changes > self._begun
+
     def factor(self, calls: int = 0) -> float:
         """Return the factor of the learning rate in the present batch. 1 without a landing.
 
@@ -92,8 +97,7 @@ class Course:
         if epoch < landing.last_epoch:
             return self.step is not None and self.step >= landing.end
         has_room = plan.epochs is None or epoch + 1 < plan.epochs
-        has_moved = self.changes > self._begun  # else no later epoch may have a step
-        return self.is_down or not (has_room and has_moved and self.is_exact)
+        return self.is_down or not (has_room and self.has_moved and self.is_exact)
 
     @property
     def is_down(self) -> bool:

@@ -1,7 +1,7 @@
 """The landing of a run, as its loop controls it."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from green_callbacks.accountant.landing.loop_rates import LoopRates
 from green_callbacks.accountant.landing.optimizer_rates import OptimizerRates
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
     from green_callbacks.accountant.run.run import Run
     from green_callbacks.accountant.setup.options import Settings
     from green_callbacks.accountant.setup.resume import RunState
+
+_TWICE: Final = (
+    "The landing scales the learning rates of the optimizers already. Do not multiply them by "
+    "accountant.landing_factor too, or leave accountant.scale_learning_rates() out."
+)
 
 
 class LandingControl:
@@ -52,7 +57,12 @@ class LandingControl:
         """
         if self._rates is None and self.may_land:
             self.start_scaling(LoopRates())
-        return self._run.landing.course.asked_factor if self._run is not None and self._run.is_live else 1.0
+        run = self._run
+        if run is None or not run.is_live:
+            return 1.0
+        if run.landing.landing is not None and not isinstance(self._rates, LoopRates):
+            run.notices.say("landing scaled twice", _TWICE)
+        return run.landing.course.asked_factor
 
     def scale_learning_rates(self, *optimizers: Any) -> None:  # noqa: ANN401  torch is not imported here
         """Let a landing scale the learning rates of optimizers of torch. Call it before the first epoch.
@@ -60,7 +70,7 @@ class LandingControl:
         The schedule of the user goes on, and never sees a scaled rate. Nothing is registered before a landing begins.
 
         Args:
-            *optimizers: All optimizers of the training.
+            *optimizers: All optimizers of the training, or lists of them.
 
         Example:
             >>> from green_callbacks import EnergyAccountant
@@ -70,7 +80,8 @@ class LandingControl:
             ...     def register_step_post_hook(self, hook): ...
             >>> EnergyAccountant().scale_learning_rates(Optimizer())
         """
-        self.start_scaling(OptimizerRates(lambda: optimizers))
+        each = [one for given in optimizers for one in (given if isinstance(given, list | tuple) else (given,))]
+        self.start_scaling(OptimizerRates(lambda: each))
 
     def start_scaling(self, rates: Rates) -> None:
         """Use learning rates for a landing.

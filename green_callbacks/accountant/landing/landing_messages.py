@@ -14,7 +14,9 @@ _GOES_ON: Final = (
     "The landing of this run goes on. The learning rate goes to zero %s, then training stops. To train on instead, "
     "resume from an earlier checkpoint."
 )
-_GOES_FURTHER: Final = "Epochs became shorter, so the landing goes on. The learning rate goes to zero %s."
+_GOES_FURTHER: Final = "Epochs had fewer steps than before, so the landing goes on. The learning rate goes to zero %s."
+_PLAN_MORE: Final = "Plan more epochs, or a shorter landing."
+_GO_THROUGH: Final = "Go through accountant.steps(batches), so that a landing can end inside an epoch."
 _IS_SHORTENED: Final = "The landing is shortened to stay within the budget. The learning rate goes to zero %s."
 
 
@@ -81,8 +83,8 @@ def stop_reason(landing: Landing, course: Course) -> str:
     """
     if not course.is_down:
         return (
-            f"{landing.reason} The learning rate went only to {course.left:.0%} before the stop, because epochs became "
-            "shorter. Go through accountant.steps(batches), so that a landing can end inside an epoch."
+            f"{landing.reason} The learning rate went only to {course.left:.0%} of the schedule's before the stop, "
+            f"because epochs had fewer steps than before. {_PLAN_MORE if course.is_exact else _GO_THROUGH}"
         )
     return f"{landing.reason} The learning rate went to zero before the stop."
 

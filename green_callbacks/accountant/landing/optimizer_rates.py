@@ -4,9 +4,11 @@ The schedule of the user never sees a scaled rate. This is necessary, because ch
 next rate from the present rate of the optimizer. Optimizers are used by their methods alone, so torch is not imported.
 """
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from types import FrameType
+from typing import Any, Final, NamedTuple
 
 from green_callbacks.accountant.landing.course import Course
 from green_callbacks.text.log import get_logger
@@ -43,6 +45,9 @@ _LOST: Final = (
 _FIXED: Final = (
     "The steps of the optimizer %s do not follow its learning rate, so a landing would change nothing. Use another "
     "optimizer, or leave landing out."
+)
+_SET_INSIDE: Final = (
+    "Other code sets the learning rate inside step() of %s, where a landing cannot scale it. Set it between the steps."
 )
 _MOST_PAUSES: Final = 2
 """Number of pauses between two steps of an optimizer, after which it is taken for replaced. Each pause is as long as
@@ -87,15 +92,15 @@ class OptimizerRates:
         self.end(is_over=False)
         course.settle = partial(self._settle, course)
         optimizers = tuple(self._optimizers())
-        self._known = tuple(map(id, optimizers))
+        self._known, held = tuple(map(id, optimizers)), set[int]()
         for optimizer in {id(each): each for each in map(_stepped, optimizers)}.values():
-            self._scaled.append(_Scaled(optimizer, course))
+            self._scaled.append(_Scaled(optimizer, course, held))
             self._scaled[-1].begin()
 
     def _settle(self, course: Course) -> None:
         """Put back the rates that an exception in a step has left scaled. Go on with optimizers that are new."""
         for each in self._scaled:
-            each.put_back()
+            each.settle()
         if self._scaled and self._known != tuple(map(id, self._optimizers())):
             try:
                 self.begin(course)
@@ -123,14 +128,19 @@ class _Scaled:
     Args:
         optimizer: The optimizer.
         course: The landing, and the number of steps so far.
+        held: Identities of the groups that are scaled just now, shared by all optimizers. An optimizer inside another
+            has the same groups.
     """
 
-    def __init__(self, optimizer: Any, course: Course) -> None:  # noqa: ANN401  torch is not imported here
+    def __init__(self, optimizer: Any, course: Course, held: set[int]) -> None:  # noqa: ANN401  torch is not imported here
         self._optimizer = optimizer
+        self._held = held
         self._course = course
         self._calls = 0
         self._changes = course.changes
-        self._kept: list[tuple[dict[str, Any], Any]] = []
+        self._kept: list[_Kept] = []
+        self._step: FrameType | None = None
+        self._is_told = False
         self._tensors: dict[int, _Tensor] = {}
         self._factor = 1.0
         self._first_step = course.step
@@ -161,6 +171,10 @@ class _Scaled:
 
     def _before(self, _: object, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
         """Scale every learning rate, but not while a closure of the user runs."""
+        if self._step is not None and self._is_nested(sys._getframe(1)):  # noqa: SLF001  nothing else tells it
+            self._scale()  # what the class has set before it called the step of its base class
+            return None
+        self._step = sys._getframe(1)  # noqa: SLF001  as above
         self._has_stepped = True
         self._longest_pause, self._seen = max(self._longest_pause, self.pause), self._course.changes
         self.put_back()  # a step that raised has left them
@@ -186,26 +200,49 @@ class _Scaled:
         return call
 
     def _after(self, *_: object) -> None:
+        caller = sys._getframe(1)  # noqa: SLF001  as above
+        if self._step is not caller and self._is_nested(caller):
+            return
+        self._step = None
         self._calls += 1
+        if not self._is_told and any(not kept.is_scaled for kept in self._kept):
+            self._is_told = True
+            logger.warning(_SET_INSIDE, type(self._optimizer).__name__)
         self.put_back()
+
+    def _is_nested(self, caller: FrameType) -> bool:
+        """Return whether a step runs inside another step, as where a class extends the step of its base class."""
+        frame = caller.f_back
+        while frame is not None and frame is not self._step:
+            frame = frame.f_back
+        return frame is not None
 
     def _scale(self) -> None:
         """Keep every learning rate, and multiply it. Groups may share a tensor, which is multiplied once."""
         if self._has_failed or not self._course.is_open:
             return
         groups = self._optimizer.param_groups
+        if self._kept:
+            self._let_go(kept for kept in self._kept if not kept.is_scaled)
         try:
             for group in groups:
                 rate = group["lr"]
                 if hasattr(rate, "mul_"):
                     self._scale_tensor(rate)
-                else:
-                    self._kept.append((group, rate))
+                elif id(group) not in self._held:
                     group["lr"] = rate * self._factor
+                    self._kept.append(_Kept(group, rate, group["lr"]))
+                    self._held.add(id(group))
         except Exception as reason:  # noqa: BLE001  a rate of the user ends no training
             self._has_failed = True
             self.put_back()
             logger.warning(_FAILED, type(reason).__name__, reason)
+
+    def _let_go(self, all_kept: Iterable["_Kept"]) -> None:
+        """Forget rates that are no longer scaled."""
+        gone = {id(kept.group) for kept in all_kept}
+        self._kept = [kept for kept in self._kept if id(kept.group) not in gone]
+        self._held -= gone
 
     def _scale_tensor(self, rate: Any) -> None:  # noqa: ANN401  as above
         """Multiply a tensor in place, because compiled steps hold it. Groups may share it, so it is multiplied once."""
@@ -215,12 +252,18 @@ class _Scaled:
         if not tensor.is_scaled:
             tensor.scale(self._factor)
 
+    def settle(self) -> None:
+        """Put the rates back between two steps."""
+        self._step = None
+        self.put_back()
+
     def put_back(self) -> None:
-        """Put the rates back, if they are scaled."""
+        """Put the rates back, if they are scaled and nobody else has set them since."""
         if self._kept:
-            kept, self._kept = self._kept, []
-            for group, rate in kept:
-                group["lr"] = rate
+            for kept in self._kept:
+                if kept.is_scaled:
+                    kept.group["lr"] = kept.rate
+            self._let_go(self._kept)
         for tensor in self._tensors.values():
             if tensor.is_scaled:
                 tensor.put_back()
@@ -231,7 +274,26 @@ class _Scaled:
         """Remove the hooks, and put the rates back."""
         for handle in self._handles:
             handle.remove()
-        self.put_back()
+        self.settle()
+
+
+class _Kept(NamedTuple):
+    """A learning rate that is scaled for a step.
+
+    Attributes:
+        group: The parameter group.
+        rate: The learning rate of the user.
+        scaled: The scaled learning rate.
+    """
+
+    group: dict[str, Any]
+    rate: Any
+    scaled: Any
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether nobody else has set the learning rate since."""
+        return bool(self.group["lr"] is self.scaled)
 
 
 class _Tensor:
@@ -272,7 +334,8 @@ def _refusal(optimizer: object) -> str | None:
     """Return why the rates of an optimizer cannot be scaled, as a sentence. None if they can be scaled."""
     name = type(optimizer).__name__
     if not all(callable(getattr(optimizer, hook, None)) for hook in _HOOKS):
-        return _NO_HOOKS % described(optimizer)
+        what = described(optimizer)
+        return _NO_HOOKS % (what[:1].upper() + what[1:])
     groups: Sequence[Mapping[str, Any]] = getattr(optimizer, "param_groups", ())
     where = f"{type(optimizer).__module__}.{name}".lower()
     if any(part in where for part in _SCHEDULE_FREE):

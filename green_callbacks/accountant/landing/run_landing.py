@@ -226,7 +226,7 @@ class RunLanding:
             return verdict
         if self._decision.is_made:
             return verdict
-        if not lands(policy):
+        if not (self.is_wanted and lands(policy)):
             self._refusals.stranger(policy)
         elif not self._plan().landing_refused and self._request(verdict, rounds_up=not is_budget):
             return verdict

@@ -20,6 +20,8 @@ def lack_of(history: History, course: Course, *, has_rates: bool, asks: bool | N
         return "steps"
     if not _grow(history):
         return "growing steps"
+    if not course.has_moved:  # an epoch without data shows nothing
+        return None
     if asks is False:
         return "asking"
     return "exact steps" if asks and not course.is_exact else None

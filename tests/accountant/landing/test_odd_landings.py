@@ -119,8 +119,16 @@ def test_a_landing_goes_on_where_epochs_became_shorter(said: Any):
     optimizer = HookedOptimizer(1.0)
     accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking(SHORTER))
     assert optimizer.used == pytest.approx(expected(accountant, 108, 56))
-    assert said("Epochs became shorter, so the landing goes on. The learning rate goes to zero") == 1
+    assert said("Epochs had fewer steps than before, so the landing goes on. The learning rate goes to zero") == 1
     assert accountant.stop_reason == "Enough. The learning rate went to zero before the stop."
+
+
+def test_an_epoch_without_data_does_not_refuse_the_landing_of_a_budget(said: Any):
+    optimizer = HookedOptimizer(1.0)
+    budget = CarbonBudget("24000 J", landing=0.1)
+    land(accountant_of(budget), optimizer, batches=shrinking([10, 10, 0, *[10] * 9]))
+    assert not said("cannot land")
+    assert optimizer.used[-1] < 0.2
 
 
 def test_a_landing_that_cannot_go_on_says_what_was_left():
@@ -129,6 +137,14 @@ def test_a_landing_that_cannot_go_on_says_what_was_left():
     assert optimizer.used[-1] > 0.4
     assert "went only to 5" in accountant.stop_reason
     assert not accountant.close().landing.is_over
+
+
+def test_a_landing_that_the_plan_cuts_short_says_what_was_left():
+    optimizer = HookedOptimizer(1.0)
+    accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking([20] * 6 + [5] * 3), epochs=9)
+    assert "of the schedule's before the stop, because epochs had fewer steps than before. Plan more epochs" in (
+        accountant.stop_reason
+    )
 
 
 def test_a_landing_ends_with_an_epoch_that_became_longer():
@@ -236,3 +252,105 @@ def test_an_optimizer_whose_steps_do_not_follow_its_rate_is_refused(make: Any, s
     land(accountant_of(LandsAfter(6)), optimizer)
     assert len(optimizer.used) == BEGIN
     assert said("do not follow its learning rate") == 1
+
+
+def test_a_factor_that_is_asked_for_beside_scaled_rates_is_told(said: Any):
+    optimizer, accountant = HookedOptimizer(1.0), accountant_of(LandsAfter(6))
+    accountant.scale_learning_rates([optimizer])
+
+    def step() -> None:
+        optimizer.param_groups[0]["lr"] = accountant.landing_factor
+        optimizer.step()
+
+    train(accountant, step)
+    assert said("scales the learning rates of the optimizers already") == 1
+
+
+def test_a_policy_that_begins_to_land_too_late_stops_at_once(said: Any):
+    policy, optimizer = LandsAfter(6, landing=0.0), HookedOptimizer(1.0)
+
+    def batches(accountant: EnergyAccountant) -> Iterator[int]:
+        policy.landing = 0.5
+        yield from by_steps(accountant)
+
+    land(accountant_of(policy), optimizer, batches=batches)
+    assert optimizer.used == [1.0] * BEGIN
+    assert said("Add the attribute.") == 1
+
+
+def test_a_function_with_a_length_may_land():
+    def decide(history: History, plan: Plan) -> Verdict:
+        return LandsAfter(6).decide(history, plan)
+
+    decide.landing = 0.5  # type: ignore[attr-defined]
+    optimizer = HookedOptimizer(1.0)
+    accountant = land(accountant_of(decide), optimizer)
+    assert optimizer.used == pytest.approx(expected(accountant, BEGIN, LENGTH))
+
+
+class Extended(HookedOptimizer):
+    """Sets its rate, calls the step of its base class, and uses the rate once more, as decoupled decay does."""
+
+    def __init__(self, *rates: float) -> None:
+        super().__init__(*rates)
+        self.again: list[float] = []
+
+    def step(self) -> None:
+        for hook in list(self.hooks["before"]):
+            hook(self, (), {})
+        self.param_groups[0]["lr"] = 2.0 - 0.01 * len(self.used)
+        super().step()
+        self.again.append(self.param_groups[0]["lr"])
+        for hook in list(self.hooks["after"]):
+            hook(self, (), {})
+
+
+@pytest.mark.parametrize("batches", [by_steps, observed, by_epoch])
+def test_a_step_that_calls_the_step_of_its_base_class_is_one_step(batches: Any, said: Any):
+    optimizer = Extended(2.0)
+    accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=batches)
+    factors = expected(accountant, BEGIN, LENGTH)
+    rates = [(2.0 - 0.01 * at) * factor for at, factor in enumerate(factors)]
+    assert optimizer.used == pytest.approx(rates)
+    assert optimizer.again == pytest.approx(rates)
+    assert optimizer.param_groups[0]["lr"] == 2.0 - 0.01 * (len(factors) - 1)
+    assert not said("inside step()")
+
+
+class Around(HookedOptimizer):
+    """Steps an optimizer with the same groups, as SAM does."""
+
+    def __init__(self, inner: HookedOptimizer) -> None:
+        super().__init__()
+        self.inner, self.param_groups = inner, inner.param_groups
+
+    def step(self) -> None:
+        for hook in list(self.hooks["before"]):
+            hook(self, (), {})
+        self.inner.step()
+        for hook in list(self.hooks["after"]):
+            hook(self, (), {})
+
+
+def test_an_optimizer_inside_another_is_scaled_once_if_both_are_given():
+    inner = HookedOptimizer(1.0, 0.5)
+    outer, accountant = Around(inner), accountant_of(LandsAfter(6))
+    accountant.scale_learning_rates(outer, inner)
+    train(accountant, outer.step)
+    assert inner.used == pytest.approx(expected(accountant, BEGIN, LENGTH))
+    assert [group["lr"] for group in inner.param_groups] == [1.0, 0.5]
+
+
+def test_a_rate_that_is_set_inside_the_step_is_told(said: Any):
+    optimizer, accountant = HookedOptimizer(1.0), accountant_of(LandsAfter(6))
+    accountant.scale_learning_rates(optimizer)
+    taken = iter(range(1_000))
+
+    def step() -> None:
+        if next(taken) == BEGIN + 5:
+            optimizer.hooks["before"].append(lambda *_: optimizer.param_groups[0].update(lr=1.0))
+        optimizer.step()
+
+    train(accountant, step)
+    assert optimizer.used[BEGIN + 5 :] == [1.0] * (LENGTH - 5)
+    assert said("Other code sets the learning rate inside step() of HookedOptimizer") == 1
