@@ -35,7 +35,7 @@ def main() -> None:
             schedule.step()
             with accountant.phase("validation"), torch.no_grad():
                 val_acc = (model(x[val]).argmax(dim=1) == y[val]).float().mean().item()
-            accountant.observe({"val_acc": val_acc}, learning_rate=optimizer.param_groups[0]["lr"], samples=len(train))
+            accountant.observe({"val_acc": val_acc}, samples=len(train))
     run = accountant.close()
     print(f"{run.epochs} of {EPOCHS} epochs. {run.stop_reason}")
     print(f"val_acc: {val_acc:.4f}")

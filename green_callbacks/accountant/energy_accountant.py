@@ -250,7 +250,7 @@ class EnergyAccountant(LandingControl):
             if self.history.lost_rows(epoch, self._resumed_step):
                 run.rewind(epoch, self._resumed_step)
         try:
-            run.epochs.begin(int(epoch))
+            self._begin_in(run, int(epoch))
         except BudgetSpentError:
             run.close(together=False)
             raise

@@ -38,10 +38,11 @@ def landing_gate(history: History, plan: Plan, share: float) -> Gate:
     if _rises(history):
         return Gate("wait", "The learning rate still rises, so the rule waits for its top.")
     if _is_low(history):
-        return Gate("stop", f"The learning rate is below {_LOW:.0%} of its highest, so a landing would gain nothing.")
+        low = f"The learning rate is below {100 * _LOW:.0f} % of its highest"
+        return Gate("stop", f"{low}, so a landing would gain nothing.")
     done = plan.progress(history)
     if done is not None and share * done > (1 - done) * (1 + _SPENT):
-        return Gate("wait", "The plan ends sooner than a landing would, so its schedule goes on to its end.")
+        return Gate("wait", "The plan ends sooner than a landing would, so training goes on to the end of the plan.")
     return Gate("land")
 
 

@@ -51,6 +51,6 @@ def landing_share(value: object) -> float:
     """
     share = number("landing", value)
     if not 0 <= share <= 1:
-        msg = f"landing is {described(value)}. Give a share of the run so far, such as 0.2, or 0 for no landing."
+        msg = f"landing is {described(value)}. Give a share of the run so far, at most 1, such as 0.2. 0 is no landing."
         raise ConfigurationError(msg)
     return share

@@ -1,5 +1,6 @@
 """The warm-up of a stopping rule, before which it does not decide."""
 
+from bisect import bisect_left
 from math import ceil
 from typing import Final
 
@@ -35,6 +36,20 @@ def is_warmed_up(done: float | None, values: int) -> bool:
     return values >= ENOUGH_VALUES if done is None else has_done(done, _SHARE)
 
 
+def warm_up_note(history: History, plan: Plan, monitor: str) -> str:
+    """Return :func:`warm_up_sentence` after a space. Empty if the warm-up is over.
+
+    Args:
+        history: All records so far.
+        plan: The plan of the run.
+        monitor: Key of the metric.
+    """
+    rows, _ = history.metric(monitor)
+    of_fit = len(rows) - bisect_left(rows, history.fit_row)
+    is_over = is_warmed_up(plan.progress(history), of_fit)
+    return "" if is_over else f" {warm_up_sentence(history, plan, monitor)}"
+
+
 def warm_up_sentence(history: History, plan: Plan, monitor: str) -> str:
     """Return a sentence that says when the warm-up ends.
 
@@ -47,7 +62,7 @@ def warm_up_sentence(history: History, plan: Plan, monitor: str) -> str:
         return f"No plan is known, so the rule decides after {ENOUGH_VALUES} values of {monitor}."
     is_by_epochs = not (plan.steps or plan.seconds or plan.emissions_kg)
     if plan.epochs is None or plan.epochs == 1 or not is_by_epochs:
-        return f"The rule decides once {_SHARE:.0%} of the plan is done."
+        return f"The rule decides once {100 * _SHARE:.0f} % of the plan is done."
     drop = last_drop(plan)
     first = max(ceil(_SHARE * plan.epochs * (1 - _ROUNDING)), 1 if drop is None else drop + 1)
     return f"The rule decides from epoch {first} of {plan.epochs} on."

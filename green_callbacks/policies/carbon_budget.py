@@ -52,8 +52,9 @@ class CarbonBudget:
     and only then the run stops. The landing begins when the spending, the landing and the reserve reach the budget. It
     takes the rest of the budget, and it becomes shorter if a step becomes more expensive. There is no landing if the
     plan is expected to end within the budget. At equal energy, a landed model is better than a model that was stopped
-    at a high learning rate. The loop must report its optimizer steps, and it must be asked inside epochs. If its
-    learning rate cannot be scaled, the run says so and stops without a landing.
+    at a high learning rate. A loop of your own calls ``accountant.scale_learning_rates(optimizer)`` once, and goes
+    through ``accountant.steps(batches)``. If the learning rate cannot be scaled, the run says so and stops without a
+    landing.
 
     The runs of a project may share a budget. When a run starts, everything in the ledgers of the project counts as
     spent, killed and failed runs included. Concurrent runs read each other's ledgers only at their next start. So
@@ -67,7 +68,7 @@ class CarbonBudget:
         spent_before: Spending of the project's other runs, in the unit of the budget (kgCO2e or kWh). The accountant
             reads it from the ledgers when a run starts. Defaults to 0.
         hard: True to stop before the budget is overspent, inside an epoch if necessary. False to stop after the epoch
-            that overspends the budget. Defaults to True.
+            that overspends the budget, or sooner with its landing. Defaults to True.
         warn_at: Shares of the budget, above 0 and below 1. Crossing a share logs a warning. Defaults to
             ``(0.5, 0.8, 0.95)``.
         landing: Length of the landing, as a share of the spending of the fit so far, 0 to 1. We recommend 0.1, because
@@ -135,9 +136,10 @@ class CarbonBudget:
 
     def describe(self) -> str:
         """Return the budget in words, for the start of a run."""
-        when = "before it would be overspent" if self.hard else "after the epoch that overspends it"
+        when = "before more would be spent" if self.hard else "after the epoch that spends more"
         if self.landing:
-            when += ", and its learning rate goes to zero before that"
+            when += "" if self.hard else ", or sooner with its landing"
+            when += ". Before the stop, the learning rate goes to zero"
         if self.project is None:
             return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
         return (
@@ -249,7 +251,7 @@ class CarbonBudget:
         left = f"{self._format(self.amount.value - spent)} of {self.name} are left."
         crossed = self._crossed(history, spent)
         if crossed is not None:
-            reason = f"{crossed:.0%} of the budget is spent. {left}{note}"
+            reason = f"{100 * crossed:.0f} % of the budget is spent. {left}{note}"
             return Verdict(stop=False, code="warning", reason=reason, values=values)
         if self.hard and not history.finished_epochs and not history.part_rows:
             reason = f"{left} No epoch has ended yet, so the cost of epoch 0 cannot be projected.{note}"

@@ -222,7 +222,7 @@ def _words(now: ForecastRecord, history: History, plan: Plan) -> str:
 
 def _until(now: ForecastRecord) -> str:
     if now.epochs is None or now.budget_end is None:
-        return f"{min(now.budget_end_share or 0.0, 1.0):.0%} of it"
+        return f"{100 * min(now.budget_end_share or 0.0, 1.0):.0f} % of it"
     earliest, middle, latest = (_epoch_number(end, now.epochs) for end in now.budget_end)
     around = f" (after {earliest} to {latest})" if earliest != latest else ""
     return f"{middle} epochs{around}"

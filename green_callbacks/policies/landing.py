@@ -169,7 +169,7 @@ def would_land(history: History, plan: Plan, share: float) -> str:
     """
     landing = landing_of(history, plan, share, "")
     if landing is None:
-        return f"It would land here, and stop after {share:.0%} more of the steps so far"
+        return f"It would land here, and stop after {100 * share:.0f} % more of the steps so far"
     begin = f"It would land after epoch {landing.epoch}"
     if landing.last_epoch is not None:
         return f"{begin}, and stop after epoch {landing.last_epoch}"

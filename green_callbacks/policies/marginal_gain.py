@@ -16,7 +16,7 @@ from green_callbacks.policies._learning_rate_schedule import drop_ahead, fresh_s
 from green_callbacks.policies._next_stop_cost import unmeasured
 from green_callbacks.policies._option_checks import flag, landing_share, number
 from green_callbacks.policies._run_stage import Stage
-from green_callbacks.policies._warm_up import ENOUGH_VALUES, has_done, warm_up_sentence
+from green_callbacks.policies._warm_up import ENOUGH_VALUES, has_done, warm_up_note, warm_up_sentence
 from green_callbacks.policies.landing import would_land
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.text.amounts import format_energy
@@ -28,6 +28,9 @@ _NOT_LEARNING: Final = 0.03
 """
 
 _LANDS: Final = "The run lands, so the rule waits for its end."
+
+_ROUNDING: Final = 1e-9
+"""Share of the whole gain below which a gain is taken for a rounding error of a line fit. No unit."""
 
 _NUMBERS: Final = ("min_gain_on_doubling", "min_gain_per_kg", "min_gain_per_kwh", "acceptable", "not_learning_after")
 """Names of the options that are numbers, or None."""
@@ -49,8 +52,10 @@ class MarginalGain:
     flattened below ``acceptable``, and the message says so. In three cases the rule must be surer, so the interval is
     1.5 times as wide. These are runs before 40 % of the plan, below ``acceptable``, and without a plan.
 
-    The rule waits while a drop of the learning rate is to come. After a drop it starts again, with the last half of the
-    energy since the drop. A second fit is judged by itself. Its epochs count from 0 again.
+    The rule waits while a drop of the learning rate is to come. It knows the schedules of Lightning and Keras. For a
+    loop of your own, pass ``plan=Plan(learning_rate_drops=(30, 60))`` or ``plan=Plan(anneals=True)`` to the accountant.
+    After a drop it starts again, with the last half of the energy since the drop. A second fit is judged by itself. Its
+    epochs count from 0 again.
 
     A run that is not acceptable also stops if it is not learning. This is decided when ``not_learning_after`` of the
     plan is done. The run is not learning if there are ten values or more, and the last doubling of the energy brought
@@ -61,8 +66,9 @@ class MarginalGain:
     A landing that begins too early costs less than a stop that comes too early. So the interval is only 0.75 times as
     wide once the metric is acceptable, if a plan is known. A run that is not learning stops without a landing, and so
     does a run whose rate is below 15 % of its highest. The rule waits while the rate rises. If the plan ends sooner
-    than a landing, the schedule goes on to its end. The loop must report its optimizer steps. If its learning rate
-    cannot be scaled, the run says so and stops without a landing.
+    than a landing would, training goes on to the end of the plan. A loop of your own calls
+    ``accountant.scale_learning_rates(optimizer)`` once, and goes through ``accountant.steps(batches)``. If the learning
+    rate cannot be scaled, the run says so and stops without a landing, even under an annealed schedule.
 
     Give one threshold at most. A threshold of 0 never stops while there is a new best value in the window, and waits
     until the metric is ``acceptable``. Set ``acceptable`` together with a price. Without it, a run that begins to learn
@@ -84,7 +90,7 @@ class MarginalGain:
         not_learning_after: Share of the plan after which a run that is not learning stops. None to never stop it.
             Defaults to 0.5.
         on_annealing: ``hold`` to wait if the learning rate is annealed by the end of the plan, ``stop`` to decide as
-            usual. The gain of an annealed schedule comes last. Defaults to ``hold``.
+            usual. The gain of an annealed schedule comes last. It has no effect with ``landing``. Defaults to ``hold``.
         landing: Length of the landing, as a share of the optimizer steps so far, 0 to 1. We recommend 0.2. A landing
             ends with an epoch, unless an epoch is longer than half of it. Defaults to 0, a stop without a landing.
         report_only: True to report where the rule would stop, and never to stop. Defaults to False.
@@ -155,7 +161,10 @@ class MarginalGain:
 
     def describe(self) -> str:
         """Return the price in words, for the start of a run."""
-        return self._price.words(self.monitor)
+        price = self._price.words(self.monitor)
+        if self.report_only:
+            return f"{price} The rule only reports, and never stops the run."
+        return f"{price} Before a stop, the learning rate goes to zero." if self.landing else price
 
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Decide after the last record of the history.
@@ -210,11 +219,13 @@ class MarginalGain:
         """Return the window by which to judge, or the reason why there is none."""
         unknown = self._unknown(history)
         if unknown:
-            return f"{unknown} {warm_up_sentence(history, plan, self.monitor)}"
-        window = Window.of(Curve.of(history, self.monitor, rises=self.mode == "max"), fresh_start(history, plan))
+            return f"{unknown}{warm_up_note(history, plan, self.monitor)}"
+        start = fresh_start(history, plan)
+        window = Window.of(Curve.of(history, self.monitor, rises=self.mode == "max"), start)
         if window is None:
-            too_few = f"There are too few values of {self.monitor} to judge by."
-            return f"{too_few} {warm_up_sentence(history, plan, self.monitor)}"
+            since = " since the last drop of the learning rate" if start > history.fit_row else ""
+            note = warm_up_note(history, plan, self.monitor)
+            return f"There are too few values of {self.monitor}{since}, so the rule waits for more.{note}"
         if not window.can_be_judged:
             return f"The values of {self.monitor} differ so much that their gain is not finite."
         return window
@@ -264,7 +275,7 @@ class MarginalGain:
             return None
         return (
             f"{self.monitor} is not learning. {self._short_of(curve)} The last doubling of the energy brought less "
-            f"than {_NOT_LEARNING:.0%} of the way."
+            f"than {100 * _NOT_LEARNING:.0f} % of the way."
         )
 
     def _short_of(self, curve: Curve) -> str:
@@ -305,5 +316,6 @@ def _annealed(why_stop: str | None) -> str:
 
 
 def _gained(window: Window) -> str:
-    gain = f"{window.bought:.3g}" if window.bought > 0 else "nothing"
+    least = _ROUNDING * window.curve.whole_gain
+    gain = f"{window.bought:.3g}" if window.bought > least else "nothing"
     return f"last {format_energy(window.kwh)} gained {gain}"

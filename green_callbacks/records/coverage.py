@@ -55,7 +55,8 @@ def what_counts(devices: Mapping[str, DeviceEnergy]) -> str | None:
     lost = missing(devices)
     if not lost:
         share = _longest_gap(devices)
-        return f"This leaves out a GPU for {share:.0%} of the time: it did not answer." if share > _MOST_GAP else None
+        said = f"This leaves out a GPU for {100 * share:.0f} % of the time: it did not answer."
+        return said if share > _MOST_GAP else None
     component = devices[lost[0]].component
     noun = _word(component)
     counted = dict.fromkeys(each.component for each in devices.values() if each.joules is not None)

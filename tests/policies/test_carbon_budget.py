@@ -105,7 +105,7 @@ def test_it_warns_once_at_each_share():
         history.append(EpochRecord.scripted(epoch=at, emissions_kg=0.12))
         codes.append(policy.decide(history, Plan()).code)
     assert codes == ["active"] * 4 + ["warning", "active", "warning", "stopping"]
-    assert "50% of the budget is spent. 400 g" in policy.decide(epochs(*[0.12] * 5), Plan()).reason
+    assert "50 % of the budget is spent. 400 g" in policy.decide(epochs(*[0.12] * 5), Plan()).reason
 
 
 def test_what_was_spent_before_is_warned_of_at_the_first_record():

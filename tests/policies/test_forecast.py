@@ -225,7 +225,7 @@ def test_a_run_of_one_epoch_is_forecast_by_its_parts():
     assert made.budget_end_share == pytest.approx(0.5)
     reason = Forecast((CarbonBudget("1.05 kg"),)).decide(history, plan).reason
     assert reason.startswith("The planned run will likely take 2.00 kWh")
-    assert reason.endswith("The budget of 1.05 kg would be spent after 50% of it.")
+    assert reason.endswith("The budget of 1.05 kg would be spent after 50 % of it.")
     assert forecast(parts_of_one_epoch(2), plan) is None
     assert forecast(history, Plan(epochs=1)) is None, "how far it is inside the epoch is not known"
 

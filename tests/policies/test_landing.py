@@ -54,7 +54,7 @@ def test_a_rate_near_its_end_stops_at_once():
     plan = Plan(epochs=60, learning_rate_drops=(20,))
     verdict = decided(MarginalGain("val_acc", landing=0.2), 40, plan, rates=rates)
     assert (verdict.code, verdict.landing) == ("stopping", None)
-    assert "below 15 % of its highest" in verdict.reason.replace("15%", "15 %")
+    assert "below 15 % of its highest" in verdict.reason
     rates[20:] = [0.16] * 20
     assert decided(MarginalGain("val_acc", landing=0.2), 40, plan, rates=rates).code == "landing"
 
@@ -103,8 +103,25 @@ def test_a_rule_that_reports_says_where_it_would_begin_and_end():
     verdict = decided(rule, 40)
     assert (verdict.stop, verdict.code, verdict.landing) == (False, "warning", None)
     assert verdict.reason.startswith("It would land after epoch 39, and stop after epoch 47, but only reports.")
-    assert "20% more of the steps" in decided(rule, 40, steps=None).reason
+    assert "20 % more of the steps" in decided(rule, 40, steps=None).reason
     assert would_land(History(flat(8)), Plan(), 0.2) == "It would land after epoch 7, and stop 160 steps later"
+
+
+def test_a_plan_that_ends_before_a_landing_goes_on_to_its_end_with_or_without_a_schedule():
+    verdict = decided(MarginalGain("val_acc", landing=0.2), 57, Plan(epochs=60))
+    assert verdict.code == "waiting"
+    assert verdict.reason.endswith("so training goes on to the end of the plan.")
+
+
+def test_a_rule_that_lacks_values_after_a_drop_says_so_and_names_no_epoch_of_the_past():
+    rule, plan = MarginalGain("val_acc"), Plan(epochs=60)
+    verdict = decided(rule, 40, plan, rates=[1.0] * 39 + [0.1])
+    assert (verdict.code, verdict.reason) == (
+        "waiting",
+        "There are too few values of val_acc since the last drop of the learning rate, so the rule waits for more.",
+    )
+    early = decided(rule, 1, plan).reason
+    assert early.startswith("There are too few values of val_acc, so the rule waits for more. The rule decides from")
 
 
 def test_a_rule_waits_while_the_run_lands():
@@ -251,7 +268,16 @@ def test_inside_an_epoch_the_rest_is_until_the_landing():
 
 
 def test_a_landing_budget_says_so():
-    assert "its learning rate goes to zero before that" in CarbonBudget("1 kg", landing=0.1).describe()
+    lands = "Before the stop, the learning rate goes to zero."
+    assert CarbonBudget("1 kg", landing=0.1).describe() == (
+        f"The run may spend 1.00 kg and is stopped before more would be spent. {lands}"
+    )
+    soft = CarbonBudget("1 kg", landing=0.1, hard=False).describe()
+    assert soft.endswith(f"after the epoch that spends more, or sooner with its landing. {lands}")
+    assert MarginalGain("val_acc", landing=0.2).describe().endswith("Before a stop, the learning rate goes to zero.")
+    assert "learning rate" not in MarginalGain("val_acc").describe()
+    silent = MarginalGain("val_acc", landing=0.2, report_only=True).describe()
+    assert silent.endswith("The rule only reports, and never stops the run.")
     assert "learning rate" not in CarbonBudget("1 kg").describe()
 
 

@@ -74,7 +74,7 @@ def test_without_a_plan_it_decides_after_ten_values():
 
 def test_steps_time_or_emissions_are_a_plan_as_well():
     verdict = MarginalGain("val_acc").decide(run([0.5] * 5), Plan(emissions_kg=1.0))
-    assert "30% of the plan" in verdict.reason
+    assert "30 % of the plan" in verdict.reason
     assert stop_epoch([0.5] * 30, MarginalGain("val_acc"), Plan(emissions_kg=1.0)) == 29
 
 

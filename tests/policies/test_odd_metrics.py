@@ -107,7 +107,7 @@ def test_a_budget_of_epochs_numbered_from_one_counts_the_last_of_them():
 def test_a_limit_that_may_bind_before_the_epochs_is_no_number_of_epochs():
     few = History([epoch(0, 0.5, step=100)])
     reason = MarginalGain("val_acc").decide(few, Plan(epochs=100, steps=500)).reason
-    assert reason.endswith("The rule decides once 30% of the plan is done.")
+    assert reason.endswith("The rule decides once 30 % of the plan is done.")
     assert "from epoch 30 of 100 on" in MarginalGain("val_acc").decide(few, Plan(epochs=100)).reason
 
 

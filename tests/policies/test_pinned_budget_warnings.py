@@ -25,9 +25,9 @@ def test_a_budget_warns_at_half_at_four_fifths_and_at_95_percent(hard):
     assert CarbonBudget("1 kg").warn_at == (0.5, 0.8, 0.95)
     warned = warnings_of(CarbonBudget("1.001 kg", hard=hard), 98)
     assert warned == [
-        (51, "50% of the budget is spent"),
-        (81, "80% of the budget is spent"),
-        (96, "95% of the budget is spent"),
+        (51, "50 % of the budget is spent"),
+        (81, "80 % of the budget is spent"),
+        (96, "95 % of the budget is spent"),
     ]
 
 
@@ -35,4 +35,4 @@ def test_an_epoch_that_crosses_several_shares_warns_of_the_highest():
     history = History(EpochRecord.scripted(epoch=at, emissions_kg=cost) for at, cost in enumerate([0.01, 0.95]))
     verdict = CarbonBudget("1 kg", hard=False).decide(history, Plan())
     assert (verdict.code, verdict.stop) == ("warning", False)
-    assert verdict.reason.startswith("95% of the budget is spent.")
+    assert verdict.reason.startswith("95 % of the budget is spent.")

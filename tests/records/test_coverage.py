@@ -32,7 +32,7 @@ def lost(component="gpu", **fields):
         (CPU | {"tpu:xla": lost("tpu", flags=("unmeasured",))}, "This counts the CPU only: the TPU is not measured."),
         (
             CPU | {"gpu:0": device(5.0, gap_seconds=2.5)},
-            "This leaves out a GPU for 25% of the time: it did not answer.",
+            "This leaves out a GPU for 25 % of the time: it did not answer.",
         ),
         (CPU | {"gpu:0": device(5.0, gap_seconds=0.05)}, None),
     ],

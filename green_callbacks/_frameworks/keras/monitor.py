@@ -73,7 +73,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
 
     A landing scales the learning rate of the optimizer in every step. Callbacks, saved models and
     ``optimizer.learning_rate`` have the rate that you gave, a number or a schedule. TensorFlow and JAX compile the
-    training step once more for a landing.
+    training step once more for a landing. TensorBoard shows its factor as ``green/landing``.
 
     Keras saves no state of callbacks. To resume a run after a restart, name its file with ``ledger=…``. Beside
     ``BackupAndRestore``, pass ``delete_checkpoint=False`` to it, because Keras deletes the backup at the end of a fit

@@ -39,8 +39,9 @@ class LightningHooks(OfLightning):
     save_on_train_epoch_end=True)``. When a policy ends the run, the trainer stops after the epoch, but not before its
     ``min_epochs`` and ``min_steps``. A budget stops the trainer even inside an epoch, and with ``decide_every`` every
     policy does. Then the trainer validates and saves its checkpoints as at the end of an epoch. A landing scales the
-    learning rates of all optimizers in every step, and the schedules never see that. It ends with a validation, even if
-    the trainer validates only every few epochs.
+    learning rates of all optimizers in every step, and the schedules never see that. So ``LearningRateMonitor`` shows
+    the rate of the schedule, and ``green/landing`` the factor. A landing ends with a validation, even if the trainer
+    validates only every few epochs.
 
     Checkpoints contain the state of the run. A fit with ``ckpt_path`` continues its totals, and compares them with the
     budget that is given now. A policy judges a metric in the epoch in which it is fresh. If the module logs a metric in

@@ -94,7 +94,8 @@ class OpenBudgets:
         soft = next((left.reason for left in lefts if left and left.amount <= 0 and not left.stops), None)
         if soft is not None and not self._is_soft_warned:
             self._is_soft_warned = True
-            logger.warning("In epoch %s: %s The run ends after this epoch.", decision.epoch, soft)
+            sooner = ", or sooner with its landing" if self._landing.landing is not None else ""
+            logger.warning("In epoch %s: %s The run ends after this epoch%s.", decision.epoch, soft, sooner)
         return decision.is_made
 
     def say_unasked(self, lefts: Sequence[Left | None] | None = None) -> None:

@@ -28,6 +28,7 @@ class LandingControl:
     _state: "RunState"
     _run: "Run | None"
     _rates: Rates | None = None
+    _of_loop: OptimizerRates | None = None
 
     @property
     def _live(self) -> "Run | IdleRun":
@@ -68,6 +69,8 @@ class LandingControl:
         """Let a landing scale the learning rates of optimizers of torch. Call it before the first epoch.
 
         The schedule of the user goes on, and never sees a scaled rate. Nothing is registered before a landing begins.
+        From now on, each epoch records the learning rate with which it begins, unless :meth:`observe` reports one. So
+        rules see whether the rate rises or has dropped.
 
         Args:
             *optimizers: All optimizers of the training, or lists of them.
@@ -81,7 +84,22 @@ class LandingControl:
             >>> EnergyAccountant().scale_learning_rates(Optimizer())
         """
         each = [one for given in optimizers for one in (given if isinstance(given, list | tuple) else (given,))]
-        self.start_scaling(OptimizerRates(lambda: each))
+        self._of_loop = OptimizerRates(lambda: each)
+        self.start_scaling(self._of_loop)
+
+    def _begin_in(self, run: "Run", epoch: int) -> None:
+        """Begin an epoch. Note the learning rate with which it begins in a user's own loop.
+
+        Args:
+            run: The run.
+            epoch: Index of the epoch.
+
+        Raises:
+            BudgetSpentError: No budget is left for the first epoch since the start.
+        """
+        run.epochs.begin(epoch)
+        if self._of_loop is not None:
+            run.epochs.note(None, {"learning_rate": self._of_loop.present()})
 
     def start_scaling(self, rates: Rates) -> None:
         """Use learning rates for a landing.

@@ -83,7 +83,7 @@ def stop_reason(landing: Landing, course: Course) -> str:
     """
     if not course.is_down:
         return (
-            f"{landing.reason} The learning rate went only to {course.left:.0%} of the schedule's before the stop, "
+            f"{landing.reason} The landing left {100 * course.left:.0f} % of the learning rate, "
             f"because epochs had fewer steps than before. {_PLAN_MORE if course.is_exact else _GO_THROUGH}"
         )
     return f"{landing.reason} The learning rate went to zero before the stop."

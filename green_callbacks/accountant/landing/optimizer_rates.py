@@ -83,6 +83,13 @@ class OptimizerRates:
         reasons = (self._refused(), None if optimizers else _NONE, *map(_refusal, optimizers))
         return next((reason for reason in reasons if reason), None)
 
+    def present(self) -> Any:  # noqa: ANN401  a number of any library
+        """Return the learning rate of the first parameter group, as the schedule has set it. None without one."""
+        try:
+            return next(iter(self._optimizers())).param_groups[0]["lr"]
+        except (StopIteration, AttributeError, LookupError, TypeError):  # what is no optimizer is refused elsewhere
+            return None
+
     def begin(self, course: Course) -> None:
         """Multiply every learning rate by the factor of a landing from the next step on. It may be called again.
 

@@ -1,4 +1,4 @@
-"""Why a loop cannot land. Policies then stop at once."""
+"""Why a loop cannot land. Policies then stop without a landing."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -109,7 +109,7 @@ class Refusals:
         if self._plan().landing_refused:
             return
         names = " and ".join(title_of(policy) for policy in self._landers)
-        self._notices.say("landing", "%s cannot land, so the training is stopped at once instead. %s", names, why)
+        self._notices.say("landing", "%s cannot land, so a stop comes without a landing. %s", names, why)
         self._publish(replace(self._plan(), landing_refused=True))
 
     def says(self, what: Literal["dropped", "over"]) -> None:

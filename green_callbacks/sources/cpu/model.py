@@ -70,8 +70,8 @@ class CpuAssumptions:
         model = self.model or "a processor without a known name"
         return (
             f"{model}, {self.host_cpus} logical processors, of which this process may use {self.cpus:g}, design power "
-            f"of the machine {self.tdp_watts:.0f} W ({_ORIGINS[self.tdp_origin]}), {self.idle_share:.0%} of it when "
-            f"idle, ±{self.tolerance:.0%}"
+            f"of the machine {self.tdp_watts:.0f} W ({_ORIGINS[self.tdp_origin]}), {100 * self.idle_share:.0f} % of it "
+            f"when idle, ±{100 * self.tolerance:.0f} %"
         )
 
 

@@ -168,6 +168,18 @@ def test_a_soft_budget_says_once_that_it_is_spent_and_stops_after_the_epoch(scri
     assert [(r.epoch, r.complete) for r in accountant.history] == [(0, True)]
 
 
+def test_a_soft_budget_that_lands_says_that_the_run_may_end_inside_the_epoch(scripted, caplog):
+    accountant, clock = scripted(policies=[CarbonBudget(joules(1_000), landing=0.1, hard=False)])
+    accountant.landing_factor  # noqa: B018  tells that the loop can land
+    with accountant:
+        for _ in accountant.epochs(50):
+            for _ in accountant.steps(range(300)):
+                clock.advance(1.0 if accountant.landing is None else 2.0)
+    (said,) = [message for message in caplog.messages if "The run ends after this epoch" in message]
+    assert said.endswith("The run ends after this epoch, or sooner with its landing.")
+    assert accountant.stop_reason is not None
+
+
 def test_looks_leave_no_record_and_change_no_sum(scripted):
     def spent(*policies):
         clock = ScriptedClock()

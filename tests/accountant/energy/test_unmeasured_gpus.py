@@ -267,7 +267,7 @@ class TestLost:
         run = accountant.close()
         assert what_counts(first.devices) is None
         assert what_counts(second.devices) == ONLY_CPU
-        assert what_counts(run.devices) == "This leaves out a GPU for 50% of the time: it did not answer."
+        assert what_counts(run.devices) == "This leaves out a GPU for 50 % of the time: it did not answer."
         assert said() == []  # its source has warned
         (sentence,) = run.notices
         assert sentence.startswith("gpu:0 did not answer in epoch 1.")

@@ -1,10 +1,13 @@
 """Optimizers of a plain loop that lands. They may be several, come late, fail or be wrapped."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from accountant.landing.loops import STEPS, LandsAfter, accountant_of, expected, land, train
+from accountant.landing.loops import STEPS, LandsAfter, accountant_of, by_steps, clock_of, expected, land, train
 from support.hooked_optimizer import HookedOptimizer
+
+from green_callbacks import EnergyAccountant, MarginalGain
 
 BEGIN, LENGTH = 6 * STEPS, 3 * STEPS
 
@@ -159,3 +162,43 @@ def test_a_wrapped_optimizer_is_scaled(wrapper: Any):
     accountant = land(accountant_of(LandsAfter(6)), wrapper(inner))
     assert inner.used == pytest.approx(expected(accountant, BEGIN, LENGTH))
     assert inner.hook_count == 0
+
+
+def scheduled(accountant: EnergyAccountant, rate_of: Callable[[int], float], *, observes: bool = False) -> int | None:
+    """Train with a rate that changes after each epoch; the epoch in which a landing began."""
+    optimizer, begun = HookedOptimizer(rate_of(0)), None
+    accountant.scale_learning_rates(optimizer)
+    with accountant:
+        for epoch in accountant.epochs(60):
+            begun = begun or accountant.landing
+            for _ in by_steps(accountant):
+                optimizer.step()
+                clock_of(accountant).advance(1.0)
+            if observes:
+                accountant.observe(learning_rate=1.0)
+            optimizer.param_groups[0]["lr"] = rate_of(epoch + 1)
+            accountant.observe({"val_acc": 0.9 if epoch else 0.5})
+    return begun and begun.epoch
+
+
+def test_the_rate_of_a_loop_is_recorded_so_that_rules_wait_for_its_top_and_see_its_end():
+    rule = MarginalGain("val_acc", landing=0.2)
+    rising = accountant_of(rule)
+    assert scheduled(rising, lambda epoch: min(epoch + 1, 45) / 45) == 45
+    assert [record.learning_rate for record in rising.history][:3] == pytest.approx([1 / 45, 2 / 45, 3 / 45])
+    low = accountant_of(rule)
+    assert scheduled(low, lambda epoch: 1.0 if epoch < 10 else 0.1) is None
+    assert "below 15 % of its highest" in (low.stop_reason or "")
+
+
+def test_an_observed_rate_replaces_the_rate_of_the_optimizer():
+    accountant = accountant_of(MarginalGain("val_acc", landing=0.2))
+    assert scheduled(accountant, lambda epoch: min(epoch + 1, 45) / 45, observes=True) == 17
+    assert accountant.history[0].learning_rate == 1.0
+
+
+def test_what_is_no_optimizer_has_no_rate_and_ends_nothing():
+    accountant = accountant_of(strict=False)
+    accountant.scale_learning_rates(object())
+    train(accountant, lambda: None, epochs=2)
+    assert [record.learning_rate for record in accountant.history] == [None, None]

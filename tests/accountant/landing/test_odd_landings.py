@@ -135,14 +135,14 @@ def test_a_landing_that_cannot_go_on_says_what_was_left():
     optimizer = HookedOptimizer(1.0)
     accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking(SHORTER, reports=by_epoch))
     assert optimizer.used[-1] > 0.4
-    assert "went only to 5" in accountant.stop_reason
+    assert "The landing left 5" in accountant.stop_reason
     assert not accountant.close().landing.is_over
 
 
 def test_a_landing_that_the_plan_cuts_short_says_what_was_left():
     optimizer = HookedOptimizer(1.0)
     accountant = land(accountant_of(LandsAfter(6)), optimizer, batches=shrinking([20] * 6 + [5] * 3), epochs=9)
-    assert "of the schedule's before the stop, because epochs had fewer steps than before. Plan more epochs" in (
+    assert "of the learning rate, because epochs had fewer steps than before. Plan more epochs" in (
         accountant.stop_reason
     )
 

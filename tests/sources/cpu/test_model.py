@@ -179,7 +179,7 @@ def test_says_what_it_assumes_open_or_not(machine: Machine, clock: ScriptedClock
     assert (assumptions.tdp_origin, assumptions.cpus, assumptions.host_cpus) == ("specification", 2, 4)
     assert str(assumptions) == (
         "AMD EPYC 7742 64-Core Processor, 4 logical processors, of which this process may use 2, design power of the "
-        "machine 7 W (from its maker's specification), 20% of it when idle, ±40%"
+        "machine 7 W (from its maker's specification), 20 % of it when idle, ±40 %"
     )
 
 
