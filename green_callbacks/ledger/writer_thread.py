@@ -67,7 +67,7 @@ class LedgerWriter:
         self._bell = threading.Lock()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
-        self._is_threadless = self._is_closing = self._has_begun = False
+        self._is_threadless = self._is_closing = self._is_ending = self._has_begun = False
         self._is_anew = self._is_following = False
         self._began: float | None = None
         self._unwritten: list[tuple[_Asked, bytes]] = []
@@ -101,7 +101,7 @@ class LedgerWriter:
 
     def wake(self) -> None:
         """Wake the thread. Call this right before waiting, because a busy interpreter may need a second wake-up."""
-        if self._thread is None:
+        if self._thread is None or self._is_ending:
             self._start()
         ring(self._bell)
 
@@ -206,12 +206,15 @@ class LedgerWriter:
     def _ends(self) -> bool:
         """End the thread, unless lines were submitted in the meantime."""
         with self._starting:
-            if self._queue:
-                return False
-            self._file.close()
-            self._syncer.close(0.0)  # its thread must not outlive this thread, even if nobody waits for either
-            self._thread = None
-            return True
+            # Before the look at the queue, so that whoever submits a line after it waits, and starts another thread.
+            self._is_ending = True
+            is_last = not self._queue
+            if is_last:
+                self._file.close()
+                self._syncer.close(0.0)  # its thread must not outlive this thread, even if nobody waits for either
+                self._thread = None
+            self._is_ending = False
+            return is_last
 
     def _work(self) -> None:
         asked = []

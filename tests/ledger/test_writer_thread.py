@@ -209,6 +209,31 @@ def test_closing_gives_up_after_its_time_and_the_lines_still_come(writer, path, 
     assert writer.close(LONG_SECONDS)
 
 
+def test_a_line_that_comes_while_the_thread_ends_is_written(writer, path, monkeypatch):
+    wait(write(writer, 0))
+    close, made, woken = writer._file.close, threading.Event(), threading.Event()
+    asked = []
+
+    def add_a_line():
+        asked.append(writer.submit(lambda _: b"1\n", 1))
+        made.set()
+        writer.wake()
+        woken.set()
+
+    def close_late():
+        monkeypatch.setattr(writer._file, "close", close)
+        threading.Thread(target=add_a_line).start()
+        assert made.wait(LONG_SECONDS)
+        woken.wait(0.2)
+        close()
+
+    monkeypatch.setattr(writer._file, "close", close_late)
+    writer.close(0.0)
+    assert made.wait(LONG_SECONDS)
+    wait(asked[0])
+    assert numbers(path) == [0, 1]
+
+
 def test_threads_that_nobody_waits_for_end_by_themselves(path, disk):
     writer = LedgerWriter(path, begin, 0, Threads())
     write(writer, 0)
