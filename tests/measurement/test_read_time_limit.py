@@ -328,8 +328,10 @@ def test_the_energy_of_one_that_hung_comes_back_and_the_bounds_hold_the_truth(me
     wait_until(lambda: hanging.reads > reads)
     back = []
     while not back or back[-1].flags:  # it is waited for again once it has answered in time
-        back.append(edge()["gpu:0"])
-        assert len(back) < LONG_SECONDS
+        device = edge()["gpu:0"]
+        if back or device.joules is not None:  # a busy machine may need an edge more until the answer is there
+            back.append(device)
+        assert len(edges) < LONG_SECONDS
     assert any("catch_up" in device.flags for device in back)
     for device in back:
         truth = WATTS * device.duration_seconds
