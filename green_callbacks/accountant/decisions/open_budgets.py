@@ -86,9 +86,11 @@ class OpenBudgets:
             Whether the run is to stop, or to begin or shorten a landing.
         """
         decision = self._decision
-        if self._landing.inside(lefts):
+        # First the budgets that do not land, because a landing would hide that they are spent.
+        spent = _spent([left for left in lefts if left and not left.landing])
+        if spent is None and self._landing.inside(lefts):
             return True
-        spent = _spent(lefts)
+        spent = spent or _spent(lefts)
         if spent is not None:
             decision.stop(spent, "in", decision.epoch)
         soft = next((left.reason for left in lefts if left and left.amount <= 0 and not left.stops), None)

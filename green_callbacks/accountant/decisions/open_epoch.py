@@ -118,10 +118,10 @@ class OpenEpoch:
         board.ability.in_long_epoch(epoch, seconds, has_counted=self._parts.has_counted)
         if budget_checks is None or board.decision.is_made or not budget_checks.is_overdue():
             return
-        if board.landing.is_for_budgets and budget_checks.is_used:  # a landing begins on the training thread
-            return
         if self._on_spent is None:
             board.budgets.say_unasked(() if budget_checks.is_used else budget_checks.ask())
-        elif budget_checks.check():
+        elif board.landing.is_for_budgets and not board.plan.landing_refused:
+            return  # a landing begins on the training thread, which asks after every batch
+        elif budget_checks.check() and board.decision.is_made:  # a landing that is to be shortened waits for the edge
             self.is_cut_short = self._is_to_tell = True
             budget_checks.repeat()

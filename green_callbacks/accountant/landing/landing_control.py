@@ -30,9 +30,10 @@ class LandingControl:
     _rates: Rates | None = None
     _of_loop: OptimizerRates | None = None
 
-    @property
-    def _live(self) -> "Run | IdleRun":
-        raise NotImplementedError
+    if TYPE_CHECKING:
+
+        @property
+        def _live(self) -> "Run | IdleRun": ...
 
     @cached_property
     def may_land(self) -> bool:

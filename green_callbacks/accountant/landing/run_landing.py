@@ -356,7 +356,7 @@ class RunLanding:
 
     def verdict(self) -> Verdict | None:
         """Return the state of the landing for the record that has just been made. None without a landing."""
-        landing = self.landing or self._pending
+        landing = self.landing or (None if self._decision.is_made else self._pending)
         return None if landing is None else state_of(landing, self.course)
 
     def end(self) -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from support.hooked_optimizer import HookedOptimizer
 
 from green_callbacks import CarbonBudget, EnergyAccountant
+from green_callbacks.accountant.landing import OptimizerRates
 from green_callbacks.clock import ScriptedClock
+from green_callbacks.records import Verdict
 from green_callbacks.sources import ScriptedSource
 
 KG_PER_SECOND = 300.0 / 3.6e6 * 0.4
@@ -95,3 +97,41 @@ def test_a_landing_never_overspends_more_than_a_hard_stop(total, steps, validati
     assert all(after <= before + 1e-12 for before, after in itertools.pairwise(used[begin:]))
     assert optimizer.param_groups[0]["lr"] == 1.0
     assert optimizer.hook_count == 0
+
+
+class Lands:
+    """A rule that lands after a number of epochs."""
+
+    landing = 0.5
+
+    def decide(self, history, plan):
+        if plan.landing is None and history.epochs_done() >= 4:
+            return Verdict(stop=False, code="landing", reason="Enough.", landing=0.5)
+        return Verdict(stop=False, code="active", reason="It goes on.")
+
+
+def test_a_watch_beside_the_training_never_ends_it_by_a_shorter_landing():
+    """Only a decision to stop may stop a framework from the watching thread. A landing changes at the next edge."""
+    clock, stopped = ScriptedClock(), []
+    budget = CarbonBudget(120 * KG_PER_SECOND, hard=True)
+    options = {"sinks": [], "ledger": False, "carbon_intensity": 400.0, "policies": [Lands(), budget], "clock": clock}
+    accountant = EnergyAccountant(sources=[ScriptedSource(300.0, clock=clock)], **options)
+    accountant.start(on_spent=lambda: stopped.append(accountant.stop_reason))
+    accountant.start_scaling(OptimizerRates(lambda: [HookedOptimizer()]))
+    step = 0
+    for epoch in range(5):
+        accountant.begin_epoch(epoch)
+        for _ in range(20):
+            clock.advance(1.0 if epoch < 4 else 1.9)
+            step += 1
+            accountant.observe(step=step)
+            accountant.at_step(step)
+            accountant._run.epochs.watch()
+            if stopped:
+                break
+        if stopped:
+            break
+        accountant.end_epoch()
+    assert accountant.landing is not None
+    assert None not in stopped, "a training that is stopped has a reason"
+    assert accountant.close().stop_reason is not None
