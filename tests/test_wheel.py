@@ -47,7 +47,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_no_other():
 def test_the_wheel_says_what_it_is():
     metadata = distribution("green-callbacks").metadata
     assert metadata["Version"] == green_callbacks.__version__
-    assert metadata["License-Expression"] == "Apache-2.0"
+    assert metadata["License-Expression"] == "Apache-2.0 AND MIT"
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description"].startswith("# green_callbacks")
 

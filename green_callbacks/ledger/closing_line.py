@@ -17,7 +17,7 @@ from green_callbacks.ledger.closing_points import Point, curve, front, thinned_c
 from green_callbacks.ledger.format import HEAD, SCHEMA
 from green_callbacks.ledger.ledger_files import opened
 from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINES, MAX_POINTS
-from green_callbacks.metrics import Metric
+from green_callbacks.metrics import metric_of_run
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.checked import (
     MAX_FLOPS,
@@ -81,7 +81,7 @@ class Closing:
         steps: Optimizer steps of the last fit. None if unknown.
         devices: Energy by device, in J. Empty if there are more than eight devices. Defaults to empty.
         zone: Zone of the electricity in the last record. Defaults to None, for an unknown zone.
-        monitor: Key of the watched metric. Defaults to None, for no metric.
+        monitor: Key of the watched metric, or else of the first validation metric. Defaults to None, for no metric.
         mode: Direction in which that metric improves, ``max`` or ``min``. Defaults to ``max``.
         front: Every new best value of that metric, thinned. Defaults to empty.
         curve: Emissions and metric at the end of each epoch, thinned. Defaults to empty.
@@ -119,8 +119,8 @@ def closing_of(
     Args:
         run_id: Name of the run.
         history: All its records.
-        monitor: Key of the watched metric. None for no metric.
-        mode: Direction in which that metric improves, ``max`` or ``min``.
+        monitor: Key of the watched metric. None if no metric was watched, which chooses the first validation metric.
+        mode: Direction in which the watched metric improves, ``max`` or ``min``.
         stop_reason: Why a policy ended the run. Defaults to None.
 
     Example:
@@ -130,6 +130,8 @@ def closing_of(
         (Point(kg=0.2, value=0.9, epoch=0),)
     """
     devices: Mapping[str, DeviceEnergy] = history.device_totals()
+    metric = metric_of_run(monitor, mode, history.metric_names)
+    name = None if metric is None else metric.name
     return Closing(
         run_id=run_id,
         rows=len(history),
@@ -147,10 +149,10 @@ def closing_of(
         steps=history.steps if history else None,
         devices={n: used.joules for n, used in devices.items()} if len(devices) <= _MAX_DEVICES else {},
         zone=history[-1].intensity.zone if history else None,
-        monitor=monitor,
-        mode=mode,
-        front=tuple(front(history, Metric.or_rising(monitor, mode))) if monitor is not None else (),
-        curve=tuple(curve(history, monitor)),
+        monitor=name,
+        mode=mode if metric is None else metric.mode,
+        front=() if metric is None else tuple(front(history, metric)),
+        curve=tuple(curve(history, name)),
         stop_reason=stop_reason,
     )
 

@@ -2,6 +2,6 @@
 
 from green_callbacks.metrics.direction import Direction, Mode, direction
 from green_callbacks.metrics.metric import Metric
-from green_callbacks.metrics.quality import improves, quality_metric
+from green_callbacks.metrics.quality import improves, metric_of_run, quality_metric
 
-__all__ = ["Direction", "Metric", "Mode", "direction", "improves", "quality_metric"]
+__all__ = ["Direction", "Metric", "Mode", "direction", "improves", "metric_of_run", "quality_metric"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics.direction import Direction
 from green_callbacks.metrics.metric import Metric
 
@@ -45,3 +46,30 @@ def improves(metric: str, monitor: str | None, mode: str) -> Direction:
     if metric == monitor:
         return "min" if mode == "min" else "max"
     return Metric.or_rising(metric).mode
+
+
+def metric_of_run(monitor: str | None, mode: str, names: Iterable[str]) -> Metric | None:
+    """Return the metric that measures the quality of a whole run.
+
+    Args:
+        monitor: Key of the watched metric. None if no metric was watched.
+        mode: Direction in which the watched metric improves, ``max`` or ``min``.
+        names: Keys of all metrics, in the order in which they were reported.
+
+    Returns:
+        The watched metric. Otherwise the metric that :func:`quality_metric` chooses, with the direction that its name
+        implies. None if there is no such metric, or if its name implies no direction.
+
+    Example:
+        >>> metric_of_run(None, "max", ["train_acc", "val_loss"])
+        Metric(name='val_loss', mode='min')
+    """
+    chosen = quality_metric(monitor, names)
+    if chosen is None:
+        return None
+    if chosen == monitor:
+        return Metric.or_rising(chosen, mode)
+    try:
+        return Metric.of(chosen)
+    except ConfigurationError:
+        return None

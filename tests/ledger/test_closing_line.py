@@ -15,13 +15,13 @@ from green_callbacks.records import History
 HEAD = Head(run_id="run-1", version="1.2.3", monitor="val_acc")
 
 
-def ledger(path, epochs, *, reason=None, offset=0, devices=None, monitor="val_acc"):
+def ledger(path, epochs, *, reason=None, offset=0, devices=None, monitor="val_acc", metric="val_acc"):
     """A closed run; its closing line states where it begins, but for an offset."""
     lines, history = Lines(), History()
     data = [lines.head(HEAD)]
     for epoch in range(epochs):
         for place, row in enumerate((None, epoch)):
-            metrics = {} if row is None else {"val_acc": 1 - 1 / (epoch + 2)}
+            metrics = {} if row is None else {metric: 1 - 1 / (epoch + 2)}
             each = record(row, gpu_joules=1000 / 3 + epoch / 7 + place, metrics=metrics, samples=10, step=epoch)
             each = each if devices is None else each._replace(devices=devices)
             history.append(each)
@@ -118,11 +118,21 @@ def test_it_is_not_believed_with_values_that_cannot_be(path, field, value):
     assert read_closing(path) is None
 
 
-def test_a_run_that_watches_nothing_has_a_curve_of_emissions(path):
-    ledger(path, 3, monitor=None)
+@pytest.mark.parametrize("metric", ["train_acc", "val_something"])
+def test_a_run_without_a_metric_of_quality_has_a_curve_of_emissions(path, metric):
+    ledger(path, 3, monitor=None, metric=metric)
     closing = read_closing(path)
-    assert closing.front == ()
+    assert (closing.monitor, closing.front) == (None, ())
     assert [point.value for point in closing.curve] == [None] * 3
+
+
+@pytest.mark.parametrize(("metric", "best"), [("val_acc", 0.75), ("val_loss", 0.5)])
+def test_a_run_that_watches_nothing_has_the_front_of_its_first_validation_metric(path, metric, best):
+    ledger(path, 3, monitor=None, metric=metric)
+    closing = read_closing(path)
+    assert closing.monitor == metric
+    assert closing.front[-1].value == best
+    assert [point.value for point in closing.curve] == [0.5, pytest.approx(2 / 3, rel=1e-5), 0.75]
 
 
 def test_long_names_and_reasons_leave_it_short(path):
