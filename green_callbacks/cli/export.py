@@ -9,7 +9,7 @@ from green_callbacks.cli.printing import complain, say, say_data
 from green_callbacks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from green_callbacks.cli.runs import LedgerRun
+    from green_callbacks.analysis.ledger_run import LedgerRun
 
 _MODEL_CARD: Final = "model-card"
 _CODECARBON: Final = "codecarbon-csv"

@@ -1,18 +1,16 @@
-"""The runs in ledgers, and the metric that measures the quality of each."""
+"""The runs in ledgers that a command reads."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.analysis.totals import totals
+from green_callbacks.analysis.ledger_run import LedgerRun
 from green_callbacks.errors import ConfigurationError, LedgerError
-from green_callbacks.ledger import LedgerContents, read_ledger, shown
+from green_callbacks.ledger import read_ledger, shown
 from green_callbacks.ledger.project_ledgers import each_once, ledgers_of
 from green_callbacks.ledger.project_totals import several, united
-from green_callbacks.metrics import Direction, Metric, quality_metric
-from green_callbacks.records import History, RunRecord
+from green_callbacks.metrics import Metric
 from green_callbacks.text.layout import UNKNOWN
 from green_callbacks.text.log import get_logger
 from green_callbacks.text.wording import significant
@@ -21,80 +19,6 @@ logger = get_logger(__name__)
 
 _METRIC_DIGITS: Final = 4
 """Significant digits of a metric."""
-
-
-@dataclass(frozen=True)
-class LedgerRun:
-    """A run as recorded in its ledger.
-
-    Attributes:
-        path: The ledger.
-        contents: Content of the ledger.
-    """
-
-    path: Path
-    contents: LedgerContents
-
-    @property
-    def run_id(self) -> str:
-        """Name of the run, or of the file if the process was killed before it wrote the name."""
-        return self.contents.run_id or self.path.stem
-
-    @property
-    def history(self) -> History:
-        """All records of the run."""
-        return self.contents.history
-
-    @cached_property
-    def totals(self) -> RunRecord:
-        """Totals of the run."""
-        contents = self.contents
-        return totals(self.history, self.run_id, self.path, contents.stop_reason, self.notices, contents.plan.landing)
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Sentences about policies that could not act, and about energy that was not measured or kept."""
-        return tuple(self.contents.notices.values())
-
-    def metric(self, name: str | None, mode: Direction | None) -> Metric | None:
-        """Choose the metric that measures the quality of the model.
-
-        Args:
-            name: Key of the metric. None chooses the metric that a policy watched. Without such a policy, it is the
-                first metric that begins with ``val``, and a loss only if there is no other.
-            mode: Whether the metric improves upwards (``max``) or downwards (``min``). None guesses it from the name.
-
-        Returns:
-            The metric. None without ``name`` if the run has no metric, or no metric whose name tells its mode.
-
-        Raises:
-            ConfigurationError: The name of the named metric does not tell its mode.
-        """
-        chosen = quality_metric(name or self.contents.monitor, self.history.metric_names)
-        if chosen is None:
-            return None
-        if mode is None and chosen == self.contents.monitor:
-            return Metric(chosen, self.contents.mode)
-        try:
-            return Metric.of(chosen, mode or "auto")
-        except ConfigurationError as error:
-            if name is None:
-                return None
-            msg = f"The name {name!r} does not tell whether more of it is better. Add --mode max or --mode min."
-            raise ConfigurationError(msg) from error
-
-
-def best_value(history: History, metric: Metric, rows: int | None = None) -> float | None:
-    """Return the best finite value of a metric. None if there is no finite value.
-
-    Args:
-        history: All records.
-        metric: The metric.
-        rows: Number of the first records that count. Defaults to all.
-    """
-    column = history.metric(metric.name)
-    limit = len(history) if rows is None else rows
-    return metric.best(value for row, value in zip(column.rows, column.values, strict=True) if row < limit)
 
 
 def written_value(metric: Metric, value: float | None) -> str:

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import format as form
-from green_callbacks.ledger.head import Head
-from green_callbacks.ledger.limits import MAX_DEVICES, MAX_DROPS, MAX_ENTRIES
+from green_callbacks.ledger.head import Head, RunBudget
+from green_callbacks.ledger.limits import MAX_BUDGETS, MAX_DEVICES, MAX_DROPS, MAX_ENTRIES
 from green_callbacks.records import DeviceInfo, Landing, Plan
 from green_callbacks.records.checked import (
     MAX_JOULES,
+    MAX_PATH,
     MAX_SECONDS,
     MAX_TEXT,
     MAX_WATTS,
@@ -24,9 +25,11 @@ from green_callbacks.records.checked import (
     sequence,
     short,
     text,
+    wrong,
 )
 from green_callbacks.records.landing import decode_landing, encode_landing
 from green_callbacks.text import is_plain_name
+from green_callbacks.units import Amount, Quantity
 
 _MODES: Final = frozenset({"max", "min"})
 _MAX_SCHEMA: Final = 1_000
@@ -35,8 +38,11 @@ _MAX_SCHEMA: Final = 1_000
 _SHOWN: Final = 60
 """Number of characters that a message shows of a wrong name."""
 
+_LIMITS: Final[dict[Quantity, str]] = {"emissions_kg": "kg", "facility_kwh": "kwh"}
+"""Field of the limit of a budget, by the quantity that the budget limits."""
+
 _MAX_FIELDS: Final = 100
-"""Largest number of fields of a plan or a device. About ten are known, and later versions may add some."""
+"""Largest number of fields of a plan, a device or a budget. About ten are known, and later versions may add some."""
 
 
 def encode_head(head: Head) -> dict[str, Any]:
@@ -54,6 +60,7 @@ def encode_head(head: Head) -> dict[str, Any]:
         "devices": {short(name): _encode_device(info) for name, info in list(head.devices.items())[:MAX_DEVICES]},
         "labels": _texts(head.labels),
         "versions": _texts(head.versions),
+        "budgets": [_encode_budget(budget) for budget in head.budgets if _is_finite(budget)][:MAX_BUDGETS],
     }
 
 
@@ -68,6 +75,15 @@ def _encode_device(info: DeviceInfo) -> dict[str, Any]:
         "default_limit_watts": _within(info.default_limit_watts, MAX_WATTS),
     }
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_budget(budget: RunBudget) -> dict[str, Any]:
+    fields: dict[str, Any] = {_LIMITS[budget.limit.quantity]: float(budget.limit.value)}
+    return fields if budget.project is None else {**fields, "project": budget.project[:MAX_PATH]}
+
+
+def _is_finite(budget: RunBudget) -> bool:
+    return _within(budget.limit.value, MAX_JOULES) is not None
 
 
 def encode_plan(plan: Plan) -> dict[str, Any]:
@@ -132,6 +148,7 @@ def decode_head(fields: Mapping[str, Any], place: str) -> Head:
         devices={text(name): _device(info) for name, info in devices.items()},
         labels={text(name): text(value) for name, value in mapping(get("labels", {}), MAX_ENTRIES).items()},
         versions={text(name): text(value) for name, value in mapping(get("versions", {}), MAX_ENTRIES).items()},
+        budgets=tuple([_budget(said) for said in sequence(get("budgets", []), MAX_BUDGETS)]),
     )
 
 
@@ -153,6 +170,15 @@ def _device(said: object) -> DeviceInfo:
     fields = mapping(said, _MAX_FIELDS)
     limit = optional_amount(fields.get("default_limit_watts"), MAX_WATTS)
     return DeviceInfo(optional_text(fields.get("uuid")), optional_text(fields.get("product")), limit)
+
+
+def _budget(said: object) -> RunBudget:
+    fields = mapping(said, _MAX_FIELDS)
+    limits = [(quantity, fields[name]) for quantity, name in _LIMITS.items() if name in fields]
+    if len(limits) != 1:
+        raise wrong(said, "budget with one limit, in kg or kwh")
+    quantity, limit = limits[0]
+    return RunBudget(Amount(amount(limit, MAX_JOULES), quantity), optional_text(fields.get("project"), MAX_PATH))
 
 
 def decode_plan(said: object) -> Plan:

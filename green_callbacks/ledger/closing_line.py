@@ -7,6 +7,7 @@ correctly. So it loses its effect when lines are appended after it or removed be
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from os import SEEK_END
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,7 @@ from green_callbacks.records.checked import (
     MAX_TEXT,
     amount,
     count,
+    flag,
     mapping,
     one_of,
     optional_amount,
@@ -86,6 +88,10 @@ class Closing:
         front: Every new best value of that metric, thinned. Defaults to empty.
         curve: Emissions and metric at the end of each epoch, thinned. Defaults to empty.
         stop_reason: Why a policy ended the run. Defaults to None, if no policy did.
+        is_uniform: Whether all records have the devices, carbon intensity and PUE of the first record. Defaults to
+            False, if this is not known.
+        head_offset: Where the last head of the file begins, in bytes. Defaults to None, if this is not known.
+        samples_joules: Energy of the epochs in which the samples were seen, in J. Defaults to None, if unknown.
     """
 
     run_id: str
@@ -109,6 +115,9 @@ class Closing:
     front: Sequence[Point] = ()
     curve: Sequence[Point] = ()
     stop_reason: str | None = None
+    is_uniform: bool = False
+    head_offset: int | None = None
+    samples_joules: float | None = None
 
 
 def closing_of(
@@ -129,7 +138,6 @@ def closing_of(
         >>> closing_of("digits", history, monitor="val_acc", mode="max").front
         (Point(kg=0.2, value=0.9, epoch=0),)
     """
-    devices: Mapping[str, DeviceEnergy] = history.device_totals()
     metric = metric_of_run(monitor, mode, history.metric_names)
     name = None if metric is None else metric.name
     return Closing(
@@ -144,17 +152,23 @@ def closing_of(
         emissions_high_kg=history.emissions_high_kg,
         measured_share=history.measured_share,
         samples=history.samples,
+        samples_joules=history.samples_joules,
         tokens=history.tokens,
         flops=history.flops,
         steps=history.steps if history else None,
-        devices={n: used.joules for n, used in devices.items()} if len(devices) <= _MAX_DEVICES else {},
+        devices=_used(history.device_totals()),
         zone=history[-1].intensity.zone if history else None,
         monitor=name,
         mode=mode if metric is None else metric.mode,
         front=() if metric is None else tuple(front(history, metric)),
         curve=tuple(curve(history, name)),
         stop_reason=stop_reason,
+        is_uniform=history.is_uniform and not history.is_thinned,
     )
+
+
+def _used(devices: Mapping[str, DeviceEnergy]) -> dict[str, float | None]:
+    return {name: used.joules for name, used in devices.items()} if len(devices) <= _MAX_DEVICES else {}
 
 
 def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
@@ -176,6 +190,7 @@ def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
         "high_kg": closing.emissions_high_kg,
         "measured_share": closing.measured_share,
         "samples": closing.samples,
+        "samples_joules": closing.samples_joules,
         "tokens": closing.tokens,
         "flops": closing.flops,
         "steps": closing.steps,
@@ -185,6 +200,8 @@ def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
         "mode": closing.mode,
         "front": [_encode_point(point) for point in thinned_front(closing.front, most)],
         "curve": [_encode_point(point) for point in thinned_curve(closing.curve, most)],
+        "uniform": closing.is_uniform,
+        "head": closing.head_offset,
     }
 
 
@@ -209,15 +226,31 @@ def read_closing(path: str | Path) -> Closing | None:
     """
     try:
         with opened(Path(path)) as file:
-            if not file.read(len(HEAD) + 2).startswith(_HEADS):
-                return None
-            begin = max(0, file.seek(0, SEEK_END) - _TAIL_BYTES)
-            file.seek(begin)
-            tail = file.read(_TAIL_BYTES)
-        before, found, line = tail.removesuffix(b"\n").rpartition(b"\n")
-        return _decode(line, begin + len(before) + len(found)) if found and tail.endswith(b"\n") else None
+            return closing_in(file)
     except (LedgerError, ValueError, RecursionError):
         return None
+
+
+def closing_in(file: FileIO) -> Closing | None:
+    """Read the closing line of an open file.
+
+    Args:
+        file: The file, at its beginning.
+
+    Returns:
+        The totals. None if the file is not a ledger of this schema, or does not end with a line.
+
+    Raises:
+        ValueError: The last line is not a closing line of this place in the file.
+        RecursionError: The last line is nested too deeply.
+    """
+    if not file.read(len(HEAD) + 2).startswith(_HEADS):
+        return None
+    begin = max(0, file.seek(0, SEEK_END) - _TAIL_BYTES)
+    file.seek(begin)
+    tail = file.read(_TAIL_BYTES)
+    before, found, line = tail.removesuffix(b"\n").rpartition(b"\n")
+    return _decode(line, begin + len(before) + len(found)) if found and tail.endswith(b"\n") else None
 
 
 def _decode(line: bytes, offset: int) -> Closing:
@@ -240,12 +273,8 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
         ValueError: A field is missing, or has a wrong type or an impossible value.
     """
     get = said.get
-    run_id = text(get("run_id"))
-    if not is_plain_name(run_id):
-        raise wrong(run_id, "name of a run")
-    devices = mapping(get("devices"), _MAX_DEVICES)
     return Closing(
-        run_id=run_id,
+        run_id=_run_name(get("run_id")),
         rows=count(get("rows"), MAX_LINES),
         epochs=count(get("epochs"), MAX_LINES),
         duration_seconds=amount(get("seconds"), MAX_SECONDS),
@@ -256,17 +285,36 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
         emissions_high_kg=optional_amount(get("high_kg"), MAX_JOULES),
         measured_share=optional_amount(get("measured_share"), _MOST_SHARE),
         samples=optional_count(get("samples")),
+        samples_joules=optional_amount(get("samples_joules"), MAX_JOULES),
         tokens=optional_count(get("tokens")),
         flops=optional_amount(get("flops"), MAX_FLOPS * MAX_LINES),
         steps=optional_count(get("steps")),
-        devices={text(name): optional_amount(joules, MAX_JOULES) for name, joules in devices.items()},
+        devices=_devices(get("devices")),
         zone=optional_text(get("zone")),
         monitor=optional_text(get("monitor")),
         mode=one_of(get("mode"), _MODES),
-        front=tuple([_point(point) for point in sequence(get("front"), MAX_POINTS)]),
-        curve=tuple([_point(point) for point in sequence(get("curve"), MAX_POINTS)]),
+        front=_points(get("front")),
+        curve=_points(get("curve")),
         stop_reason=stop_reason,
+        is_uniform=flag(get("uniform", False)),
+        head_offset=optional_count(get("head")),
     )
+
+
+def _run_name(said: object) -> str:
+    name = text(said)
+    if not is_plain_name(name):
+        raise wrong(name, "name of a run")
+    return name
+
+
+def _devices(said: object) -> dict[str, float | None]:
+    devices = mapping(said, _MAX_DEVICES)
+    return {text(name): optional_amount(joules, MAX_JOULES) for name, joules in devices.items()}
+
+
+def _points(said: object) -> tuple[Point, ...]:
+    return tuple([_point(point) for point in sequence(said, MAX_POINTS)])
 
 
 def _point(said: object) -> Point:

@@ -1,7 +1,7 @@
 """Selects the points of a closing line, on the front of emissions and quality and on the curve by epochs."""
 
 from collections.abc import Iterator, Sequence
-from math import isfinite
+from math import inf, isfinite
 from typing import NamedTuple
 
 from green_callbacks.metrics import Metric
@@ -33,16 +33,30 @@ def front(history: History, metric: Metric) -> list[Point]:
         history: All records.
         metric: The metric.
     """
-    points: list[Point] = []
-    sign, best = (1.0 if metric.rises else -1.0), float("-inf")
+    return [
+        Point(history.cumulative_kg[row], value, history.epoch_at(row)) for row, value in front_rows(history, metric)
+    ]
+
+
+def front_rows(history: History, metric: Metric) -> list[tuple[int, float]]:
+    """Return the row of each point of the front, and the value of the metric there.
+
+    Args:
+        history: All records.
+        metric: The metric.
+    """
+    found: list[tuple[int, float]] = []
+    kg, best = history.cumulative_kg, -inf
+    sign = 1.0 if metric.rises else -1.0
     for row, value in zip(*history.metric(metric.name), strict=True):
-        if not isfinite(value) or sign * value <= best:
+        # Without a check for NaN, because no comparison with it is true.
+        if not best < sign * value < inf:
             continue
-        best, kg = sign * value, history.cumulative_kg[row]
-        if points and kg <= points[-1].kg:
-            points.pop()
-        points.append(Point(kg, value, history.epoch_at(row)))
-    return points
+        best = sign * value
+        if found and kg[row] <= kg[found[-1][0]]:
+            found.pop()
+        found.append((row, value))
+    return found
 
 
 def curve(history: History, metric: str | None) -> Iterator[Point]:
@@ -69,15 +83,24 @@ def thinned_front(points: Sequence[Point], most: int) -> list[Point]:
         points: The front.
         most: Largest number of points to return, at least 3.
     """
-    if len(points) <= most:
-        return list(points)
-    values = [point.value or 0.0 for point in points]
+    return [points[at] for at in places_on_front([point.value or 0.0 for point in points], most)]
+
+
+def places_on_front(values: Sequence[float], most: int) -> Sequence[int]:
+    """Return the places of the points that :func:`thinned_front` keeps.
+
+    Args:
+        values: The value of the metric at each point of the front.
+        most: Largest number of points to return, at least 3.
+    """
+    if len(values) <= most:
+        return range(len(values))
     least = abs(values[-1] - values[0]) / (most - 2)
     kept = [0]
-    for at in range(1, len(points) - 1):
+    for at in range(1, len(values) - 1):
         if abs(values[at] - values[kept[-1]]) >= least:
             kept.append(at)
-    return [points[at] for at in [*kept[: most - 1], len(points) - 1]]
+    return [*kept[: most - 1], len(values) - 1]
 
 
 def thinned_curve(points: Sequence[Point], most: int) -> list[Point]:
@@ -87,6 +110,16 @@ def thinned_curve(points: Sequence[Point], most: int) -> list[Point]:
         points: The curve.
         most: Largest number of points to return.
     """
-    if len(points) <= most:
-        return list(points)
-    return [points[-(-(at + 1) * len(points) // most) - 1] for at in range(most)]
+    return [points[at] for at in places_on_curve(len(points), most)]
+
+
+def places_on_curve(length: int, most: int) -> Sequence[int]:
+    """Return the places of the points that :func:`thinned_curve` keeps.
+
+    Args:
+        length: Number of points of the curve.
+        most: Largest number of points to return.
+    """
+    if length <= most:
+        return range(length)
+    return [-(-(at + 1) * length // most) - 1 for at in range(most)]

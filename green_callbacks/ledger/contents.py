@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from green_callbacks.ledger.head import Head
 from green_callbacks.records import Checkpoints, DeviceInfo, History, Plan
 
 
@@ -40,6 +41,7 @@ class LedgerContents:
         labels: Labels that the user gave the run. Defaults to empty.
         versions: Versions of Python and of the frameworks, by name. Defaults to empty.
         notices: Sentences about everything that could not act, be measured or be kept, by key. Defaults to empty.
+        head: The head of the last session. Defaults to an empty head.
     """
 
     run_id: str
@@ -58,3 +60,4 @@ class LedgerContents:
     labels: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     notices: Mapping[str, str] = field(default_factory=dict)
+    head: Head = field(default_factory=lambda: Head(run_id="", version=""))

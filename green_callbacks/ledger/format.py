@@ -43,6 +43,10 @@ the intensity and the PUE if they have not changed, and refers to its devices by
 | `devices` | object | By name of the device: `uuid` (text), `product` (text), `default_limit_watts` (W). |
 | `labels` | object | Texts that the user gave the run, by name. |
 | `versions` | object | Versions of Python and of the frameworks, by name. |
+| `budgets` | list | The budgets of the run. Default: none. |
+| `budgets[].kg` | kgCO2e | Limit of a budget of emissions. |
+| `budgets[].kwh` | kWh | Limit of a budget of facility energy. |
+| `budgets[].project` | text | Folder or glob pattern of the runs that share the budget. |
 
 ## `devices`
 
@@ -160,13 +164,16 @@ its checkpoints can be moved together.
 | `closing.kg`, `closing.low_kg`, `closing.high_kg` | kgCO2e | Emissions and their bounds. |
 | `closing.measured_share` | 0 to 1 | Share of the energy that was measured. |
 | `closing.samples`, `closing.tokens` | count | Training samples and tokens seen. |
+| `closing.samples_joules` | J | Energy of the epochs with these samples. |
 | `closing.flops` | operations | Floating-point operations of the training. |
 | `closing.steps` | count | Optimizer steps of the last fit. |
 | `closing.devices` | object of J | Energy by device. Empty where there are more than eight devices. |
 | `closing.zone` | text | Zone of the last record's electricity. |
-| `closing.monitor`, `closing.mode` | text | The watched metric, and which way it improves. |
+| `closing.monitor`, `closing.mode` | text | The watched or first validation metric, and which way it improves. |
 | `closing.front` | list | `[kgCO2e, value, epoch]` of each new best value of the metric, thinned. |
 | `closing.curve` | list | `[kgCO2e, value, epoch]` at the end of each epoch, thinned. |
+| `closing.uniform` | true, false | Whether devices, intensity and PUE are the same in all records. Default: false. |
+| `closing.head` | bytes | Where the last head of the file begins. |
 
 The closing is a cache of sums. The records stay the truth.
 

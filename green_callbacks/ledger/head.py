@@ -4,6 +4,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from green_callbacks.records import DeviceInfo, Plan
+from green_callbacks.units import Amount
+
+
+@dataclass(frozen=True, slots=True)
+class RunBudget:
+    """A budget that a run keeps to.
+
+    Example:
+        >>> from green_callbacks.units import parse_amount
+        >>> RunBudget(parse_amount("500 g"), project="logs").limit.value
+        0.5
+
+    Attributes:
+        limit: The limit, in kgCO2e or in kWh of facility energy.
+        project: Folder or glob pattern of the runs that share the budget, as the user named it. Defaults to None, for
+            a budget of this run alone.
+    """
+
+    limit: Amount
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +45,7 @@ class Head:
         devices: Properties of the devices, such as their product names, by device. Defaults to empty.
         labels: Labels that the user gave the run, such as its project. Defaults to empty.
         versions: Versions of Python and of the frameworks, by name. Defaults to empty.
+        budgets: The budgets that the run keeps to. Defaults to none.
     """
 
     run_id: str
@@ -37,3 +58,4 @@ class Head:
     devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    budgets: tuple[RunBudget, ...] = ()

@@ -1,18 +1,37 @@
 """What can be shown of a run beside many others: its head, its totals, and a thinned front and curve."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
-from green_callbacks.ledger.closing_line import Closing
+from green_callbacks.ledger._surroundings import mean_intensity_of
+from green_callbacks.ledger.closing_line import Closing, closing_of
+from green_callbacks.ledger.closing_points import (
+    front_rows,
+    places_on_curve,
+    places_on_front,
+    thinned_curve,
+    thinned_front,
+)
+from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.head import Head
-from green_callbacks.records import Intensity, Plan
+from green_callbacks.ledger.limits import MAX_POINTS
+from green_callbacks.metrics import Metric
+from green_callbacks.records import History, Intensity, Plan
+from green_callbacks.units import JOULES_PER_KWH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerOverview:
     """A run as it is shown beside others.
+
+    Example:
+        >>> from green_callbacks.ledger import Head, LedgerOverview, closing_of
+        >>> closing = closing_of("digits", History(), monitor=None, mode="max")
+        >>> head = Head(run_id="digits", version="0.1.0")
+        >>> LedgerOverview(path=Path("a.jsonl"), head=head, closing=closing, is_closed=True, plan=Plan()).is_quick
+        False
 
     Attributes:
         path: The ledger.
@@ -50,3 +69,64 @@ class LedgerOverview:
     notices: Mapping[str, str] = field(default_factory=dict)
     remark: str | None = None
     is_quick: bool = False
+
+
+def overview_of(path: Path, contents: LedgerContents, remark: str | None = None) -> LedgerOverview:
+    """Return the overview of a ledger that was read in full.
+
+    Args:
+        path: The ledger.
+        contents: Its contents.
+        remark: Sentences about damaged lines that were skipped. Defaults to None, if there are none.
+
+    Example:
+        >>> from green_callbacks.ledger import LedgerContents
+        >>> from green_callbacks.records import EpochRecord
+        >>> records = History([EpochRecord.scripted(epoch=epoch, emissions_kg=0.5) for epoch in range(2)])
+        >>> contents = LedgerContents("digits", records, None, True, Plan(), None, "max", "given", {})
+        >>> overview_of(Path("digits.jsonl"), contents).closing.emissions_kg
+        1.0
+    """
+    history = contents.history
+    closing = _thinned(contents)
+    front, curve = _rows(history, closing)
+    devices, is_steady = history.device_totals(), history.is_steady
+    joules = () if is_steady else history.cumulative_joules
+    return LedgerOverview(
+        path=path,
+        head=contents.head,
+        closing=closing,
+        is_closed=contents.is_closed,
+        plan=contents.plan,
+        began_at=history[0].started_at if history else None,
+        intensity=mean_intensity_of(history),
+        pue=history.mean_pue,
+        is_steady=is_steady,
+        components={name: used.component for name, used in devices.items()},
+        methods={name: used.method for name, used in devices.items()},
+        front_kwh=() if is_steady else tuple([joules[row] / JOULES_PER_KWH for row in front]),
+        curve_kwh=() if is_steady else tuple([joules[row] / JOULES_PER_KWH for row in curve]),
+        notices=contents.notices,
+        remark=remark,
+    )
+
+
+def _thinned(contents: LedgerContents) -> Closing:
+    """Return the totals of a run with as many points as a closing line may hold."""
+    closing = closing_of(
+        contents.run_id,
+        contents.history,
+        monitor=contents.monitor,
+        mode=contents.mode,
+        stop_reason=contents.stop_reason,
+    )
+    front, curve = thinned_front(closing.front, MAX_POINTS), thinned_curve(closing.curve, MAX_POINTS)
+    return replace(closing, front=tuple(front), curve=tuple(curve))
+
+
+def _rows(history: History, closing: Closing) -> tuple[list[int], list[int]]:
+    """Return the row of each point of the thinned front, and of the thinned curve."""
+    monitor, ends = closing.monitor, history.epoch_rows
+    found = [] if monitor is None else front_rows(history, Metric.or_rising(monitor, closing.mode))
+    front = places_on_front([value for _, value in found], MAX_POINTS)
+    return [found[at][0] for at in front], [ends[at] for at in places_on_curve(len(ends), MAX_POINTS)]

@@ -1,6 +1,5 @@
 """Reads a ledger, even if it is damaged."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, Final, Literal, cast
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger._head_codec import decode_head, decode_plan
+from green_callbacks.ledger._json_line import fields_of
 from green_callbacks.ledger._row_decoding import Rows
 from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.format import HEAD, VERDICTS
@@ -115,7 +115,7 @@ class _Replay:
             raise self._headless()
         elif line and not (line.startswith(VERDICTS) and line.count(_TYPE) == 1):
             try:
-                self._follow(_fields(line))
+                self._follow(fields_of(line))
             except ValueError as reason:
                 self._pass(len(line), str(reason))
 
@@ -240,6 +240,7 @@ class _Replay:
             labels=head.labels,
             versions=head.versions,
             notices=self.notices,
+            head=head,
         )
 
     def _found_checkpoints(self) -> dict[str, Checkpoints]:
@@ -270,28 +271,3 @@ class _Replay:
 def _may_begin(line: bytes) -> bool:
     """Return whether a ledger may begin with a line, which is a head or the first bytes of a head."""
     return line.startswith(HEAD) or HEAD.startswith(line.rstrip(b"\r"))
-
-
-def _refuse(constant: str) -> object:
-    msg = f"{constant} is not a JSON number"
-    raise ValueError(msg)
-
-
-_decode = json.JSONDecoder(parse_constant=_refuse).raw_decode
-
-
-def _fields(line: bytes) -> dict[str, Any]:
-    """Return the JSON object of a line.
-
-    Raises:
-        ValueError: The line is cut short, or is not an object.
-    """
-    try:
-        fields, end = _decode(line.decode())
-    except RecursionError:
-        msg = "nested too deeply"
-        raise ValueError(msg) from None
-    if type(fields) is not dict or line[end:].strip():
-        msg = "not one JSON object"
-        raise ValueError(msg)
-    return fields

@@ -84,6 +84,8 @@ class RunLedger:
         self._patience_seconds = PATIENCE_SECONDS
         self._is_said = False
         self._done: Lock | None = None
+        self._head_offset: int | None = None
+        """Where the head of this session begins in the file, in bytes."""
 
     @property
     def path(self) -> Path:
@@ -144,7 +146,7 @@ class RunLedger:
 
         def line(offset: int) -> bytes:
             closing = closing_of(head.run_id, history, monitor=head.monitor, mode=head.mode, stop_reason=stop_reason)
-            return self._lines.end(stop_reason, closing, offset)
+            return self._lines.end(stop_reason, replace(closing, head_offset=self._head_offset), offset)
 
         self._done = self._writer.submit(line)
 
@@ -215,8 +217,10 @@ class RunLedger:
         if records is None and self._held is not None and offset:
             # Before the head, because after it the last heartbeat of the file would count beside these records.
             missing = b"".join(map(lines.record, self._history[self._held : self._first]))
+            self._head_offset = offset + len(missing)
             return missing + lines.head(self.head) + self._lines_besides()
         missing = b"".join(map(lines.record, self._history[: self._first if records is None else records]))
+        self._head_offset = offset
         return head + missing + self._lines_besides()
 
     def held_at_last(self) -> int | None:

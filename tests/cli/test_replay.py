@@ -83,8 +83,8 @@ def test_without_a_metric_the_loss_is_not_known(command, ledger):
 
 def test_a_run_of_which_nothing_was_measured_saves_an_unknown_share(command, ledger):
     from green_callbacks import MarginalGain
-    from green_callbacks.cli.replay.outcomes import in_words, replayed
-    from green_callbacks.cli.replay.rule_text import Rule
+    from green_callbacks.analysis.replays import Rule, replayed
+    from green_callbacks.cli.replay.outcomes import in_words
     from green_callbacks.cli.runs import read_runs
     from green_callbacks.records import Plan
 

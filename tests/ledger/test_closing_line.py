@@ -51,6 +51,7 @@ def test_totals_equal_those_of_the_records_to_the_last_bit(path, epochs):
         history.emissions_high_kg,
     )
     assert closing.measured_share == history.measured_share
+    assert closing.samples_joules == history.samples_joules
     assert closing.devices == {name: used.joules for name, used in history.device_totals().items()}
     assert (closing.epochs, closing.rows) == (history.finished_epochs, len(history))
     assert (closing.samples, closing.tokens, closing.flops) == (history.samples, history.tokens, history.flops)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from green_callbacks.ledger import Closing, Head, Lines
+from green_callbacks.ledger import Closing, Head, Lines, RunBudget
 from green_callbacks.ledger import format as form
 from green_callbacks.records import (
     Checkpoints,
@@ -18,7 +18,9 @@ from green_callbacks.records import (
     Plan,
     Verdict,
 )
+from green_callbacks.units import Amount
 
+BUDGETS = (RunBudget(Amount(1.0, "emissions_kg"), "logs"), RunBudget(Amount(1.0, "facility_kwh")))
 PLAN = Plan(
     epochs=3,
     min_epochs=1,
@@ -76,7 +78,7 @@ def full_record():
 
 def all_lines(folder):
     lines = Lines()
-    yield lines.head(Head(run_id="run", version="1"))
+    yield lines.head(Head(run_id="run", version="1", budgets=BUDGETS))
     yield from lines.record(full_record()).splitlines()
     yield from Lines().heartbeat(full_record()).splitlines()  # which leaves out nothing
     yield lines.verdicts([Verdict(stop=False, code="waiting", reason="why", values={"a": 1.0})])
@@ -94,6 +96,8 @@ def names_of(line):
             yield from (f"{name}.{part}" for part in value)
         if name == "plan":
             yield from (f"plan.landing.{part}" for part in value.get("landing", ()))
+        if name == "budgets":
+            yield from (f"{name}[].{part}" for budget in value for part in budget)
         if name == "changed":
             yield from (f"{name}[].{part}" for part in value[0])
 

@@ -117,7 +117,7 @@ def _ledger(
         return None
     return RunLedger(
         state.ledger,
-        head_of(context, settings.labels, measurement.slots.slots),
+        head_of(context, settings.labels, measurement.slots.slots, settings.policies),
         state.history,
         held=state.held,
         checkpoints=state.checkpoints,

@@ -10,7 +10,8 @@ from typing import Any, Final
 from green_callbacks._version import __version__
 from green_callbacks.accountant.energy.device_slots import DeviceSlot, host_name
 from green_callbacks.accountant.ranks import Ranks
-from green_callbacks.ledger import Head
+from green_callbacks.ledger import Head, RunBudget
+from green_callbacks.policies import Budget, Policy, SharedBudget
 from green_callbacks.records import DeviceInfo, Plan
 from green_callbacks.sinks import RunContext
 
@@ -52,13 +53,16 @@ class TrainerContext:
         return self.is_running is None and self.on_spent is None and self.gpu_name is None
 
 
-def head_of(context: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot]) -> Head:
+def head_of(
+    context: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot], policies: Sequence[Policy] = ()
+) -> Head:
     """Return the head of a run's ledger.
 
     Args:
         context: The run as sinks know it.
         labels: The labels of the user.
         slots: The devices of all ranks.
+        policies: The policies of the run, whose budgets the head holds. Defaults to none.
     """
     return Head(
         run_id=context.run_id,
@@ -71,7 +75,13 @@ def head_of(context: RunContext, labels: Mapping[str, str], slots: Sequence[Devi
         devices={slot.name: slot.info for slot in slots if slot.info != DeviceInfo()},
         labels=labels,
         versions=_versions(),
+        budgets=tuple([_budget(policy) for policy in policies if isinstance(policy, Budget)]),
     )
+
+
+def _budget(budget: Budget) -> RunBudget:
+    project = budget.project if isinstance(budget, SharedBudget) else None
+    return RunBudget(budget.amount, str(project) if project else None)
 
 
 def _versions() -> dict[str, str]:

@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace) -> int:
         LedgerError: A ledger cannot be read.
         ConfigurationError: A rule cannot be read, or does not fit a run.
     """
-    from green_callbacks.cli.replay.outcomes import in_words, replayed, side_by_side
-    from green_callbacks.cli.replay.rule_text import Rule
+    from green_callbacks.analysis.replays import Rule, replayed
+    from green_callbacks.cli.replay.outcomes import in_words, side_by_side
     from green_callbacks.cli.runs import read_runs
     from green_callbacks.records import Plan
 

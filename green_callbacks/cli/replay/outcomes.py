@@ -1,18 +1,13 @@
 """The savings and losses of a rule on a finished run, in words and as a table."""
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
-from green_callbacks.cli.replay.landings import AT_LEAST, REFUSED, ReplayedLanding, notes
-from green_callbacks.cli.replay.rule_text import Rule
-from green_callbacks.cli.runs import LedgerRun, best_value, written_value
+from green_callbacks.analysis.replays import Outcome
+from green_callbacks.cli.replay.landings import AT_LEAST, REFUSED, notes
+from green_callbacks.cli.runs import written_value
 from green_callbacks.cli.summary.sums import left_out, spent
 from green_callbacks.metrics import Metric
-from green_callbacks.policies import CarbonBudget, MarginalGain, watched_metric
-from green_callbacks.policies.replay import Replay, replay_landing
-from green_callbacks.records import EpochRecord, History, Plan
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned, labeled
@@ -31,125 +26,6 @@ _LABEL_WIDTH: Final = 11
 
 _METRIC_DIGITS: Final = 4
 """Significant digits of a metric."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The result of a rule on a run.
-
-    Attributes:
-        run: The run.
-        rule: The rule, as on the command line.
-        price: The rule in words.
-        reason: Why the rule would have stopped, or why not.
-        epochs: Number of epochs before the stop. None if the rule would not have stopped.
-        saved_kwh: Saved energy of the facility, in kWh.
-        saved_kg: Saved emissions, in kgCO2e.
-        saved_seconds: Saved time, in s.
-        metric: Metric that measures quality. None if there is none.
-        reached: Best value of the metric before the stop. With a landing, the best value before the landing.
-        best: Best value of the metric in the whole run.
-        landing: The landing before the stop. None for a stop without a landing.
-        is_refused: Whether the rule lands, and the loop of the run could not.
-    """
-
-    run: LedgerRun
-    rule: str
-    price: str
-    reason: str
-    epochs: int | None
-    saved_kwh: float = 0.0
-    saved_kg: float = 0.0
-    saved_seconds: float = 0.0
-    metric: Metric | None
-    reached: float | None
-    best: float | None
-    landing: ReplayedLanding | None = None
-    is_refused: bool = False
-
-    @property
-    def is_unknown(self) -> bool:
-        """Whether the model at the stop is not known, because the recorded run did not land there."""
-        return self.landing is not None and not self.landing.is_recorded
-
-    @property
-    def lost(self) -> float | None:
-        """Difference between the best value of the whole run and the best value before the stop, at least 0.
-
-        None if a value is missing, or if the model at the stop is not known.
-        """
-        return None if self.is_unknown or self.best is None or self.reached is None else abs(self.best - self.reached)
-
-
-def replayed(run: LedgerRun, rule: Rule, plan: Plan, metric: Metric | None) -> Outcome:
-    """Replay a rule on a run.
-
-    Args:
-        run: The run.
-        rule: The rule.
-        plan: Planned length of the run.
-        metric: Metric that measures quality, unless the rule watches a metric itself. None if there is none.
-
-    Returns:
-        The result.
-
-    Raises:
-        ConfigurationError: The rule needs a metric, and there is none.
-    """
-    policy, trained = rule.on(run, metric), _trained(run.history)
-    metric = watched_metric(policy) or metric
-    found = replay_landing(trained, policy, plan)
-    row = len(trained) - 1 if found is None else _row_of(found.record, trained)
-    landing = None if found is None or plan.landing_refused else _landing(found, policy, run, trained, row)
-    columns = (trained.cumulative_kg, trained.cumulative_kwh, trained.cumulative_seconds)
-    saved_kg, saved_kwh, saved_seconds = (column[-1] - column[row] if trained else 0.0 for column in columns)
-    rows = row + 1 if landing is None or landing.is_recorded else landing.rows
-    has_stopped = found is not None and found.verdict.stop
-    return Outcome(
-        run=run,
-        rule=rule.describe(policy),
-        price=policy.describe(),
-        reason=_reason(found, policy, landing) or policy.decide(trained, replace(plan, landing=None)).reason,
-        epochs=bisect_right(trained.epoch_rows, row) if has_stopped else None,
-        saved_kg=saved_kg,
-        saved_kwh=saved_kwh,
-        saved_seconds=saved_seconds,
-        metric=metric,
-        reached=best_value(trained, metric, rows) if metric else None,
-        best=best_value(trained, metric) if metric else None,
-        landing=landing,
-        is_refused=plan.landing_refused and policy.landing > 0,
-    )
-
-
-def _landing(
-    found: Replay, policy: CarbonBudget | MarginalGain, run: LedgerRun, trained: History, row: int
-) -> ReplayedLanding | None:
-    begin = row if found.begins is None else _row_of(found.begins, trained)
-    return ReplayedLanding.of(found, policy, run, trained, (begin, row))
-
-
-def _reason(found: Replay | None, policy: CarbonBudget | MarginalGain, landing: ReplayedLanding | None) -> str | None:
-    """Return why a rule stops. None if it does not.
-
-    A budget lands inside an epoch, where the rest of the budget is not known.
-    """
-    if landing is not None and isinstance(policy, CarbonBudget):
-        return f"{policy.name[:1].upper()}{policy.name[1:]} would end the run."
-    return found.verdict.reason if found else None
-
-
-def _row_of(record: EpochRecord, history: History) -> int:
-    """Return the row of a record by its time, because a record with a NaN as a metric does not equal itself."""
-    key = (record.started_at, record.epoch, record.step, record.duration_seconds)
-    places = enumerate((each.started_at, each.epoch, each.step, each.duration_seconds) for each in history)
-    return next(row for row, place in places if place == key)
-
-
-def _trained(history: History) -> History:
-    """Return the records up to the end of the last epoch, because nothing can be stopped after it."""
-    end = max((row + 1 for row in range(len(history)) if history.epoch_at(row) is not None), default=0)
-    return History(history[:end])
 
 
 def in_words(outcome: Outcome) -> str:

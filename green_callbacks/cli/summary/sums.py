@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from green_callbacks.cli.runs import LedgerRun, best_value, written_value
+from green_callbacks.analysis.ledger_run import LedgerRun, best_value
+from green_callbacks.cli.runs import written_value
 from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 from green_callbacks.records.coverage import what_counts

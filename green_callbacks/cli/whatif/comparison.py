@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
+from green_callbacks.analysis.ledger_run import LedgerRun
 from green_callbacks.carbon import equivalences
 from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.carbon.tables import has_tables
 from green_callbacks.carbon.tables import missing as lacking
-from green_callbacks.cli.runs import LedgerRun
 from green_callbacks.cli.whatif.other_places import AVERAGE_PUE, Spent
 from green_callbacks.records import Intensity
 from green_callbacks.records.coverage import what_counts

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from green_callbacks.analysis import effective_intensity, effective_pue
+from green_callbacks.analysis.ledger_run import LedgerRun
 from green_callbacks.carbon import lookup
 from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.carbon.tables import has_tables, tables
-from green_callbacks.cli.runs import LedgerRun
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.units import grams_to_kg

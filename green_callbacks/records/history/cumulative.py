@@ -1,6 +1,7 @@
 """What the records of a history add up to."""
 
 from collections.abc import Sequence
+from itertools import accumulate
 from math import isnan, nan
 
 from green_callbacks.records.coverage import is_missing, is_whole
@@ -11,6 +12,7 @@ from green_callbacks.records.history.row_reading import joules_where
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.reference import reference_kg
+from green_callbacks.units import JOULES_PER_KWH
 
 
 class Cumulative:
@@ -96,6 +98,40 @@ class Cumulative:
     @property
     def _has_energy(self) -> bool:
         return any(not isnan(joules) for joules in self._rows.dense("joules"))
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all records have the same devices, the same carbon intensity and the same PUE."""
+        rows = self._rows
+        return all(len(each.used(rows.length)) <= 1 for each in (rows.devices, rows.intensity)) and self._has_one_pue
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether carbon intensity, its bounds and PUE are the same numbers in all records.
+
+        Emissions are then proportional to energy.
+        """
+        used = self._rows.intensity.used(self._rows.length)
+        bounds = {(each.g_per_kwh, each.lowest_g_per_kwh, each.highest_g_per_kwh) for each in used}
+        return len(bounds) <= 1 and self._has_one_pue
+
+    @property
+    def _has_one_pue(self) -> bool:
+        pues = self._rows.dense("pue")
+        return not pues or min(pues) == max(pues)
+
+    @property
+    def mean_pue(self) -> float | None:
+        """Mean PUE, weighted by energy. None without a record. Without energy, the PUE of the last record."""
+        pues, joules = self._rows.dense("pue"), self.energy_joules
+        if not pues:
+            return None
+        return float(pues[-1]) if self._has_one_pue or not joules else self.facility_kwh / (joules / JOULES_PER_KWH)
+
+    @property
+    def cumulative_joules(self) -> Sequence[float]:
+        """Energy at the IT equipment up to and including each record, in J. A new list each time."""
+        return list(accumulate(0.0 if isnan(joules) else joules for joules in self._rows.dense("joules")))
 
     def facility_kwh_by_intensity(self) -> dict[Intensity, float]:
         """Return the facility energy in kWh by carbon intensity, in the order of first use."""

@@ -1,10 +1,10 @@
-"""The text of policies on the command line."""
+"""The text of policies on the command line and on the page that compares runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Final, Self, get_args, get_type_hints
 
-from green_callbacks.cli.runs import LedgerRun
+from green_callbacks.analysis.ledger_run import LedgerRun
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Metric
 from green_callbacks.policies import CarbonBudget, MarginalGain, watched_metric
@@ -30,6 +30,10 @@ class Rule:
         kind: ``budget`` or ``marginal-gain``.
         subject: Amount of the budget, or key of the metric. Empty for the metric of the run.
         options: Options of the policy.
+
+    Example:
+        >>> Rule.parse("budget=500 g,landing=0.1").options
+        {'landing': 0.1}
     """
 
     kind: str

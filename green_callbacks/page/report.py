@@ -1,0 +1,110 @@
+"""The page as one file that needs no server and no network.
+
+The file carries its data, its scripts and its styles. Its Content-Security-Policy allows these scripts and styles by
+their hashes, and no request at all.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from hashlib import sha256
+from html import escape
+from typing import Final
+
+from green_callbacks.page.assets import ASSETS, LICENSE, Asset
+from green_callbacks.page.bundle import bundled
+
+__all__ = ["inlined_json", "report_html"]
+
+_INERT: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
+"""Escapes that let no text of the data end its element or begin a comment."""
+
+_TITLE: Final = "Carbon of training runs"
+
+_LIBRARY: Final = "vendor/uPlot.iife.min.js"
+"""The classic script that defines ``uPlot``."""
+
+_NO_SCRIPT: Final = "This report draws its charts with JavaScript, which is switched off. Allow it for this file."
+
+
+def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapping[str, Asset] = ASSETS) -> str:
+    """Write the page as one file.
+
+    Args:
+        data: The objects ``runs``, ``details``, ``stops`` and ``zones`` of the page.
+        title: Title of the page. Defaults to ``Carbon of training runs``.
+        assets: Files of the page by name. Defaults to the files of the package.
+
+    Returns:
+        HTML. It contains no name of a run outside its data.
+
+    Raises:
+        GreenCallbacksError: A file of the page is missing.
+        ValueError: The data hold a number that is not finite.
+
+    Example:
+        >>> "</script><script>" in inlined_json({"name": "</script><script>"})
+        False
+    """
+    library = assets[_LIBRARY].text()
+    modules = {name: asset.text() for name, asset in assets.items() if name.endswith(".js") and name != _LIBRARY}
+    script = f"{bundled(modules)}render();\n"
+    styles = [asset.text() for name, asset in sorted(assets.items(), key=_is_ours) if name.endswith(".css")]
+    shown = escape(title.encode("utf-8", "replace").decode())
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8">',
+            f'<meta http-equiv="Content-Security-Policy" content="{_policy([library, script], styles)}">',
+            '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            '<meta name="color-scheme" content="light dark">',
+            '<meta name="referrer" content="no-referrer">',
+            f"<title>{shown}</title>",
+            f"<!-- This file contains uPlot.\n{LICENSE.text()}-->",
+            *(f"<style>{style}</style>" for style in styles),
+            "</head>",
+            "<body>",
+            f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
+            f'<script type="application/json" id="data">{inlined_json(data)}</script>',
+            f"<script>{library}</script>",
+            f'<script type="module">{script}</script>',
+            "</body>",
+            "</html>",
+            "",
+        ]
+    )
+
+
+def inlined_json(data: object) -> str:
+    r"""Encode data so that they are inert inside a ``script`` element.
+
+    All characters are ASCII, so a name that is not valid Unicode is kept too.
+
+    Args:
+        data: Plain JSON types.
+
+    Raises:
+        ValueError: A number is not finite.
+
+    Example:
+        >>> inlined_json({"name": "<!--"})
+        '{"name":"\\u003c!--"}'
+    """
+    return json.dumps(data, allow_nan=False, separators=(",", ":")).translate(_INERT)
+
+
+def _is_ours(item: tuple[str, Asset]) -> bool:
+    """Put our styles after the styles of the library, so that ours apply."""
+    return "/" not in item[0]
+
+
+def _policy(scripts: list[str], styles: list[str]) -> str:
+    """Return a Content-Security-Policy that allows exactly these scripts and styles."""
+    hashes = [" ".join(map(_hashed, texts)) for texts in (scripts, styles)]
+    return f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; base-uri 'none'; form-action 'none'"
+
+
+def _hashed(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"

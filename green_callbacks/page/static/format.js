@@ -1,0 +1,14 @@
+// Amounts with units that fit.
+export const number = (value, digits = 3) => value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–";
+
+const amount = (...units) => (value, digits = 3) => {
+	if (value == null) return "–";
+	const size = Math.abs(Number(value.toPrecision(digits)));
+	const [least, unit] = (size ? units.find((each) => size >= each[0]) : units.find((each) => each[0] === 1)) ?? units.at(-1);
+	return `${number(value / least, digits)} ${unit}`;
+};
+
+export const mass = amount([1e6, "t"], [1e3, "kg"], [1, "g"], [1e-3, "mg"], [1e-6, "µg"]);
+export const energy = amount([1e3, "MWh"], [1, "kWh"], [1e-3, "Wh"], [1e-6, "mWh"]);
+export const duration = amount([86400, "d"], [3600, "h"], [60, "min"], [1, "s"]);
+export const percent = (share) => (share == null ? "–" : `${number(100 * share)} %`);

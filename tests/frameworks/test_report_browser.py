@@ -1,0 +1,115 @@
+"""A report in a real browser: it draws, asks nobody for anything, and runs nothing that a name holds."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from support.report_page import HOSTILE, STAND_IN
+from support.screenshot import CHROMIUM, browser_page
+
+from green_callbacks.page.report import report_html
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytest.importorskip("playwright.sync_api")
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+
+
+class Watched:
+    """A browser page, with everything that went wrong on it."""
+
+    def __init__(self, page: "Page") -> None:
+        self.page = page
+        self.dialogs: list[str] = []
+        self.requests: list[str] = []
+        self.said: list[str] = []
+        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("console", lambda message: self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def open(self, html: str, path: Path) -> str:
+        """Open a report as a file; all text that it shows."""
+        path.write_bytes(html.encode())
+        self.page.goto(path.as_uri())
+        self.page.wait_for_timeout(300)
+        return self.page.evaluate("document.body.innerText")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Page"]:
+    with browser_page() as page:
+        yield page
+
+
+@pytest.fixture
+def watched(browser: "Page") -> Iterator[Watched]:
+    page = browser.context.browser.new_page()
+    yield Watched(page)
+    page.close()
+
+
+def test_hostile_texts_are_shown_and_run_nothing(watched: Watched, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    shown = watched.open(report_html({"texts": HOSTILE}, title=HOSTILE[0], assets=STAND_IN), path)
+
+    assert (watched.dialogs, watched.said) == ([], [])
+    assert watched.requests == [path.as_uri()]
+    assert "onerror=alert(1)" in shown
+    assert "x" * 10_000 in shown
+    assert watched.page.evaluate("window.drawn") == "function"
+    assert watched.page.title() == HOSTILE[0]
+
+
+def test_styles_of_the_file_and_of_its_scripts_apply(watched: Watched, tmp_path: Path) -> None:
+    watched.open(report_html({}, assets=STAND_IN), tmp_path / "report.html")
+    style = watched.page.evaluate(
+        """() => {
+          const { color, fontWeight } = getComputedStyle(document.querySelector("body > p"));
+          return [color, fontWeight];
+        }"""
+    )
+    assert style == ["rgb(1, 2, 3)", "700"]
+
+
+def test_the_policy_holds_back_whatever_the_file_does_not_carry(watched: Watched, tmp_path: Path) -> None:
+    watched.open(report_html({}, assets=STAND_IN), tmp_path / "report.html")
+    watched.page.evaluate(
+        """() => {
+          const script = document.createElement("script");
+          script.textContent = "window.broken = 1";
+          document.body.append(script);
+          const image = document.createElement("img");
+          image.src = "http://127.0.0.1:9/x.png";
+          document.body.append(image);
+          return fetch("http://127.0.0.1:9/").catch(() => null);
+        }"""
+    )
+    assert watched.page.evaluate("window.broken") is None
+    assert len([text for text in watched.said if "Content Security Policy" in text]) >= 3
+
+
+def test_uplot_draws_under_the_policy(watched: Watched, tmp_path: Path) -> None:
+    watched.open(report_html({}, assets=STAND_IN), tmp_path / "report.html")
+    watched.said.clear()
+    watched.page.evaluate(
+        """() => {
+          const series = [{}, { stroke: "red", width: 3 }];
+          const options = { width: 300, height: 200, scales: { x: { time: false } }, series };
+          new uPlot(options, [[0, 1], [0, 1]], document.body);
+          return new Promise((done) => setTimeout(done, 200));
+        }"""
+    )
+    pixels = watched.page.evaluate(
+        """() => {
+          const canvas = document.querySelector("canvas");
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const isRed = (value, at) => at % 4 === 0 && value > 200 && data[at + 1] < 50 && data[at + 3] > 200;
+          return data.filter(isRed).length;
+        }"""
+    )
+    assert pixels > 50
+    assert watched.said == []
