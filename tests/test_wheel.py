@@ -1,9 +1,12 @@
 """``make test-core`` tests the wheel that users install, not the checkout beside the tests."""
 
 import os
+import pkgutil
 import subprocess
 import sys
+import tarfile
 from importlib.metadata import distribution
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -48,6 +51,7 @@ def test_the_wheel_says_what_it_is():
     metadata = distribution("green-callbacks").metadata
     assert metadata["Version"] == green_callbacks.__version__
     assert metadata["License-Expression"] == "Apache-2.0 AND MIT"
+    assert set(metadata.get_all("License-File")) == {"LICENSE", "green_callbacks/page/static/vendor/uPlot.LICENSE"}
     assert metadata["Requires-Python"] == ">=3.11"
     assert metadata["Description"].startswith("# green_callbacks")
 
@@ -57,3 +61,39 @@ def test_its_program_runs_from_anywhere(tmp_path):
     program = Path(sys.prefix, "bin", "green-callbacks")
     said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert green_callbacks.__version__ in said
+
+
+@of_the_wheel
+def test_its_licenses_go_with_it():
+    files = [path for path in distribution("green-callbacks").files if ".dist-info/licenses/" in str(path)]
+    texts = [Path(path.locate()).read_text(encoding="utf-8") for path in files]
+    assert sorted(path.name for path in files) == ["LICENSE", "uPlot.LICENSE"]
+    assert any("Apache License" in text for text in texts)
+    assert any("Permission is hereby granted" in text for text in texts)
+
+
+@of_the_wheel
+def test_tensorboard_finds_the_tab():
+    (tab,) = distribution("green-callbacks").entry_points.select(group="tensorboard_plugins")
+    assert (tab.name, tab.value) == ("carbon", "green_callbacks.tensorboard_plugin:CarbonTab")
+
+
+@of_the_wheel
+def test_the_page_needs_no_tensorboard():
+    assert find_spec("tensorboard") is None, "the core suite runs without it"
+    page = find_spec("green_callbacks.page").submodule_search_locations
+    names = [f"green_callbacks.page.{module.name}" for module in pkgutil.iter_modules(page)]
+    reads = "from green_callbacks.page.assets import ASSETS\n[asset.read() for asset in ASSETS.values()]"
+    subprocess.run([sys.executable, "-W", "error", "-c", f"import {', '.join(names)}\n{reads}"], check=True)
+
+
+@of_the_wheel
+def test_the_source_distribution_holds_the_page_and_its_licenses(tmp_path):
+    builder = CHECKOUT / ".venv" / "build" / "bin" / "python"
+    command = [builder, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path]
+    subprocess.run(command, cwd=CHECKOUT, check=True, capture_output=True)
+    with tarfile.open(next(tmp_path.glob("*.tar.gz"))) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    static = CHECKOUT / "green_callbacks" / "page" / "static"
+    assert names >= {path.relative_to(CHECKOUT).as_posix() for path in static.rglob("*") if path.is_file()}
+    assert not [name for name in names if name.endswith(".whl")]

@@ -22,12 +22,24 @@ STATIC: Final = Path(__file__).parent / "static"
 """Folder of the files."""
 
 MODULES: Final = (
-    "charts.js", "dom.js", "format.js", "host.js", "index.js", "model.js", "panels.js", "plot.js", "source.js", "table.js",
-)  # fmt: skip
+    "charts.js",
+    "dom.js",
+    "format.js",
+    "host.js",
+    "index.js",
+    "model.js",
+    "panels.js",
+    "plot.js",
+    "source.js",
+    "table.js",
+)
 """Our JavaScript modules, by name. The page begins with ``index.js``."""
 
 _STYLES: Final = ("style.css",)
+"""Our styles."""
+
 _VENDORED: Final = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
+"""Files of uPlot."""
 
 _TYPES: Final[Mapping[str, str]] = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
 

@@ -1,7 +1,7 @@
 """The tab *Carbon* of TensorBoard.
 
 TensorBoard imports this module whether anybody wants the tab or not, and an exception here would end TensorBoard. So
-this module imports nothing but ``tensorboard.plugins.base_plugin``.
+this module imports nothing but ``tensorboard.plugins.base_plugin``, and all else only where a fault is caught.
 """
 
 import logging
@@ -15,14 +15,24 @@ class CarbonTab(base_plugin.TBLoader):
     """Loads the tab.
 
     Example:
-        >>> CarbonTab().__class__.__name__
-        'CarbonTab'
+        >>> CarbonTab().load(base_plugin.TBContext(logdir="logs")).plugin_name
+        'green_callbacks'
     """
 
     def load(self, context: base_plugin.TBContext) -> base_plugin.TBPlugin | None:
         """Return the tab, or None with one warning if it cannot be shown.
 
         Args:
-            context: What TensorBoard gives its plugins.
+            context: Describes this TensorBoard, such as its log folder.
         """
-        return None
+        try:
+            from green_callbacks.tensorboard_plugin.plugin import CarbonPlugin
+
+            return CarbonPlugin(context)
+        except (Exception, SystemExit) as reason:  # noqa: BLE001  no fault of this tab may end TensorBoard
+            logger.warning(
+                "TensorBoard starts without the tab Carbon, because green_callbacks cannot be loaded (%s). Run "
+                "'pip install --force-reinstall \"green-callbacks[tensorboard]\"', or report the fault.",
+                f"{type(reason).__name__}: {reason}"[:1000].encode("unicode_escape").decode(),
+            )
+            return None

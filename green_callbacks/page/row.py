@@ -1,0 +1,262 @@
+"""The row of one run on a page that compares runs.
+
+Masses are in g of CO2e and energies in kWh. Unknown values are None.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from green_callbacks.ledger import Point, RunBudget
+from green_callbacks.ledger.overview import LedgerOverview
+from green_callbacks.page.thinning import few_digits, places_at_equal_distances, places_on_front, points
+from green_callbacks.records import Intensity
+from green_callbacks.text import for_terminal
+from green_callbacks.units import GRAMS_PER_KG, Quantity, joules_to_kwh
+
+Row = dict[str, Any]
+"""A row of the page, in plain JSON types."""
+
+MOST_POINTS: Final = 100
+"""Largest number of points of a front, and of a curve, in a row. More cannot be told apart among many runs."""
+
+ALIVE: Final = timedelta(minutes=3)
+"""Time since the last line up to which a run without an end counts as running. Three times the longest time between
+two lines, which is the minute of a heartbeat.
+"""
+
+
+_IDENTITY: Final = ("key", "name", "group", "path", "state", "seen_at")
+"""Keys of a row whose ledger is not read yet."""
+
+
+def empty_row(*, name: str, key: str, path: str, seen_at: datetime | None, state: str = "unread") -> Row:
+    """Return a row of which only the place is known. It has all keys.
+
+    Args:
+        name: Name of the run in TensorBoard.
+        key: Key by which the page asks for the run.
+        path: Path of the ledger, relative to the folder.
+        seen_at: Time of the last write. None if unknown.
+        state: ``unread``, or the state of a run that has no ledger. Defaults to ``unread``.
+
+    Example:
+        >>> row = empty_row(name="search/trial_1", key="a1", path="search/trial_1", seen_at=None)
+        >>> row["group"], row["state"], row["g"], row["front"]
+        ('search', 'unread', None, {'g': [], 'q': [], 'epoch': []})
+    """
+    numbers = ("best", "best_epoch", "g", "low_g", "high_g", "kwh", "facility_kwh", "joules_per_sample", "samples")
+    more = ("measured", "pue", "g_per_kwh", "year", "limit_g", "limit_kwh", "notices")
+    return {
+        "key": key,
+        "name": name,
+        "group": group_of(name),
+        "id": "",
+        "path": path,
+        "state": state,
+        "seen_at": None if seen_at is None else seen_at.isoformat(timespec="seconds"),
+        "began_at": None,
+        "stop": None,
+        "metric": None,
+        "mode": "max",
+        "epochs": 0,
+        "seconds": 0.0,
+        **dict.fromkeys((*numbers, *more)),
+        **dict.fromkeys(("pue_source", "scope", "basis", "found_by", "host"), ""),
+        "zone": None,
+        "zone_name": None,
+        "methods": [],
+        "steady": True,
+        "shared": [],
+        "front": {"g": [], "q": [], "epoch": []},
+        "curve": {"g": [], "q": [], "epoch": []},
+    }
+
+
+def unread_row(*, name: str, key: str, path: str, seen_at: datetime | None) -> Row:
+    """Return the short row of a ledger that is not read yet.
+
+    Args:
+        name: Name of the run in TensorBoard.
+        key: Key by which the page asks for the run.
+        path: Path of the ledger, relative to the folder.
+        seen_at: Time of the last write. None if unknown.
+
+    Example:
+        >>> unread_row(name="trial_1", key="a1", path="trial_1/a.jsonl", seen_at=None)["state"]
+        'unread'
+    """
+    row = empty_row(name=name, key=key, path=path, seen_at=seen_at)
+    return {each: row[each] for each in _IDENTITY}
+
+
+def group_of(name: str) -> str:
+    """Return the group of a run, which is the parent folder of its name. Empty without one.
+
+    Args:
+        name: Name of the run in TensorBoard.
+
+    Example:
+        >>> group_of("search/lr/trial_1"), group_of("trial_1")
+        ('search/lr', '')
+    """
+    return name.rstrip("/").rpartition("/")[0]
+
+
+def state_of(overview: LedgerOverview, seen_at: datetime, now: datetime) -> str:
+    """Return whether a run is ``closed``, ``running`` or ``killed``. A run that was suspended looks like a killed run.
+
+    Args:
+        overview: The run.
+        seen_at: Time of the last write.
+        now: The present time.
+    """
+    if overview.is_closed:
+        return "closed"
+    return "running" if now - seen_at <= ALIVE else "killed"
+
+
+def row_of(
+    overview: LedgerOverview,
+    *,
+    name: str,
+    key: str,
+    path: str,
+    seen_at: datetime,
+    now: datetime,
+    most: int = MOST_POINTS,
+) -> Row:
+    """Return the row of a run.
+
+    Only the state depends on the present time. So the row of a closed run can be kept.
+
+    Args:
+        overview: The run.
+        name: Name of the run in TensorBoard, else its path.
+        key: Key by which the page asks for the run.
+        path: Path of the ledger, relative to the folder.
+        seen_at: Time of the last write, aware.
+        now: The present time, aware.
+        most: Largest number of points of the front, and of the curve. Defaults to 100.
+
+    Example:
+        >>> from datetime import UTC
+        >>> from pathlib import Path
+        >>> from green_callbacks import EpochRecord, History
+        >>> from green_callbacks.ledger import Head, closing_of
+        >>> from green_callbacks.records import Plan
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5, metrics={"val_acc": 0.9})])
+        >>> closing = closing_of("digits", history, monitor=None, mode="max")
+        >>> head = Head(run_id="digits", version="0.1.0")
+        >>> found = LedgerOverview(path=Path("a.jsonl"), head=head, closing=closing, is_closed=True, plan=Plan())
+        >>> time = datetime(2026, 1, 1, tzinfo=UTC)
+        >>> row = row_of(found, name="digits", key="a1", path="a.jsonl", seen_at=time, now=time)
+        >>> row["g"], row["best"], row["state"]
+        (500.0, 0.9, 'closed')
+    """
+    row = empty_row(name=name, key=key, path=path, seen_at=seen_at, state=state_of(overview, seen_at, now))
+    return row | {
+        **_about(overview),
+        **_best(overview.closing.front),
+        **_energy(overview),
+        **_place(overview.intensity),
+        **_limits(overview.head.budgets),
+        **_charts(overview, most),
+    }
+
+
+def _about(overview: LedgerOverview) -> Row:
+    closing, head, began = overview.closing, overview.head, overview.began_at
+    return {
+        "id": closing.run_id or head.run_id,
+        "began_at": None if began is None else began.isoformat(timespec="seconds"),
+        "stop": None if closing.stop_reason is None else for_terminal(closing.stop_reason),
+        "metric": closing.monitor,
+        "mode": closing.mode,
+        "epochs": closing.epochs,
+        "seconds": few_digits(closing.duration_seconds),
+        "samples": closing.samples,
+        "pue": few_digits(overview.pue),
+        "pue_source": for_terminal(head.pue_source),
+        "methods": sorted(set(overview.methods.values())),
+        "host": for_terminal(head.host),
+        "steady": overview.is_steady,
+        "notices": None if overview.is_quick else len(overview.notices),
+    }
+
+
+def _best(front: Sequence[Point]) -> Row:
+    last = front[-1] if front else None
+    return {} if last is None else {"best": few_digits(last.value), "best_epoch": last.epoch}
+
+
+def _energy(overview: LedgerOverview) -> Row:
+    """Return the totals. Empty if nothing was measured, because a sum of nothing is no measurement."""
+    closing = overview.closing
+    if closing.energy_joules is None:
+        return {}
+    kg = {"g": closing.emissions_kg, "low_g": closing.emissions_low_kg, "high_g": closing.emissions_high_kg}
+    each = closing.samples_joules
+    return {
+        **{name: None if value is None else few_digits(value * GRAMS_PER_KG) for name, value in kg.items()},
+        "kwh": few_digits(joules_to_kwh(closing.energy_joules)),
+        "facility_kwh": few_digits(closing.facility_kwh),
+        "measured": few_digits(closing.measured_share),
+        "joules_per_sample": few_digits(each / closing.samples) if each is not None and closing.samples else None,
+    }
+
+
+def _place(intensity: Intensity | None) -> Row:
+    if intensity is None:
+        return {}
+    return {
+        "g_per_kwh": few_digits(intensity.g_per_kwh),
+        "zone": intensity.zone,
+        "zone_name": None if intensity.name is None else for_terminal(intensity.name),
+        "year": intensity.year,
+        "scope": intensity.scope or "",
+        "basis": intensity.basis or "",
+        "found_by": intensity.found_by,
+    }
+
+
+def _limits(budgets: Sequence[RunBudget]) -> Row:
+    """Return the tightest budget of the run alone, in g and in kWh, and the budgets of its projects."""
+    own: dict[Quantity, float] = {}
+    shared = []
+    for budget in budgets:
+        quantity, value = budget.limit.quantity, budget.limit.value
+        if budget.project is None:
+            own[quantity] = min(value, own.get(quantity, value))
+        else:
+            shared.append({"project": budget.project, **_limit(quantity, value)})
+    return {"shared": shared} | {name: limit for pair in own.items() for name, limit in _limit(*pair).items()}
+
+
+def _limit(quantity: Quantity, value: float) -> Row:
+    if quantity == "facility_kwh":
+        return {"limit_kwh": few_digits(value)}
+    return {"limit_g": few_digits(value * GRAMS_PER_KG)}
+
+
+def _charts(overview: LedgerOverview, most: int) -> Row:
+    """Return the front and the curve. Empty without energy, because there is nothing to draw them against."""
+    closing = overview.closing
+    if closing.energy_joules is None:
+        return {}
+    front, curve = closing.front, closing.curve
+    best = places_on_front([point.value or 0.0 for point in front], most)
+    even = places_at_equal_distances(len(curve), most)
+    return {
+        "front": _chart([front[at] for at in best], [overview.front_kwh[at] for at in best if not overview.is_steady]),
+        "curve": _chart([curve[at] for at in even], [overview.curve_kwh[at] for at in even if not overview.is_steady]),
+    }
+
+
+def _chart(chosen: Sequence[Point], kwh: Sequence[float]) -> Row:
+    chart: Row = {
+        "g": points((point.kg for point in chosen), GRAMS_PER_KG),
+        "q": points(point.value for point in chosen),
+        "epoch": [point.epoch for point in chosen],
+    }
+    return chart | {"kwh": points(kwh)} if kwh else chart

@@ -1,0 +1,164 @@
+"""Answers from the ledgers in the log folder."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from werkzeug.wrappers import Request
+
+from green_callbacks.errors import GreenCallbacksError, LedgerError
+from green_callbacks.ledger import LedgerContents, shown
+from green_callbacks.page.collection import CollectedRun, Collection, Snapshot
+from green_callbacks.page.finding import Stamp
+from green_callbacks.page.naming import names_of
+from green_callbacks.page.rows import row_of, runs_of, unread_row
+from green_callbacks.tensorboard_plugin.details import WholeLedgers
+from green_callbacks.tensorboard_plugin.responses import JSON, Served, as_json, refused
+from green_callbacks.tensorboard_plugin.run_lists import RunList
+
+_ACTIVE_WAIT_SECONDS: Final = 1.0
+"""Longest time in s that TensorBoard waits for the first ledger before it lists the tab as inactive."""
+
+_LOOK_SECONDS: Final = 0.3
+"""Longest time in s that a page waits for news. 100 closed runs are read within it, by experiment."""
+
+_SETTLED: Final = timedelta(minutes=10)
+"""Age of the last write after which the state of a run does not change anymore."""
+
+_MOST_KEPT: Final = 256
+"""Number of answers on single runs that are kept, each of up to 50 kB."""
+
+
+class _Row(NamedTuple):
+    run: CollectedRun
+    name: str
+    row: dict[str, Any]
+    text: str
+    is_settled: bool
+
+
+class LedgerAnswers:
+    """Answers the requests of the page from the ledgers of a folder.
+
+    Args:
+        folder: The log folder.
+        run_list: Names of the runs in TensorBoard.
+    """
+
+    def __init__(self, folder: Path, run_list: RunList) -> None:
+        self._collection = Collection(folder)
+        self._run_list = run_list
+        self._ledgers = WholeLedgers()
+        self._lock = threading.Lock()
+        self._rows: dict[str, _Row] = {}
+        self._served: tuple[str, Served] | None = None
+        self._details: OrderedDict[tuple[str, Stamp, str | None], Served] = OrderedDict()
+
+    def holds_any(self) -> bool:
+        """Return whether there is a ledger, after a short time in any case."""
+        return self._collection.holds_any(_ACTIVE_WAIT_SECONDS)
+
+    def is_empty(self) -> bool:
+        """Return whether the folder was searched, and holds no ledger."""
+        return self._collection.is_empty
+
+    def runs(self, request: Request) -> Served:
+        """Return all runs.
+
+        Args:
+            request: The request.
+        """
+        snapshot = self._collection.look(_LOOK_SECONDS)
+        names = names_of(snapshot.runs, self._run_list.names(request))
+        with self._lock:
+            content = self._written(snapshot, names, datetime.now(UTC))
+            if self._served is None or self._served[0] != content:
+                self._served = content, Served.of(content.encode(), JSON)
+            return self._served[1]
+
+    def _written(self, snapshot: Snapshot, names: Mapping[str, str], now: datetime) -> str:
+        """Return the runs as JSON. A row that has not changed is not written again."""
+        rows = {run.found.key: self._row(run, names[run.found.key], now) for run in snapshot.runs}
+        self._rows = rows
+        said = list(snapshot.said)
+        if snapshot.is_searched and not snapshot.of:
+            folder = shown(self._collection.folder)
+            said.append(f"There is no ledger in or below {folder}. Train with a callback of green_callbacks first.")
+        document = runs_of(
+            [each.row for each in rows.values()],
+            folder=shown(self._collection.folder),
+            read=snapshot.read,
+            of=snapshot.of,
+            said=said,
+        )
+        rest = as_json({name: value for name, value in document.items() if name != "runs"})
+        texts = [rows[row["key"]].text for row in document["runs"]]
+        return f'{rest[:-1]},"runs":[{",".join(texts)}]}}'
+
+    def _row(self, run: CollectedRun, name: str, now: datetime) -> _Row:
+        known = self._rows.get(run.found.key)
+        if known is not None and known.is_settled and known.run is run and known.name == name:
+            return known
+        key, path, seen_at = run.found.key, shown(run.found.relative), run.seen_at
+        if run.overview is None:
+            row = unread_row(name=name, key=key, path=path, seen_at=seen_at)
+        else:
+            row = row_of(run.overview, name=name, key=key, path=path, seen_at=seen_at, now=now)
+        return _Row(run, name, row, as_json(row), now - seen_at > _SETTLED)
+
+    def run(self, request: Request) -> Served | None:
+        """Return one run by its epochs. None if there is no such run.
+
+        Args:
+            request: The request, with ``key``.
+        """
+        from green_callbacks.page.run_detail import run_of
+
+        return self._detail(request, None, run_of)
+
+    def stop(self, request: Request) -> Served | None:
+        """Return where a rule would have stopped a run. None if there is no such run.
+
+        Args:
+            request: The request, with ``key`` and ``rule``.
+        """
+        from green_callbacks.page.stops import stop_of
+
+        rule = request.args.get("rule", "")
+        return self._detail(request, rule, lambda contents, key: stop_of(contents, key, rule))
+
+    def _detail(
+        self, request: Request, rule: str | None, answer: Callable[[LedgerContents, str], Mapping[str, Any]]
+    ) -> Served | None:
+        run = self._find(request.args.get("key", ""))
+        if run is None:
+            return None
+        wanted = run.found.key, run.found.stamp, rule
+        with self._lock:
+            if (kept := self._details.get(wanted)) is not None:
+                self._details.move_to_end(wanted)
+                return kept
+        try:
+            served = Served.json(answer(self._ledgers.contents(run), run.found.key))
+        except TimeoutError as reason:
+            return refused(str(reason), HTTPStatus.SERVICE_UNAVAILABLE)
+        except LedgerError as reason:
+            return refused(str(reason), HTTPStatus.NOT_FOUND)
+        except GreenCallbacksError as reason:
+            return refused(str(reason), HTTPStatus.BAD_REQUEST)
+        with self._lock:
+            self._details[wanted] = served
+            while len(self._details) > _MOST_KEPT:
+                self._details.popitem(last=False)
+        return served
+
+    def _find(self, key: str) -> CollectedRun | None:
+        run = self._collection.find(key)
+        if run is None and not self._collection.is_searched:  # TensorBoard was started anew below an open page
+            self._collection.look(_ACTIVE_WAIT_SECONDS)
+            run = self._collection.find(key)
+        return run
