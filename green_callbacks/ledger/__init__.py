@@ -3,6 +3,7 @@
 from green_callbacks.ledger.closing_line import Closing, closing_of, read_closing
 from green_callbacks.ledger.closing_points import Point
 from green_callbacks.ledger.contents import LedgerContents
+from green_callbacks.ledger.followed_ledger import FollowedLedger
 from green_callbacks.ledger.format import SCHEMA
 from green_callbacks.ledger.head import Head, RunBudget
 from green_callbacks.ledger.ledger_files import is_ledger, shown
@@ -16,6 +17,7 @@ from green_callbacks.ledger.run_ledger import RunLedger
 __all__ = [
     "SCHEMA",
     "Closing",
+    "FollowedLedger",
     "Head",
     "LedgerContents",
     "LedgerOverview",

@@ -121,7 +121,13 @@ class Closing:
 
 
 def closing_of(
-    run_id: str, history: History, *, monitor: str | None, mode: str, stop_reason: str | None = None
+    run_id: str,
+    history: History,
+    *,
+    monitor: str | None,
+    mode: str,
+    stop_reason: str | None = None,
+    curve_points: int | None = None,
 ) -> Closing:
     """Return the totals of a run.
 
@@ -131,6 +137,7 @@ def closing_of(
         monitor: Key of the watched metric. None if no metric was watched, which chooses the first validation metric.
         mode: Direction in which the watched metric improves, ``max`` or ``min``.
         stop_reason: Why a policy ended the run. Defaults to None.
+        curve_points: Largest number of points of the curve. Defaults to None, for every epoch.
 
     Example:
         >>> from green_callbacks.records import EpochRecord, History
@@ -151,20 +158,26 @@ def closing_of(
         emissions_low_kg=history.emissions_low_kg,
         emissions_high_kg=history.emissions_high_kg,
         measured_share=history.measured_share,
-        samples=history.samples,
-        samples_joules=history.samples_joules,
-        tokens=history.tokens,
-        flops=history.flops,
-        steps=history.steps if history else None,
+        **_progress(history),
         devices=_used(history.device_totals()),
         zone=history[-1].intensity.zone if history else None,
         monitor=name,
         mode=mode if metric is None else metric.mode,
         front=() if metric is None else tuple(front(history, metric)),
-        curve=tuple(curve(history, name)),
+        curve=tuple(curve(history, name, curve_points)),
         stop_reason=stop_reason,
         is_uniform=history.is_uniform and not history.is_thinned,
     )
+
+
+def _progress(history: History) -> dict[str, Any]:
+    return {
+        "samples": history.samples,
+        "samples_joules": history.samples_joules,
+        "tokens": history.tokens,
+        "flops": history.flops,
+        "steps": history.steps if history else None,
+    }
 
 
 def _used(devices: Mapping[str, DeviceEnergy]) -> dict[str, float | None]:

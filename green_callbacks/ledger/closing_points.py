@@ -1,5 +1,6 @@
 """Selects the points of a closing line, on the front of emissions and quality and on the curve by epochs."""
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from math import inf, isfinite
 from typing import NamedTuple
@@ -59,21 +60,23 @@ def front_rows(history: History, metric: Metric) -> list[tuple[int, float]]:
     return found
 
 
-def curve(history: History, metric: str | None) -> Iterator[Point]:
+def curve(history: History, metric: str | None, most: int | None = None) -> Iterator[Point]:
     """Yield the emissions at the end of each epoch, with the last finite value that a metric took in it.
 
     Args:
         history: All records.
         metric: Key of the metric. None for no metric.
+        most: Largest number of points, as of :func:`thinned_curve`. Defaults to None, for all.
     """
     rows, values = history.metric(metric) if metric is not None else ((), ())
-    at = 0
-    for closed in history.epoch_rows:
-        value = None
-        while at < len(rows) and rows[at] <= closed:
-            value = values[at] if isfinite(values[at]) else value
-            at += 1
-        yield Point(history.cumulative_kg[closed], value, history.epoch_at(closed))
+    ends, kg = history.epoch_rows, history.cumulative_kg
+    for place in range(len(ends)) if most is None else places_on_curve(len(ends), most):
+        closed = ends[place]
+        at = bisect_right(rows, closed)
+        first = bisect_right(rows, ends[place - 1], 0, at) if place else 0
+        while at > first and not isfinite(values[at - 1]):
+            at -= 1
+        yield Point(kg[closed], values[at - 1] if at > first else None, history.epoch_at(closed))
 
 
 def thinned_front(points: Sequence[Point], most: int) -> list[Point]:

@@ -129,15 +129,16 @@ def shown(path: str | Path) -> str:
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in str(path))
 
 
-def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
+def bounded_lines(file: FileIO, *, is_torn: bool = True) -> Iterator[bytes | int]:
     """Read a file line by line.
 
     Args:
         file: The file, at the beginning of a line.
+        is_torn: Whether a last line without a line break counts as a line. Defaults to True.
 
     Yields:
-        Each line without its line break. For a line that is too long, its length in bytes instead. A last line without
-        a line break counts as a line. Reading ends at a line that seems endless.
+        Each line without its line break. For a line that is too long, its length in bytes instead. Reading ends at a
+        line that seems endless.
     """
     rest, skipped = b"", 0
     while chunk := file.read(_CHUNK_BYTES):
@@ -153,7 +154,8 @@ def bounded_lines(file: FileIO) -> Iterator[bytes | int]:
         if len(rest) > MAX_LINE_BYTES:
             rest, skipped = b"", skipped + len(rest)
         if skipped > MAX_PASSED_BYTES:  # the line may be endless
-            break
-    if rest or skipped:
+            yield skipped
+            return
+    if (rest or skipped) and is_torn:
         size = skipped + len(rest)
         yield size if size > MAX_LINE_BYTES else rest

@@ -11,7 +11,6 @@ from green_callbacks.ledger.closing_points import (
     front_rows,
     places_on_curve,
     places_on_front,
-    thinned_curve,
     thinned_front,
 )
 from green_callbacks.ledger.contents import LedgerContents
@@ -119,9 +118,9 @@ def _thinned(contents: LedgerContents) -> Closing:
         monitor=contents.monitor,
         mode=contents.mode,
         stop_reason=contents.stop_reason,
+        curve_points=MAX_POINTS,
     )
-    front, curve = thinned_front(closing.front, MAX_POINTS), thinned_curve(closing.curve, MAX_POINTS)
-    return replace(closing, front=tuple(front), curve=tuple(curve))
+    return replace(closing, front=tuple(thinned_front(closing.front, MAX_POINTS)))
 
 
 def _rows(history: History, closing: Closing) -> tuple[list[int], list[int]]:

@@ -5,7 +5,7 @@ export function el(tag, options = {}, ...children) {
 		if (name in made && name !== "list") made[name] = value;
 		else made.setAttribute(name, value);
 	}
-	made.append(...children.flat().filter((child) => child != null));
+	made.append(...children.flat(2).filter((child) => child != null));
 	return made;
 }
 

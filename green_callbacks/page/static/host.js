@@ -2,29 +2,28 @@
 const PALETTE = ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"];
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 const PATIENCE_MS = 1500;
-const isAlone = window.parent === window;
-const body = isAlone ? null : window.parent.document.body;
+const body = window.parent === window ? null : window.parent.document.body;
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => body?.classList.contains("dark-mode") ?? prefersDark.matches;
 const places = new Map();
 
 /** Speaks TensorBoard's experimental protocol, and returns a function that asks for the names of its runs. */
 export function connect(onReload) {
-	if (isAlone) return async () => [];
+	if (!body) return () => [];
 	const { port1, port2 } = new MessageChannel();
 	const send = (message) => port1.postMessage(JSON.stringify({ payload: null, error: null, ...message }));
-	let answered;
-	port1.onmessage = (event) => {
-		const { type, id, isReply, payload } = JSON.parse(event.data);
-		if (isReply) return answered(payload);
+	let answer;
+	port1.onmessage = ({ data }) => {
+		const { type, id, isReply, payload } = JSON.parse(data);
+		if (isReply) return answer(payload ?? []);
 		if (type === "experimental.DataReloaded") onReload();
 		send({ type, id, isReply: true });
 	};
 	window.parent.postMessage("experimental.bootstrap", "*", [port2]);
 	return () =>
 		new Promise((resolve) => {
-			answered = (names) => resolve(names ?? []);
-			setTimeout(answered, PATIENCE_MS); // an older host does not answer
+			answer = resolve;
+			setTimeout(resolve, PATIENCE_MS, []); // an older host does not answer
 			send({ type: "experimental.GetRuns", id: 0, isReply: false });
 		});
 }
@@ -37,7 +36,7 @@ export function color(name) {
 	return place || !isDark() ? PALETTE[place] : "#8e98a3";
 }
 
-export const dash = (name) => DASHES[Math.floor(places.get(name) / PALETTE.length) % DASHES.length];
+export const dash = (name) => DASHES[places.get(name) % DASHES.length];
 
 export function followTheme(onChange) {
 	const apply = () => {
@@ -45,6 +44,6 @@ export function followTheme(onChange) {
 		onChange();
 	};
 	if (body) new MutationObserver(apply).observe(body, { attributeFilter: ["class"] });
-	else prefersDark.onchange = apply;
+	prefersDark.onchange = apply;
 	apply();
 }

@@ -9,10 +9,7 @@ async function get(path, values) {
 export function openSource() {
 	const inlined = document.getElementById("data");
 	if (!inlined) return { runs: () => get("runs"), zones: () => get("zones"), run: (key) => get("run", { key }), stop: (key, rule) => get("stop", { key, rule }) };
-	const data = JSON.parse(inlined.textContent);
-	const found = async (value) => {
-		if (value) return value;
-		throw Error("This is not in the report. Open the run in TensorBoard.");
-	};
-	return { rules: Object.keys(data.stops), runs: async () => data.runs, zones: async () => data.zones, run: (key) => found(data.details[key]), stop: (key, rule) => found(data.stops[rule]?.[key]) };
+	const { runs, zones, details, stops } = JSON.parse(inlined.textContent);
+	const found = (value) => value ?? Promise.reject(Error("The report has no details of this run."));
+	return { rules: Object.keys(stops), runs: () => runs, zones: () => zones, run: async (key) => found(details[key]), stop: async (key, rule) => found(stops[rule]?.[key]) };
 }

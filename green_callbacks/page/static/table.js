@@ -5,99 +5,90 @@ import { color } from "./host.js";
 import { gramsTo, sum } from "./model.js";
 
 const PAGE_ROWS = 200;
-const own = (name, write = number) => [name, (row) => row[name], (value) => write(value)];
+const SUMS = ["g", "facility", "epochs", "seconds"];
+const own = (name, write) => [name, (row) => row[name], (value) => write(value)];
+const text = (value) => value ?? "–";
 /** Title, name, value and text of each column. */
 const COLUMNS = [
-	["Run", ...own("name")],
-	["State", ...own("state", String)],
+	["Run", ...own("name", text)],
+	["State", ...own("state", text)],
 	["CO2e", ...own("g", mass)],
 	["Energy", ...own("facility", energy)],
-	["J/sample", ...own("joules_per_sample")],
+	["J/sample", ...own("joules_per_sample", number)],
 	["Best", "best", (row) => row.best, (value, row) => (value == null ? "–" : `${row.metric} ${number(value, 4)}`)],
-	["To the value", "reach", (row, reach) => gramsTo(row, reach), (value) => mass(value)],
+	["To the value", "reach", (row, { reach }) => gramsTo(row, reach), (value) => mass(value)],
 	["Measured", ...own("measured", percent)],
-	["Zone", ...own("zone", (zone) => zone ?? "–")],
-	["PUE", ...own("pue")],
-	["Epochs", ...own("epochs")],
+	["Zone", ...own("zone", text)],
+	["PUE", ...own("pue", number)],
+	["Epochs", "epochs", (row) => row.epochs, (value) => number(value, 9)],
 	["Time", ...own("seconds", duration)],
-	["Stopped because", ...own("stop", (reason) => reason ?? "")],
+	["Stopped because", ...own("stop", text)],
 ];
 
 export function filtered(rows, filter) {
-	let pattern = { test: (text) => text.includes(filter) };
+	let pattern = { test: (each) => each.includes(filter) };
 	try {
 		pattern = RegExp(filter, "i");
 	} catch {} // not a pattern yet
 	return rows.filter((row) => pattern.test(`${row.name} ${row.stop ?? ""}`));
 }
 
-function inOrder(rows, { sort: [name, isDown], reach }) {
+function inOrder(rows, state) {
+	const [name, isDown] = state.sort;
 	const value = COLUMNS.find((column) => column[1] === name)[2];
 	const compare = (one, other) => (typeof one === "string" ? one.localeCompare(other, "en", { numeric: true }) : one - other);
-	return rows.map((row) => [value(row, reach), row]).sort(([one], [other]) => (one == null) - (other == null) || (one != null && compare(one, other) * (isDown ? -1 : 1))).map(([, row]) => row);
+	const keyed = rows.map((row) => [value(row, state), row]);
+	keyed.sort(([one], [other]) => (one == null) - (other == null) || (one != null && compare(one, other) * (isDown ? -1 : 1)));
+	return keyed.map(([, row]) => row);
 }
 
 /** Writes a cell that no spreadsheet takes for a formula. */
 const csvCell = (value) => (typeof value === "number" ? value : `"${String(value ?? "").replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`);
 
-const facts = ({ facts: groups }) => groups.map(([title, pairs]) => el("section", {}, el("h3", {}, title), el("dl", {}, pairs.map(([label, value]) => [el("dt", {}, label), el("dd", {}, value)]).flat())));
+const factsOf = (run) => run?.facts.map(([title, pairs]) => el("section", {}, el("h3", {}, title), el("dl", {}, pairs.map(([label, value]) => [el("dt", {}, label), el("dd", {}, value)])))) ?? "Reading …";
 
 export function runTable(page) {
 	const { state } = page;
-	const folded = new Set();
-	let [shown, at] = [[], 0];
+	let shown;
+	let most = PAGE_ROWS;
 	const filter = el("input", { type: "search", value: state.filter, oninput: () => page.set({ filter: filter.value }) });
-	const reach = el("input", { type: "number", step: "any", value: state.reach ?? "", oninput: () => page.set({ reach: reach.value === "" ? null : Number(reach.value) }) });
+	const reach = el("input", { type: "number", step: "any", value: state.reach, oninput: () => page.set({ reach: reach.value && Number(reach.value) }) });
 	const sort = (name) => page.set({ sort: [name, state.sort[0] === name ? !state.sort[1] : name !== "name"] });
-	const heads = COLUMNS.map(([title, name]) => el("th", { scope: "col" }, el("button", { onclick: () => sort(name) }, title)));
+	const heads = COLUMNS.map(([title, name]) => el("th", {}, el("button", { onclick: () => sort(name) }, title)));
 	const body = el("tbody");
 	const count = el("p", { role: "status" });
-	const turn = (by) => el("button", { onclick: () => ((at += by), page.set({})) }, by < 0 ? "Previous" : "Next");
-	const turns = [turn(-1), turn(1)];
+	const more = el("button", { onclick: () => ((most += PAGE_ROWS), page.set({})) }, "More rows");
 	const save = () => {
-		const lines = [COLUMNS.map(([title]) => title), ...shown.map((row) => COLUMNS.map(([, , value]) => value(row, state.reach)))];
-		const text = lines.map((line) => line.map(csvCell).join(",")).join("\r\n");
-		el("a", { download: "runs.csv", href: URL.createObjectURL(new Blob([text])) }).click();
+		const lines = [COLUMNS.map(([title]) => title), ...shown.map((row) => COLUMNS.map(([, , value]) => value(row, state)))];
+		const csv = lines.map((line) => line.map(csvCell).join(",")).join("\r\n");
+		el("a", { download: "runs.csv", href: URL.createObjectURL(new Blob([csv])) }).click();
 	};
-	const toggle = (id, isOpen, text, onclick) => el("button", { id, ariaExpanded: isOpen, onclick }, `${isOpen ? "▾" : "▸"} ${text}`);
-	const line = (row, details) => {
-		const isOpen = state.open.has(row.key);
+	const line = (id, className, isOpen, title, first, cell) => el("tr", { className }, el("td", {}, first), el("th", { scope: "row" }, el("button", { id, ariaExpanded: isOpen, onclick: () => page.toggle("open", id) }, `${isOpen ? "▾" : "▸"} ${title}`)), COLUMNS.slice(1).map((column) => el("td", {}, cell(column))));
+	const run = (row, isTicked) => {
+		const isOpen = state.open.includes(row.key);
 		const swatch = el("i");
 		swatch.style.background = color(row.name);
-		const tick = el("input", { id: `tick ${row.key}`, type: "checkbox", checked: state.ticked.has(row.key), ariaLabel: `Show ${row.name}`, onchange: () => page.toggle("ticked", row.key) });
-		const cells = COLUMNS.slice(1).map(([, , value, text]) => el("td", {}, text(value(row, state.reach), row)));
-		if (row.state === "killed") cells[0].title = `No sign of life since ${row.seen_at}. It may also be suspended.`;
-		const made = [el("tr", {}, el("td", {}, el("label", {}, tick, swatch)), el("th", { scope: "row" }, toggle(`open ${row.key}`, isOpen, row.name, () => page.toggle("open", row.key))), cells)];
-		if (isOpen) made.push(el("tr", { className: "facts" }, el("td", { colSpan: COLUMNS.length + 1 }, details.get(row.key) ? facts(details.get(row.key)) : "Reading …")));
-		return made;
+		const tick = el("input", { id: `tick ${row.key}`, type: "checkbox", checked: isTicked(row), ariaLabel: `Show ${row.name}`, onchange: () => page.toggle("ticked", row.key) });
+		const made = line(row.key, "", isOpen, row.name, labeled(tick, swatch), ([, , value, write]) => write(value(row, state), row));
+		return isOpen ? [made, el("tr", {}, el("td", { className: "facts", colSpan: COLUMNS.length + 1 }, factsOf(page.ask("run", row.key, row.seen_at))))] : made;
 	};
-	const group = (name, rows, details) => {
-		const members = rows.flatMap((row) => line(row, details));
-		const all = shown.filter((row) => row.group === name);
-		if (!name || all.length < 2) return members;
-		const isOpen = !folded.has(name);
-		const onclick = () => (isOpen ? folded.add(name) : folded.delete(name), page.set({}));
-		const cells = COLUMNS.slice(1).map(([, key, , text]) => el("td", {}, ["g", "facility", "epochs", "seconds"].includes(key) ? text(sum(all, key)) : ""));
-		return [el("tr", { className: "group" }, el("td"), el("th", { scope: "row" }, toggle(`group ${name}`, isOpen, `${name} (${all.length} runs)`, onclick)), cells), ...(isOpen ? members : [])];
-	};
-	const draw = ({ rows, all, details }) => {
+	const draw = ({ rows, all, isTicked }) => {
 		shown = inOrder(rows, state);
 		heads.forEach((head, i) => (head.ariaSort = COLUMNS[i][1] !== state.sort[0] ? "none" : state.sort[1] ? "descending" : "ascending"));
-		const pages = Math.ceil(shown.length / PAGE_ROWS);
-		at = Math.max(0, Math.min(at, pages - 1));
-		const groups = new Map();
-		for (const row of shown.slice(at * PAGE_ROWS, (at + 1) * PAGE_ROWS)) {
-			const name = row.group || `\n${row.key}`;
-			groups.set(name, [...(groups.get(name) ?? []), row]);
-		}
+		const groups = Map.groupBy(shown, (row) => row.group || row);
+		const lines = [...groups].flatMap(([name, members]) => {
+			const isOpen = !state.open.includes(name);
+			const head = members.length > 1 && line(name, "group", isOpen, `${name} (${members.length} runs)`, "", ([, key, , write]) => (SUMS.includes(key) ? write(sum(members, key)) : ""));
+			return [...(head ? [head] : []), ...(head && !isOpen ? [] : members)];
+		});
 		const focus = body.contains(document.activeElement) && document.activeElement.id;
-		body.replaceChildren(...[...groups].flatMap(([name, members]) => group(name.startsWith("\n") ? "" : name, members, details)));
+		body.replaceChildren(...lines.slice(0, most).flatMap((each) => (each.key ? run(each, isTicked) : each)));
 		if (focus) document.getElementById(focus)?.focus();
-		count.textContent = `${rows.length} of ${all.length} runs, ${mass(sum(rows, "g"))}.${pages > 1 ? ` Page ${at + 1} of ${pages}.` : ""}`;
-		turns.forEach((button, i) => (button.hidden = pages < 2 || (i ? at > pages - 2 : !at)));
+		count.textContent = `${rows.length} of ${all.length} runs, ${mass(sum(rows, "g"))}.`;
+		more.hidden = lines.length <= most;
 	};
 	const table = el("table", {}, el("caption", {}, "Runs"), el("thead", {}, el("tr", {}, el("td"), heads)), body);
-	const box = card(el("h2", {}, "Runs"), [labeled("Filter", filter), labeled("Value to reach", reach), el("button", { onclick: save }, "CSV")], el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Table of runs" }, table), el("header", {}, count, turns));
+	const box = card(el("h2", {}, "Runs"), [labeled("Filter", filter), labeled("Value to reach", reach), el("button", { onclick: save }, "CSV")], el("div", { className: "scroll", tabIndex: 0, role: "region", ariaLabel: "Table of runs" }, table), el("header", {}, count, more));
 	box.classList.add("wide");
 	return { box, draw };
 }

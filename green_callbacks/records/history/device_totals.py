@@ -1,6 +1,7 @@
 """The energy of each device over a whole history."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import chain
 from typing import NamedTuple
 
 from green_callbacks.records.device import DeviceEnergy
@@ -57,13 +58,22 @@ def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceE
     )
 
 
-def _numbers(rows: Rows, length: int, column: int, is_wanted: Callable[[_Label], bool]) -> Iterator[float]:
+def _numbers(rows: Rows, length: int, column: int, is_wanted: Callable[[_Label], bool]) -> Iterable[float]:
     """Return the numbers of one column, in all rows, of the devices with a wanted label."""
     offsets = [
         [place + column * len(used[0]) for place, label in enumerate(map(_Label, *used)) if is_wanted(label)]
         for used in rows.devices.used(length)
     ]
     numbers = rows.device_numbers
-    for begin, index in zip(rows.device_begins[:length], rows.devices.index[:length], strict=True):
-        for offset in offsets[index]:
-            yield numbers[begin + offset]
+    if len(offsets) == 1 and _are_adjacent(rows, length):
+        size = DEVICE_NUMBERS * len(rows.devices.get(0)[0])
+        columns = [numbers[offset : size * length : size] for offset in offsets[0]]
+        return columns[0] if len(columns) == 1 else chain.from_iterable(zip(*columns, strict=True))
+    places = zip(rows.device_begins[:length], rows.devices.index[:length], strict=True)
+    return (numbers[begin + offset] for begin, index in places for offset in offsets[index])
+
+
+def _are_adjacent(rows: Rows, length: int) -> bool:
+    """Return whether the numbers of rows with the same devices follow one another, so that they can be read at once."""
+    size = DEVICE_NUMBERS * len(rows.devices.get(0)[0])
+    return rows.device_begins[0] == 0 and rows.device_begins[length - 1] == size * (length - 1)
