@@ -35,13 +35,17 @@ MODULES: Final = (
 )
 """Our JavaScript modules, by name. The page begins with ``index.js``."""
 
-_STYLES: Final = ("style.css",)
+_OTHERS: Final = ("page.html", "style.css")
 """Our styles."""
 
 _VENDORED: Final = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
 """Files of uPlot."""
 
-_TYPES: Final[Mapping[str, str]] = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8"}
+_TYPES: Final[Mapping[str, str]] = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/plain; charset=utf-8",  # parsed by our script, and no page of its own
+}
 
 
 class Asset(NamedTuple):
@@ -84,7 +88,7 @@ class Asset(NamedTuple):
 
 
 ASSETS: Final[Mapping[str, Asset]] = {
-    name: Asset(STATIC / name, _TYPES[PurePosixPath(name).suffix]) for name in (*MODULES, *_STYLES, *_VENDORED)
+    name: Asset(STATIC / name, _TYPES[PurePosixPath(name).suffix]) for name in (*MODULES, *_OTHERS, *_VENDORED)
 }
 """All files of the page by name, such as ``index.js``. The page asks for them by these names."""
 

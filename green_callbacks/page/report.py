@@ -24,6 +24,12 @@ _TITLE: Final = "Carbon of training runs"
 _LIBRARY: Final = "vendor/uPlot.iife.min.js"
 """The classic script that defines ``uPlot``."""
 
+_STRUCTURE: Final = "page.html"
+"""The elements of the page, without data."""
+
+_HEADING: Final = '<h1 class="hidden">Carbon</h1>'
+"""Heading of the page, which TensorBoard's own bar makes superfluous. A report shows its title there."""
+
 _NO_SCRIPT: Final = "This report draws its charts with JavaScript, which is switched off. Allow it for this file."
 
 
@@ -67,6 +73,7 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
             "</head>",
             "<body>",
             f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
+            assets[_STRUCTURE].text().replace(_HEADING, f"<h1>{shown}</h1>"),
             f'<script type="application/json" id="data">{inlined_json(data)}</script>',
             f"<script>{library}</script>",
             f'<script type="module">{script}</script>',

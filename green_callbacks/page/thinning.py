@@ -87,7 +87,10 @@ def few_digits(value: float | None, digits: int = TOTAL_DIGITS) -> float | None:
         >>> few_digits(0.123456789), few_digits(float("nan"))
         (0.123457, None)
     """
-    return float(f"{value:.{digits}g}") if value is not None and isfinite(value) else None
+    if value is None or not isfinite(value):
+        return None
+    rounded = float(f"{value:.{digits}g}")
+    return rounded if isfinite(rounded) else float(value)  # the largest number has no rounded number above it
 
 
 def points(values: Iterable[float | None], factor: float = 1.0) -> list[float | None]:

@@ -42,7 +42,7 @@ def test_hostile_data_stay_data(name):
     page = Elements(report_html({"runs": {name: name}}, assets=STAND_IN))
     assert [tag for tag, _, _ in page.found] == [
         "html", "head", "meta", "meta", "meta", "meta", "meta", "title", "style", "style",
-        "body", "noscript", "p", "script", "script", "script",
+        "body", "noscript", "p", "main", "script", "script", "script",
     ]  # fmt: skip
     assert json.loads(page.texts("script")[0]) == {"runs": {name: name}}
 

@@ -1,6 +1,8 @@
 """What thinning keeps, whatever the points are."""
 
+import sys
 from itertools import pairwise
+from math import isfinite
 
 import pytest
 from hypothesis import example, given
@@ -77,8 +79,10 @@ def test_equal_distances_keep_the_last_point(count, most):
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
+@example(sys.float_info.max)
 def test_few_digits_are_near_the_number(value):
     assert few_digits(value) == pytest.approx(value, rel=1e-5)
+    assert isfinite(few_digits(value))
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), float("-inf")])

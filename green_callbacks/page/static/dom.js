@@ -1,16 +1,13 @@
-// Makes elements. Texts become text nodes, so that no name can act as markup.
+// Finds and makes elements. Texts become text nodes, so that no name can act as markup.
+export const find = (id) => document.getElementById(id);
+
+export const write = (id, text) => (find(id).textContent = text);
+
 export function el(tag, options = {}, ...children) {
-	const made = document.createElement(tag);
-	for (const [name, value] of Object.entries(options)) {
-		if (name in made && name !== "list") made[name] = value;
-		else made.setAttribute(name, value);
-	}
+	const made = Object.assign(document.createElement(tag), options);
 	made.append(...children.flat(2).filter((child) => child != null));
 	return made;
 }
 
-export const card = (title, controls, ...rest) => el("section", { className: "card" }, el("header", {}, title, controls), rest);
-
-export const option = (value, text = value) => el("option", { value }, text);
-
-export const labeled = (text, control) => el("label", {}, text, control);
+/** Fills a selection after its first options, which stay. */
+export const choices = (select, first, pairs) => select.replaceChildren(...[...select.options].slice(0, first), ...pairs.map(([value, text]) => el("option", { value }, text)));

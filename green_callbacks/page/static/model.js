@@ -2,7 +2,7 @@
 const isBetter = (mode, one, other) => (mode === "min" ? one < other : one > other);
 
 /** Returns a row with its new bests (xs in g, ys), as it was or as it would be at another place and PUE. */
-export function viewed(row, { intensity, pue }) {
+export function viewed(row, intensity, pue) {
 	const { g: xs, q: ys, epoch: epochs_at, kwh } = row.front ?? { g: [], q: [] };
 	const same = { ...row, facility: row.facility_kwh, at: (i, was) => was[i], xs, ys, epochs_at };
 	if (row.g == null || (intensity ?? pue) == null) return same;

@@ -1,5 +1,5 @@
 // A chart: axes and zoom by uPlot, our own lines, and a pointer and keys that find their points.
-import { el } from "./dom.js";
+import { find, write } from "./dom.js";
 import { color, dash } from "./host.js";
 
 const REACH_PX = 30;
@@ -9,27 +9,26 @@ const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, va
 
 export class Plot {
 	met = {};
-	text = el("p", { ariaLive: "polite" });
-	focus = el("div", { className: "plot", tabIndex: 0, role: "application", onkeydown: (event) => this.key(event), onpointermove: (event) => this.hover(event), onpointerleave: () => this.point({}) });
 
-	/** Takes the name of the chart, and functions that write x and y. */
-	constructor(label, x, y) {
-		this.focus.ariaLabel = `${label}. Arrow keys go along a run, and to another run.`;
-		Object.assign(this, { x, y, box: [this.focus, this.text] });
-		new ResizeObserver(() => this.chart?.setSize(this.size())).observe(this.focus);
+	/** Takes the id of the chart's element, and functions that write x and y. */
+	constructor(id, x, y) {
+		Object.assign(this, { id, x, y, box: find(id) });
+		Object.assign(this.box, { onkeydown: (event) => this.key(event), onpointermove: (event) => this.hover(event), onpointerleave: () => this.point({}) });
+		new ResizeObserver(() => this.chart?.setSize(this.size())).observe(this.box);
 	}
 
-	size = () => ({ width: this.focus.clientWidth, height: this.focus.clientHeight });
+	size = () => ({ width: this.box.clientWidth, height: this.box.clientHeight });
 
 	/** Draws lines, vertical limits and marks. A zoom stays, unless the data change. */
 	draw({ lines, limits = [], marks = [], isLog = false }) {
-		Object.assign(this, { lines, limits, marks });
+		const line = lines.find(({ key }) => key && key === this.met.line?.key);
+		Object.assign(this, { lines, limits, marks, met: line?.xs.length > this.met.i ? { line, i: this.met.i } : {} });
 		const [low, high] = ends([...lines.flatMap((line) => [line.xs[0], line.xs.at(-1), line.end]), ...limits.map(([x]) => x)]);
 		const bounds = lines.length ? [[low, high * 1.02 || 1], ends(lines.flatMap((line) => [...line.ys, ...(line.high ?? [])]))] : [[1, 10], [0, 1]];
 		if (this.isLog !== isLog) {
 			this.chart?.destroy();
-			this.chart = new uPlot(this.options(isLog), bounds, this.focus);
-			this.focus.querySelector("canvas").ariaHidden = true;
+			this.chart = new uPlot(this.options(isLog), bounds, this.box);
+			this.box.querySelector("canvas").ariaHidden = true;
 			this.isLog = isLog;
 		}
 		this.chart.setData(bounds, String(bounds) !== String(this.chart.data));
@@ -37,11 +36,11 @@ export class Plot {
 	}
 
 	options(isLog) {
-		const axis = (write, size, hasGrid) => ({ size, stroke: () => css("--dim"), grid: { show: hasGrid, stroke: () => css("--line"), width: 1 }, ticks: { show: false }, font: "12px Roboto, sans-serif", values: (_, places) => places.map((place) => (place == null ? "" : write(place))) });
+		const axis = (format, size, hasGrid) => ({ size, stroke: () => css("--dim"), grid: { show: hasGrid, stroke: () => css("--line"), width: 1 }, ticks: { show: false }, values: (_, places) => places.map((place) => (place == null ? "" : format(place))) });
 		return {
 			...this.size(),
 			legend: { show: false },
-			padding: [10, 20, 0, 0],
+			padding: [8, 16, 0, 0],
 			scales: { x: { time: false, distr: isLog ? 3 : 1 } },
 			axes: [axis(this.x, 28, !isLog), axis(this.y, 62, true)],
 			series: [{}, { stroke: "transparent", points: { show: false } }],
@@ -64,7 +63,7 @@ export class Plot {
 			ctx.setLineDash(dashes);
 			Object.assign(ctx, { strokeStyle, lineWidth }).stroke();
 		};
-		const write = (text, [x, y], fillStyle, textAlign = "center") => Object.assign(ctx, { fillStyle, textAlign, textBaseline: "middle", font: "15px sans-serif" }).fillText(text, x, y);
+		const letter = (text, [x, y], fillStyle, textAlign = "center") => Object.assign(ctx, { fillStyle, textAlign, textBaseline: "middle", font: "15px sans-serif" }).fillText(text, x, y);
 		ctx.save();
 		ctx.beginPath();
 		ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
@@ -77,14 +76,14 @@ export class Plot {
 			if (low) this.band(line, own);
 			stroke(own, key ? 2 + isMet(line) : 4, symbol ? dash(name) : [], () => this.trace(line, (i) => !isModelled?.(i)));
 			if (isModelled) stroke(own, 2, [1, 4], () => this.trace(line, isModelled));
-			if (symbol) write(symbol, this.at(line.end, line.ys.at(-1)), own);
+			if (symbol) letter(symbol, this.at(line.end, line.ys.at(-1)), own);
 		}
 		for (const [limit, text] of this.limits) {
 			const [x] = this.at(limit, 0);
 			stroke(css("--alarm"), 1.5, [6, 4], () => (ctx.moveTo(x, 0), ctx.lineTo(x, this.size().height)));
-			write(text, [x - 4, 20], css("--alarm"), "right");
+			letter(text, [x - 4, 20], css("--alarm"), "right");
 		}
-		for (const mark of this.marks) write("◆", this.at(...mark), css("--fg"));
+		for (const mark of this.marks) letter("◆", this.at(...mark), css("--fg"));
 		if (this.met.line) stroke(css("--fg"), 2, [], () => ctx.arc(...this.place(this.met), 6, 0, 7));
 		ctx.restore();
 	}
@@ -110,7 +109,7 @@ export class Plot {
 	}
 
 	hover({ clientX, clientY }) {
-		const { left, top } = this.focus.getBoundingClientRect();
+		const { left, top } = this.box.getBoundingClientRect();
 		let [met, least] = [{}, REACH_PX];
 		for (const line of this.lines.filter((each) => each.key)) {
 			line.xs.forEach((_, i) => {
@@ -126,7 +125,7 @@ export class Plot {
 	point(met) {
 		if (this.met.line === met.line && this.met.i === met.i) return;
 		this.met = met;
-		this.text.textContent = met.line?.text(met.i) ?? "";
+		write(`${this.id}-text`, met.line?.text(met.i) ?? "");
 		this.chart.redraw(false, false);
 	}
 

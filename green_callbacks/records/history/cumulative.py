@@ -8,7 +8,7 @@ from green_callbacks.records.coverage import is_missing, is_whole
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.history.columns import NONE, known, total
 from green_callbacks.records.history.device_totals import device_totals, measured_joules
-from green_callbacks.records.history.row_reading import joules_where
+from green_callbacks.records.history.row_reading import devices_of, joules_where
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.reference import reference_kg
@@ -96,6 +96,18 @@ class Cumulative:
         return self._last(self._rows.dense("high_kg")) if self._has_energy else None
 
     @property
+    def cumulative_low_kg(self) -> Sequence[float]:
+        """Lower bounds of the emissions up to and including each record, in kgCO2e. Must not be changed."""
+        low_kg: Sequence[float] = self._rows.dense("low_kg")
+        return low_kg
+
+    @property
+    def cumulative_high_kg(self) -> Sequence[float]:
+        """Upper bounds of the emissions up to and including each record, in kgCO2e. Must not be changed."""
+        high_kg: Sequence[float] = self._rows.dense("high_kg")
+        return high_kg
+
+    @property
     def _has_energy(self) -> bool:
         return any(not isnan(joules) for joules in self._rows.dense("joules"))
 
@@ -155,6 +167,22 @@ class Cumulative:
         """
         joules = self.energy_joules
         return measured_joules(self._rows) / joules if joules and is_whole(self.device_totals()) else None
+
+    def measured_joules_at(self, row: int) -> float | None:
+        """Return the energy of a record that is not modelled, in J.
+
+        None if nothing was measured, or if a GPU was not measured, because nothing is known of its energy.
+
+        Args:
+            row: Position of the record.
+        """
+        rows = self._rows
+        if isnan(rows.joules[row]):
+            return None
+        devices = devices_of(rows, row, rows.duration[row])
+        if not is_whole(devices):
+            return None
+        return sum(each.joules or 0.0 for each in devices.values() if each.method != "modelled")
 
     @property
     def misses_gpu(self) -> bool:
