@@ -57,13 +57,13 @@ docs: .venv/lightning/ready
 # The core is tested as users install it. -P keeps the checkout from standing before the wheel.
 test-core: export TESTS_OF_WHEEL = 1
 test-core: .venv/core/wheel
-	$(call RUN_TESTS,core) -n $$((2 * $(WORKERS))) tests --ignore=tests/frameworks --ignore=tests/live
+	$(call RUN_TESTS,core) -n $$((2 * $(WORKERS))) tests --ignore=tests/frameworks --ignore=tests/live --ignore=tests/tensorboard_plugin
 
 test-live: .venv/live/ready
 	$(call RUN_TESTS,live) tests/live
 
 test-lightning: .venv/lightning/ready
-	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
 
 test-keras: .venv/keras/ready
 	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow

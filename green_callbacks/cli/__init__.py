@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from green_callbacks._version import __version__
-from green_callbacks.cli import export
+from green_callbacks.cli import export, report
 from green_callbacks.cli.doctor import command as doctor
 from green_callbacks.cli.printing import complain, flush, prepare
 from green_callbacks.cli.replay import command as replay
@@ -97,6 +97,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    for command in (doctor, summary, replay, whatif, export):
+    for command in (doctor, summary, replay, whatif, report, export):
         command.register(subparsers)
     return parser

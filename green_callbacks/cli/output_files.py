@@ -1,13 +1,14 @@
 """The files that sub-commands write."""
 
 import os
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
 from green_callbacks.errors import ConfigurationError
 
-__all__ = ["refuse_ledgers", "write_whole"]
+__all__ = ["refuse_ledgers", "replace_whole", "write_whole"]
 
 
 class _HasPath(Protocol):
@@ -60,9 +61,49 @@ def write_whole(output: Path, content: bytes) -> None:
                 os.set_blocking(descriptor, True)
             file.write(content)
     except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
-        reason = getattr(error, "strerror", None) or error
-        msg = f"{output} cannot be written ({reason}). Name a file in an existing folder."
-        raise ConfigurationError(msg) from error
+        raise _not_written(output, error) from error
+
+
+def replace_whole(output: Path, content: bytes) -> None:
+    """Write a file in one step, so that a reader sees either the old file or the new file.
+
+    Pipes, devices and links are written in place.
+
+    Args:
+        output: The file. Its folder must exist.
+        content: Content of the file.
+
+    Raises:
+        ConfigurationError: The file cannot be written.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> output = Path(mkdtemp(), "report.html")
+        >>> replace_whole(output, b"<!DOCTYPE html>")
+        >>> output.read_bytes()
+        b'<!DOCTYPE html>'
+    """
+    if output.is_symlink() or (output.exists() and not output.is_file()) or not os.access(output.parent, os.W_OK):
+        write_whole(output, content)
+        return
+    unfinished = output.with_name(f".green-callbacks-{os.getpid()}.unfinished")
+    try:
+        write_whole(unfinished, content)
+        if output.exists():
+            shutil.copymode(output, unfinished)
+        unfinished.replace(output)
+    except OSError as error:
+        raise _not_written(output, error) from error
+    except ConfigurationError as error:
+        raise _not_written(output, error.__cause__) from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _not_written(output: Path, error: object) -> ConfigurationError:
+    reason = getattr(error, "strerror", None) or error
+    msg = f"{output} cannot be written ({reason}). Name a file in an existing folder."
+    return ConfigurationError(msg)
 
 
 def _is_same(output: Path, ledger: Path) -> bool:

@@ -31,6 +31,7 @@ MODULES: Final = (
     "panels.js",
     "plot.js",
     "source.js",
+    "state.js",
     "table.js",
 )
 """Our JavaScript modules, by name. The page begins with ``index.js``."""

@@ -153,6 +153,18 @@ class LedgerFinder:
         return FoundLedger(path, name, key_of(name), stamp)
 
 
+class _Folder(NamedTuple):
+    """A folder to search: its path from the root, its depth, and its identity where that is known."""
+
+    place: str
+    depth: int
+    identity: _Identity | None
+
+
+def _below(folder: _Folder, entry: os.DirEntry[str]) -> str:
+    return f"{folder.place}/{entry.name}" if folder.place else entry.name
+
+
 @dataclass(slots=True)
 class _Walk:
     """One walk through a folder and all folders below it. Real folders come first, so that they give the names."""
@@ -162,63 +174,72 @@ class _Walk:
     closed_files: list[str] = field(default_factory=list)
     _failed: list[str] = field(default_factory=list)
     _bounds: list[str] = field(default_factory=list)
-    _waiting: deque[tuple[str, int]] = field(default_factory=deque)
-    _linked_folders: deque[tuple[str, int]] = field(default_factory=deque)
+    _too_deep: str | None = None
+    _waiting: "deque[_Folder]" = field(default_factory=deque)
+    _linked_folders: "deque[_Folder]" = field(default_factory=deque)
     _linked_files: list[str] = field(default_factory=list)
     _entered: set[_Identity] = field(default_factory=set)
     _entries: int = 0
+    _device: int = 0
 
     def files(self) -> Iterator[tuple[str, os.stat_result]]:
         """Yield the path from the root, and the status, of each regular file that is named like a ledger."""
-        self._waiting.append(("", 0))
+        self._linked_folders.append(_Folder("", 0, None))
         while not self._bounds and (self._waiting or self._linked_folders):
-            name, depth = (self._waiting or self._linked_folders).popleft()
-            for entry in self._entries_of(name):
-                place = f"{name}/{entry.name}" if name else entry.name
-                if (status := self._sorted(entry, place, depth)) is not None:
-                    yield place, status
+            folder = (self._waiting or self._linked_folders).popleft()
+            for entry in self._entries_of(folder):
+                try:
+                    status = self._sorted(entry, folder)
+                except OSError as reason:
+                    self._fail(_below(folder, entry), reason)
+                    continue
+                if status is not None:
+                    yield _below(folder, entry), status
         for place in self._linked_files:
             if (status := self._status(place)) is not None and stat.S_ISREG(status.st_mode):
                 yield place, status
 
-    def _sorted(self, entry: os.DirEntry[str], place: str, depth: int) -> os.stat_result | None:
+    def _sorted(self, entry: os.DirEntry[str], folder: "_Folder") -> os.stat_result | None:
         """Put a folder or a link onto its list. Return the status of a file that is named like a ledger."""
-        try:
-            is_link = entry.is_symlink()
-            if entry.is_dir():
-                if entry.name not in _SKIPPED:
-                    self._enter_later(place, depth + 1, is_link=is_link)
-            elif entry.name.endswith(_SUFFIX):
-                if is_link:
-                    self._linked_files.append(place)
-                elif entry.is_file():
-                    return entry.stat()
-        except OSError as reason:
-            self._fail(place, reason)
+        if entry.is_dir():
+            if entry.name not in _SKIPPED:
+                self._enter_later(entry, folder)
+        elif entry.name.endswith(_SUFFIX):
+            if entry.is_symlink():
+                self._linked_files.append(_below(folder, entry))
+            elif entry.is_file():
+                return entry.stat()
         return None
 
-    def _enter_later(self, place: str, depth: int, *, is_link: bool) -> None:
+    def _enter_later(self, entry: os.DirEntry[str], above: "_Folder") -> None:
+        place, depth = _below(above, entry), above.depth + 1
         if depth > _MAX_DEPTH:
-            if not self._failed:
-                self._failed.append(f"{shown(place[:80])}… (more than {_MAX_DEPTH} folders deep)")
-        else:
-            (self._linked_folders if is_link else self._waiting).append((place, depth))
+            self._too_deep = place
+        elif entry.is_symlink():
+            self._linked_folders.append(_Folder(place, depth, None))
+        else:  # of a mounted folder, this is not the identity, so links to it are searched in vain once more
+            self._waiting.append(_Folder(place, depth, (self._device, entry.inode())))
 
-    def _entries_of(self, name: str) -> list[os.DirEntry[str]]:
-        status = self._status(name)
-        if status is None or (status.st_dev, status.st_ino) in self._entered:
+    def _entries_of(self, folder: "_Folder") -> list[os.DirEntry[str]]:
+        identity = folder.identity or self._identity(folder.place)
+        if identity is None or identity in self._entered:
             return []
-        self._entered.add((status.st_dev, status.st_ino))
+        self._device = identity[0]
+        self._entered.add(identity)
         try:
-            with os.scandir(self._path(name)) as entries:
+            with os.scandir(self._path(folder.place)) as entries:
                 found = list(entries)
         except (OSError, ValueError) as reason:
-            self._fail(name, reason)
+            self._fail(folder.place, reason)
             return []
         self._entries += len(found)
         if len(self._entered) > _MAX_FOLDERS or self._entries > _MAX_ENTRIES:
             self.stop("There are too many files and folders, and some were not searched.")
         return found
+
+    def _identity(self, place: str) -> _Identity | None:
+        status = self._status(place)
+        return None if status is None else (status.st_dev, status.st_ino)
 
     def _status(self, name: str) -> os.stat_result | None:
         try:
@@ -255,6 +276,10 @@ class _Walk:
         if self.closed_files:
             files = _listed(self.closed_files, "file", "files")
             said.append(f"No run is shown from {files}, because this user may not read there.")
+        if self._too_deep is not None:
+            said.append(
+                f"Folders more than {_MAX_DEPTH} levels down were not searched ({shown(self._too_deep[:80])}…)."
+            )
         if self._failed:
             said.append(f"Runs may be missing, because the disk refused {_listed(self._failed, 'folder', 'folders')}.")
         return said

@@ -2,12 +2,16 @@
 
 from collections import Counter
 from collections.abc import Container, Sequence
+from functools import lru_cache
 from typing import Final
 
 from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.page.collection import CollectedRun
 
 _SUFFIX: Final = ".jsonl"
+
+_MOST_PATHS: Final = 20_000
+"""Number of paths whose folders are kept, more than a page shows."""
 
 
 def names_of(runs: Sequence[CollectedRun], known: Container[str] = ()) -> dict[str, str]:
@@ -26,10 +30,12 @@ def names_of(runs: Sequence[CollectedRun], known: Container[str] = ()) -> dict[s
         >>> names_of([])
         {}
     """
-    names, folders = {}, Counter(_above(run) for run in runs)
-    for run in runs:
-        known_name = _known_name(run, known)
-        names[run.found.key] = known_name or _own_name(run, is_alone=folders[_above(run)] == 1)
+    above = [_above(run.found.relative) for run in runs]
+    number = Counter(above)
+    names = {
+        run.found.key: _known_name(folder, run.run_id, known) or _own_name(folder, run, is_alone=number[folder] == 1)
+        for folder, run in zip(above, runs, strict=True)
+    }
     for more in (_beginning, lambda run: run.found.relative):  # a run and its copy begin in the same second
         uses = Counter(names.values())
         for run in runs:
@@ -38,25 +44,24 @@ def names_of(runs: Sequence[CollectedRun], known: Container[str] = ()) -> dict[s
     return names
 
 
-def _above(run: CollectedRun) -> str:
+@lru_cache(_MOST_PATHS)
+def _above(relative: str) -> str:
     """Return the folder of a run. Its ledger lies there, or in a folder of ledgers there."""
-    *folders, _ = run.found.relative.split("/")
+    *folders, _ = relative.split("/")
     return "/".join(folders[:-1] if folders[-1:] == [FOLDER] else folders)
 
 
-def _known_name(run: CollectedRun, known: Container[str]) -> str | None:
-    above = _above(run)
-    names = (_joined(above, run.run_id), above or ".", _joined(above, FOLDER, run.run_id))
+def _known_name(folder: str, run_id: str, known: Container[str]) -> str | None:
+    names = (_joined(folder, run_id), folder or ".", _joined(folder, f"{FOLDER}/{run_id}"))
     return next((name for name in names if name in known), None)
 
 
-def _own_name(run: CollectedRun, *, is_alone: bool) -> str:
-    above = _above(run)
-    return above if above and is_alone else _joined(above, run.found.path.name.removesuffix(_SUFFIX))
+def _own_name(folder: str, run: CollectedRun, *, is_alone: bool) -> str:
+    return folder if folder and is_alone else _joined(folder, run.found.path.name.removesuffix(_SUFFIX))
 
 
-def _joined(*parts: str) -> str:
-    return "/".join(part for part in parts if part)
+def _joined(folder: str, name: str) -> str:
+    return f"{folder}/{name}" if folder else name
 
 
 def _beginning(run: CollectedRun) -> str:

@@ -61,16 +61,7 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
         [
             "<!DOCTYPE html>",
             '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{_policy([library, script], styles)}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark">',
-            '<meta name="referrer" content="no-referrer">',
-            f"<title>{shown}</title>",
-            f"<!-- This file contains uPlot.\n{LICENSE.text()}-->",
-            *(f"<style>{style}</style>" for style in styles),
-            "</head>",
+            *_head(shown, [library, script], styles),
             "<body>",
             f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
             assets[_STRUCTURE].text().replace(_HEADING, f"<h1>{shown}</h1>"),
@@ -82,6 +73,22 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
             "",
         ]
     )
+
+
+def _head(title: str, scripts: list[str], styles: list[str]) -> list[str]:
+    """Return the lines of the head. The policy comes before everything that it rules."""
+    return [
+        "<head>",
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(scripts, styles)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        '<meta name="color-scheme" content="light dark">',
+        '<meta name="referrer" content="no-referrer">',
+        f"<title>{title}</title>",
+        f"<!-- This file contains uPlot.\n{LICENSE.text()}-->",
+        *(f"<style>{style}</style>" for style in styles),
+        "</head>",
+    ]
 
 
 def inlined_json(data: object) -> str:

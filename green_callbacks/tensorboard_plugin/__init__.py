@@ -11,7 +11,7 @@ from tensorboard.plugins import base_plugin
 logger = logging.getLogger(__name__)
 
 
-class CarbonTab(base_plugin.TBLoader):
+class CarbonTab(base_plugin.TBLoader):  # type: ignore[misc]  # TensorBoard has no types
     """Loads the tab.
 
     Example:

@@ -16,8 +16,11 @@ from green_callbacks.page.collection import CollectedRun, Collection, Snapshot
 from green_callbacks.page.finding import Stamp
 from green_callbacks.page.naming import names_of
 from green_callbacks.page.rows import row_of, runs_of, unread_row
+from green_callbacks.page.run_detail import run_of
+from green_callbacks.page.stops import stop_of
 from green_callbacks.tensorboard_plugin.details import WholeLedgers
-from green_callbacks.tensorboard_plugin.responses import JSON, Served, as_json, refused
+from green_callbacks.tensorboard_plugin.packing import Packer
+from green_callbacks.tensorboard_plugin.responses import JSON, TAG_DIGITS, Served, as_json, refused
 from green_callbacks.tensorboard_plugin.run_lists import RunList
 
 _ACTIVE_WAIT_SECONDS: Final = 1.0
@@ -27,7 +30,7 @@ _LOOK_SECONDS: Final = 0.3
 """Longest time in s that a page waits for news. 100 closed runs are read within it, by experiment."""
 
 _SETTLED: Final = timedelta(minutes=10)
-"""Age of the last write after which the state of a run does not change anymore."""
+"""Age of the last write after which the state of an open run does not change anymore."""
 
 _MOST_KEPT: Final = 256
 """Number of answers on single runs that are kept, each of up to 50 kB."""
@@ -55,7 +58,7 @@ class LedgerAnswers:
         self._ledgers = WholeLedgers()
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
-        self._served: tuple[str, Served] | None = None
+        self._packer = Packer()
         self._details: OrderedDict[tuple[str, Stamp, str | None], Served] = OrderedDict()
 
     def holds_any(self) -> bool:
@@ -75,13 +78,11 @@ class LedgerAnswers:
         snapshot = self._collection.look(_LOOK_SECONDS)
         names = names_of(snapshot.runs, self._run_list.names(request))
         with self._lock:
-            content = self._written(snapshot, names, datetime.now(UTC))
-            if self._served is None or self._served[0] != content:
-                self._served = content, Served.of(content.encode(), JSON)
-            return self._served[1]
+            packed, tag = self._packer.pack(self._pieces(snapshot, names, datetime.now(UTC)))
+        return Served(packed, JSON, tag[:TAG_DIGITS])
 
-    def _written(self, snapshot: Snapshot, names: Mapping[str, str], now: datetime) -> str:
-        """Return the runs as JSON. A row that has not changed is not written again."""
+    def _pieces(self, snapshot: Snapshot, names: Mapping[str, str], now: datetime) -> list[str]:
+        """Return the runs as pieces of JSON. A row that has not changed is not written again."""
         rows = {run.found.key: self._row(run, names[run.found.key], now) for run in snapshot.runs}
         self._rows = rows
         said = list(snapshot.said)
@@ -95,9 +96,10 @@ class LedgerAnswers:
             of=snapshot.of,
             said=said,
         )
-        rest = as_json({name: value for name, value in document.items() if name != "runs"})
+        begin = as_json({name: value for name, value in document.items() if name != "runs"})[:-1]
         texts = [rows[row["key"]].text for row in document["runs"]]
-        return f'{rest[:-1]},"runs":[{",".join(texts)}]}}'
+        texts[-1:] = [text[:-1] for text in texts[-1:]]
+        return [f'{begin},"runs":[', *texts, "]}"]
 
     def _row(self, run: CollectedRun, name: str, now: datetime) -> _Row:
         known = self._rows.get(run.found.key)
@@ -108,7 +110,8 @@ class LedgerAnswers:
             row = unread_row(name=name, key=key, path=path, seen_at=seen_at)
         else:
             row = row_of(run.overview, name=name, key=key, path=path, seen_at=seen_at, now=now)
-        return _Row(run, name, row, as_json(row), now - seen_at > _SETTLED)
+        changes = run.overview is not None and not run.overview.is_closed and now - seen_at <= _SETTLED
+        return _Row(run, name, row, f"{as_json(row)},", is_settled=not changes)
 
     def run(self, request: Request) -> Served | None:
         """Return one run by its epochs. None if there is no such run.
@@ -116,8 +119,6 @@ class LedgerAnswers:
         Args:
             request: The request, with ``key``.
         """
-        from green_callbacks.page.run_detail import run_of
-
         return self._detail(request, None, run_of)
 
     def stop(self, request: Request) -> Served | None:
@@ -126,8 +127,6 @@ class LedgerAnswers:
         Args:
             request: The request, with ``key`` and ``rule``.
         """
-        from green_callbacks.page.stops import stop_of
-
         rule = request.args.get("rule", "")
         return self._detail(request, rule, lambda contents, key: stop_of(contents, key, rule))
 

@@ -23,7 +23,7 @@ _REMOTE: Final = "://"
 """Part of an address, such as ``s3://``, which is not a folder of this machine."""
 
 
-class CarbonPlugin(base_plugin.TBPlugin):
+class CarbonPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard has no types
     """The tab.
 
     It reads the ledgers in the log folder. Where it cannot reach any, as with ``--logdir_spec`` or on ``s3://``, it

@@ -6,6 +6,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from tensorboard import plugin_util
+from tensorboard.context import RequestContext
 from tensorboard.data.provider import DataProvider, RunTagFilter
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.scalar.metadata import PLUGIN_NAME
@@ -55,12 +56,15 @@ class ScalarAnswers:
         """Return whether there are scalars of this package."""
         wanted = RunTagFilter(tags=[TOTAL])
         try:
-            return bool(self._provider.list_scalars(experiment_id="", plugin_name=PLUGIN_NAME, run_tag_filter=wanted))
+            found = self._provider.list_scalars(
+                RequestContext(), experiment_id="", plugin_name=PLUGIN_NAME, run_tag_filter=wanted
+            )
         except Exception as reason:  # noqa: BLE001  any provider may be in use
             if not self._has_said:
                 self._has_said = True
                 logger.warning("TensorBoard cannot list its scalars for the tab Carbon (%s).", reason)
             return False
+        return bool(found)
 
     def runs(self, request: Request) -> Served:
         """Return all runs.

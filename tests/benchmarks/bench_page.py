@@ -1,24 +1,251 @@
-"""How long the page that compares runs takes to appear."""
+"""How long the tab Carbon takes to appear in a real TensorBoard and a real browser, beside the stock tab Time series.
+
+Run it where TensorBoard, playwright and Chromium are installed::
+
+    python tests/benchmarks/bench_page.py --runs 1000 --epochs 1000
+
+It makes ledgers and event files first, which takes minutes for a million epochs. ``--folder`` keeps them for the next
+time, and ``--make`` only makes them. A cold start is the first start after the ledgers have left the memory of the
+operating system. A second start has them in memory. A warm page is opened in a TensorBoard that has read them. Times go
+from the navigation to the first picture, by the clock of the browser.
+"""
 
 import argparse
+import gzip
+import json
+import os
+import re
+import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+from urllib.request import Request, urlopen
+
+import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from support.many_runs import make_runs
+from support.many_runs import grow, make_runs
+from support.screenshot import browser_page
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Frame, Page
+
+PATIENCE_SECONDS = 120.0
+"""Longest time to wait for a page, in s."""
+LOOK_SECONDS = 0.05
+"""Time between two looks at a page, in s."""
+IDLE_SECONDS = 0.5
+"""Time without a request after which the stock tab has settled, in s, as playwright defines it."""
+WARM_PAGES = 5
+"""Number of warm pages, of which the median is told."""
+MEGABYTE = 1e6
+"""Bytes in a megabyte."""
+
+
+@dataclass
+class Server:
+    """A TensorBoard.
+
+    Attributes:
+        address: Its address.
+        process: Its process, without the data server.
+    """
+
+    address: str
+    process: psutil.Process
+
+    def rss_megabytes(self) -> float:
+        """Return its memory, in MB."""
+        return self.process.memory_info().rss / MEGABYTE
+
+    def cpu_seconds(self) -> float:
+        """Return its processor time so far, in s."""
+        used = self.process.cpu_times()
+        return used.user + used.system
+
+    def runs(self) -> tuple[dict[str, Any], int]:
+        """Ask for all runs. Return them, and the compressed size of the answer in bytes."""
+        address = f"{self.address}data/plugin/green_callbacks/runs"
+        with urlopen(Request(address, headers={"Accept-Encoding": "gzip"})) as answer:
+            body = answer.read()
+            is_packed = answer.headers["Content-Encoding"] == "gzip"
+        packed = body if is_packed else gzip.compress(body)
+        return json.loads(gzip.decompress(packed)), len(packed)
+
+    def runs_when_read(self) -> tuple[dict[str, Any], int]:
+        """Ask for all runs until all ledgers are read."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            runs, size = self.runs()
+            if runs["of"] and runs["read"] == runs["of"]:
+                return runs, size
+            time.sleep(LOOK_SECONDS)
+        msg = "The ledgers are not read in time."
+        raise TimeoutError(msg)
+
+
+@contextmanager
+def tensorboard(folder: Path) -> Iterator[Server]:
+    """Serve a log folder on a free port."""
+    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", "127.0.0.1", "--port", "0"]
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": ""}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as started:
+        try:
+            assert started.stderr is not None
+            address = next(found[0] for line in started.stderr if (found := re.search(r"http://\S+/", line)))
+            Thread(target=started.stderr.read, daemon=True).start()  # a full pipe would stop it
+            yield Server(address, psutil.Process(started.pid))
+        finally:
+            started.terminate()
+
+
+@dataclass
+class Opened:
+    """What a page of the tab did.
+
+    Attributes:
+        painted_seconds: Time from the navigation to the first picture, in s.
+        read_after_second: Ledgers read of all ledgers one second after the navigation, or at the first picture if that
+            comes later, such as ``312/1000``.
+        complete_seconds: Time from the navigation until all ledgers are read, in s.
+    """
+
+    painted_seconds: float
+    read_after_second: str
+    complete_seconds: float
+
+
+def open_tab(page: "Page", server: Server) -> Opened:
+    """Navigate to the tab, and wait until all ledgers are read."""
+    page.goto("about:blank")
+    page.goto(f"{server.address}#green_callbacks", wait_until="commit")
+    began = page.evaluate("performance.timeOrigin")
+    painted, first = 0.0, ""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        told = _told(page)
+        if told is not None:
+            painted, now, read = told
+            if not first and now - began >= 1000:
+                first = read
+            done, of = read.split("/")
+            if done == of:
+                return Opened((painted - began) / 1000, first or read, (now - began) / 1000)
+        page.wait_for_timeout(1000 * LOOK_SECONDS)  # unlike a plain sleep, this lets the list of frames change
+    msg = "The tab has not drawn all runs in time."
+    raise TimeoutError(msg)
+
+
+def _told(page: "Page") -> tuple[float, float, str] | None:
+    """Return when the tab was painted, the time now, and the share that is read. None before the first picture."""
+    from playwright.sync_api import Error
+
+    frame: Frame | None = next((each for each in page.frames if "plugin_entry" in each.url), None)
+    if frame is None:
+        return None
+    try:
+        return frame.evaluate(
+            """() => {
+              const { painted, read } = document.documentElement.dataset;
+              const { timeOrigin } = performance;
+              return painted ? [timeOrigin + Number(painted), timeOrigin + performance.now(), read] : null;
+            }"""
+        )
+    except Error:  # the frame is about to load
+        return None
+
+
+def open_stock_tab(page: "Page", server: Server) -> tuple[float, int]:
+    """Navigate to Time series. Return the time in s until it has settled, and the number of its lines."""
+    page.goto("about:blank")
+    began = time.monotonic()
+    page.goto(f"{server.address}#timeseries", wait_until="commit")
+    page.locator("card-view").first.wait_for(timeout=1000 * PATIENCE_SECONDS)
+    page.wait_for_load_state("networkidle", timeout=1000 * PATIENCE_SECONDS)
+    settled = time.monotonic() - began - IDLE_SECONDS
+    return settled, page.locator("card-view line-chart svg path, card-view line-chart canvas").count()
+
+
+def forget(folder: Path) -> None:
+    """Let the operating system drop the files of a folder from its memory."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def reload_seconds(server: Server, ledger: Path | None) -> float:
+    """Return the processor time in s of a reload, after a ledger has grown by one epoch if one is named."""
+    time.sleep(2.0)
+    if ledger is not None:
+        grow(ledger)
+    before = server.cpu_seconds()
+    server.runs_when_read()
+    time.sleep(0.5)
+    server.runs_when_read()
+    return server.cpu_seconds() - before
+
+
+def measure(folder: Path, growing: Path, say: Callable[[str, str, str], None]) -> None:
+    """Measure the tab of a folder.
+
+    Args:
+        folder: The log folder.
+        growing: A ledger without an end.
+        say: Takes a name, a figure and its bar.
+    """
+    forget(folder)
+    with tensorboard(folder) as server, browser_page() as page:
+        memory = server.rss_megabytes()
+        cold = open_tab(page, server)
+        say("cold start, first picture", f"{cold.painted_seconds:.2f} s", "5 s")
+        say("  read at 1 s or first picture", cold.read_after_second, "after 1 s")
+        say("  all ledgers read", f"{cold.complete_seconds:.2f} s", "")
+        say("memory of the plugin", f"{server.rss_megabytes() - memory:.0f} MB", "300 MB")
+    with tensorboard(folder) as server, browser_page() as page:
+        second = open_tab(page, server)
+        say("second start, first picture", f"{second.painted_seconds:.2f} s", "1.5 s")
+        say("  all ledgers read", f"{second.complete_seconds:.2f} s", "")
+        warm = [open_tab(page, server).painted_seconds for _ in range(WARM_PAGES)]
+        say("warm, first picture, median", f"{median(warm):.2f} s", "1.2 s")
+        settled, lines = open_stock_tab(page, server)
+        say("stock tab Time series, settled", f"{settled:.2f} s", f"{lines} lines drawn")
+        page.goto("about:blank")
+        runs, size = server.runs_when_read()
+        say("runs as JSON, gzipped", f"{size / MEGABYTE:.2f} MB", f"1 MB ({len(runs['runs'])} runs)")
+        say("reload, nothing new", f"{reload_seconds(server, None):.3f} s CPU", "")
+        say("reload, one run grew", f"{reload_seconds(server, growing):.3f} s CPU", "0.1 s")
 
 
 def main() -> None:
     """Make runs, and measure the page of them."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--make", type=Path, metavar="FOLDER", help="only write the runs into this folder")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--make", type=Path, metavar="FOLDER", help="only make the runs, in this folder")
+    parser.add_argument("--folder", type=Path, help="folder of the runs, made where it does not exist")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--epochs", type=int, default=1000)
     parser.add_argument("--killed", type=float, default=0.05, metavar="SHARE", help="share of runs without an end")
     arguments = parser.parse_args()
-    made = make_runs(arguments.make, arguments.runs, arguments.epochs, killed=arguments.killed)
-    print(f"{len(made)} runs in {arguments.make}")
+    with tempfile.TemporaryDirectory(prefix="green-callbacks-bench-") as temporary:
+        folder = arguments.make or arguments.folder or Path(temporary)
+        if not folder.exists() or not any(folder.iterdir()):
+            make_runs(folder, arguments.runs, arguments.epochs, killed=arguments.killed)
+        ledgers = sorted(folder.rglob("green-callbacks/*.jsonl"), key=lambda path: path.stat().st_mtime)
+        size = sum(path.stat().st_size for path in ledgers) / MEGABYTE
+        print(f"{len(ledgers)} runs, ledgers of {size:.0f} MB in {folder}")
+        if not arguments.make:
+            os.utime(ledgers[-1])
+            print(f"{'':34}{'':>14}  bar")
+            measure(folder, ledgers[-1], lambda *told: print(f"{told[0]:34}{told[1]:>14}  {told[2]}", flush=True))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from green_callbacks.errors import GreenCallbacksError
 from green_callbacks.page.assets import ASSETS, LICENSE, MODULES, STATIC, Asset
 
 OURS = {name: asset for name, asset in ASSETS.items() if not name.startswith("vendor/")}
-BAR_BYTES = 25_000
+BAR_BYTES = 30_000
 """Largest size of our own JavaScript and CSS together."""
 
 

@@ -151,7 +151,7 @@ def test_a_very_deep_folder_is_left_and_said(tmp_path, monkeypatch):
     ledger(tmp_path / "1/2/3/4/a.jsonl")
     ledger(tmp_path / "1/2/3/b.jsonl")
     assert found(tmp_path) == ["1/2/3/b.jsonl"]
-    assert "more than 3 folders deep" in said(tmp_path)
+    assert "more than 3 levels down" in said(tmp_path)
 
 
 def test_only_new_and_changed_files_are_opened(tmp_path, monkeypatch):

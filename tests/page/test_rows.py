@@ -6,11 +6,15 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.many_runs import make_runs
 from support.overviews import NOW, overview, row, trained
 from support.scripted_run import device, record
 from support.strategies import records
 
 from green_callbacks.ledger import Head, RunBudget
+from green_callbacks.ledger.overview import overview_of
+from green_callbacks.ledger.quick_overview import quick_overview
+from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.page.rows import empty_row, group_of, runs_of, unread_row
 from green_callbacks.records import History
 from green_callbacks.units import Amount
@@ -260,3 +264,19 @@ def test_a_row_of_scalars_counts_without_its_bounds():
 def test_a_report_says_when_it_was_written():
     assert shown(row(), written_at=NOW)["written_at"] == "2026-11-28T12:00:00+00:00"
     assert shown(row(), written_at=NOW + timedelta(microseconds=5))["written_at"] == "2026-11-28T12:00:00+00:00"
+
+
+def test_a_row_from_the_closing_line_is_the_row_from_the_records(tmp_path):
+    compared = 0
+    for path in make_runs(tmp_path, 14, 20, killed=0.0, has_events=False):
+        quick = quick_overview(path)
+        if quick is None:
+            continue
+        whole, from_line = row(overview_of(path, *read_quietly(path))), row(quick)
+        for chart in ("front", "curve"):  # the closing line has rounded its points already
+            for name, column in whole.pop(chart).items():
+                assert from_line[chart][name] == pytest.approx(column, rel=1.5e-4)
+            del from_line[chart]
+        assert from_line == whole | {"notices": None}
+        compared += 1
+    assert compared > 7

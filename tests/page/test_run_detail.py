@@ -6,13 +6,19 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.hostile import hostile_ledgers
 from support.landing_runs import gain, landed
-from support.overviews import trained
+from support.overviews import row, trained
 from support.scripted_run import GERMANY, device, record
 from support.strategies import records
 
+from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import Head, LedgerContents, RunBudget, read_ledger
+from green_callbacks.ledger.overview import overview_of
+from green_callbacks.ledger.reader import read_quietly
+from green_callbacks.page.rows import runs_of
 from green_callbacks.page.run_detail import run_of
+from green_callbacks.page.stops import stop_of
 from green_callbacks.records import Checkpoints, DeviceInfo, History, Plan
 from green_callbacks.units import Amount
 
@@ -215,3 +221,24 @@ def test_invisible_and_endless_texts_do_not_reach_the_page():
 def test_a_device_that_was_shared_has_its_note():
     shared = {"gpu:0": device(3000.0, "gpu", "modelled", flags=("shared",))}
     assert facts(detail(History([record(0, devices=shared)])))["Devices"]["gpu:0"].endswith("shared")
+
+
+def test_a_second_fit_follows_the_first():
+    found = detail(History([record(0), record(1), record(0), record(1)]))
+    assert found["epoch"] == [0, 1, 0, 1]
+    assert found["total_g"] == pytest.approx([0.5, 1.0, 1.5, 2.0])
+
+
+def test_whatever_a_ledger_holds_the_page_has_plain_json(tmp_path):
+    path, answered = tmp_path / "run.jsonl", 0
+    for _, data in hostile_ledgers(150, seed=3):
+        path.write_bytes(data)
+        try:
+            known, remark = read_quietly(path)
+        except LedgerError:
+            continue
+        found = [row(overview_of(path, known, remark)), run_of(known, "k"), run_of(known, "k", most=2)]
+        found += [stop_of(known, "k", rule) for rule in ("budget=1 g", "marginal-gain:val_acc,landing=0.2")]
+        json.dumps([*found, runs_of(found[:1], folder="logs", read=1, of=1)], allow_nan=False)
+        answered += 1
+    assert answered > 100

@@ -138,6 +138,12 @@ def test_of_no_emissions_no_share_is_saved(plain):
     assert "(" not in found["text"].split(" and lose")[0]
 
 
+def test_without_a_metric_the_loss_is_not_known(plain):
+    found = stop(plain(metrics=None), "budget=62 g")
+    assert (found["q"], found["best"], found["lost"], found["is_recorded"]) == (None, None, None, True)
+    assert "and lose an unknown amount of quality." in found["text"]
+
+
 def test_a_run_without_an_epoch_is_not_stopped(plain):
     path = plain()
     path.write_bytes(path.read_bytes().splitlines(keepends=True)[0])

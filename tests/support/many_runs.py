@@ -10,7 +10,7 @@ import random
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from math import exp
 from pathlib import Path
@@ -197,7 +197,7 @@ def write_run(run: MadeRun, folder: Path, *, has_events: bool) -> None:
         written += b'{"type":"record","set":'
     else:
         closing = closing_of(run.run_id, history, monitor=head.monitor, mode=head.mode, stop_reason=reason)
-        written += lines.end(reason, closing, len(written))
+        written += lines.end(reason, replace(closing, head_offset=0), len(written))
     if board is not None:
         board.stream.close()
     ledger = folder / "green-callbacks" / f"{run.run_id}.jsonl"

@@ -43,7 +43,12 @@ export function show(text) {
 
 def _stand_in() -> dict[str, Asset]:
     folder = Path(mkdtemp(prefix="green-callbacks-page-"))
-    files = {"index.js": _INDEX, "show.js": _SHOW, "style.css": "p { color: rgb(1, 2, 3); }\n", "page.html": "<main></main>"}
+    files = {
+        "index.js": _INDEX,
+        "show.js": _SHOW,
+        "style.css": "p { color: rgb(1, 2, 3); }\n",
+        "page.html": "<main></main>",
+    }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     vendored = {name: asset for name, asset in ASSETS.items() if name.startswith("vendor/")}

@@ -16,9 +16,15 @@ CHROMIUM = Path("/usr/bin/chromium")
 
 
 @contextmanager
-def tensorboard(log_folder: Path) -> Iterator[str]:
-    """Serve a log folder on a free port; the address."""
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(log_folder), "--host", "127.0.0.1"]
+def tensorboard(log_folder: Path | None, *arguments: str) -> Iterator[str]:
+    """Serve a log folder on a free port; the address.
+
+    Args:
+        log_folder: The log folder. None if the arguments name it.
+        *arguments: Further arguments of ``tensorboard``.
+    """
+    where = [] if log_folder is None else ["--logdir", str(log_folder)]
+    command = [sys.executable, "-m", "tensorboard.main", *where, "--host", "127.0.0.1", *arguments]
     with subprocess.Popen(
         [*command, "--port", "0"],
         stdout=subprocess.DEVNULL,

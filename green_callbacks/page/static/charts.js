@@ -2,7 +2,8 @@
 import { write } from "./dom.js";
 import { mass, number } from "./format.js";
 import { paretoFront } from "./model.js";
-import { Plot } from "./plot.js";
+import { plot } from "./plot.js";
+import { ask, state } from "./state.js";
 
 const SYMBOLS = { closed: "●", running: "○", killed: "✕" };
 const MEASURED = 0.5;
@@ -11,26 +12,26 @@ const MOST_RUNS = 20;
 const quality = (value) => number(value, 4);
 
 export function frontChart() {
-	const plot = new Plot("front", (x) => mass(x, 2), quality);
-	return ({ shown, state, isTicked, stopOf }) => {
+	const draw = plot("front", (x) => mass(x, 2), quality);
+	return ({ shown, isTicked, stopOf }) => {
 		const text = (row) => (i) => `${row.name}: ${row.metric} ${quality(row.ys[i])} at ${mass(row.xs[i])}, epoch ${row.epochs_at[i]}`;
 		const lines = shown.filter((row) => !state.isLog || row.xs[0] > 0).map((row) => ({ ...row, text: text(row), isQuiet: !isTicked(row), end: row.g, symbol: row.stop ? "■" : SYMBOLS[row.state] }));
 		const front = paretoFront(lines);
+		write("direction", lines.length ? `${lines[0].mode === "min" ? "Less" : "More"} ${state.metric} is better.` : "No run has measured emissions and a metric yet.");
 		if (lines.length) lines.unshift({ xs: front.map(([x]) => x), ys: front.map(([, y]) => y), end: Math.max(...lines.map((row) => row.g)) });
 		const ticked = shown.filter(isTicked);
 		const limits = [...new Set(ticked.map((row) => row.limit_g))].filter(Boolean).slice(0, MOST_LIMITS);
 		const marks = ticked.map((row) => [row, stopOf(row)]).filter(([, stop]) => stop?.stops && stop.q != null);
-		write("direction", lines.length ? `${shown[0].mode === "min" ? "Less" : "More"} ${state.metric} is better.` : "No run has measured emissions and a metric yet.");
-		plot.draw({ lines, limits: limits.map((limit) => [limit, `budget ${mass(limit)}`]), marks: marks.map(([row, stop]) => [row.at(0, [stop.at_g]), stop.q]), isLog: state.isLog });
+		draw({ lines, limits: limits.map((limit) => [limit, `budget ${mass(limit)}`]), marks: marks.map(([row, stop]) => [row.at(0, [stop.at_g]), stop.q]) }, state.isLog);
 	};
 }
 
-export function epochChart(page) {
-	const plot = new Plot("epochs", number, mass);
-	return ({ rows, state, isTicked, place }) => {
+export function epochChart() {
+	const draw = plot("epochs", number, mass);
+	return ({ rows, isTicked, place }) => {
 		const isSum = state.kind === "so far";
 		const ticked = rows.filter(isTicked);
-		const read = ticked.slice(0, MOST_RUNS).map((row) => [row, page.ask("run", row)]).filter(([, run]) => run?.epoch?.length);
+		const read = ticked.slice(0, MOST_RUNS).map((row) => [row, ask("run", row)]).filter(([, run]) => run?.epoch?.length);
 		const lines = read.map(([{ key, name, at, steady }, run]) => {
 			const [g, kwh] = isSum ? [run.total_g, run.total_kwh] : [run.g, run.kwh];
 			const { low_g: low, high_g: high } = isSum || place ? {} : run;
@@ -40,6 +41,6 @@ export function epochChart(page) {
 		});
 		const every = Math.max(0, ...read.map(([, run]) => run.epochs_a_point));
 		write("drawn", ticked.length ? `${lines.length} of ${ticked.length} ticked runs.${every > 1 ? ` A point is up to ${every} epochs.` : ""}` : "Tick runs in the table.");
-		plot.draw({ lines });
+		draw({ lines });
 	};
 }

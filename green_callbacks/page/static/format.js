@@ -2,10 +2,9 @@
 export const number = (value, digits = 3) => value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–";
 
 const amount = (...units) => (value, digits = 3) => {
-	if (value == null) return "–";
-	const size = Math.abs(Number(value.toPrecision(digits)));
-	const [least, unit] = (size ? units.find((each) => size >= each[0]) : units.find((each) => each[0] === 1)) ?? units.at(-1);
-	return `${number(value / least, digits)} ${unit}`;
+	const size = Math.abs(value?.toPrecision(digits)) || 1;
+	const [least, unit] = units.find((each) => size >= each[0]) ?? units.at(-1);
+	return value == null ? "–" : `${number(value / least, digits)} ${unit}`;
 };
 
 export const mass = amount([1e6, "t"], [1e3, "kg"], [1, "g"], [1e-3, "mg"], [1e-6, "µg"]);

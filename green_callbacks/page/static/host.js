@@ -2,7 +2,7 @@
 const PALETTE = ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"];
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 const PATIENCE_MS = 1500;
-const body = window.parent === window ? null : window.parent.document.body;
+const body = parent === window ? null : parent.document.body;
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => body?.classList.contains("dark-mode") ?? prefersDark.matches;
 const places = new Map();
@@ -11,20 +11,20 @@ const places = new Map();
 export function connect(onReload) {
 	if (!body) return () => [];
 	const { port1, port2 } = new MessageChannel();
-	const send = (message) => port1.postMessage(JSON.stringify({ payload: null, error: null, ...message }));
+	const send = (type, isReply, id = 0) => port1.postMessage(JSON.stringify({ type, id, isReply, payload: null, error: null }));
 	let answer;
 	port1.onmessage = ({ data }) => {
 		const { type, id, isReply, payload } = JSON.parse(data);
 		if (isReply) return answer(payload ?? []);
+		send(type, true, id);
 		if (type === "experimental.DataReloaded") onReload();
-		send({ type, id, isReply: true });
 	};
-	window.parent.postMessage("experimental.bootstrap", "*", [port2]);
+	parent.postMessage("experimental.bootstrap", "*", [port2]);
 	return () =>
 		new Promise((resolve) => {
 			answer = resolve;
 			setTimeout(resolve, PATIENCE_MS, []); // an older host does not answer
-			send({ type: "experimental.GetRuns", id: 0, isReply: false });
+			send("experimental.GetRuns", false);
 		});
 }
 

@@ -1,15 +1,13 @@
 // The data of the page: from TensorBoard's server, or from the file of a report.
-async function get(path, values) {
-	const answer = await fetch(`${path}?${new URLSearchParams(values)}`);
-	const data = await answer.json();
-	if (!answer.ok) throw Error(data.error);
-	return data;
-}
+import { find } from "./dom.js";
 
-export function openSource() {
-	const inlined = document.getElementById("data");
-	if (!inlined) return { runs: () => get("runs"), zones: () => get("zones"), run: (key) => get("run", { key }), stop: (key, rule) => get("stop", { key, rule }) };
-	const { runs, zones, details, stops } = JSON.parse(inlined.textContent);
-	const found = (value) => value ?? Promise.reject(Error("The report has no details of this run."));
-	return { rules: Object.keys(stops), runs: () => runs, zones: () => zones, run: async (key) => found(details[key]), stop: async (key, rule) => found(stops[rule]?.[key]) };
+const report = find("data") && JSON.parse(find("data").textContent);
+
+export const rules = report ? Object.keys(report.stops) : ["marginal-gain", "marginal-gain,landing=0.2", "marginal-gain,acceptable=0.9", "budget=500 g"];
+
+export async function get(name, { key, rule } = {}) {
+	if (report) return { ...report, run: report.details[key], stop: report.stops[rule]?.[key] }[name] ?? Promise.reject(Error("The report has no details of this run."));
+	const answer = await fetch(`${name}?${new URLSearchParams({ key, rule })}`).catch(() => Promise.reject(Error("TensorBoard does not answer.")));
+	const data = await answer.json();
+	return answer.ok ? data : Promise.reject(Error(data.error));
 }
