@@ -21,10 +21,10 @@ def mean_intensity_of(history: History) -> Intensity | None:
     """
     if not history:
         return None
-    kwh_by_intensity = history.facility_kwh_by_intensity()
     last = history[-1].intensity
-    if len(kwh_by_intensity) == 1:
+    if history.has_one_intensity:
         return last
+    kwh_by_intensity = history.facility_kwh_by_intensity()
     found = list(kwh_by_intensity)
     fields: dict[str, Any] = {**_agreed(found), **_means(kwh_by_intensity, last)}
     return replace(last, **fields)

@@ -157,8 +157,7 @@ def closing_of(
         emissions_kg=history.emissions_kg,
         emissions_low_kg=history.emissions_low_kg,
         emissions_high_kg=history.emissions_high_kg,
-        measured_share=history.measured_share,
-        **_progress(history),
+        **_others(history),
         devices=_used(history.device_totals()),
         zone=history[-1].intensity.zone if history else None,
         monitor=name,
@@ -166,12 +165,13 @@ def closing_of(
         front=() if metric is None else tuple(front(history, metric)),
         curve=tuple(curve(history, name, curve_points)),
         stop_reason=stop_reason,
-        is_uniform=history.is_uniform and not history.is_thinned,
     )
 
 
-def _progress(history: History) -> dict[str, Any]:
+def _others(history: History) -> dict[str, Any]:
     return {
+        "measured_share": history.measured_share,
+        "is_uniform": history.is_uniform and not history.is_thinned,
         "samples": history.samples,
         "samples_joules": history.samples_joules,
         "tokens": history.tokens,

@@ -2,7 +2,8 @@
 
 A closed run is overviewed from the two ends of its file. Any other ledger is read from the beginning, and its records
 are dropped once the overview is made, because thousands of ledgers may lie in a folder. Only a ledger that was seen to
-grow keeps its records, so that the next look reads no more than the new lines.
+grow keeps its records, so that the next look reads no more than the new lines. All ledgers together keep a bounded
+number of records.
 """
 
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from dataclasses import dataclass
 from io import FileIO
 from os import fstat, stat, stat_result
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Final, NamedTuple, Self
+from weakref import ref
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger._line_replay import LineReplay
@@ -21,6 +24,12 @@ from green_callbacks.ledger.quick_overview import quick_overview
 
 KEPT_SECONDS: Final = 600.0
 """Time without growth after which records are dropped, in s. A running run writes a heartbeat once a minute."""
+
+MAX_KEPT_ROWS: Final = 500_000
+"""Number of records that are kept for all growing ledgers together.
+
+By experiment, a record of three devices takes 235 bytes, so these take about 120 MB.
+"""
 
 _MARK_BYTES: Final = 256
 """Number of bytes before the place of reading that are compared. By convention, about as long as a line.
@@ -120,6 +129,12 @@ class FollowedLedger:
         """Whether the records are kept in memory, because the ledger was seen to grow."""
         return self._reading is not None
 
+    @property
+    def kept_rows(self) -> int:
+        """Number of records that are kept in memory."""
+        reading = self._reading
+        return 0 if reading is None else len(reading.replay.history)
+
     def drop_records(self) -> None:
         """Drop the records from memory. The next change of the file is read from its beginning."""
         self._reading = None
@@ -187,6 +202,8 @@ class FollowedLedger:
 
     def _keep(self, reading: _Reading | None) -> None:
         self._reading, self._grew_at_seconds = reading, self._now()
+        if reading is not None:
+            _SHARED.add(self)
 
     def _rest(self, reading: _Reading) -> None:
         """Finish the reading of a file that has not changed since the last call."""
@@ -195,3 +212,37 @@ class FollowedLedger:
             self._look(self._seen)
         elif self._now() - self._grew_at_seconds > KEPT_SECONDS:
             self._reading = None
+
+
+class KeptRecords:
+    """The records in memory of many ledgers. Those of the ledger that grew the longest time ago are dropped first.
+
+    Args:
+        most: Largest number of records to keep. The ledger that grew last may have more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = Lock()
+        self._ledgers: list[ref[FollowedLedger]] = []
+
+    def add(self, ledger: "FollowedLedger") -> None:
+        """Make room for the records of a ledger that has just grown.
+
+        Args:
+            ledger: The ledger. It is forgotten when nobody else uses it.
+        """
+        with self._lock:
+            others = [each for found in self._ledgers if (each := found()) is not None and each is not ledger]
+            left, stay = self._most - ledger.kept_rows, [ledger]
+            for other in reversed(others):
+                left -= other.kept_rows
+                if left < 0:
+                    other.drop_records()
+                elif other.kept_rows:
+                    stay.append(other)
+            self._ledgers = [ref(each) for each in reversed(stay)]
+
+
+_SHARED: Final = KeptRecords(MAX_KEPT_ROWS)
+"""The records of all followed ledgers of this process."""

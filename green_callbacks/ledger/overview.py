@@ -88,9 +88,8 @@ def overview_of(path: Path, contents: LedgerContents, remark: str | None = None)
     """
     history = contents.history
     closing = _thinned(contents)
-    front, curve = _rows(history, closing)
-    devices, is_steady = history.device_totals(), history.is_steady
-    joules = () if is_steady else history.cumulative_joules
+    devices, is_steady = history.device_methods(), history.is_steady
+    front_kwh, curve_kwh = ((), ()) if is_steady else _energies(history, closing)
     return LedgerOverview(
         path=path,
         head=contents.head,
@@ -101,10 +100,10 @@ def overview_of(path: Path, contents: LedgerContents, remark: str | None = None)
         intensity=mean_intensity_of(history),
         pue=history.mean_pue,
         is_steady=is_steady,
-        components={name: used.component for name, used in devices.items()},
-        methods={name: used.method for name, used in devices.items()},
-        front_kwh=() if is_steady else tuple([joules[row] / JOULES_PER_KWH for row in front]),
-        curve_kwh=() if is_steady else tuple([joules[row] / JOULES_PER_KWH for row in curve]),
+        components={name: component for name, (component, _) in devices.items()},
+        methods={name: method for name, (_, method) in devices.items()},
+        front_kwh=front_kwh,
+        curve_kwh=curve_kwh,
         notices=contents.notices,
         remark=remark,
     )
@@ -123,9 +122,12 @@ def _thinned(contents: LedgerContents) -> Closing:
     return replace(closing, front=tuple(thinned_front(closing.front, MAX_POINTS)))
 
 
-def _rows(history: History, closing: Closing) -> tuple[list[int], list[int]]:
-    """Return the row of each point of the thinned front, and of the thinned curve."""
-    monitor, ends = closing.monitor, history.epoch_rows
+def _energies(history: History, closing: Closing) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the energy in kWh at each point of the thinned front, and of the thinned curve."""
+    monitor, ends, joules = closing.monitor, history.epoch_rows, history.cumulative_joules
     found = [] if monitor is None else front_rows(history, Metric.or_rising(monitor, closing.mode))
     front = places_on_front([value for _, value in found], MAX_POINTS)
-    return [found[at][0] for at in front], [ends[at] for at in places_on_curve(len(ends), MAX_POINTS)]
+    return (
+        tuple([joules[found[at][0]] / JOULES_PER_KWH for at in front]),
+        tuple([joules[ends[at]] / JOULES_PER_KWH for at in places_on_curve(len(ends), MAX_POINTS)]),
+    )

@@ -24,13 +24,11 @@ STATIC: Final = Path(__file__).parent / "static"
 MODULES: Final = (
     "charts.js",
     "dom.js",
-    "format.js",
     "host.js",
     "index.js",
     "model.js",
     "panels.js",
     "plot.js",
-    "source.js",
     "state.js",
     "table.js",
 )

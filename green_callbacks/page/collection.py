@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from green_callbacks.ledger import shown
+from green_callbacks.ledger.followed_ledger import FollowedLedger
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.ledger.quick_overview import quick_overview
-from green_callbacks.page._full_reading import FollowedLedger
 from green_callbacks.page.finding import FoundLedger, LedgerFinder, Search, Stamp
 from green_callbacks.text.log import get_logger
 
@@ -19,6 +19,9 @@ logger = get_logger(__name__)
 
 _PAUSE_SECONDS: Final = 1.0
 """Shortest time between the end of one search and the next, in s. A page that asks often costs no more than this."""
+
+_PAUSE_SHARE: Final = 3.0
+"""The same time as a multiple of the time that a search takes. So there is time to read between searches."""
 
 _SLOW_SECONDS: Final = 10.0
 """Time at one file or folder after which people are told, in s. Reading 1,000,000 epochs takes longer."""
@@ -65,7 +68,7 @@ class Snapshot:
     Attributes:
         runs: The runs whose ledgers are readable or not yet read, newest first.
         read: Number of ledgers that were read, or found to be unreadable.
-        of: Number of ledgers that were found.
+        of: Number of ledgers that were found. Before the first search ends, at least 1, so that ``read`` is less.
         said: Sentences about everything that is missing.
         is_searched: Whether the folder was searched at least once.
         version: Number that is another after each change of the runs.
@@ -114,6 +117,7 @@ class Collection:
         self._said: Sequence[str] = ()
         self._busy: _Busy | None = None
         self._searched_at: float | None = None
+        self._pause_seconds = _PAUSE_SECONDS
         self._must_search = self._must_read = self._is_working = self._has_found = False
         self._version = 0
 
@@ -130,7 +134,7 @@ class Collection:
             return self._has_found
 
     def look(self, wait_seconds: float) -> Snapshot:
-        """Return what is known, and search for news and read it unless that was done a moment ago.
+        """Return all known runs. Search the folder again and read its news, unless the last search is recent.
 
         Args:
             wait_seconds: Longest time to wait for the news, in s.
@@ -170,8 +174,8 @@ class Collection:
             return self.is_searched and not self._runs
 
     def _ask(self, *, reads: bool) -> None:
-        """Ask for a search, and for reading what it finds. The lock is held."""
-        if self._searched_at is None or self._clock() - self._searched_at >= _PAUSE_SECONDS:
+        """Ask for a search, and for reading its results. The lock is held."""
+        if self._searched_at is None or self._clock() - self._searched_at >= self._pause_seconds:
             self._must_search = True
         if reads and (self._must_search or any(not run.is_read for run in self._runs.values())):
             self._must_read = True
@@ -212,10 +216,12 @@ class Collection:
 
     def _search(self) -> None:
         self._at(self.folder)
+        begun_at = self._clock()
         search = self._finder.find(self._find_first)
         with self._changed:
             self._take(search)
             self._searched_at = self._clock()
+            self._pause_seconds = max(_PAUSE_SECONDS, _PAUSE_SHARE * (self._searched_at - begun_at))
             self._changed.notify_all()
         self._needs_records &= {ledger.stamp for ledger in search.ledgers}
         for key in self._followed.keys() - {ledger.key for ledger in search.ledgers}:
@@ -245,6 +251,9 @@ class Collection:
     def _read(self) -> None:
         with self._changed:
             waiting = [run.found for run in self._runs.values() if not run.is_read]
+            resting = [run.found for run in self._runs.values() if run.is_read and self._keeps_records(run)]
+        for found in resting:  # so that a torn last line counts in the end, and records are dropped
+            self._done(self._rest, found)
         for found in [found for found in waiting if not self._done(self._read_quickly, found)]:
             if self._must_search:  # news first, and the others after them
                 with self._changed:
@@ -282,6 +291,13 @@ class Collection:
         self._put(CollectedRun(found, followed.overview, followed.problem, is_read=True))
         return True
 
+    def _keeps_records(self, run: CollectedRun) -> bool:
+        followed = self._followed.get(run.found.key)
+        return followed is not None and followed.keeps_records
+
+    def _rest(self, found: FoundLedger) -> bool:
+        return self._followed[found.key].refresh() and self._read_fully(found)
+
     def _put(self, run: CollectedRun) -> None:
         with self._changed:
             if run.found.key in self._runs:
@@ -292,14 +308,14 @@ class Collection:
         self._busy = _Busy(self._clock(), place)
 
     def _snapshot(self) -> Snapshot:
-        """Return what is known. The lock is held."""
+        """Return all known runs. The lock is held."""
         runs = list(self._runs.values())
         return Snapshot(
             runs=tuple(run for run in runs if run.problem is None),
             read=sum(run.is_read for run in runs),
-            of=len(runs),
+            of=max(len(runs), 0 if self.is_searched else 1),
             said=(*self._said, *_unreadable(runs), *self._slow()),
-            is_searched=self._searched_at is not None,
+            is_searched=self.is_searched,
             version=self._version,
         )
 

@@ -154,7 +154,7 @@ class LedgerFinder:
 
 
 class _Folder(NamedTuple):
-    """A folder to search: its path from the root, its depth, and its identity where that is known."""
+    """A folder to search, with its path from the root, its depth, and its identity where that is known."""
 
     place: str
     depth: int

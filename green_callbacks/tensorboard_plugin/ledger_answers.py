@@ -26,8 +26,17 @@ from green_callbacks.tensorboard_plugin.run_lists import RunList
 _ACTIVE_WAIT_SECONDS: Final = 1.0
 """Longest time in s that TensorBoard waits for the first ledger before it lists the tab as inactive."""
 
+_LATER_WAIT_SECONDS: Final = 0.1
+"""The same when TensorBoard asks again, which it does at every reload of any tab."""
+
 _LOOK_SECONDS: Final = 0.3
 """Longest time in s that a page waits for news. 100 closed runs are read within it, by experiment."""
+
+_FEWER_POINTS: Final = ((400, 100), (2_000, 50))
+"""Largest number of runs for which a row has so many points at most, so that all rows together stay below 1 MB."""
+
+_FEWEST_POINTS: Final = 25
+"""Largest number of points of a row beside still more runs, whose curves are a few pixels apart."""
 
 _SETTLED: Final = timedelta(minutes=10)
 """Age of the last write after which the state of an open run does not change anymore."""
@@ -39,6 +48,7 @@ _MOST_KEPT: Final = 256
 class _Row(NamedTuple):
     run: CollectedRun
     name: str
+    most: int
     row: dict[str, Any]
     text: str
     is_settled: bool
@@ -56,6 +66,7 @@ class LedgerAnswers:
         self._collection = Collection(folder)
         self._run_list = run_list
         self._ledgers = WholeLedgers()
+        self._wait_seconds = _ACTIVE_WAIT_SECONDS
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
         self._packer = Packer()
@@ -63,7 +74,8 @@ class LedgerAnswers:
 
     def holds_any(self) -> bool:
         """Return whether there is a ledger, after a short time in any case."""
-        return self._collection.holds_any(_ACTIVE_WAIT_SECONDS)
+        wait_seconds, self._wait_seconds = self._wait_seconds, _LATER_WAIT_SECONDS
+        return self._collection.holds_any(wait_seconds)
 
     def is_empty(self) -> bool:
         """Return whether the folder was searched, and holds no ledger."""
@@ -83,7 +95,8 @@ class LedgerAnswers:
 
     def _pieces(self, snapshot: Snapshot, names: Mapping[str, str], now: datetime) -> list[str]:
         """Return the runs as pieces of JSON. A row that has not changed is not written again."""
-        rows = {run.found.key: self._row(run, names[run.found.key], now) for run in snapshot.runs}
+        most = next((points for runs, points in _FEWER_POINTS if snapshot.of <= runs), _FEWEST_POINTS)
+        rows = {run.found.key: self._row(run, names[run.found.key], now, most) for run in snapshot.runs}
         self._rows = rows
         said = list(snapshot.said)
         if snapshot.is_searched and not snapshot.of:
@@ -101,17 +114,17 @@ class LedgerAnswers:
         texts[-1:] = [text[:-1] for text in texts[-1:]]
         return [f'{begin},"runs":[', *texts, "]}"]
 
-    def _row(self, run: CollectedRun, name: str, now: datetime) -> _Row:
+    def _row(self, run: CollectedRun, name: str, now: datetime, most: int) -> _Row:
         known = self._rows.get(run.found.key)
-        if known is not None and known.is_settled and known.run is run and known.name == name:
+        if known is not None and known.is_settled and known.run is run and (known.name, known.most) == (name, most):
             return known
         key, path, seen_at = run.found.key, shown(run.found.relative), run.seen_at
         if run.overview is None:
             row = unread_row(name=name, key=key, path=path, seen_at=seen_at)
         else:
-            row = row_of(run.overview, name=name, key=key, path=path, seen_at=seen_at, now=now)
+            row = row_of(run.overview, name=name, key=key, path=path, seen_at=seen_at, now=now, most=most)
         changes = run.overview is not None and not run.overview.is_closed and now - seen_at <= _SETTLED
-        return _Row(run, name, row, f"{as_json(row)},", is_settled=not changes)
+        return _Row(run, name, most, row, f"{as_json(row)},", is_settled=not changes)
 
     def run(self, request: Request) -> Served | None:
         """Return one run by its epochs. None if there is no such run.

@@ -1,4 +1,4 @@
-"""The tab *Carbon*: its routes, and where its numbers come from."""
+"""The tab *Carbon*, with its routes and the sources of its numbers."""
 
 import os
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""Answers to requests: compressed once, with a tag by which a browser recognizes an answer that it has."""
+"""Answers to requests. Each is compressed once, and has a tag by which a browser recognizes an answer that it has."""
 
 import gzip
 import hashlib

@@ -14,7 +14,7 @@ _NO_NAMES: Final = frozenset[str]()
 
 
 class RunList:
-    """Asks TensorBoard for the names of its runs, by which the tab's names and colors equal those of other tabs.
+    """Asks TensorBoard for the names of its runs, so that all tabs use the same names and colors.
 
     Args:
         provider: TensorBoard's own reader. None where it has none.
@@ -39,9 +39,8 @@ class RunList:
             if not self._has_said:
                 self._has_said = True
                 logger.warning(
-                    "TensorBoard does not tell the names of its runs (%s: %s). The tab Carbon names them by their "
-                    "folders, so their colors may differ from those of other tabs.",
-                    type(reason).__name__,
-                    reason,
+                    "TensorBoard does not tell the names of its runs (%s). The tab Carbon names them by their folders, "
+                    "so a run may have another color in other tabs.",
+                    f"{type(reason).__name__}: {reason}",
                 )
             return _NO_NAMES

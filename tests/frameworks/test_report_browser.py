@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.hostile_runs import write_hostile_runs
+from support.many_runs import make_runs
 from support.report_page import HOSTILE, STAND_IN
 from support.screenshot import CHROMIUM, browser_page
 
+from green_callbacks.cli import main
 from green_callbacks.page.report import report_html
 
 if TYPE_CHECKING:
@@ -34,6 +37,10 @@ class Watched:
     def open(self, html: str, path: Path) -> str:
         """Open a report as a file; all text that it shows."""
         path.write_bytes(html.encode())
+        return self.open_file(path)
+
+    def open_file(self, path: Path) -> str:
+        """Open a report; all text that it shows."""
         self.page.goto(path.as_uri())
         self.page.wait_for_timeout(300)
         return self.page.evaluate("document.body.innerText")
@@ -113,3 +120,41 @@ def test_uplot_draws_under_the_policy(watched: Watched, tmp_path: Path) -> None:
     )
     assert pixels > 50
     assert watched.said == []
+
+
+def test_a_report_of_real_runs_draws_without_a_request_or_a_complaint(watched: Watched, tmp_path: Path) -> None:
+    make_runs(tmp_path / "logs", 20, 12, has_events=False)
+    path = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "logs"), "-o", str(path), "--title", "Carbon of <logs>"]) == 0
+
+    shown = watched.open_file(path)
+
+    assert (watched.dialogs, watched.said) == ([], [])
+    assert watched.requests == [path.as_uri()]
+    assert watched.page.evaluate("document.documentElement.dataset.read") == "20/20"
+    assert watched.page.locator("canvas").count() >= 2
+    assert "search/trial_001" in shown
+    assert watched.page.title() == "Carbon of <logs>"
+    assert watched.page.evaluate("document.documentElement.lang") == "en"
+
+
+def test_hostile_ledgers_run_nothing_and_are_shown(watched: Watched, tmp_path: Path) -> None:
+    logs, path = tmp_path / "logs", tmp_path / "report.html"
+    write_hostile_runs(logs, HOSTILE)
+    make_runs(logs / "<img src=x onerror=alert(1)>", 2, 3, has_events=False)
+    assert main(["report", str(logs), "-o", str(path), "--rule", "budget=500 g", "--rule", "marginal-gain"]) == 0
+
+    shown = watched.open_file(path)
+    for toggle in watched.page.locator("table button[aria-expanded]").all():
+        toggle.click()
+    for choice in watched.page.locator("select").all():
+        if choice.is_visible():
+            for value in choice.evaluate("list => [...list.options].slice(0, 30).map((option) => option.value)"):
+                choice.select_option(value=value)
+    watched.page.wait_for_timeout(300)
+
+    assert (watched.dialogs, watched.said) == ([], [])
+    assert watched.requests == [path.as_uri()]
+    assert "<img src=x onerror=alert(1)>" in shown
+    assert watched.page.locator("img, iframe, [onload], [onerror]").count() == 0
+    assert watched.page.locator("script").count() == 3

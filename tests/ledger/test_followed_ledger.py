@@ -12,7 +12,8 @@ from support.random_history import RandomRun
 from support.scripted_run import GERMANY, record
 
 from green_callbacks.errors import LedgerError
-from green_callbacks.ledger import FollowedLedger, Head, Lines, closing_of, quick_overview, read_ledger
+from green_callbacks.ledger import FollowedLedger, Head, Lines, closing_of, followed_ledger, quick_overview, read_ledger
+from green_callbacks.ledger.closing_points import curve, thinned_curve
 from green_callbacks.ledger.followed_ledger import KEPT_SECONDS
 from green_callbacks.ledger.overview import overview_of
 from green_callbacks.ledger.reader import read_quietly
@@ -205,8 +206,6 @@ class Counted:
     """Counts the lines that are read."""
 
     def __init__(self, monkeypatch):
-        from green_callbacks.ledger import followed_ledger
-
         self.lines, read = 0, followed_ledger.bounded_lines
 
         def counted(*args, **options):
@@ -243,6 +242,21 @@ def test_records_are_kept_only_while_a_ledger_grows(path, monkeypatch):
     followed.drop_records()
     assert not followed.keeps_records
     assert not followed.refresh()
+
+
+def test_all_ledgers_together_keep_a_bounded_number_of_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(followed_ledger, "_SHARED", followed_ledger.KeptRecords(20))
+    followed = [growing(tmp_path / f"{number}.jsonl", epochs) for number, epochs in enumerate([3, 3, 3, 4])]
+    assert [each.kept_rows for each in followed] == [0, 6, 6, 8]
+    grow(followed[1].path, Lines().notice("key", "text"))
+    followed[1].refresh()
+    first = followed.pop(0)
+    grow(first.path, session(list(rows(1))))
+    first.refresh()
+    assert [each.kept_rows for each in (first, *followed)] == [8, 6, 0, 0]
+    del followed[0]
+    long = growing(tmp_path / "long.jsonl", 50)
+    assert (long.kept_rows, first.kept_rows) == (100, 0), "the last that grew is kept whatever its length"
 
 
 def test_a_run_that_ends_while_it_is_followed_drops_its_records(path):
@@ -294,7 +308,6 @@ def growing(path, epochs=3):
     followed.refresh()
     grow(path, b"".join(map(lines.record, rows(epochs))))
     followed.refresh()
-    assert followed.keeps_records
     return followed
 
 
@@ -380,3 +393,13 @@ def test_an_earlier_overview_does_not_change_with_later_lines(path):
     assert followed.overview is not before
     assert followed.overview.notices == {"key": "text"}
     assert repr(before) == said
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("most", [1, 3, 100])
+def test_a_curve_that_is_thinned_at_once_is_the_thinned_curve(seed, most):
+    run = RandomRun(seed)
+    for _ in range(80):
+        run.go_on()
+    whole = list(curve(run.history, "val_acc"))
+    assert list(curve(run.history, "val_acc", most)) == thinned_curve(whole, most)

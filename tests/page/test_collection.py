@@ -262,3 +262,55 @@ def test_the_totals_are_those_of_the_records(tmp_path):
     open_run(tmp_path / "a.jsonl", 4)
     (run,) = Collection(tmp_path).read_all().runs
     assert run.overview.closing.emissions_kg == History([record(epoch) for epoch in range(4)]).emissions_kg
+
+
+def test_before_the_first_search_ends_not_all_is_read(tmp_path, monkeypatch):
+    gate = threading.Event()
+    real = collection.LedgerFinder.find
+
+    def find(finder, on_found):
+        gate.wait(WAIT)
+        return real(finder, on_found)
+
+    monkeypatch.setattr(collection.LedgerFinder, "find", find)
+    runs = Collection(tmp_path)
+    begun = time.monotonic()
+    snapshot = runs.look(0.1)
+    assert not runs.holds_any(0.1)
+    assert time.monotonic() - begun < 5.0
+    assert snapshot.read < snapshot.of
+    assert not snapshot.is_searched
+    gate.set()
+    assert runs.look(WAIT).of == 0
+
+
+def test_a_torn_last_line_counts_as_damaged_once_the_file_rests(tmp_path):
+    path = open_run(tmp_path / "a.jsonl", 4)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]))
+    runs = Collection(tmp_path)
+    runs.read_all()
+    with path.open("ab") as file:
+        file.write(lines[-2] + lines[-1][:-40])
+    (run,) = runs.read_all().runs
+    assert (run.overview.closing.epochs, run.overview.remark) == (3, None)
+    (run,) = runs.read_all().runs
+    assert run.overview.closing.epochs == 3
+    assert "1 line" in run.overview.remark
+
+
+def test_searches_that_take_long_are_further_apart(tmp_path, monkeypatch):
+    ticks, searches = Ticks(), []
+    real = collection.LedgerFinder.find
+
+    def find(finder, on_found):
+        searches.append(ticks.now)
+        ticks.now += 4.0
+        return real(finder, on_found)
+
+    monkeypatch.setattr(collection.LedgerFinder, "find", find)
+    runs = Collection(tmp_path, ticks)
+    for _ in range(14):
+        runs.look(WAIT)
+        ticks.now += 1.0
+    assert len(searches) == 2

@@ -45,6 +45,20 @@ def test_totals_are_the_sums_of_the_records(given_records):
     assert history.energy_joules == (pytest.approx(sum(joules)) if joules else None)
 
 
+@given(HISTORIES)
+def test_bounds_and_measured_energy_of_each_row_are_those_of_its_record(given_records):
+    history = History(given_records)
+    for name in ("low", "high"):
+        added = [getattr(record, f"emissions_{name}_kg") or 0.0 for record in given_records]
+        assert list(getattr(history, f"cumulative_{name}_kg")) == pytest.approx(list(accumulate(added)))
+    for row, record in enumerate(given_records):
+        joules, measured = record.energy_joules, history.measured_joules_at(row)
+        if joules:
+            assert (None if measured is None else measured / joules) == record.measured_share
+        else:
+            assert measured in (None, 0.0)
+
+
 @given(HISTORIES, st.integers(0, 10**6))
 def test_epochs_and_what_lies_outside_are_the_run_also_after_a_rewind(given_records, epoch):
     history = History(given_records)

@@ -4,12 +4,14 @@ import gzip
 import json
 import logging
 import os
+import threading
 from types import SimpleNamespace
 
 import pytest
 from support.carbon_tab import make_run
 from tensorboard.errors import PublicError
 
+from green_callbacks.page import collection
 from green_callbacks.page.assets import ASSETS
 from green_callbacks.tensorboard_plugin import ledger_answers
 from green_callbacks.tensorboard_plugin.details import WholeLedgers
@@ -245,3 +247,50 @@ def test_a_copied_run_is_shown_once_and_said(logs, open_tab):
     runs = open_tab(logdir=str(logs)).json("/runs")
     assert len(runs["runs"]) == 2
     assert "hold the run" in runs["said"][0]
+
+
+def test_many_runs_have_fewer_points_each(logs, open_tab, monkeypatch):
+    make_run(logs / "long/run-c.jsonl", 300)
+    asked = []
+    real = ledger_answers.row_of
+
+    def row_of(overview, **options):
+        asked.append(options["most"])
+        return real(overview, **options)
+
+    monkeypatch.setattr(ledger_answers, "row_of", row_of)
+    open_tab(logdir=str(logs)).json("/runs")
+    monkeypatch.setattr(ledger_answers, "_FEWER_POINTS", ((2, 100), (5, 7)))
+    runs = open_tab(logdir=str(logs)).json("/runs")["runs"]
+    assert asked == [100] * 3 + [7] * 3
+    assert max(len(row["curve"]["g"]) for row in runs) == 7
+
+
+def test_many_requests_while_runs_come_grow_and_go(tmp_path, open_tab, monkeypatch):
+    monkeypatch.setattr(collection, "_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(collection, "_PAUSE_SHARE", 0.0)
+    source = make_run(tmp_path / "source/a.jsonl", 40).read_bytes()
+    tab, ends = open_tab(logdir=str(tmp_path)), threading.Event()
+    seen, faults = [], []
+
+    def ask():
+        while not ends.is_set():
+            answer = tab.get("/runs")
+            seen.append(answer.status_code)
+            key = answer.json["runs"][0]["key"] if answer.json["runs"] else "x"
+            faults.extend(code for code in [tab.get(f"/run?key={key}").status_code] if code not in {200, 404})
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(60):
+        path = tmp_path / f"{number % 7}.jsonl"
+        if number % 3 == 2:
+            path.unlink(missing_ok=True)
+        else:
+            path.write_bytes(source[: 600 + number * 700])
+    ends.set()
+    for thread in threads:
+        thread.join(30.0)
+    assert set(seen) == {200}
+    assert faults == []

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from green_callbacks.cli.doctor.finding import Finding
+from green_callbacks.cli.doctor.tensorboard import tensorboard
 
 _ADAPTERS: Final = {
     "lightning": "green_callbacks.lightning",
@@ -35,7 +36,7 @@ def software() -> list[Finding]:
     Returns:
         The findings. Frameworks that are not installed are left out.
     """
-    return [*_shadowed(), *_frameworks(), _tensorboard()]
+    return [*_shadowed(), *_frameworks(), *tensorboard()]
 
 
 def _version(distribution: str) -> str | None:
@@ -63,16 +64,6 @@ def _framework(name: str, version: str) -> Finding:
         return Finding(topic="Framework", state="attention", text=text, command=command, details=details)
     text = f"{name} {version} is installed. Use EmissionsMonitor from {_ADAPTERS[name]}."
     return Finding(topic="Framework", state="known", text=text, details=details)
-
-
-def _tensorboard() -> Finding:
-    version = _version("tensorboard")
-    if version is None:
-        text = "Not installed. Its files are written anyway, but you need TensorBoard to view them."
-        command = "pip install 'green-callbacks[tensorboard]'"
-        return Finding(topic="TensorBoard", state="attention", text=text, command=command)
-    text = f"Version {version} is installed."
-    return Finding(topic="TensorBoard", state="known", text=text, details={"version": version})
 
 
 def _shadowed() -> list[Finding]:

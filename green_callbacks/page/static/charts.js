@@ -1,6 +1,5 @@
 // The two pictures: quality for the carbon, and emissions over epochs.
-import { write } from "./dom.js";
-import { mass, number } from "./format.js";
+import { mass, number, write } from "./dom.js";
 import { paretoFront } from "./model.js";
 import { plot } from "./plot.js";
 import { ask, state } from "./state.js";

@@ -1,4 +1,4 @@
-// Finds and makes elements. Texts become text nodes, so that no name can act as markup.
+// Finds and makes elements, and writes amounts. Texts become text nodes, so that no name can act as markup.
 export const find = (id) => document.getElementById(id);
 
 export const write = (id, text) => (find(id).textContent = text);
@@ -10,3 +10,16 @@ export function el(tag, options = {}, ...children) {
 }
 
 export const option = ([value, text = value]) => el("option", { value }, text);
+
+export const number = (value, digits = 3) => value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–";
+
+const amount = (...units) => (value, digits = 3) => {
+	const size = Math.abs(value?.toPrecision(digits)) || 1;
+	const [least, unit] = units.find((each) => size >= each[0]) ?? units.at(-1);
+	return value == null ? "–" : `${number(value / least, digits)} ${unit}`;
+};
+
+export const mass = amount([1e6, "t"], [1e3, "kg"], [1, "g"], [1e-3, "mg"], [1e-6, "µg"]);
+export const energy = amount([1e3, "MWh"], [1, "kWh"], [1e-3, "Wh"], [1e-6, "mWh"]);
+export const duration = amount([86400, "d"], [3600, "h"], [60, "min"], [1, "s"]);
+export const percent = (share) => (share == null ? "–" : `${number(100 * share)} %`);

@@ -1,15 +1,13 @@
 // The page Carbon: its data, and its parts from top to bottom.
 import { epochChart, frontChart } from "./charts.js";
-import { el, find, option } from "./dom.js";
-import { number } from "./format.js";
+import { el, find, number, option } from "./dom.js";
 import { connect, followTheme, takePlaces } from "./host.js";
 import { paretoFront, viewed } from "./model.js";
 import { ruleStops, totals, whatIf } from "./panels.js";
-import { get } from "./source.js";
-import { ask, set, state } from "./state.js";
+import { ask, get, set, state } from "./state.js";
 import { filtered, runTable } from "./table.js";
 
-const AGAIN_MS = 500;
+const AGAIN_MS = 1000;
 const MOST_TICKED = 7;
 
 /** Returns what all parts show. At first, the runs on the front are ticked, and then others. */

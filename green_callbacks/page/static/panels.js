@@ -1,9 +1,7 @@
 // The totals, the what-if, and where a rule would have stopped.
-import { el, find, option, write } from "./dom.js";
-import { energy, mass, number, percent } from "./format.js";
+import { el, energy, find, mass, number, option, percent, write } from "./dom.js";
 import { sum } from "./model.js";
-import { rules } from "./source.js";
-import { set, state } from "./state.js";
+import { rules, set, state } from "./state.js";
 
 function budget({ name, limit_g, spent_g, limit_kwh, spent_kwh }) {
 	const [value, max, format] = limit_g == null ? [spent_kwh, limit_kwh, energy] : [spent_g, limit_g, mass];

@@ -88,7 +88,7 @@ export function plot(id, formatX, formatY) {
 	box.onkeydown = (event) => {
 		const step = STEPS[event.key];
 		const known = lines.filter(({ key }) => key);
-		if (!step || !known.length) return event.key === "Escape" && point();
+		if (!step || !known.length) return void (event.key === "Escape" && point()); // false would keep Tab here
 		event.preventDefault();
 		const now = known.findIndex(({ key }) => key === met.line?.key);
 		const line = known.at((Math.max(0, now) + step[1]) % known.length);

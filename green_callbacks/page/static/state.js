@@ -1,5 +1,16 @@
-// What the user has chosen, and what the source has answered.
-import { get } from "./source.js";
+// What the user has chosen, and what the source says: TensorBoard's server, or the file of a report.
+import { find } from "./dom.js";
+
+const report = find("data") && JSON.parse(find("data").textContent);
+
+export const rules = report ? Object.keys(report.stops) : ["marginal-gain", "marginal-gain,landing=0.2", "marginal-gain,acceptable=0.9", "budget=500 g"];
+
+export async function get(name, { key, rule } = {}) {
+	if (report) return { ...report, run: report.details[key], stop: report.stops[rule]?.[key] }[name] ?? Promise.reject(Error("The report has no details of this run."));
+	const answer = await fetch(`${name}?${new URLSearchParams({ key, rule })}`).catch(() => Promise.reject(Error("TensorBoard does not answer.")));
+	const data = await answer.json();
+	return answer.ok ? data : Promise.reject(Error(data.error));
+}
 
 const STORED = `green-callbacks ${location.pathname}`;
 const answers = new Map();

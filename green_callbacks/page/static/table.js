@@ -1,6 +1,5 @@
 // The table of runs: sorted, filtered, grouped by folder, and as CSV.
-import { el, find, write } from "./dom.js";
-import { duration, energy, mass, number, percent } from "./format.js";
+import { duration, el, energy, find, mass, number, percent, write } from "./dom.js";
 import { color } from "./host.js";
 import { sum } from "./model.js";
 import { ask, set, state, toggle } from "./state.js";
@@ -19,7 +18,7 @@ export function filtered(rows) {
 	try {
 		pattern = RegExp(state.filter, "i");
 	} catch {} // not a pattern yet
-	return rows.filter((row) => pattern.test(`${row.name} ${row.stop ?? ""}`));
+	return rows.filter((row) => [row.name, row.stop ?? ""].some((each) => pattern.test(each)));
 }
 
 function inOrder(rows) {

@@ -171,7 +171,7 @@ class Sparse:
 class Shared(Generic[T]):
     """A column of repeated values. Each distinct value is kept once."""
 
-    __slots__ = ("_at", "_known", "_last", "distinct", "index")
+    __slots__ = ("_at", "_counted", "_known", "_last", "distinct", "index")
 
     def __init__(self) -> None:
         self.distinct: list[T] = []
@@ -179,6 +179,8 @@ class Shared(Generic[T]):
         self._known: dict[T, int] = {}
         self._last: T | None = None
         self._at = -1
+        self._counted = (0, 0)
+        """A number of rows, and the number of distinct values in them. In one tuple, so that both change at once."""
 
     def append(self, value: T) -> int:
         """Add a value after the last value. Return its place among the distinct values."""
@@ -196,8 +198,12 @@ class Shared(Generic[T]):
 
     def used(self, length: int) -> list[T]:
         """Return the distinct values of the first rows, in the order of their first use."""
-        index = self.index if len(self.index) == length else self.index[:length]
-        return self.distinct[: max(index, default=-1) + 1]
+        rows, count = self._counted
+        if rows > length:
+            rows = count = 0
+        count = max(count, max(self.index[rows:length], default=-1) + 1)
+        self._counted = (length, count)
+        return self.distinct[:count]
 
     def copy(self, length: int) -> Self:
         """Return a copy of the first rows."""

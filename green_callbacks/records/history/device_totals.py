@@ -25,11 +25,25 @@ def device_totals(rows: Rows, duration_seconds: float) -> dict[str, DeviceEnergy
         rows: The rows of a history.
         duration_seconds: Length of all rows, in s.
     """
+    return {name: _total(rows, own, duration_seconds) for name, own in _labels(rows).items()}
+
+
+def device_methods(rows: Rows) -> dict[str, tuple[str, Method]]:
+    """Return the component and the least direct method of each device, without sums over the rows."""
+    return {name: (_least(own).component, _least(own).method) for name, own in _labels(rows).items()}
+
+
+def _labels(rows: Rows) -> dict[str, list[_Label]]:
     labels: dict[str, list[_Label]] = {}
     for used in rows.devices.used(rows.length):
         for label in map(_Label, *used):
             labels.setdefault(label.name, []).append(label)
-    return {name: _total(rows, own, duration_seconds) for name, own in labels.items()}
+    return labels
+
+
+def _least(labels: list[_Label]) -> _Label:
+    """Return the label with the least direct method."""
+    return max(labels, key=lambda label: METHODS.index(label.method))
 
 
 def measured_joules(rows: Rows) -> float:
@@ -39,7 +53,7 @@ def measured_joules(rows: Rows) -> float:
 
 def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceEnergy:
     length, name = rows.length, labels[0].name
-    least = max(labels, key=lambda label: METHODS.index(label.method))
+    least = _least(labels)
     joules, low, high = (
         total(_numbers(rows, length, column, lambda label: label.name == name)) for column in range(DEVICE_NUMBERS)
     )

@@ -1,6 +1,7 @@
 """Records and sums that are read from the rows of a history."""
 
 from datetime import UTC, datetime
+from itertools import compress
 
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
@@ -94,8 +95,8 @@ def joules_where(rows: Rows, *, outside: bool) -> float | None:
         rows: The rows of a history.
         outside: True for the rows outside epochs, False for the rows inside.
     """
-    pairs = zip(rows.epoch, rows.dense("joules"), strict=False)
-    joules = total(joules for epoch, joules in pairs if (epoch == NONE) == outside)
+    is_wanted = map(NONE.__eq__ if outside else NONE.__ne__, rows.epoch)
+    joules = total(compress(rows.dense("joules"), is_wanted))
     merged: float = sum(rows.merged_outside.until(rows.length).values)
     if not merged:
         return joules

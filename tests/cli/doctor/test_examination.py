@@ -330,12 +330,6 @@ class TestSoftware:
         installed(keras="2.15.0")
         assert only(software(), "Framework").command == "pip install 'keras>=3.0'"
 
-    def test_tensorboard_is_an_extra(self, installed):
-        installed()
-        assert only(software(), "TensorBoard").command == "pip install 'green-callbacks[tensorboard]'"
-        installed(tensorboard="2.19.0")
-        assert only(software(), "TensorBoard").text == "Version 2.19.0 is installed."
-
     def test_nvidias_own_pynvml_is_in_nobodys_way(self):
         assert about(software(), "pynvml") == []
 
