@@ -55,16 +55,17 @@ def browser_page(width: int = 1400, height: int = 1000) -> Iterator["Page"]:
             browser.close()
 
 
-def screenshot(
-    log_folder: Path, picture: Path, tab: str = "custom_scalars", wait_for: str = "Emissions so far"
-) -> None:
-    """Take a picture of one tab of TensorBoard, once a text has appeared on it."""
-    with tensorboard(log_folder) as address, browser_page(1560, 800) as page:
-        page.goto(f"{address}#{tab}&_smoothingWeight=0")
-        page.get_by_text(wait_for).first.wait_for()
-        page.wait_for_timeout(5000)
+def screenshot(log_folder: Path, picture: Path, height: int = 1100, *, opens: bool = False) -> None:
+    """Take a picture of the tab Carbon, with the first row opened if asked for."""
+    with tensorboard(log_folder) as address, browser_page(1440, height) as page:
+        page.goto(f"{address}#green_callbacks")
+        rows = page.frame_locator("iframe").locator("#rows th button")
+        rows.first.wait_for()
+        if opens:
+            rows.first.click()
+        page.wait_for_timeout(4000)
         page.screenshot(path=picture)
 
 
 if __name__ == "__main__":
-    screenshot(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
+    screenshot(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), opens="opened" in sys.argv)

@@ -6,7 +6,7 @@ import { ask, state } from "./state.js";
 
 const SYMBOLS = { closed: "●", running: "○", killed: "✕" };
 const MEASURED = 0.5;
-const MOST_LIMITS = 3;
+const FAR = 10;
 const MOST_RUNS = 20;
 const quality = (value) => number(value, 4);
 
@@ -19,7 +19,7 @@ export function frontChart() {
 		write("direction", lines.length ? `${lines[0].mode === "min" ? "Less" : "More"} ${state.metric} is better.` : "No run has measured emissions and a metric yet.");
 		if (lines.length) lines.unshift({ xs: front.map(([x]) => x), ys: front.map(([, y]) => y), end: Math.max(...lines.map((row) => row.g)) });
 		const ticked = shown.filter(isTicked);
-		const limits = [...new Set(ticked.map((row) => row.limit_g))].filter(Boolean).slice(0, MOST_LIMITS);
+		const limits = [...new Set(ticked.map((row) => row.limit_g))].filter((limit) => limit && limit < FAR * lines[0]?.end);
 		const marks = ticked.map((row) => [row, stopOf(row)]).filter(([, stop]) => stop?.stops && stop.q != null);
 		draw({ lines, limits: limits.map((limit) => [limit, `budget ${mass(limit)}`]), marks: marks.map(([row, stop]) => [row.at(0, [stop.at_g]), stop.q]) }, state.isLog);
 	};

@@ -9,6 +9,13 @@ export function el(tag, options = {}, ...children) {
 	return made;
 }
 
+/** Returns what a function returns, or undefined where the browser refuses it, as in a frame of another site. */
+export function attempt(what) {
+	try {
+		return what();
+	} catch {}
+}
+
 export const option = ([value, text = value]) => el("option", { value }, text);
 
 export const number = (value, digits = 3) => value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–";

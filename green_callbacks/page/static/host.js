@@ -1,8 +1,10 @@
 // TensorBoard around the page: its runs, colors, theme and reload button. A report has none of them.
+import { attempt } from "./dom.js";
+
 const PALETTE = ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"];
 const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
 const PATIENCE_MS = 1500;
-const body = parent === window ? null : parent.document.body;
+const body = parent === window ? null : attempt(() => parent.document.body);
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => body?.classList.contains("dark-mode") ?? prefersDark.matches;
 const places = new Map();

@@ -7,6 +7,9 @@ const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], Arrow
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
 const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value ?? low), Math.max(high, value ?? high)], [Infinity, -Infinity]);
 
+/** Keeps the labels of a logarithmic axis that have room: powers of ten, and also twice and five times them. */
+const round = ({ scales }, places) => places.map((place) => ((scales.x.max / scales.x.min > 1e3 ? /1/ : /[125]/).test(place.toExponential()[0]) ? place : null));
+
 function shape(tag, attributes, text = "") {
 	const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
 	for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
@@ -101,8 +104,8 @@ export function plot(id, formatX, formatY) {
 	const options = (isLog) => ({
 		...size(),
 		legend: { show: false },
-		scales: { x: { time: false, distr: isLog ? 3 : 1 } },
-		axes: [axis(formatX, 28, !isLog), axis(formatY, 60, true)],
+		scales: { x: isLog ? { distr: 3, range: (_, low, high) => [low / 1.3, high * 1.3] } : { time: false } },
+		axes: [{ ...axis(formatX, 28, !isLog), ...(isLog && { filter: round }) }, axis(formatY, 60, true)],
 		series: [{}, { points: { show: false } }],
 		cursor: { points: { show: false }, drag: { y: true, uni: 30 } },
 		hooks: { draw: [paint] },

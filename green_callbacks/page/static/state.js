@@ -1,13 +1,14 @@
 // What the user has chosen, and what the source says: TensorBoard's server, or the file of a report.
-import { find } from "./dom.js";
+import { attempt, find } from "./dom.js";
 
 const report = find("data") && JSON.parse(find("data").textContent);
 
 export const rules = report ? Object.keys(report.stops) : ["marginal-gain", "marginal-gain,landing=0.2", "marginal-gain,acceptable=0.9", "budget=500 g"];
 
-export async function get(name, { key, rule } = {}) {
+export async function get(name, values = {}) {
+	const { key, rule } = values;
 	if (report) return { ...report, run: report.details[key], stop: report.stops[rule]?.[key] }[name] ?? Promise.reject(Error("The report has no details of this run."));
-	const answer = await fetch(`${name}?${new URLSearchParams({ key, rule })}`).catch(() => Promise.reject(Error("TensorBoard does not answer.")));
+	const answer = await fetch(`${name}?${new URLSearchParams(values)}`).catch(() => Promise.reject(Error("TensorBoard does not answer.")));
 	const data = await answer.json();
 	return answer.ok ? data : Promise.reject(Error(data.error));
 }
@@ -15,11 +16,11 @@ export async function get(name, { key, rule } = {}) {
 const STORED = `green-callbacks ${location.pathname}`;
 const answers = new Map();
 
-export const state = { isLog: true, kind: "per epoch", sort: ["g", true], filter: "", reach: "", zone: "", pue: "", rule: "", open: [], ...JSON.parse(sessionStorage.getItem(STORED)) };
+export const state = { isLog: true, kind: "per epoch", sort: ["g", true], filter: "", reach: "", zone: "", pue: "", rule: "", open: [], ...attempt(() => JSON.parse(sessionStorage.getItem(STORED))) };
 
 export function set(changes) {
 	Object.assign(state, changes);
-	sessionStorage.setItem(STORED, JSON.stringify(state));
+	attempt(() => sessionStorage.setItem(STORED, JSON.stringify(state)));
 	dispatchEvent(new Event("draw"));
 }
 

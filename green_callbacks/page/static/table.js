@@ -1,5 +1,5 @@
 // The table of runs: sorted, filtered, grouped by folder, and as CSV.
-import { duration, el, energy, find, mass, number, percent, write } from "./dom.js";
+import { attempt, duration, el, energy, find, mass, number, percent, write } from "./dom.js";
 import { color } from "./host.js";
 import { sum } from "./model.js";
 import { ask, set, state, toggle } from "./state.js";
@@ -14,10 +14,7 @@ const NAMES = Object.keys(COLUMNS);
 const inNumbers = new Intl.Collator("en", { numeric: true });
 
 export function filtered(rows) {
-	let pattern = { test: (each) => each.includes(state.filter) };
-	try {
-		pattern = RegExp(state.filter, "i");
-	} catch {} // not a pattern yet
+	const pattern = attempt(() => RegExp(state.filter, "i")) ?? { test: (each) => each.includes(state.filter) };
 	return rows.filter((row) => [row.name, row.stop ?? ""].some((each) => pattern.test(each)));
 }
 
