@@ -21,6 +21,7 @@ from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINES, MAX_POINTS
 from green_callbacks.metrics import metric_of_run
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.checked import (
+    MAX_COUNT,
     MAX_FLOPS,
     MAX_JOULES,
     MAX_SECONDS,
@@ -331,6 +332,11 @@ def _points(said: object) -> tuple[Point, ...]:
 
 
 def _point(said: object) -> Point:
+    if type(said) is list and len(said) == _POINT_FIELDS:  # nearly all points, checked without calls
+        kg, value, epoch = said
+        is_usual = type(kg) is float and type(value) is float and type(epoch) is int
+        if is_usual and 0.0 <= kg <= MAX_JOULES and -1e308 <= value <= 1e308 and 0 <= epoch <= MAX_COUNT:
+            return Point(kg, value, epoch)
     fields = sequence(said, _POINT_FIELDS)
     if len(fields) < _POINT_FIELDS:
         raise wrong(said, "emissions, value and epoch")

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,9 @@ _PAUSE_SHARE: Final = 3.0
 
 _SLOW_SECONDS: Final = 10.0
 """Time at one file or folder after which people are told, in s. Reading 1,000,000 epochs takes longer."""
+
+_HELD_SECONDS: Final = 2.0
+"""Longest time that the reading of records waits for an answer to a page, in s. An answer takes 0.5 s at 1,000 runs."""
 
 _NS_PER_SECOND: Final = 1e9
 """Nanoseconds in a second."""
@@ -119,10 +123,11 @@ class Collection:
         self._searched_at: float | None = None
         self._pause_seconds = _PAUSE_SECONDS
         self._must_search = self._must_read = self._is_working = self._has_found = False
+        self._holders = 0
         self._version = 0
 
     def holds_any(self, wait_seconds: float) -> bool:
-        """Return whether the folder holds a ledger. Nothing is read but the first bytes of files.
+        """Return whether the folder holds a ledger. The totals of closed runs are read meanwhile, and no records.
 
         Args:
             wait_seconds: Longest time to wait for the search, in s.
@@ -143,6 +148,18 @@ class Collection:
             self._ask(reads=True)
             self._changed.wait_for(lambda: not self._is_working, wait_seconds)
             return self._snapshot()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the reading of records wait for a short time, so that an answer to a page is ready sooner."""
+        with self._changed:
+            self._holders += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._holders -= 1
+                self._changed.notify_all()
 
     def read_all(self) -> Snapshot:
         """Search the folder and read all news, however long it takes. Starts no thread."""
@@ -210,6 +227,7 @@ class Collection:
                 return False
         if searches:
             self._search()
+            self._glance()
         else:
             self._read()
         return True
@@ -248,17 +266,24 @@ class Collection:
             self._version += 1
         self._runs, self._said = runs, tuple(search.said)
 
-    def _read(self) -> None:
+    def _glance(self) -> list[FoundLedger]:
+        """Read all new closed runs by their last lines. Return the ledgers whose records must be read."""
         with self._changed:
             waiting = [run.found for run in self._runs.values() if not run.is_read]
+        return [found for found in waiting if not self._done(self._read_quickly, found)]
+
+    def _read(self) -> None:
+        with self._changed:
             resting = [run.found for run in self._runs.values() if run.is_read and self._keeps_records(run)]
         for found in resting:  # so that a torn last line counts in the end, and records are dropped
             self._done(self._rest, found)
-        for found in [found for found in waiting if not self._done(self._read_quickly, found)]:
+        for found in self._glance():
             if self._must_search:  # news first, and the others after them
                 with self._changed:
                     self._must_read = True
                 return
+            with self._changed:
+                self._changed.wait_for(lambda: not self._holders, _HELD_SECONDS)
             self._done(self._read_fully, found)
 
     def _done(self, read: Callable[[FoundLedger], bool], found: FoundLedger) -> bool:

@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 __all__ = ["Packer"]
 
-_LEVEL: Final = 6
-"""Level of compression. By experiment, level 1 takes a quarter of the time for 20 % more bytes."""
+_LEVEL: Final = 3
+"""Level of compression. By experiment, level 6 takes three times as long for 10 % fewer bytes."""
 
 _HEAD: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
 """Head of a gzip stream, with its mark, its method, no flags, no time, and an unknown system."""

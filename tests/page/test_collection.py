@@ -205,8 +205,8 @@ def test_searches_are_at_least_a_second_apart(tmp_path):
     assert runs.look(WAIT).read == 1
 
 
-def test_looking_for_any_ledger_reads_none(tmp_path, monkeypatch):
-    monkeypatch.setattr(collection, "quick_overview", lambda path: pytest.fail(f"{path} was read"))
+def test_looking_for_any_ledger_reads_no_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(collection.FollowedLedger, "refresh", lambda ledger: pytest.fail(f"{ledger} was read"))
     ticks = Ticks()
     runs = Collection(tmp_path, ticks)
     assert not runs.holds_any(WAIT)
