@@ -6,12 +6,16 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tensorboard.backend import http_util
+from werkzeug.datastructures import Headers
 from werkzeug.wrappers import Request, Response
 
 from green_callbacks.text.log import get_logger
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 logger = get_logger(__name__)
 
@@ -119,10 +123,25 @@ def application(answer: Answer) -> Any:  # noqa: ANN401  a function of WSGI, who
     return serve
 
 
+class _Unchanged(Response):
+    """Tells a browser that its copy is up to date."""
+
+    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+        """Return the headers with the type, which werkzeug removes and without which TensorBoard logs a warning.
+
+        Args:
+            environ: The request.
+        """
+        headers = super().get_wsgi_headers(environ)
+        headers["Content-Type"] = self.headers["Content-Type"]
+        return headers
+
+
 def _sent(request: Request, served: Served, headers: list[tuple[str, str]] | None = None) -> Response:
     tag = [("ETag", f'W/"{served.tag}"')] if served.status == HTTPStatus.OK else []
     if tag and request.if_none_match.contains_weak(served.tag):
-        return Response(status=HTTPStatus.NOT_MODIFIED, headers=[*tag, ("Cache-Control", "no-cache, must-revalidate")])
+        headers = [*tag, ("Cache-Control", "no-cache, must-revalidate"), ("X-Content-Type-Options", "nosniff")]
+        return _Unchanged(status=HTTPStatus.NOT_MODIFIED, headers=headers, content_type=served.mime)
     response: Response = http_util.Respond(
         request,
         served.packed,

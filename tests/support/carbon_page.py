@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 FRAME = "data/plugin_entry.html?name=green_callbacks"
 """Address of the page of the frame, relative to TensorBoard's address."""
 
+UNKNOWN = "\N{EN DASH}"
+"""Text of a cell without a value."""
+
 _WATCH = """
 window.opened = [];
 for (const name of ["alert", "confirm", "prompt", "open"]) window[name] = (...given) => { window.opened.push(name); };
@@ -29,15 +32,24 @@ _ROWS = """() => {
 }"""
 
 _COLORS = """([place, least]) => {
-    const canvas = document.querySelectorAll("canvas")[place];
+    const plot = document.querySelectorAll(".plot")[place];
+    const canvas = plot.querySelector("canvas");
     const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
     const counts = {};
     for (let i = 0; i < data.length; i += 4) {
         if (data[i + 3] < 255) continue;
-        const color = `${data[i]}, ${data[i + 1]}, ${data[i + 2]}`;
+        const color = `rgb(${data[i]}, ${data[i + 1]}, ${data[i + 2]})`;
         counts[color] = (counts[color] ?? 0) + 1;
     }
-    return Object.keys(counts).filter((color) => counts[color] >= least);
+    const dots = Object.keys(counts).filter((color) => counts[color] >= least);
+    const shapes = [...plot.querySelectorAll("svg path, svg text")].filter((each) => each.getBBox().width);
+    return [...dots, ...shapes.flatMap((each) => [getComputedStyle(each).stroke, getComputedStyle(each).fill])];
+}"""
+
+_PICTURE = """(place) => {
+    const plot = document.querySelectorAll(".plot")[place];
+    const shapes = [...plot.querySelectorAll("svg path, svg text")].map((each) => getComputedStyle(each).stroke);
+    return plot.querySelector("canvas").toDataURL() + plot.querySelector("svg").innerHTML + shapes;
 }"""
 
 
@@ -65,8 +77,11 @@ class CarbonTab:
         page.on("request", lambda request: self._keep_foreign(request.url))
 
     def _keep_error(self, message: Any) -> None:
-        if message.type == "error" and "favicon.ico" not in message.location.get("url", ""):
-            self.faults.append(f"console: {message.text} {message.location.get('url', '')}")
+        url = message.location.get("url", "")
+        is_theirs = "favicon.ico" in url or "/font-roboto/" in url
+        is_answer = "/stop?" in url and "400" in message.text  # a rule that does not fit the run
+        if message.type == "error" and not is_theirs and not is_answer:
+            self.faults.append(f"console: {message.text} {url}")
 
     def _keep_foreign(self, url: str) -> None:
         origin = self.address if self.address.startswith("file:") else re.match(r"\w+://[^/]+/", self.address)[0]  # type: ignore[index]
@@ -82,12 +97,9 @@ class CarbonTab:
 
     def open(self) -> "CarbonTab":
         """Open the page anew, without anything that it has kept, and wait for its picture."""
-        self.page.goto("about:blank")
+        self.page.goto(f"{self.address}data/plugin/green_callbacks/style.css")  # a page that keeps nothing itself
+        self.page.evaluate("sessionStorage.clear()")
         self.page.goto(self.address + (FRAME if self.is_bare else "#green_callbacks"))
-        if not self.is_bare:
-            self.page.frame_locator("iframe").locator("main").wait_for()
-        self.frame.evaluate("sessionStorage.clear()")
-        self.page.reload()
         return self.drawn()
 
     def drawn(self) -> "CarbonTab":
@@ -133,16 +145,16 @@ class CarbonTab:
 
     def swatches(self) -> dict[str, str]:
         """Return the color of each run in the table."""
-        found: dict[str, str] = self.frame.evaluate(
-            """() => Object.fromEntries([...document.querySelectorAll("tbody tr:has(i)")].map((row) => [
+        pairs = self.frame.evaluate(
+            """() => [...document.querySelectorAll("tbody tr:has(i)")].map((row) => [
                 row.querySelector("th").textContent.replace(/^[▸▾] /, ""),
                 getComputedStyle(row.querySelector("i")).backgroundColor,
-            ]))"""
+            ])"""
         )
-        return found
+        return dict(pairs)
 
     def colors(self, place: int, least: int = 20) -> list[str]:
-        """Return the opaque colors of a chart, as red, green and blue.
+        """Return the colors of a chart, opaque dots and shapes, as the browser writes them.
 
         Args:
             place: Which chart, from 0.
@@ -152,8 +164,8 @@ class CarbonTab:
         return found
 
     def picture(self, place: int) -> str:
-        """Return all dots of a chart."""
-        found: str = self.frame.evaluate("(i) => document.querySelectorAll('canvas')[i].toDataURL()", place)
+        """Return all dots and shapes of a chart."""
+        found: str = self.frame.evaluate(_PICTURE, place)
         return found
 
     def csv(self) -> list[dict[str, str]]:

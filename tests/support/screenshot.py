@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def tensorboard(log_folder: Path | None, *arguments: str) -> Iterator[str]:
             lines = (re.search(r"http://\S+", line) for line in server.stderr)
             address = next((found[0] for found in lines if found), None)
             assert address, "TensorBoard said no address"
+            Thread(target=server.stderr.read, daemon=True).start()  # a full pipe would stop the server
             yield address
         finally:
             server.terminate()

@@ -169,6 +169,9 @@ def test_what_a_browser_has_is_not_sent_again(logs, open_tab):
         assert first.headers["Cache-Control"] == "no-cache, must-revalidate"
         again = tab.get(route, headers={"If-None-Match": tag})
         assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag)
+        # TensorBoard logs two warnings for each response without these.
+        assert again.headers["Content-Type"] == first.headers["Content-Type"]
+        assert again.headers["X-Content-Type-Options"] == "nosniff"
         assert tab.get(route, headers={"If-None-Match": 'W/"other"'}).status_code == 200
 
 

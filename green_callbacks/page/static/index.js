@@ -60,6 +60,7 @@ const loaded = (tag, options) => new Promise((onload, onerror) => document.head.
 
 export async function render() {
 	document.documentElement.lang = "en";
+	document.title ||= "Carbon";
 	if (!window.uPlot) {
 		const page = await (await fetch("page.html")).text();
 		document.body.append(...new DOMParser().parseFromString(page, "text/html").body.children);

@@ -8,7 +8,7 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value ?? low), Math.max(high, value ?? high)], [Infinity, -Infinity]);
 
 /** Keeps the labels of a logarithmic axis that have room: powers of ten, and also twice and five times them. */
-const round = ({ scales }, places) => places.map((place) => ((scales.x.max / scales.x.min > 1e3 ? /1/ : /[125]/).test(place.toExponential()[0]) ? place : null));
+const round = ({ scales, width }, places) => places.map((place) => ((scales.x.max / scales.x.min > 10 ** (width / 200) ? /1/ : /[125]/).test(place.toExponential()[0]) ? place : null));
 
 function shape(tag, attributes, text = "") {
 	const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -101,10 +101,11 @@ export function plot(id, formatX, formatY) {
 	new ResizeObserver(() => chart?.setSize(size())).observe(box);
 
 	const axis = (format, room, hasGrid) => ({ size: room, stroke: () => css("--dim"), grid: { show: hasGrid, stroke: () => css("--line"), width: 1 }, ticks: { show: false }, values: (_, values) => values.map((value) => (value == null ? "" : format(value))) });
+	// A logarithmic axis begins at one digit, because uPlot steps from there to the powers of ten, or for ever.
 	const options = (isLog) => ({
 		...size(),
 		legend: { show: false },
-		scales: { x: isLog ? { distr: 3, range: (_, low, high) => [low / 1.3, high * 1.3] } : { time: false } },
+		scales: { x: isLog ? { distr: 3, range: (_, low, high) => [+(low / 1.4).toPrecision(1), high * 1.3] } : { time: false } },
 		axes: [{ ...axis(formatX, 28, !isLog), ...(isLog && { filter: round }) }, axis(formatY, 60, true)],
 		series: [{}, { points: { show: false } }],
 		cursor: { points: { show: false }, drag: { y: true, uni: 30 } },
@@ -116,7 +117,7 @@ export function plot(id, formatX, formatY) {
 		const line = lines.find(({ key }) => key && key === met.line?.key);
 		met = line?.xs.length > met.i ? { line, i: met.i } : {};
 		const [low, high] = ends([...lines.flatMap(({ xs, end }) => [xs[0], xs.at(-1), end]), ...limits.map(([x]) => x)]);
-		const bounds = lines.length ? [[low, high * 1.02 || 1], ends(lines.flatMap(({ ys, high: top = [] }) => [...ys, ...top]))] : [[1, 10], [0, 1]];
+		const bounds = lines.length ? [[low, high * 1.02 || 1], ends(lines.flatMap(({ ys, high: top = [], low: bottom = [] }) => [...ys, ...top, ...bottom]))] : [[1, 10], [0, 1]];
 		if (wasLog !== isLog) {
 			chart?.destroy();
 			chart = new uPlot(options((wasLog = isLog)), bounds, (made, start) => {

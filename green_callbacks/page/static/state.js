@@ -7,7 +7,7 @@ export const rules = report ? Object.keys(report.stops) : ["marginal-gain", "mar
 
 export async function get(name, values = {}) {
 	const { key, rule } = values;
-	if (report) return { ...report, run: report.details[key], stop: report.stops[rule]?.[key] }[name] ?? Promise.reject(Error("The report has no details of this run."));
+	if (report) return { ...report, run: report.details[key], stop: report.stops[rule]?.[key] }[name] ?? Promise.reject(Error(`The report has no ${rule && !report.stops[rule] ? "such rule. Write it again with --rule" : "details of this run"}.`));
 	const answer = await fetch(`${name}?${new URLSearchParams(values)}`).catch(() => Promise.reject(Error("TensorBoard does not answer.")));
 	const data = await answer.json();
 	return answer.ok ? data : Promise.reject(Error(data.error));

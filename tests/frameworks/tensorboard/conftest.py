@@ -18,5 +18,5 @@ def browser() -> Iterator["Page"]:
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is not installed")
     with browser_page(1440, 1000) as page:
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(6_000)
         yield page

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from support.carbon_page import CarbonTab, closings, mass, opened
+from support.carbon_page import UNKNOWN, CarbonTab, closings, mass, opened
 from support.many_runs import MadeRun, make_runs, write_run
 from support.screenshot import tensorboard
 
@@ -15,15 +15,16 @@ if TYPE_CHECKING:
 
 RUNS = 16
 MANY = 230
-FORMULAS = ("=1+1", "+sum", "-5", "@cell")
+FORMULAS = {"=1+1": 23, "+sum": 25, "-5": 33, "@cell": 43}
+"""Names that a spreadsheet takes for formulas, of runs that a rule or a budget stopped."""
 
 
 @pytest.fixture(scope="module")
 def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("logs")
     make_runs(folder, RUNS, 60, has_events=False)
-    for number, name in enumerate(FORMULAS):
-        write_run(MadeRun(100 + number, 5, is_killed=False), folder / name, has_events=False)
+    for name, number in FORMULAS.items():
+        write_run(MadeRun(number, 60, is_killed=False), folder / name, has_events=False)
     return folder
 
 
@@ -58,7 +59,7 @@ def test_a_column_sorts_both_ways_with_the_unknown_last(tab, title, name):
     for _ in range(2):
         ways.add(way := head(tab, title))
         order = [row[name] for row in tab.csv()]
-        known = [value for value in order if value != "–"]
+        known = [value for value in order if value != UNKNOWN]
         assert order[: len(known)] == known, "an unknown value is before known values"
         if title in NUMBERS:
             numbers = [float(value) for value in known]
@@ -110,18 +111,18 @@ def test_the_grams_to_a_value_are_those_of_its_first_point(tab, logs):
             continue
         first = next((point.kg for point in closing.front if point.value >= 0.5), None)
         if first is None:
-            assert found[name] == "–"
+            assert found[name] == UNKNOWN
         else:
             assert float(found[name]) == pytest.approx(1000 * first, rel=1e-4)
-    assert {tab.row("search/trial_001")["To the value"]} != {"–"}
+    assert {tab.row("search/trial_001")["To the value"]} != {UNKNOWN}
     tab.labeled("Value to reach").fill("")
-    assert {row["To the value"] for row in tab.rows() if "(" not in row["Run"]} == {"–"}
+    assert {row["To the value"] for row in tab.rows() if "(" not in row["Run"]} == {UNKNOWN}
 
 
 def test_a_value_to_reach_of_zero_and_below_is_a_value(tab):
     for value in ("0", "-1"):
         tab.labeled("Value to reach").fill(value)
-        assert tab.row("search/trial_001")["To the value"] != "–"
+        assert tab.row("search/trial_001")["To the value"] != UNKNOWN
     tab.labeled("Value to reach").fill("")
 
 
@@ -139,8 +140,8 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(saved):
 
 
 def test_a_run_without_energy_has_no_emissions_instead_of_zero(tab):
-    row = next(row for row in tab.rows() if row["CO2e"] == "–")
-    assert (row["Energy"], row["Measured"]) == ("–", "–")
+    row = next(row for row in tab.rows() if row["CO2e"] == UNKNOWN)
+    assert (row["Energy"], row["Measured"]) == (UNKNOWN, UNKNOWN)
     assert "1 of 20 runs has no measured energy" in tab.get("#said").inner_text()
 
 
