@@ -12,6 +12,7 @@ from green_callbacks import CarbonBudget, EnergyAccountant, MarginalGain
 
 LOGS = Path("logs", "digits")
 EPOCHS = 30
+BATCH = 32
 WIDTHS = (8, 64, 512)
 RATES = (3e-4, 1e-3, 1e-2)
 
@@ -22,14 +23,19 @@ def train(width: int, rate: float, images: Tensor, labels: Tensor) -> None:
     train_x, val_x = images[:1400], images[1400:]
     train_y, val_y = labels[:1400], labels[1400:]
     model = nn.Sequential(nn.Linear(64, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 10))
+    loss_fn = nn.CrossEntropyLoss()
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     ledger = LOGS / f"width_{width}_rate_{rate:g}" / "green-callbacks" / "ledger.jsonl"
-    policies = [CarbonBudget("100 mg"), MarginalGain("val_acc", acceptable=0.9)]
-    with EnergyAccountant(location="DE", pue=1.2, ledger=ledger, policies=policies, sinks=[]) as accountant:
+    rule = MarginalGain("val_acc", acceptable=0.9)
+    with EnergyAccountant(
+        location="DE", pue=1.2, ledger=ledger, policies=[CarbonBudget("100 mg"), rule], sinks=[]
+    ) as accountant:
         for _ in accountant.epochs(EPOCHS):
-            for batch in torch.randperm(len(train_x)).split(32):
+            order = torch.randperm(len(train_x))
+            for begin in range(0, len(order), BATCH):
+                batch = order[begin : begin + BATCH]
                 optimizer.zero_grad()
-                nn.functional.cross_entropy(model(train_x[batch]), train_y[batch]).backward()
+                loss_fn(model(train_x[batch]), train_y[batch]).backward()
                 optimizer.step()
             with accountant.phase("validation"), torch.no_grad():
                 val_acc = (model(val_x).argmax(dim=1) == val_y).float().mean().item()

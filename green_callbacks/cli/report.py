@@ -37,7 +37,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="RULE",
         help="rule to replay, as for replay, can be repeated. Defaults to marginal-gain",
     )
-    parser.add_argument("--title", metavar="TEXT", help="title of the page. Defaults to the names of the folders")
+    parser.add_argument("--title", metavar="TEXT", help="title of the page. Defaults to the folders and the date")
     parser.set_defaults(run=run)
 
 
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = ReportFolders(arguments.folders)
     refuse_ledgers(arguments.output, found.ledgers)
     data = found.data(rules)
-    content = report_html(data, title=arguments.title or _title(arguments.folders)).encode()
+    content = report_html(data, title=arguments.title or _title(arguments.folders, data["runs"]["written_at"])).encode()
     replace_whole(arguments.output, content)
     for sentence in data["runs"]["said"]:
         complain(sentence)
@@ -75,5 +75,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _title(folders: list[Path]) -> str:
-    return f"Carbon of {', '.join(folder.resolve().name or str(folder) for folder in folders)}"
+def _title(folders: list[Path], written_at: str) -> str:
+    return f"Carbon of {', '.join(folder.resolve().name or str(folder) for folder in folders)}, {written_at[:10]}"

@@ -53,6 +53,9 @@ _MOST_SHARE: Final = 1.0 + 1e-9
 _MODES: Final = frozenset({"max", "min"})
 _POINT_FIELDS: Final = 3
 """Number of fields of a point (emissions, value and epoch)."""
+_MOST_USUAL: Final = 1e308
+"""Largest value of a metric that is accepted without further checks, just below the largest float."""
+
 _HEADS: Final = tuple(HEAD + str(SCHEMA).encode() + after for after in (b",", b"}"))
 
 
@@ -335,7 +338,7 @@ def _point(said: object) -> Point:
     if type(said) is list and len(said) == _POINT_FIELDS:  # nearly all points, checked without calls
         kg, value, epoch = said
         is_usual = type(kg) is float and type(value) is float and type(epoch) is int
-        if is_usual and 0.0 <= kg <= MAX_JOULES and -1e308 <= value <= 1e308 and 0 <= epoch <= MAX_COUNT:
+        if is_usual and 0.0 <= kg <= MAX_JOULES and -_MOST_USUAL <= value <= _MOST_USUAL and 0 <= epoch <= MAX_COUNT:
             return Point(kg, value, epoch)
     fields = sequence(said, _POINT_FIELDS)
     if len(fields) < _POINT_FIELDS:

@@ -143,7 +143,7 @@ class FollowedLedger:
         """Read what has changed since the last call. Raises nothing that the file could cause.
 
         Returns:
-            Whether :attr:`overview` or :attr:`problem` have changed.
+            Whether :attr:`overview` or :attr:`problem` has changed.
         """
         before = (self.overview, self.problem)
         try:
@@ -215,7 +215,7 @@ class FollowedLedger:
 
 
 class KeptRecords:
-    """The records in memory of many ledgers. Those of the ledger that grew the longest time ago are dropped first.
+    """The records in memory of many ledgers. The ledger whose last growth is longest ago loses its records first.
 
     Args:
         most: Largest number of records to keep. The ledger that grew last may have more.

@@ -35,7 +35,7 @@ MODULES: Final = (
 """Our JavaScript modules, by name. The page begins with ``index.js``."""
 
 _OTHERS: Final = ("page.html", "style.css")
-"""Our styles."""
+"""The elements of the page, and our styles."""
 
 _VENDORED: Final = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
 """Files of uPlot."""

@@ -75,7 +75,7 @@ class Snapshot:
         of: Number of ledgers that were found. Before the first search ends, at least 1, so that ``read`` is less.
         said: Sentences about everything that is missing.
         is_searched: Whether the folder was searched at least once.
-        version: Number that is another after each change of the runs.
+        version: Number that changes whenever the runs change.
     """
 
     runs: Sequence[CollectedRun]

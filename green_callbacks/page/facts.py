@@ -71,7 +71,8 @@ def _origin(contents: LedgerContents, run: RunRecord, metric: Metric | None) -> 
 def _devices(contents: LedgerContents, run: RunRecord) -> Iterator[Fact]:
     for name, component, method, tolerance, notes in device_rows(run.devices):
         product = contents.devices.get(name, DeviceInfo()).product
-        yield name, ", ".join(filter(None, (product, component, method, tolerance, notes)))
+        accuracy = tolerance if tolerance.startswith("±") else f"tolerance {tolerance}"
+        yield name, ", ".join(filter(None, (product, component, method, accuracy, notes)))
 
 
 def _budgets(contents: LedgerContents, run: RunRecord) -> Iterator[Fact]:

@@ -255,7 +255,9 @@ class _Walk:
         if isinstance(reason, PermissionError):
             self.closed_folders.append(name)
         elif not name and isinstance(reason, FileNotFoundError | NotADirectoryError | ValueError):
-            self._bounds.append(f"There is no folder {shown(self.root)}. Name the folder of the runs.")
+            is_file, root = isinstance(reason, NotADirectoryError), shown(self.root)
+            fact = f"{root} is not a folder" if is_file else f"There is no folder {root}"
+            self._bounds.append(f"{fact}. Name the folder of the runs.")
         elif isinstance(reason, ValueError) or reason.errno not in _GONE:
             self._failed.append(f"{shown(name or self.root)} ({getattr(reason, 'strerror', None) or reason})")
 

@@ -4,7 +4,7 @@ Masses are in g of CO2e and energies in kWh. Unknown values are None.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from green_callbacks.ledger import Point, RunBudget
@@ -140,7 +140,6 @@ def row_of(
         most: Largest number of points of the front, and of the curve. Defaults to 100.
 
     Example:
-        >>> from datetime import UTC
         >>> from pathlib import Path
         >>> from green_callbacks import EpochRecord, History
         >>> from green_callbacks.ledger import Head, closing_of
@@ -154,9 +153,11 @@ def row_of(
         >>> row["g"], row["best"], row["state"]
         (500.0, 0.9, 'closed')
     """
-    row = empty_row(name=name, key=key, path=path, seen_at=seen_at, state=state_of(overview, seen_at, now))
-    return row | {
+    state = state_of(overview, seen_at, now)
+    stop = f"No sign of life since {seen_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC." if state == "killed" else None
+    return empty_row(name=name, key=key, path=path, seen_at=seen_at, state=state) | {
         **_about(overview),
+        "stop": stop or _reason(overview),
         **_best(overview.closing.front),
         **_energy(overview),
         **_place(overview.intensity),
@@ -170,7 +171,6 @@ def _about(overview: LedgerOverview) -> Row:
     return {
         "id": closing.run_id or head.run_id,
         "began_at": None if began is None else began.isoformat(timespec="seconds"),
-        "stop": None if closing.stop_reason is None else for_terminal(closing.stop_reason),
         "metric": closing.monitor,
         "mode": closing.mode,
         "epochs": closing.epochs,
@@ -183,6 +183,11 @@ def _about(overview: LedgerOverview) -> Row:
         "steady": overview.is_steady,
         "notices": None if overview.is_quick else len(overview.notices),
     }
+
+
+def _reason(overview: LedgerOverview) -> str | None:
+    reason = overview.closing.stop_reason
+    return None if reason is None else for_terminal(reason)
 
 
 def _best(front: Sequence[Point]) -> Row:

@@ -49,7 +49,7 @@ def runs_of(
         written_at: Time of a report, aware. Defaults to None, for a page that follows the folder.
 
     Returns:
-        Plain JSON types. Of a run that several ledgers hold, only one row is among them.
+        Plain JSON types. A run that several ledgers hold has one row.
 
     Example:
         >>> found = runs_of([], folder="logs", read=0, of=0)
@@ -109,7 +109,7 @@ def _left_out(known: Sequence[Row]) -> list[str]:
     nothing, unknown = sum(row["g"] is None for row in known), sum(map(_lacks_share, known))
     said = []
     if nothing:
-        said.append(f"{_count(nothing, known)} no measured energy. Sums and charts leave out such runs.")
+        said.append(f"{_count(nothing, known)} no known energy. Sums and charts leave out such runs.")
     if unknown:
         said.append(f"{_count(unknown, known)} a GPU that was not measured. So the measured share of all is not known.")
     return said

@@ -138,6 +138,7 @@ class ScalarRun:
         return row | {
             "began_at": began,
             "epochs": len(data),
+            "seconds": None,
             "g": self.grams,
             "low_g": self._last(_LOW),
             "high_g": self._last(_HIGH),
@@ -187,6 +188,7 @@ class ScalarRun:
         totals = [each.value for each in data]
         energies = {each.step: each.value / _WH_PER_KWH for each in self.series.get(_ENERGY, ())}
         kwh = [energies.get(each.step) for each in data]
+        shares = {each.step: each.value / _PERCENT for each in self.series.get(_MEASURED, ())}
         count, nothing = len(data), [None] * len(data)
         return {
             "key": self.key,
@@ -201,7 +203,7 @@ class ScalarRun:
             "total_kwh": list(accumulate(each or 0.0 for each in kwh)) if self._is_whole(_ENERGY) else nothing,
             "pue": nothing,
             "g_per_kwh": nothing,
-            "measured": nothing,
+            "measured": [shares.get(each.step) for each in data],
             "q": nothing,
             "verdicts": [],
             "outside_g": None,

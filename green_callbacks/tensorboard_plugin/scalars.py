@@ -30,8 +30,8 @@ _PAUSE_SECONDS: Final = 1.0
 """Time in s for which the values are kept, because a page asks for several runs at once."""
 
 _LESS: Final = (
-    "These numbers come from TensorBoard's scalars, because no ledger can be read here. The PUE, places, devices, ends "
-    "of the runs, what if and the rules of stopping are missing."
+    "These numbers come from TensorBoard's scalars, because no ledger can be read here. The PUE, places, devices, "
+    "times and ends of the runs, what if and the rules of stopping are missing. Epochs are shown as optimizer steps."
 )
 
 

@@ -97,7 +97,7 @@ def test_killed_and_rare_runs(command, tmp_path):
     states = [row["state"] for row in inlined(output)["runs"]["runs"]]
     assert status == 0
     assert {state: states.count(state) for state in states} == {"running": 1, "killed": 3, "closed": 16}
-    assert "1 of 20 runs has no measured energy" in err
+    assert "1 of 20 runs has no known energy" in err
 
 
 @pytest.mark.parametrize("name", ["none", "empty"])

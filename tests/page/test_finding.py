@@ -91,10 +91,14 @@ def test_a_linked_log_folder_is_searched(tmp_path):
     assert found(tmp_path / "logs") == ["a.jsonl"]
 
 
-@pytest.mark.parametrize("name", ["missing", "file", "zero\0byte"])
-def test_a_folder_that_is_none_is_said(tmp_path, name):
-    (tmp_path / "file").write_text("x")
+@pytest.mark.parametrize("name", ["missing", "zero\0byte"])
+def test_a_missing_folder_is_said(tmp_path, name):
     assert "There is no folder" in said(tmp_path / name)
+
+
+def test_a_file_in_place_of_a_folder_is_said(tmp_path):
+    (tmp_path / "file").write_text("x")
+    assert said(tmp_path / "file").endswith("file is not a folder. Name the folder of the runs.")
 
 
 def test_what_this_user_may_not_read_is_said(tmp_path, monkeypatch):

@@ -93,7 +93,9 @@ def test_samples_cost_what_the_summary_says():
     ],
 )
 def test_a_run_without_an_end_runs_while_its_ledger_is_young(is_closed, age, state):
-    assert row(overview(is_closed=is_closed), age=age)["state"] == state
+    found = row(overview(is_closed=is_closed), age=age)
+    assert found["state"] == state
+    assert str(found["stop"]).startswith("No sign of life since 20") == (state == "killed")
 
 
 def test_nothing_measured_is_not_zero():
@@ -181,7 +183,7 @@ def test_runs_without_energy_are_in_no_sum_and_said():
     found = shown(row(name="a"), nothing, said=["First."])
     assert found["totals"]["g"] == row()["g"]
     assert found["totals"]["measured"] == 0.75
-    assert found["said"] == ["First.", "1 of 2 runs has no measured energy. Sums and charts leave out such runs."]
+    assert found["said"] == ["First.", "1 of 2 runs has no known energy. Sums and charts leave out such runs."]
 
 
 def test_a_gpu_that_was_not_measured_leaves_the_share_unknown():

@@ -223,6 +223,11 @@ def test_a_device_that_was_shared_has_its_note():
     assert facts(detail(History([record(0, devices=shared)])))["Devices"]["gpu:0"].endswith("shared")
 
 
+def test_a_tolerance_that_is_not_stated_is_named():
+    unknown = {"gpu:0": device(3000.0, "gpu", "counter")._replace(tolerance=0.0)}
+    assert "tolerance not stated" in facts(detail(History([record(0, devices=unknown)])))["Devices"]["gpu:0"]
+
+
 def test_a_second_fit_follows_the_first():
     found = detail(History([record(0), record(1), record(0), record(1)]))
     assert found["epoch"] == [0, 1, 0, 1]

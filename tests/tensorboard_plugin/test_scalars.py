@@ -41,7 +41,8 @@ def test_a_row_has_what_scalars_tell_and_no_more():
     assert (row["g"], row["kwh"]) == (3.0, 0.015)
     assert row["measured"] == pytest.approx(0.6)
     assert row["curve"] == {"g": [1.0, 3.0], "q": [None, None], "epoch": [None, None]}
-    for unknown in ("pue", "g_per_kwh", "zone", "facility_kwh", "low_g", "high_g", "metric", "limit_g", "stop"):
+    assert row["seconds"] is row["limit_g"] is row["stop"] is None
+    for unknown in ("pue", "g_per_kwh", "zone", "facility_kwh", "low_g", "high_g", "metric"):
         assert row[unknown] is None
 
 
@@ -81,7 +82,8 @@ def test_only_the_limit_of_an_own_budget_is_told():
 
 
 def test_a_run_by_its_epochs_adds_up():
-    detail = run(total=data(1.0, 3.0, 6.0), energy=data(5.0, 10.0, 15.0)).detail()
+    detail = run(total=data(1.0, 3.0, 6.0), energy=data(5.0, 10.0, 15.0), measured=data(100.0, 40.0)).detail()
+    assert detail["measured"] == [1.0, 0.4, None]
     assert detail["g"] == [1.0, 2.0, 3.0]
     assert detail["total_kwh"] == [0.005, 0.015, 0.03]
     assert {len(detail[name]) for name in ("epoch", "g", "kwh", "q", "low_g", "measured")} == {3}

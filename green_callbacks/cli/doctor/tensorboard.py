@@ -35,7 +35,10 @@ def tensorboard() -> list[Finding]:
     try:
         version = metadata.version("tensorboard")
     except metadata.PackageNotFoundError:
-        text = "Not installed. Its files are written anyway, but you need TensorBoard to view them."
+        text = (
+            "Not installed. Its files are written anyway, but you need TensorBoard to view them. Without it, "
+            "'green-callbacks report' compares runs in one file."
+        )
         return [Finding(topic=_TOPIC, state="attention", text=text, command=_INSTALL)]
     return [_board(version), *_fatal_plugins()]
 

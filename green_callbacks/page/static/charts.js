@@ -13,10 +13,10 @@ const quality = (value) => number(value, 4);
 export function frontChart() {
 	const draw = plot("front", (x) => mass(x, 2), quality);
 	return ({ shown, isTicked, stopOf }) => {
-		const text = (row) => (i) => `${row.name}: ${row.metric} ${quality(row.ys[i])} at ${mass(row.xs[i])}, epoch ${row.epochs_at[i]}`;
-		const lines = shown.filter((row) => !state.isLog || row.xs[0] > 0).map((row) => ({ ...row, text: text(row), isQuiet: !isTicked(row), end: row.g, symbol: row.stop ? "■" : SYMBOLS[row.state] }));
+		const text = (row) => (i) => `${row.name}: ${row.metric} ${quality(row.ys[i])} at ${mass(row.xs[i])}, epoch ${row.epochs_at[i] ?? "–"}`;
+		const lines = shown.filter((row) => !state.isLog || row.xs[0] > 0).map((row) => ({ ...row, text: text(row), isQuiet: !isTicked(row), end: row.g, symbol: row.stop && row.state === "closed" ? "■" : SYMBOLS[row.state] }));
 		const front = paretoFront(lines);
-		write("direction", lines.length ? `${lines[0].mode === "min" ? "Less" : "More"} ${state.metric} is better.` : "No run has measured emissions and a metric yet.");
+		write("direction", lines.length ? `${lines[0].mode === "min" ? "Less" : "More"} ${state.metric} is better.` : "No run has known emissions and a metric yet.");
 		if (lines.length) lines.unshift({ xs: front.map(([x]) => x), ys: front.map(([, y]) => y), end: Math.max(...lines.map((row) => row.g)) });
 		const ticked = shown.filter(isTicked);
 		const limits = [...new Set(ticked.map((row) => row.limit_g))].filter((limit) => limit && limit < FAR * lines[0]?.end);
@@ -26,17 +26,18 @@ export function frontChart() {
 }
 
 export function epochChart() {
-	const draw = plot("epochs", number, mass);
+	const draw = plot("epochs", (x) => (x % 1 ? "" : number(x)), mass);
 	return ({ rows, isTicked, place }) => {
 		const isSum = state.kind === "so far";
 		const ticked = rows.filter(isTicked);
-		const read = ticked.slice(0, MOST_RUNS).map((row) => [row, ask("run", row)]).filter(([, run]) => run?.epoch?.length);
+		const read = ticked.filter((row) => row.g != null).slice(0, MOST_RUNS).map((row) => [row, ask("run", row)]).filter(([, run]) => run?.epoch?.length);
 		const lines = read.map(([{ key, name, at, steady }, run]) => {
 			const [g, kwh] = isSum ? [run.total_g, run.total_kwh] : [run.g, run.kwh];
-			const { low_g: low, high_g: high } = isSum || place ? {} : run;
-			const ys = g.map((_, i) => at(i, g, steady ? null : kwh));
-			const text = (i) => `${name}: ${mass(ys[i])}${low ? ` (${mass(low[i])} to ${mass(high[i])})` : ""} ${isSum ? "until" : "in"} epoch ${run.epoch[i]}`;
-			return { key, name, xs: run.epoch, ys, low, high, text, isModelled: (i) => !(run.measured[i] >= MEASURED) };
+			const { low_g, high_g } = isSum || place ? {} : run;
+			const all = [run.epoch, g.map((_, i) => at(i, g, steady ? null : kwh)), run.measured, low_g, high_g];
+			const [xs, ys, measured, low, high] = all.map((values) => values?.filter((_, i) => g[i] != null));
+			const text = (i) => `${name}: ${mass(ys[i])}${low ? ` (${mass(low[i])} to ${mass(high[i])})` : ""} ${isSum ? "until" : "in"} epoch ${xs[i]}`;
+			return { key, name, xs, ys, low, high, text, isModelled: (i) => !(measured[i] >= MEASURED) };
 		});
 		const every = Math.max(0, ...read.map(([, run]) => run.epochs_a_point));
 		write("drawn", ticked.length ? `${lines.length} of ${ticked.length} ticked runs.${every > 1 ? ` A point is up to ${every} epochs.` : ""}` : "Tick runs in the table.");

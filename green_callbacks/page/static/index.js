@@ -13,7 +13,7 @@ const MOST_TICKED = 7;
 /** Returns what all parts show. At first, the runs on the front are ticked, and then others. */
 function viewOf(data, zones) {
 	const [, zone, intensity] = zones.find(([code]) => code === state.zone) ?? [];
-	const all = data.runs.map((row) => viewed(row, intensity, Number(state.pue) || null, state.reach));
+	const all = data.runs.map((row) => viewed(row, zone && state.zone, intensity, Number(state.pue) || null, state.reach));
 	const rows = filtered(all);
 	const metrics = [...Map.groupBy(all.filter((row) => row.xs.length), (row) => row.metric)].sort((one, other) => other[1].length - one[1].length);
 	if (!metrics.some(([name]) => name === state.metric)) state.metric = metrics[0]?.[0];

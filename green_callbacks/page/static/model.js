@@ -2,7 +2,7 @@
 const isBetter = (mode, one, other) => (mode === "min" ? one < other : one > other);
 
 /** Returns a row with its new bests (xs in g, ys), as it was or as it would be at another place and PUE. */
-export function viewed(row, intensity, pue, wanted) {
+export function viewed(row, zone, intensity, pue, wanted) {
 	const { g: xs, q: ys, epoch: epochs_at, kwh } = row.front ?? { g: [], q: [] };
 	const reached = wanted ? ys.findIndex((y) => !isBetter(row.mode, wanted, y)) : -1;
 	const same = { ...row, facility: row.facility_kwh, at: (i, was) => was[i], xs, ys, epochs_at, reach: xs[reached] };
@@ -12,7 +12,7 @@ export function viewed(row, intensity, pue, wanted) {
 	const g = facility * (intensity ?? row.g / row.facility_kwh);
 	const at = (i, was, used) => (used && intensity != null ? used[i] * pueThen * intensity : row.g && (was[i] / row.g) * g);
 	const moved = xs.map((_, i) => at(i, xs, kwh));
-	return { ...same, facility, g, at, xs: moved, reach: moved[reached] };
+	return { ...same, zone: zone ?? row.zone, pue: pue ?? row.pue, facility, g, at, xs: moved, reach: moved[reached] };
 }
 
 /** Returns the points that no run betters for as little carbon: emissions, quality and key of the run. */

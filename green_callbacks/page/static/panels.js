@@ -14,7 +14,7 @@ export function totals() {
 	return ({ data, all, place }) => {
 		const { runs, g, low_g, high_g, kwh, measured } = data.totals;
 		write("runs", number(runs, 9));
-		write("read", data.read < data.of ? `, ${data.read} of ${data.of} read` : "");
+		write("read", `${runs === 1 ? "run" : "runs"}${data.read < data.of ? `, ${data.read} of ${data.of} read` : ""}`);
 		write("mass", mass(place ? sum(all, "g") : g));
 		write("bounds", `CO2e${place ? `, recorded: ${mass(g)}` : low_g == null ? "" : ` (${mass(low_g)} to ${mass(high_g)})`}`);
 		write("energy", energy(place ? sum(all, "facility") : kwh));
@@ -31,6 +31,7 @@ export function whatIf({ zones, pues }) {
 	facility.append(...pues.map(([name, pue]) => option([pue, `${name}: ${pue}`])));
 	return ({ data, place }) => {
 		document.body.classList.toggle("moved", place);
+		write("pue", state.pue);
 		find("moves").disabled = data.source === "scalars";
 	};
 }

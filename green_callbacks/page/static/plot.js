@@ -7,7 +7,7 @@ const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], Arrow
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
 const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value ?? low), Math.max(high, value ?? high)], [Infinity, -Infinity]);
 
-/** Keeps the labels of a logarithmic axis that have room: powers of ten, and also twice and five times them. */
+/** Keeps the labels of a logarithmic axis that have room. */
 const round = ({ scales, width }, places) => places.map((place) => ((scales.x.max / scales.x.min > 10 ** (width / 200) ? /1/ : /[125]/).test(place.toExponential()[0]) ? place : null));
 
 function shape(tag, attributes, text = "") {

@@ -25,12 +25,12 @@ function inOrder(rows) {
 }
 
 /** Writes a cell that no spreadsheet takes for a formula. */
-const csvCell = (value) => (typeof value === "number" ? value : `"${text(value).replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`);
+const csvCell = (value) => (typeof value === "number" ? value : `"${(value ?? "").replace(/^[=+\-@\t\r]/, "'$&").replaceAll('"', '""')}"`);
 
-function save(rows) {
-	const lines = [NAMES, ...rows.map((row) => NAMES.map((name) => row[name]))];
+function save(rows, place) {
+	const lines = [NAMES.map((name) => ({ g: "co2e_g", facility: "facility_kwh", reach: "co2e_g_to_value" })[name] ?? name), ...rows.map((row) => NAMES.map((name) => row[name]))];
 	const csv = lines.map((line) => line.map(csvCell).join(",")).join("\r\n");
-	el("a", { download: "runs.csv", href: URL.createObjectURL(new Blob([csv])) }).click();
+	el("a", { download: `runs${place && "-what-if"}.csv`, href: URL.createObjectURL(new Blob([csv])) }).click();
 }
 
 const facts = (groups) => groups.map(([title, pairs]) => el("section", {}, el("h3", {}, title), el("dl", {}, pairs.map(([label, value]) => [el("dt", {}, label), el("dd", {}, value)]))));
@@ -55,9 +55,9 @@ export function runTable() {
 	const heads = document.querySelectorAll("#heads button");
 	find("heads").onclick = ({ target: { name } }) => name && set({ sort: [name, state.sort[0] === name ? !state.sort[1] : name !== "name"] });
 	find("more").onclick = () => set({}, (most += PAGE_ROWS));
-	return ({ rows, all, isTicked, ticked }) => {
+	return ({ rows, all, isTicked, ticked, place }) => {
 		const shown = inOrder(rows);
-		find("csv").onclick = () => save(shown);
+		find("csv").onclick = () => save(shown, place);
 		for (const { name, parentNode } of heads) parentNode.ariaSort = name !== state.sort[0] ? "none" : state.sort[1] ? "descending" : "ascending";
 		const lines = [...Map.groupBy(shown, (row) => row.group || row)].flatMap(([name, members]) => {
 			if (members.length < 2) return members;

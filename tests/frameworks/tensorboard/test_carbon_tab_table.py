@@ -47,7 +47,7 @@ def head(tab: CarbonTab, title: str) -> str | None:
 
 
 NUMBERS = {
-    "CO2e": "g", "Energy": "facility", "J/sample": "joules_per_sample", "Best": "best", "Measured": "measured",
+    "CO2e": "co2e_g", "Energy": "facility_kwh", "J/sample": "joules_per_sample", "Best": "best", "Measured": "measured",
     "PUE": "pue", "Epochs": "epochs", "Time": "seconds",
 }  # fmt: skip
 TEXTS = {"Run": "name", "State": "state", "Metric": "metric", "Zone": "zone", "Stopped because": "stop"}
@@ -59,7 +59,7 @@ def test_a_column_sorts_both_ways_with_the_unknown_last(tab, title, name):
     for _ in range(2):
         ways.add(way := head(tab, title))
         order = [row[name] for row in tab.csv()]
-        known = [value for value in order if value != UNKNOWN]
+        known = [value for value in order if value]
         assert order[: len(known)] == known, "an unknown value is before known values"
         if title in NUMBERS:
             numbers = [float(value) for value in known]
@@ -105,13 +105,13 @@ def test_the_sum_below_is_the_sum_of_the_filtered_runs(tab, logs):
 
 def test_the_grams_to_a_value_are_those_of_its_first_point(tab, logs):
     tab.labeled("Value to reach").fill("0.5")
-    found = {row["name"].lstrip("'"): row["reach"] for row in tab.csv()}
+    found = {row["name"].lstrip("'"): row["co2e_g_to_value"] for row in tab.csv()}
     for name, closing in closings(logs).items():
         if closing.monitor != "val_acc" or closing.energy_joules is None:
             continue
         first = next((point.kg for point in closing.front if point.value >= 0.5), None)
         if first is None:
-            assert found[name] == UNKNOWN
+            assert found[name] == ""
         else:
             assert float(found[name]) == pytest.approx(1000 * first, rel=1e-4)
     assert {tab.row("search/trial_001")["To the value"]} != {UNKNOWN}
@@ -131,8 +131,8 @@ def test_the_csv_holds_exact_numbers_of_all_runs(saved, logs):
     found = {row["name"].lstrip("'"): row for row in saved}
     for name, closing in closings(logs).items():
         if closing.energy_joules is not None:
-            assert float(found[name]["g"]) == pytest.approx(1000 * closing.emissions_kg, rel=1e-5)
-            assert float(found[name]["facility"]) == pytest.approx(closing.facility_kwh, rel=1e-5)
+            assert float(found[name]["co2e_g"]) == pytest.approx(1000 * closing.emissions_kg, rel=1e-5)
+            assert float(found[name]["facility_kwh"]) == pytest.approx(closing.facility_kwh, rel=1e-5)
 
 
 def test_no_spreadsheet_takes_a_name_for_a_formula(saved):
@@ -142,7 +142,17 @@ def test_no_spreadsheet_takes_a_name_for_a_formula(saved):
 def test_a_run_without_energy_has_no_emissions_instead_of_zero(tab):
     row = next(row for row in tab.rows() if row["CO2e"] == UNKNOWN)
     assert (row["Energy"], row["Measured"]) == (UNKNOWN, UNKNOWN)
-    assert "1 of 20 runs has no measured energy" in tab.get("#said").inner_text()
+    assert "1 of 20 runs has no known energy" in tab.get("#said").inner_text()
+
+
+def test_a_run_without_energy_is_not_drawn_as_zero(tab):
+    name = next(row["Run"] for row in tab.rows() if row["CO2e"] == UNKNOWN).removeprefix("▸ ")
+    tab.labeled("Filter").fill(f"^{name}$")
+    tick = tab.get("#rows input").first
+    tick.set_checked(True)
+    tab.until(lambda: "0 of 1 ticked runs." in tab.get("#drawn").inner_text())
+    assert tab.get("#epochs svg path[d^=M]").count() == 0
+    tab.labeled("Filter").fill("")
 
 
 def test_an_opened_row_shows_where_its_numbers_come_from(tab):
