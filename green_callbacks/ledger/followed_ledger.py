@@ -44,11 +44,12 @@ class _Seen(NamedTuple):
     device: int
     inode: int
     size: int
+    written_ns: int
     changed_ns: int
 
     @classmethod
     def of(cls, status: stat_result) -> Self:
-        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
+        return cls(status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def has_grown_from(self, before: "_Seen | None") -> bool:
         return before is not None and self[:2] == before[:2] and self.size > before.size

@@ -41,7 +41,8 @@ class LedgerOverview:
         began_at: When the first record began. None without a record.
         intensity: Carbon intensity, its mean by energy if it changed. None without a record.
         pue: PUE, its mean by energy if it changed. None without a record.
-        is_steady: Whether intensity and PUE are the same in all records. Then emissions are proportional to energy.
+        is_steady: Whether intensity and PUE are the same in all records, and the intensity is not zero. Then the
+            emissions tell the energy at each point.
         components: Component of each device, such as ``gpu``.
         methods: How the energy of each device was obtained: ``counter``, ``sampled`` or ``modelled``.
         front_kwh: Energy of the IT equipment at each point of the front, in kWh. Empty if the run is steady.
@@ -88,7 +89,8 @@ def overview_of(path: Path, contents: LedgerContents, remark: str | None = None)
     """
     history = contents.history
     closing = _thinned(contents)
-    devices, is_steady = history.device_methods(), history.is_steady
+    devices = history.device_methods()
+    is_steady = history.is_steady and (closing.emissions_kg > 0.0 or not closing.energy_joules)
     front_kwh, curve_kwh = ((), ()) if is_steady else _energies(history, closing)
     return LedgerOverview(
         path=path,

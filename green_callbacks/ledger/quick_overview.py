@@ -121,6 +121,8 @@ def _is_explained(closing: Closing, record: EpochRecord | None) -> bool:
         return True
     if closing.emissions_low_kg is None or closing.emissions_high_kg is None:
         return False
+    if closing.energy_joules and not closing.emissions_kg:  # the points of the line do not tell their energy
+        return False
     kwh = closing.energy_joules / JOULES_PER_KWH * record.pue
     kg = kwh * record.intensity.g_per_kwh / GRAMS_PER_KG
     return isclose(closing.facility_kwh, kwh, rel_tol=_TOLERANCE) and isclose(

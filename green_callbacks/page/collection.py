@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -14,6 +14,7 @@ from green_callbacks.ledger.followed_ledger import FollowedLedger
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.ledger.quick_overview import quick_overview
 from green_callbacks.page.finding import FoundLedger, LedgerFinder, Search, Stamp
+from green_callbacks.page.row import moment
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
@@ -62,7 +63,7 @@ class CollectedRun:
     @property
     def seen_at(self) -> datetime:
         """Time of the last write."""
-        return datetime.fromtimestamp(self.found.stamp.written_ns / _NS_PER_SECOND, UTC)
+        return moment(self.found.stamp.written_ns / _NS_PER_SECOND)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ Masses are in g of CO2e and energies in kWh. Unknown values are None.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from math import isfinite
 from typing import Any, Final
 
 from green_callbacks.ledger import Point, RunBudget
@@ -25,6 +26,8 @@ ALIVE: Final = timedelta(minutes=3)
 two lines, which is the minute of a heartbeat.
 """
 
+_MOST_SECONDS: Final = 250_000_000_000.0
+"""The latest time that is told, in s since 1970. Dates end with the year 9999, and this is a little before."""
 
 _IDENTITY: Final = ("key", "name", "group", "path", "state", "seen_at")
 """Keys of a row whose ledger is not read yet."""
@@ -103,8 +106,23 @@ def group_of(name: str) -> str:
     return name.rstrip("/").rpartition("/")[0]
 
 
+def moment(seconds: float) -> datetime:
+    """Return a time, aware. A file system may tell any time, so a time that no date can hold becomes a near date.
+
+    Args:
+        seconds: The time, in s since 1970.
+
+    Example:
+        >>> moment(0.0).year, moment(-1e12).year, moment(1e12).year
+        (1970, 1970, 9892)
+    """
+    return datetime.fromtimestamp(min(max(seconds, 0.0), _MOST_SECONDS) if isfinite(seconds) else 0.0, UTC)
+
+
 def state_of(overview: LedgerOverview, seen_at: datetime, now: datetime) -> str:
     """Return whether a run is ``closed``, ``running`` or ``killed``. A run that was suspended looks like a killed run.
+
+    So does a run whose last write is far in the future, because a wrong clock does not tell whether it is alive.
 
     Args:
         overview: The run.
@@ -113,7 +131,7 @@ def state_of(overview: LedgerOverview, seen_at: datetime, now: datetime) -> str:
     """
     if overview.is_closed:
         return "closed"
-    return "running" if now - seen_at <= ALIVE else "killed"
+    return "running" if abs(now - seen_at) <= ALIVE else "killed"
 
 
 def row_of(

@@ -91,6 +91,8 @@ def _sentence(outcome: Outcome, total_kg: float) -> str:
     if outcome.epochs is None:
         but = "" if outcome.landing is None else ", but it would begin to land"
         return f"The rule would not have stopped this run of {of} epochs{but}."
+    if outcome.landing is None and outcome.epochs == of:
+        return f"The rule would stop this run after its last epoch, {of} of {of}, and save nothing."
     place = f"after {outcome.epochs} of {of} epochs" if outcome.landing is None else outcome.landing.stop[:-1].lower()
     share = f" ({percent(outcome.saved_kg / total_kg)})" if total_kg > 0 else ""
     saved = f"save {format_mass(outcome.saved_kg)} CO2e{share}"

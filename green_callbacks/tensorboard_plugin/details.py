@@ -14,7 +14,10 @@ _MOST_KEPT: Final = 8
 """Number of ledgers that are kept. People rarely tick more runs at once, and reading one again takes 0.1 s."""
 
 _MOST_RECORDS: Final = 200_000
-"""Number of records in a ledger above which it is not kept, because it would fill the memory."""
+"""Number of records in a ledger above which it is kept for a short time only, because it would fill the memory."""
+
+_LONG_SECONDS: Final = 60.0
+"""Time for which such a ledger is kept, in s. TensorBoard lets a page ask again every 30 s."""
 
 _WAIT_SECONDS: Final = 20.0
 """Longest time in s to wait for a ledger, enough to read about 500,000 records."""
@@ -76,9 +79,17 @@ class WholeLedgers:
             self._forget(state)
             future.set_exception(reason)
             return
-        if len(contents.history) > _MOST_RECORDS:
-            self._forget(state)
         future.set_result(contents)
+        if len(contents.history) > _MOST_RECORDS:
+            self._forget_later(state)
+
+    def _forget_later(self, state: _State) -> None:
+        timer = threading.Timer(_LONG_SECONDS, self._forget, (state,))
+        timer.daemon = True
+        try:
+            timer.start()
+        except RuntimeError:  # the system allows no more threads
+            self._forget(state)
 
     def _forget(self, state: _State) -> None:
         with self._lock:

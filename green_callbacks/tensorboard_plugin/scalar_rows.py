@@ -6,7 +6,7 @@ sums are left out where values may be missing.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import accumulate, pairwise
 from math import isclose, isfinite
 from typing import Any, Final, Protocol
@@ -15,7 +15,7 @@ from green_callbacks.ledger import Point
 from green_callbacks.ledger.closing_points import thinned_curve, thinned_front
 from green_callbacks.metrics import Metric
 from green_callbacks.page.finding import key_of
-from green_callbacks.page.row import ALIVE, MOST_POINTS, empty_row
+from green_callbacks.page.row import ALIVE, MOST_POINTS, empty_row, moment
 from green_callbacks.sinks.scalars import DETAIL, MAIN
 from green_callbacks.units import GRAMS_PER_KG, MICROGRAMS_PER_KG, MILLIGRAMS_PER_KG
 
@@ -131,10 +131,10 @@ class ScalarRun:
             now: The present time, aware.
         """
         data = self.series.get(TOTAL, ())
-        last = datetime.fromtimestamp(max(series[-1].wall_time for series in self.series.values() if series), UTC)
-        state = "running" if now - last <= ALIVE else "closed"
+        last = moment(max(series[-1].wall_time for series in self.series.values() if series))
+        state = "running" if abs(now - last) <= ALIVE else "closed"
         row = empty_row(name=self.name, key=self.key, path="", seen_at=last, state=state)
-        began = datetime.fromtimestamp(data[0].wall_time, UTC).isoformat() if self.is_whole else None
+        began = moment(data[0].wall_time).isoformat() if self.is_whole else None
         return row | {
             "began_at": began,
             "epochs": len(data),

@@ -176,14 +176,14 @@ def _told(page: "Page") -> tuple[float, float, str] | None:
 
 
 def open_stock_tab(page: "Page", server: Server) -> tuple[float, int]:
-    """Navigate to Time series. Return the time in s until it has settled, and the number of its lines."""
+    """Navigate to Time series. Return the time in s until it has settled, and the number of ticked runs."""
     page.goto("about:blank")
     began = time.monotonic()
     page.goto(f"{server.address}#timeseries", wait_until="commit")
     page.locator("card-view").first.wait_for(timeout=1000 * PATIENCE_SECONDS)
     page.wait_for_load_state("networkidle", timeout=1000 * PATIENCE_SECONDS)
     settled = time.monotonic() - began - IDLE_SECONDS
-    return settled, page.locator("card-view line-chart svg path, card-view line-chart canvas").count()
+    return settled, page.locator("runs-data-table input[type=checkbox]:checked").count()
 
 
 def forget(folder: Path) -> None:
@@ -248,8 +248,34 @@ def measure(folder: Path, growing: Path, say: Callable[[str, str, str], None]) -
         say("runs as JSON, gzipped", f"{size / MEGABYTE:.2f} MB", f"1 MB ({len(runs['runs'])} runs)")
         say("reload, nothing new", f"{reload_seconds(server, None):.3f} s CPU", "")
         say("reload, one run grew", f"{reload_seconds(server, growing):.3f} s CPU", "0.1 s")
-        settled, lines = open_stock_tab(page, server)
-        say("stock tab Time series, settled", f"{settled:.2f} s", f"{lines} lines drawn")
+        settled, ticked = open_stock_tab(page, server)
+        say("stock tab Time series, settled", f"{settled:.2f} s", f"{ticked} runs ticked")
+
+
+def measure_report(folder: Path, say: Callable[[str, str, str], None]) -> None:
+    """Write the page of a folder as one file, and measure the file."""
+    with tempfile.TemporaryDirectory() as temporary:
+        report = Path(temporary, "report.html")
+        before = os.times()
+        command = [sys.executable, "-m", "green_callbacks.cli", "report", str(folder), "--output", str(report)]
+        subprocess.run(command, check=True, capture_output=True)
+        after = os.times()
+        say("report in one file", f"{report.stat().st_size / MEGABYTE:.2f} MB", "3 MB")
+        used = after.children_user + after.children_system - before.children_user - before.children_system
+        say("  processor time", f"{used:.1f} s CPU", "")
+
+
+def measure_code(say: Callable[[str, str, str], None]) -> None:
+    """Measure our own JavaScript and CSS."""
+    from green_callbacks.page.assets import ASSETS
+
+    code = [each.read() for name, each in ASSETS.items() if "/" not in name and name.endswith((".js", ".css"))]
+    sent = sum(len(gzip.compress(each)) for each in code)
+    say("own JavaScript and CSS", f"{sum(map(len, code)) / 1000:.1f} kB", f"25 kB ({sent / 1000:.1f} kB as sent)")
+
+
+def _say(name: str, figure: str, bar: str) -> None:
+    print(f"{name:34}{figure:>14}  {bar}", flush=True)
 
 
 def main() -> None:
@@ -271,7 +297,9 @@ def main() -> None:
         if not arguments.make:
             os.utime(ledgers[-1])
             print(f"{'':34}{'':>14}  bar")
-            measure(folder, ledgers[-1], lambda *told: print(f"{told[0]:34}{told[1]:>14}  {told[2]}", flush=True))
+            measure(folder, ledgers[-1], _say)
+            measure_report(folder, _say)
+            measure_code(_say)
 
 
 if __name__ == "__main__":

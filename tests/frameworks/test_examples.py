@@ -69,6 +69,15 @@ def test_an_example_with_averaged_weights_ends_with_an_average_that_has_learned(
     assert list((tmp_path / "green-callbacks").glob("*.jsonl"))
 
 
+def test_several_runs_can_be_compared_on_one_page(tmp_path):
+    printed = run([EXAMPLES / "several_runs.py"], tmp_path).stdout
+
+    logs = printed.split("tensorboard --logdir ")[1].strip()
+    done = run(["-m", "green_callbacks.cli", "report", logs, "--output", "report.html"], tmp_path)
+    assert "Wrote 9 runs" in done.stdout
+    assert "width_512_rate_0.01" in (tmp_path / "report.html").read_text()
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.*")} == {
         "averaged_weights_keras.py",
@@ -80,4 +89,5 @@ def test_every_example_is_tested():
         "lightning_cli.yaml",
         "lightning_digits.py",
         "plain_pytorch.py",
+        "several_runs.py",
     }

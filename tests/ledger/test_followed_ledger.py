@@ -2,6 +2,7 @@
 
 import os
 import random
+import time
 from dataclasses import replace
 
 import pytest
@@ -343,6 +344,16 @@ def test_a_file_of_the_same_length_and_another_time_is_read_again(path):
     data = path.read_bytes()
     path.write_bytes(data.replace(b'"seconds":10.0', b'"seconds":20.0'))
     os.utime(path, ns=(1, 1))
+    assert followed.refresh()
+    assert followed.overview.closing.duration_seconds == 120.0
+
+
+def test_a_file_of_the_same_length_and_time_is_read_again(path):
+    followed = growing(path)
+    data, status = path.read_bytes(), path.stat()
+    time.sleep(0.02)  # the clock of a file system ticks every 4 to 10 ms
+    path.write_bytes(data.replace(b'"seconds":10.0', b'"seconds":20.0'))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     assert followed.refresh()
     assert followed.overview.closing.duration_seconds == 120.0
 

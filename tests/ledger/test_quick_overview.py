@@ -214,3 +214,12 @@ def test_facts_about_devices_come_from_the_head(path):
     write(path, rows(1), head=head)
     assert quick_overview(path).head.devices == {"gpu:0": DeviceInfo(product="A GPU")}
     assert Lines().head(quick_overview(path).head) == path.read_bytes().splitlines(keepends=True)[0]
+
+
+def test_a_run_without_emissions_tells_its_energy_at_each_point(path):
+    write(path, rows(3, intensity=replace(GERMANY, g_per_kwh=0.0, low_g_per_kwh=0.0)))
+    assert quick_overview(path) is None
+    overview = full(path)
+    assert not overview.is_steady
+    assert len(overview.curve_kwh) == 3
+    assert overview.curve_kwh[-1] == pytest.approx(overview.closing.energy_joules / 3.6e6)

@@ -15,6 +15,7 @@ from green_callbacks.ledger import Head, RunBudget
 from green_callbacks.ledger.overview import overview_of
 from green_callbacks.ledger.quick_overview import quick_overview
 from green_callbacks.ledger.reader import read_quietly
+from green_callbacks.page.row import moment
 from green_callbacks.page.rows import empty_row, group_of, runs_of, unread_row
 from green_callbacks.records import History
 from green_callbacks.units import Amount
@@ -90,6 +91,7 @@ def test_samples_cost_what_the_summary_says():
         (False, 180, "running"),
         (False, 181, "killed"),
         (False, -60, "running"),
+        (False, -181, "killed"),
     ],
 )
 def test_a_run_without_an_end_runs_while_its_ledger_is_young(is_closed, age, state):
@@ -282,3 +284,8 @@ def test_a_row_from_the_closing_line_is_the_row_from_the_records(tmp_path):
         assert from_line == whole | {"notices": None}
         compared += 1
     assert compared > 7
+
+
+@pytest.mark.parametrize("seconds", [-1e30, -1e12, 0.0, 1.7e9, 1e12, 4.6e18, float("inf"), float("nan")])
+def test_any_time_of_a_file_system_has_a_date(seconds):
+    assert 1970 <= moment(seconds).year <= 9999

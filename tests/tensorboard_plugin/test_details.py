@@ -71,11 +71,14 @@ def test_only_the_last_few_are_kept(runs, read):
     assert len(read) == 13
 
 
-def test_a_very_long_ledger_is_not_kept(runs, read, monkeypatch):
+def test_a_very_long_ledger_is_kept_only_until_those_who_wait_have_asked_again(runs, read, monkeypatch):
     monkeypatch.setattr(details, "_MOST_RECORDS", 1)
+    monkeypatch.setattr(details, "_LONG_SECONDS", 0.5)
     whole = WholeLedgers()
     whole.contents(runs[0])
-    time.sleep(0.05)
+    whole.contents(runs[0])
+    assert len(read) == 1
+    time.sleep(1.0)
     whole.contents(runs[0])
     assert len(read) == 2
 

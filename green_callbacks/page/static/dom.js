@@ -18,7 +18,7 @@ export function attempt(what) {
 
 export const option = ([value, text = value]) => el("option", { value }, text);
 
-export const number = (value, digits = 3) => value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–";
+export const number = (value, digits = 3) => (Math.abs(Math.log10(Math.abs(value || 1))) > 15 ? value.toExponential(digits - 1) : (value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–"));
 
 const amount = (...units) => (value, digits = 3) => {
 	const size = Math.abs(value?.toPrecision(digits)) || 1;

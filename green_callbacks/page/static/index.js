@@ -4,7 +4,7 @@ import { el, find, number, option } from "./dom.js";
 import { connect, followTheme, takePlaces } from "./host.js";
 import { paretoFront, viewed } from "./model.js";
 import { ruleStops, totals, whatIf } from "./panels.js";
-import { ask, get, set, state } from "./state.js";
+import { ask, forgetFailures, get, set, state } from "./state.js";
 import { filtered, runTable } from "./table.js";
 
 const AGAIN_MS = 1000;
@@ -14,6 +14,8 @@ const MOST_TICKED = 7;
 function viewOf(data, zones) {
 	const [, zone, intensity] = zones.find(([code]) => code === state.zone) ?? [];
 	const all = data.runs.map((row) => viewed(row, zone && state.zone, intensity, Number(state.pue) || null, state.reach));
+	const kinds = new Set(all.map((row) => row.metric + row.mode));
+	for (const row of all) if (row.metric && kinds.has(row.metric + (row.mode === "min" ? "max" : "min"))) row.metric += ` (${row.mode})`;
 	const rows = filtered(all);
 	const metrics = [...Map.groupBy(all.filter((row) => row.xs.length), (row) => row.metric)].sort((one, other) => other[1].length - one[1].length);
 	if (!metrics.some(([name]) => name === state.metric)) state.metric = metrics[0]?.[0];
@@ -30,7 +32,7 @@ async function start() {
 	const runNames = connect(() => load());
 	const zones = await get("zones");
 	const parts = [totals(), frontChart(), epochChart(), runTable(), whatIf(zones), ruleStops()];
-	let data;
+	let data, timer;
 	const draw = () => {
 		if (!data) return;
 		const view = viewOf(data, zones.zones);
@@ -44,7 +46,9 @@ async function start() {
 			const [runs, names] = await Promise.all([get("runs"), runNames()]);
 			takePlaces([...names, ...runs.runs.map((row) => row.name).sort()]);
 			data = runs;
-			if (data.read < data.of) setTimeout(load, AGAIN_MS);
+			forgetFailures();
+			clearTimeout(timer); // one chain of questions, however often TensorBoard reloads
+			if (data.read < data.of) timer = setTimeout(load, AGAIN_MS);
 			draw();
 		} catch ({ message }) {
 			find("said").replaceChildren(el("p", { className: "note" }, `${message} Reload the page.`));

@@ -6,7 +6,7 @@ export function viewed(row, zone, intensity, pue, wanted) {
 	const { g: xs, q: ys, epoch: epochs_at, kwh } = row.front ?? { g: [], q: [] };
 	const reached = wanted ? ys.findIndex((y) => !isBetter(row.mode, wanted, y)) : -1;
 	const same = { ...row, facility: row.facility_kwh, at: (i, was) => was[i], xs, ys, epochs_at, reach: xs[reached] };
-	if (row.g == null || (intensity ?? pue) == null) return same;
+	if (row.g == null || !row.kwh || (intensity ?? pue) == null) return same;
 	const pueThen = pue ?? row.facility_kwh / row.kwh;
 	const facility = row.kwh * pueThen;
 	const g = facility * (intensity ?? row.g / row.facility_kwh);

@@ -7,8 +7,14 @@ const STEPS = { ArrowRight: [1, 0], ArrowLeft: [-1, 0], ArrowDown: [0, 1], Arrow
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
 const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value ?? low), Math.max(high, value ?? high)], [Infinity, -Infinity]);
 
-/** Keeps the labels of a logarithmic axis that have room. */
-const round = ({ scales, width }, places) => places.map((place) => ((scales.x.max / scales.x.min > 10 ** (width / 200) ? /1/ : /[125]/).test(place.toExponential()[0]) ? place : null));
+/** Returns the labels of a logarithmic axis. uPlot's own search never ends where the axis does not begin at a power of ten. */
+function logPlaces({ width }, _, low, high) {
+	const [first, last] = [low, high].map((end) => Math.floor(Math.log10(end)));
+	const step = Math.ceil((last - first) / 9) || 1;
+	const digits = high / low > 10 ** (width / 200) ? [1] : high / low < 5 ? [1, 1.5, 2, 3, 4, 5, 7] : [1, 2, 5];
+	const powers = Array.from({ length: (last - first) / step + 1 }, (_, i) => first + i * step);
+	return powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))).filter((place) => place >= low && place <= high);
+}
 
 function shape(tag, attributes, text = "") {
 	const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
@@ -106,7 +112,7 @@ export function plot(id, formatX, formatY) {
 		...size(),
 		legend: { show: false },
 		scales: { x: isLog ? { distr: 3, range: (_, low, high) => [+(low / 1.4).toPrecision(1), high * 1.3] } : { time: false } },
-		axes: [{ ...axis(formatX, 28, !isLog), ...(isLog && { filter: round }) }, axis(formatY, 60, true)],
+		axes: [{ ...axis(formatX, 28, !isLog), ...(isLog && { splits: logPlaces, filter: (_, places) => places }) }, axis(formatY, 60, true)],
 		series: [{}, { points: { show: false } }],
 		cursor: { points: { show: false }, drag: { y: true, uni: 30 } },
 		hooks: { draw: [paint] },

@@ -16,12 +16,13 @@ export async function get(name, values = {}) {
 const STORED = `green-callbacks ${location.pathname}`;
 const answers = new Map();
 
-export const state = { isLog: true, kind: "per epoch", sort: ["g", true], filter: "", reach: "", zone: "", pue: "", rule: "", open: [], ...attempt(() => JSON.parse(sessionStorage.getItem(STORED))) };
+export const state = { isLog: true, kind: "per epoch", sort: ["g", true], filter: "", reach: "", zone: "", pue: "", rule: "", metric: "", open: [] };
+for (const [name, value] of Object.entries(attempt(() => JSON.parse(sessionStorage.getItem(STORED))) ?? {})) if (value?.constructor === (state[name] ?? []).constructor) state[name] = value;
 
 export function set(changes) {
 	Object.assign(state, changes);
-	attempt(() => sessionStorage.setItem(STORED, JSON.stringify(state)));
 	dispatchEvent(new Event("draw"));
+	attempt(() => sessionStorage.setItem(STORED, JSON.stringify(state))); // what freezes the page is not kept
 }
 
 export function toggle(name, key, keys = state[name]) {
@@ -34,7 +35,12 @@ export function ask(name, { key, seen_at }, rule = "") {
 	const keep = (answer) => set({}, answers.set(question, answer));
 	if (!answers.has(question)) {
 		answers.set(question, null);
-		get(name, { key, rule }).then(keep, ({ message }) => keep({ text: message, facts: [[message, []]] }));
+		get(name, { key, rule }).then(keep, ({ message }) => keep({ text: message, facts: [[message, []]], isFailure: true }));
 	}
 	return answers.get(question);
+}
+
+/** Lets the page ask again, because a failure may have passed. */
+export function forgetFailures() {
+	for (const [question, answer] of answers) if (answer?.isFailure) answers.delete(question);
 }

@@ -55,6 +55,37 @@ def test_a_run_that_grew_shows_its_new_epochs_and_grams(tab, ledgers, logs):
     tab.until(lambda: tab.picture(1) != picture, waiting_for="a new picture of the epochs")
 
 
+def test_a_failure_that_has_passed_is_forgotten_at_the_next_reload(tab):
+    tab.page.route("**/green_callbacks/run?*", lambda route: route.fulfill(status=503, json={"error": "Ask again."}))
+    tab.open()
+    tab.get("tbody th button").last.click()
+    tab.frame.get_by_text("Ask again.").first.wait_for()
+    tab.page.unroute("**/green_callbacks/run?*")
+    reload(tab)
+    tab.frame.get_by_text("Origin of the numbers").first.wait_for()
+    tab.faults.clear()  # the browser logs the answers 503
+
+
+def test_reloads_while_ledgers_are_read_keep_one_chain_of_questions(tab):
+    asked = []
+
+    def half_read(route):
+        asked.append(route)
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "read": 1, "of": 2})
+
+    tab.page.route("**/green_callbacks/runs?*", half_read)
+    for _ in range(5):
+        tab.page.locator("button.reload-button").click()
+        tab.page.wait_for_timeout(300)
+    tab.page.wait_for_timeout(1000)
+    before = len(asked)
+    tab.page.wait_for_timeout(4000)
+    tab.page.unroute_all(behavior="wait")
+    assert 1 <= len(asked) - before <= 5
+    tab.open()
+
+
 def test_a_new_run_appears_and_the_others_keep_their_colors(tab, logs):
     before = tab.swatches()
     first = logs / "a_new_run"  # before all others in the alphabet
