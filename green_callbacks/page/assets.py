@@ -24,18 +24,17 @@ STATIC: Final = Path(__file__).parent / "static"
 MODULES: Final = (
     "charts.js",
     "dom.js",
+    "entry.js",
     "host.js",
     "index.js",
-    "model.js",
-    "panels.js",
-    "plot.js",
     "state.js",
     "table.js",
+    "view.js",
 )
-"""Our JavaScript modules, by name. The page begins with ``index.js``."""
+"""Our JavaScript modules, by name. TensorBoard begins with ``entry.js``, and the page with ``index.js``."""
 
 _OTHERS: Final = ("page.html", "style.css")
-"""The elements of the page, and our styles."""
+"""The page, and our styles."""
 
 _VENDORED: Final = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
 """Files of uPlot."""
@@ -43,7 +42,7 @@ _VENDORED: Final = ("vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
 _TYPES: Final[Mapping[str, str]] = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
-    ".html": "text/plain; charset=utf-8",  # parsed by our script, and no page of its own
+    ".html": "text/html; charset=utf-8",
 }
 
 

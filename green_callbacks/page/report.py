@@ -25,7 +25,7 @@ _LIBRARY: Final = "vendor/uPlot.iife.min.js"
 """The classic script that defines ``uPlot``."""
 
 _STRUCTURE: Final = "page.html"
-"""The elements of the page, without data."""
+"""The page without data. A report takes its body."""
 
 _HEADING: Final = '<h1 class="hidden">Carbon</h1>'
 """Heading of the page, which TensorBoard's own bar makes superfluous. A report shows its title there."""
@@ -54,7 +54,7 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
     """
     library = assets[_LIBRARY].text()
     modules = {name: asset.text() for name, asset in assets.items() if name.endswith(".js") and name != _LIBRARY}
-    script = f"{bundled(modules)}render();\n"
+    script = bundled(modules)
     styles = [asset.text() for name, asset in sorted(assets.items(), key=_is_ours) if name.endswith(".css")]
     shown = escape(title.encode("utf-8", "replace").decode())
     return "\n".join(
@@ -64,7 +64,7 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
             *_head(shown, [library, script], styles),
             "<body>",
             f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
-            assets[_STRUCTURE].text().replace(_HEADING, f"<h1>{shown}</h1>"),
+            _body(assets[_STRUCTURE].text()).replace(_HEADING, f"<h1>{shown}</h1>"),
             f'<script type="application/json" id="data">{inlined_json(data)}</script>',
             f"<script>{library}</script>",
             f'<script type="module">{script}</script>',
@@ -89,6 +89,10 @@ def _head(title: str, scripts: list[str], styles: list[str]) -> list[str]:
         *(f"<style>{style}</style>" for style in styles),
         "</head>",
     ]
+
+
+def _body(page: str) -> str:
+    return page.partition("<body>")[2].partition("</body>")[0].strip()
 
 
 def inlined_json(data: object) -> str:

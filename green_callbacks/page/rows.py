@@ -3,6 +3,7 @@
 A run counts once, however many ledgers hold it.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from math import fsum
@@ -10,6 +11,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from green_callbacks.ledger.project_totals import several
+from green_callbacks.page.amounts import energy_text, mass_text, share_text
 from green_callbacks.page.row import Row, empty_row, group_of, row_of, unread_row
 from green_callbacks.page.thinning import few_digits
 from green_callbacks.records import WORLD
@@ -20,8 +22,8 @@ __all__ = ["empty_row", "group_of", "row_of", "runs_of", "unread_row"]
 _MOST_SAID: Final = 10
 """Largest number of sentences about copies. More would push the picture off the screen."""
 
-_UNITS: Final = {"limit_g": "g", "limit_kwh": "facility_kwh"}
-"""Key of a row that counts against a limit, by the key of the limit."""
+_UNITS: Final = {"limit_g": ("g", mass_text), "limit_kwh": ("facility_kwh", energy_text)}
+"""Key of a row that counts against a limit, and how its amounts are written, by the key of the limit."""
 
 
 def runs_of(
@@ -57,7 +59,9 @@ def runs_of(
         (0, None, {'g_per_kwh': 458.3, 'year': 2025})
     """
     once, copies = _once(list(rows))
+    once = _with_clear_metrics(once)
     known = [row for row in once if row["state"] != "unread"]
+    totals = _totals(len(once), [row for row in known if row["g"] is not None])
     return {
         "folder": folder,
         "read": read,
@@ -66,7 +70,9 @@ def runs_of(
         "said": [*said, *copies, *_left_out(known)],
         "written_at": None if written_at is None else written_at.isoformat(timespec="seconds"),
         "world": {"g_per_kwh": WORLD.g_per_kwh, "year": WORLD.year},
-        "totals": _totals(len(once), [row for row in known if row["g"] is not None]),
+        "totals": totals,
+        "texts": _texts(totals) | {"read": _read(len(once), read, of)},
+        "metrics": _metrics(known),
         "budgets": _shared_budgets(known),
         "runs": once,
     }
@@ -82,6 +88,38 @@ def _totals(runs: int, counted: Sequence[Row]) -> dict[str, Any]:
         "kwh": _sum(row["facility_kwh"] for row in counted),
         "measured": _measured(counted),
     }
+
+
+def _texts(totals: Mapping[str, Any]) -> dict[str, str]:
+    """Return the totals as the page shows them, by the names of its elements."""
+    low, high = mass_text(totals["low_g"]), mass_text(totals["high_g"])
+    return {
+        "runs": f"{totals['runs']:,}",
+        "mass": mass_text(totals["g"]),
+        "bounds": "" if totals["low_g"] is None else f" ({low} to {high})",
+        "energy": energy_text(totals["kwh"]),
+        "measured": share_text(totals["measured"]),
+    }
+
+
+def _read(runs: int, read: int, of: int) -> str:
+    noun = "run" if runs == 1 else "runs"
+    return f"{noun}, {read:,} of {of:,} read" if read < of else noun
+
+
+def _with_clear_metrics(rows: Sequence[Row]) -> list[Row]:
+    """Name the direction of a metric that is better as it falls in some runs, and as it rises in others."""
+    kinds = {(row.get("metric"), row.get("mode")) for row in rows}
+    unclear = {metric for metric, _ in kinds if metric is not None and {(metric, "min"), (metric, "max")} <= kinds}
+    return [
+        {**row, "metric": f"{row['metric']} ({row['mode']})"} if row.get("metric") in unclear else row for row in rows
+    ]
+
+
+def _metrics(known: Sequence[Row]) -> list[list[str]]:
+    """Return name and label of each metric that has a picture, with the metric of most runs first."""
+    counts = Counter(row["metric"] for row in known if row["front"]["g"])
+    return [[name, f"{name} ({count:,})"] for name, count in counts.most_common()]
 
 
 def _sum(values: Iterable[float | None]) -> float | None:
@@ -149,16 +187,17 @@ def _shared_budgets(known: Sequence[Row]) -> list[dict[str, Any]]:
         found = {(each["project"], name): each[name] for each in row["shared"] for name in _UNITS if name in each}
         for budget, limit in found.items():
             limits[budget] = limit
-            spent.setdefault(budget, []).append(row[_UNITS[budget[1]]] or 0.0)
+            spent.setdefault(budget, []).append(row[_UNITS[budget[1]][0]] or 0.0)
     names = _short_names({project for project, _ in limits})
     return [
-        {
-            "name": f"the budget of {for_terminal(names[project])}",
-            name: limit,
-            name.replace("limit", "spent"): few_digits(fsum(spent[project, name])),
-        }
+        _budget(for_terminal(names[project]), name, few_digits(fsum(spent[project, name])), limit)
         for (project, name), limit in limits.items()
     ]
+
+
+def _budget(project: str, name: str, spent: float | None, limit: float) -> dict[str, Any]:
+    text = _UNITS[name][1]
+    return {"text": f"the budget of {project}: {text(spent)} of {text(limit)}", "value": spent, "max": limit}
 
 
 def _short_names(projects: Iterable[str]) -> Mapping[str, str]:

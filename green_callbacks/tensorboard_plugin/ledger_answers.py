@@ -22,6 +22,7 @@ from green_callbacks.tensorboard_plugin.details import WholeLedgers
 from green_callbacks.tensorboard_plugin.packing import Packer
 from green_callbacks.tensorboard_plugin.responses import JSON, TAG_DIGITS, Served, as_json, refused
 from green_callbacks.tensorboard_plugin.run_lists import RunList
+from green_callbacks.tensorboard_plugin.shared_work import SharedWork
 
 _ACTIVE_WAIT_SECONDS: Final = 1.0
 """Longest time in s that TensorBoard waits for the first ledger before it lists the tab as inactive."""
@@ -40,6 +41,12 @@ _FEWEST_POINTS: Final = 25
 
 _SETTLED: Final = timedelta(minutes=10)
 """Age of the last write after which the state of an open run does not change anymore."""
+
+_MOST_AT_ONCE: Final = 2
+"""Number of questions about single runs that are answered at once. To replay a rule on a long run takes much memory."""
+
+_WORK_SECONDS: Final = 120.0
+"""Longest time in s that a question waits for others. To replay a rule on 250,000 epochs takes 60 s, by experiment."""
 
 _MOST_KEPT: Final = 256
 """Number of answers on single runs that are kept, each of up to 50 kB."""
@@ -70,6 +77,7 @@ class LedgerAnswers:
         self._lock = threading.Lock()
         self._rows: dict[str, _Row] = {}
         self._packer = Packer()
+        self._work = SharedWork[Served](_MOST_AT_ONCE)
         self._details: OrderedDict[tuple[str, Stamp, str | None], Served] = OrderedDict()
 
     def holds_any(self) -> bool:
@@ -155,9 +163,12 @@ class LedgerAnswers:
                 self._details.move_to_end(wanted)
                 return kept
         try:
-            served = Served.json(answer(self._ledgers.contents(run), run.found.key))
+            served = self._work.result(
+                wanted, lambda: Served.json(answer(self._ledgers.contents(run), run.found.key)), _WORK_SECONDS
+            )
         except TimeoutError as reason:
-            return refused(str(reason), HTTPStatus.SERVICE_UNAVAILABLE)
+            said = str(reason) or "This takes very long. Ask again later."
+            return refused(said, HTTPStatus.SERVICE_UNAVAILABLE)
         except LedgerError as reason:
             return refused(str(reason), HTTPStatus.NOT_FOUND)
         except GreenCallbacksError as reason:

@@ -69,7 +69,7 @@ class CarbonPlugin(base_plugin.TBPlugin):  # type: ignore[misc]  # TensorBoard h
 
     def frontend_metadata(self) -> base_plugin.FrontendMetadata:
         """Return the name of the tab, and the module that draws it."""
-        return base_plugin.FrontendMetadata(es_module_path="/index.js", tab_name="Carbon")
+        return base_plugin.FrontendMetadata(es_module_path="/entry.js", tab_name="Carbon")
 
     def data_plugin_names(self) -> tuple[str, ...]:
         """Return nothing, because the tab's numbers are not in event files."""

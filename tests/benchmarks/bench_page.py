@@ -108,7 +108,7 @@ def tensorboard(folder: Path) -> Iterator[Server]:
 
 
 WATCH = """
-if (location.pathname.includes("plugin_entry")) {
+if (location.pathname.endsWith("/page.html")) {
   const look = () => {
     const isDrawn = parseInt(document.documentElement?.dataset.read) > 0;
     requestAnimationFrame(isDrawn ? () => (window.painted = performance.now()) : look);
@@ -160,7 +160,7 @@ def _told(page: "Page") -> tuple[float, float, str] | None:
     """Return when the tab was painted, the time now, and the share that is read. None before the first picture."""
     from playwright.sync_api import Error
 
-    frame: Frame | None = next((each for each in page.frames if "plugin_entry" in each.url), None)
+    frame: Frame | None = next((each for each in page.frames if "/page.html" in each.url), None)
     if frame is None:
         return None
     try:

@@ -20,6 +20,8 @@ from green_callbacks.page.rows import empty_row, group_of, runs_of, unread_row
 from green_callbacks.records import History
 from green_callbacks.units import Amount
 
+UNKNOWN = "\N{EN DASH}"
+
 KEYS = set(empty_row(name="", key="", path="", seen_at=None))
 
 
@@ -237,7 +239,7 @@ def test_a_budget_of_a_project_counts_all_runs_that_share_it():
     sharing = [row(overview(head=with_budgets((limit, "/data/logs"), run_id=name)), name=name) for name in "ab"]
     found = shown(*sharing, row(overview(head=Head(run_id="c", version="1")), name="c"))
     assert found["budgets"] == [
-        {"name": "the budget of logs", "limit_g": 10.0, "spent_g": pytest.approx(6.0, rel=1e-5)}
+        {"text": "the budget of logs: 6 g of 10 g", "value": pytest.approx(6.0, rel=1e-5), "max": 10.0}
     ]
     assert sharing[0]["limit_g"] is None
 
@@ -246,16 +248,16 @@ def test_the_newest_run_knows_the_limit_of_a_project():
     old = overview(head=with_budgets((Amount(1.0, "emissions_kg"), "logs"), run_id="a"))
     new = overview(head=with_budgets((Amount(2.0, "emissions_kg"), "logs"), run_id="b"), began_at=NOW)
     [budget] = shown(row(new, name="b"), row(old, name="a"))["budgets"]
-    assert budget["limit_g"] == 2000.0
+    assert budget["max"] == 2000.0
 
 
 def test_projects_that_end_alike_are_told_apart():
     limits = [(Amount(1.0, "facility_kwh"), project) for project in ("/one/logs", "/two/logs", "/two/runs")]
     found = shown(row(overview(head=with_budgets(*limits))))["budgets"]
-    assert [each["name"] for each in found] == [
+    assert [each["text"].partition(":")[0] for each in found] == [
         "the budget of /one/logs", "the budget of /two/logs", "the budget of runs"
     ]  # fmt: skip
-    assert all(set(each) == {"name", "limit_kwh", "spent_kwh"} for each in found)
+    assert all(each["text"].endswith(" of 1 kWh") for each in found)
 
 
 def test_a_row_of_scalars_counts_without_its_bounds():
@@ -286,6 +288,33 @@ def test_a_row_from_the_closing_line_is_the_row_from_the_records(tmp_path):
     assert compared > 7
 
 
+def test_totals_come_as_the_page_writes_them():
+    texts = shown(row(), read=1, of=2)["texts"]
+    assert (texts["runs"], texts["read"]) == ("1", "run, 1 of 2 read")
+    assert texts["mass"] == "3 g"
+    assert texts["bounds"].startswith(" (")
+    assert shown(row())["texts"]["read"] == "run"
+    assert shown()["texts"] == {
+        "runs": "0", "read": "runs", "mass": UNKNOWN, "bounds": "", "energy": UNKNOWN, "measured": UNKNOWN
+    }  # fmt: skip
+
+
+def test_the_metric_of_most_runs_comes_first():
+    rows = [row(name=name) for name in "abc"]
+    for number, each in enumerate(rows):
+        each |= {"id": each["name"], "metric": "val_loss" if number else "val_acc"}
+    assert shown(*rows)["metrics"] == [["val_loss", "val_loss (2)"], ["val_acc", "val_acc (1)"]]
+    assert shown()["metrics"] == []
+
+
 @pytest.mark.parametrize("seconds", [-1e30, -1e12, 0.0, 1.7e9, 1e12, 4.6e18, float("inf"), float("nan")])
 def test_any_time_of_a_file_system_has_a_date(seconds):
     assert 1970 <= moment(seconds).year <= 9999
+
+
+def test_a_metric_that_falls_and_rises_is_two_metrics():
+    one, other = row(name="a"), row(name="b") | {"id": "b", "mode": "min"}
+    found = shown(one, other)
+    assert [each["metric"] for each in found["runs"]] == ["val_acc (max)", "val_acc (min)"]
+    assert [name for name, _ in found["metrics"]] == ["val_acc (max)", "val_acc (min)"]
+    assert one["metric"] == "val_acc"

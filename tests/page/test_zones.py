@@ -8,9 +8,10 @@ from green_callbacks.page.zones import zones
 
 
 def test_every_place_has_the_figure_that_a_look_up_finds():
-    for code, name, g_per_kwh, year, scope in zones()["zones"]:
+    for code, label, g_per_kwh, name in zones()["zones"]:
         found = lookup(code)
-        assert (found.name, found.g_per_kwh, found.year, found.scope) == (name, g_per_kwh, year, scope)
+        assert (found.name, found.g_per_kwh) == (name, g_per_kwh)
+        assert label == f"{name} ({code}): {found.g_per_kwh:.4g} g/kWh, {found.year}"
 
 
 def test_no_place_of_the_tables_is_missing():
@@ -23,15 +24,15 @@ def test_the_world_comes_first_and_regions_of_clouds_last():
     codes = [place[0] for place in zones()["zones"]]
     kinds = [0 if code == "WORLD" else 3 if ":" in code else 2 if "-" in code else 1 for code in codes]
     assert kinds == sorted(kinds)
-    names = [place[1].casefold() for place, kind in zip(zones()["zones"], kinds, strict=True) if kind == 1]
+    names = [place[3].casefold() for place, kind in zip(zones()["zones"], kinds, strict=True) if kind == 1]
     assert names == sorted(names)
 
 
-def test_published_pues_are_sorted_by_name():
+def test_published_pues_are_sorted_by_label():
     pues = zones()["pues"]
-    assert pues == sorted(pues)
-    assert ["AWS sustainability disclosure, global average 2023", 1.15] in pues
-    assert all(1.0 <= pue < 2.0 for _, pue in pues)
+    assert [label for _, label in pues] == sorted(label for _, label in pues)
+    assert [1.15, "AWS sustainability disclosure, global average 2023: 1.15"] in pues
+    assert all(1.0 <= pue < 2.0 for pue, _ in pues)
 
 
 def test_it_is_plain_json():

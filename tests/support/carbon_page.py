@@ -12,7 +12,7 @@ from green_callbacks.ledger import Closing, closing_of, read_ledger
 if TYPE_CHECKING:
     from playwright.sync_api import Frame, Locator, Page
 
-FRAME = "data/plugin_entry.html?name=green_callbacks"
+FRAME = "data/plugin/green_callbacks/page.html?name=green_callbacks"
 """Address of the page of the frame, relative to TensorBoard's address."""
 
 UNKNOWN = "\N{EN DASH}"

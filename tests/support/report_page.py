@@ -25,11 +25,9 @@ HOSTILE = [
 _INDEX = """\
 import { show } from "./show.js";
 
-export async function render() {
-  const data = JSON.parse(document.getElementById("data").textContent);
-  show(JSON.stringify(data));
-  window.drawn = typeof uPlot;
-}
+const data = JSON.parse(document.getElementById("data").textContent);
+show(JSON.stringify(data));
+window.drawn = typeof uPlot;
 """
 _SHOW = """\
 export function show(text) {
@@ -47,7 +45,7 @@ def _stand_in() -> dict[str, Asset]:
         "index.js": _INDEX,
         "show.js": _SHOW,
         "style.css": "p { color: rgb(1, 2, 3); }\n",
-        "page.html": "<main></main>",
+        "page.html": "<body><main></main></body>",
     }
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")

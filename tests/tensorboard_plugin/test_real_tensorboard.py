@@ -47,7 +47,7 @@ def test_a_path_prefix_stands_before_every_route(logs):
     with tensorboard("--logdir", str(logs), "--path_prefix", "/lab/board") as board:
         root = board.address if board.address.endswith("/lab/board") else f"{board.address}/lab/board"
         listed = listing(root)["green_callbacks"]
-        assert listed["loading_mechanism"]["module_path"] == f"/lab/board{PREFIX}/index.js"
+        assert listed["loading_mechanism"]["module_path"] == f"/lab/board{PREFIX}/entry.js"
         assert runs(root)["of"] == 2
 
 

@@ -48,7 +48,7 @@ def test_the_tab_is_listed_with_its_name_and_its_module(logs, open_tab):
     listed = tab._client.get("/data/plugins_listing").json["green_callbacks"]
     assert listed["enabled"] is True
     assert listed["tab_name"] == "Carbon"
-    assert listed["loading_mechanism"] == {"type": "IFRAME", "module_path": "/data/plugin/green_callbacks/index.js"}
+    assert listed["loading_mechanism"] == {"type": "IFRAME", "module_path": "/data/plugin/green_callbacks/entry.js"}
     assert tab.plugin.data_plugin_names() == ()
 
 

@@ -9,16 +9,19 @@ export function el(tag, options = {}, ...children) {
 	return made;
 }
 
-/** Returns what a function returns, or undefined where the browser refuses it, as in a frame of another site. */
+/** Returns undefined where the browser refuses, as in a frame of another site. */
 export function attempt(what) {
 	try {
 		return what();
 	} catch {}
 }
 
-export const option = ([value, text = value]) => el("option", { value }, text);
-
-export const number = (value, digits = 3) => (Math.abs(Math.log10(Math.abs(value || 1))) > 15 ? value.toExponential(digits - 1) : (value?.toLocaleString("en-US", { maximumSignificantDigits: digits }) ?? "–"));
+export const text = (value) => value ?? "–";
+export function number(value, digits = 4) {
+	const isFar = Math.abs(Math.log10(Math.abs(value || 1))) > 15;
+	return isFar ? value.toExponential(digits - 1) : text(value?.toLocaleString("en-US", { maximumSignificantDigits: digits }));
+}
+export const count = (value) => number(value, 9);
 
 const amount = (...units) => (value, digits = 3) => {
 	const size = Math.abs(value?.toPrecision(digits)) || 1;
@@ -29,4 +32,4 @@ const amount = (...units) => (value, digits = 3) => {
 export const mass = amount([1e6, "t"], [1e3, "kg"], [1, "g"], [1e-3, "mg"], [1e-6, "µg"]);
 export const energy = amount([1e3, "MWh"], [1, "kWh"], [1e-3, "Wh"], [1e-6, "mWh"]);
 export const duration = amount([86400, "d"], [3600, "h"], [60, "min"], [1, "s"]);
-export const percent = (share) => (share == null ? "–" : `${number(100 * share)} %`);
+export const percent = amount([0.01, "%"]);

@@ -1,34 +1,12 @@
-// TensorBoard around the page: its runs, colors, theme and reload button. A report has none of them.
+// TensorBoard around the page: colors of runs, theme and reload button. A report has none of them.
 import { attempt } from "./dom.js";
 
 const PALETTE = ["#425066", "#12b5cb", "#e52592", "#f9ab00", "#9334e6", "#7cb342", "#e8710a"];
-const DASHES = [[], [7, 3], [2, 3], [9, 3, 2, 3]];
-const PATIENCE_MS = 1500;
+const DASHES = ["", "7 3", "2 3", "9 3 2 3"];
 const body = parent === window ? null : attempt(() => parent.document.body);
 const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => body?.classList.contains("dark-mode") ?? prefersDark.matches;
 const places = new Map();
-
-/** Speaks TensorBoard's experimental protocol, and returns a function that asks for the names of its runs. */
-export function connect(onReload) {
-	if (!body) return () => [];
-	const { port1, port2 } = new MessageChannel();
-	const send = (type, isReply, id = 0) => port1.postMessage(JSON.stringify({ type, id, isReply, payload: null, error: null }));
-	let answer;
-	port1.onmessage = ({ data }) => {
-		const { type, id, isReply, payload } = JSON.parse(data);
-		if (isReply) return answer(payload ?? []);
-		send(type, true, id);
-		if (type === "experimental.DataReloaded") onReload();
-	};
-	parent.postMessage("experimental.bootstrap", "*", [port2]);
-	return () =>
-		new Promise((resolve) => {
-			answer = resolve;
-			setTimeout(resolve, PATIENCE_MS, []); // an older host does not answer
-			send("experimental.GetRuns", false);
-		});
-}
 
 /** Remembers the first place of each name, as TensorBoard does. */
 export const takePlaces = (names) => names.forEach((name) => places.has(name) || places.set(name, places.size));
@@ -39,6 +17,18 @@ export function color(name) {
 }
 
 export const dash = (name) => DASHES[places.get(name) % DASHES.length];
+
+/** Speaks TensorBoard's experimental protocol, which tells when its button was pressed. */
+export function followReload(onReload) {
+	if (!body) return;
+	const { port1, port2 } = new MessageChannel();
+	port1.onmessage = ({ data }) => {
+		const { type, id } = JSON.parse(data);
+		port1.postMessage(JSON.stringify({ type, id, isReply: true, payload: null, error: null }));
+		if (type === "experimental.DataReloaded") onReload();
+	};
+	parent.postMessage("experimental.bootstrap", "*", [port2]);
+}
 
 export function followTheme(onChange) {
 	const apply = () => {

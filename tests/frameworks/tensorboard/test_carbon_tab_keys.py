@@ -115,7 +115,7 @@ def test_everything_is_reached_by_tab_with_a_visible_focus(tab):
     )
     assert len(reached) == wanted
     assert hidden == []
-    parts = ["metric", "isLog", "front", "kind", "epochs", "filter", "reach", "csv", "zone", "rule"]
+    parts = ["metric", "scale", "front", "kind", "epochs", "filter", "reach", "csv", "zone", "rule"]
     places = [next(i for i, each in enumerate(reached) if each.endswith(part)) for part in parts]
     assert places[-2:] == sorted(places[-2:])
     assert places[:2] < places[7:9]
