@@ -29,7 +29,7 @@ _SLOW_SECONDS: Final = 10.0
 """Time at one file or folder after which people are told, in s. Reading 1,000,000 epochs takes longer."""
 
 _HELD_SECONDS: Final = 2.0
-"""Longest time that the reading of records waits for an answer to a page, in s. An answer takes 0.5 s at 1,000 runs."""
+"""Longest time that the reading of ledgers waits for an answer to a page, in s. An answer takes 0.5 s at 1,000 runs."""
 
 _NS_PER_SECOND: Final = 1e9
 """Nanoseconds in a second."""
@@ -152,7 +152,7 @@ class Collection:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Let the reading of records wait for a short time, so that an answer to a page is ready sooner."""
+        """Let the reading of ledgers wait for a short time, so that an answer to a page is ready sooner."""
         with self._changed:
             self._holders += 1
         try:
@@ -283,11 +283,12 @@ class Collection:
                 with self._changed:
                     self._must_read = True
                 return
-            with self._changed:
-                self._changed.wait_for(lambda: not self._holders, _HELD_SECONDS)
             self._done(self._read_fully, found)
 
     def _done(self, read: Callable[[FoundLedger], bool], found: FoundLedger) -> bool:
+        if self._holders:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._holders, _HELD_SECONDS)
         self._at(found.path)
         try:
             return read(found)

@@ -26,7 +26,7 @@ addEventListener("securitypolicyviolation", (event) => console.error("CSP", even
 """Remembers what a hostile name would do, and what the policy of the page forbids."""
 
 _ROWS = """() => {
-    const heads = [...document.querySelectorAll("thead th")].map((head) => head.textContent);
+    const heads = [...document.querySelectorAll("thead th + th")].map((head) => head.textContent);
     const rows = [...document.querySelectorAll("tbody tr")].filter((row) => row.cells.length > heads.length);
     return rows.map((row) => Object.fromEntries(heads.map((head, i) => [head, row.cells[i + 1].textContent])));
 }"""

@@ -145,7 +145,7 @@ function plot(id, formatX, formatY) {
 		met = line?.points.length > met.i ? { line, i: met.i } : {};
 		const points = lines.flatMap(({ points, band = [] }) => [...points, ...band]);
 		const [low, high] = ends([...points, ...lines.map(({ end }) => [end]), ...limits].map(([x]) => x));
-		const bounds = lines.length ? [[low, high * 1.02 || 1], ends(points.map(([, y]) => y))] : [[1, 10], [0, 1]];
+		const bounds = lines.length ? [[low, high * 1.02 || 1], ends([...(given.floor ?? []), ...points.map(([, y]) => y)])] : [[1, 10], [0, 1]];
 		if (wasLog !== isLog) {
 			chart?.destroy();
 			chart = new uPlot(options((wasLog = isLog)), bounds, box);
@@ -196,5 +196,5 @@ export function epochChart({ rows, isTicked, place }) {
 	}).filter(({ points }) => points.length);
 	const every = Math.max(0, ...read.map(([, run]) => run.epochs_a_point));
 	write("drawn", `${lines.length} of ${ticked.length} ticked runs.${every > 1 ? ` A point is up to ${every} epochs.` : ""}`);
-	drawEpochs({ lines });
+	drawEpochs({ lines, floor: [0] });
 }

@@ -17,9 +17,11 @@ export function attempt(what) {
 }
 
 export const text = (value) => value ?? "–";
+const writers = {};
+const writer = (digits) => (writers[digits] ??= new Intl.NumberFormat("en-US", { maximumSignificantDigits: digits }));
 export function number(value, digits = 4) {
 	const isFar = Math.abs(Math.log10(Math.abs(value || 1))) > 15;
-	return isFar ? value.toExponential(digits - 1) : text(value?.toLocaleString("en-US", { maximumSignificantDigits: digits }));
+	return isFar ? value.toExponential(digits - 1) : value == null ? "–" : writer(digits).format(value);
 }
 export const count = (value) => number(value, 9);
 

@@ -9,7 +9,10 @@ import { sum, viewOf } from "./view.js";
 const AGAIN_MS = 1000;
 const inputs = [...document.querySelectorAll("label [name]")];
 const hint = find("stops").firstElementChild;
-const tables = await get("zones");
+const say = ({ message }) => write("said", `${message} Reload the page.`);
+const asking = () => Promise.all([get("runs"), get("../../runs").catch(() => [])]);
+let asked = asking();
+const tables = await get("zones").catch((reason) => say(reason) && {});
 let data, timer;
 
 const options = (choices) => choices.map(([value, label]) => new Option(label, value));
@@ -30,13 +33,16 @@ function totals({ all, place }) {
 }
 
 function ruleStops({ rows, isTicked, stopOf }) {
-	const said = rows.filter(isTicked).map((row) => el("li", {}, `${row.name}: ${stopOf(row)?.text ?? "…"}`));
-	find("stops").replaceChildren(...(state.rule ? said : [hint]));
+	const said = rows.filter(isTicked).map((row) => {
+		const stop = stopOf(row);
+		return stop?.isFailure ? stop.text : `${row.name}: ${stop?.text ?? "…"}`;
+	});
+	find("stops").replaceChildren(...(state.rule ? [...new Set(said)].map((text) => el("li", {}, text)) : [hint]));
 }
 
 function draw() {
 	if (!data) return;
-	const view = viewOf(data, tables.zones);
+	const view = viewOf(data, tables.zones ?? []);
 	inputs[0].replaceChildren(...options(data.metrics));
 	for (const part of [totals, frontChart, epochChart, runTable, ruleStops]) part(view);
 	for (const input of inputs) if (input !== document.activeElement) input.value = state[input.name] || input.defaultValue || "";
@@ -45,15 +51,17 @@ function draw() {
 
 async function load() {
 	try {
-		const [runs, names] = await Promise.all([get("runs"), get("../../runs").catch(() => [])]);
+		const waiting = asked ?? asking();
+		asked = null;
+		const [runs, names] = await waiting;
 		takePlaces([...names, ...runs.runs.map((row) => row.name).sort()]);
 		data = runs;
 		forgetFailures();
 		clearTimeout(timer); // one chain of questions, however often TensorBoard reloads
 		if (data.read < data.of) timer = setTimeout(load, AGAIN_MS);
 		draw();
-	} catch ({ message }) {
-		write("said", `${message} Reload the page.`);
+	} catch (reason) {
+		say(reason);
 	}
 }
 

@@ -7,7 +7,7 @@ import { ask, set, state, toggle } from "./state.js";
 const PAGE_ROWS = 200;
 const SUMS = ["g", "facility", "epochs", "seconds"];
 /** The columns name their values, and how to write them. */
-const HEADS = [...document.querySelectorAll("#heads button")];
+const HEADS = [...document.querySelectorAll("#heads [value]")];
 const FORMATS = { text, number, count, mass, energy, duration, percent };
 const inNumbers = new Intl.Collator("en", { numeric: true });
 
@@ -47,11 +47,13 @@ function run(row, isTicked, ticked) {
 }
 
 function grouped(rows) {
-	return [...Map.groupBy(rows, (row) => row.group || row)].flatMap(([key, members]) => {
+	const sums = (members) => Object.fromEntries(SUMS.map((each) => [each, sum(members, each)]));
+	const groups = [...Map.groupBy(rows, (row) => row.group || row)].map(([key, members]) => ({ key, members, ...sums(members) }));
+	const ordered = SUMS.includes(state.sort[0]) ? inOrder(groups) : groups;
+	return ordered.flatMap(({ members, ...group }) => {
 		if (members.length < 2) return members;
-		const isOpen = !state.open.includes(key);
-		const sums = Object.fromEntries(SUMS.map((each) => [each, sum(members, each)]));
-		const head = line({ key, name: `${key} (${members.length} runs)`, ...sums }, isOpen);
+		const isOpen = !state.open.includes(group.key);
+		const head = line({ ...group, name: `${group.key} (${members.length} runs)` }, isOpen);
 		head.className = "note";
 		return isOpen ? [head, ...members] : head;
 	});
@@ -65,7 +67,7 @@ export function runTable({ rows, all, isTicked, ticked, place }) {
 	const shown = inOrder(rows);
 	const lines = grouped(shown);
 	find("csv").onclick = () => save(shown, place);
-	for (const { name, parentNode } of HEADS) parentNode.ariaSort = name !== state.sort[0] ? "none" : state.sort[1] ? "descending" : "ascending";
+	for (const { name, parentNode } of document.querySelectorAll("#heads button")) parentNode.ariaSort = name !== state.sort[0] ? "none" : state.sort[1] ? "descending" : "ascending";
 	const focus = document.activeElement.id;
 	find("rows").replaceChildren(...lines.slice(0, most).flatMap((each) => (each.key ? run(each, isTicked, ticked) : each)));
 	find(focus)?.focus();

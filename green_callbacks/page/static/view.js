@@ -45,9 +45,11 @@ export function viewOf(data, zones) {
 	const rows = filtered(all);
 	if (!data.metrics.some(([name]) => name === state.metric)) state.metric = data.metrics[0]?.[0];
 	const shown = rows.filter((row) => row.metric === state.metric && row.points.length);
-	const best = paretoFront(shown).reverse().map(([, , key]) => key);
-	const ticked = state.ticked ?? [...new Set([...best, ...rows.map((row) => row.key)])].slice(0, MOST_TICKED);
-	const isTicked = (row) => row.state !== "unread" && ticked.includes(row.key);
 	const place = [zone, state.pue && `PUE ${state.pue}`].filter(Boolean).join(", ");
+	const recorded = place ? shown.map((row) => ({ ...row, points: row.front.g.map((g, i) => [g, row.front.q[i]]) })) : shown;
+	const best = paretoFront(recorded).reverse().map(([, , key]) => key);
+	const ticked = state.ticked ?? [...new Set([...best, ...rows.map((row) => row.key)])].slice(0, MOST_TICKED);
+	for (const row of rows) row.ticked = row.state !== "unread" && ticked.includes(row.key);
+	const isTicked = (row) => row.ticked;
 	return { data, all, rows, shown, ticked, isTicked, place, stopOf: (row) => state.rule && ask("stop", row, state.rule) };
 }

@@ -156,13 +156,18 @@ def ticked(tab: CarbonTab) -> list[str]:
     return [name for name in tab.swatches() if tab.labeled(f"Show {name}").is_checked()]
 
 
-def set_rule(tab: CarbonTab, text: str) -> dict[str, str]:
-    """Set a rule; return its sentence on each ticked run."""
+def sentences(tab: CarbonTab, text: str) -> list[str]:
+    """Set a rule; return what is said of it."""
     tab.labeled("Rule").fill(text)
     tab.labeled("Rule").press("Enter")
     items = tab.get("#stops li")
     tab.until(lambda: not any(each.endswith("…") for each in items.all_inner_texts()), waiting_for="the stops")
-    return dict(each.split(": ", 1) for each in items.all_inner_texts())
+    return items.all_inner_texts()
+
+
+def set_rule(tab: CarbonTab, text: str) -> dict[str, str]:
+    """Set a rule; return its sentence on each ticked run."""
+    return dict(each.split(": ", 1) for each in sentences(tab, text))
 
 
 def test_a_rule_says_the_numbers_and_the_reason_of_the_command_replay(tab, logs, capsys):
@@ -190,7 +195,9 @@ def test_a_rule_marks_its_stops_in_the_picture(tab):
 
 @pytest.mark.parametrize("rule", ["nonsense", "budget=many", "marginal-gain:no_such_metric", "budget=", "a" * 400])
 def test_a_rule_that_is_none_says_why(tab, rule):
-    for sentence in set_rule(tab, rule).values():
+    said = sentences(tab, rule)
+    assert len(said) == len(set(said)), "it is said once, and not of each run"
+    for sentence in said:
         assert sentence[0].isupper() or sentence.startswith(("'", '"', rule[:10]))
         assert sentence.endswith(".")
         assert "Traceback" not in sentence
