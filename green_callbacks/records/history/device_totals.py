@@ -1,6 +1,6 @@
 """The energy of each device over a whole history."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -25,7 +25,11 @@ def device_totals(rows: Rows, duration_seconds: float) -> dict[str, DeviceEnergy
         rows: The rows of a history.
         duration_seconds: Length of all rows, in s.
     """
-    return {name: _total(rows, own, duration_seconds) for name, own in _labels(rows).items()}
+    sets = [{name: place for place, name in enumerate(used[0])} for used in rows.devices.used(rows.length)]
+    return {
+        name: _total(rows, own, [[each[name]] if name in each else [] for each in sets], duration_seconds)
+        for name, own in _labels(rows).items()
+    }
 
 
 def device_methods(rows: Rows) -> dict[str, tuple[str, Method]]:
@@ -48,15 +52,17 @@ def _least(labels: list[_Label]) -> _Label:
 
 def measured_joules(rows: Rows) -> float:
     """Return the energy that is not modelled, in J."""
-    return total(_numbers(rows, rows.length, 0, lambda label: label.method != "modelled")) or 0.0
+    places = [
+        [place for place, label in enumerate(map(_Label, *used)) if label.method != "modelled"]
+        for used in rows.devices.used(rows.length)
+    ]
+    return total(_numbers(rows, rows.length, 0, places)) or 0.0
 
 
-def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceEnergy:
+def _total(rows: Rows, labels: list[_Label], places: Sequence[Sequence[int]], duration_seconds: float) -> DeviceEnergy:
     length, name = rows.length, labels[0].name
     least = _least(labels)
-    joules, low, high = (
-        total(_numbers(rows, length, column, lambda label: label.name == name)) for column in range(DEVICE_NUMBERS)
-    )
+    joules, low, high = (total(_numbers(rows, length, column, places)) for column in range(DEVICE_NUMBERS))
     gap_seconds = sum(rows.gaps[name].until(length).values) if name in rows.gaps else 0.0
     flags = tuple(sorted({flag for label in labels for flag in label.flags}))
     return DeviceEnergy(
@@ -72,19 +78,17 @@ def _total(rows: Rows, labels: list[_Label], duration_seconds: float) -> DeviceE
     )
 
 
-def _numbers(rows: Rows, length: int, column: int, is_wanted: Callable[[_Label], bool]) -> Iterable[float]:
-    """Return the numbers of one column, in all rows, of the devices with a wanted label."""
-    offsets = [
-        [place + column * len(used[0]) for place, label in enumerate(map(_Label, *used)) if is_wanted(label)]
-        for used in rows.devices.used(length)
-    ]
+def _numbers(rows: Rows, length: int, column: int, places: Sequence[Sequence[int]]) -> Iterable[float]:
+    """Return the numbers of one column, in all rows, of the devices at some places in each set of devices."""
+    sizes = [len(used[0]) for used in rows.devices.used(length)]
+    offsets = [[place + column * size for place in each] for each, size in zip(places, sizes, strict=True)]
     numbers = rows.device_numbers
     if len(offsets) == 1 and _are_adjacent(rows, length):
         size = DEVICE_NUMBERS * len(rows.devices.get(0)[0])
         columns = [numbers[offset : size * length : size] for offset in offsets[0]]
         return columns[0] if len(columns) == 1 else chain.from_iterable(zip(*columns, strict=True))
-    places = zip(rows.device_begins[:length], rows.devices.index[:length], strict=True)
-    return (numbers[begin + offset] for begin, index in places for offset in offsets[index])
+    begins = zip(rows.device_begins[:length], rows.devices.index[:length], strict=True)
+    return (numbers[begin + offset] for begin, index in begins for offset in offsets[index])
 
 
 def _are_adjacent(rows: Rows, length: int) -> bool:
