@@ -65,7 +65,7 @@ def move(page: "Page") -> None:
     page.get_by_label("Zone").select_option("FR")
     page.locator("select[name=pue]").select_option(index=2)
     page.locator("select[name=kind]").select_option("so far")
-    page.get_by_label("Logarithmic").uncheck()
+    page.locator("select[name=scale]").select_option("linear")
 
 
 @pytest.mark.parametrize(
