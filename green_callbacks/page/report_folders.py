@@ -85,7 +85,7 @@ class ReportFolders:
         runs = runs_of(
             [_row(run, now) for run in self._runs.values()],
             folder=self._names,
-            read=len(self._runs),
+            read=self._ledgers,  # all of them, if without success, so that the page waits for none
             of=self._ledgers,
             said=self._said,
             written_at=now,
@@ -100,8 +100,8 @@ class ReportFolders:
             read = contents(key)
             try:
                 return None if read is None else stop_of(read, key, rule)
-            except ConfigurationError:  # the rule needs a metric, and this run has none
-                return None
+            except ConfigurationError as reason:  # the rule needs a metric, and this run has none
+                return {"key": key, "stops": False, "text": str(reason)}
 
         return fitted(runs, detail=detail, stop=stop, rules=rules, zones=zones())
 

@@ -56,11 +56,27 @@ def test_stops_and_savings_are_those_of_replay(command, ledger, tmp_path):
     assert f"{stop['saved_g']:.1f} g" in replayed
 
 
-def test_a_run_without_a_metric_has_no_stop_of_a_rule_that_needs_one(command, ledger, tmp_path):
+def test_a_run_without_a_metric_says_why_a_rule_does_not_stop_it(command, ledger, tmp_path):
     folder, output = ledger("one", metrics=None).parent, tmp_path / "report.html"
     status, _, err = command("report", folder, "-o", output)
     assert (status, err) == (0, "")
-    assert inlined(output)["stops"] == {"marginal-gain": {}}
+    (stop,) = inlined(output)["stops"]["marginal-gain"].values()
+    assert not stop["stops"]
+    assert "has no metric at all. Name its metric" in stop["text"]
+
+
+def test_a_page_beside_an_unreadable_ledger_says_so_and_waits_for_nothing(command, ledger, tmp_path):
+    folder, output = ledger("one").parent, tmp_path / "report.html"
+    (folder / "later.jsonl").write_text('{"type":"run","schema":999,"run_id":"later"}\n')
+
+    status, _, err = command("report", folder, "-o", output)
+
+    runs = inlined(output)["runs"]
+    assert status == 0
+    assert "later.jsonl" in err
+    assert len(runs["runs"]) == 1
+    assert runs["read"] == runs["of"]
+    assert runs["texts"]["read"] == "run"
 
 
 def test_several_folders_tell_their_runs_apart(command, ledger, tmp_path):
