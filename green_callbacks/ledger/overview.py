@@ -9,7 +9,6 @@ from green_callbacks.ledger._surroundings import mean_intensity_of
 from green_callbacks.ledger.closing_line import Closing, closing_of
 from green_callbacks.ledger.closing_points import (
     front_rows,
-    places_on_curve,
     places_on_front,
     thinned_front,
 )
@@ -46,7 +45,6 @@ class LedgerOverview:
         components: Component of each device, such as ``gpu``.
         methods: How the energy of each device was obtained: ``counter``, ``sampled`` or ``modelled``.
         front_kwh: Energy of the IT equipment at each point of the front, in kWh. Empty if the run is steady.
-        curve_kwh: The same at each point of the curve.
         notices: Sentences about everything that could not act, be measured or be kept, by key. A quick overview has
             none, because it does not read them.
         remark: Sentences about damaged lines that were skipped. None if there are none.
@@ -65,7 +63,6 @@ class LedgerOverview:
     components: Mapping[str, str] = field(default_factory=dict)
     methods: Mapping[str, str] = field(default_factory=dict)
     front_kwh: Sequence[float] = ()
-    curve_kwh: Sequence[float] = ()
     notices: Mapping[str, str] = field(default_factory=dict)
     remark: str | None = None
     is_quick: bool = False
@@ -91,7 +88,6 @@ def overview_of(path: Path, contents: LedgerContents, remark: str | None = None)
     closing = _thinned(contents)
     devices = history.device_methods()
     is_steady = history.is_steady and (closing.emissions_kg > 0.0 or not closing.energy_joules)
-    front_kwh, curve_kwh = ((), ()) if is_steady else _energies(history, closing)
     return LedgerOverview(
         path=path,
         head=contents.head,
@@ -104,8 +100,7 @@ def overview_of(path: Path, contents: LedgerContents, remark: str | None = None)
         is_steady=is_steady,
         components={name: component for name, (component, _) in devices.items()},
         methods={name: method for name, (_, method) in devices.items()},
-        front_kwh=front_kwh,
-        curve_kwh=curve_kwh,
+        front_kwh=() if is_steady else _energies(history, closing),
         notices=contents.notices,
         remark=remark,
     )
@@ -124,12 +119,9 @@ def _thinned(contents: LedgerContents) -> Closing:
     return replace(closing, front=tuple(thinned_front(closing.front, MAX_POINTS)))
 
 
-def _energies(history: History, closing: Closing) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the energy in kWh at each point of the thinned front, and of the thinned curve."""
-    monitor, ends, joules = closing.monitor, history.epoch_rows, history.cumulative_joules
+def _energies(history: History, closing: Closing) -> tuple[float, ...]:
+    """Return the energy in kWh at each point of the thinned front."""
+    monitor, joules = closing.monitor, history.cumulative_joules
     found = [] if monitor is None else front_rows(history, Metric.or_rising(monitor, closing.mode))
     front = places_on_front([value for _, value in found], MAX_POINTS)
-    return (
-        tuple([joules[found[at][0]] / JOULES_PER_KWH for at in front]),
-        tuple([joules[ends[at]] / JOULES_PER_KWH for at in places_on_curve(len(ends), MAX_POINTS)]),
-    )
+    return tuple([joules[found[at][0]] / JOULES_PER_KWH for at in front])

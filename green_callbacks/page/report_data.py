@@ -136,7 +136,7 @@ def _thinned_rows(rows: Sequence[Row], most_bytes: int) -> tuple[list[dict[str, 
 
 
 def _thinned_row(row: Row, most: int) -> dict[str, Any]:
-    return {**row, **{name: _thinned(row[name], most) for name in ("front", "curve") if name in row}}
+    return {**row, "front": _thinned(row["front"], most)} if "front" in row else {**row}
 
 
 def _thinned(columns: Mapping[str, Sequence[Any]], most: int) -> dict[str, list[Any]]:

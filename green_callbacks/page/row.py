@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from green_callbacks.ledger import Point, RunBudget
 from green_callbacks.ledger.overview import LedgerOverview
-from green_callbacks.page.thinning import few_digits, places_at_equal_distances, places_on_front, points
+from green_callbacks.page.thinning import few_digits, places_on_front, points
 from green_callbacks.records import Intensity
 from green_callbacks.text import for_terminal
 from green_callbacks.units import GRAMS_PER_KG, Quantity, joules_to_kwh
@@ -19,7 +19,7 @@ Row = dict[str, Any]
 """A row of the page, in plain JSON types."""
 
 MOST_POINTS: Final = 100
-"""Largest number of points of a front, and of a curve, in a row. More cannot be told apart among many runs."""
+"""Largest number of points of a front in a row. More cannot be told apart among many runs."""
 
 ALIVE: Final = timedelta(minutes=3)
 """Time since the last line up to which a run without an end counts as running. Three times the longest time between
@@ -72,7 +72,6 @@ def empty_row(*, name: str, key: str, path: str, seen_at: datetime | None, state
         "steady": True,
         "shared": [],
         "front": {"g": [], "q": [], "epoch": []},
-        "curve": {"g": [], "q": [], "epoch": []},
     }
 
 
@@ -155,7 +154,7 @@ def row_of(
         path: Path of the ledger, relative to the folder.
         seen_at: Time of the last write, aware.
         now: The present time, aware.
-        most: Largest number of points of the front, and of the curve. Defaults to 100.
+        most: Largest number of points of the front. Defaults to 100.
 
     Example:
         >>> from pathlib import Path
@@ -180,7 +179,7 @@ def row_of(
         **_energy(overview),
         **_place(overview.intensity),
         **_limits(overview.head.budgets),
-        **_charts(overview, most),
+        **_front(overview, most),
     }
 
 
@@ -262,18 +261,14 @@ def _limit(quantity: Quantity, value: float) -> Row:
     return {"limit_g": few_digits(value * GRAMS_PER_KG)}
 
 
-def _charts(overview: LedgerOverview, most: int) -> Row:
-    """Return the front and the curve. Empty without energy, because there is nothing to draw them against."""
-    closing = overview.closing
-    if closing.energy_joules is None:
+def _front(overview: LedgerOverview, most: int) -> Row:
+    """Return the front. Empty without energy, because there is nothing to draw it against."""
+    front = overview.closing.front
+    if overview.closing.energy_joules is None:
         return {}
-    front, curve = closing.front, closing.curve
     best = places_on_front([point.value or 0.0 for point in front], most)
-    even = places_at_equal_distances(len(curve), most)
-    return {
-        "front": _chart([front[at] for at in best], [overview.front_kwh[at] for at in best if not overview.is_steady]),
-        "curve": _chart([curve[at] for at in even], [overview.curve_kwh[at] for at in even if not overview.is_steady]),
-    }
+    kwh = [overview.front_kwh[at] for at in best if not overview.is_steady]
+    return {"front": _chart([front[at] for at in best], kwh)}
 
 
 def _chart(chosen: Sequence[Point], kwh: Sequence[float]) -> Row:

@@ -60,22 +60,6 @@ def places_on_front(values: Sequence[float], most: int) -> list[int]:
     return [*kept[: max(most, _FEWEST) - 1], last]
 
 
-def places_at_equal_distances(count: int, most: int) -> list[int]:
-    """Return places at equal distances, and always the last.
-
-    Args:
-        count: Number of points.
-        most: Largest number of points to return, at least 1.
-
-    Example:
-        >>> places_at_equal_distances(10, most=3)
-        [3, 6, 9]
-    """
-    if count <= most:
-        return list(range(count))
-    return [ceil((at + 1) * count / most) - 1 for at in range(most)]
-
-
 def few_digits(value: float | None, digits: int = TOTAL_DIGITS) -> float | None:
     """Round a number for a file. None for a value that is not known or not finite, because JSON has no such number.
 

@@ -12,7 +12,7 @@ from math import isclose, isfinite
 from typing import Any, Final, Protocol
 
 from green_callbacks.ledger import Point
-from green_callbacks.ledger.closing_points import thinned_curve, thinned_front
+from green_callbacks.ledger.closing_points import thinned_front
 from green_callbacks.metrics import Metric
 from green_callbacks.page.finding import key_of
 from green_callbacks.page.row import ALIVE, MOST_POINTS, empty_row, moment
@@ -163,14 +163,11 @@ class ScalarRun:
 
     def _quality(self) -> dict[str, Any]:
         points, named, mode = self._points()
-        curve = thinned_curve(points or self._unqualified(), MOST_POINTS)
-        fields: dict[str, Any] = {"curve": _columns(curve)}
-        if points:
-            front = list(_front(points, Metric.or_rising(named, mode)))
-            best = front[-1]
-            front = thinned_front(front, MOST_POINTS)
-            fields |= {"metric": named, "mode": mode, "best": best.value, "front": _columns(front)}
-        return fields
+        if not points:
+            return {}
+        front = list(_front(points, Metric.or_rising(named, mode)))
+        thinned = _columns(thinned_front(front, MOST_POINTS))
+        return {"metric": named, "mode": mode, "best": front[-1].value, "front": thinned}
 
     def _points(self) -> tuple[list[Point], str, str]:
         for tag, named, mode, steps in _QUALITY:
@@ -178,9 +175,6 @@ class ScalarRun:
             if data and (steps != MICROGRAMS_PER_KG or (self.grams or 0.0) <= _SMALL_KG * GRAMS_PER_KG):
                 return [Point(each.step / steps, each.value, None) for each in data if each.step >= 0], named, mode
         return [], "", "max"
-
-    def _unqualified(self) -> list[Point]:
-        return [Point(each.value / GRAMS_PER_KG, None, None) for each in self.series.get(TOTAL, ())]
 
     def detail(self) -> dict[str, Any]:
         """Return the run by its epochs, with all that the scalars tell."""

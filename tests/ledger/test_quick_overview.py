@@ -187,7 +187,7 @@ def test_the_overview_of_records_with_changing_intensity_has_means_by_energy(pat
     assert whole.intensity.g_per_kwh == pytest.approx(history.emissions_kg * 1e3 / history.facility_kwh)
     assert (whole.intensity.zone, whole.intensity.year) == (None, 2025)
     assert whole.intensity.source == "A yearly table and A live source"
-    assert whole.front_kwh == whole.curve_kwh == (3e6 / 3.6e6, 4e6 / 3.6e6)
+    assert whole.front_kwh == (3e6 / 3.6e6, 4e6 / 3.6e6)
 
 
 def test_long_runs_are_thinned_in_step_with_their_energy(path):
@@ -197,9 +197,9 @@ def test_long_runs_are_thinned_in_step_with_their_energy(path):
     ]
     write(path, session)
     whole = full(path)
-    for points, energies in ((whole.closing.front, whole.front_kwh), (whole.closing.curve, whole.curve_kwh)):
-        assert len(points) == len(energies) <= 100
-        assert list(energies) == pytest.approx([(point.epoch + 1) * 1e3 / 3.6e6 for point in points])
+    points = whole.closing.front
+    assert 50 < len(points) == len(whole.front_kwh) <= 100
+    assert list(whole.front_kwh) == pytest.approx([(point.epoch + 1) * 1e3 / 3.6e6 for point in points])
 
 
 def test_a_closing_made_by_hand_says_whether_its_records_are_uniform():
@@ -221,5 +221,5 @@ def test_a_run_without_emissions_tells_its_energy_at_each_point(path):
     assert quick_overview(path) is None
     overview = full(path)
     assert not overview.is_steady
-    assert len(overview.curve_kwh) == 3
-    assert overview.curve_kwh[-1] == pytest.approx(overview.closing.energy_joules / 3.6e6)
+    assert len(overview.front_kwh) == 1, "the best of no emissions is one point"
+    assert overview.front_kwh[-1] == pytest.approx(overview.closing.energy_joules / 3.6e6)

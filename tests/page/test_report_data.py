@@ -20,7 +20,6 @@ def row(number, best=None, *, metric="val_acc", mode="max", grams=1.0, points=PO
         "best": best,
         "g": grams,
         "front": {"g": [grams * at for at in steps], "q": [(best or 0.0) * at for at in steps], "epoch": []},
-        "curve": {"g": [grams * at for at in steps], "q": [(best or 0.0) * at for at in steps], "epoch": []},
     }
 
 
@@ -40,7 +39,7 @@ def test_everything_is_there_if_it_fits():
     assert set(data["details"]) == set(data["stops"]["marginal-gain"]) == {f"{0:016x}", f"{1:016x}"}
     assert data["runs"]["said"] == ["One."]
     assert data["runs"]["folder"] == "logs"
-    assert len(data["runs"]["runs"][0]["curve"]["g"]) == POINTS
+    assert len(data["runs"]["runs"][0]["front"]["g"]) == POINTS
 
 
 @given(st.integers(1, 60), st.integers(4_000, 400_000))
@@ -57,7 +56,7 @@ def test_the_size_is_kept_and_what_is_missing_is_said(count, most_bytes):
 
 def test_thinned_curves_keep_their_ends_and_are_said():
     data = data_of([row(number, 0.5, grams=2.0) for number in range(20)], 30_000)
-    curve = data["runs"]["runs"][3]["curve"]
+    curve = data["runs"]["runs"][3]["front"]
     assert curve["g"][0] == pytest.approx(0.02)
     assert curve["g"][-1] == 2.0
     assert curve["epoch"] == []

@@ -59,24 +59,21 @@ def test_a_row_says_what_a_run_cost_and_bought():
     assert (found["epochs"], found["seconds"], found["steady"], found["notices"]) == (4, 60.0, True, 0)
 
 
-def test_front_and_curve_are_cumulative_in_grams():
+def test_the_front_is_cumulative_in_grams():
     found = row()
     assert found["front"] == {"g": [1.0, 1.5, 2.0, 2.5], "q": [0.5, 0.6, 0.7, 0.8], "epoch": [0, 1, 2, 3]}
-    assert found["curve"] == {"g": [1.0, 1.5, 2.0, 2.5], "q": [0.5, 0.6, 0.7, 0.8], "epoch": [0, 1, 2, 3]}
 
 
 def test_the_energy_of_each_point_is_there_if_the_grid_changes():
-    found = row(overview(is_steady=False, front_kwh=(1.0, 2.0, 3.0, 4.0), curve_kwh=(1.0, 2.0, 3.0, 4.0)))
+    found = row(overview(is_steady=False, front_kwh=(1.0, 2.0, 3.0, 4.0)))
     assert found["front"]["kwh"] == [1.0, 2.0, 3.0, 4.0]
-    assert found["curve"]["kwh"] == [1.0, 2.0, 3.0, 4.0]
 
 
 def test_a_long_run_has_few_points_and_always_the_last():
     history = trained(500)
     found = row(overview(history), most=50)
-    assert len(found["curve"]["g"]) == len(found["curve"]["q"]) == len(found["curve"]["epoch"]) == 50
-    assert len(found["front"]["g"]) <= 50
-    assert found["curve"]["epoch"][-1] == found["front"]["epoch"][-1] == 499
+    assert 40 < len(found["front"]["g"]) == len(found["front"]["q"]) == len(found["front"]["epoch"]) <= 50
+    assert found["front"]["epoch"][-1] == 499
 
 
 def test_samples_cost_what_the_summary_says():
@@ -109,7 +106,7 @@ def test_nothing_measured_is_not_zero():
     found = row(overview(history))
     empty = ("g", "low_g", "high_g", "kwh", "facility_kwh", "measured", "joules_per_sample")
     assert {name: found[name] for name in empty} == dict.fromkeys(empty)
-    assert found["front"] == found["curve"] == {"g": [], "q": [], "epoch": []}
+    assert found["front"] == {"g": [], "q": [], "epoch": []}
     assert (found["best"], found["epochs"]) == (0.6, 2)
 
 
@@ -279,10 +276,9 @@ def test_a_row_from_the_closing_line_is_the_row_from_the_records(tmp_path):
         if quick is None:
             continue
         whole, from_line = row(overview_of(path, *read_quietly(path))), row(quick)
-        for chart in ("front", "curve"):  # the closing line has rounded its points already
-            for name, column in whole.pop(chart).items():
-                assert from_line[chart][name] == pytest.approx(column, rel=1.5e-4)
-            del from_line[chart]
+        for name, column in whole.pop("front").items():  # the closing line has rounded its points already
+            assert from_line["front"][name] == pytest.approx(column, rel=1.5e-4)
+        del from_line["front"]
         assert from_line == whole | {"notices": None}
         compared += 1
     assert compared > 7

@@ -12,7 +12,6 @@ from green_callbacks.page.thinning import (
     LEAST_GAIN,
     buckets,
     few_digits,
-    places_at_equal_distances,
     places_on_front,
     points,
 )
@@ -66,16 +65,6 @@ def test_between_two_points_of_a_front_no_visible_gain_is_lost(values):
 @given(RISING)
 def test_a_falling_front_is_thinned_like_a_rising_one(values):
     assert places_on_front([-value for value in values], most=100) == places_on_front(values, most=100)
-
-
-@given(COUNTS, MOST)
-def test_equal_distances_keep_the_last_point(count, most):
-    kept = places_at_equal_distances(count, most)
-    assert len(kept) == min(count, most)
-    assert kept == sorted(set(kept))
-    assert not count or kept[-1] == count - 1
-    gaps = {after - before for before, after in pairwise([-1, *kept])}
-    assert not gaps or max(gaps) - min(gaps) <= 1
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

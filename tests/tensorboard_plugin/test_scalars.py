@@ -40,7 +40,7 @@ def test_a_row_has_what_scalars_tell_and_no_more():
     assert (row["name"], row["group"], row["state"]) == ("exp/a", "exp", "closed")
     assert (row["g"], row["kwh"]) == (3.0, 0.015)
     assert row["measured"] == pytest.approx(0.6)
-    assert row["curve"] == {"g": [1.0, 3.0], "q": [None, None], "epoch": [None, None]}
+    assert row["front"] == {"g": [], "q": [], "epoch": []}
     assert row["seconds"] is row["limit_g"] is row["stop"] is None
     for unknown in ("pue", "g_per_kwh", "zone", "facility_kwh", "low_g", "high_g", "metric"):
         assert row[unknown] is None
