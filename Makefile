@@ -22,14 +22,14 @@ ROOM ?=
 SAMPLE ?= 150
 SEED ?= 1
 PIP_FLAGS := -q --disable-pip-version-check
-SUITES := core live lightning keras exports
-FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
+SUITES := core live lightning keras transformers exports
+FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|transformers|accelerate|trl|pytorch-ignite|mlflow|wandb|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
 WORKERS ?= 2
 BACKEND := backend or not keras
 RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(WORKERS)
 
-.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-exports coverage bench gpu mutants torture clean
+.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-transformers test-exports coverage bench gpu mutants torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
@@ -40,7 +40,7 @@ demo: .venv/$(FRAMEWORK)/ready
 test:
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint docs test-live test-exports
 	@$(MAKE) --no-print-directory test-core
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=1 test-lightning test-keras
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=1 test-lightning test-keras test-transformers
 	@$(MAKE) --no-print-directory coverage tested
 
 lint: .venv/lightning/ready
@@ -63,18 +63,23 @@ test-live: .venv/live/ready
 	$(call RUN_TESTS,live) tests/live
 
 test-lightning: .venv/lightning/ready
-	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports \
+		--ignore=tests/frameworks/transformers --ignore=tests/frameworks/loggers
 
 test-keras: .venv/keras/ready
 	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
 	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
+
+test-transformers: .venv/transformers/ready
+	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract
 
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready
 	$(call RUN_TESTS,exports) -p no:dash tests/frameworks/exports
 
 coverage:
-	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.exports
+	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.transformers \
+		.coverage.exports
 	.venv/core/bin/coverage report --fail-under=95
 
 # Frameworks are not pinned, so each run writes down the versions that it has tested.
