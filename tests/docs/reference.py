@@ -3,8 +3,10 @@
 import pkgutil
 import re
 import shutil
+import sys
 import warnings
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -37,6 +39,8 @@ _INDEX: Final = """
 |---|---|
 | measure a Lightning run | [green_callbacks.lightning](green_callbacks/lightning.html) |
 | measure a Keras run | [green_callbacks.keras](green_callbacks/keras.html) |
+| measure a run of Hugging Face's Trainer | [green_callbacks.transformers](green_callbacks/transformers.html) |
+| measure an Ignite run | [green_callbacks.ignite](green_callbacks/ignite.html) |
 | measure a loop of your own | [green_callbacks.EnergyAccountant](green_callbacks.html#EnergyAccountant) |
 | measure a few lines of code | [green_callbacks.measure](green_callbacks.html#measure) |
 | average the weights of a PyTorch run | [green_callbacks.torch](green_callbacks/torch.html) |
@@ -50,6 +54,10 @@ _INDEX: Final = """
 | know a field of the ledger | [Ledger fields](ledger_fields.html) |
 | change the package | [Architecture](architecture.html) |
 """
+
+
+_ELSEWHERE: Final = {"transformers": "TrainerCallback"}
+"""The base class of each adapter whose framework has an environment of its own."""
 
 
 def build(out: Path) -> int:
@@ -66,6 +74,7 @@ def build(out: Path) -> int:
     warnings.filterwarnings("ignore", "Error parsing type annotation")  # these stay text
     warnings.filterwarnings("ignore", category=DeprecationWarning)  # of frameworks that are imported
     pdoc.render.configure(docformat="google", show_source=False, footer_text="green_callbacks")
+    _stand_in()
     modules = {module.__name__: module for module in _public_modules()}
     modules |= {name: _page(name, modules[source].__doc__ or "") for name, source in _PAGES.items()}
     modules |= {"architecture": _page("architecture", _architecture()), "index": _page("index", _INDEX)}
@@ -76,6 +85,14 @@ def build(out: Path) -> int:
         path.write_text(_polished(pdoc.render.html_module(module, documented), module.obj), encoding="utf-8")
     (out / "search.js").write_text(pdoc.render.search_index(documented), encoding="utf-8")
     return len(documented)
+
+
+def _stand_in() -> None:
+    """Let adapters be imported without their framework. A page needs no more than a base class."""
+    for name, base in _ELSEWHERE.items():
+        if find_spec(name) is None:
+            sys.modules[name] = ModuleType(name)
+            setattr(sys.modules[name], base, type(base, (), {"__module__": name}))
 
 
 def _public_modules() -> list[ModuleType]:
