@@ -12,9 +12,10 @@ from typing import Any, Self, Unpack
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.landing.landing_control import LandingControl
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
-from green_callbacks.accountant.ranks import OneRank, Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.idle_run import IdleRun
+from green_callbacks.accountant.run.joining_run import JoiningRun
 from green_callbacks.accountant.run.run import Run
 from green_callbacks.accountant.setup.option_checks import unknown_variables
 from green_callbacks.accountant.setup.options import AccountantOptions, Settings
@@ -31,7 +32,7 @@ from green_callbacks.units import described
 logger = get_logger(__name__)
 
 
-class EnergyAccountant(LandingControl):
+class EnergyAccountant(JoiningRun, LandingControl):
     """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
 
     An accountant owns one run, which may be started and closed several times. A copy of the accountant is a new run
@@ -127,7 +128,8 @@ class EnergyAccountant(LandingControl):
 
         Args:
             folder: Log folder of the framework. Defaults to the working folder.
-            ranks: The processes of the run, all of which call this. Defaults to this process alone.
+            ranks: The processes of the run, all of which call this. Defaults to the process group of
+                ``torch.distributed``, if there is one, and else to this process alone.
             plan: The plan that the framework knows. The user's own plan overrides it. Defaults to no plan.
             writer: The framework's TensorBoard writer. Defaults to none.
             streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
@@ -150,7 +152,6 @@ class EnergyAccountant(LandingControl):
         settings = self._settings
         trainer = TrainerContext(
             folder=self._settle(folder),
-            ranks=ranks or OneRank(),
             plan=known_plan(settings.plan, plan or Plan(), settings.policies, self._state.notices),
             writer=writer,
             streams_scalars=streams_scalars,
@@ -160,7 +161,7 @@ class EnergyAccountant(LandingControl):
             is_running=is_running,
             on_spent=on_spent,
         )
-        return self._hold(Run.started(settings, trainer, self._state))
+        return self._hold(Run.started(settings, self._in_company(trainer, ranks), self._state))
 
     def _hold(self, run: Run) -> Self:
         """Hold a run that has started. It is closed when nobody holds this accountant any more."""
@@ -191,11 +192,7 @@ class EnergyAccountant(LandingControl):
             The folder of the run's files.
         """
         folder = Path(log_folder or ".") / FOLDER
-        if self._run is not None and not self._is_resumed:
-            self._state = self._run.leave(self._state)
-        last = self._run.ledger if self._run else None
-        if last is not None:
-            self._state = replace(self._state, ledger=last.path, held=len(self._state.history), predecessor=last)
+        self._go_on()
         new_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
         self._state = self._state.settled(new_id, folder, self._settings.ledger)
         return folder
@@ -245,6 +242,7 @@ class EnergyAccountant(LandingControl):
         if run is None or not run.is_live:  # in a fork
             return
         run.epochs.end_open(int(epoch))
+        run = self._begin_with_others(run, int(epoch))
         if self._is_resumed:
             self._is_resumed = False
             if self.history.lost_rows(epoch, self._resumed_step):
@@ -492,7 +490,7 @@ class EnergyAccountant(LandingControl):
             The totals so far.
         """
         if self._run is not None:
-            return self._run.close(together=together)
+            return self._definitive(self._run).close(together=together)
         state = self._state
         return totals(self.history, self.run_id, state.ledger, state.stop_reason, state.notices.texts, state.landed)
 

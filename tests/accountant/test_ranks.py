@@ -10,6 +10,8 @@ from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
 from green_callbacks.accountant import OneRank
 from green_callbacks.accountant.energy import device_slots
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
+from green_callbacks.accountant.ranks import host
+from green_callbacks.accountant.ranks.host import Host
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.records import DeviceEnergy, DeviceInfo
@@ -61,7 +63,7 @@ def test_a_gpu_that_two_ranks_share_counts_once():
 def test_hosts_are_told_apart_also_by_the_same_name(names, monkeypatch):
     here = threading.local()
     monkeypatch.setattr(
-        device_slots, "_host", lambda: {"id": f"{here.rank}0000000-boot", "name": names[here.rank]}, raising=True
+        device_slots, "this_host", lambda: Host(f"{here.rank}0000000-boot", names[here.rank]), raising=True
     )
 
     def body(ranks):
@@ -77,7 +79,7 @@ def test_hosts_are_told_apart_also_by_the_same_name(names, monkeypatch):
 
 
 def test_a_host_without_a_boot_id_is_known_by_its_name(monkeypatch):
-    monkeypatch.setattr(device_slots, "_BOOT_ID", Path("/nonexistent"))
+    monkeypatch.setattr(host, "_BOOT_ID", Path("/nonexistent"))
     slots = DeviceSlots(OneRank(), {"gpu:0": ("gpu", ())})
     assert slots.owned == {"gpu:0"}
     assert OneRank().gather("x") == ["x"]

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from math import ceil, inf
 from typing import Final, NamedTuple, Protocol
 
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.policies import Left
 

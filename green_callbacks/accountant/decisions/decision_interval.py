@@ -5,7 +5,7 @@ from math import ceil, isfinite
 from operator import index
 from typing import Final, NamedTuple, Self, SupportsIndex
 
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import SECONDS_PER_HOUR, SECONDS_PER_MINUTE, comma_remedy, described

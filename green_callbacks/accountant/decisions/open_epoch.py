@@ -8,7 +8,7 @@ from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.guarded_calls import Guarded
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.clock import Clock
 
 

@@ -14,7 +14,7 @@ from green_callbacks.accountant.decisions.policy_ability import NEVER_ASKED, Pol
 from green_callbacks.accountant.decisions.stop_decision import StopDecision
 from green_callbacks.accountant.landing.run_landing import NO_LANDING, LandingBefore, RunLanding
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.metrics import Direction, Metric
 from green_callbacks.policies import (

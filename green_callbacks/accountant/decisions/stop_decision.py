@@ -1,6 +1,6 @@
 """Whether a run is to stop, and why."""
 
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)

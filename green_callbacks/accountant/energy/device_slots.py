@@ -1,13 +1,12 @@
 """Devices of all ranks in fixed slots, so that one sum per lap adds up the energy of all ranks."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan, nan
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from green_callbacks.accountant.ranks import PHASES, Ranks
+from green_callbacks.accountant.ranks.host import Host, this_host, told_apart
+from green_callbacks.accountant.ranks.protocol import PHASES, Ranks, are_together
 from green_callbacks.carbon.energy_weighted import Piece
 from green_callbacks.records import METHODS, DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
@@ -34,7 +33,6 @@ _FLAGS: Final = (
 """Flags that may appear during a run. The vector holds each as a bit."""
 LATENT: Final = "latent"
 """Flag of a slot for a device that may appear later. Until then, no lap and no record holds the device."""
-_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Lap(NamedTuple):
@@ -103,7 +101,7 @@ class DeviceSlots:
             [name, component, list(flags), list(known.get(name, DeviceInfo()))]
             for name, (component, flags) in devices.items()
         ]
-        gathered = ranks.gather({"host": _host(), "devices": described, "note": note})
+        gathered = ranks.gather({"host": list(this_host()), "devices": described, "note": note})
         self.slots = _slots(gathered)
         self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
         """The messages of all ranks, in their order."""
@@ -118,11 +116,13 @@ class DeviceSlots:
             laps: The laps of this rank. Every rank has the same number.
 
         Returns:
-            As many laps, over the devices of all ranks.
+            As many laps, over the devices of all ranks. After a parting, the devices of other ranks are unmeasured.
         """
         if self._ranks.size == 1:
             return list(laps)
         vector = self._ranks.sum([number for lap in laps for number in self._vector(lap)])
+        if not are_together(self._ranks):
+            return [self.local(lap) for lap in laps]
         length = len(vector) // len(laps)
         return [self._lap(lap, vector[at * length : (at + 1) * length]) for at, lap in enumerate(laps)]
 
@@ -177,43 +177,17 @@ class DeviceSlots:
 
 
 def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[DeviceSlot, ...]:
-    hosts = _host_names([described["host"] for described in gathered])
+    hosts = told_apart([Host(*described["host"]) for described in gathered])
+    is_one = len(set(hosts)) == 1
     seen: set[tuple[str, str]] = set()
     slots: list[DeviceSlot] = []
-    for rank, described in enumerate(gathered):
-        host = described["host"]
+    for rank, (host, described) in enumerate(zip(hosts, gathered, strict=True)):
         for local_name, component, flags, info in described["devices"]:
-            if (host["id"], local_name) not in seen:
-                seen.add((host["id"], local_name))
-                name = local_name if len(hosts) == 1 else f"{hosts[host['id']]}/{local_name}"
+            if (host, local_name) not in seen:
+                seen.add((host, local_name))
+                name = local_name if is_one else f"{host}/{local_name}"
                 slots.append(DeviceSlot(name, local_name, rank, component, tuple(flags), DeviceInfo(*info)))
     return tuple(slots)
-
-
-def _host_names(hosts: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """Return a unique name of every host. Hosts with the same name get a part of their id."""
-    names = {host["id"]: host["name"] for host in hosts}
-    shared = Counter(names.values())
-    return {host: name if shared[name] == 1 else f"{name}-{host[:8]}" for host, name in names.items()}
-
-
-def host_name() -> str:
-    """Return the name of this machine. Empty if the system does not know it."""
-    import socket  # imported late, because it takes as long as half of the package
-
-    try:
-        return socket.gethostname()
-    except OSError:
-        return ""
-
-
-def _host() -> dict[str, str]:
-    """Return id and name of this host. Containers of one host share the id, and virtual machines may share a name."""
-    name = host_name()
-    try:
-        return {"id": _BOOT_ID.read_text().strip(), "name": name}
-    except OSError:
-        return {"id": name, "name": name}
 
 
 def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float]:

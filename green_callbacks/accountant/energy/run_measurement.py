@@ -1,7 +1,6 @@
 """The measurement of one run, with its devices, its intervals and its carbon intensity."""
 
 from collections.abc import Callable, Collection, Iterator
-from typing import Final
 
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.accountant.energy.grid_intensity import GridIntensity
@@ -14,7 +13,7 @@ from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, PolledIntensity, resolve_intensity
 from green_callbacks.measurement.read_time_limit import name_of
 from green_callbacks.measurement.shared_polling import Poll
-from green_callbacks.meter import EnergyMeter
+from green_callbacks.meter import EnergyMeter, Snapshot
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sources.discovery import Discovery, survey
 
@@ -26,12 +25,17 @@ class RunMeasurement:
         settings: The checked options.
         trainer: What the adapter knows.
         notices: Receives sources that cannot be opened.
+        before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
     """
 
-    def __init__(self, settings: Settings, trainer: TrainerContext, notices: Notices) -> None:
-        found = survey(gpu_uuids=trainer.gpu_uuids) if settings.sources is None else Discovery(settings.sources)
-        self.meter: Final = EnergyMeter(found.sources, settings.clock)
-        self.gpus: Final = UnmeasuredGpus(trainer, notices, found.refusals, is_off=settings.is_off)
+    def __init__(
+        self, settings: Settings, trainer: TrainerContext, notices: Notices, before: "RunMeasurement | None" = None
+    ) -> None:
+        self._before = before
+        self._found: Discovery = before._found if before else _survey(settings, trainer)  # noqa: SLF001  of this class
+        self.meter: EnergyMeter = before.meter if before else EnergyMeter(self._found.sources, settings.clock)
+        self.gpus = UnmeasuredGpus(trainer, notices, self._found.refusals, is_off=settings.is_off)
+        self._part = trainer.part
         self._settings = settings
         self._ranks = trainer.ranks
         self._notices = notices
@@ -44,6 +48,25 @@ class RunMeasurement:
             make_room: Closes the runs that must give up some devices. Returns whether there were any.
         """
         meter = self.meter
+        first = self._first(make_room)
+        devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
+        devices = self._part.of(devices) | self.gpus.begin(first.tallies, meter.refusals)
+        self.slots = DeviceSlots(self._ranks, devices, meter.infos(), self.gpus.reason)
+        """The devices of all ranks."""
+        self.gpus.agree(self.slots)
+        self._note_missing_sources()
+        shared = None if self._before else meter.share(self.slots.owned)
+        grid = self._begin_grid()
+        self.timeline = Timeline(meter, self._settings.clock, shared or first, self.slots.owned)
+        """The open intervals."""
+        self.pricing = Pricing(self.timeline, self.slots, grid, self._settings.pue.value, self.gpus)
+        """Turns intervals into records."""
+
+    def _first(self, make_room: Callable[[Collection[str]], bool]) -> Snapshot:
+        """Open the sources and read them, or return the first edge of the provisional run."""
+        if self._before is not None:
+            return self._before.timeline.interval.first
+        meter = self.meter
         meter.open(strict=self._settings.strict, borrow=True)
         first = meter.read(patient=True)
         if make_room(first.tallies.keys()):
@@ -51,18 +74,7 @@ class RunMeasurement:
             meter.open(borrow=True)
             first = meter.read(patient=True)
         meter.warn_of_silent()
-        devices = {n: (t.reading.component, t.reading.flags) for n, t in first.tallies.items()}
-        devices |= self.gpus.begin(first.tallies, meter.refusals)
-        self.slots = DeviceSlots(self._ranks, devices, meter.infos(), self.gpus.reason)
-        """The devices of all ranks."""
-        self.gpus.agree(self.slots)
-        self._note_missing_sources()
-        shared = meter.share(self.slots.owned)
-        grid = self._begin_grid()
-        self.timeline = Timeline(meter, self._settings.clock, shared or first, self.slots.owned)
-        """The open intervals."""
-        self.pricing = Pricing(self.timeline, self.slots, grid, self._settings.pue.value, self.gpus)
-        """Turns intervals into records."""
+        return first
 
     def polled(self) -> Iterator[tuple[Poll | PolledIntensity, str]]:
         """Yield the sources and the provider of carbon intensity that want to be polled, with their names."""
@@ -105,3 +117,7 @@ class RunMeasurement:
         self._provider: CarbonIntensity = provider or ConstantIntensity(self.first_intensity)
         self._grid = self._grid or GridIntensity(self._provider, settings.clock, threads, self._notices)
         return self._grid
+
+
+def _survey(settings: Settings, trainer: TrainerContext) -> Discovery:
+    return survey(gpu_uuids=trainer.gpu_uuids) if settings.sources is None else Discovery(settings.sources)

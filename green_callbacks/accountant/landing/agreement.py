@@ -1,6 +1,6 @@
 """The landing that rank 0 decides, on all ranks."""
 
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.records import Landing
 
 

@@ -22,7 +22,7 @@ from green_callbacks.accountant.landing.refusals import OF_ANOTHER_PROCESS, Refu
 from green_callbacks.accountant.landing.shortening import Shortening
 from green_callbacks.accountant.loops.landing_needs import lack_of
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.policies import Budget, Left, Policy, lands
 from green_callbacks.policies.landing import Position, landing_of
 from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict

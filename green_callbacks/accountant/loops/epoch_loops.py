@@ -65,7 +65,9 @@ def _epochs_to_do(accountant: "EnergyAccountant", run_of: Callable[[], "Run | No
     run = run_of()
     if run is not None:
         run.epochs.end_left()  # a loop that a name still holds was not closed when it was left
-    last = accountant.history.last_epoch
+        accountant.meet_others()
+        run = run_of()
+    last = run.epochs.agreed_last() if run is not None and run.is_live else accountant.history.last_epoch
     to_do = range(0 if last is None else last + 1, int(plan.epochs))
     if not to_do:
         accountant.warn(

@@ -9,8 +9,9 @@ from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.observations import MAX_COUNT
 from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.landing.agreement import agreed_step
 from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
-from green_callbacks.accountant.ranks import checked_phase
+from green_callbacks.accountant.ranks.protocol import checked_phase
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.idle_run import unmeasured
 from green_callbacks.accountant.run.record_keeping import RecordKeeping
@@ -134,6 +135,10 @@ class RunEpochs:
         self._edges.at(self._timeline.begin_epoch, epoch)
         self.completeness.begin()
         self._open_epoch.begin(epoch)
+
+    def agreed_last(self) -> int | None:
+        """Return the last recorded epoch, which only rank 0 may know. Every rank calls this."""
+        return agreed_step(self._history.last_epoch, self._ranks) if self._ranks.size > 1 else self._history.last_epoch
 
     def phase(self, name: str) -> str:
         """End the open lap, and begin one in another phase.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from green_callbacks.accountant.landing.rates import Rates
-from green_callbacks.accountant.ranks import checked_phase
+from green_callbacks.accountant.ranks.protocol import checked_phase
 from green_callbacks.clock import Clock
 from green_callbacks.records import WORLD, Checkpoints, EpochRecord, Plan
 from green_callbacks.text.log import get_logger

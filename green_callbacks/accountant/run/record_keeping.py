@@ -11,7 +11,7 @@ from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.guarded_calls import Guarded
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.records import EpochRecord, History
 
 

@@ -7,7 +7,9 @@ from functools import partial
 from typing import Final, Self
 
 from green_callbacks.accountant.energy.interval_edges import Edges
+from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
+from green_callbacks.accountant.ranks.protocol import Parting
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.heartbeat import HEARTBEAT_SECONDS, Heartbeat
@@ -45,7 +47,7 @@ class Run:
         self.board = opened.board
         self._opened = opened
         self._settings = settings
-        self._trainer = opened.trainer
+        self.trainer = opened.trainer
         self._is_first_rank = opened.trainer.ranks.rank == 0
         self._is_replaced = False
         self._measurement = opened.measurement
@@ -73,15 +75,19 @@ class Run:
         )
 
     @classmethod
-    def started(cls, settings: Settings, trainer: TrainerContext, state: RunState) -> Self:
+    def started(
+        cls, settings: Settings, trainer: TrainerContext, state: RunState, before: RunMeasurement | None = None
+    ) -> Self:
         """Start a run.
 
         Args:
             settings: The checked options.
             trainer: What the adapter knows.
             state: The run's name, file and records so far.
+            before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
-        run = cls(OpenedRun.open(settings, trainer, state, partial(LIVE_RUNS.make_room, run_id=state.run_id)))
+        make_room = partial(LIVE_RUNS.make_room, run_id=state.run_id)
+        run = cls(OpenedRun.open(settings, trainer, state, make_room, before))
         try:
             run._begin()
         except BaseException:
@@ -92,13 +98,13 @@ class Run:
     def _begin(self) -> None:
         delivery, measurement = self._delivery, self._measurement
         self.notices.keep = self.ledger.notice if self.ledger else None
-        if self._is_first_rank:
+        if self._is_first_rank and not self.trainer.is_provisional:
             is_measured = measurement.slots.are_measured
-            self.board.ability.at_start(self._trainer.plan, measurement.first_intensity, is_measured=is_measured)
+            self.board.ability.at_start(self.trainer.plan, measurement.first_intensity, is_measured=is_measured)
         delivery.open(self._opened.context)
         for polled, name in measurement.polled():
             delivery.poll(polled, name)
-        if self._trainer.is_running is not None:
+        if self.trainer.is_running is not None:
             delivery.every(WATCH_SECONDS, self.close_if_cut_short, "the check whether training goes on")
         if measurement.gpus.is_watching:
             delivery.every(GPU_CHECK_SECONDS, measurement.gpus.check_frameworks, "the check for GPUs")
@@ -107,7 +113,8 @@ class Run:
         LIVE_RUNS.add(self)
         LIVE_RUNS.say_shared(self)
         atexit.register(self.close, together=False)
-        self.board.announce()
+        if not self.trainer.is_provisional:
+            self.board.announce()
         delivery.settle()
         # Last, because the worker may close the run.
         delivery.start(self._heartbeat.beat, HEARTBEAT_SECONDS, self._watch)
@@ -146,7 +153,7 @@ class Run:
     @property
     def is_under_way(self) -> bool:
         """Whether its training is known to go on."""
-        is_running = self._trainer.is_running
+        is_running = self.trainer.is_running
         return self.has_begun and is_running is not None and is_running()
 
     @property
@@ -171,7 +178,7 @@ class Run:
         A run that gave way to another on its thread cannot, because each would close the other after every epoch.
         """
         is_ours = self._closing.is_own_process and not self._is_replaced
-        return self.is_closed and self._trainer.is_own_loop and is_ours
+        return self.is_closed and self.trainer.is_own_loop and is_ours
 
     def expect(self, plan: Plan) -> None:
         """Replace the plan of the framework. The user's own plan overrides it."""
@@ -229,11 +236,23 @@ class Run:
         Args:
             together: Whether all ranks call this. Defaults to True.
         """
+        ranks = self.trainer.ranks
+        if isinstance(ranks, Parting) and self.is_live:
+            if together:
+                ranks.hurry()
+            else:
+                ranks.leave()
         return self._closing.close(together=together)
+
+    def handed_over(self) -> RunMeasurement:
+        """End a provisional run, and return its measurement, which goes on."""
+        self._closing.is_closed = True
+        self._stop_threads()
+        return self._measurement
 
     def close_if_cut_short(self) -> bool:
         """Close the run if its training has ended without a report. Return whether it had."""
-        is_running = self._trainer.is_running
+        is_running = self.trainer.is_running
         if is_running is None or is_running():
             return False
         logger.info("Run %s was cut short. It is recorded up to now.", self.run_id)
@@ -259,11 +278,14 @@ class Run:
 
     def _let_go(self) -> None:
         """Let go of all that is live. It may be called again."""
+        self._stop_threads()
+        self._measurement.close()
+
+    def _stop_threads(self) -> None:
         self.landing.end()
         LIVE_RUNS.discard(self)
         atexit.unregister(self.close)
         self._delivery.stop()
-        self._measurement.close()
 
     def _totals(self) -> RunRecord:
         path = self.ledger.path if self.ledger else None

@@ -46,6 +46,7 @@ class OpenedRun:
         trainer: TrainerContext,
         state: RunState,
         make_room: Callable[[Collection[str]], bool],
+        before: RunMeasurement | None = None,
     ) -> Self:
         """Open the sources of a run, and prepare its policies, ledger and sinks.
 
@@ -54,8 +55,9 @@ class OpenedRun:
             trainer: The context that the adapter knows.
             state: The run's name, file and records so far.
             make_room: Closes the runs that must give up some devices. Returns whether there were any.
+            before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
-        measurement = RunMeasurement(settings, trainer, state.notices)
+        measurement = RunMeasurement(settings, trainer, state.notices, before)
         board = _board(settings, trainer, state)
         try:
             measurement.begin(make_room)
@@ -80,7 +82,7 @@ class OpenedRun:
 
 def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> PolicyBoard:
     policies = settings.policies
-    if trainer.ranks.rank == 0:
+    if trainer.ranks.rank == 0 and not trainer.is_provisional:
         policies = with_project_spending(policies, state.ledger, state.run_id, state.notices)
     return PolicyBoard(
         policies,
@@ -113,7 +115,7 @@ def _context(settings: Settings, trainer: TrainerContext, state: RunState, board
 def _ledger(
     settings: Settings, trainer: TrainerContext, state: RunState, context: RunContext, measurement: RunMeasurement
 ) -> RunLedger | None:
-    if state.ledger is None or trainer.ranks.rank != 0:
+    if state.ledger is None or trainer.ranks.rank != 0 or trainer.is_provisional:
         return None
     return RunLedger(
         state.ledger,
@@ -128,6 +130,6 @@ def _ledger(
 
 
 def _sinks(settings: Settings, trainer: TrainerContext) -> Sequence[Sink]:
-    if trainer.ranks.rank != 0:
+    if trainer.ranks.rank != 0 or trainer.is_provisional:
         return ()
     return [TensorBoardSink(), Summary()] if settings.sinks is None else settings.sinks

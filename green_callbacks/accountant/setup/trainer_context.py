@@ -3,13 +3,15 @@
 import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks._version import __version__
-from green_callbacks.accountant.energy.device_slots import DeviceSlot, host_name
-from green_callbacks.accountant.ranks import Ranks
+from green_callbacks.accountant.energy.device_slots import DeviceSlot
+from green_callbacks.accountant.ranks.host import host_name
+from green_callbacks.accountant.ranks.part import WHOLE, Part
+from green_callbacks.accountant.ranks.protocol import OneRank, Ranks
 from green_callbacks.ledger import Head, RunBudget
 from green_callbacks.policies import Budget, Policy, SharedBudget
 from green_callbacks.records import DeviceInfo, Plan
@@ -34,11 +36,13 @@ class TrainerContext:
         gpu_name: The accelerator in the framework's words, or None if it does not say.
         is_running: Returns whether training goes on, or None if the framework always reports the end.
         on_spent: Called when a budget is spent inside an epoch, or None if the framework asks itself.
+        part: The part of the machine that this process counts, where the processes of a job are not agreed.
+        is_provisional: Whether other processes may join before the first epoch. Nothing is kept or shown until then.
     """
 
     folder: Path
-    ranks: Ranks
     plan: Plan
+    ranks: Ranks = field(default_factory=OneRank)
     writer: Any | None = None
     streams_scalars: bool = False
     is_resumed: bool = False
@@ -46,6 +50,8 @@ class TrainerContext:
     gpu_name: str | None = None
     is_running: Callable[[], bool] | None = None
     on_spent: Callable[[], object] | None = None
+    part: Part = WHOLE
+    is_provisional: bool = False
 
     @property
     def is_own_loop(self) -> bool:

@@ -1,7 +1,7 @@
 """The processes of a distributed run, as far as the core knows them."""
 
 from collections.abc import Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, runtime_checkable
 
 from green_callbacks.errors import ConfigurationError
 
@@ -58,6 +58,43 @@ class Ranks(Protocol):
             vector: The vector of this rank. All vectors have one length.
         """
         ...
+
+
+@runtime_checkable
+class Parting(Protocol):
+    """Processes that may part, because one of them is gone, or does not call what the others call.
+
+    After they have parted, every method of :class:`Ranks` answers at once, with the value of this process alone.
+
+    >>> class Parted:
+    ...     is_together = False
+    ...     def hurry(self): ...
+    ...     def leave(self): ...
+    >>> isinstance(Parted(), Parting)
+    True
+    """
+
+    @property
+    def is_together(self) -> bool:
+        """Whether all processes still answer one another."""
+        ...
+
+    def hurry(self) -> None:
+        """Wait for the other processes for a short time only, because the run ends."""
+        ...
+
+    def leave(self) -> None:
+        """Tell the other processes that this one answers no more. It may be called again, from any thread."""
+        ...
+
+
+def are_together(ranks: Ranks) -> bool:
+    """Return whether all processes of a run still answer one another.
+
+    Args:
+        ranks: The processes.
+    """
+    return ranks.is_together if isinstance(ranks, Parting) else True
 
 
 class OneRank:

@@ -1,0 +1,63 @@
+"""The part of a machine that one process counts while the processes of a job are not agreed."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+_OF_HOST: Final = frozenset({"cpu", "dram", "platform"})
+"""Components of a machine that every process on it sees."""
+_CHOICES: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
+"""Environment variables that choose GPUs for a process."""
+
+Described = TypeVar("Described")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of a machine that a process counts.
+
+    The first process of a machine counts the processors, the memory and the platform. If all processes see the same
+    GPUs, each counts the GPUs that fall to it. Otherwise each counts those that it sees.
+
+    Attributes:
+        number: Number of the process on its machine, from 0. Defaults to 0.
+        count: Number of processes on the machine, or None if unknown. Defaults to 1.
+        sees_same: Whether all of them are known to see the same GPUs. Defaults to False.
+
+    >>> Part(number=1, count=2, sees_same=True).of({"cpu:0": ("cpu", ()), "gpu:0": ("gpu", ()), "gpu:1": ("gpu", ())})
+    {'gpu:1': ('gpu', ())}
+    """
+
+    number: int = 0
+    count: int | None = 1
+    sees_same: bool = False
+
+    def of(self, devices: Mapping[str, tuple[str, Described]]) -> dict[str, tuple[str, Described]]:
+        """Return the devices that count.
+
+        Args:
+            devices: What is known of each device by its name, beginning with its component.
+        """
+        gpus = [name for name, (component, _) in devices.items() if component == "gpu"]
+        count = self.count or 1
+        is_divided = self.sees_same and len(gpus) >= count > 1
+        left_out = {name for at, name in enumerate(gpus) if is_divided and at % count != self.number}
+        return {
+            name: (component, rest)
+            for name, (component, rest) in devices.items()
+            if name not in left_out and (self.number == 0 or component not in _OF_HOST)
+        }
+
+
+WHOLE: Final = Part()
+"""The whole machine, as far as the process sees it."""
+
+
+def sees_every_gpu(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether nothing chooses GPUs for this process.
+
+    Args:
+        environ: Environment variables. Defaults to ``os.environ``.
+    """
+    return not any(name in environ for name in _CHOICES)

@@ -1,0 +1,181 @@
+"""A plain loop on every process of a group: ``plain_ranks.py CASE FOLDER``. Writes down what each process saw."""
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from green_callbacks import CarbonBudget, EnergyAccountant
+from green_callbacks.accountant.ranks import joining, store_ranks
+from green_callbacks.clock import ScriptedClock
+from green_callbacks.sources import ScriptedSource
+
+WATTS, HOST_WATTS = 300.0, 50.0
+STEPS, STEP_SECONDS = 4, 1.0
+EPOCH_JOULES = STEPS * STEP_SECONDS * (2 * WATTS + HOST_WATTS)
+EPOCHS = 6
+BUDGET_JOULES = 3.5 * EPOCH_JOULES
+
+RANK = int(os.environ["RANK"])
+
+
+class Training:
+    """A small model on two processes, whose steps take scripted time. Training itself communicates at each step."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.clock = ScriptedClock()
+        self.model = torch.nn.Linear(2, 1)
+        self.wrapped: Any = None
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
+
+    def wrap(self) -> None:
+        self.wrapped = torch.nn.parallel.DistributedDataParallel(self.model)
+
+    def accountant(self, **options: Any) -> EnergyAccountant:
+        sources = [
+            ScriptedSource(WATTS, name=f"gpu:{RANK}", clock=self.clock),
+            ScriptedSource(HOST_WATTS, name="cpu:0", component="cpu", clock=self.clock),
+        ]
+        defaults = {"carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "strict": True}
+        return EnergyAccountant(sources=sources, clock=self.clock, **{**defaults, **options})
+
+    def steps(self, number: int = STEPS) -> None:
+        for _ in range(number):
+            self.optimizer.zero_grad()
+            self.wrapped(torch.ones(4, 2)).pow(2).mean().backward()
+            self.optimizer.step()
+            self.clock.advance(STEP_SECONDS)
+
+    def note(self, accountant: EnergyAccountant, **more: Any) -> None:
+        run = accountant.close()
+        seen = {
+            "epochs": run.epochs,
+            "joules": {name: device.joules for name, device in run.devices.items()},
+            "records": len(accountant.history),
+            "reason": accountant.stop_reason,
+            "ledger": str(run.ledger) if run.ledger else None,
+            **more,
+        }
+        self.folder.joinpath(f"rank{RANK}.json").write_text(json.dumps(seen), encoding="utf-8")
+
+
+def together(training: Training) -> None:
+    """Train until a budget ends both processes at the same step."""
+    dist.init_process_group("gloo")
+    training.wrap()
+    seen = 0
+    with training.accountant(policies=[CarbonBudget(f"{BUDGET_JOULES} J")]) as accountant:
+        for _ in accountant.epochs(EPOCHS):
+            for _ in accountant.steps(range(STEPS)):
+                training.steps(1)
+                seen += 1
+            accountant.observe({"val_acc": 0.5 + RANK})
+    training.note(accountant, steps=seen)
+    dist.destroy_process_group()
+
+
+def only_rank_0(training: Training) -> None:
+    """Account on rank 0 alone, as many scripts do."""
+    joining.MEETING_SECONDS = joining.SECOND_MEETING_SECONDS = 0.5
+    dist.init_process_group("gloo")
+    training.wrap()
+    accountant = training.accountant() if RANK == 0 else None
+    if accountant:
+        accountant.start()
+    for epoch in range(3):
+        if accountant:
+            accountant.begin_epoch(epoch)
+        training.steps()
+        if accountant:
+            accountant.end_epoch()
+    if accountant:
+        training.note(accountant)
+
+
+def late(training: Training) -> None:
+    """Form the group after the start, and use energy before."""
+    with training.accountant() as accountant:
+        training.clock.advance(2.0)
+        dist.init_process_group("gloo")
+        training.wrap()
+        for _ in accountant.epochs(2):
+            training.steps()
+    training.note(accountant)
+
+
+def after_an_epoch(training: Training) -> None:
+    """Form the group after the first epoch."""
+    with training.accountant() as accountant:
+        for epoch in accountant.epochs(3):
+            if epoch == 0:
+                training.clock.advance(4.0)
+                dist.init_process_group("gloo")
+                training.wrap()
+            else:
+                training.steps()
+    training.note(accountant)
+
+
+def destroyed(training: Training) -> None:
+    """Destroy the group before the close."""
+    dist.init_process_group("gloo")
+    training.wrap()
+    accountant = training.accountant()
+    for _ in accountant.epochs(2):
+        training.steps()
+    dist.destroy_process_group()
+    training.clock.advance(1.0)
+    training.note(accountant)
+
+
+def dies(training: Training) -> None:
+    """Let rank 1 die in the second epoch, without a word."""
+    store_ranks.LEADER_SECONDS = 1.0
+    dist.init_process_group("gloo")
+    accountant = training.accountant()
+    for epoch in accountant.epochs(3):
+        training.clock.advance(4.0)
+        if RANK == 1 and epoch == 1:
+            os._exit(0)  # so that the launcher does not end the other process
+    training.note(accountant)
+
+
+def raises(training: Training) -> None:
+    """Let rank 1 raise in the second epoch."""
+    dist.init_process_group("gloo")
+    began = time.monotonic()
+    try:
+        with training.accountant() as accountant:
+            for epoch in accountant.epochs(3):
+                training.clock.advance(4.0)
+                if RANK == 1 and epoch == 1:
+                    raise ValueError  # noqa: TRY301  the loop of a user
+    except ValueError:
+        pass
+    training.note(accountant, waited=time.monotonic() - began)
+
+
+def no_group(training: Training) -> None:
+    """Never form a group."""
+    with training.accountant() as accountant:
+        for _ in accountant.epochs(2):
+            training.clock.advance(4.0)
+    training.note(accountant)
+
+
+CASES: dict[str, Callable[[Training], None]] = {
+    each.__name__: each for each in (together, only_rank_0, late, after_an_epoch, destroyed, dies, raises, no_group)
+}
+
+if __name__ == "__main__":
+    logging.basicConfig(format=f"rank {RANK}: %(message)s", level=logging.WARNING)
+    os.chdir(sys.argv[2])
+    CASES[sys.argv[1]](Training(Path(sys.argv[2])))
