@@ -8,7 +8,17 @@ import pytest
 
 import green_callbacks
 
-FRAMEWORKS = {"lightning", "pytorch_lightning", "keras", "torch", "tensorflow", "tensorboard", "httpx2", "matplotlib"}
+FRAMEWORKS = {
+    "lightning",
+    "pytorch_lightning",
+    "keras",
+    "ignite",
+    "torch",
+    "tensorflow",
+    "tensorboard",
+    "httpx2",
+    "matplotlib",
+}
 MODULES = [
     green_callbacks.__name__,
     *(found.name for found in pkgutil.walk_packages(green_callbacks.__path__, "green_callbacks.")),

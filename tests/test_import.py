@@ -8,6 +8,7 @@ HEAVY = {
     "lightning",
     "pytorch_lightning",
     "keras",
+    "ignite",
     "tensorflow",
     "jax",
     "tensorboard",

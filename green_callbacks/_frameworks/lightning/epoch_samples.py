@@ -3,35 +3,16 @@
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import torch
-from torch.utils.data import BatchSampler, DataLoader, IterableDataset, default_collate
+from torch.utils.data import DataLoader, default_collate
 
+from green_callbacks._frameworks.torch.loader_draws import Draws, draws_of, is_known
 from green_callbacks.accountant.guarded_calls import Guarded
-
-_KNOWN: Final = frozenset({"torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric"})
-"""Packages whose loaders and samplers draw exactly the batches that they state."""
 
 _CHANGES: Final = ("on_before_batch_transfer", "on_after_batch_transfer")
 """Hooks in which a user may change a batch."""
-
-
-class Draws(NamedTuple):
-    """Describes how a loader draws samples.
-
-    Attributes:
-        size: Number of samples in a batch.
-        length: Number of samples in a pass. None where all batches have the same size.
-    """
-
-    size: int
-    length: int | None
-
-    def after(self, batches: int) -> int:
-        """Return the number of samples in the first batches of a pass."""
-        drawn = batches * self.size
-        return drawn if self.length is None else min(drawn, self.length)
 
 
 class EpochSamples:
@@ -101,31 +82,6 @@ class EpochSamples:
         return since
 
 
-def draws_of(loader: Any, *, is_resumed: bool = False) -> Draws | None:
-    """Return how a loader draws samples. None if that is not certain.
-
-    Args:
-        loader: The loader of the training.
-        is_resumed: Whether the loader may continue inside a pass. Defaults to False.
-
-    Raises:
-        Exception: A sampler of the user may raise anything.
-    """
-    if not isinstance(loader, DataLoader) or not _is_known(type(loader).__iter__):
-        return None
-    if isinstance(loader.dataset, IterableDataset):  # each worker may end with a short batch
-        return Draws(loader.batch_size, None) if loader.batch_size and loader.drop_last else None
-    batches = loader.batch_sampler
-    if not isinstance(batches, BatchSampler) or not _is_known(type(batches)) or not _is_known(type(batches.sampler)):
-        return None
-    if batches.drop_last:
-        return Draws(batches.batch_size, None)
-    length = len(batches.sampler)  # type: ignore[arg-type]  # samplers of torch have a length
-    if length % batches.batch_size and is_resumed and hasattr(loader, "state_dict"):
-        return None  # any of its batches may be the short batch
-    return Draws(batches.batch_size, length)
-
-
 def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | None:
     """Return a function that counts the samples in a batch. None if it is not certain which dimension holds them.
 
@@ -190,8 +146,4 @@ def _only_loader(trainer: Any) -> Any | None:
 
 def _is_changed_on_the_way(trainer: Any) -> bool:
     owners = [type(owner) for owner in (trainer.lightning_module, trainer.datamodule) if owner is not None]
-    return not all(_is_known(getattr(owner, name)) for owner in owners for name in _CHANGES)
-
-
-def _is_known(thing: Any) -> bool:
-    return str(thing.__module__).partition(".")[0] in _KNOWN
+    return not all(is_known(getattr(owner, name)) for owner in owners for name in _CHANGES)

@@ -6,6 +6,7 @@ DRIVERS = {
     "lightning": "frameworks.contract.lightning_driver:Lightning",
     "pytorch_lightning": "frameworks.contract.lightning_driver:PytorchLightning",
     "keras": "frameworks.contract.keras_driver:Keras",
+    "ignite": "frameworks.contract.ignite_driver:Ignite",
 }
 
 INSTALLED = [name for name in DRIVERS if find_spec(name)]
