@@ -1,12 +1,12 @@
 """A run as its ledger records it, and the metric that measures its quality."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.ledger import LedgerContents
+from green_callbacks.ledger import LedgerContents, NestedRun
 from green_callbacks.metrics import Direction, Metric, metric_of_run, quality_metric
 from green_callbacks.records import History, RunRecord
 
@@ -38,6 +38,13 @@ class LedgerRun:
         """Totals of the run."""
         contents = self.contents
         return totals(self.history, self.run_id, self.path, contents.stop_reason, self.notices, contents.plan.landing)
+
+    @property
+    def nested(self) -> NestedRun:
+        """The run, as far as a sum of several runs must know it."""
+        totals, contents = self.totals, self.contents
+        head = replace(contents.head, run_id=contents.run_id)
+        return NestedRun.of(head, list(totals.devices), totals.facility_kwh, is_closed=contents.is_closed)
 
     @property
     def notices(self) -> tuple[str, ...]:

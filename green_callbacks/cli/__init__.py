@@ -14,6 +14,7 @@ from green_callbacks.cli import export, report
 from green_callbacks.cli.doctor import command as doctor
 from green_callbacks.cli.printing import complain, flush, prepare
 from green_callbacks.cli.replay import command as replay
+from green_callbacks.cli.run import command as run
 from green_callbacks.cli.summary import command as summary
 from green_callbacks.cli.whatif import command as whatif
 from green_callbacks.errors import GreenCallbacksError
@@ -76,10 +77,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     try:
-        arguments = _parser().parse_args(argv)
+        own, command = run.split(sys.argv[1:] if argv is None else argv)
+        arguments = _parser().parse_args(own)
     except SystemExit:
         flush()  # a pipe that is closed must not fail at exit
         raise
+    arguments.command = command
     return int(arguments.run(arguments))
 
 
@@ -97,6 +100,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    for command in (doctor, summary, replay, whatif, report, export):
+    for command in (run, doctor, summary, replay, whatif, report, export):
         command.register(subparsers)
     return parser

@@ -9,7 +9,7 @@ from typing import TextIO
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.text import for_terminal
 
-__all__ = ["complain", "flush", "prepare", "say", "say_data"]
+__all__ = ["complain", "flush", "prepare", "remark", "say", "say_data"]
 
 
 def prepare() -> None:
@@ -70,6 +70,20 @@ def complain(text: object) -> None:
     if sys.stderr is not None:  # print() would take standard output in its place
         with suppress(OSError, ValueError):  # closed, so nobody can read it
             print(f"green-callbacks: {for_terminal(text)}", file=sys.stderr, flush=True)
+
+
+def remark(text: str) -> None:
+    """Print lines on standard error. Without standard error, print nothing.
+
+    Args:
+        text: The lines. Invisible characters are escaped.
+
+    Example:
+        >>> remark("0.5 kWh")
+    """
+    if sys.stderr is not None:
+        with suppress(OSError, ValueError):
+            print(for_terminal(text, keeps_lines=True, limit=None), file=sys.stderr, flush=True)
 
 
 def flush() -> None:

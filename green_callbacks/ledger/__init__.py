@@ -8,6 +8,7 @@ from green_callbacks.ledger.format import SCHEMA
 from green_callbacks.ledger.head import Head, RunBudget
 from green_callbacks.ledger.ledger_files import is_ledger, shown
 from green_callbacks.ledger.line_encoding import Lines
+from green_callbacks.ledger.nested_runs import NestedRun, counted, counted_in
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.ledger.project_ledgers import ledgers_of
 from green_callbacks.ledger.quick_overview import quick_overview
@@ -22,10 +23,13 @@ __all__ = [
     "LedgerContents",
     "LedgerOverview",
     "Lines",
+    "NestedRun",
     "Point",
     "RunBudget",
     "RunLedger",
     "closing_of",
+    "counted",
+    "counted_in",
     "is_ledger",
     "ledgers_of",
     "quick_overview",

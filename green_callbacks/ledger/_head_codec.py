@@ -6,7 +6,7 @@ from typing import Any, Final
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import format as form
 from green_callbacks.ledger.head import Head, RunBudget
-from green_callbacks.ledger.limits import MAX_BUDGETS, MAX_DEVICES, MAX_DROPS, MAX_ENTRIES
+from green_callbacks.ledger.limits import MAX_BUDGETS, MAX_DEVICES, MAX_DROPS, MAX_ENTRIES, MAX_NESTED
 from green_callbacks.records import DeviceInfo, Landing, Plan
 from green_callbacks.records.checked import (
     MAX_JOULES,
@@ -61,7 +61,15 @@ def encode_head(head: Head) -> dict[str, Any]:
         "labels": _texts(head.labels),
         "versions": _texts(head.versions),
         "budgets": [_encode_budget(budget) for budget in head.budgets if _is_finite(budget)][:MAX_BUDGETS],
+        **_encode_nesting(head),
     }
+
+
+def _encode_nesting(head: Head) -> dict[str, Any]:
+    """Return the runs inside which a run lies. Most runs lie in none, and their heads stay as they were."""
+    earlier = [list(session[:MAX_NESTED]) for session in head.earlier[:MAX_NESTED]]
+    fields = {"parent": head.parent, "ancestors": list(head.ancestors[:MAX_NESTED]), "earlier": earlier}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _texts(said: Mapping[str, str]) -> dict[str, str]:
@@ -149,7 +157,21 @@ def decode_head(fields: Mapping[str, Any], place: str) -> Head:
         labels={text(name): text(value) for name, value in mapping(get("labels", {}), MAX_ENTRIES).items()},
         versions={text(name): text(value) for name, value in mapping(get("versions", {}), MAX_ENTRIES).items()},
         budgets=tuple([_budget(said) for said in sequence(get("budgets", []), MAX_BUDGETS)]),
+        parent=None if get("parent") is None else _run_name(get("parent")),
+        ancestors=_run_names(get("ancestors", [])),
+        earlier=tuple([_run_names(session) for session in sequence(get("earlier", []), MAX_NESTED)]),
     )
+
+
+def _run_names(said: object) -> tuple[str, ...]:
+    return tuple([_run_name(name) for name in sequence(said, MAX_NESTED)])
+
+
+def _run_name(said: object) -> str:
+    name = text(said)
+    if not is_plain_name(name):
+        raise wrong(name, "name of a run")
+    return name
 
 
 def _check_schema(schema: int, version: object, place: str) -> None:

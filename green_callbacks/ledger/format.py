@@ -47,6 +47,11 @@ the intensity and the PUE if they have not changed, and refers to its devices by
 | `budgets[].kg` | kgCO2e | Limit of a budget of emissions. |
 | `budgets[].kwh` | kWh | Limit of a budget of facility energy. |
 | `budgets[].project` | text | Folder or glob pattern of the runs that share the budget. |
+| `parent` | text | Name of the run of `green-callbacks run` inside which this process runs. |
+| `ancestors` | list of text | The runs inside which that run runs, the nearest first. Default: none. |
+| `earlier` | list of lists of text | For each earlier process, the runs inside which it ran. Default: none. |
+
+The energy of a run is also in the energy of its `parent`, if both have the same `host`. A sum counts it once.
 
 ## `devices`
 

@@ -46,6 +46,10 @@ class Head:
         labels: Labels that the user gave the run, such as its project. Defaults to empty.
         versions: Versions of Python and of the frameworks, by name. Defaults to empty.
         budgets: The budgets that the run keeps to. Defaults to none.
+        parent: Name of the run of ``green-callbacks run`` inside which this process runs. Defaults to None, for no such
+            run.
+        ancestors: Names of the runs inside which that run runs, the nearest first. Defaults to none.
+        earlier: For each earlier process of this run, the runs inside which it ran. Defaults to none.
     """
 
     run_id: str
@@ -59,3 +63,12 @@ class Head:
     labels: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     budgets: tuple[RunBudget, ...] = ()
+    parent: str | None = None
+    ancestors: tuple[str, ...] = ()
+    earlier: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def sessions(self) -> tuple[tuple[str, ...], ...]:
+        """For each process that wrote the run, the runs inside which it ran, the nearest first."""
+        present = () if self.parent is None else (self.parent, *self.ancestors)
+        return tuple(dict.fromkeys((*self.earlier, present)))

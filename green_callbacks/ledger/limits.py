@@ -28,6 +28,9 @@ MAX_ENTRIES: Final = 256
 MAX_BUDGETS: Final = 32
 """Largest number of budgets in a head."""
 
+MAX_NESTED: Final = 32
+"""Largest number of runs inside one another, and of processes of a run, that a head names."""
+
 MAX_DROPS: Final = 1_000
 """Largest number of learning-rate drops in a plan."""
 

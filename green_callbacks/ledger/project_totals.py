@@ -7,11 +7,22 @@ from pathlib import Path
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.closing_line import Closing, closing_of, read_closing
 from green_callbacks.ledger.contents import LedgerContents
+from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import shown
+from green_callbacks.ledger.nested_runs import NestedRun, counted
+from green_callbacks.ledger.quick_overview import last_head
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.records import History
 
-_File = tuple[Path, Closing]
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The totals of one file. The head is None until somebody asks for it."""
+
+    path: Path
+    closing: Closing
+    head: Head | None = None
+    is_closed: bool = True
 
 
 @dataclass(slots=True)
@@ -19,7 +30,7 @@ class Closings:
     """The totals of many runs.
 
     Attributes:
-        closings: The totals of each run that could be read.
+        closings: The totals of each run that could be read. A run inside another of these runs is left out.
         unread: One sentence for each file that could not be read.
         damaged: Sentences for each file that could be read in part only.
         copies: One sentence for each run that several files hold.
@@ -35,7 +46,8 @@ def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
     """Return the totals of runs, from their closing lines where these can be trusted, else from their records.
 
     Both ways give the same totals to the last bit. A run that several files hold, for example after copying, counts
-    once. Only one ledger at a time is kept in memory, except for such copies.
+    once. So does the energy of a run inside another run, such as a script that measures itself in a measured command.
+    Only one ledger at a time is kept in memory, except for such copies.
 
     Args:
         paths: The ledgers. Other files and unreadable files are skipped.
@@ -47,15 +59,26 @@ def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
     read = Closings()
     files: dict[str, list[_File]] = {}
     for path in paths:
-        closing = read_closing(path) or _summed(path, read)
-        if closing is not None and (not closing.run_id or closing.run_id != but):
-            files.setdefault(closing.run_id or str(path), []).append((path, closing))
-    for found in files.values():
-        read.closings.append(found[0][1] if len(found) == 1 else _once(found, read))
+        file = _closed(path) or _summed(path, read)
+        if file is not None and (not file.closing.run_id or file.closing.run_id != but):
+            files.setdefault(file.closing.run_id or str(path), []).append(file)
+    closings = [found[0].closing if len(found) == 1 else _once(found, read) for found in files.values()]
+    runs = [_nested(found[0], closing) for found, closing in zip(files.values(), closings, strict=True)]
+    read.closings += [closing for closing, counts in zip(closings, counted(runs), strict=True) if counts]
     return read
 
 
-def _summed(path: Path, read: Closings) -> Closing | None:
+def _closed(path: Path) -> _File | None:
+    closing = read_closing(path)
+    return None if closing is None else _File(path, closing, last_head(path, closing))
+
+
+def _nested(file: _File, closing: Closing) -> NestedRun:
+    head = file.head or Head(run_id=closing.run_id, version="")
+    return NestedRun.of(head, list(closing.devices), closing.facility_kwh, is_closed=file.is_closed)
+
+
+def _summed(path: Path, read: Closings) -> _File | None:
     try:
         contents, remark = read_quietly(path)
     except LedgerError as reason:
@@ -63,16 +86,16 @@ def _summed(path: Path, read: Closings) -> Closing | None:
         return None
     if remark is not None:
         read.damaged.append(remark)
-    return _closing(contents, contents.history)
+    return _File(path, _closing(contents, contents.history), contents.head, contents.is_closed)
 
 
 def _once(found: Sequence[_File], read: Closings) -> Closing:
     """Return the totals of a run that several files hold. Records that they share count once."""
-    read.copies.append(several(found[0][1].run_id, [path for path, _ in found]))
-    first, *others = [closing for _, closing in found]
+    read.copies.append(several(found[0].closing.run_id, [file.path for file in found]))
+    first, *others = [file.closing for file in found]
     if all(_is_same(first, each) for each in others):
         return first
-    contents = [read_quietly(path)[0] for path, _ in found]
+    contents = [read_quietly(file.path)[0] for file in found]
     fullest = max(contents, key=lambda each: len(each.history))
     return _closing(fullest, united([each.history for each in contents]))
 

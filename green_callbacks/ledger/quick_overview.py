@@ -67,6 +67,26 @@ def quick_overview(path: str | Path) -> LedgerOverview | None:
         return None
 
 
+def last_head(path: Path, closing: Closing) -> Head | None:
+    """Return the last head of a closed ledger, without reading its records. Raises nothing.
+
+    Args:
+        path: The file.
+        closing: Its closing line.
+
+    Returns:
+        The head. None if it cannot be read, or if the closing line is of a version that does not tell where it is.
+    """
+    if closing.head_offset is None:
+        return None
+    try:
+        with opened(path) as file:
+            head = _head(path, _line_at(file, closing.head_offset))
+    except (LedgerError, ValueError, RecursionError):
+        return None
+    return head if head is not None and head.run_id == closing.run_id else None
+
+
 def _quick(path: Path, file: FileIO, closing: Closing) -> LedgerOverview | None:
     if not closing.is_uniform and (closing.head_offset is not None or _changes(file)):
         return None
@@ -94,6 +114,9 @@ def _quick(path: Path, file: FileIO, closing: Closing) -> LedgerOverview | None:
 
 def _line_at(file: FileIO, offset: int) -> bytes:
     """Return the line that begins at an offset, with a line break before it. Empty if no line begins there."""
+    if offset == 0:
+        file.seek(0)
+        return file.read(_BEGIN_BYTES).partition(b"\n")[0]
     file.seek(offset - 1)
     before, _, rest = file.read(_BEGIN_BYTES).partition(b"\n")
     return b"" if before else rest.partition(b"\n")[0]

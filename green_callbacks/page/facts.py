@@ -65,7 +65,8 @@ def _origin(contents: LedgerContents, run: RunRecord, metric: Metric | None) -> 
         yield from origin_facts(run.intensity, run.pue, contents.pue_source).items()
     if metric is not None:
         yield "quality on the charts", f"{metric.name}, {'more' if metric.rises else 'less'} is better"
-    yield from ((label, text) for label, text in (("run", contents.run_id), ("machine", contents.host)) if text)
+    texts = {"run": contents.run_id, "inside run": contents.head.parent, "machine": contents.host}
+    yield from ((label, text) for label, text in texts.items() if text)
 
 
 def _devices(contents: LedgerContents, run: RunRecord) -> Iterator[Fact]:

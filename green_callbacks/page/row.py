@@ -4,11 +4,12 @@ Masses are in g of CO2e and energies in kWh. Unknown values are None.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import isfinite
 from typing import Any, Final
 
-from green_callbacks.ledger import Point, RunBudget
+from green_callbacks.ledger import NestedRun, Point, RunBudget
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.page.thinning import few_digits, places_on_front, points
 from green_callbacks.records import Intensity
@@ -17,6 +18,9 @@ from green_callbacks.units import GRAMS_PER_KG, Quantity, joules_to_kwh
 
 Row = dict[str, Any]
 """A row of the page, in plain JSON types."""
+
+NESTED: Final = "nested"
+"""Key of the run as a sum must know it. It is only for :func:`green_callbacks.page.rows.runs_of`, not for the page."""
 
 MOST_POINTS: Final = 100
 """Largest number of points of a front in a row. More cannot be told apart among many runs."""
@@ -71,8 +75,23 @@ def empty_row(*, name: str, key: str, path: str, seen_at: datetime | None, state
         "methods": [],
         "steady": True,
         "shared": [],
+        "parent": None,
+        NESTED: None,
         "front": {"g": [], "q": [], "epoch": []},
     }
+
+
+def shown_row(row: Row) -> Row:
+    """Return a row as the page gets it, in plain JSON types.
+
+    Args:
+        row: The row, with the run as a sum must know it.
+
+    Example:
+        >>> "nested" in shown_row(empty_row(name="a", key="a1", path="a", seen_at=None))
+        False
+    """
+    return {name: value for name, value in row.items() if name != NESTED}
 
 
 def unread_row(*, name: str, key: str, path: str, seen_at: datetime | None) -> Row:
@@ -197,6 +216,13 @@ def _about(overview: LedgerOverview) -> Row:
         "pue_source": for_terminal(head.pue_source),
         "methods": sorted(set(overview.methods.values())),
         "host": for_terminal(head.host),
+        "parent": head.parent,
+        NESTED: NestedRun.of(
+            replace(head, run_id=closing.run_id or head.run_id),
+            list(overview.components),
+            closing.facility_kwh,
+            is_closed=overview.is_closed,
+        ),
         "steady": overview.is_steady,
         "notices": None if overview.is_quick else len(overview.notices),
     }

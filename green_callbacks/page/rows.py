@@ -10,14 +10,15 @@ from math import fsum
 from pathlib import Path, PurePath
 from typing import Any, Final
 
+from green_callbacks.ledger import NestedRun, counted_in
 from green_callbacks.ledger.project_totals import several
 from green_callbacks.page.amounts import energy_text, mass_text, share_text
-from green_callbacks.page.row import Row, empty_row, group_of, row_of, unread_row
+from green_callbacks.page.row import NESTED, Row, empty_row, group_of, row_of, shown_row, unread_row
 from green_callbacks.page.thinning import few_digits
 from green_callbacks.records import WORLD
 from green_callbacks.text import for_terminal
 
-__all__ = ["empty_row", "group_of", "row_of", "runs_of", "unread_row"]
+__all__ = ["empty_row", "group_of", "row_of", "runs_of", "shown_row", "unread_row"]
 
 _MOST_SAID: Final = 10
 """Largest number of sentences about copies. More would push the picture off the screen."""
@@ -60,8 +61,9 @@ def runs_of(
     """
     once, copies = _once(list(rows))
     once = _with_clear_metrics(once)
+    within = _within(once)
     known = [row for row in once if row["state"] != "unread"]
-    totals = _totals(len(once), [row for row in known if row["g"] is not None])
+    totals = _totals(len(once), _counted([row for row in known if row["g"] is not None], within))
     return {
         "folder": folder,
         "read": read,
@@ -73,9 +75,23 @@ def runs_of(
         "totals": totals,
         "texts": _texts(totals) | {"read": _read(len(once), read, of)},
         "metrics": _metrics(known),
-        "budgets": _shared_budgets(known),
-        "runs": once,
+        "budgets": _shared_budgets(known, within),
+        "within": within,
+        "runs": list(map(shown_row, once)),
     }
+
+
+def _within(rows: Sequence[Row]) -> dict[str, list[str]]:
+    """Return for each run inside other runs the runs whose sums include it, all by their keys."""
+    unknown = NestedRun("", (), "")
+    held = counted_in([row.get(NESTED) or unknown for row in rows])
+    return {row["key"]: [rows[at]["key"] for at in found] for row, found in zip(rows, held, strict=True) if found}
+
+
+def _counted(rows: Sequence[Row], within: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Return the rows that a sum of these rows counts."""
+    keys = {row["key"] for row in rows}
+    return [row for row in rows if keys.isdisjoint(within.get(row["key"], ()))]
 
 
 def _totals(runs: int, counted: Sequence[Row]) -> dict[str, Any]:
@@ -179,20 +195,25 @@ def _copies(same: Sequence[Row]) -> str:
     return text if len(sums) == 1 else f"{text} The files differ, so the file with the longest time counts."
 
 
-def _shared_budgets(known: Sequence[Row]) -> list[dict[str, Any]]:
+def _shared_budgets(known: Sequence[Row], within: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Return each budget of a project, with the spending of all runs that share it. The newest run knows its limit."""
     limits: dict[tuple[str, str], float] = {}
-    spent: dict[tuple[str, str], list[float]] = {}
+    spent: dict[tuple[str, str], list[Row]] = {}
     for row in sorted(known, key=lambda row: row["began_at"] or ""):
         found = {(each["project"], name): each[name] for each in row["shared"] for name in _UNITS if name in each}
         for budget, limit in found.items():
             limits[budget] = limit
-            spent.setdefault(budget, []).append(row[_UNITS[budget[1]][0]] or 0.0)
+            spent.setdefault(budget, []).append(row)
     names = _short_names({project for project, _ in limits})
+    sums = {budget: _spent(_counted(rows, within), _UNITS[budget[1]][0]) for budget, rows in spent.items()}
     return [
-        _budget(for_terminal(names[project]), name, few_digits(fsum(spent[project, name])), limit)
+        _budget(for_terminal(names[project]), name, sums[project, name], limit)
         for (project, name), limit in limits.items()
     ]
+
+
+def _spent(rows: Sequence[Row], name: str) -> float | None:
+    return few_digits(fsum(row[name] or 0.0 for row in rows))
 
 
 def _budget(project: str, name: str, spent: float | None, limit: float) -> dict[str, Any]:

@@ -123,7 +123,7 @@ def summarise(run: RunRecord, context: RunContext) -> str:
     blocks = [
         [fill(for_terminal(first, limit=LONGEST_PARAGRAPH), WIDTH)],
         [_labeled("Note", text) for text in run.notices],
-        [_labeled(label, text) for label, text in _totals(run).items()],
+        [_labeled(label, text) for label, text in totals_in_words(run).items()],
         [table(context.history, metric.name if metric else None)],
         [_labeled(label.capitalize(), text) for label, text in answered.items()],
         [_labeled("On the way", *text.split("\n")) for text in _on_the_way(context, metric)],
@@ -155,6 +155,8 @@ def _ending(run: RunRecord, context: RunContext) -> str:
         return " ".join(filter(None, (f"Stopped after {epochs}. {run.stop_reason}", landed)))
     if landed:
         return f"Ended after {epochs}. {landed}"
+    if not run.epochs and not context.history.epoch_rows:
+        return f"Ended after {duration(run.duration_seconds)}, without an epoch."
     if _is_as_planned(context):
         return f"Finished as planned: {epochs}."
     return f"Ended after {epochs}. No policy stopped it."
@@ -168,14 +170,29 @@ def _is_as_planned(context: RunContext) -> bool:
     return (replace(plan, epochs=None).progress(history) or 0.0) >= _WHOLE
 
 
-def _totals(run: RunRecord) -> dict[str, str]:
+def totals_in_words(run: RunRecord) -> dict[str, str]:
+    """Write energy, emissions and carbon intensity of a run.
+
+    Args:
+        run: Totals of the run.
+
+    Returns:
+        A text by label.
+
+    Example:
+        >>> from green_callbacks import EpochRecord, History
+        >>> from green_callbacks.analysis import totals
+        >>> history = History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)])
+        >>> totals_in_words(totals(history, "my-run", ledger=None, stop_reason=None))["Emissions"].split(".")[0]
+        '500 g CO2e, between 500 g and 500 g'
+    """
     if run.energy_kwh is None or run.facility_kwh is None or run.emissions_kg is None or run.intensity is None:
         return {"Energy": "not known, because nothing was measured", "Emissions": "not known"}
     energy = format_energy(run.energy_kwh)
     if run.pue != 1:
         energy += f", {format_energy(run.facility_kwh)} with a PUE of {significant(run.pue)}"
     parts = [energy, _how_obtained(run)]
-    if run.outside_joules:
+    if run.outside_joules and run.epochs_joules:
         parts.append(f"{format_energy(joules_to_kwh(run.outside_joules))} outside epochs")
     emissions = f"{format_mass(run.emissions_kg)} CO2e"
     if run.emissions_low_kg is not None and run.emissions_high_kg is not None:

@@ -15,7 +15,7 @@ from green_callbacks.ledger import LedgerContents, shown
 from green_callbacks.page.collection import CollectedRun, Collection, Snapshot
 from green_callbacks.page.finding import Stamp
 from green_callbacks.page.naming import names_of
-from green_callbacks.page.rows import row_of, runs_of, unread_row
+from green_callbacks.page.rows import row_of, runs_of, shown_row, unread_row
 from green_callbacks.page.run_detail import run_of
 from green_callbacks.page.stops import stop_of
 from green_callbacks.tensorboard_plugin.details import WholeLedgers
@@ -132,7 +132,7 @@ class LedgerAnswers:
         else:
             row = row_of(run.overview, name=name, key=key, path=path, seen_at=seen_at, now=now, most=most)
         changes = run.overview is not None and not run.overview.is_closed and now - seen_at <= _SETTLED
-        return _Row(run, name, most, row, f"{as_json(row)},", is_settled=not changes)
+        return _Row(run, name, most, row, f"{as_json(shown_row(row))},", is_settled=not changes)
 
     def run(self, request: Request) -> Served | None:
         """Return one run by its epochs. None if there is no such run.

@@ -10,7 +10,7 @@ from green_callbacks.errors import GreenCallbacksError
 from green_callbacks.page.assets import ASSETS, LICENSE, MODULES, STATIC, Asset
 
 OURS = {name: asset for name, asset in ASSETS.items() if not name.startswith("vendor/")}
-BAR_BYTES = 29_900
+BAR_BYTES = 30_000
 """Largest size of our own JavaScript and CSS together, as they lie in the package."""
 BAR_SENT_BYTES = 15_000
 """The same as they are sent, compressed by gzip."""

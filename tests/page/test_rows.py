@@ -16,7 +16,7 @@ from green_callbacks.ledger.overview import overview_of
 from green_callbacks.ledger.quick_overview import quick_overview
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.page.row import moment
-from green_callbacks.page.rows import empty_row, group_of, runs_of, unread_row
+from green_callbacks.page.rows import empty_row, group_of, runs_of, shown_row, unread_row
 from green_callbacks.records import History
 from green_callbacks.units import Amount
 
@@ -204,7 +204,7 @@ def test_a_run_that_several_ledgers_hold_counts_once():
 def test_of_two_ledgers_of_a_run_that_differ_the_longer_counts():
     short, long = row(overview(trained(2)), name="a"), row(overview(trained(5)), name="b")
     found = shown(short, long)
-    assert found["runs"] == [long]
+    assert found["runs"] == [shown_row(long)]
     assert found["said"][0].endswith("The files differ, so the file with the longest time counts.")
 
 
@@ -314,3 +314,31 @@ def test_a_metric_that_falls_and_rises_is_two_metrics():
     assert [each["metric"] for each in found["runs"]] == ["val_acc (max)", "val_acc (min)"]
     assert [name for name, _ in found["metrics"]] == ["val_acc (max)", "val_acc (min)"]
     assert one["metric"] == "val_acc"
+
+
+def inside(run_id, *parents, host="node01", **fields):
+    """A row of a run inside others."""
+    head = Head(run_id=run_id, version="1.2.3", host=host, parent=(parents or (None,))[0], ancestors=parents[1:])
+    return row(overview(head=head, **fields), name=run_id)
+
+
+def test_a_run_inside_another_is_in_no_sum_but_the_outer_ones():
+    outer, inner, elsewhere = inside("outer"), inside("inner", "outer"), inside("elsewhere", "outer", host="node02")
+    found = shown(outer, inner, elsewhere)
+    assert [each["parent"] for each in found["runs"]] == [None, "outer", "outer"]
+    assert found["within"] == {inner["key"]: [outer["key"]]}
+    assert (found["totals"]["runs"], found["totals"]["g"]) == (3, pytest.approx(6.0))
+    assert shown(inner)["totals"]["g"] == pytest.approx(3.0)
+    json.dumps(found)
+
+
+def test_a_shared_budget_counts_a_run_inside_another_once():
+    budget = RunBudget(Amount(1.0, "emissions_kg"), "logs")
+    heads = [
+        Head(run_id="outer", version="1", budgets=(budget,)),
+        Head(run_id="inner", version="1", budgets=(budget,), parent="outer"),
+    ]
+    rows = [row(overview(head=head), name=head.run_id) for head in heads]
+    (both,) = shown(*rows)["budgets"]
+    (alone,) = shown(rows[1])["budgets"]
+    assert both["value"] == alone["value"] == pytest.approx(3.0)

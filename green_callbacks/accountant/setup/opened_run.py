@@ -9,6 +9,7 @@ from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.landing.run_landing import LandingBefore
 from green_callbacks.accountant.setup.options import Settings
+from green_callbacks.accountant.setup.parent_run import parents_of_run
 from green_callbacks.accountant.setup.project_spending import with_project_spending
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
@@ -117,9 +118,10 @@ def _ledger(
 ) -> RunLedger | None:
     if state.ledger is None or trainer.ranks.rank != 0 or trainer.is_provisional:
         return None
+    slots, parents = measurement.slots.slots, parents_of_run(measurement.slots.slots, state.notices)
     return RunLedger(
         state.ledger,
-        head_of(context, settings.labels, measurement.slots.slots, settings.policies),
+        head_of(context, settings.labels, slots, settings.policies, parents=parents, earlier=state.sessions),
         state.history,
         held=state.held,
         checkpoints=state.checkpoints,

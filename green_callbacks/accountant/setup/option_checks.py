@@ -29,7 +29,16 @@ _BEGINNING: Final = "GREEN"
 """Prefix of variables that may be misspelled variables of this package."""
 DISABLE_VARIABLE: Final = "GREEN_CALLBACKS_DISABLE"
 """The variable that switches the package off."""
-_VARIABLES: Final = (DISABLE_VARIABLE, LOCATION_VARIABLE, INTENSITY_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE)
+PARENT_VARIABLE: Final = "GREEN_CALLBACKS_PARENT"
+"""The variable that names the runs of ``green-callbacks run`` inside which a process runs."""
+_VARIABLES: Final = (
+    DISABLE_VARIABLE,
+    PARENT_VARIABLE,
+    LOCATION_VARIABLE,
+    INTENSITY_VARIABLE,
+    PUE_VARIABLE,
+    TOKEN_VARIABLE,
+)
 
 T = TypeVar("T")
 

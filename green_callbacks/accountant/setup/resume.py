@@ -42,6 +42,7 @@ class RunState:
         step: Optimizer steps in the checkpoint that it continues, or None if unknown.
         notices: The warnings of the run. It grows during the run.
         predecessor: The ledger of the previous start in this process, or None if there was none.
+        sessions: For each earlier process of the run, the runs of ``green-callbacks run`` inside which it ran.
     """
 
     run_id: str = ""
@@ -55,6 +56,7 @@ class RunState:
     step: int | None = None
     notices: Notices = field(default_factory=Notices)
     predecessor: RunLedger | None = None
+    sessions: tuple[tuple[str, ...], ...] = ()
 
     @classmethod
     def from_ledger(cls, path: Path) -> Self:
@@ -77,6 +79,7 @@ class RunState:
             landing=contents.plan.landing,
             landed=contents.plan.landing,
             notices=Notices(contents.notices),
+            sessions=contents.head.sessions if contents.history else (),
         )
 
     def settled(self, run_id: str, folder: Path, ledger: Path | Literal[False] | None) -> Self:
@@ -176,7 +179,12 @@ class CheckpointState:
         # Files are noted by the positions of their records, which are others where old records are merged.
         kept = {} if self.history.is_thinned else self.checkpoints
         state = RunState(
-            run_id=self.run_id, history=self.history, checkpoints=kept, landing=self.landing, step=self.step
+            run_id=self.run_id,
+            history=self.history,
+            checkpoints=kept,
+            landing=self.landing,
+            step=self.step,
+            sessions=((),) if self.history else (),  # until the ledger tells more
         )
         if own is False:
             return state
@@ -257,6 +265,7 @@ class CheckpointState:
             landed=contents.plan.landing,
             checkpoints=dict(contents.checkpoints),
             notices=Notices(contents.notices),
+            sessions=contents.head.sessions,
         )
 
 

@@ -60,7 +60,13 @@ class TrainerContext:
 
 
 def head_of(
-    context: RunContext, labels: Mapping[str, str], slots: Sequence[DeviceSlot], policies: Sequence[Policy] = ()
+    context: RunContext,
+    labels: Mapping[str, str],
+    slots: Sequence[DeviceSlot],
+    policies: Sequence[Policy] = (),
+    *,
+    parents: tuple[str, ...] = (),
+    earlier: tuple[tuple[str, ...], ...] = (),
 ) -> Head:
     """Return the head of a run's ledger.
 
@@ -69,6 +75,8 @@ def head_of(
         labels: The labels of the user.
         slots: The devices of all ranks.
         policies: The policies of the run, whose budgets the head holds. Defaults to none.
+        parents: The runs inside which this process runs, the nearest first. Defaults to none.
+        earlier: The same for each earlier process of the run. Defaults to none.
     """
     return Head(
         run_id=context.run_id,
@@ -82,6 +90,9 @@ def head_of(
         labels=labels,
         versions=_versions(),
         budgets=tuple([_budget(policy) for policy in policies if isinstance(policy, Budget)]),
+        parent=parents[0] if parents else None,
+        ancestors=parents[1:],
+        earlier=earlier if parents or any(earlier) else (),
     )
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.accountant.setup.option_checks import DISABLE_VARIABLE, is_set
+from green_callbacks.accountant.setup.option_checks import DISABLE_VARIABLE, PARENT_VARIABLE, is_set
 from green_callbacks.carbon import TOKEN_VARIABLE, resolve_intensity, resolve_pue
 from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
 from green_callbacks.carbon.pue import PUE_VARIABLE
@@ -22,6 +22,7 @@ _VARIABLES: Final = {
     INTENSITY_VARIABLE: "the carbon intensity, in gCO2e/kWh",
     PUE_VARIABLE: "the PUE",
     TOKEN_VARIABLE: "the token of Electricity Maps",
+    PARENT_VARIABLE: "the runs of green-callbacks run inside which a script runs",
     DISABLE_VARIABLE: "whether all measuring and stopping is off (1) or on (0)",
 }
 _PREFIX: Final = "GREEN_CALLBACKS_"

@@ -7,6 +7,7 @@ from green_callbacks.analysis.replays import Outcome
 from green_callbacks.cli.replay.landings import AT_LEAST, REFUSED, notes
 from green_callbacks.cli.runs import written_value
 from green_callbacks.cli.summary.sums import left_out, spent
+from green_callbacks.ledger import counted
 from green_callbacks.metrics import Metric
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
@@ -127,7 +128,8 @@ def _stops_after(outcome: Outcome) -> str:
 
 def _sum_row(outcomes: Sequence[Outcome]) -> list[str]:
     stopped = sum(outcome.epochs is not None for outcome in outcomes)
-    total_kg = sum(outcome.run.history.emissions_kg for outcome in outcomes)
+    counts = counted([outcome.run.nested for outcome in outcomes])
+    total_kg = sum(each.run.history.emissions_kg for each, is_in in zip(outcomes, counts, strict=True) if is_in)
     head = [f"{len(outcomes)} runs", outcomes[0].rule, f"{stopped} stopped"]
     return [*head, *_savings(outcomes, total_kg), "", ""]
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from green_callbacks.analysis.ledger_run import LedgerRun, best_value
 from green_callbacks.cli.runs import written_value
+from green_callbacks.ledger import counted_in
 from green_callbacks.metrics import Metric
 from green_callbacks.records import History
 from green_callbacks.records.coverage import what_counts
@@ -47,8 +48,10 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         pue_source=run.contents.pue_source,
         checkpoints=run.contents.checkpoints,
     )
+    parent = run.contents.head.parent
     state = "" if run.contents.is_closed else " (killed or still running)"
-    return f"Run {for_terminal(run.run_id)}{state}\n\n{summarise(run.totals, context)}"
+    inside = "" if parent is None else f", inside run {for_terminal(parent)}"
+    return f"Run {for_terminal(run.run_id)}{inside}{state}\n\n{summarise(run.totals, context)}"
 
 
 def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
@@ -58,11 +61,30 @@ def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
         runs: The runs, each with the metric that measures its quality.
 
     Returns:
-        Lines of plain text.
+        Lines of plain text. The sum leaves out a run inside another run, and a line names both.
     """
     rows = [_row(run, metric) for run, metric in runs]
-    table = aligned([_HEAD, *rows, _sum_row([run for run, _ in runs])], left=_LEFT)
-    return "\n".join([table, "", *left_out(run for run, _ in runs), _NOTE])
+    summed, said = once([run for run, _ in runs])
+    table = aligned([_HEAD, *rows, _sum_row(summed)], left=_LEFT)
+    return "\n".join([table, "", *said, *left_out(run for run, _ in runs), _NOTE])
+
+
+def once(runs: Sequence[LedgerRun]) -> tuple[list[LedgerRun], list[str]]:
+    """Return the runs that a sum counts, and a line for each run whose energy is in another of these runs.
+
+    Args:
+        runs: The runs.
+    """
+    held = counted_in([run.nested for run in runs])
+    said = [_inside(run, runs[found[0]]) for run, found in zip(runs, held, strict=True) if found]
+    return [run for run, found in zip(runs, held, strict=True) if not found], said
+
+
+def _inside(run: LedgerRun, other: LedgerRun) -> str:
+    name, holder = for_terminal(run.run_id), for_terminal(other.run_id)
+    if other.nested.run_id in {each for session in run.nested.sessions for each in session}:
+        return f"{name} is inside run {holder}, so the sum counts it there."
+    return f"{name} did not end, and {holder} inside it holds more, so the sum counts it there."
 
 
 def left_out(runs: Iterable[LedgerRun]) -> list[str]:
@@ -91,7 +113,7 @@ def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
 def _sum_row(runs: Sequence[LedgerRun]) -> list[str]:
     totals = [run.totals for run in runs]
     return [
-        f"{len(runs)} runs",
+        f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}",
         str(sum(each.epochs for each in totals)),
         duration(sum(each.duration_seconds for each in totals)),
         *spent(_sum(each.facility_kwh for each in totals), _sum(each.emissions_kg for each in totals)),

@@ -29,7 +29,8 @@ export function paretoFront(rows) {
 }
 
 export function sum(rows, name) {
-	const known = rows.map((row) => row[name]).filter((value) => value != null);
+	const isTwice = ({ within }) => within && rows.some(({ key }) => within.includes(key));
+	const known = rows.map((row) => (isTwice(row) ? null : row[name])).filter((value) => value != null);
 	return known.length ? known.reduce((one, other) => one + other) : null;
 }
 
@@ -41,7 +42,7 @@ function filtered(rows) {
 /** Returns what all parts show. At first, the runs on the front are ticked, and then others. */
 export function viewOf(data, zones) {
 	const [code, , intensity, zone] = zones.find(([code]) => code === state.zone) ?? [];
-	const all = data.runs.map((row) => viewed(row, code, intensity, Number(state.pue) || null));
+	const all = data.runs.map((row) => viewed({ ...row, within: data.within[row.key] }, code, intensity, Number(state.pue) || null));
 	const rows = filtered(all);
 	if (!data.metrics.some(([name]) => name === state.metric)) state.metric = data.metrics[0]?.[0];
 	const shown = rows.filter((row) => row.metric === state.metric && row.points.length);

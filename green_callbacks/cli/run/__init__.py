@@ -1,0 +1,1 @@
+"""``green-callbacks run``, which measures any command as one record."""
