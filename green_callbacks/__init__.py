@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from green_callbacks.ledger import read_ledger
     from green_callbacks.policies import CarbonBudget, MarginalGain, Policy, Replay, replay
     from green_callbacks.records import EpochRecord, History, Plan, RunRecord, Verdict
-    from green_callbacks.sinks import Sink, TensorBoardSink
+    from green_callbacks.sinks import MlflowSink, Sink, TensorBoardSink, WandbSink
     from green_callbacks.summary import Summary
     from green_callbacks.window import Window, measure
 
@@ -29,7 +29,7 @@ _ROOMS: Final = {
     "ledger": ("read_ledger",),
     "policies": ("CarbonBudget", "MarginalGain", "Policy", "Replay", "replay"),
     "records": ("EpochRecord", "History", "Plan", "RunRecord", "Verdict"),
-    "sinks": ("Sink", "TensorBoardSink"),
+    "sinks": ("MlflowSink", "Sink", "TensorBoardSink", "WandbSink"),
     "summary": ("Summary",),
     "window": ("Window", "measure"),
 }
@@ -42,6 +42,7 @@ __all__ = [
     "EpochRecord",
     "History",
     "MarginalGain",
+    "MlflowSink",
     "Plan",
     "Policy",
     "Replay",
@@ -50,6 +51,7 @@ __all__ = [
     "Summary",
     "TensorBoardSink",
     "Verdict",
+    "WandbSink",
     "Window",
     "__version__",
     "measure",

@@ -26,6 +26,7 @@ from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.sinks import Reporting
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
@@ -118,7 +119,7 @@ class EnergyAccountant(JoiningRun, LandingControl):
         ranks: Ranks | None = None,
         plan: Plan | None = None,
         writer: Any | None = None,  # noqa: ANN401  a SummaryWriter of any library
-        streams_scalars: bool = False,
+        reporting: Reporting | None = None,
         gpu_uuids: tuple[str, ...] | None = None,
         gpu_name: str | None = None,
         is_running: Callable[[], bool] | None = None,
@@ -132,8 +133,7 @@ class EnergyAccountant(JoiningRun, LandingControl):
                 ``torch.distributed``, if there is one, and else to this process alone.
             plan: The plan that the framework knows. The user's own plan overrides it. Defaults to no plan.
             writer: The framework's TensorBoard writer. Defaults to none.
-            streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
-                Defaults to False.
+            reporting: How the framework itself reports metrics. Defaults to not at all.
             gpu_uuids: The GPUs on which this process trains. Defaults to the GPUs in ``CUDA_VISIBLE_DEVICES``.
             gpu_name: The accelerator on which this process trains, in the framework's words, such as ``cuda:0``,
                 ``mps:0`` or ``xla:0``. Empty for none. Defaults to what the frameworks answer, unless ``gpu_uuids``
@@ -154,7 +154,7 @@ class EnergyAccountant(JoiningRun, LandingControl):
             folder=self._settle(folder),
             plan=known_plan(settings.plan, plan or Plan(), settings.policies, self._state.notices),
             writer=writer,
-            streams_scalars=streams_scalars,
+            reporting=reporting or Reporting(),
             is_resumed=self._is_resumed,
             gpu_uuids=gpu_uuids,
             gpu_name=gpu_name,

@@ -9,6 +9,27 @@ from typing import Any
 from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reporting:
+    """How a framework itself reports metrics, to its TensorBoard writer and to experiment trackers.
+
+    Attributes:
+        streams_scalars: Whether the framework writes the scalars of every epoch through its TensorBoard writer.
+            Defaults to False.
+        loggers: Loggers of the framework that get the scalars of every epoch from the adapter. Defaults to none.
+        step_metric: Metric under which the framework reports the optimizer steps, such as ``train/global_step``.
+            Defaults to None, for a framework whose users count epochs.
+
+    Example:
+        >>> Reporting(step_metric="train/global_step").loggers
+        ()
+    """
+
+    streams_scalars: bool = False
+    loggers: tuple[Any, ...] = ()
+    step_metric: str | None = None
+
+
 @dataclass(slots=True, kw_only=True)
 class RunContext:
     """The facts about a run that a sink gets before the first record.
@@ -24,10 +45,11 @@ class RunContext:
         pue_source: Origin of the PUE, in words.
         writer: TensorBoard writer of the framework, with the methods of torch's ``SummaryWriter``. None without such a
             writer.
-        streams_scalars: Whether the framework itself writes the scalars of every epoch through ``writer``.
         is_resumed: Whether the run continues from a checkpoint or a ledger, and repeats the epochs after it.
         checkpoints: Kept checkpoint files by the metric of their Pareto front. It changes while the run goes on, like
             the history.
+        ledger: The ledger of the run. None if there is none.
+        reporting: How the framework itself reports metrics.
 
     Example:
         >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=History())
@@ -44,16 +66,17 @@ class RunContext:
     mode: str = "max"
     pue_source: str = "argument"
     writer: Any | None = None
-    streams_scalars: bool = False
     is_resumed: bool = False
     checkpoints: Mapping[str, Checkpoints] = field(default_factory=dict)
+    ledger: Path | None = None
+    reporting: Reporting = field(default_factory=Reporting)
 
 
 class Sink(ABC):
     """A destination of records.
 
-    All methods run on the worker's thread, one after the other. The constructor takes options and creates nothing live.
-    An exception of a sink is logged once, and training and the other sinks go on.
+    All methods but :meth:`at_edge` run on the worker's thread, one after the other. The constructor takes options and
+    creates nothing live. An exception of a sink is logged once, and training and the other sinks go on.
 
     Example:
         >>> class Printer(Sink):
@@ -62,6 +85,13 @@ class Sink(ABC):
         >>> Printer().write(EpochRecord.scripted(epoch=0, emissions_kg=0.1))
         epoch 0 emitted 0.1 kg
     """
+
+    def at_edge(self) -> None:
+        """Look at what only the training thread can see, such as the open run of a library.
+
+        The training thread calls this when the run starts, before :meth:`open`, and when a record is made, before
+        :meth:`write`. It must not wait for anything, such as a lock, a file or a server.
+        """
 
     def open(self, context: RunContext) -> None:
         """Prepare for a run or for its continuation.

@@ -7,12 +7,14 @@ import pytest
 from support.runs import ListSink, scripted, train
 from support.scripted_run import finished, record, run_context
 
-from green_callbacks import Sink, Summary, TensorBoardSink, Verdict
+from green_callbacks import MlflowSink, Sink, Summary, TensorBoardSink, Verdict, WandbSink
 from green_callbacks.records import History
 
 SINKS = {
+    "mlflow": MlflowSink,
     "summary": Summary,
     "tensorboard": TensorBoardSink,
+    "wandb": WandbSink,
 }
 VERDICT = Verdict(stop=False, code="warning", reason="Half is spent.", values={"green/budget_left_kg": 0.5})
 RECORDS = [
@@ -32,9 +34,11 @@ def sink(request):
 
 def run_through(sink, folder, before=()):
     history = History([*before])
+    sink.at_edge()
     sink.open(run_context(folder, history, before=History([*before])))
     for each in RECORDS:
         history.append(each)
+        sink.at_edge()
         sink.write(each)
     sink.finish(finished(history, "The budget is spent."))
     sink.close()

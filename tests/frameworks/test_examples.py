@@ -88,6 +88,7 @@ def test_every_example_is_tested():
         "lightning_cli.py",
         "lightning_cli.yaml",
         "lightning_digits.py",
+        "mlflow_loop.py",
         "plain_pytorch.py",
         "several_runs.py",
     }

@@ -10,10 +10,12 @@ from green_callbacks._frameworks.lightning.trainer import (
     gpu_uuids,
     log_folder,
     tensorboard_writer,
+    tracker_loggers,
 )
 from green_callbacks.accountant import EnergyAccountant, OneRank, Ranks
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.setup.remote_folder import RemoteFolder, is_remote
+from green_callbacks.sinks import Reporting
 
 
 def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarded) -> RemoteFolder | None:
@@ -36,7 +38,7 @@ def start_accountant(accountant: EnergyAccountant, trainer: Any, guarded: Guarde
         ranks=ranks,
         plan=run_limits(trainer, guarded),
         writer=writer,
-        streams_scalars=writer is not None,
+        reporting=Reporting(streams_scalars=writer is not None, loggers=tracker_loggers(trainer)),
         gpu_uuids=guarded.ask("The device", lambda: gpu_uuids(trainer.strategy.root_device), None),
         gpu_name=guarded.ask("The device", lambda: gpu_name(trainer.strategy.root_device), None),
     )

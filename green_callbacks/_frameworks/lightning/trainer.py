@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from math import ceil, isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -14,6 +14,9 @@ from green_callbacks._frameworks.lightning.import_roots import root_of
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.accountant.guarded_calls import Guarded, as_number
 from green_callbacks.sinks import is_ours
+
+_TRACKER_LOGGERS: Final = ("MLFlowLogger", "WandbLogger")
+"""Classes of Lightning's loggers whose runs also get the totals."""
 
 
 class LightningRanks:
@@ -69,6 +72,11 @@ def tensorboard_writer(trainer: Any, guarded: Guarded) -> Any | None:
         if root_of(each, "TensorBoardLogger"):
             return guarded.ask("The writer of TensorBoardLogger", partial(getattr, each, "experiment"), None)
     return None
+
+
+def tracker_loggers(trainer: Any) -> tuple[Any, ...]:
+    """Return the loggers of a trainer that write to an experiment tracker. Lightning has opened their runs by now."""
+    return tuple(each for each in trainer.loggers if any(root_of(each, name) for name in _TRACKER_LOGGERS))
 
 
 def ran_to_its_end(trainer: Any) -> bool | None:

@@ -77,6 +77,7 @@ class Delivery:
         if self.ledger:
             self.ledger.open()
         for each in self._sinks:
+            each.at_edge()
             self.worker.submit(partial(each.open, context), each.lane)
 
     def poll(self, polled: Polled, name: str | None = None) -> None:
@@ -133,6 +134,7 @@ class Delivery:
         if number != self._shown:
             return
         for each in self._sinks:
+            each.at_edge()
             self.worker.submit(partial(each.write, number, record), each.lane)
         if self._sinks and not self.worker.has_threads:
             self.worker.drain(DRAIN_SECONDS)
@@ -184,6 +186,7 @@ class Delivery:
         """
         if self.ledger and not self._has_ended:
             self.ledger.end(run.stop_reason)
+            self.ledger.settle()  # a sink may upload the file
         self._has_ended = True
         while self._unended:
             each = self._unended[0]

@@ -25,8 +25,23 @@ class SinkLane:
         self._next = 0
         self._is_finished = False
 
+    def at_edge(self) -> None:
+        """Let the sink look at what only this thread can see. The only call that is made on the training thread."""
+        try:
+            self._sink.at_edge()
+        # No look of a sink is worth a training, whatever it raises.
+        except Exception as failure:  # noqa: BLE001
+            self._notices.say(
+                f"edge of {self.lane.name}",
+                "The sink %s failed at an edge (%s: %s). The ledger holds the records that it misses. Training goes "
+                "on.",
+                type(self._sink).__name__,
+                type(failure).__name__,
+                failure,
+            )
+
     def open(self, context: RunContext) -> None:
-        """Open the sink. This and all later calls are made on the worker's thread."""
+        """Open the sink. This and all later calls but :meth:`at_edge` are made on the worker's thread."""
         with self._noticing():
             self._sink.open(context)
 

@@ -14,7 +14,7 @@ from green_callbacks.accountant.setup.project_spending import with_project_spend
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
 from green_callbacks.ledger import RunLedger
-from green_callbacks.sinks import RunContext, Sink, TensorBoardSink
+from green_callbacks.sinks import MlflowSink, RunContext, Sink, TensorBoardSink, WandbSink
 from green_callbacks.summary import Summary
 
 
@@ -107,9 +107,10 @@ def _context(settings: Settings, trainer: TrainerContext, state: RunState, board
         mode=board.mode,
         pue_source=settings.pue.source,
         writer=trainer.writer,
-        streams_scalars=trainer.streams_scalars,
         is_resumed=trainer.is_resumed,
         checkpoints=state.checkpoints,
+        ledger=state.ledger,
+        reporting=trainer.reporting,
     )
 
 
@@ -134,4 +135,6 @@ def _ledger(
 def _sinks(settings: Settings, trainer: TrainerContext) -> Sequence[Sink]:
     if trainer.ranks.rank != 0 or trainer.is_provisional:
         return ()
-    return [TensorBoardSink(), Summary()] if settings.sinks is None else settings.sinks
+    if settings.sinks is not None:
+        return settings.sinks
+    return [TensorBoardSink(), Summary(), MlflowSink.if_open(), WandbSink.if_open()]

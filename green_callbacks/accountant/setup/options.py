@@ -38,7 +38,8 @@ class AccountantOptions(TypedDict, total=False):
         decide_every: Interval of records and decisions inside an epoch. It is a number of steps such as 500 or
             ``"500 steps"``, or a time such as ``"10 min"``. Budgets are checked inside epochs anyway. Defaults to
             decisions at the end of epochs only.
-        sinks: Where records go besides the ledger. Defaults to TensorBoard and the summary.
+        sinks: Where records go besides the ledger. Defaults to TensorBoard, the summary, and the
+            run that is open in MLflow or W&B.
         ledger: File of the run's records, or False for none. A file that exists is the run to continue. Defaults to a
             new file in ``green-callbacks/`` of the log folder or working folder.
         plan: The plan of the run, as far as the framework does not know it. Defaults to no plan.

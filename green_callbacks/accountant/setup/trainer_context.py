@@ -15,7 +15,7 @@ from green_callbacks.accountant.ranks.protocol import OneRank, Ranks
 from green_callbacks.ledger import Head, RunBudget
 from green_callbacks.policies import Budget, Policy, SharedBudget
 from green_callbacks.records import DeviceInfo, Plan
-from green_callbacks.sinks import RunContext
+from green_callbacks.sinks import Reporting, RunContext
 
 _FRAMEWORKS: Final = ("torch", "lightning", "pytorch_lightning", "keras", "tensorflow", "jax", "transformers")
 """Packages whose versions the head of a ledger holds, if they are imported."""
@@ -30,7 +30,7 @@ class TrainerContext:
         ranks: The processes of the run.
         plan: The merged plan of user and framework.
         writer: The framework's TensorBoard writer, or None where there is none.
-        streams_scalars: Whether the framework itself writes the scalars of every epoch through that writer.
+        reporting: How the framework itself reports metrics.
         is_resumed: Whether the run continues a checkpoint or a ledger, and may repeat the work after it.
         gpu_uuids: The GPUs on which this process trains, or None if the framework does not say.
         gpu_name: The accelerator in the framework's words, or None if it does not say.
@@ -44,7 +44,7 @@ class TrainerContext:
     plan: Plan
     ranks: Ranks = field(default_factory=OneRank)
     writer: Any | None = None
-    streams_scalars: bool = False
+    reporting: Reporting = field(default_factory=Reporting)
     is_resumed: bool = False
     gpu_uuids: tuple[str, ...] | None = None
     gpu_name: str | None = None

@@ -5,10 +5,10 @@ from typing import Final
 
 from green_callbacks.records import EpochRecord, History, RunRecord
 from green_callbacks.sinks.base import RunContext
+from green_callbacks.sinks.cumulative_emissions import CumulativeEmissions
 from green_callbacks.sinks.scalars import scalars
 from green_callbacks.sinks.tensorboard.axis import Axis
 from green_callbacks.sinks.tensorboard.chart_layout import layout
-from green_callbacks.sinks.tensorboard.cumulative_emissions import CumulativeEmissions
 from green_callbacks.sinks.tensorboard.event_stream import EventStream
 from green_callbacks.sinks.tensorboard.provenance_page import final_page, provenance
 from green_callbacks.sinks.tensorboard.quality_curve import QualityCurve
@@ -84,7 +84,7 @@ class Board:
         place = self._axis.place(record)
         values = scalars(record, self._spent.kg, self._spent.low_kg, self._spent.high_kg)
         self._tags.update(values)
-        if not self._context.streams_scalars:
+        if not self._context.reporting.streams_scalars:
             self.stream.scalars(values, place, self._wall_seconds)
         for point in self._quality.points(record, self._spent.kg):
             self._tags.add(point.tag)

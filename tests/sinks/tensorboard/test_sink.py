@@ -18,7 +18,7 @@ from support.scripted_run import GERMANY, device, finished, record, run_context
 from support.tensorboard_events import Events, read_events
 
 from green_callbacks.records import EpochRecord, History, Intensity, RunRecord, Verdict
-from green_callbacks.sinks import TensorBoardSink, scalars
+from green_callbacks.sinks import Reporting, TensorBoardSink, scalars
 
 EPOCH_KG = 4000 / 3.6e6 * 1.25 * 0.360
 OUTSIDE_KG = EPOCH_KG / 4
@@ -178,7 +178,7 @@ def test_a_diverged_run_goes_on_being_drawn(tmp_path: Path, value: float):
 
 
 def test_what_the_framework_streams_is_never_repeated(tmp_path: Path):
-    events = show(tmp_path, record(0, metrics={"val_acc": 0.5}), streams_scalars=True)
+    events = show(tmp_path, record(0, metrics={"val_acc": 0.5}), reporting=Reporting(streams_scalars=True))
 
     assert list(events.scalars) == [QUALITY]
 
@@ -281,7 +281,10 @@ def test_a_chart_appears_when_it_first_has_something_to_show(tmp_path: Path):
 
 
 def test_a_chart_is_laid_out_for_what_the_framework_streams(tmp_path: Path):
-    assert show(tmp_path / "a", record(0), streams_scalars=True).layouts == show(tmp_path / "b", record(0)).layouts
+    assert (
+        show(tmp_path / "a", record(0), reporting=Reporting(streams_scalars=True)).layouts
+        == show(tmp_path / "b", record(0)).layouts
+    )
 
 
 def test_the_page_says_where_every_number_comes_from(tmp_path: Path):
