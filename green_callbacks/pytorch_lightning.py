@@ -12,11 +12,16 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 
 from green_callbacks._frameworks.lightning.front_checkpoint import FrontHooks
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
+from green_callbacks._frameworks.switched_on.monitor import SwitchedOnHooks
 from green_callbacks._frameworks.torch.recent_average import recent_average
 
 
 class EmissionsMonitor(LightningHooks, Callback):
     __doc__ = LightningHooks.__doc__
+
+
+class SwitchedOnMonitor(SwitchedOnHooks, EmissionsMonitor):
+    __doc__ = SwitchedOnHooks.__doc__
 
 
 class FrontCheckpoint(FrontHooks, ModelCheckpoint):

@@ -20,10 +20,11 @@ def our_threads():
 def isolated(tmp_path, monkeypatch):
     """Run in an empty folder, without what users may have set, and leave no thread of ours alive."""
     monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("GREEN_CALLBACKS_")]:
+    for name in [name for name in os.environ if name.startswith("GREEN_CALLBACKS")]:
         monkeypatch.delenv(name)
-    for name in ("XDG_CONFIG_HOME", "XDG_CACHE_HOME"):
+    for name in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    monkeypatch.setattr("green_callbacks.configuration.reading._ETC", tmp_path / "etc")
     yield
     if our_threads():
         gc.collect()  # a run that a test dropped without closing closes itself

@@ -17,7 +17,6 @@ from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.idle_run import IdleRun
 from green_callbacks.accountant.run.joining_run import JoiningRun
 from green_callbacks.accountant.run.run import Run
-from green_callbacks.accountant.setup.option_checks import unknown_variables
 from green_callbacks.accountant.setup.options import AccountantOptions, Settings
 from green_callbacks.accountant.setup.plan_merging import known_plan
 from green_callbacks.accountant.setup.resume import CheckpointState, RunState, encode_state
@@ -81,8 +80,8 @@ class EnergyAccountant(JoiningRun, LandingControl):
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
             self._state = RunState.from_ledger(self._settings.ledger)
             self._is_resumed = True
-        for name, sentence in unknown_variables(os.environ).items():
-            self.warn(name, "%s", sentence)
+        for sentence in self._settings.faults:
+            self.warn(sentence, "%s", sentence)
 
     @classmethod
     def given(cls, accountant: object, options: Mapping[str, Any]) -> "EnergyAccountant":
@@ -194,7 +193,7 @@ class EnergyAccountant(JoiningRun, LandingControl):
         folder = Path(log_folder or ".") / FOLDER
         self._go_on()
         new_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
-        self._state = self._state.settled(new_id, folder, self._settings.ledger)
+        self._state = self._state.settled(new_id, self._settings.ledger_folder or folder, self._settings.ledger)
         return folder
 
     @property

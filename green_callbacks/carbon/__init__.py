@@ -23,14 +23,13 @@ from green_callbacks.carbon.base import (
 )
 from green_callbacks.carbon.cloud import CloudIntensity
 from green_callbacks.carbon.comparison import cleanest_comparable
-from green_callbacks.carbon.configuration import Configuration, read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.equivalences import Equivalence, equivalences, equivalent_km
-from green_callbacks.carbon.live.token import TOKEN_VARIABLE
-from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE, resolve_intensity, said_intensity
-from green_callbacks.carbon.pue import PUE_VARIABLE, Pue, resolve_pue
+from green_callbacks.carbon.location import resolve_intensity, said_intensity
+from green_callbacks.carbon.pue import Pue, resolve_pue
 from green_callbacks.carbon.trace import TraceIntensity
 from green_callbacks.carbon.zones import lookup
+from green_callbacks.configuration import INTENSITY_VARIABLE, LOCATION_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE
 
 if TYPE_CHECKING:
     from green_callbacks.carbon.live.electricity_maps import ElectricityMaps
@@ -46,7 +45,6 @@ __all__ = [
     "TOKEN_VARIABLE",
     "CarbonIntensity",
     "CloudIntensity",
-    "Configuration",
     "ConstantIntensity",
     "ElectricityMaps",
     "Equivalence",
@@ -62,7 +60,6 @@ __all__ = [
     "is_varying",
     "lookup",
     "mean_intensity",
-    "read_configuration",
     "resolve_intensity",
     "resolve_pue",
     "said_intensity",

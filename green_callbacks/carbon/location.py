@@ -1,36 +1,30 @@
-"""The carbon intensity to account with, from the user, else from the machine, else the world's average.
-
-Example:
-    >>> LOCATION_VARIABLE, INTENSITY_VARIABLE
-    ('GREEN_CALLBACKS_LOCATION', 'GREEN_CALLBACKS_INTENSITY')
-"""
+"""The carbon intensity to account with, from the user, else from the machine, else the world's average."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from green_callbacks.carbon.base import CarbonIntensity
 from green_callbacks.carbon.cloud import CLOUD, DMI, CloudIntensity, hinted_region
-from green_callbacks.carbon.configuration import read_configuration
 from green_callbacks.carbon.constant import ConstantIntensity
 from green_callbacks.carbon.time_zone import country_of_time_zone
 from green_callbacks.carbon.zones import WORLD, lookup
+from green_callbacks.configuration import (
+    LOCATION_VARIABLE,
+    Configuration,
+    Setting,
+    read_configuration,
+)
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.records.intensity import FoundBy
 from green_callbacks.text.log import get_logger
 from green_callbacks.units import described
 
-LOCATION_VARIABLE: Final = "GREEN_CALLBACKS_LOCATION"
-"""Environment variable that holds the place."""
-
-INTENSITY_VARIABLE: Final = "GREEN_CALLBACKS_INTENSITY"
-"""Environment variable that holds the carbon intensity, in gCO2e/kWh."""
-
-_CONFIGURATION: Final[FoundBy] = "configuration"
 _HINT: Final[FoundBy] = "cloud hint"
 _REMEDY: Final = f'for example pass location="DE", or set {LOCATION_VARIABLE}'
 _logger = get_logger(__name__)
@@ -44,6 +38,7 @@ def resolve_intensity(
     etc: Path = Path("/etc"),
     dmi: Path = DMI,
     is_told: bool = False,
+    configuration: Configuration | None = None,
 ) -> CarbonIntensity:
     """Find the carbon intensity to account with, without the network.
 
@@ -51,7 +46,7 @@ def resolve_intensity(
 
     * The arguments.
     * The environment variables ``GREEN_CALLBACKS_INTENSITY`` and ``GREEN_CALLBACKS_LOCATION``.
-    * The user's configuration (:mod:`green_callbacks.carbon.configuration`).
+    * The file of the user, and the files of the site (:mod:`green_callbacks.configuration`).
     * The region that the environment of a machine in a cloud names.
     * The machine's time zone.
     * The average of the world.
@@ -69,6 +64,8 @@ def resolve_intensity(
         etc: Folder of the machine's configuration. Defaults to ``/etc``.
         dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
         is_told: Whether the user knows of the guess already, so that no warning is needed. Defaults to False.
+        configuration: What variables and files say. Its faults are the caller's to report. Defaults to what
+            ``environ`` leads to.
 
     Returns:
         The intensity over time. Its ``found_by`` tells how it was found.
@@ -83,7 +80,7 @@ def resolve_intensity(
         >>> resolve_intensity("FR").intensity.name
         'France'
     """
-    told = said_intensity(location, carbon_intensity, environ, etc=etc, dmi=dmi)
+    told = said_intensity(location, carbon_intensity, environ, etc=etc, dmi=dmi, configuration=configuration)
     if told is not None:
         return told
     guess, reason = _guess(environ, etc, dmi)
@@ -99,6 +96,7 @@ def said_intensity(
     *,
     etc: Path = Path("/etc"),
     dmi: Path = DMI,
+    configuration: Configuration | None = None,
 ) -> CarbonIntensity | None:
     """Return the carbon intensity that the user gave by argument, environment or configuration.
 
@@ -108,6 +106,7 @@ def said_intensity(
         environ: Environment variables. Defaults to ``os.environ``.
         etc: Folder of the machine's configuration. Defaults to ``/etc``.
         dmi: Folder of the firmware's texts. Defaults to the folder of Linux.
+        configuration: As in :func:`resolve_intensity`.
 
     Returns:
         The intensity over time. None if the user gave nothing.
@@ -128,19 +127,13 @@ def said_intensity(
     if location is not None and not isinstance(location, str):
         msg = f"location must be a text, such as 'DE' or 'aws:eu-north-1', not {described(location)}."
         raise ConfigurationError(msg)
-    location, number, found_by, origin = _said(location, carbon_intensity, environ)
-    if location is None and number is None:
-        return None
-    try:
-        if number is None and location is not None and location.strip().lower() == CLOUD:
-            stand_in, _ = _guess(environ, etc, dmi)
-            return CloudIntensity(stand_in, environ, dmi)
-        return _told(location, number, found_by)
-    except ConfigurationError as fault:
-        if not origin:
-            raise
-        msg = f"{fault} The value comes from {origin}."
-        raise type(fault)(msg) from fault
+    if location is not None or carbon_intensity is not None:
+        return _given(location, carbon_intensity, "argument", partial(_stand_in, environ, etc, dmi))
+    found = configuration or read_configuration(environ, etc=etc)
+    said = _said(found, partial(_stand_in, environ, etc, dmi))
+    if configuration is None:
+        found.say_faults()
+    return said
 
 
 def _refuse_class(carbon_intensity: object) -> None:
@@ -150,19 +143,35 @@ def _refuse_class(carbon_intensity: object) -> None:
         raise ConfigurationError(msg)
 
 
-def _said(
-    location: str | None, number: float | None, environ: Mapping[str, str]
-) -> tuple[str | None, float | str | None, FoundBy, str]:
-    """Return the first given place and number, how they were found, and where they stand if not in an argument."""
-    if location is not None or number is not None:
-        return location, number, "argument", ""
-    names = (LOCATION_VARIABLE, INTENSITY_VARIABLE)
-    variables = [environ.get(name, "").strip() or None for name in names]
-    if any(variables):
-        origin = " and ".join(name for name, value in zip(names, variables, strict=True) if value)
-        return variables[0], variables[1], "environment", origin
-    configuration = read_configuration(environ)
-    return configuration.location, configuration.carbon_intensity, _CONFIGURATION, str(configuration.path)
+def _said(configuration: Configuration, cloud: Callable[[], CarbonIntensity]) -> CarbonIntensity | None:
+    """Return what the first variable or file with a place or a number says."""
+    for said in configuration.places():
+        by_key = {each.key: each.value for each in said}
+        found_by: FoundBy = "environment" if said[0].kind == "variable" else "configuration"
+        try:
+            return _given(by_key.get("location"), by_key.get("carbon_intensity"), found_by, cloud)
+        except ConfigurationError as fault:
+            configuration.refuse(said[0], _with_origin(fault, said))
+    return None
+
+
+def _with_origin(fault: ConfigurationError, said: Sequence[Setting]) -> ConfigurationError:
+    origins = " and ".join(dict.fromkeys(each.origin for each in said))
+    return type(fault)(f"{fault} The value comes from {origins}.")
+
+
+def _given(
+    location: str | None, number: float | str | None, found_by: FoundBy, cloud: Callable[[], CarbonIntensity]
+) -> CarbonIntensity:
+    if number is None and location is not None and location.strip().lower() == CLOUD:
+        return cloud()
+    return _told(location, number, found_by)
+
+
+def _stand_in(environ: Mapping[str, str], etc: Path, dmi: Path) -> CloudIntensity:
+    """Return the intensity of the cloud's region, and the best guess until the region is known."""
+    guess, _ = _guess(environ, etc, dmi)
+    return CloudIntensity(guess, environ, dmi)
 
 
 def _told(location: str | None, g_per_kwh: float | str | None, found_by: FoundBy) -> ConstantIntensity:

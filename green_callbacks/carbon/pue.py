@@ -1,9 +1,4 @@
-"""Power usage effectiveness, the energy of a facility divided by the energy of its computers.
-
-Example:
-    >>> PUE_VARIABLE
-    'GREEN_CALLBACKS_PUE'
-"""
+"""Power usage effectiveness, the energy of a facility divided by the energy of its computers."""
 
 import os
 from collections.abc import Mapping
@@ -11,14 +6,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from green_callbacks.carbon.cloud import DMI, detect_cloud
-from green_callbacks.carbon.configuration import read_configuration
-from green_callbacks.carbon.location import LOCATION_VARIABLE
 from green_callbacks.carbon.tables import read_table
+from green_callbacks.configuration import Configuration, read_configuration
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import described, given_number
-
-PUE_VARIABLE: Final = "GREEN_CALLBACKS_PUE"
-"""Environment variable that holds the PUE."""
 
 MAX_PUE: Final = 3.0
 """Largest PUE that is accepted, as a ratio. No published facility comes near it."""
@@ -62,6 +53,7 @@ def resolve_pue(
     environ: Mapping[str, str] = os.environ,
     *,
     dmi: Path = DMI,
+    configuration: Configuration | None = None,
 ) -> Pue:
     """Find the PUE to account with.
 
@@ -69,7 +61,7 @@ def resolve_pue(
 
     * The argument.
     * The environment variable ``GREEN_CALLBACKS_PUE``.
-    * The user's configuration (:mod:`green_callbacks.carbon.configuration`).
+    * The file of the user, and the files of the site (:mod:`green_callbacks.configuration`).
     * The figure that a cloud provider publishes. It counts where the location is a cloud region, or where the firmware
       says that the machine is in that cloud.
     * The average of the world's data centers. It counts in the job of a batch scheduler.
@@ -80,6 +72,8 @@ def resolve_pue(
         location: Code of the place. Defaults to ``GREEN_CALLBACKS_LOCATION``.
         environ: Environment variables. Defaults to ``os.environ``.
         dmi: Folder with the texts of the machine's firmware. Defaults to the folder of Linux.
+        configuration: What variables and files say. Its faults are the caller's to report. Defaults to what
+            ``environ`` leads to.
 
     Returns:
         The ratio and its origin. A published ratio comes with its year.
@@ -94,14 +88,14 @@ def resolve_pue(
     """
     if pue is not None:
         return Pue(_valid(pue, "pue"), "argument")
-    given = environ.get(PUE_VARIABLE, "").strip()
-    if given:
-        return Pue(_valid(given, PUE_VARIABLE), f"environment ({PUE_VARIABLE})")
-    configuration = read_configuration(environ)
-    if configuration.pue is not None:
-        return Pue(_valid(configuration.pue, f"pue in {configuration.path}"), f"configuration ({configuration.path})")
-    place = location or environ.get(LOCATION_VARIABLE, "").strip() or configuration.location or ""
-    provider, colon, _ = place.partition(":")
+    found = configuration or read_configuration(environ)
+    said = _said(found)
+    if configuration is None:
+        found.say_faults()
+    if said is not None:
+        return said
+    place = found.first("location")
+    provider, colon, _ = (location or (place.value if place else "")).partition(":")
     who = provider.strip().lower() if colon else detect_cloud(dmi)
     published = _published(who) if who else None
     if published is not None:
@@ -111,6 +105,16 @@ def resolve_pue(
     if average is not None:
         return average._replace(source=f"data center, because {scheduler} is set, {average.source}")
     return Pue(1.0, "workstation")
+
+
+def _said(configuration: Configuration) -> Pue | None:
+    for setting in configuration.all("pue"):
+        kind = "environment" if setting.kind == "variable" else "configuration"
+        try:
+            return Pue(_valid(setting.value, setting.where), f"{kind} ({setting.origin})")
+        except ConfigurationError as fault:
+            configuration.refuse(setting, fault)
+    return None
 
 
 def _valid(pue: float | str, option: str) -> float:

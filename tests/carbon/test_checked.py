@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.carbon import ConstantIntensity, TraceIntensity, checked_intensity, lookup, read_configuration
+from green_callbacks.carbon import ConstantIntensity, TraceIntensity, checked_intensity, lookup
 from green_callbacks.carbon.cloud import detect_cloud
 from green_callbacks.carbon.time_zone import country_of_time_zone
+from green_callbacks.configuration import read_configuration
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 

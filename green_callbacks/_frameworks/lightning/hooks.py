@@ -69,7 +69,7 @@ class LightningHooks(OfLightning):
         False
     """
 
-    state_key: Final = "green_callbacks.EmissionsMonitor"
+    state_key = "green_callbacks.EmissionsMonitor"
 
     def __init__(self, accountant: EnergyAccountant | None = None, **options: Unpack[AccountantOptions]) -> None:
         self.accountant = EnergyAccountant.given(accountant, options)

@@ -89,6 +89,12 @@ class LiveRuns:
         """
         return [run for run in list(self._runs) if run.is_live and not run.devices.isdisjoint(devices)]
 
+    def on_this_thread(self) -> LiveRun | None:
+        """Return a run that goes on around the caller, on this thread, or None."""
+        here = threading.current_thread()
+        runs = [run for run in list(self._runs) if run.is_live and run.thread is here]
+        return next((run for run in runs if not run.close_if_cut_short()), None)
+
     def make_room(self, devices: Collection[str], run_id: str) -> bool:
         """Close the runs on some devices that cannot go on beside a new run.
 

@@ -16,6 +16,9 @@ from green_callbacks.accountant.setup.trainer_context import TrainerContext, hea
 from green_callbacks.ledger import RunLedger
 from green_callbacks.sinks import MlflowSink, RunContext, Sink, TensorBoardSink, WandbSink
 from green_callbacks.summary import Summary
+from green_callbacks.text.log import get_logger
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,7 @@ class OpenedRun:
             make_room: Closes the runs that must give up some devices. Returns whether there were any.
             before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
+        settings = settings.agreed(trainer.ranks)
         measurement = RunMeasurement(settings, trainer, state.notices, before)
         board = _board(settings, trainer, state)
         try:
@@ -84,6 +88,8 @@ class OpenedRun:
 def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> PolicyBoard:
     policies = settings.policies
     if trainer.ranks.rank == 0 and not trainer.is_provisional:
+        if settings.configured is not None and state.notices.is_new("configured budget"):
+            logger.warning("%s", settings.configured.origin)
         policies = with_project_spending(policies, state.ledger, state.run_id, state.notices)
     return PolicyBoard(
         policies,

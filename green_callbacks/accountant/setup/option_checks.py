@@ -1,44 +1,19 @@
 """Checks of single options. An option that cannot work is refused with the remedy."""
 
-import difflib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
-from green_callbacks.carbon import INTENSITY_VARIABLE, LOCATION_VARIABLE, PUE_VARIABLE, TOKEN_VARIABLE
 from green_callbacks.clock import Clock
+from green_callbacks.configuration import checked_labels
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.sinks.folder_checks import file_in_the_way
 from green_callbacks.units import described
 
-_MOST_LABELS: Final = 50
-"""Largest number of labels, so that the first line of a ledger stays short."""
-_LONGEST_LABEL: Final = 200
-"""Largest length of a label and of its name, in characters."""
-
 _MOST_SAMPLES: Final = 2**53
 """Upper limit of counts. Above it, a float64 no longer holds every whole number."""
-
-_YES: Final = frozenset({"1", "true", "yes", "on", "y", "t"})
-_NO: Final = frozenset({"", "0", "false", "no", "off", "n", "f"})
-
-_PREFIX: Final = "GREEN_CALLBACKS_"
-_BEGINNING: Final = "GREEN"
-"""Prefix of variables that may be misspelled variables of this package."""
-DISABLE_VARIABLE: Final = "GREEN_CALLBACKS_DISABLE"
-"""The variable that switches the package off."""
-PARENT_VARIABLE: Final = "GREEN_CALLBACKS_PARENT"
-"""The variable that names the runs of ``green-callbacks run`` inside which a process runs."""
-_VARIABLES: Final = (
-    DISABLE_VARIABLE,
-    PARENT_VARIABLE,
-    LOCATION_VARIABLE,
-    INTENSITY_VARIABLE,
-    PUE_VARIABLE,
-    TOKEN_VARIABLE,
-)
 
 T = TypeVar("T")
 
@@ -136,22 +111,7 @@ def clock(given: Any, otherwise: Callable[[], Clock]) -> Clock:  # noqa: ANN401 
 
 def labels(given: object) -> dict[str, str]:
     """Return the labels that the user gives a run."""
-    if given is None:
-        return {}
-    if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
-        msg = f"labels= takes texts by name, such as {{'team': 'vision'}}: {_not_a_text(given)}."
-        raise ConfigurationError(msg)
-    if any(len(each) > _LONGEST_LABEL for pair in given.items() for each in pair) or len(given) > _MOST_LABELS:
-        msg = f"labels= takes at most {_MOST_LABELS} texts of at most {_LONGEST_LABEL} characters each."
-        raise ConfigurationError(msg)
-    return dict(given)
-
-
-def _not_a_text(given: object) -> str:
-    if not isinstance(given, Mapping):
-        return f"{described(given)} is no mapping"
-    found = next(each for pair in given.items() for each in pair if not isinstance(each, str))
-    return f"{described(found)} is no text"
+    return {} if given is None else checked_labels(given, "labels=")
 
 
 def ledger(given: object) -> Path | Literal[False] | None:
@@ -176,40 +136,6 @@ def ledger(given: object) -> Path | Literal[False] | None:
     with suppress(OSError):  # of a working folder that is gone
         path = path.absolute()  # the working folder may change until the start
     return path
-
-
-def unknown_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables that look like misspelled variables of this package, each with a sentence.
-
-    Args:
-        environ: Environment variables.
-    """
-    found = {}
-    for name in sorted(each for each in environ if each.upper().startswith(_BEGINNING) and each not in _VARIABLES):
-        is_ours = name.startswith(_PREFIX)
-        nearest = difflib.get_close_matches(name.upper(), _VARIABLES, n=1, cutoff=0.7 if is_ours else 0.9)
-        if not is_ours and not nearest:
-            continue  # a variable of another program
-        hint = f"Did you mean {nearest[0]}?" if nearest else f"The variables are {', '.join(_VARIABLES)}."
-        found[name] = f"The variable {described(name)[1:-1]} is unknown to this version. {hint}"
-    return found
-
-
-def is_set(name: str, environ: Mapping[str, str]) -> bool:
-    """Return whether a variable switches something on.
-
-    Args:
-        name: The variable.
-        environ: Environment variables.
-
-    Raises:
-        ConfigurationError: Its value means neither yes nor no.
-    """
-    said = environ.get(name, "").strip().lower()
-    if said not in _YES | _NO:
-        msg = f"{name} is {described(environ[name])}. Write 1 for yes, or 0 for no."
-        raise ConfigurationError(msg)
-    return said in _YES
 
 
 def samples(given: object) -> int | None:

@@ -5,20 +5,26 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
+from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.accountant.setup import option_checks as checks
+from green_callbacks.accountant.setup.configured_budget import (
+    ConfiguredBudget,
+    agreed,
+    beside_own,
+    configured_budget,
+)
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
 from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock
+from green_callbacks.configuration import DISABLE_VARIABLE, Configuration, is_set, read_configuration, unknown_variables
 from green_callbacks.policies import Decision, Policy, as_policy
 from green_callbacks.records import WORLD, Intensity, Plan
 from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 from green_callbacks.text.log import get_logger
-
-DISABLE_VARIABLE: Final = checks.DISABLE_VARIABLE
 
 logger = get_logger(__name__)
 
@@ -34,18 +40,21 @@ class AccountantOptions(TypedDict, total=False):
             intensity of the location. Defaults to the intensity of the location.
         pue: Power usage effectiveness of the facility, 1 to 3. Defaults to the PUE of the
             cloud region, of the configuration, or of this kind of machine.
-        policies: When to stop, as policies or as functions of history and plan. Defaults to none.
+        policies: When to stop, as policies or as functions of history and plan. A budget of the configuration is added,
+            unless one of them is a budget for the same project. Defaults to none.
         decide_every: Interval of records and decisions inside an epoch. It is a number of steps such as 500 or
             ``"500 steps"``, or a time such as ``"10 min"``. Budgets are checked inside epochs anyway. Defaults to
             decisions at the end of epochs only.
         sinks: Where records go besides the ledger. Defaults to TensorBoard, the summary, and the
             run that is open in MLflow or W&B.
         ledger: File of the run's records, or False for none. A file that exists is the run to continue. Defaults to a
-            new file in ``green-callbacks/`` of the log folder or working folder.
+            new file in ``green-callbacks/`` of the log folder or working folder, or in the ledger folder of the
+            configuration.
         plan: The plan of the run, as far as the framework does not know it. Defaults to no plan.
         samples_per_epoch: Number of training samples in an epoch. It overrides the counted number. Defaults to the
             counted number.
-        labels: Your labels of the run, such as ``{"team": "vision"}``. The ledger holds them. Defaults to none.
+        labels: Your labels of the run, such as ``{"team": "vision"}``. The ledger holds them, with the labels of the
+            configuration. Defaults to none.
         strict: Whether to raise failures of sensors and sinks, which are otherwise logged. Meant for tests. Defaults
             to False.
         clock: The clock. Defaults to the clock of the machine.
@@ -86,6 +95,9 @@ class Settings:
     labels: Mapping[str, str]
     strict: bool
     clock: Clock
+    configured: ConfiguredBudget | None = None
+    ledger_folder: Path | None = None
+    faults: tuple[str, ...] = ()
     is_off: bool = False
 
     @classmethod
@@ -105,22 +117,25 @@ class Settings:
         """
         _refuse_unknown(options)
         get = options.get
-        is_disabled = checks.is_set(DISABLE_VARIABLE, environ)
+        is_disabled = is_set(DISABLE_VARIABLE, environ)
+        said = Configuration() if is_disabled else read_configuration(environ)
+        misspelled = tuple(unknown_variables(environ).values())
         location = checks.one("location", str, "'DE'", get("location"))
         settings = cls(
             sources=checks.objects("sources", EnergySource, "NvmlSource()", get("sources")),  # type: ignore[type-abstract]  # to compare with
             # A guess comes with a warning, and only where the run takes place: at the start, on rank 0.
-            intensity=said_intensity(location, get("carbon_intensity"), environ),
-            pue=resolve_pue(get("pue"), location, environ),
+            intensity=said_intensity(location, get("carbon_intensity"), environ, configuration=said),
+            pue=resolve_pue(get("pue"), location, environ, configuration=said),
             policies=_policies(get("policies")),
             decide_every=None if get("decide_every") is None else DecisionInterval.parse(options["decide_every"]),
             sinks=checks.objects("sinks", Sink, "TensorBoardSink()", get("sinks")),  # type: ignore[type-abstract]  # likewise
             ledger=checks.ledger(get("ledger")),
             plan=checks.one("plan", Plan, "Plan(epochs=100)", get("plan")) or Plan(),
             samples_per_epoch=checks.samples(get("samples_per_epoch")),
-            labels=checks.labels(get("labels")),
+            labels=checks.labels({**said.labels, **checks.labels(get("labels"))}),
             strict=checks.flag("strict", get("strict")),
             clock=checks.clock(get("clock"), SystemClock),
+            faults=misspelled,
         )
         if is_disabled:
             logger.info("%s is set, so nothing is measured, kept or stopped.", DISABLE_VARIABLE)
@@ -128,7 +143,31 @@ class Settings:
             return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world, is_off=True)
         if settings.intensity is None:
             tables()  # a guess takes them; where a bundle lacks them, it is said here and not at the start
-        return settings
+        return settings._with(said)
+
+    def _with(self, said: Configuration) -> Self:
+        """Return the settings with what variables and files say beside the options."""
+        configured = beside_own(configured_budget(said), self.policies)
+        folder = said.first("ledger_folder")
+        settings = self._with_budget(configured)
+        return replace(
+            settings,
+            ledger_folder=Path(folder.value) if folder and folder.value else None,
+            faults=(*self.faults, *said.unsaid_faults()),
+        )
+
+    def _with_budget(self, configured: ConfiguredBudget | None) -> Self:
+        own = self.policies if self.configured is None else self.policies[:-1]
+        policies = own if configured is None else (*own, configured.policy)
+        return replace(self, configured=configured, policies=policies)
+
+    def agreed(self, ranks: Ranks) -> Self:
+        """Return the settings with the configured budget of rank 0. Every rank calls this.
+
+        Args:
+            ranks: The processes of the run.
+        """
+        return self._with_budget(agreed(self.configured, ranks))
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:

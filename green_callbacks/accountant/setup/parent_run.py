@@ -13,7 +13,7 @@ from typing import Final, Self
 
 from green_callbacks.accountant.energy.device_slots import DeviceSlot
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.setup.option_checks import PARENT_VARIABLE
+from green_callbacks.configuration import PARENT_VARIABLE
 from green_callbacks.small_files import read_or_empty
 from green_callbacks.sources.job.operating_system import system_errors
 from green_callbacks.text import is_plain_name

@@ -10,9 +10,10 @@ from green_callbacks.carbon._step_function import Step
 from green_callbacks.carbon.live.http_request import Request, ServiceError
 from green_callbacks.carbon.live.payload import g_per_kwh, mapping, posix_seconds, sequence
 from green_callbacks.carbon.live.provider import LiveIntensity, LiveOptions, is_local
-from green_callbacks.carbon.live.token import TOKEN_VARIABLE, Token
+from green_callbacks.carbon.live.token import Token
 from green_callbacks.carbon.tables import country_of
 from green_callbacks.carbon.zones import WORLD, lookup
+from green_callbacks.configuration import TOKEN_VARIABLE
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 from green_callbacks.records import Intensity
 from green_callbacks.units import SECONDS_PER_HOUR

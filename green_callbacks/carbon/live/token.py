@@ -1,18 +1,10 @@
-"""A secret of the user that never appears in any output.
-
-Example:
-    >>> TOKEN_VARIABLE
-    'GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN'
-"""
+"""A secret of the user that never appears in any output."""
 
 import os
 from collections.abc import Mapping
 from typing import Final
 
 from green_callbacks.errors import ConfigurationError
-
-TOKEN_VARIABLE: Final = "GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN"  # noqa: S105  the variable's name
-"""Environment variable that holds the token for Electricity Maps."""
 
 _MAX_LENGTH: Final = 4096
 """Longest token, in characters. Servers refuse longer headers."""

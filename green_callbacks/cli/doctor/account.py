@@ -8,23 +8,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from green_callbacks.accountant.setup.option_checks import DISABLE_VARIABLE, PARENT_VARIABLE, is_set
-from green_callbacks.carbon import TOKEN_VARIABLE, resolve_intensity, resolve_pue
-from green_callbacks.carbon.location import INTENSITY_VARIABLE, LOCATION_VARIABLE
-from green_callbacks.carbon.pue import PUE_VARIABLE
+from green_callbacks.carbon import resolve_intensity, resolve_pue
 from green_callbacks.cli.doctor.finding import Finding
+from green_callbacks.cli.doctor.settings import read_settings, settings
+from green_callbacks.cli.doctor.switch import switch
+from green_callbacks.configuration import (
+    DISABLE_VARIABLE,
+    INTENSITY_VARIABLE,
+    LOCATION_VARIABLE,
+    PUE_VARIABLE,
+    SWITCH_VARIABLE,
+    TOKEN_VARIABLE,
+    VARIABLES,
+    Configuration,
+    is_set,
+    unknown_variables,
+)
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER
 from green_callbacks.text.wording import intensity_range, place, significant
 
-_VARIABLES: Final = {
-    LOCATION_VARIABLE: "the place",
-    INTENSITY_VARIABLE: "the carbon intensity, in gCO2e/kWh",
-    PUE_VARIABLE: "the PUE",
-    TOKEN_VARIABLE: "the token of Electricity Maps",
-    PARENT_VARIABLE: "the runs of green-callbacks run inside which a script runs",
-    DISABLE_VARIABLE: "whether all measuring and stopping is off (1) or on (0)",
-}
 _PREFIX: Final = "GREEN_CALLBACKS_"
 _NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 
@@ -40,12 +43,16 @@ def account(environ: Mapping[str, str] = os.environ, folder: Path = Path(), etc:
     Returns:
         The findings.
     """
-    return [_location(environ, etc), _pue(environ), _ledger(folder), *_variables(environ)]
+    said = read_settings(environ, etc)
+    if isinstance(said, Finding):
+        return [said, _ledger(folder), *_variables(environ)]
+    place_and_pue = [_location(environ, etc, said), _pue(environ, said)]
+    return [*place_and_pue, _ledger(folder, said), *settings(said), *_variables(environ), *switch(environ)]
 
 
-def _location(environ: Mapping[str, str], etc: Path) -> Finding:
+def _location(environ: Mapping[str, str], etc: Path, said: Configuration) -> Finding:
     try:
-        intensity = resolve_intensity(environ=environ, etc=etc).at(datetime.now(UTC))
+        intensity = resolve_intensity(environ=environ, etc=etc, configuration=said).at(datetime.now(UTC))
     except ConfigurationError as error:
         command = f"unset {LOCATION_VARIABLE} {INTENSITY_VARIABLE}"
         return Finding(topic="Location", state="attention", text=str(error), command=command)
@@ -62,18 +69,19 @@ def _location(environ: Mapping[str, str], etc: Path) -> Finding:
     )
 
 
-def _pue(environ: Mapping[str, str]) -> Finding:
+def _pue(environ: Mapping[str, str], said: Configuration) -> Finding:
     try:
-        pue = resolve_pue(environ=environ)
+        pue = resolve_pue(environ=environ, configuration=said)
     except ConfigurationError as error:
         return Finding(topic="PUE", state="attention", text=str(error), command=f"unset {PUE_VARIABLE}")
     text = f"{significant(pue.value)} ({pue.source})."
     return Finding(topic="PUE", state="known", text=text, details={"pue": pue.value, "source": pue.source})
 
 
-def _ledger(folder: Path) -> Finding:
+def _ledger(folder: Path, said: Configuration | None = None) -> Finding:
+    named = said.first("ledger_folder") if said else None
     try:
-        target = (folder / FOLDER).absolute()
+        target = Path(named.value) if named and named.value else (folder / FOLDER).absolute()
     except OSError:
         text = "The working folder was removed, so a run started here would be kept in memory only."
         nowhere = {"folder": None, "is_writable": False}
@@ -81,7 +89,8 @@ def _ledger(folder: Path) -> Finding:
     nearest = next((each for each in (target, *target.parents) if os.path.lexists(each)), target)
     details: dict[str, object] = {"folder": str(target)}
     if nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK):
-        text = f"{target / '<run id>.jsonl'}, unless the framework has its own log folder."
+        reason = f"by {named.where}" if named and named.value else "unless the framework has its own log folder"
+        text = f"{target / '<run id>.jsonl'}, {reason}."
         return Finding(topic="Ledger", state="known", text=text, details={**details, "is_writable": True})
     text = (
         f"{nearest} cannot be written, so a run started here would be kept in memory only. Start it in another "
@@ -94,26 +103,29 @@ def _ledger(folder: Path) -> Finding:
 
 
 def _variables(environ: Mapping[str, str]) -> list[Finding]:
-    return [_variable(name, environ) for name in sorted(environ) if name.startswith(_PREFIX)]
+    misspelled = unknown_variables(environ)
+    ours = {name for name in environ if name.startswith(_PREFIX) or name == SWITCH_VARIABLE or name in misspelled}
+    return [_variable(name, environ) for name in sorted(ours)]
 
 
 def _variable(name: str, environ: Mapping[str, str]) -> Finding:
-    if name not in _VARIABLES:  # its value may be a secret
-        text = f"{name} is set, but there is no such variable. The variables are {', '.join(_VARIABLES)}."
+    if name not in VARIABLES:  # its value may be a secret
+        text = f"{name} is set, but there is no such variable. The variables are {', '.join(VARIABLES)}."
         command = f"unset {name}" if _NAME.fullmatch(name) else None  # other names are not safe to paste into a shell
         return Finding(topic="Environment", state="attention", text=text, command=command)
     if name == TOKEN_VARIABLE:
-        text = f"{name} is set. It holds {_VARIABLES[name]}."
+        text = f"{name} is set. It holds {VARIABLES[name]}."
         return Finding(topic="Environment", state="known", text=text, details={"name": name})
     value = environ[name]
     try:
-        disables = name == DISABLE_VARIABLE and is_set(name, environ)
+        is_on = name in (DISABLE_VARIABLE, SWITCH_VARIABLE) and is_set(name, environ)
     except ConfigurationError as error:  # a run would refuse it
         return Finding(topic="Environment", state="attention", text=str(error), command=f"unset {name}")
+    disables = is_on and name == DISABLE_VARIABLE
     return Finding(
         topic="Environment",
         state="attention" if disables else "known",
-        text=f"{name}={value!r} sets {_VARIABLES[name]}.",
+        text=f"{name}={value!r} sets {VARIABLES[name]}.",
         command=f"unset {name}" if disables else None,
         details={"name": name, "value": value},
     )

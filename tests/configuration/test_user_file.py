@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.carbon import lookup, read_configuration, resolve_intensity, resolve_pue
+from green_callbacks.carbon import lookup, resolve_intensity, resolve_pue
+from green_callbacks.configuration import Configuration, read_configuration
 from green_callbacks.errors import ConfigurationError, UnknownZoneError
 
 NOON = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -18,32 +19,50 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def values(found: Configuration) -> dict[str, object]:
+    return {setting.key: setting.value for setting in found.settings}
+
+
 def write(home: Path, text: str) -> Environ:
     (home / ".config" / "green_callbacks" / "config.toml").write_text(text, encoding="utf-8")
     return {"HOME": str(home)}
 
 
 def test_all_that_it_can_say(home: Path):
-    found = read_configuration(write(home, 'location = "FR"\npue = 1.2\ncarbon_intensity = 35\n'))
-    assert (found.location, found.pue, found.carbon_intensity) == ("FR", 1.2, 35)
-    assert found.path == home / ".config/green_callbacks/config.toml"
+    found = read_configuration(
+        write(
+            home,
+            'location = "FR"\npue = 1.2\ncarbon_intensity = 35\nbudget = "5 kg"\nproject = "/runs/*"\n'
+            'ledger_folder = "~/ledgers"\n[labels]\nteam = "vision"\n',
+        )
+    )
+    assert values(found) == {
+        "location": "FR",
+        "pue": 1.2,
+        "carbon_intensity": 35,
+        "budget": "5 kg",
+        "project": "/runs/*",
+        "ledger_folder": str(Path("~/ledgers").expanduser()),
+        "labels": {"team": "vision"},
+    }
+    assert found.files == (home / ".config/green_callbacks/config.toml",)
+    assert {setting.kind for setting in found.settings} == {"user"}
 
 
 def test_the_folder_of_the_desktop_standard(home: Path):
     environ = write(home, 'location = "FR"')
-    assert read_configuration({"XDG_CONFIG_HOME": str(home / ".config")}).location == "FR"
-    assert read_configuration({"XDG_CONFIG_HOME": "relative", **environ}).location == "FR"
-    assert read_configuration({"USERPROFILE": str(home)}).location == "FR"
+    for each in ({"XDG_CONFIG_HOME": str(home / ".config")}, {"XDG_CONFIG_HOME": "relative", **environ}):
+        assert values(read_configuration(each)) == {"location": "FR"}
+    assert values(read_configuration({"USERPROFILE": str(home)})) == {"location": "FR"}
 
 
 @pytest.mark.parametrize("environ", [{}, {"HOME": "/nonexistent"}, {"HOME": "/dev/null"}])
 def test_no_file_says_nothing(environ: Environ):
-    found = read_configuration(environ)
-    assert (found.location, found.pue, found.carbon_intensity) == (None, None, None)
+    assert values(read_configuration(environ)) == {}
 
 
 def test_an_empty_file_says_nothing(home: Path):
-    assert read_configuration(write(home, "\n")).location is None
+    assert values(read_configuration(write(home, "\n"))) == {}
 
 
 def test_it_comes_after_argument_and_environment_and_before_guesses(home: Path, caplog: pytest.LogCaptureFixture):
