@@ -16,6 +16,7 @@ from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.idle_run import IdleRun
 from green_callbacks.accountant.run.joining_run import JoiningRun
+from green_callbacks.accountant.run.notebook_view import AccountantView
 from green_callbacks.accountant.run.run import Run
 from green_callbacks.accountant.setup.options import AccountantOptions, Settings
 from green_callbacks.accountant.setup.plan_merging import known_plan
@@ -32,7 +33,7 @@ from green_callbacks.units import described
 logger = get_logger(__name__)
 
 
-class EnergyAccountant(JoiningRun, LandingControl):
+class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
     """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
 
     An accountant owns one run, which may be started and closed several times. A copy of the accountant is a new run

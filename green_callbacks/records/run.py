@@ -7,6 +7,7 @@ from pathlib import Path
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.landing import Landing
+from green_callbacks.records.notebook_view import NotebookView
 from green_callbacks.records.reference import reference_kg
 
 
@@ -38,7 +39,7 @@ class LandingTotals:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
+class RunRecord(NotebookView):
     """Totals of a run, which are the sums of its records inside and outside epochs.
 
     Attributes:

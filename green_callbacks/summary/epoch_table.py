@@ -67,6 +67,16 @@ def table(history: History, monitor: str | None = None) -> str:
             0    500 Wh  1,800,000 W  500 g        500 g  0.9000
           all    500 Wh  1,800,000 W  500 g
     """
+    return aligned(rows_of(history, monitor), left=(), header_rows=_HEADER_ROWS, longest_cell=_LONGEST_CELL)
+
+
+def rows_of(history: History, monitor: str | None = None) -> list[list[str]]:
+    """Return the cells of the table, of which the first two rows are its header.
+
+    Args:
+        history: All records.
+        monitor: Key of the metric to show. Defaults to no metric.
+    """
     epochs, outside, whole = _intervals(history, monitor)
     methods = _methods(history)
     lines = [
@@ -82,7 +92,7 @@ def table(history: History, monitor: str | None = None) -> str:
     if outside.seconds > 0 or outside.joules:
         lines.append(_cells("outside", outside, list(methods)))
     lines.append(_cells("all", whole, list(methods)))
-    return aligned(lines, left=(), header_rows=_HEADER_ROWS, longest_cell=_LONGEST_CELL)
+    return lines
 
 
 def _intervals(history: History, monitor: str | None) -> tuple[list[tuple[int, _Interval]], _Interval, _Interval]:

@@ -155,6 +155,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _end(measured: Any, held: Any, ending: str, *, is_quiet: bool) -> None:  # noqa: ANN401  imported late
+    from green_callbacks.records.coverage import what_counts, who_else
     from green_callbacks.summary import totals_in_words
     from green_callbacks.text.layout import labeled
     from green_callbacks.text.wording import duration
@@ -165,8 +166,10 @@ def _end(measured: Any, held: Any, ending: str, *, is_quiet: bool) -> None:  # n
         complain(text)
     if totals is None or is_quiet:
         return
-    lines = totals_in_words(totals) | ({} if totals.ledger is None else {"Ledger": str(totals.ledger)})
-    blocks = [labeled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items()]
+    left_out, others = what_counts(totals.devices), who_else(totals.devices)
+    ledger = None if totals.ledger is None else str(totals.ledger)
+    lines = {"Left out": left_out, **totals_in_words(totals), "Shared": others, "Ledger": ledger}
+    blocks = [labeled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items() if text]
     remark("\n".join([f"green-callbacks: {ending} after {duration(totals.duration_seconds)}.", *blocks]))
 
 

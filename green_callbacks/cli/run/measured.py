@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from green_callbacks.cli.run.gpu_use import GpuUse
 from green_callbacks.errors import GreenCallbacksError
 from green_callbacks.text import for_terminal
 
@@ -81,12 +82,16 @@ class Measured:
     def __init__(self, options: Mapping[str, Any], held: HeldMessages) -> None:
         self._held = held
         self._accountant: EnergyAccountant | None = None
+        self._gpu_use = GpuUse()
         try:
             self._accountant = _accountant(options)
         except GreenCallbacksError as reason:
             if _is_possible():
                 raise
             held.say(f"The command is not measured. {reason}")
+        # Measuring must not keep a command from running.
+        except Exception as fault:  # noqa: BLE001
+            self._fail(fault)
 
     def start(self) -> None:
         """Begin to measure."""
@@ -94,6 +99,7 @@ class Measured:
             return
         try:
             self._accountant.start()
+            self._gpu_use.start()
         # Measuring must not keep a command from running.
         except Exception as fault:  # noqa: BLE001
             self._fail(fault)
@@ -105,8 +111,9 @@ class Measured:
             environ: Environment variables of this process.
         """
         from green_callbacks.accountant.setup.parent_run import with_parent
+        from green_callbacks.configuration import DISABLE_VARIABLE, is_set
 
-        is_measured = self._accountant is not None and self._accountant.is_live and self._accountant.ledger is not None
+        is_measured = self._accountant is not None and not is_set(DISABLE_VARIABLE, environ)
         return with_parent(self._accountant.run_id, environ) if self._accountant and is_measured else dict(environ)
 
     def note_left(self) -> None:
@@ -125,14 +132,19 @@ class Measured:
 
     def close(self) -> "RunRecord | None":
         """End the account. Return the totals, or None if nothing was measured."""
+        self._gpu_use.stop()
         if self._accountant is None:
             return None
         try:
-            return self._accountant.close()
+            run = self._accountant.close()
         # The command has its own exit status, which must not be lost.
         except Exception as fault:  # noqa: BLE001
             self._fail(fault)
             return None
+        remark = self._gpu_use.remark(run.devices)
+        if remark is not None:
+            self._held.say(remark)
+        return run
 
     def _fail(self, fault: Exception) -> None:
         self._accountant = None

@@ -12,11 +12,12 @@ from green_callbacks.records.history.row_reading import lost_rows, record_at
 from green_callbacks.records.history.row_writing import add_records
 from green_callbacks.records.history.state.packed_columns import DamagedError
 from green_callbacks.records.history.state.thinning import decode, encode
+from green_callbacks.records.notebook_view import NotebookView
 
 __all__ = ["Column", "History"]
 
 
-class History(PresentFit, Sequence[EpochRecord]):
+class History(NotebookView, PresentFit, Sequence[EpochRecord]):
     """All records in order, rows outside epochs included, kept in columns with running sums.
 
     A history reads as a sequence of records, which are made on demand. It does not keep their verdicts. Verdicts follow
