@@ -157,5 +157,5 @@ class EmissionsMonitor:
 
 def _progress(engine: Engine) -> Progress:
     state = engine.state
-    plan = Plan(epochs=state.max_epochs, steps=state.max_iters, epoch_steps=state.epoch_length)
+    plan = Plan(epochs=state.max_epochs, steps=getattr(state, "max_iters", None), epoch_steps=state.epoch_length)
     return Progress(state.epoch - 1, state.iteration, plan, state.metrics, state.dataloader)

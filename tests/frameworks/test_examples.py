@@ -78,12 +78,42 @@ def test_several_runs_can_be_compared_on_one_page(tmp_path):
     assert "width_512_rate_0.01" in (tmp_path / "report.html").read_text()
 
 
+def test_each_candidate_of_a_search_with_skorch_is_a_run(tmp_path):
+    pytest.importorskip("skorch")
+    printed = run([EXAMPLES / "skorch_search.py"], tmp_path).stdout
+
+    trainings, epochs = re.search(r"^(\d) trainings of \[(.*)\] epochs", printed, re.MULTILINE).groups()
+    assert trainings == "5", "two folds of two candidates, and the best one on all data"
+    assert len(epochs.split(", ")) == len(list((tmp_path / "green-callbacks").glob("*.jsonl"))) == 5
+    assert float(printed.split("val_acc ")[1]) > 0.5
+
+
+def test_a_training_with_fastai_stops(tmp_path):
+    pytest.importorskip("fastai", reason="fastai comes with torchvision, pandas and spaCy, which no other test needs")
+    printed = run([EXAMPLES / "fastai_digits.py"], tmp_path).stdout
+
+    assert 3 <= int(re.search(r"^(\d+) epochs of 40", printed, re.MULTILINE)[1]) <= 40
+    assert len(list((tmp_path / "green-callbacks").glob("*.jsonl"))) == 1
+
+
+def test_a_search_with_keras_tuner_keeps_to_its_budget(tmp_path):
+    pytest.importorskip("keras_tuner")
+    printed = run([EXAMPLES / "keras_tuner_search.py"], tmp_path).stdout
+
+    trials, joules = re.search(r"^(\d+) trials, ([\d.]+) J of 30 J", printed, re.MULTILINE).groups()
+    assert 1 <= int(trials) < 50
+    assert float(joules) <= 33, "a budget is asked every few batches"
+    assert len(list((tmp_path / "green-callbacks").glob("*.jsonl"))) == int(trials)
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.*")} == {
         "averaged_weights_keras.py",
         "averaged_weights_lightning.py",
         "averaged_weights_loop.py",
+        "fastai_digits.py",
         "keras_digits.py",
+        "keras_tuner_search.py",
         "landing_loop.py",
         "lightning_cli.py",
         "lightning_cli.yaml",
@@ -91,4 +121,5 @@ def test_every_example_is_tested():
         "mlflow_loop.py",
         "plain_pytorch.py",
         "several_runs.py",
+        "skorch_search.py",
     }
