@@ -87,7 +87,7 @@ class FakeWandbRun:
         self.id, self.settings = run_id, SimpleNamespace(mode=mode)
         self.rows, self.open_row, self.step = [], {}, 0
         self.summary, self.config, self.axes, self.artifacts = {}, _Config(), {}, []
-        self.is_over = False
+        self.failure = None
 
     def define_metric(self, name, step_metric=None, **options):
         self._check()
@@ -105,8 +105,8 @@ class FakeWandbRun:
         self.artifacts.append((path, name, type))
 
     def _check(self):
-        if self.is_over:
-            raise FakeUsageError
+        if self.failure:
+            raise self.failure
 
 
 class _Config(dict):

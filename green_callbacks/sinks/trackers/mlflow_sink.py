@@ -2,7 +2,9 @@
 
 import re
 import sys
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -117,7 +119,8 @@ class MlflowRun:
     def sum_up(self, totals: Mapping[str, Fact], place: Place | None) -> None:
         """Set the totals as tags, and with a place also as metrics."""
         numbers = {key: value for key, value in totals.items() if not isinstance(value, str)}
-        metrics = [] if place is None else _metrics(numbers, place)
+        # MLflow's latest value is the last in time, and autologging may have written the last epoch later than its end.
+        metrics = [] if place is None else _metrics(numbers, replace(place, seconds=max(place.seconds, time.time())))
         self._tracking().log_batch(self._run_id, metrics=metrics, tags=_tags(totals), synchronous=True)
 
     def keep(self, ledger: Path) -> None:

@@ -106,8 +106,9 @@ class TrackerSink(Sink):
         if record.epoch is None:
             return
         session.last = place = _place(record, record.epoch, session.context.reporting.step_metric)
-        values = scalars(record, session.spent.kg, session.spent.low_kg, session.spent.high_kg)
-        for run, is_streamed in self._runs(session):
+        runs = tuple(self._runs(session))
+        values = scalars(record, session.spent.kg, session.spent.low_kg, session.spent.high_kg) if runs else {}
+        for run, is_streamed in runs:
             with self._raising_once(session):
                 if not any(run.is_same(each) for each in session.told):
                     session.told = (*session.told, run)

@@ -154,7 +154,7 @@ class WandbRun:
             self._is_over = bool(getattr(self._run, "_is_finished", False))  # run.step would wait for 30 s
             if not self._is_over:
                 call()
-        except usage_error:
+        except (usage_error, ConnectionError):  # at exit W&B's own process may end first
             self._is_over = True
         if self._is_over:
             logger.warning(

@@ -136,6 +136,15 @@ def test_a_tracker_that_raises_on_the_training_thread_is_said_once(mlflow, said)
     assert sentence in record.notices
 
 
+def test_the_totals_are_the_latest_values_also_where_others_write_the_same_metrics_late(mlflow):
+    mlflow.open("m1")
+    began = time.time()
+    trained(strict=True)
+    metrics = [each for _, each in mlflow.batches if each.key == "green/emissions_total_g"]
+    assert [each.step for each in metrics] == [0, 1, 2, 2]
+    assert metrics[-1].timestamp >= int(1000 * began) > metrics[-2].timestamp, "the clock is a script of the past"
+
+
 def test_the_first_run_stays_and_the_next_start_looks_again(mlflow):
     sink = MlflowSink()
     mlflow.open("m1")
@@ -219,12 +228,13 @@ def test_wandb_has_the_axis_of_a_framework_or_none_at_all_in_a_shared_run(wandb)
     assert [row["green/epoch"] for row in shared.rows] == EPOCHS
 
 
-def test_a_wandb_run_that_has_finished_is_said_once(wandb, said):
+@pytest.mark.parametrize("failure", [FakeWandb.UsageError, ConnectionResetError])
+def test_a_wandb_run_that_has_finished_is_said_once(wandb, said, failure):
     wandb.run = run = FakeWandbRun()
     accountant, clock = scripted(sinks=None, strict=True)
     train(accountant, clock, [0])
     accountant._run._delivery.worker.drain(5)
-    run.is_over = True
+    run.failure = failure
     train(accountant, clock, [1, 2])
     assert accountant.close().epochs == 3
     (sentence,) = said()
