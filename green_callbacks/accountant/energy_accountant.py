@@ -2,7 +2,7 @@
 
 import os
 import weakref
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,8 @@ from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.idle_run import IdleRun
 from green_callbacks.accountant.run.joining_run import JoiningRun
+from green_callbacks.accountant.run.late_reports import LateReports
+from green_callbacks.accountant.run.live_runs import LIVE_RUNS
 from green_callbacks.accountant.run.notebook_view import AccountantView
 from green_callbacks.accountant.run.run import Run
 from green_callbacks.accountant.setup.options import AccountantOptions, Settings
@@ -33,7 +35,7 @@ from green_callbacks.units import described
 logger = get_logger(__name__)
 
 
-class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
+class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
     """Measures a training run epoch by epoch, turns energy into emissions, and decides whether to go on.
 
     An accountant owns one run, which may be started and closed several times. A copy of the accountant is a new run
@@ -132,7 +134,7 @@ class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
             ranks: The processes of the run, all of which call this. Defaults to the process group of
                 ``torch.distributed``, if there is one, and else to this process alone.
             plan: The plan that the framework knows. The user's own plan overrides it. Defaults to no plan.
-            writer: The framework's TensorBoard writer. Defaults to none.
+            writer: The framework's TensorBoard writer, or the folder of its TensorBoard run. Defaults to none.
             reporting: How the framework itself reports metrics. Defaults to not at all.
             gpu_uuids: The GPUs on which this process trains. Defaults to the GPUs in ``CUDA_VISIBLE_DEVICES``.
             gpu_name: The accelerator on which this process trains, in the framework's words, such as ``cuda:0``,
@@ -271,39 +273,6 @@ class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
         """
         return self.history.fit_seconds(epoch, self._live.epochs.unrecorded_seconds)
 
-    def watch(self, metric: str, mode: str) -> None:
-        """Watch a metric beside the policies.
-
-        If no policy watches a metric, this metric stands for the quality of the model.
-
-        Args:
-            metric: Its key.
-            mode: ``max`` or ``min``, the direction in which the metric improves.
-        """
-        self._live.knowledge.watch(metric, mode)
-
-    def expect_validation(self, every_epochs: int | None) -> None:
-        """Report how often the framework validates, so that a warning about a missing metric comes early.
-
-        Args:
-            every_epochs: Interval between two validations, in epochs, or None for no validation.
-        """
-        self._live.knowledge.expect_validation(every_epochs)
-
-    def expect_no_epochs(self) -> None:
-        """Report that the training counts steps over endless data, so that an epoch may never end."""
-        self._live.knowledge.expect_no_epochs()
-
-    def explain_missing(self, metrics: Collection[str], why: str, remedy: str) -> None:
-        """Explain why metrics are missing. Warns only of metrics that are watched and were never reported.
-
-        Args:
-            metrics: Their keys.
-            why: The reason, as half a sentence.
-            remedy: The remedy, as a sentence.
-        """
-        self._live.knowledge.explain_missing(metrics, why, remedy)
-
     def warn(self, key: str, message: str, *arguments: object) -> None:
         """Warn once that a part of this run cannot act, be measured or be kept. The summary repeats the warning.
 
@@ -313,16 +282,6 @@ class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
             *arguments: The values for the format string.
         """
         self._state.notices.say(key, message, *arguments)
-
-    def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
-        """Replace the Pareto checkpoints that are known of a metric.
-
-        Args:
-            metric: Key of the metric.
-            kept: All checkpoints on its Pareto front that are on the disk.
-        """
-        self._state.checkpoints[metric] = kept
-        self._live.knowledge.keep_checkpoints(metric, kept)
 
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, inside or outside an epoch.
@@ -477,6 +436,7 @@ class EnergyAccountant(JoiningRun, LandingControl, AccountantView):
             return
         self.close()
         self._run = None
+        LIVE_RUNS.end_cut_short(checkpoint.run_id)
         self._state = checkpoint.resumed(self._settings.ledger)
 
     def close(self, *, together: bool = True) -> RunRecord:

@@ -43,8 +43,8 @@ class RunContext:
         monitor: Key of the watched metric. None if there is none. It may become known after the start, like the plan.
         mode: Whether the watched metric improves upwards (``max``) or downwards (``min``).
         pue_source: Origin of the PUE, in words.
-        writer: TensorBoard writer of the framework, with the methods of torch's ``SummaryWriter``. None without such a
-            writer.
+        writer: TensorBoard writer of the framework, with the methods of torch's ``SummaryWriter``. It may also be the
+            folder of the framework's TensorBoard run, as a path. None without either.
         is_resumed: Whether the run continues from a checkpoint or a ledger, and repeats the epochs after it.
         checkpoints: Kept checkpoint files by the metric of their Pareto front. It changes while the run goes on, like
             the history.

@@ -6,12 +6,11 @@ from green_callbacks._frameworks.lightning.landing_rates import trainer_rates
 from green_callbacks._frameworks.lightning.run_plan import run_limits
 from green_callbacks._frameworks.lightning.trainer import (
     LightningRanks,
-    gpu_name,
-    gpu_uuids,
     log_folder,
     tensorboard_writer,
     tracker_loggers,
 )
+from green_callbacks._frameworks.torch.gpus import gpu_name, gpu_uuids
 from green_callbacks.accountant import EnergyAccountant, OneRank, Ranks
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.setup.remote_folder import RemoteFolder, is_remote

@@ -61,8 +61,8 @@ class OfLightning:
         name = type(self).__name__
         msg = (
             f"This {name} is a callback for the Trainer of Lightning, but something else has called it. "
-            f"For Keras, import {name} from green_callbacks.keras. For Fabric, Transformers and your own loops, "
-            "use green_callbacks.EnergyAccountant."
+            f"For Keras, import {name} from green_callbacks.keras. For Transformers, import it from "
+            "green_callbacks.transformers. For Fabric and your own loops, use green_callbacks.EnergyAccountant."
         )
         raise ConfigurationError(msg)
 

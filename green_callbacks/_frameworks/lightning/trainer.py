@@ -191,33 +191,6 @@ class FreshMetrics:
         return self._guarded.numbers(fresh)
 
 
-def gpu_uuids(device: torch.device) -> tuple[str, ...] | None:
-    """Return the UUIDs of the GPU that a rank trains on, as the driver writes them.
-
-    Args:
-        device: The device of the rank.
-
-    Returns:
-        The UUID with the prefix of a GPU and with the prefix of a MIG slice, because torch does not tell which it is.
-        Empty if the rank does not train on a GPU. None if torch does not know the UUID, as for Intel GPUs.
-    """
-    if device.type == "xpu":
-        return None
-    if device.type != "cuda":
-        return ()
-    uuid = getattr(torch.cuda.get_device_properties(device), "uuid", None)
-    return None if uuid is None else (f"GPU-{uuid}", f"MIG-{uuid}")
-
-
-def gpu_name(device: torch.device) -> str:
-    """Return the accelerator that a rank trains on, as torch names it. Empty for a CPU.
-
-    Args:
-        device: The device of the rank.
-    """
-    return "" if device.type in ("cpu", "meta") else str(device)
-
-
 def learning_rate(trainer: Any) -> float | None:
     """Return the learning rate of a trainer's first parameter group. None without an optimizer.
 

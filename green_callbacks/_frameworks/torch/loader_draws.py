@@ -7,7 +7,9 @@ from torch.utils.data import BatchSampler, DataLoader, IterableDataset
 
 from green_callbacks.accountant.guarded_calls import Guarded
 
-_KNOWN: Final = frozenset({"torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric"})
+_KNOWN: Final = frozenset(
+    {"torch", "torchdata", "lightning", "pytorch_lightning", "lightning_fabric", "accelerate", "transformers"}
+)
 """Packages whose loaders and samplers draw exactly the batches that they state."""
 
 
@@ -42,15 +44,21 @@ def draws_of(loader: Any, *, is_resumed: bool = False) -> Draws | None:
         return None
     if isinstance(loader.dataset, IterableDataset):  # each worker may end with a short batch
         return Draws(loader.batch_size, None) if loader.batch_size and loader.drop_last else None
-    batches = loader.batch_sampler
-    if not isinstance(batches, BatchSampler) or not is_known(type(batches)) or not is_known(type(batches.sampler)):
+    batches: Any = loader.batch_sampler
+    if not isinstance(batches, BatchSampler) or not is_known(type(batches)):
         return None
-    length = len(batches.sampler)  # type: ignore[arg-type]  # samplers of torch have a length
+    if getattr(batches, "even_batches", False):  # of accelerate, which fills the last batches of all ranks
+        return None if getattr(batches, "split_batches", True) else Draws(batches.batch_size, None)
+    return _by_sampler(batches, may_begin_short=is_resumed and hasattr(loader, "state_dict"))
+
+
+def _by_sampler(batches: Any, *, may_begin_short: bool) -> Draws | None:
+    if not is_known(type(batches.sampler)):
+        return None
+    length = len(batches.sampler)
     if batches.drop_last or length % batches.batch_size == 0:
         return Draws(batches.batch_size, None)
-    if is_resumed and hasattr(loader, "state_dict"):
-        return None  # any of its batches may be the short batch
-    return Draws(batches.batch_size, length)
+    return None if may_begin_short else Draws(batches.batch_size, length)  # any of its batches may be the short batch
 
 
 def is_known(thing: Any) -> bool:

@@ -86,18 +86,34 @@ def _with(schedule: Schedule, plan: Plan, epochs: int | None) -> Plan:
         return replace(plan, schedule_unreadable=True)
     # At the beginning of each epoch, because an epoch in which the rate drops began with the higher rate.
     steps = [max(begin + int(epoch * per_epoch), 0) for epoch in range(epochs + 1)]
+    last = max(_last_step(plan, per_epoch, begin, steps[-1]), steps[-2])
     for rate in rates:
-        plan = _after(plan, [rate(step) for step in steps])
+        plan = _after(plan, [rate(step) for step in steps], rate(last))
     return plan
 
 
-def _after(plan: Plan, rates: Sequence[float]) -> Plan:
-    """Add the drops and the annealing of one rate, given at the beginning of each epoch and at the end."""
+def _last_step(plan: Plan, per_epoch: Fraction | int, begin: int, end: int) -> int:
+    """Return the step of a schedule with whose rate the last step of the plan is trained."""
+    if plan.steps and plan.epoch_steps:  # this limit may end the last epoch early
+        end = min(end, begin + int(plan.steps * per_epoch / plan.epoch_steps))
+    return end - 1
+
+
+def _after(plan: Plan, rates: Sequence[float], last: float) -> Plan:
+    """Add the drops and the annealing of one rate.
+
+    Args:
+        plan: The plan so far.
+        rates: The rate at the beginning of each epoch, and after the last step.
+        last: The rate of the last step.
+    """
     falls = sum(after < before for before, after in pairwise(rates))
     if is_annealed(rates[-1], max(rates)) and falls > (len(rates) - 1) / 2:
         return replace(plan, anneals=True)
     fallen = enumerate(pairwise(rates[:-1]), start=1)
     drops = {epoch for epoch, (before, after) in fallen if is_drop(before, after)}
+    if is_drop(rates[-2], last):  # inside the last epoch, which no later epoch shows
+        drops.add(len(rates) - 2)
     return replace(plan, learning_rate_drops=tuple(sorted({*plan.learning_rate_drops, *drops})))
 
 

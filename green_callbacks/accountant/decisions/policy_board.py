@@ -107,6 +107,11 @@ class PolicyBoard:
         self.ability.replan(plan)
 
     @property
+    def watched(self) -> Metric | None:
+        """The metric that stands for the quality of the model, with its direction. None if nothing watches one."""
+        return self._watched
+
+    @property
     def monitor(self) -> str | None:
         """The metric that stands for the quality of the model. None if nothing watches a metric."""
         return self._watched.name if self._watched else None

@@ -120,6 +120,16 @@ class LiveRuns:
                 other.give_way()
         return bool(others)
 
+    def end_cut_short(self, run_id: str) -> None:
+        """Close the runs of a name whose training has ended without a report, so that their ledger holds everything.
+
+        Args:
+            run_id: The name.
+        """
+        for run in list(self._runs):
+            if run.run_id == run_id and run.is_live:
+                run.close_if_cut_short()
+
     def say_shared(self, run: LiveRun) -> None:
         """Warn, for both runs, that a run shares devices with others.
 

@@ -65,8 +65,10 @@ class TensorBoardSink(Sink):
         """
         self.close()
         folder = self._folder or context.folder / _plain_name(context.run_id)
-        stream = EventFile(folder) if context.writer is None else FrameworkStream(context.writer)
-        self._board = Board(stream, context)
+        if isinstance(context.writer, Path):
+            folder = self._folder or context.writer
+        is_own = context.writer is None or isinstance(context.writer, Path)
+        self._board = Board(EventFile(folder) if is_own else FrameworkStream(context.writer), context)
 
     def write(self, record: EpochRecord) -> None:
         """Draw a record. A closed sink draws nothing.

@@ -6,8 +6,12 @@ DRIVERS = {
     "lightning": "frameworks.contract.lightning_driver:Lightning",
     "pytorch_lightning": "frameworks.contract.lightning_driver:PytorchLightning",
     "keras": "frameworks.contract.keras_driver:Keras",
+    "transformers": "frameworks.contract.transformers_driver:Transformers",
     "ignite": "frameworks.contract.ignite_driver:Ignite",
 }
 
-INSTALLED = [name for name in DRIVERS if find_spec(name)]
+NEEDED_TOO = {"transformers": "accelerate"}
+"""What an adapter needs beside its framework. The API reference is made with transformers alone."""
+
+INSTALLED = [name for name in DRIVERS if find_spec(name) and find_spec(NEEDED_TOO.get(name, name))]
 """The adapters whose framework is installed here."""

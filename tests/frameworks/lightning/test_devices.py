@@ -5,13 +5,8 @@ import pytest
 import torch
 from lightning.pytorch import Trainer
 
-from green_callbacks._frameworks.lightning.trainer import (
-    LightningRanks,
-    gpu_name,
-    gpu_uuids,
-    learning_rate,
-    tensorboard_writer,
-)
+from green_callbacks._frameworks.lightning.trainer import LightningRanks, learning_rate, tensorboard_writer
+from green_callbacks._frameworks.torch.gpus import gpu_name, gpu_uuids
 from green_callbacks.accountant.guarded_calls import Guarded
 
 UUID = "8932f937-d72c-4106-c12f-20bd9faed9f6"

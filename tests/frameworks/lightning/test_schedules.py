@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,29 @@ UNREADABLE = Plan(epochs=EPOCHS, schedule_unreadable=True)
 )
 def test_what_a_schedule_does_is_known_ahead(make: Callable[[Any], Any], plan: Plan):
     assert planned(make) == plan
+
+
+@pytest.mark.parametrize(
+    ("decay_steps", "plan"),
+    [
+        (4, drops(EPOCHS - 1)),  # inside the last epoch of 10 steps
+        (1, drops()),  # the last step is trained at the full rate, and only then the rate falls
+        (20, drops(EPOCHS - 1)),
+    ],
+)
+def test_a_decay_inside_the_last_epoch_is_known_ahead(decay_steps: int, plan: Plan):
+    first = EPOCHS * 10 - decay_steps
+    told = planned(lambda opt: lrs.LambdaLR(opt, lambda step: min(1.0, 1 - (step - first) / decay_steps)), EPOCHS, 10)
+
+    assert told == plan
+
+
+def test_a_drop_after_the_last_step_of_the_plan_is_none():
+    schedule = Schedule(scheduler=lrs.MultiStepLR(optimizer(), [18]), steps_per_epoch=4)
+    plan = Plan(epochs=5, steps=18, epoch_steps=4)
+
+    assert schedule_plan([schedule], plan, 5, Guarded()) == plan
+    assert schedule_plan([schedule], replace(plan, steps=19), 5, Guarded()).learning_rate_drops == (4,)
 
 
 def test_milestones_are_known_where_no_end_is():

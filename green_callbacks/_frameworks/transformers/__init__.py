@@ -1,0 +1,1 @@
+"""The body of the adapter for Hugging Face's ``Trainer``."""
