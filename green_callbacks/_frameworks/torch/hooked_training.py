@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from traceback import walk_stack
 from typing import Any, Final
 
@@ -63,6 +63,7 @@ class HookedTraining:
         self._call: RunningCall | None = None
         self._phase: AbstractContextManager[None] | None = None
         self._metrics, self._draws, self._rates = FreshMetrics(), EpochDraws(Guarded()), OptimizerRates(list)
+        self._optimizers: list[Any] = []
         self._begun, self._judged_at = 0, -1
         self._judged: Mapping[Any, Any] = {}
 
@@ -82,8 +83,8 @@ class HookedTraining:
         Args:
             optimizers: An optimizer, or a list of all optimizers.
         """
-        each = optimizers if isinstance(optimizers, list | tuple) else [optimizers]
-        self._rates = OptimizerRates(lambda: each)
+        self._optimizers = list(optimizers) if isinstance(optimizers, list | tuple) else [optimizers]
+        self._rates = OptimizerRates(lambda: self._optimizers)
         self.accountant.start_scaling(self._rates)
 
     def begin(self, trainer: object) -> None:
@@ -128,8 +129,13 @@ class HookedTraining:
         if self.accountant.may_land:
             self.accountant.at_step(now.step)
         self.accountant.begin_epoch(now.epoch)
-        self.accountant.expect(now.plan)
+        self.accountant.expect(replace(now.plan, schedule_unreadable=self._has_schedule()))
         self.is_open = True
+
+    def _has_schedule(self) -> bool:
+        """Return whether a schedule of torch, which is not known here, sets the learning rate."""
+        groups = [group for each in self._optimizers for group in getattr(each, "param_groups", ())]
+        return any("initial_lr" in group for group in groups)
 
     def go_on(self, trainer: object) -> None:
         """Go on with a training that was paused inside an epoch. Does nothing if it was not.

@@ -2,6 +2,7 @@ import threading
 from math import nan
 
 import pytest
+import torch
 from frameworks.ignite.tiny import BATCHES, EPOCH_JOULES, UserError, loader, rows
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver
@@ -304,6 +305,20 @@ def test_metrics_of_the_trainer_count_where_they_are_fresh(script):
     told = [each.metrics for each in monitor.accountant.history]
     assert [each.get("train_acc") for each in told] == [None, 0.08, None, 0.16]
     assert [each["val_acc"] for each in told] == [0.1, 0.2, 0.3, 0.4]
+
+
+@pytest.mark.parametrize("has_schedule", [True, False])
+def test_a_schedule_that_a_rule_cannot_read_is_said(script, caplog, has_schedule):
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
+    if has_schedule:
+        torch.optim.lr_scheduler.StepLR(optimizer, 30)
+    monitor = script.monitor(policies=[MarginalGain("val_acc")]).attach(script.trainer, script.evaluator, [optimizer])
+    script.validate()
+
+    script.run()
+
+    assert ("cannot be read ahead" in caplog.text) == has_schedule
+    assert [each.learning_rate for each in monitor.accountant.history] == [0.1, 0.1, 0.1]
 
 
 @pytest.mark.parametrize("step", [6, 8])
