@@ -69,18 +69,21 @@ class Parting(Protocol):
     >>> class Parted:
     ...     is_together = False
     ...     def hurry(self): ...
+    ...     def finish(self): ...
     ...     def leave(self): ...
     >>> isinstance(Parted(), Parting)
     True
     """
 
-    @property
-    def is_together(self) -> bool:
-        """Whether all processes still answer one another."""
-        ...
+    is_together: bool
+    """Whether all processes still answer one another."""
 
     def hurry(self) -> None:
         """Wait for the other processes for a short time only, because the run ends."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until all processes have read the last answer, because this one may hold the only copy of it."""
         ...
 
     def leave(self) -> None:
@@ -114,3 +117,13 @@ class OneRank:
     def sum(self, vector: Sequence[float]) -> list[float]:
         """Return the only vector."""
         return list(vector)
+
+
+def leave(ranks: Ranks) -> None:
+    """Tell the other processes of a run that this one answers no more.
+
+    Args:
+        ranks: The processes.
+    """
+    if isinstance(ranks, Parting):
+        ranks.leave()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from green_callbacks.accountant.ranks.store import Store, settled, values_of, waited
@@ -12,6 +13,10 @@ FOLLOWER_SECONDS: Final = 1800.0
 """Longest time, in s, that other ranks wait for rank 0, which may validate or save alone. It is torch's own default."""
 ENDING_SECONDS: Final = 20.0
 """Longest time, in s, that rank 0 waits at the end of a run. A machine that is taken away leaves 30 s."""
+LAST_SECONDS: Final = 2.0
+"""Longest time, in s, that rank 0 waits at the end until all ranks have read the last answer. They read it at once."""
+_FINISHED: Final = "finished"
+"""Key of the number of ranks that have read the last answer."""
 _GATHER: Final = "gather"
 """Name of the rounds that gather values. The rounds that add vectors are named by their length."""
 
@@ -54,17 +59,25 @@ class StoreRanks:
         """Wait for the other ranks for a short time only, because the run ends."""
         self._leader_seconds = ENDING_SECONDS
 
+    def finish(self) -> None:
+        """Wait until all ranks have read the last answer, because the store may lie in this process."""
+        if not self.is_together:
+            return
+        self.is_together = False
+        with suppress(RuntimeError):  # without a store, nobody waits for an answer either
+            self._store.add(_FINISHED, 1)
+            if self.rank == 0:
+                waited(lambda: self._store.add(_FINISHED, 0) >= self.size, LAST_SECONDS)
+
     def leave(self) -> None:
         """Tell the other ranks that this one answers no more. It may be called again, from any thread."""
         if not self.is_together:
             return
         self.is_together = False
         text = _apart(f"Rank {self.rank} has left the common run, after an exception or without a close on all ranks.")
-        try:
+        with suppress(RuntimeError):  # without a store, the others learn it from the store themselves
             for number in (self._round, self._round + 1):  # the open round, if it is not answered yet, and the next
                 settled(self._store, str(number), text)
-        except RuntimeError:
-            return  # without a store, the others learn it from the store themselves
 
     def _agreed(self, kind: str, mine: Any, combined: Callable[[list[Any]], Any]) -> Any:  # noqa: ANN401  JSON
         """Return the answer of a round, or None once the processes have parted."""
@@ -119,7 +132,7 @@ def _apart(reason: str) -> str:
 def _called_otherwise(ranks: Sequence[int]) -> str:
     return (
         f"{_ranks(ranks)} called the accountant in another order than rank 0. Call it on every rank at the same place, "
-        "never inside `if rank == 0:`."
+        "never inside `if rank == 0:`, and leave loops on every rank."
     )
 
 

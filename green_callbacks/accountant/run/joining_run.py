@@ -1,25 +1,26 @@
 """The part of an accountant by which the processes of a run find one another."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from green_callbacks.accountant.ranks.joining import Company, company_of, joined, say_not_agreed
 from green_callbacks.accountant.ranks.part import WHOLE
-from green_callbacks.accountant.ranks.protocol import OneRank, Ranks
+from green_callbacks.accountant.ranks.protocol import OneRank, Parting, Ranks
 from green_callbacks.accountant.run.run import Run
 from green_callbacks.accountant.setup.trainer_context import TrainerContext
-from green_callbacks.text.log import get_logger
 
 if TYPE_CHECKING:
     from green_callbacks.accountant.setup.options import Settings
     from green_callbacks.accountant.setup.resume import RunState
 
-logger = get_logger(__name__)
-
-_LATE = (
+_LATE: Final = (
     "The processes of torch.distributed were found in epoch %d, after the start of the run, and account for one run "
     "from now on. What each of them has used before stands in its own account. Call init_process_group() before the "
     "accountant starts."
+)
+_AGAIN: Final = (
+    "torch.distributed has a new process group since epoch %d, so its processes account for the run from now on. What "
+    "the others have used since their last epoch is not counted."
 )
 
 
@@ -80,11 +81,13 @@ class JoiningRun:
 
     def _regrouped(self, run: Run, found: Company, epoch: int) -> Run:
         """Go on with other processes than before."""
-        self._company = found
+        before, self._company = self._company, found
         trainer = replace(run.trainer, ranks=found.ranks, part=WHOLE)
         if run.trainer.is_provisional:
             return self._definitive(run, replace(trainer, part=run.trainer.part))
-        logger.warning(_LATE, epoch)
+        run.notices.say("late ranks", _LATE if before.is_alone else _AGAIN, epoch)
+        if isinstance(before.ranks, Parting):
+            before.ranks.is_together = False  # the store of the group before may be gone, and nobody waits there
         run.close(together=False)
         self._go_on()
         return self._held(Run.started(self._settings, trainer, self._state))

@@ -9,7 +9,7 @@ from typing import Final, Self
 from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
-from green_callbacks.accountant.ranks.protocol import Parting
+from green_callbacks.accountant.ranks.protocol import Parting, leave
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.epochs import RunEpochs
 from green_callbacks.accountant.run.heartbeat import HEARTBEAT_SECONDS, Heartbeat
@@ -91,6 +91,7 @@ class Run:
         try:
             run._begin()
         except BaseException:
+            leave(trainer.ranks)
             run._let_go()
             raise
         return run
@@ -237,12 +238,15 @@ class Run:
             together: Whether all ranks call this. Defaults to True.
         """
         ranks = self.trainer.ranks
-        if isinstance(ranks, Parting) and self.is_live:
-            if together:
-                ranks.hurry()
-            else:
-                ranks.leave()
-        return self._closing.close(together=together)
+        if not isinstance(ranks, Parting) or not self.is_live:
+            return self._closing.close(together=together)
+        if not together:
+            ranks.leave()
+            return self._closing.close(together=False)
+        ranks.hurry()
+        run = self._closing.close(together=True)
+        ranks.finish()
+        return run
 
     def handed_over(self) -> RunMeasurement:
         """End a provisional run, and return its measurement, which goes on."""

@@ -8,6 +8,7 @@ from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.landing.run_landing import LandingBefore
+from green_callbacks.accountant.ranks.protocol import leave
 from green_callbacks.accountant.setup.options import Settings
 from green_callbacks.accountant.setup.parent_run import parents_of_run
 from green_callbacks.accountant.setup.project_spending import with_project_spending
@@ -72,6 +73,7 @@ class OpenedRun:
             threads, shown = measurement.meter.threads, len(state.history)
             delivery = Delivery(ledger, sinks, threads, state.notices, shown=shown)
         except BaseException:
+            leave(trainer.ranks)
             measurement.close()
             raise
         return cls(

@@ -77,8 +77,14 @@ class Positions(Cumulative):
 
     @property
     def steps(self) -> int | None:
-        """Optimizer steps at the last record of the present fit that has them. None if no record has them."""
-        return self.steps_at(self._rows.length - 1)
+        """Optimizer steps at the last record of the present fit that has them. None if no record has them.
+
+        The last records may belong to an epoch that is about to be repeated. Their steps do not count.
+        """
+        last = self._rows.length - 1
+        while last > 0 and self.was_lost(last):
+            last -= 1
+        return self.steps_at(last)
 
     def steps_at(self, row: int) -> int | None:
         """Return the optimizer steps at a record, or at the last record of the same fit before it that has them.

@@ -1,5 +1,7 @@
 """Processes that find one another, played by threads."""
 
+import threading
+
 import pytest
 from support.found_ranks import on_group
 from support.runs import WATTS, scripted
@@ -142,35 +144,21 @@ def test_a_rank_that_calls_otherwise_is_told_at_once(monkeypatch, caplog):
 
 
 def test_a_group_that_comes_before_the_first_epoch_counts_from_the_start(monkeypatch, tmp_path, caplog):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    turn = threading.Lock()
 
     def body(rank, group):
-        monkeypatch.setenv("RANK", "1")
-        monkeypatch.setenv("LOCAL_RANK", str(rank))
         accountant, clock = accountant_of(rank)
-        group.start_one_after_the_other(accountant, rank)
+        with turn:  # threads share the environment
+            for name, value in {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2}.items():
+                monkeypatch.setenv(name, str(value))
+            accountant.start()
+        assert accountant.ledger is None
         clock.advance(3.0)
         group.join(rank)
         for _ in accountant.epochs(1):
             clock.advance(EPOCH_SECONDS)
         return accountant.close()
 
-    import threading
-
-    from support.found_ranks import FakeGroup
-
-    turn = threading.Condition()
-    done = []
-
-    def start_one_after_the_other(self, accountant, rank):
-        with turn:
-            turn.wait_for(lambda: len(done) == rank)
-            monkeypatch.setenv("LOCAL_RANK", str(rank))
-            accountant.start()
-            done.append(rank)
-            turn.notify_all()
-
-    monkeypatch.setattr(FakeGroup, "start_one_after_the_other", start_one_after_the_other, raising=False)
     run, _ = on_group(monkeypatch, 2, body, joins=False)
 
     seconds = 3.0 + EPOCH_SECONDS
@@ -178,3 +166,28 @@ def test_a_group_that_comes_before_the_first_epoch_counts_from_the_start(monkeyp
     assert joules == {"cpu:package-0": HOST_WATTS * seconds, "gpu:0": WATTS * seconds, "gpu:1": 2 * WATTS * seconds}
     assert run.epochs == 1
     assert warnings_of(caplog) == []
+
+
+def test_a_launched_process_that_is_closed_before_its_first_epoch_keeps_its_account(monkeypatch, tmp_path):
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    accountant, clock = accountant_of(1, ledger=None)
+    with accountant:
+        clock.advance(5.0)
+
+    run = accountant.close()
+    assert {name: device.joules for name, device in run.devices.items()} == {"gpu:1": 2 * WATTS * 5}
+    assert read_ledger(run.ledger).history.energy_joules == run.energy_joules
+
+
+def test_switched_off_nobody_is_looked_for(monkeypatch):
+    monkeypatch.setenv("GREEN_CALLBACKS_DISABLE", "1")
+
+    def body(rank, group):
+        accountant, _ = accountant_of(rank)
+        if rank:
+            return None
+        with accountant:
+            return list(accountant.epochs(2))
+
+    assert on_group(monkeypatch, 2, body)[0] == [0, 1]

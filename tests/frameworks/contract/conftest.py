@@ -6,14 +6,14 @@ from importlib import import_module
 
 import pytest
 from frameworks.contract.driver import Driver, Training
-from frameworks.contract.drivers import DRIVERS, INSTALLED
+from frameworks.contract.drivers import DRIVERS, LOOPS, PRESENT
 
 from green_callbacks.clock import ScriptedClock
 
 
-@pytest.fixture(params=INSTALLED)
+@pytest.fixture(params=PRESENT)
 def driver(request) -> Driver:
-    module, name = DRIVERS[request.param].split(":")
+    module, name = {**DRIVERS, **LOOPS}[request.param].split(":")
     driver = getattr(import_module(module), name)()
     for hint in driver.hints:
         warnings.filterwarnings("ignore", message=hint)

@@ -68,6 +68,8 @@ class Driver(Protocol):
     """Warnings of the framework that do not concern the adapter, as regular expressions."""
     notes_rates: bool
     """Whether a fit notes the learning rate of every step. If not, the contract of landings is skipped."""
+    lacks: dict[str, str]
+    """Parts of the contract that the framework does not have, such as ``stream``, with the reason. May be left out."""
 
     def monitor(self, training: Training, **options: Any) -> Any:
         """Return the adapter's monitor, which can go on with an earlier run in the folder of the training."""

@@ -15,3 +15,12 @@ NEEDED_TOO = {"transformers": "accelerate"}
 
 INSTALLED = [name for name in DRIVERS if find_spec(name) and find_spec(NEEDED_TOO.get(name, name))]
 """The adapters whose framework is installed here."""
+
+LOOPS = {
+    "loop": "frameworks.contract.loop_driver:Loop",
+    "loop on two ranks": "frameworks.contract.loop_driver:TwoRanks",
+}
+"""Loops of a user's own, which need no adapter. They pass the same contract."""
+
+PRESENT = [*INSTALLED, *(LOOPS if find_spec("torch") and find_spec("lightning") else ())]
+"""All that is driven here. The loops are driven in one environment, because they are the same in each."""

@@ -1,15 +1,21 @@
-"""A plain loop on every process of a group: ``plain_ranks.py CASE FOLDER``. Writes down what each process saw."""
+"""Plain loops on two processes, one case after the other: ``plain_ranks.py FOLDER [CASE …]``.
+
+Each process writes down what it saw. The processes are forks of one process, because torch takes seconds to import.
+"""
 
 import json
 import logging
 import os
+import socket
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # which the optimizer of each process would import otherwise
 import torch.distributed as dist
 
 from green_callbacks import CarbonBudget, EnergyAccountant
@@ -23,7 +29,12 @@ EPOCH_JOULES = STEPS * STEP_SECONDS * (2 * WATTS + HOST_WATTS)
 EPOCHS = 6
 BUDGET_JOULES = 3.5 * EPOCH_JOULES
 
-RANK = int(os.environ["RANK"])
+RANKS = 2
+
+
+def rank() -> int:
+    """Return the number of this process."""
+    return int(os.environ["RANK"])
 
 
 class Training:
@@ -41,7 +52,7 @@ class Training:
 
     def accountant(self, **options: Any) -> EnergyAccountant:
         sources = [
-            ScriptedSource(WATTS, name=f"gpu:{RANK}", clock=self.clock),
+            ScriptedSource(WATTS, name=f"gpu:{rank()}", clock=self.clock),
             ScriptedSource(HOST_WATTS, name="cpu:0", component="cpu", clock=self.clock),
         ]
         defaults = {"carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "strict": True}
@@ -64,7 +75,7 @@ class Training:
             "ledger": str(run.ledger) if run.ledger else None,
             **more,
         }
-        self.folder.joinpath(f"rank{RANK}.json").write_text(json.dumps(seen), encoding="utf-8")
+        self.folder.joinpath(f"rank{rank()}.json").write_text(json.dumps(seen), encoding="utf-8")
 
 
 def together(training: Training) -> None:
@@ -77,7 +88,7 @@ def together(training: Training) -> None:
             for _ in accountant.steps(range(STEPS)):
                 training.steps(1)
                 seen += 1
-            accountant.observe({"val_acc": 0.5 + RANK})
+            accountant.observe({"val_acc": 0.5 + rank()})
     training.note(accountant, steps=seen)
     dist.destroy_process_group()
 
@@ -87,7 +98,7 @@ def only_rank_0(training: Training) -> None:
     joining.MEETING_SECONDS = joining.SECOND_MEETING_SECONDS = 0.5
     dist.init_process_group("gloo")
     training.wrap()
-    accountant = training.accountant() if RANK == 0 else None
+    accountant = training.accountant() if rank() == 0 else None
     if accountant:
         accountant.start()
     for epoch in range(3):
@@ -143,7 +154,7 @@ def dies(training: Training) -> None:
     accountant = training.accountant()
     for epoch in accountant.epochs(3):
         training.clock.advance(4.0)
-        if RANK == 1 and epoch == 1:
+        if rank() == 1 and epoch == 1:
             os._exit(0)  # so that the launcher does not end the other process
     training.note(accountant)
 
@@ -156,7 +167,7 @@ def raises(training: Training) -> None:
         with training.accountant() as accountant:
             for epoch in accountant.epochs(3):
                 training.clock.advance(4.0)
-                if RANK == 1 and epoch == 1:
+                if rank() == 1 and epoch == 1:
                     raise ValueError  # noqa: TRY301  the loop of a user
     except ValueError:
         pass
@@ -171,11 +182,100 @@ def no_group(training: Training) -> None:
     training.note(accountant)
 
 
+def breaks(training: Training) -> None:
+    """Leave the loop early on rank 1."""
+    store_ranks.LEADER_SECONDS = store_ranks.ENDING_SECONDS = 1.0
+    dist.init_process_group("gloo")
+    with training.accountant() as accountant:
+        for epoch in accountant.epochs(3):
+            training.clock.advance(4.0)
+            if rank() == 1 and epoch == 1:
+                break
+    training.note(accountant)
+
+
+def again(training: Training) -> None:
+    """Destroy the group between two epochs, and form another one, as an elastic restart within the processes does."""
+    dist.init_process_group("gloo")
+    with training.accountant() as accountant:
+        for epoch in accountant.epochs(3):
+            if epoch == 1:
+                dist.destroy_process_group()
+                os.environ["MASTER_PORT"] = os.environ["SECOND_PORT"]
+                dist.init_process_group("gloo")
+            training.clock.advance(4.0)
+    training.note(accountant)
+
+
+def resumed(training: Training) -> None:
+    """Go on from a checkpoint of rank 0, then with a ledger that only rank 0 sees."""
+    dist.init_process_group("gloo")
+    with training.accountant() as accountant:
+        for _ in accountant.epochs(1):
+            training.clock.advance(4.0)
+    state = [accountant.state_dict() if rank() == 0 else None]
+    dist.broadcast_object_list(state)
+    second = training.accountant()
+    second.load_state_dict(state[0])
+    with second:
+        for _ in second.epochs(2):
+            training.clock.advance(4.0)
+    seen = []
+    file = second.ledger if rank() == 0 else training.folder / "not here.jsonl"
+    with training.accountant(ledger=file) as third:
+        for epoch in third.epochs(3):
+            training.clock.advance(4.0)
+            seen.append(epoch)
+    training.note(third, seen=seen)
+
+
 CASES: dict[str, Callable[[Training], None]] = {
-    each.__name__: each for each in (together, only_rank_0, late, after_an_epoch, destroyed, dies, raises, no_group)
-}
+    each.__name__: each
+    for each in (
+        together, only_rank_0, late, after_an_epoch, destroyed, dies, raises, no_group, breaks, again, resumed,
+    )
+}  # fmt: skip
+
+
+def run(case: str, folder: Path) -> None:
+    """Fork the processes of a case, and wait for them. Fails with the first process that failed."""
+    folder.mkdir(parents=True)
+    ports = [free_port(), free_port()]
+    children = []
+    for number in range(RANKS):
+        child = os.fork()
+        if child == 0:
+            run_rank(number, case, folder, ports)
+        children.append(child)
+    statuses = [os.waitpid(child, 0)[1] for child in children]
+    if any(statuses):
+        sys.exit(f"{case}: the processes ended with {statuses}.")
+
+
+def run_rank(number: int, case: str, folder: Path, ports: list[int]) -> None:
+    """Be one process of a case, as ``torchrun`` would start it."""
+    os.environ |= {
+        "RANK": str(number), "LOCAL_RANK": str(number), "WORLD_SIZE": str(RANKS), "LOCAL_WORLD_SIZE": str(RANKS),
+        "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(ports[0]), "SECOND_PORT": str(ports[1]),
+    }  # fmt: skip
+    os.chdir(folder)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING, filename=folder / f"said{number}.txt", force=True)
+    try:
+        CASES[case](Training(folder))
+    except BaseException:  # noqa: BLE001  the parent process reads what is printed
+        traceback.print_exc()
+        os._exit(1)
+    logging.shutdown()
+    os._exit(0)
+
+
+def free_port() -> int:
+    """Return a free port of the loopback."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
 
 if __name__ == "__main__":
-    logging.basicConfig(format=f"rank {RANK}: %(message)s", level=logging.WARNING)
-    os.chdir(sys.argv[2])
-    CASES[sys.argv[1]](Training(Path(sys.argv[2])))
+    for name in sys.argv[2:] or CASES:
+        run(name, Path(sys.argv[1]) / name)
