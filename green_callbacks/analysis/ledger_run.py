@@ -44,7 +44,8 @@ class LedgerRun:
         """The run, as far as a sum of several runs must know it."""
         totals, contents = self.totals, self.contents
         head = replace(contents.head, run_id=contents.run_id)
-        return NestedRun.of(head, list(totals.devices), totals.facility_kwh, is_closed=contents.is_closed)
+        devices, seconds = list(totals.devices), totals.duration_seconds
+        return NestedRun.of(head, devices, totals.facility_kwh, seconds, is_closed=contents.is_closed)
 
     @property
     def notices(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from typing import Final, NamedTuple
 
 from green_callbacks.ledger.head import Head
 
+_SLACK_SECONDS: Final = 1.0
+"""Time in s by which a run may seem to last longer than the run around it, whose edges are read earlier or later."""
 _GPU: Final = "gpu:GPU-"
 """Beginning of the names of whole GPUs. Such a name is the same in all runs of a host."""
 
@@ -27,6 +29,7 @@ class NestedRun(NamedTuple):
         devices: Names of the devices. None if they are not known. Defaults to None.
         facility_kwh: Energy of the facility, in kWh. Defaults to 0.
         is_closed: Whether the run was closed. Otherwise it was killed or is still running. Defaults to True.
+        seconds: Accounted time, in s. Defaults to 0.
     """
 
     run_id: str
@@ -35,10 +38,11 @@ class NestedRun(NamedTuple):
     devices: Collection[str] | None = None
     facility_kwh: float = 0.0
     is_closed: bool = True
+    seconds: float = 0.0
 
     @classmethod
     def of(
-        cls, head: Head, devices: Collection[str] | None, facility_kwh: float | None, *, is_closed: bool
+        cls, head: Head, devices: Collection[str] | None, facility_kwh: float | None, seconds: float, *, is_closed: bool
     ) -> "NestedRun":
         """Return the run of a ledger.
 
@@ -46,9 +50,10 @@ class NestedRun(NamedTuple):
             head: The head of its last session.
             devices: Names of the devices. None if they are not known.
             facility_kwh: Energy of the facility, in kWh. None if nothing was measured.
+            seconds: Accounted time, in s.
             is_closed: Whether the run was closed.
         """
-        return cls(head.run_id, head.sessions, head.host, devices or None, facility_kwh or 0.0, is_closed)
+        return cls(head.run_id, head.sessions, head.host, devices or None, facility_kwh or 0.0, is_closed, seconds)
 
     def holds(self, other: "NestedRun") -> bool:
         """Return whether this run can hold the energy of a run inside it.
@@ -109,8 +114,16 @@ def _parents(runs: Sequence[NestedRun]) -> list[tuple[int, ...]]:
     for at, run in enumerate(runs):
         nearest = [_nearest(at, session, runs, places) for session in run.sessions]
         known = [each for each in nearest if each is not None]
-        found.append(tuple(dict.fromkeys(known)) if len(known) == len(nearest) else ())
+        parents = tuple(dict.fromkeys(known)) if len(known) == len(nearest) else ()
+        found.append(() if _outlives(run, [runs[each] for each in parents]) else parents)
     return found
+
+
+def _outlives(run: NestedRun, parents: Sequence[NestedRun]) -> bool:
+    """Return whether a run lasted longer than the runs around it, such as a process that a command left behind."""
+    return (
+        all(each.is_closed for each in parents) and run.seconds > sum(each.seconds for each in parents) + _SLACK_SECONDS
+    )
 
 
 def _nearest(at: int, session: Sequence[str], runs: Sequence[NestedRun], places: Mapping[str, int]) -> int | None:

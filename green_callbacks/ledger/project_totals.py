@@ -75,7 +75,9 @@ def _closed(path: Path) -> _File | None:
 
 def _nested(file: _File, closing: Closing) -> NestedRun:
     head = file.head or Head(run_id=closing.run_id, version="")
-    return NestedRun.of(head, list(closing.devices), closing.facility_kwh, is_closed=file.is_closed)
+    return NestedRun.of(
+        head, list(closing.devices), closing.facility_kwh, closing.duration_seconds, is_closed=file.is_closed
+    )
 
 
 def _summed(path: Path, read: Closings) -> _File | None:

@@ -221,6 +221,7 @@ def _about(overview: LedgerOverview) -> Row:
             replace(head, run_id=closing.run_id or head.run_id),
             list(overview.components),
             closing.facility_kwh,
+            closing.duration_seconds,
             is_closed=overview.is_closed,
         ),
         "steady": overview.is_steady,

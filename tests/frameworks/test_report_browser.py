@@ -8,6 +8,7 @@ import pytest
 from support.hostile_runs import write_hostile_runs
 from support.many_runs import make_runs
 from support.report_page import HOSTILE, STAND_IN
+from support.runs import scripted, train
 from support.screenshot import CHROMIUM, browser_page
 
 from green_callbacks.cli import main
@@ -158,3 +159,22 @@ def test_hostile_ledgers_run_nothing_and_are_shown(watched: Watched, tmp_path: P
     assert "<img src=x onerror=alert(1)>" in shown
     assert watched.page.locator("img, iframe, [onload], [onerror]").count() == 0
     assert watched.page.locator("script").count() == 3
+
+
+def test_a_run_inside_another_is_in_no_sum_of_the_page(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("outer", "inner"):
+        accountant, clock = scripted(ledger=tmp_path / "runs" / f"{name}.jsonl")
+        accountant.start()
+        train(accountant, clock, range(2), seconds=60.0, metrics=lambda epoch: {"val_acc": 0.5 + epoch / 10})
+        monkeypatch.setenv("GREEN_CALLBACKS_PARENT", accountant.run_id)
+        accountant.close()
+    path = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "runs"), "-o", str(path)]) == 0
+    assert "2 of 2 runs, 10 g." in watched.open_file(path)
+    assert watched.page.locator("#mass").inner_text().startswith("10 g")
+    watched.page.get_by_role("searchbox").or_(watched.page.locator("[name=filter]")).first.fill("inner")
+    watched.page.keyboard.press("Enter")
+    assert watched.page.locator("#count").inner_text() == "1 of 2 runs, 10 g."
+    assert watched.said == []

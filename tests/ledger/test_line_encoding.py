@@ -9,7 +9,7 @@ from support.scripted_run import GERMANY, device, record
 from support.strategies import comparable
 
 from green_callbacks import Plan, Verdict
-from green_callbacks.accountant import ranks
+from green_callbacks.accountant.ranks import protocol
 from green_callbacks.ledger import Head, Lines, read_ledger
 from green_callbacks.ledger.format import (
     PHASES,
@@ -225,7 +225,7 @@ def test_a_head_comes_back(tmp_path):
 
 
 def test_every_phase_of_the_accountant_can_be_read():
-    assert set(ranks.PHASES) == PHASES
+    assert set(protocol.PHASES) == PHASES
 
 
 def test_every_field_of_a_plan_is_written():

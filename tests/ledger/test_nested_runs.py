@@ -35,6 +35,11 @@ def run(name, *sessions, host="h", **more):
         ([run("a", devices=["cpu:model"]), run("b", ("a",), devices=["cpu:package-0"])], [True, False]),
         ([run("a", devices=[A]), run("b", ("a",))], [True, False]),
         ([run("", ()), run("b", ("",))], [True, True]),
+        ([run("a", seconds=10.0), run("b", ("a",), seconds=10.5)], [True, False]),
+        ([run("a", seconds=10.0), run("b", ("a",), seconds=12.0)], [True, True]),  # it went on after the command
+        ([run("a", seconds=10.0), run("z", seconds=9.0), run("b", ("a",), ("z",), seconds=19.5)], [True, True, False]),
+        ([run("a", seconds=10.0), run("z", seconds=9.0), run("b", ("a",), ("z",), seconds=29.5)], [True, True, True]),
+        ([run("a", seconds=10.0, is_closed=False), run("b", ("a",), seconds=60.0)], [True, False]),
     ],
 )
 def test_a_run_inside_another_is_counted_there(runs, counts):

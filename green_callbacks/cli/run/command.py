@@ -167,7 +167,7 @@ def _end(measured: Any, held: Any, ending: str, *, is_quiet: bool) -> None:  # n
     if totals is None or is_quiet:
         return
     left_out, others = what_counts(totals.devices), who_else(totals.devices)
-    ledger = None if totals.ledger is None else str(totals.ledger)
+    ledger = str(totals.ledger) if totals.ledger is not None and os.path.lexists(totals.ledger) else None
     lines = {"Left out": left_out, **totals_in_words(totals), "Shared": others, "Ledger": ledger}
     blocks = [labeled(label, text, label_width=_LABEL_WIDTH) for label, text in lines.items() if text]
     remark("\n".join([f"green-callbacks: {ending} after {duration(totals.duration_seconds)}.", *blocks]))

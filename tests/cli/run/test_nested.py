@@ -16,7 +16,7 @@ clock = ScriptedClock()
 options = {"carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "clock": clock, "ledger": (sys.argv[1:] or [None])[0]}
 with EnergyAccountant(sources=[ScriptedSource(1e-6, clock=clock)], **options) as accountant:
     for epoch in accountant.epochs(len(accountant.history) + 2):
-        clock.advance(10.0)
+        clock.advance(0.001)
 print(accountant.run_id, os.environ.get("GREEN_CALLBACKS_PARENT", "").count(","))
 """
 

@@ -64,6 +64,7 @@ def test_quiet_writes_nothing_of_ours(run):
         ("kill -TERM $$", -signal.SIGTERM),
         ("kill -KILL $$", -signal.SIGKILL),
         ("kill -INT $$", -signal.SIGINT),
+        ("kill -PIPE $$", -signal.SIGPIPE),
     ],
 )
 def test_it_ends_as_the_command_does(run, script, status):
@@ -111,9 +112,10 @@ def test_streams_and_inherited_files_are_those_of_the_command(run, tmp_path):
 
 def test_a_ledger_that_cannot_be_written_is_said_and_the_command_runs(run, tmp_path):
     (tmp_path / "green-callbacks").write_text("in the way")
-    status, out, err = run("-q", "echo", "hello")
+    status, out, err = run("echo", "hello")
     assert (status, out) == (0, "hello\n")
-    assert "green-callbacks: " in err
+    assert err.startswith("green-callbacks: The ledger ")
+    assert "Ledger  " not in err
 
 
 def test_a_wrong_option_is_refused_before_the_command_runs(run, tmp_path):
@@ -143,3 +145,20 @@ def test_processes_that_outlive_the_command_are_said(run, ledgers):
     (contents,) = ledgers().values()
     assert "goes on" in contents.notices["left"]
     os.kill(int(contents.notices["left"].split("(sleep ")[1].split(")")[0]), signal.SIGKILL)
+
+
+def test_a_name_that_is_no_text_is_shown_and_kept(run, ledgers, tmp_path):
+    program = os.fsencode(tmp_path) + b"/odd\xff"
+    Path(os.fsdecode(program)).symlink_to("/bin/true")
+    status, _, err = run(os.fsdecode(program))
+    assert status == 0
+    assert "odd\\udcff ended with status 0" in err
+    (contents,) = ledgers().values()
+    assert contents.is_closed
+
+
+def test_two_commands_with_one_ledger_are_one_run(run, ledgers):
+    for _ in range(2):
+        assert run("-q", "--ledger", "green-callbacks/both.jsonl", "true")[0] == 0
+    (contents,) = ledgers().values()
+    assert len(contents.history) == 2

@@ -61,6 +61,12 @@ def test_the_command_outlives_us_and_our_ledger_tells_that_we_were_killed(spawn,
     assert not contents.is_closed
 
 
+def test_a_signal_that_the_command_sends_to_its_group_is_not_sent_back(run):
+    script = COUNTING.replace('print("ready"', 'os.killpg(0, signal.SIGTERM); print("ready"')
+    status, out, _ = run("-q", PYTHON, "-c", script, start_new_session=True)
+    assert (status, out.splitlines()[1]) == (9, f"[({int(signal.SIGTERM)}, 1)]")
+
+
 def test_the_signal_mask_of_the_command_is_as_it_was(run):
     script = (
         "import signal; print(list(signal.pthread_sigmask(signal.SIG_BLOCK, ())), signal.getsignal(signal.SIGTERM))"
