@@ -79,6 +79,13 @@ def test_tensorboard_finds_the_tab():
 
 
 @of_the_wheel
+@pytest.mark.parametrize("root", ["lightning.pytorch", "pytorch_lightning"])
+def test_lightning_finds_the_monitor_that_a_variable_switches_on(root):
+    (found,) = distribution("green-callbacks").entry_points.select(group=f"{root}.callbacks_factory")
+    assert found.load()() == []
+
+
+@of_the_wheel
 def test_the_page_needs_no_tensorboard():
     assert find_spec("tensorboard") is None, "the core suite runs without it"
     page = find_spec("green_callbacks.page").submodule_search_locations

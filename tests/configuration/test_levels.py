@@ -239,6 +239,11 @@ class TestBudget:
         own = CarbonBudget("1 kg", project=tmp_path / "link")
         assert EnergyAccountant(policies=[own], **QUIET)._settings.policies == (own,)
 
+    def test_an_empty_list_of_policies_means_none_at_all(self, write):
+        write(site='budget = "500 g"')
+        assert EnergyAccountant(policies=[], **QUIET)._settings.policies == ()
+        assert EnergyAccountant(policies=None, **QUIET)._settings.policies == (CarbonBudget("500 g"),)
+
     def test_none_undoes_it(self, write, monkeypatch):
         write(site='budget = "500 g"\nproject = "/runs"')
         assert EnergyAccountant(**QUIET)._settings.policies == (CarbonBudget("500 g", project="/runs"),)

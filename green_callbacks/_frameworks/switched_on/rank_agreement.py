@@ -18,7 +18,10 @@ _REFUSAL: Final = -(10**6)
 
 _YES: Final = "yes"
 _NO: Final = "no"
+_ABSENT: Final = "absent"
 _numbers = count()
+_absent: list[bool] = []
+"""Not empty once a rank was waited for in vain. Its variable will not come, so that nobody waits a second time."""
 
 
 def all_ranks_agree(trainer: Any, *, is_so: bool) -> bool:
@@ -40,14 +43,17 @@ def all_ranks_agree(trainer: Any, *, is_so: bool) -> bool:
         return is_so
     store = under(group.store, f"switched on {next(_numbers)}")
     try:
-        return agreed(store, group.rank, group.size, is_so=is_so)
+        answer = agreed(store, group.rank, group.size, is_so=is_so) if not _absent else _ABSENT
     except RuntimeError as failure:  # of the store
         logger.warning("The ranks could not be asked for their monitors (%s).", failure)
         return False
+    if answer == _ABSENT:
+        _absent.append(True)
+    return answer == _YES
 
 
-def agreed(store: Store, rank: int, size: int, *, is_so: bool) -> bool:
-    """Return the answer of all ranks.
+def agreed(store: Store, rank: int, size: int, *, is_so: bool) -> str:
+    """Return the answer of all ranks that ask, ``yes``, ``no`` or ``absent``.
 
     Args:
         store: A store in which no other keys lie.
@@ -59,7 +65,7 @@ def agreed(store: Store, rank: int, size: int, *, is_so: bool) -> bool:
     if rank == 0:
         waited(lambda: not 0 <= store.add("arrived", 0) < size, FIRST_RANK_SECONDS)
         number = store.add("arrived", 0)
-        return settled(store, "answer", _YES if number == size else _NO) == _YES
-    is_there = waited(lambda: store.check(["answer"]), OTHER_RANK_SECONDS)
-    answer = bytes(store.get("answer")).decode() if is_there else settled(store, "answer", _NO)
-    return answer == _YES
+        return settled(store, "answer", _NO if number < 0 else _YES if number == size else _ABSENT)
+    if waited(lambda: store.check(["answer"]), OTHER_RANK_SECONDS):
+        return bytes(store.get("answer")).decode()
+    return settled(store, "answer", _ABSENT)

@@ -45,7 +45,7 @@ def configured_budget(configuration: Configuration) -> ConfiguredBudget | None:
 def _origin(policy: CarbonBudget, amount: Setting, project: Setting | None) -> str:
     origins = amount.origin if project is None else " and ".join(dict.fromkeys((amount.origin, project.origin)))
     remedy = (
-        f"Set {BUDGET_VARIABLE}=none to train without it, or give the script a CarbonBudget of its own"
+        f"Set {BUDGET_VARIABLE}=none or pass policies=[] to train without it, or pass a CarbonBudget of your own"
         f"{' for that project' if project else ''}."
     )
     name = f"{policy.name[:1].upper()}{policy.name[1:]}"

@@ -41,7 +41,8 @@ class AccountantOptions(TypedDict, total=False):
         pue: Power usage effectiveness of the facility, 1 to 3. Defaults to the PUE of the
             cloud region, of the configuration, or of this kind of machine.
         policies: When to stop, as policies or as functions of history and plan. A budget of the configuration is added,
-            unless one of them is a budget for the same project. Defaults to none.
+            unless one of them is a budget for the same project. An empty list means none at all. Defaults to the budget
+            of the configuration, if there is one.
         decide_every: Interval of records and decisions inside an epoch. It is a number of steps such as 500 or
             ``"500 steps"``, or a time such as ``"10 min"``. Budgets are checked inside epochs anyway. Defaults to
             decisions at the end of epochs only.
@@ -143,11 +144,12 @@ class Settings:
             return replace(settings, sources=(), policies=(), sinks=(), ledger=False, intensity=world, is_off=True)
         if settings.intensity is None:
             tables()  # a guess takes them; where a bundle lacks them, it is said here and not at the start
-        return settings._with(said)
+        is_without_policies = get("policies") is not None and not settings.policies
+        return settings._with(said, is_without_policies=is_without_policies)
 
-    def _with(self, said: Configuration) -> Self:
+    def _with(self, said: Configuration, *, is_without_policies: bool) -> Self:
         """Return the settings with what variables and files say beside the options."""
-        configured = beside_own(configured_budget(said), self.policies)
+        configured = None if is_without_policies else beside_own(configured_budget(said), self.policies)
         folder = said.first("ledger_folder")
         settings = self._with_budget(configured)
         return replace(

@@ -29,9 +29,11 @@ class MlflowSink(TrackerSink):
     nothing.
 
     Every epoch adds the metrics of :mod:`green_callbacks.sinks.scalars`, with the epoch as the step. Under Hugging Face
-    the step is the optimizer step, as in the metrics of its ``Trainer``. Repeated epochs come again with the same step.
-    MLflow keeps both points, and the later point is the latest. The first epoch sets tags for the id of the run, its
-    ledger, the place, the carbon intensity and the PUE. The end of the run adds the totals, as tags and as metrics.
+    the step is the optimizer step, as in the metrics of its ``Trainer``. The parts of an epoch share its step. Repeated
+    epochs come again with the same step. MLflow keeps both points, and the later point is the latest.
+
+    The first epoch sets tags for the id of the run, its ledger, the place, the carbon intensity and the PUE. The end of
+    the run adds the totals, as tags and as metrics.
 
     A run of Lightning's ``MLFlowLogger`` gets the tags alone, because the logger itself gets the metrics. MLflow's
     autologging writes what Lightning and Keras show as well. So a few metrics may hold each point twice.

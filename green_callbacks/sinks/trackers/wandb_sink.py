@@ -30,8 +30,9 @@ class WandbSink(TrackerSink):
     Every epoch adds the values of :mod:`green_callbacks.sinks.scalars` and ``green/epoch``, which is their horizontal
     axis. Under Hugging Face the axis is ``train/global_step``, as in the values of its ``Trainer``. Repeated epochs
     come again at the same place. W&B drops values whose step lies behind its own step, so the sink never passes a step.
-    Its values go into the row of the history that is open. Only where nobody else logs anything, the sink ends the row
-    before its next values. So no value of yours is dropped, whether you pass ``step=`` or not.
+    Its values go into the row of the history that is open. Only where nobody else logs anything in an epoch, the sink
+    ends the row itself. So no value of yours is dropped, whether you pass ``step=`` or not. The parts of an epoch share
+    their place, and a row that nobody ends between them holds the values of the last part.
 
     The first epoch writes the id of the run, its ledger, the place, the carbon intensity and the PUE to the config. The
     summary holds the latest values, and at the end of the run the totals.
@@ -86,8 +87,8 @@ class WandbRun:
         self._is_over = False
         self._is_held = False
         """Whether another sink has written to the run, so that the open row may hold its values."""
-        self._pending_step: int | None = None
-        """Step of the row of the history that holds values of this sink, and may be open. None if there is none."""
+        self._pending: tuple[int, int] | None = None
+        """Step and epoch of the row of the history that holds values of this sink, and may be open. Else None."""
 
     @property
     def name(self) -> str:
@@ -128,13 +129,21 @@ class WandbRun:
         elif self._run.settings.mode == _SHARED:
             self._run.log(values)
         else:
-            step: int = self._run.step
-            if self._pending_step == step or self._is_held:  # nobody else has ended the row
-                self._run.log({}, commit=True)
-                step += 1
+            self._end_row(place.epoch)
             self._run.log(values, commit=False)
-            self._pending_step, self._is_held = step, False
         self._run.summary.update(values)
+
+    def _end_row(self, epoch: int) -> None:
+        """End the open row if it holds values of another epoch, which the next values would overwrite.
+
+        At most one row is ended in an epoch. So a user's ``step=epoch`` never lies behind the step of W&B.
+        """
+        step: int = self._run.step
+        held_step, held_epoch = self._pending or (None, None)
+        if self._is_held or (held_step == step and held_epoch != epoch):
+            self._run.log({}, commit=True)
+            step += 1
+        self._pending, self._is_held = (step, epoch), False
 
     def _define(self, step_metric: str) -> None:
         """Define the axis. The summary is written apart, since a row that ends late would overwrite the totals."""

@@ -362,11 +362,13 @@ def test_a_script_that_knows_nothing_of_the_package(tmp_path: Path, registered: 
 def test_two_ranks_are_one_run_and_a_rank_without_the_variable_holds_up_nobody(tmp_path: Path, registered: Path):
     done = run(HERE / "switched_on_ranks.py", registered, tmp_path, str(tmp_path))
     assert {file.name: file.read_text() for file in tmp_path.glob("*.txt")} == dict.fromkeys(
-        ("both0.txt", "both1.txt", "one0.txt", "one1.txt"), "2"
+        ("both0.txt", "both1.txt", "one0.txt", "one1.txt", "again0.txt", "again1.txt"), "2"
     )
     (path,) = (tmp_path / "ledgers").glob("*.jsonl")
     assert len(epochs(read_ledger(path).history)) == 2
-    assert done.stderr.count("is not set for every rank") == 1
+    assert done.stderr.count("is not set for every rank") == 2
+    waited, again = (float((tmp_path / f"{name}0.seconds").read_text()) for name in ("one", "again"))
+    assert (waited > 1.0, again < 1.0) == (True, True)
 
 
 def run(script: Path, registered: Path, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -395,15 +397,15 @@ class TestAgreement:
     @pytest.mark.parametrize(
         ("answers", "agreed"),
         [
-            ((True, True, True), True),
-            ((True, False, True), False),
-            ((False, True, True), False),
-            ((True, None, True), False),
-            ((None, True, True), False),
-            ((True, None, None), False),
+            ((True, True, True), "yes"),
+            ((True, False, True), "no"),
+            ((False, True, True), "no"),
+            ((True, None, True), "absent"),
+            ((None, True, True), "absent"),
+            ((True, None, None), "absent"),
         ],
     )
-    def test_all_get_one_answer(self, answers: tuple[bool | None, ...], agreed: bool):  # noqa: FBT001
+    def test_all_get_one_answer(self, answers: tuple[bool | None, ...], agreed: str):
         from concurrent.futures import ThreadPoolExecutor
 
         store = torch.distributed.HashStore()
@@ -417,5 +419,5 @@ class TestAgreement:
 
     def test_a_rank_that_has_given_up_decides_for_all(self):
         store = torch.distributed.HashStore()
-        assert not rank_agreement.agreed(store, 1, 2, is_so=True)
-        assert not rank_agreement.agreed(store, 0, 2, is_so=True)
+        assert rank_agreement.agreed(store, 1, 2, is_so=True) == "absent"
+        assert rank_agreement.agreed(store, 0, 2, is_so=True) == "absent"

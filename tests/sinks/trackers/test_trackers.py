@@ -208,6 +208,21 @@ def test_wandb_gets_rows_of_its_own_where_nobody_else_logs(wandb):
     assert run.config["green/pue"] == 1.0
 
 
+def test_parts_of_an_epoch_move_the_step_of_wandb_by_one_at_most(wandb):
+    wandb.run = run = FakeWandbRun()
+    accountant, clock = scripted(sinks=None, strict=True)
+    for epoch in EPOCHS:
+        accountant.begin_epoch(epoch)
+        for _ in range(5):
+            clock.advance(1)
+            accountant.end_part()
+        accountant.end_epoch()
+        accountant._run._delivery.worker.drain(5)
+        assert run.step <= epoch, "so that a user's step=epoch is not behind"
+    accountant.close()
+    assert [row["green/epoch"] for row in (*run.rows, run.open_row)] == EPOCHS
+
+
 def test_wandb_has_the_axis_of_a_framework_or_none_at_all_in_a_shared_run(wandb):
     wandb.run = run = FakeWandbRun()
     accountant, clock = scripted(sinks=None, strict=True)
