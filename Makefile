@@ -26,8 +26,13 @@ SUITES := core live lightning keras transformers exports
 FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|transformers|accelerate|trl|pytorch-ignite|mlflow|wandb|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
 WORKERS ?= 2
+# A suite of one worker needs no process that hands out tests, which would import Keras for nothing.
+PROCESSES = $(if $(filter 1,$(WORKERS)),0,$(WORKERS))
 BACKEND := backend or not keras
-RUN_TESTS = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(WORKERS)
+PYTEST = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest -q --durations=15 --dist worksteal -n $(PROCESSES)
+RUN_TESTS = $(PYTEST) --cov --cov-report=
+# Each process would otherwise compile the package and the tests anew, which is most of what collecting takes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-transformers test-exports coverage bench gpu mutants torture clean
 .SECONDARY:
@@ -63,12 +68,12 @@ test-live: .venv/live/ready
 	$(call RUN_TESTS,live) tests/live
 
 test-lightning: .venv/lightning/ready
-	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) -m "$(BACKEND)" tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports \
+	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports \
 		--ignore=tests/frameworks/transformers --ignore=tests/frameworks/loggers
 
 test-keras: .venv/keras/ready
-	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
-	KERAS_BACKEND=jax $(call RUN_TESTS,keras) --cov-append -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
+	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
+	KERAS_BACKEND=jax $(call PYTEST,keras) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
 
 test-transformers: .venv/transformers/ready
 	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract

@@ -12,6 +12,19 @@ settings.register_profile("tests", deadline=None, derandomize=True, max_examples
 settings.load_profile("tests")
 
 
+def pytest_collection_modifyitems(items):
+    """Note no lines while hypothesis tries its examples: tests of one example execute them too, in less time."""
+    for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.no_cover)
+
+
+def pytest_collection_finish():
+    """Take what is imported and collected by now out of the garbage collector's work: it lives until the end."""
+    gc.collect()
+    gc.freeze()
+
+
 def our_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith("green_callbacks")]
 

@@ -34,15 +34,17 @@ class Closings:
         unread: One sentence for each file that could not be read.
         damaged: Sentences for each file that could be read in part only.
         copies: One sentence for each run that several files hold.
+        hold_own: Whether these totals include the energy of the run that asks. Defaults to False.
     """
 
     closings: list[Closing] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
+    hold_own: bool = False
 
 
-def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
+def closings_of(paths: Iterable[Path], *, but: str = "", own: NestedRun | None = None) -> Closings:
     """Return the totals of runs, from their closing lines where these can be trusted, else from their records.
 
     Both ways give the same totals to the last bit. A run that several files hold, for example after copying, counts
@@ -52,6 +54,7 @@ def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
     Args:
         paths: The ledgers. Other files and unreadable files are skipped.
         but: Name of a run to leave out. Defaults to an empty text, for none.
+        own: The same run up to now, to see whether it is inside others. Defaults to None, for no such run.
 
     Returns:
         The totals, and sentences about skipped files.
@@ -64,7 +67,9 @@ def closings_of(paths: Iterable[Path], *, but: str = "") -> Closings:
             files.setdefault(file.closing.run_id or str(path), []).append(file)
     closings = [found[0].closing if len(found) == 1 else _once(found, read) for found in files.values()]
     runs = [_nested(found[0], closing) for found, closing in zip(files.values(), closings, strict=True)]
-    read.closings += [closing for closing, counts in zip(closings, counted(runs), strict=True) if counts]
+    *counts, counts_own = counted([*runs, own or NestedRun("", (), "")])
+    read.closings += [closing for closing, is_counted in zip(closings, counts, strict=True) if is_counted]
+    read.hold_own = not counts_own
     return read
 
 

@@ -84,6 +84,7 @@ def save_and_raise(accountant):
     raise Interrupted
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("work", [raise_it, state_of, close_it, close_and_save, save_and_close, save_and_raise])
 def test_at_every_line_of_an_edge_the_run_stays_whole(tmp_path, work):
     stride = 59 if work in {raise_it, close_and_save} else 127  # primes; "make torture" takes every line

@@ -107,6 +107,7 @@ class ElsewhereSource(ScriptedSource):
         return super().read()
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("kind", [ScriptedSource, ElsewhereSource])
 @pytest.mark.parametrize("work", [raise_it, close_ours, close_both])
 def test_at_every_line_of_a_shared_reading_the_other_run_goes_on(pool, work, kind):

@@ -64,6 +64,7 @@ def test_values_are_halved_and_doubled_and_shares_near_one_by_what_they_lack(nam
     assert variations(constant) == expected
 
 
+@pytest.mark.no_cover
 def test_a_variation_that_is_not_read_changes_nothing_and_one_that_is_does(found):
     called = functions_called(lambda: measured(SECTIONS[SAMPLED], 1, 0))
     present = done(Work(SAMPLED, 1, 2))
@@ -75,6 +76,7 @@ def test_a_variation_that_is_not_read_changes_nothing_and_one_that_is_does(found
     assert mark(done(Work(SAMPLED, 1, 2, present, sigmas, 3 * sigmas.value)), present) in ("~", "*")
 
 
+@pytest.mark.no_cover
 def test_the_table_says_what_a_constant_did_where_it_is_read_and_only_there(capsys):
     main(parsed(["--quick", "--only", SIGMAS]))
     printed = capsys.readouterr().out

@@ -41,6 +41,7 @@ def use(history):
     History.from_columns(history.to_columns())
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("make", [whole_state, thinned_state])
 def test_a_damaged_state_is_read_or_refused_in_one_sentence(make):
     state = make()

@@ -73,6 +73,7 @@ def replayed(path, rule, capsys):
     return told
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("policy", [None, gain(), budget()], ids=["to the end", "landed", "budget"])
 def test_the_page_and_the_command_have_the_same_figures(run, capsys, rule, policy):

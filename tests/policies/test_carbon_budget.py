@@ -209,6 +209,7 @@ def test_a_budget_is_spent_although_a_sum_is_rounded():
     assert (verdict.stop, verdict.reason) == (True, "900 g of the budget of 900 g are spent.")
 
 
+@pytest.mark.no_cover
 def test_deciding_inside_epochs_overspends_by_a_step_and_a_validation_at_most():
     chance = random.Random(1)
     runs = [spend_in_parts(chance) for _ in range(150)]

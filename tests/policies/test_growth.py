@@ -109,6 +109,7 @@ RULES = {
 PLAN = Plan(epochs=10_000, learning_rate_drops=tuple(range(1, 5_000, 2)))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("record", [learning, odd, unmeasured_part, lost], ids=lambda each: each.__name__)
 def test_a_decision_late_in_a_run_looks_at_no_more_than_an_early_one(rule, record):
@@ -219,6 +220,7 @@ def test_an_interrupt_at_any_instruction_changes_no_later_decision(seed):
     assert at > 100
 
 
+@pytest.mark.no_cover
 def test_a_signal_handler_that_decides_meanwhile_changes_no_decision():
     made = some_run(1, 16)
     expected, at = decisions(History(made.history)), 1

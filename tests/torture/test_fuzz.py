@@ -13,6 +13,7 @@ import fuzz
 TIMES, SEED = 25, 20_000
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", fuzz.KINDS)
 def test_a_hostile_file_raises_nothing_foreign_and_hangs_nothing(name):
     logging.disable(logging.CRITICAL)

@@ -16,6 +16,7 @@ STRIDE, OPCODE_STRIDE = 101, 997
 SIGNALS = 20
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(("opcodes", "stride"), [(False, STRIDE), (True, OPCODE_STRIDE)])
 def test_an_interrupt_at_any_place_leaves_a_whole_run_and_is_the_users(tmp_path, opcodes, stride):
     events = traced.events_of(tmp_path, opcodes=opcodes)

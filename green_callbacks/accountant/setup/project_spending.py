@@ -7,14 +7,20 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from green_callbacks.accountant.notices import Notices
+from green_callbacks.ledger import NestedRun
 from green_callbacks.ledger.project_ledgers import identity_of, ledgers_of
-from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.ledger.project_totals import Closings, closings_of
 from green_callbacks.policies import Policy, SharedBudget, title_of
 from green_callbacks.units import described
 
 
 def with_project_spending(
-    policies: Sequence[Policy], ledger: Path | None, run_id: str = "", notices: Notices | None = None
+    policies: Sequence[Policy],
+    ledger: Path | None,
+    run_id: str = "",
+    notices: Notices | None = None,
+    own: NestedRun | None = None,
+    own_kg: float = 0.0,
 ) -> tuple[Policy, ...]:
     """Tell the budgets of projects what other runs have spent.
 
@@ -26,20 +32,24 @@ def with_project_spending(
         ledger: The ledger of this run, which is left out, or None if it has none.
         run_id: Name of this run, of which copies are left out too.
         notices: Where to say what does not count.
+        own: This run up to now, if it goes on. Defaults to None.
+        own_kg: Its emissions up to now, in kgCO2e. Defaults to 0.
 
     Returns:
         The policies, those budgets with ``spent_before``.
     """
     notices = notices or Notices()
     return tuple(
-        _with_spending(policy, ledger, run_id, notices)
+        _with_spending(policy, ledger, notices, own or NestedRun(run_id, (), ""), own_kg)
         if isinstance(policy, SharedBudget) and policy.project
         else policy
         for policy in policies
     )
 
 
-def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notices: Notices) -> SharedBudget:
+def _with_spending(
+    budget: SharedBudget, ledger: Path | None, notices: Notices, own: NestedRun, own_kg: float
+) -> SharedBudget:
     project = str(budget.project)
     if not _holds(project, ledger):
         notices.say(
@@ -48,9 +58,19 @@ def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notic
             project,
             ledger or "turned off",
         )
-    own = identity_of(ledger) if ledger else None
-    paths = (path for path in ledgers_of(project) if own is None or identity_of(path) != own)
-    others = closings_of(paths, but=run_id)
+    identity = identity_of(ledger) if ledger else None
+    paths = (path for path in ledgers_of(project) if identity is None or identity_of(path) != identity)
+    others = closings_of(paths, but=own.run_id, own=own)
+    _say_left_out(project, others, notices)
+    kg = sum(closing.emissions_kg for closing in others.closings)
+    kwh = sum(closing.facility_kwh for closing in others.closings)
+    if others.hold_own:  # this run counts its own energy itself
+        kg, kwh = max(kg - own_kg, 0.0), max(kwh - own.facility_kwh, 0.0)
+    return _after_others(budget, kg, kwh, notices)
+
+
+def _say_left_out(project: str, others: Closings, notices: Notices) -> None:
+    """Say which ledgers of a project count in part or not at all."""
     for what, said in {
         "%d of the project's ledgers cannot be read and do not count. %s": others.unread,
         "%d of the project's ledgers are damaged and count in part. %s": others.damaged,
@@ -58,9 +78,6 @@ def _with_spending(budget: SharedBudget, ledger: Path | None, run_id: str, notic
     }.items():
         if said:
             notices.say(f"{project}: {what}", what, len(said), said[0])
-    kg = sum(closing.emissions_kg for closing in others.closings)
-    kwh = sum(closing.facility_kwh for closing in others.closings)
-    return _after_others(budget, kg, kwh, notices)
 
 
 def _after_others(budget: SharedBudget, kg: float, kwh: float, notices: Notices) -> SharedBudget:

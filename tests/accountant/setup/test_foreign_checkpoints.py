@@ -233,6 +233,7 @@ def test_states_that_are_none_are_refused_in_one_sentence():
             assert not load(value)
 
 
+@pytest.mark.no_cover
 def test_damaged_states_are_taken_or_refused_in_one_sentence():
     _, _, state = trained(ledger=False)
     state["checkpoints"] = {"val_acc": {"mode": "max", "files": {"/a.ckpt": 0}}}

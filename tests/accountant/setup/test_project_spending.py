@@ -165,3 +165,22 @@ def test_a_ledger_of_any_name_and_depth_counts(logs, caplog):
     own = logs / "20250102-000000" / "ledger.jsonl"
     assert spent(CarbonBudget("1 kg", project="logs"), ledger=own) == [pytest.approx(EPOCH_KG)]
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("is_same_process", [False, True])
+def test_a_run_that_goes_on_is_not_counted_in_the_run_around_it_again(logs, monkeypatch, is_same_process):
+    around = run(logs, 5)
+    monkeypatch.setenv("GREEN_CALLBACKS_PARENT", read_ledger(around).run_id)
+    policies = [CarbonBudget("20 Wh", project="logs")]
+    accountant, clock = scripted(ledger=None, policies=policies)
+    accountant.start(folder=logs)
+    train(accountant, clock, range(2))
+    ledger = accountant.close().ledger
+    assert read_ledger(ledger).head.parent == read_ledger(around).run_id
+    if not is_same_process:
+        accountant, clock = scripted(ledger=ledger, policies=policies)
+    accountant.start(folder=logs)
+    (record,) = train(accountant, clock, [2])
+    assert record.verdicts[0].values["green/budget_left_kwh"] == pytest.approx(0.02 - 6 * EPOCH_KG)
+    accountant.close()
+    assert spent(CarbonBudget("1 kg", project="logs"), ledger=logs / "x.jsonl") == [pytest.approx(5 * EPOCH_KG)]

@@ -20,9 +20,13 @@ def schedule():
     return keras.optimizers.schedules.PolynomialDecay(0.5, 40, 0.1)
 
 
+COMPILES = keras.backend.backend() != "torch"
+"""Whether the backend compiles every model anew, which takes longer than all else in a test."""
 RATES = pytest.mark.parametrize(
     ("rate", "of_steps"), [(lambda: RATE, constant), (schedule, decaying)], ids=["float", "schedule"]
 )
+RATE_OR_RATES = pytest.mark.parametrize(("rate", "of_steps"), [(schedule, decaying)]) if COMPILES else RATES
+"""Both kinds of rates with torch. Where models are compiled, tests that look at every step try both."""
 
 
 class Slope(keras.losses.Loss):

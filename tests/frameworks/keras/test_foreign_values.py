@@ -32,7 +32,6 @@ def done(monitor):
     return [record for record in monitor.accountant.history if record.epoch is not None]
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize(
     "value",
     ["0.5", {"a": 1}, [0.5], 1j, np.array([0.5, 0.6]), np.array(["0.5"]), object(), 10**400],
@@ -46,7 +45,6 @@ def test_a_metric_that_is_no_number_is_left_out_and_named_once(fit, monitor_of, 
     assert "Log a scalar" in warning
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.array([0.5])], ids=["float", "scalar", "array"])
 def test_a_number_of_any_kind_is_recorded(fit, monitor_of, value, caplog):
     monitor = monitor_of()

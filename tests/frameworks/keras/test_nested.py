@@ -43,10 +43,9 @@ def evaluation(data, passing):
     return run
 
 
-@pytest.mark.backend
 @pytest.mark.parametrize("at", ["epoch", "batch"])
 @pytest.mark.parametrize("is_told", [True, False])
-@pytest.mark.parametrize("stands", ["before", "after"])
+@pytest.mark.parametrize("stands", [pytest.param("before", marks=pytest.mark.backend), "after"])
 def test_an_evaluation_inside_a_fit_leaves_its_epochs_alone(fit, monitor_of, evaluation, at, is_told, stands):
     monitor = monitor_of()
     does = Does(lambda model: evaluation(model, *[monitor] * is_told), at)

@@ -1,14 +1,12 @@
 """Two processes land together."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from frameworks.lightning.landing_ranks import BATCHES, BEGINS, BUDGET_JOULES
+from support.warm_python import run_script
 
 HERE = Path(__file__).parent
 
@@ -17,15 +15,7 @@ HERE = Path(__file__).parent
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """What both ranks have seen of each run, and what was said."""
     folder = tmp_path_factory.mktemp("ranks")
-    done = subprocess.run(
-        [sys.executable, HERE / "landing_ranks.py", folder],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3]))},
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    done = run_script([HERE / "landing_ranks.py", folder], folder)
     assert done.returncode == 0, done.stderr
     seen = {
         name: [json.loads((folder / f"{name}-{rank}.json").read_text(encoding="utf-8")) for rank in (0, 1)]

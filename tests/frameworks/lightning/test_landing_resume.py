@@ -1,8 +1,5 @@
 """A run that is resumed uses the learning rates of a run without an interruption."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +9,7 @@ from frameworks.lightning.landed import BATCHES, EPOCHS, LandsAfter, Rated, fit,
 from frameworks.lightning.landing_killed import BEGINS, SHARE, checkpoints
 from frameworks.lightning.tiny import trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from support.warm_python import run_script
 from torch.utils.data import DataLoader
 
 from green_callbacks import CarbonBudget
@@ -89,9 +87,7 @@ def test_the_same_callback_goes_on_in_a_new_trainer(tmp_path: Path, clock: Scrip
 @pytest.mark.parametrize("killed_at", [31, 34, 38])
 def test_a_killed_process_is_continued_by_another(tmp_path: Path, clock: ScriptedClock, whole: Rated, killed_at: int):
     folder = tmp_path / "killed"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3]))}
-    command = [sys.executable, HERE / "landing_killed.py", folder, str(killed_at)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, check=False, capture_output=True, timeout=300)
+    done = run_script([HERE / "landing_killed.py", folder, killed_at], tmp_path)
     assert done.returncode == -9, done.stderr
     step, last = max((int(path.stem.partition("=")[2]), path) for path in folder.glob("*.ckpt"))
     assert killed_at - 4 <= step <= killed_at

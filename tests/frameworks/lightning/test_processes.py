@@ -1,7 +1,4 @@
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +6,7 @@ from typing import Any
 import pytest
 from frameworks.lightning.tiny import WATTS, epochs, grams
 from frameworks.lightning.two_ranks import BUDGET_JOULES, EPOCH_JOULES, EPOCH_SECONDS, HOST_WATTS
+from support.warm_python import run_script
 
 from green_callbacks import read_ledger
 from green_callbacks.ledger import LedgerContents
@@ -28,15 +26,7 @@ class Trained:
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """A run of two processes that a budget for three and a half epochs ended."""
     folder = tmp_path_factory.mktemp(request.param)
-    done = subprocess.run(
-        [sys.executable, HERE / "two_ranks.py", request.param, folder],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, HERE.parents[1:3]))},  # the tests, and what they test
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    done = run_script([HERE / "two_ranks.py", request.param, folder], folder)
     assert done.returncode == 0, done.stderr
     (ledger,) = folder.rglob("*.jsonl")
     ranks = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("rank*.json"))]

@@ -1,9 +1,6 @@
 import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import torch
 from frameworks.lightning.tiny import EPOCH_JOULES, TinyModule, epochs, monitor, trainer
 from lightning.pytorch.callbacks import LearningRateFinder, ModelCheckpoint
 from lightning.pytorch.strategies import SingleDeviceStrategy
+from support.warm_python import run_script
 
 from green_callbacks import CarbonBudget, RunRecord, read_ledger
 from green_callbacks.clock import ScriptedClock
@@ -232,14 +230,7 @@ def test_a_callback_that_saves_and_loads_before_the_fit_does_not_lose_the_run(tm
 
 
 def test_a_killed_run_leaves_its_epochs_and_goes_on(tmp_path: Path):
-    environment = {**os.environ, "PYTHONPATH": str(HERE.parents[1])}
-    killed = subprocess.run(
-        [sys.executable, HERE / "killed_run.py", tmp_path],
-        env=environment,
-        check=False,
-        capture_output=True,
-        timeout=600,
-    )
+    killed = run_script([HERE / "killed_run.py", tmp_path], tmp_path)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
 
     (ledger,) = (tmp_path / "green-callbacks").glob("*.jsonl")

@@ -55,6 +55,7 @@ def test_the_measured_share_adds_devices_record_by_record(energies):
         assert history.measured_share == (measured or 0.0) / whole
 
 
+@pytest.mark.no_cover
 @given(st.lists(strategies.records(), max_size=6))
 def test_sums_inside_and_outside_epochs_are_those_of_the_records(records):
     history = History(records)

@@ -110,6 +110,7 @@ def afterwards(history):
     return told(history)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", CALLS)
 def test_an_exception_at_any_instruction_leaves_the_history_as_before_or_as_after(name):
     before, after = begun(), begun()
@@ -134,6 +135,7 @@ def test_an_exception_at_any_instruction_leaves_the_history_as_before_or_as_afte
     pytest.fail("it never came to an end")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", CALLS)
 def test_a_signal_handler_at_any_instruction_reads_what_was_or_what_is(name):
     before, after = begun(), begun()
@@ -153,6 +155,7 @@ def test_a_signal_handler_at_any_instruction_reads_what_was_or_what_is(name):
     pytest.fail("it never came to an end")
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("name", ["append", "extend"])
 def test_a_signal_handler_at_any_instruction_may_add_a_record(name):
     added = rich(2)

@@ -86,6 +86,7 @@ def test_rules_decide_as_by_the_whole_history(long, thinned):
     assert told_by_rules(thinned) == told_by_rules(long)
 
 
+@pytest.mark.no_cover
 def test_rules_decide_alike_as_the_run_goes_on_from_it_and_is_thinned_again(long, thinned):
     whole, resumed = long.copy(), read_back(thinned)
     for more in range(3):
@@ -175,6 +176,7 @@ def test_parts_and_a_second_fit_stay_what_they_were():
     assert told_by_rules(back) == told_by_rules(history)
 
 
+@pytest.mark.no_cover
 def test_a_hundred_thousand_epochs_take_less_than_five_megabytes():
     history = History(rows_of(100_000, seed=5))
     state = json.dumps(history.to_columns())
@@ -194,6 +196,7 @@ def test_many_devices_take_no_more():
     )
 
 
+@pytest.mark.no_cover
 def test_many_metrics_take_no_more():
     chance = random.Random(6)
     history = History(
