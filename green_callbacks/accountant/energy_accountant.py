@@ -20,6 +20,7 @@ from green_callbacks.accountant.run.late_reports import LateReports
 from green_callbacks.accountant.run.live_runs import LIVE_RUNS
 from green_callbacks.accountant.run.notebook_view import AccountantView
 from green_callbacks.accountant.run.run import Run
+from green_callbacks.accountant.setup.ledger_folder import ledger_folder
 from green_callbacks.accountant.setup.options import AccountantOptions, Settings
 from green_callbacks.accountant.setup.plan_merging import known_plan
 from green_callbacks.accountant.setup.resume import CheckpointState, RunState, encode_state
@@ -196,7 +197,9 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         folder = Path(log_folder or ".") / FOLDER
         self._go_on()
         new_id = f"{self._settings.clock.now():%Y%m%dT%H%M%S}-{os.urandom(3).hex()}"
-        self._state = self._state.settled(new_id, self._settings.ledger_folder or folder, self._settings.ledger)
+        self._state = self._state.settled(
+            new_id, ledger_folder(self._settings, folder, self._state.notices), self._settings.ledger
+        )
         return folder
 
     @property

@@ -291,6 +291,15 @@ def test_ledgers_lie_in_the_folder_that_is_said(write, tmp_path):
         assert run.ledger == tmp_path / "own.jsonl"
 
 
+def test_a_folder_of_ledgers_that_cannot_be_used_costs_no_ledger(write, tmp_path, caplog):
+    (tmp_path / "file").touch()
+    write(site=f'ledger_folder = "{tmp_path}/file/all"')
+    with EnergyAccountant(sources=[], sinks=[], location="FR") as run:
+        assert run.ledger.parent == tmp_path / "green-callbacks"
+    assert run.ledger.exists()
+    assert caplog.text.count("cannot be used (Not a directory). The ledger goes to") == 1
+
+
 def test_a_pue_of_the_site_names_its_file(write):
     places = write(site="pue = 1.25")
     assert resolve_pue().source == f"configuration ({places['site']})"

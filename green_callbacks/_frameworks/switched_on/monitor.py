@@ -1,6 +1,7 @@
 """The body of the monitor that ``GREEN_CALLBACKS=1`` adds to a trainer, the same for both import roots."""
 
 import logging
+import sys
 from typing import Any, Final
 
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
@@ -14,6 +15,8 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
+_COMPARING: Final = "_validate_callbacks_list"
+"""The function of Lightning that compares the keys of all callbacks of a new trainer."""
 _NOT_EVERYWHERE: Final = (
     "%s is not set for every rank, or another run measures some of them. So its monitor measures nothing here. "
     "Set it for all ranks, on every host."
@@ -41,11 +44,15 @@ class SwitchedOnHooks(LightningHooks):
 
     @property
     def state_key(self) -> str:  # type: ignore[override]  # Lightning's own is a property, too
-        """The key of the state in checkpoints. Until a run begins, it differs from the key of every other monitor.
+        """The key of the state in checkpoints. Before a run begins, it differs from the key of every other monitor.
 
-        Lightning refuses a trainer with two callbacks of one key, before either could step aside.
+        Lightning refuses a trainer with two callbacks of one key, before either could step aside. So the function that
+        looks for two always gets different keys.
         """
-        return LightningHooks.state_key if self._is_alone else f"{LightningHooks.state_key} {id(self)}"
+        is_compared = sys._getframe(1).f_code.co_name == _COMPARING  # noqa: SLF001  it is asked in every hook of a step
+        return (
+            LightningHooks.state_key if self._is_alone and not is_compared else f"{LightningHooks.state_key} {id(self)}"
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for the checkpoint. There is none before the first run."""
@@ -54,8 +61,10 @@ class SwitchedOnHooks(LightningHooks):
     def setup(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Begin a run, unless another monitor accounts it. Then leave the trainer for good."""
         monitors = [each for each in trainer.callbacks if isinstance(each, LightningHooks)]
-        if self is not next((each for each in monitors if not isinstance(each, SwitchedOnHooks)), monitors[0]):
-            logger.info("The script has a monitor of its own, so %s adds none.", SWITCH_VARIABLE)
+        # Of several that were added, the last is this trainer's. Lightning adds to the list of the script, and a script
+        # may pass that list to its next trainer.
+        if self is not next((each for each in monitors if not isinstance(each, SwitchedOnHooks)), monitors[-1]):
+            logger.info("The trainer has another monitor, so this one of %s steps aside.", SWITCH_VARIABLE)
             # A new list, because Lightning is iterating over the old list.
             trainer.callbacks = [each for each in trainer.callbacks if each is not self]
             return

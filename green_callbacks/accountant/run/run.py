@@ -87,7 +87,7 @@ class Run:
             before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
         make_room = partial(LIVE_RUNS.make_room, run_id=state.run_id)
-        run = cls(OpenedRun.open(settings, trainer, state, make_room, before))
+        run = cls(OpenedRun.open(settings.agreed(trainer.ranks), trainer, state, make_room, before))
         try:
             run._begin()
         except BaseException:

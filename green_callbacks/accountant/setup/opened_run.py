@@ -63,7 +63,6 @@ class OpenedRun:
             make_room: Closes the runs that must give up some devices. Returns whether there were any.
             before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
-        settings = settings.agreed(trainer.ranks)
         measurement = RunMeasurement(settings, trainer, state.notices, before)
         board = _board(settings, trainer, state)
         try:

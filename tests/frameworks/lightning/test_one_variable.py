@@ -183,6 +183,16 @@ class TestSteppingAside:
         trained.fit(TinyModule(clock))
         assert (len(added(trained)), len(ledgers())) == (1, 1)
 
+    def test_a_list_that_the_script_uses_again_makes_a_run_for_each_trainer(
+        self, tmp_path: Path, clock: ScriptedClock, ledgers: Any
+    ):
+        callbacks = [Callback()]  # Lightning adds to this very list
+        for fold in range(3):
+            trained = Trainer(**quiet(tmp_path / str(fold)) | {"max_epochs": 1}, callbacks=callbacks)
+            trained.fit(TinyModule(clock))
+            assert len(added(trained)) == 1
+        assert [len(epochs(read_ledger(path).history)) for path in ledgers()] == [1, 1, 1]
+
     def test_inside_the_fit_of_another_trainer(self, tmp_path: Path, clock: ScriptedClock, ledgers: Any):
         class Nested(TinyModule):
             def on_validation_epoch_end(self) -> None:
