@@ -96,7 +96,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="green-callbacks",
-        description="Report what this machine can measure, and compare, replay and export finished training runs.",
+        description="Measure commands, report what this machine can measure, and compare and export finished runs.",
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)

@@ -1,6 +1,7 @@
 """The account of a command, which never keeps the command from running."""
 
 import logging
+import os
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -98,11 +99,26 @@ class Measured:
         if self._accountant is None:
             return
         try:
+            self._say_budget()
             self._accountant.start()
             self._gpu_use.start()
         # Measuring must not keep a command from running.
         except Exception as fault:  # noqa: BLE001
             self._fail(fault)
+
+    def _say_budget(self) -> None:
+        """Say that a budget of variables or files cannot end a command."""
+        from green_callbacks.configuration import read_configuration
+
+        budget = read_configuration(os.environ).first("budget")
+        if budget is not None and budget.value and self._accountant is not None:
+            self._accountant.warn(
+                "budget",
+                "The budget of %s from %s cannot end a command, so it is not kept here. Keep it in the script with a "
+                "callback or a loop of this package.",
+                budget.value,
+                budget.origin,
+            )
 
     def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
         """Return the environment of the command, which names the run around it.

@@ -162,3 +162,12 @@ def test_two_commands_with_one_ledger_are_one_run(run, ledgers):
         assert run("-q", "--ledger", "green-callbacks/both.jsonl", "true")[0] == 0
     (contents,) = ledgers().values()
     assert len(contents.history) == 2
+
+
+def test_a_budget_of_the_environment_is_said_to_end_no_command(run, ledgers):
+    status, out, err = run("-q", "echo", "hello", variables={"GREEN_CALLBACKS_BUDGET": "0.001 mg"})
+    assert (status, out) == (0, "hello\n")
+    assert err.startswith("green-callbacks: The budget of 0.001 mg from GREEN_CALLBACKS_BUDGET cannot end a command")
+    (contents,) = ledgers().values()
+    assert "cannot end a command" in contents.notices["budget"]
+    assert run("-q", "true", variables={"GREEN_CALLBACKS_BUDGET": "none"})[2] == ""
