@@ -39,18 +39,18 @@ def switch(environ: Mapping[str, str]) -> list[Finding]:
 def _reached(name: str) -> Finding:
     if any(each.value.startswith(_FACTORY) for each in metadata.entry_points(group=_GROUPS[name])):
         text = f"Every Trainer of {name} is monitored, unless the script has a monitor of its own."
-        return Finding(topic=SWITCH_VARIABLE, state="known", text=text, details={"distribution": name})
+        return Finding(topic="Switch", state="known", text=text, details={"distribution": name})
     text = f"{name} cannot find the monitor, because the installed package does not register it. Install it again."
     command = "pip install --force-reinstall --no-deps green-callbacks"
     details = {"distribution": name}
-    return Finding(topic=SWITCH_VARIABLE, state="attention", text=text, command=command, details=details)
+    return Finding(topic="Switch", state="attention", text=text, command=command, details=details)
 
 
 def _nothing(reached: list[str]) -> list[Finding]:
     if reached:
         return []
     text = f"{SWITCH_VARIABLE} has no effect here, because Lightning is not installed."
-    return [Finding(topic=SWITCH_VARIABLE, state="attention", text=text, command=f"unset {SWITCH_VARIABLE}")]
+    return [Finding(topic="Switch", state="attention", text=text, command=f"unset {SWITCH_VARIABLE}")]
 
 
 def _unreached() -> list[Finding]:
@@ -61,7 +61,7 @@ def _unreached() -> list[Finding]:
         f"{' and '.join(names)} cannot load a callback that the script does not name. There, {SWITCH_VARIABLE} has no "
         "effect. Add EmissionsMonitor to the script."
     )
-    return [Finding(topic=SWITCH_VARIABLE, state="attention", text=text, details={"frameworks": names})]
+    return [Finding(topic="Switch", state="attention", text=text, details={"frameworks": names})]
 
 
 def _is_installed(name: str) -> bool:
