@@ -21,6 +21,8 @@ DRAIN_SECONDS: Final = 10.0
 """Longest time that the close of a run waits for sinks and the disk, in s."""
 _LAST_SECONDS: Final = 1.0
 """Shortest time for the end of the ledger, in s, even if the sinks have used all of :data:`DRAIN_SECONDS`."""
+_UPLOAD_SECONDS: Final = 0.1
+"""Longest time, in s, that the end of a run waits for the end of its ledger, which a sink may upload."""
 STOP_SECONDS: Final = 0.15
 """Longest time that the close of a run waits for its other threads, in s."""
 
@@ -186,7 +188,7 @@ class Delivery:
         """
         if self.ledger and not self._has_ended:
             self.ledger.end(run.stop_reason)
-            self.ledger.settle()  # a sink may upload the file
+            self.ledger.close(_UPLOAD_SECONDS)
         self._has_ended = True
         while self._unended:
             each = self._unended[0]

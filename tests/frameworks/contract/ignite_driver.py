@@ -36,8 +36,8 @@ class Ignite:
             Events.EPOCH_COMPLETED,
             lambda: evaluator.state.metrics.update({METRIC: training.score(trainer.state.epoch - 1)}),
         )
-        monitor.attach(trainer, evaluator, optimizer)
         trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run(_loader(VALIDATION_BATCHES)))
+        monitor.attach(trainer, evaluator, optimizer)
         states = {"trainer": trainer, "green": monitor}
         saver = DiskSaver(training.folder / "checkpoints", require_empty=False)
         save = Checkpoint(states, saver, filename_pattern="last.pt")
