@@ -44,6 +44,9 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
     threads of one process share their common devices, as described in :class:`DeviceEnergy`. A run that starts on the
     thread of a live run replaces the live run.
 
+    The processes of a group of ``torch.distributed`` find one another at the start, and account for one run. All of
+    them make the same calls. Rank 0 keeps the records and decides for all.
+
     ::
 
         with EnergyAccountant(location="FR", policies=[CarbonBudget("500 g")]) as accountant:

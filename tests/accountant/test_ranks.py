@@ -86,6 +86,22 @@ def test_a_host_without_a_boot_id_is_known_by_its_name(monkeypatch):
     assert OneRank().sum([1.0, 2.0]) == [1.0, 2.0]
 
 
+def test_containers_whose_machine_has_no_id_are_said(monkeypatch, caplog):
+    here = threading.local()
+    monkeypatch.setattr(device_slots, "this_host", lambda: Host(f"pod-{here.rank}", f"pod-{here.rank}"))
+
+    def body(ranks):
+        here.rank = ranks.rank
+        accountant, clock = scripted(name="cpu:0")
+        accountant.start(ranks=ranks)
+        train(accountant, clock, [0])
+        return accountant.close()
+
+    run, _ = on_ranks(2, body)
+    assert sorted(run.devices) == ["pod-0/cpu:0", "pod-1/cpu:0"]
+    assert len([text for text in run.notices if text.startswith("The system does not tell the id")]) == 1
+
+
 def test_ranks_may_see_different_numbers_of_devices():
     def body(ranks):
         clock = ScriptedClock()

@@ -1,10 +1,13 @@
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from support.warm_python import run_script
+
+from green_callbacks import read_ledger
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,6 +71,24 @@ def test_an_example_with_averaged_weights_ends_with_an_average_that_has_learned(
     assert list((tmp_path / "green-callbacks").glob("*.jsonl"))
 
 
+@pytest.mark.parametrize("kind", ["torchrun", "fabric"])
+def test_two_processes_are_one_run_and_stop_together(kind, tmp_path):
+    torchrun = Path(find_spec("torch").origin).parent / "distributed" / "run.py"
+    launcher = [torchrun, "--standalone", "--nproc-per-node", "2"] if kind == "torchrun" else []
+    done = run([*launcher, EXAMPLES / f"{kind}_digits.py"], tmp_path)
+
+    reasons = re.findall(r"^Rank \d stops\. (.*)$", done.stdout, re.MULTILINE)
+    assert len(reasons) == 2
+    is_stopped = "Stopping after epoch" in done.stderr  # how soon depends on what this machine measures
+    assert ("Rank 0 decided to stop." in reasons) == is_stopped == ("None" not in reasons)
+    (ledger,) = (tmp_path / "green-callbacks").glob("*.jsonl")
+    epochs = int(re.search(r"^(\d+) of 60 epochs", done.stdout, re.MULTILINE)[1])
+    history = read_ledger(ledger).history
+    assert 10 <= history.finished_epochs == epochs <= 60
+    assert {record.samples for record in history if record.epoch is not None} == {1400}
+    assert "WARNING" not in done.stderr
+
+
 SHORTER = f"""
 import sys
 
@@ -121,9 +142,11 @@ def test_a_search_with_keras_tuner_keeps_to_its_budget(tmp_path):
 
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.*")} == {
+        "accelerate_digits.py",  # by the tests of transformers, where Accelerate is
         "averaged_weights_keras.py",
         "averaged_weights_lightning.py",
         "averaged_weights_loop.py",
+        "fabric_digits.py",
         "fastai_digits.py",
         "keras_digits.py",
         "keras_tuner_search.py",
@@ -135,4 +158,5 @@ def test_every_example_is_tested():
         "plain_pytorch.py",
         "several_runs.py",
         "skorch_search.py",
+        "torchrun_digits.py",
     }

@@ -33,6 +33,11 @@ class LightningRanks:
 
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all ranks, in the order of the ranks."""
+        dist = torch.distributed
+        if dist.is_available() and dist.is_initialized() and dist.get_world_size() == self.size:
+            values: list[Any] = [None] * self.size
+            dist.all_gather_object(values, value)  # one collective, where a broadcast from each rank takes many
+            return values
         return [self._strategy.broadcast(value if rank == self.rank else None, src=rank) for rank in range(self.size)]
 
     def sum(self, vector: Sequence[float]) -> list[float]:

@@ -102,7 +102,10 @@ class DeviceSlots:
             for name, (component, flags) in devices.items()
         ]
         gathered = ranks.gather({"host": list(this_host()), "devices": described, "note": note})
-        self.slots = _slots(gathered)
+        hosts = [Host(*described["host"]) for described in gathered]
+        self.are_hosts_sure = all(host.has_id for host in hosts) or len({host.name for host in hosts}) == 1
+        """Whether hosts are told apart by more than their names, which containers of one host do not share."""
+        self.slots = _slots(gathered, hosts)
         self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
         """The messages of all ranks, in their order."""
         self.are_measured = any(not {UNMEASURED, LATENT}.intersection(slot.flags) for slot in self.slots)
@@ -176,8 +179,8 @@ class DeviceSlots:
         )
 
 
-def _slots(gathered: Sequence[Mapping[str, Any]]) -> tuple[DeviceSlot, ...]:
-    hosts = told_apart([Host(*described["host"]) for described in gathered])
+def _slots(gathered: Sequence[Mapping[str, Any]], machines: Sequence[Host]) -> tuple[DeviceSlot, ...]:
+    hosts = told_apart(machines)
     is_one = len(set(hosts)) == 1
     seen: set[tuple[str, str]] = set()
     slots: list[DeviceSlot] = []

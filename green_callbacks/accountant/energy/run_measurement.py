@@ -1,6 +1,7 @@
 """The measurement of one run, with its devices, its intervals and its carbon intensity."""
 
 from collections.abc import Callable, Collection, Iterator
+from typing import Final
 
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.accountant.energy.grid_intensity import GridIntensity
@@ -16,6 +17,12 @@ from green_callbacks.measurement.shared_polling import Poll
 from green_callbacks.meter import EnergyMeter, Snapshot
 from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sources.discovery import Discovery, survey
+
+_UNSURE: Final = (
+    "The system does not tell the id of its boot, so the machines of this run are told apart by their names. "
+    "Processors that several containers of one machine see count once for each. Let containers read "
+    "/proc/sys/kernel/random/boot_id, or run one container on each machine."
+)
 
 
 class RunMeasurement:
@@ -54,6 +61,8 @@ class RunMeasurement:
         self.slots = DeviceSlots(self._ranks, devices, meter.infos(), self.gpus.reason)
         """The devices of all ranks."""
         self.gpus.agree(self.slots)
+        if self._ranks.rank == 0 and not self.slots.are_hosts_sure:
+            self._notices.say("hosts", "%s", _UNSURE)
         self._note_missing_sources()
         shared = None if self._before else meter.share(self.slots.owned)
         grid = self._begin_grid()

@@ -25,6 +25,11 @@ class Host(NamedTuple):
     name: str
     booted: float | None = None
 
+    @property
+    def has_id(self) -> bool:
+        """Whether the system tells the id of its boot."""
+        return self.id != self.name
+
 
 def host_name() -> str:
     """Return the name of this machine. Empty if the system does not know it."""

@@ -26,7 +26,8 @@ _ALONE: Final = (
 _NOT_AGREED: Final = (
     "%s started %d processes, and this one (%d) has found no process group of torch.distributed. So each process keeps "
     "an account of its own and decides alone, and the first one of each machine measures processors and memory. That "
-    "is right for independent trainings. For one training, call init_process_group() before the first epoch."
+    "is right for independent trainings. For one training, call init_process_group() before the first epoch, or give "
+    "accountant.start() its processes as ranks=."
 )
 _PARTED: Final = "%s From now on this process counts its own devices, and decides alone."
 

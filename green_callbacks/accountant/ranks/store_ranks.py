@@ -1,10 +1,11 @@
 """The processes of a run that agree over the store of their process group."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from green_callbacks.accountant.ranks.packing import added, dense, numbers_in, sparse
 from green_callbacks.accountant.ranks.store import Store, settled, values_of, waited
 
 LEADER_SECONDS: Final = 300.0
@@ -17,6 +18,8 @@ LAST_SECONDS: Final = 2.0
 """Longest time, in s, that rank 0 waits at the end until all ranks have read the last answer. They read it at once."""
 _FINISHED: Final = "finished"
 """Key of the number of ranks that have read the last answer."""
+_ANSWER: Final = "all"
+"""First word of an answer. The first word of the end of a common run is another one."""
 _GATHER: Final = "gather"
 """Name of the rounds that gather values. The rounds that add vectors are named by their length."""
 
@@ -46,14 +49,14 @@ class StoreRanks:
 
     def gather(self, value: Any) -> list[Any]:  # noqa: ANN401  any plain JSON value
         """Return the values of all ranks, in their order. After a parting, only the own value is known."""
-        values = self._agreed(_GATHER, value, list)
-        return [value] * self.size if values is None else list(values)
+        values = self._agreed(_GATHER, json.dumps(value), lambda parts: f"[{','.join(parts)}]")
+        return [value] * self.size if values is None else list(json.loads(values))
 
     def sum(self, vector: Sequence[float]) -> list[float]:
         """Return the sum of the vectors of all ranks, in float64. After a parting, the own vector."""
         length = len(vector)
-        total = self._agreed(str(length), _sparse(vector), lambda parts: _sparse(_added(parts, length)))
-        return list(vector) if total is None else _added([total], length)
+        total = self._agreed(str(length), sparse(vector), lambda parts: dense(added(parts, length)))
+        return list(vector) if total is None else numbers_in(total)
 
     def hurry(self) -> None:
         """Wait for the other ranks for a short time only, because the run ends."""
@@ -79,34 +82,34 @@ class StoreRanks:
             for number in (self._round, self._round + 1):  # the open round, if it is not answered yet, and the next
                 settled(self._store, str(number), text)
 
-    def _agreed(self, kind: str, mine: Any, combined: Callable[[list[Any]], Any]) -> Any:  # noqa: ANN401  JSON
+    def _agreed(self, kind: str, mine: str, combined: Callable[[list[str]], str]) -> str | None:
         """Return the answer of a round, or None once the processes have parted."""
         if not self.is_together:
             return None
         self._round += 1
-        text = json.dumps([kind, mine])
+        text = f"{kind} {mine}"
         try:
-            answer = json.loads(self._led(kind, text, combined) if self.rank == 0 else self._followed(text))
+            answer = self._led(kind, text, combined) if self.rank == 0 else self._followed(text)
         except RuntimeError as failure:  # of the store, whose errors have changed their class over the years
-            answer = {"apart": f"The store of torch.distributed failed ({failure})."}
+            answer = _apart(f"The store of torch.distributed failed ({failure}).")
         except BaseException:
             self.leave()
             raise
-        if "apart" not in answer:
-            return answer["all"]
+        what, _, said = answer.partition(" ")
+        if what == _ANSWER:
+            return said
         self.is_together = False
-        self._say(answer["apart"])
+        self._say(said)
         return None
 
-    def _led(self, kind: str, mine: str, combined: Callable[[list[Any]], Any]) -> str:
+    def _led(self, kind: str, mine: str, combined: Callable[[list[str]], str]) -> str:
         """Wait for all ranks, and set the answer. Return the answer that counts."""
         store, key = self._store, str(self._round)
         others = [f"{key}/{rank}" for rank in range(1, self.size)]
         if waited(lambda: store.check(others) or store.check([key]), self._leader_seconds) and store.check(others):
-            said = [json.loads(text) for text in (mine, *values_of(store, others))]
-            alike = [value for other_kind, value in said if other_kind == kind]
-            strays = [rank for rank, (other_kind, _) in enumerate(said) if other_kind != kind]
-            text = _apart(_called_otherwise(strays)) if strays else json.dumps({"all": combined(alike)})
+            said = [text.partition(" ") for text in (mine, *values_of(store, others))]
+            strays = [rank for rank, (other_kind, _, _) in enumerate(said) if other_kind != kind]
+            text = _apart(_called_otherwise(strays)) if strays else f"{_ANSWER} {combined([part for *_, part in said])}"
             store.delete_key(str(self._round - 1))  # which all have read that have come to this round
         else:
             missing = [rank for rank, other in enumerate(others, start=1) if not store.check([other])]
@@ -126,7 +129,7 @@ class StoreRanks:
 
 
 def _apart(reason: str) -> str:
-    return json.dumps({"apart": reason})
+    return f"apart {reason}"
 
 
 def _called_otherwise(ranks: Sequence[int]) -> str:
@@ -139,17 +142,3 @@ def _called_otherwise(ranks: Sequence[int]) -> str:
 def _ranks(numbers: Sequence[int]) -> str:
     few = ", ".join(map(str, numbers[:8]))
     return f"Rank {few}" if len(numbers) == 1 else f"Ranks {few}{', …' if len(numbers) > 8 else ''}"  # noqa: PLR2004
-
-
-def _sparse(vector: Sequence[float]) -> dict[str, float]:
-    """Return the numbers that are not 0, by their position. A rank fills only its own slots of a long vector."""
-    return {str(at): number for at, number in enumerate(vector) if number != 0.0}
-
-
-def _added(parts: Sequence[Mapping[str, float]], length: int) -> list[float]:
-    """Return the sum of sparse vectors."""
-    total = [0.0] * length
-    for part in parts:
-        for at, number in part.items():
-            total[int(at)] += number
-    return total

@@ -76,14 +76,9 @@ class OpenedRun:
             measurement.close()
             raise
         return cls(
-            settings=settings,
-            trainer=trainer,
-            state=state,
-            measurement=measurement,
-            board=board,
-            context=context,
+            settings=settings, trainer=trainer, state=state, measurement=measurement, board=board, context=context,
             delivery=delivery,
-        )
+        )  # fmt: skip
 
 
 def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> PolicyBoard:
