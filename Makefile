@@ -76,7 +76,8 @@ test-keras: .venv/keras/ready
 	KERAS_BACKEND=jax $(call PYTEST,keras) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
 
 test-transformers: .venv/transformers/ready
-	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract
+	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract \
+		tests/frameworks/test_readme.py
 
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready

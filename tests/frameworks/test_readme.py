@@ -6,6 +6,8 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 
 import pytest
 
+from green_callbacks import CarbonBudget, MarginalGain
+
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -44,19 +46,41 @@ def keras_names():
     return {"model": model, "x": x, "y": y, "x_val": x, "y_val": y}
 
 
+def transformers_names():
+    import torch
+    from transformers import TrainingArguments
+
+    class Model(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(4, 1)
+
+        def forward(self, x, labels):
+            out = self.layer(x)
+            return {"loss": (out - labels).square().mean(), "logits": out}
+
+    data = [{"x": torch.ones(4), "labels": torch.ones(1)} for _ in range(8)]
+    args = TrainingArguments("logs", eval_strategy="epoch", use_cpu=True, report_to="none", disable_tqdm=True)
+    return {"model": Model(), "args": args, "data": data, "test": data}
+
+
 def loop_names():
     values = iter(1 - 0.5**epoch for epoch in range(1000))
     return {"train_one_epoch": lambda: next(values), "train_loader": range(20), "train_step": lambda batch: batch}
 
 
 def names_for(snippet):
-    if "lightning" in snippet:
-        return lightning_names()
-    return keras_names() if "keras" in snippet else loop_names()
+    policies = [CarbonBudget("500 g"), MarginalGain("val_acc")]  # of the first snippet
+    named = {"lightning": lightning_names, "keras": keras_names, "transformers": transformers_names}
+    for framework, names in named.items():
+        if f"green_callbacks.{framework} import" in snippet:
+            pytest.importorskip(framework)
+            return {"policies": policies, **names()}
+    return loop_names()
 
 
 @pytest.mark.filterwarnings("ignore")  # the frameworks', on how small these models are
-@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "loop", "front", "inside", "landing"])
+@pytest.mark.parametrize("snippet", SNIPPETS, ids=["lightning", "keras", "transformers", "loop", "inside"])
 def test_a_snippet_runs_and_leaves_a_ledger(snippet, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
