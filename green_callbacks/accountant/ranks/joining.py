@@ -24,12 +24,15 @@ _ALONE: Final = (
     "`if rank == 0:`."
 )
 _NOT_AGREED: Final = (
-    "%s started %d processes, and this one (%d) has found no process group of torch.distributed. So each process keeps "
-    "an account of its own and decides alone, and the first one of each machine measures processors and memory. That "
-    "is right for independent trainings. For one training, call init_process_group() before the first epoch, or give "
-    "accountant.start() its processes as ranks=."
+    "%s started %d processes, and this one (%d) has found no process group of torch.distributed with the others. So "
+    "each process keeps an account of its own and decides alone, and the first one of each machine measures processors "
+    "and memory. That is right for independent trainings. For one training, call init_process_group() before the "
+    "first epoch, or give accountant.start() its processes as ranks=."
 )
 _PARTED: Final = "%s From now on this process counts its own devices, and decides alone."
+_PARTED_FROM_0: Final = (
+    "%s From now on nothing that this process uses is counted, and it does not learn when rank 0 decides to stop."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +127,7 @@ def _met(group: Group, notices: Notices, patience_seconds: float) -> Company:
         meeting = meet(group.store, group.rank, group.size, f"{host.id}", patience_seconds)
         if meeting.is_together:
             store = under(group.store, f"run {meeting.number}")
-            ranks = StoreRanks(store, group.rank, group.size, _parting(notices))
+            ranks = StoreRanks(store, group.rank, group.size, _parting(notices, group.rank))
             return Company(ranks=ranks, origin=group.origin)
     except RuntimeError as failure:
         logger.warning("The processes of this run could not meet (%s). This process counts alone.", failure)
@@ -145,5 +148,5 @@ def _part(meeting: Meeting, rank: int, host: str) -> Part:
     return Part(number, len(here) if rank in here else None, sees_same)
 
 
-def _parting(notices: Notices) -> Callable[[str], None]:
-    return lambda reason: notices.say("ranks", _PARTED, reason)
+def _parting(notices: Notices, rank: int) -> Callable[[str], None]:
+    return lambda reason: notices.say("ranks", _PARTED_FROM_0 if rank else _PARTED, reason)
