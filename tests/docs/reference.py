@@ -56,8 +56,8 @@ _INDEX: Final = """
 """
 
 
-_ELSEWHERE: Final = {"transformers": "TrainerCallback"}
-"""The base class of each adapter whose framework has an environment of its own."""
+_ELSEWHERE: Final = {"transformers.trainer_callback": "TrainerCallback"}
+"""The base class of each adapter whose framework has an environment of its own, by its module."""
 
 
 def build(out: Path) -> int:
@@ -90,8 +90,9 @@ def build(out: Path) -> int:
 def _stand_in() -> None:
     """Let adapters be imported without their framework. A page needs no more than a base class."""
     for name, base in _ELSEWHERE.items():
-        if find_spec(name) is None:
-            sys.modules[name] = ModuleType(name)
+        package = name.partition(".")[0]
+        if find_spec(package) is None:
+            sys.modules[package] = sys.modules[name] = ModuleType(package)
             setattr(sys.modules[name], base, type(base, (), {"__module__": name}))
 
 

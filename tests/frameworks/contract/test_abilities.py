@@ -1,6 +1,7 @@
 """Each cell of README's table of frameworks holds."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -94,7 +95,10 @@ def test_two_processes_are_one_run(name, tmp_path):
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
     subprocess.run(
-        [*launch, str(Path(__file__).with_name("two_processes.py")), name, str(tmp_path)], check=True, timeout=120
+        [*launch, str(Path(__file__).with_name("two_processes.py")), name, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"},
+        check=True,
+        timeout=120,
     )
 
     first, second = (json.loads((tmp_path / f"rank {rank}.json").read_text()) for rank in range(2))

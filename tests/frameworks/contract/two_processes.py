@@ -6,9 +6,6 @@ from importlib import import_module
 from pathlib import Path
 
 import torch.distributed as dist
-
-sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
-
 from frameworks.contract.driver import Training
 from frameworks.contract.drivers import DRIVERS
 
@@ -24,7 +21,7 @@ training = Training(folder=folder, clock=ScriptedClock(), epochs=9)
 
 
 def two_epochs(history, plan):
-    stop = history.epochs_done() >= 2  # noqa: PLR2004
+    stop = history.epochs_done() >= 2
     return Verdict(stop=stop, code="stopping" if stop else "active", reason="Two epochs are enough.")
 
 
