@@ -3,11 +3,12 @@
 >>> from green_callbacks.transformers import EmissionsMonitor
 >>> callbacks = [EmissionsMonitor(location="DE")]
 
-Pass it with ``Trainer(…, callbacks=callbacks)``.
+Pass it with ``Trainer(…, callbacks=callbacks)``. ``EmissionsCard`` adds the emissions to the model card of a trainer.
 """
 
 from transformers.trainer_callback import TrainerCallback
 
+from green_callbacks._frameworks.transformers.card import EmissionsCard
 from green_callbacks._frameworks.transformers.hooks import TransformersHooks
 
 
@@ -15,4 +16,4 @@ class EmissionsMonitor(TransformersHooks, TrainerCallback):  # type: ignore[misc
     __doc__ = TransformersHooks.__doc__
 
 
-__all__ = ["EmissionsMonitor"]
+__all__ = ["EmissionsCard", "EmissionsMonitor"]

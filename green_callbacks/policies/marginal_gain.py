@@ -52,7 +52,7 @@ class MarginalGain:
     flattened below ``acceptable``, and the message says so. In three cases the rule must be surer, so the interval is
     1.5 times as wide. These are runs before 40 % of the plan, below ``acceptable``, and without a plan.
 
-    The rule waits while a drop of the learning rate is to come. It knows the schedules of Lightning and Keras. For a
+    The rule waits while a drop of the learning rate is to come. It knows the schedules of PyTorch and Keras. For a
     loop of your own, pass ``plan=Plan(learning_rate_drops=(30, 60))`` or ``plan=Plan(anneals=True)`` to the accountant.
     After a drop it starts again, with the last half of the energy since the drop. A second fit is judged by itself. Its
     epochs count from 0 again.

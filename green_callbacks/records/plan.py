@@ -38,8 +38,8 @@ class Plan:
             no limit, because later epochs are compared with the epochs before them. Defaults to None, if unknown.
         seconds: Planned time, in s. Defaults to None, if unknown.
         emissions_kg: Planned emissions in kgCO2e, if epochs do not limit the run. Defaults to None.
-        learning_rate_drops: Epochs at whose beginning the learning rate falls to half or less, in order. Defaults to
-            none.
+        learning_rate_drops: Epochs at whose beginning the learning rate falls to half or less, in order. The last
+            epoch is among them if the learning rate falls inside it. Defaults to none.
         anneals: Whether the learning rate falls to a tenth or less until the end of the plan. Defaults to False.
         schedule_unreadable: Whether a learning-rate schedule could not be read in advance. Defaults to False.
         spent_before_kg: Emissions of other runs on the same budget, in kgCO2e. Defaults to 0.

@@ -159,4 +159,5 @@ def test_every_example_is_tested():
         "several_runs.py",
         "skorch_search.py",
         "torchrun_digits.py",
+        "transformers_finetune.py",
     }

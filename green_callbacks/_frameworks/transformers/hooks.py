@@ -1,32 +1,29 @@
-"""The body of the ``EmissionsMonitor`` for Hugging Face's ``Trainer``."""
+"""The body of the ``EmissionsMonitor`` for Hugging Face's ``Trainer``.
 
-import weakref
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
-from typing import Any, Final, Literal, Unpack
+Its import loads nothing of the accountant, because scripts import much that they do not use.
+"""
 
-from green_callbacks._frameworks.transformers.evaluation import OtherEvaluation, of_quality, present_evaluation
-from green_callbacks._frameworks.transformers.fit import KEY, Fit
-from green_callbacks._frameworks.transformers.fit_start import go_on, start_fit
-from green_callbacks._frameworks.transformers.foreign_calls import OnlyTransformers
-from green_callbacks._frameworks.transformers.front import note_checkpoints
-from green_callbacks._frameworks.transformers.logs import TrainerLogs
-from green_callbacks._frameworks.transformers.run_plan import run_plan
-from green_callbacks._frameworks.transformers.saved_account import SavedAccount
-from green_callbacks._frameworks.transformers.stopping import stop_training, strategy_of
-from green_callbacks.accountant import AccountantOptions, EnergyAccountant
-from green_callbacks.accountant.guarded_calls import Guarded, as_number
+from typing import TYPE_CHECKING, Any, NoReturn, Unpack
 
-_NESTED: Final = (
-    "A training has begun inside another training with the same EmissionsMonitor. Its energy counts for the first, "
-    "and its epochs are not recorded. Give it an EmissionsMonitor of its own."
-)
-_TWICE: Final = "EmissionsMonitor is in callbacks=[…] twice. It counts once."
-_LATE: Final = (
-    "another callback asked for the evaluation after EmissionsMonitor had ended the epoch",
-    "List EmissionsMonitor last in callbacks=[…].",
-)
+from green_callbacks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from green_callbacks.accountant import AccountantOptions, EnergyAccountant
+
+
+class OnlyTransformers:
+    """Refuses the hooks of other frameworks."""
+
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        name = type(self).__name__
+        msg = (
+            f"This {name} is a callback for the Trainer of Hugging Face, but something else has called it. For "
+            f"Lightning, import {name} from green_callbacks.lightning. For Keras, import it from green_callbacks.keras."
+        )
+        raise ConfigurationError(msg)
+
+    # Keras and Lightning call these methods first.
+    set_params = set_model = setup = on_fit_start = _refuse
 
 
 class TransformersHooks(OnlyTransformers):
@@ -65,49 +62,20 @@ class TransformersHooks(OnlyTransformers):
         False
     """
 
-    def __init__(self, accountant: EnergyAccountant | None = None, **options: Unpack[AccountantOptions]) -> None:
+    def __init__(self, accountant: "EnergyAccountant | None" = None, **options: "Unpack[AccountantOptions]") -> None:
+        from green_callbacks._frameworks.transformers.training import TrainingHooks
+        from green_callbacks.accountant import EnergyAccountant
+
         self.accountant = EnergyAccountant.given(accountant, options)
-        self._guarded = Guarded()
-        self._forget()
-
-    def _forget(self) -> None:
-        """Reset everything that belongs to a training."""
-        self._fit: Fit | None = None
-        self._state: Any = None  # of the trainer, in the accounted training
-        self.optimizer: Any = None  # of the accounted training
-        self._logs = TrainerLogs()
-        self._pending: Literal["epoch", "part"] | None = None  # what ends after the next log or evaluation
-        self._is_evaluating = False  # in an evaluation that the loop has announced
-        self._other = OtherEvaluation(self.accountant)
-        self._in_epoch = False
-        self._steps = self._logged_step = 0
-        self._evaluated_step = -1
-        self._resumed_epoch: int | None = None
-        self._is_whole: bool | None = None
-        self._planned: tuple[object, ...] = ()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return the state of a copy, which is a new run with the same options, without trainer and model."""
-        return {**self.__dict__, **vars(TransformersHooks(self.accountant))}
+        self._training = TrainingHooks(self.accountant)
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Begin a training, after ending one that an exception or a smaller batch size has cut short."""
-        if self._fit is not None and self._fit.call is not None and self._fit.is_running:
-            self._say_within(state)
-            return
-        if self._in_epoch and self._fit is not None:
-            self._observe(self._fit.state)
-        self.accountant.close()
-        self._forget()
-        self._fit, self._state = Fit(args, state, kwargs.get("train_dataloader"), self._guarded), state
-        self.optimizer = kwargs.get("optimizer")
-        self._steps = self._logged_step = state.global_step
-        self._resumed_epoch = go_on(self.accountant, args, state)
-        state.stateful_callbacks[KEY] = self._saved(state)
-        start_fit(self.accountant, self._fit, args, kwargs, self._optimizers(), self._guarded)
-        if getattr(args, "eval_on_start", False):
-            self._is_evaluating = True
-            self.accountant.phase("validation")
+        """Begin a training."""
+        self._training.on_train_begin(args, state, control, **kwargs)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """End the training."""
+        self._training.on_train_end(args, state, control, **kwargs)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin an epoch.
@@ -115,203 +83,36 @@ class TransformersHooks(OnlyTransformers):
         Raises:
             BudgetSpentError: A budget has no room for the first epoch of the training.
         """
-        if state is not self._state or self._fit is None or (self._in_epoch and self._pending is None):
-            return
-        self._end_pending(args, state, control)
-        epoch = self._fit.begin_epoch(self._resumed_epoch)
-        if self.accountant.may_land:
-            self.accountant.at_step(state.global_step)
-        self.accountant.begin_epoch(epoch)
-        self._in_epoch = True
-        self._plan(self._fit, kwargs.get("lr_scheduler"))
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Scale the learning rates of optimizers that other callbacks may have replaced during a landing."""
-        if self.accountant.may_land and self.accountant.landing is not None and state is self._state:
-            self.optimizer = kwargs.get("optimizer")
-            self.accountant.at_step(state.global_step)
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Stop if a budget is spent, and end a part of the epoch if it is due. See what the trainer does next."""
-        if state is not self._state:
-            return
-        accountant = self.accountant
-        if accountant.may_land and self._lands(state):
-            stop_training(args, control, is_inside=True)
-        if accountant.look():
-            stop_training(args, control, is_inside=True)
-        if accountant.decides_inside_epochs:
-            self._end_step(args, state, control)
-        if control.should_evaluate or control.should_save:
-            self._await(args, state, control)
+        self._training.on_epoch_begin(args, state, control, **kwargs)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """End the epoch, or wait for the evaluation that judges it."""
-        if state is not self._state or not self._in_epoch:
-            return
-        self._is_to_end("epoch", control)
-        self._go_on_waiting(args, state, control)
+        self._training.on_epoch_end(args, state, control, **kwargs)
 
-    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
-        """Observe what is logged of the training, and add the numbers of the last epoch to it."""
-        if state is not self._state:
-            return
-        is_of_training = isinstance(logs, dict) and "loss" in logs
-        if self._in_epoch and (is_of_training or not self._is_evaluating):
-            self.accountant.observe(self._guarded.numbers(of_quality(logs)))
-        if is_of_training:
-            self._logged_step = state.global_step
-            if not self._is_evaluating:
-                self._end_pending(args, state, control)
-        self._logs.show(logs)
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Keep the learning rates scaled in a landing."""
+        self._training.on_step_begin(args, state, control, **kwargs)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop if a budget is spent, and end a part of the epoch if it is due."""
+        self._training.on_step_end(args, state, control, **kwargs)
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Observe what is logged."""
+        self._training.on_log(args, state, control, **kwargs)
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin the phase of an evaluation that was not announced."""
-        is_inside = self._fit is not None and self._fit.is_running
-        if not (self._is_evaluating and is_inside):
-            self._other.begin(args, is_inside=is_inside)
+        self._training.on_prediction_step(args, state, control, **kwargs)
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
-        """Observe the metrics, and end what they judge after the last evaluation set."""
-        evaluation = present_evaluation()
-        if state is not self._state or self._fit is None or not self._fit.is_running:
-            self._other.end()
-            return
-        fresh = self._guarded.numbers(of_quality(metrics))
-        if self._in_epoch:
-            self.accountant.observe(fresh)
-        elif self._fit.epoch is not None and evaluation.is_of_loop and self.accountant.stop_reason is None:
-            self.accountant.explain_missing(fresh.keys(), *_LATE)
-        if not evaluation.is_of_loop and not self._is_evaluating:
-            self._other.end()
-        elif evaluation.is_last:  # also of code of the user, because the trainer then leaves its own evaluation out
-            self._evaluated_step = state.global_step
-            self._is_evaluating = False
-            self.accountant.phase("train" if self._in_epoch else "other")
-            self._end_pending(args, state, control)
+    def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Observe the metrics of an evaluation."""
+        self._training.on_evaluate(args, state, control, **kwargs)
 
-    def on_predict(self, args: Any, state: Any, control: Any, metrics: Any = None, **kwargs: Any) -> None:
+    def on_predict(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """End the phase of a prediction."""
-        self._other.end()
+        self._training.on_predict(args, state, control, **kwargs)
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Note the checkpoint if it lies on the front."""
-        if state is not self._state:
-            return
-        self._end_pending(args, state, control)
-        if state.is_world_process_zero and not state.is_hyper_param_search:
-            folder = Path(args.output_dir, f"checkpoint-{state.global_step}")
-            self._guarded.tell("Noting a checkpoint", partial(note_checkpoints, self.accountant, folder))
-
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """End the training."""
-        if state is not self._state:
-            return
-        self._end_pending(args, state, control)
-        if state.is_world_process_zero:
-            self._guarded.tell("Noting the checkpoints", partial(note_checkpoints, self.accountant))
-        self.accountant.close()
-        self._fit = self.optimizer = None
-
-    def _optimizers(self) -> Callable[[], tuple[Any, ...]]:
-        """Return a function that returns the present optimizer. It keeps nothing alive."""
-        reference = weakref.ref(self)
-
-        def optimizers() -> tuple[Any, ...]:
-            known = reference()
-            return () if known is None or known.optimizer is None else (known.optimizer,)
-
-        return optimizers
-
-    def _saved(self, state: Any) -> SavedAccount:
-        """Return the account for the checkpoints, with the step and the epoch at which they continue."""
-
-        def read() -> dict[str, Any]:
-            epoch = self._fit.epoch if self._fit is not None else None
-            is_done = not self._in_epoch or self._pending == "epoch"
-            following = 0 if epoch is None else epoch + is_done
-            return {**self.accountant.state_dict(), "step": state.global_step, "epoch": following}
-
-        return SavedAccount(partial(self._guarded.ask, "The account for a checkpoint", read, None))
-
-    def _say_within(self, state: Any) -> None:
-        if state.is_world_process_zero:
-            key, message = ("twice", _TWICE) if state is self._state else ("a fit in a fit", _NESTED)
-            self.accountant.warn(key, message)
-
-    def _plan(self, fit: Fit, scheduler: Any) -> None:
-        """Pass the plan to the accountant, at the first epoch and when it has changed."""
-        key = (fit.state.max_steps, fit.state.num_train_epochs, id(scheduler))
-        if key != self._planned:
-            self._planned = key
-            self.accountant.expect(run_plan(fit, scheduler, self._guarded))
-
-    def _lands(self, state: Any) -> bool:
-        """Return whether a landing ends with the step that has just ended."""
-        fit, is_over = self._fit, self.accountant.at_step(state.global_step)
-        if is_over or fit is None or fit.epoch is None:
-            return is_over
-        return fit.is_at_end_of_epoch() and self.accountant.lands_with(fit.epoch)
-
-    def _end_step(self, args: Any, state: Any, control: Any) -> None:
-        done: int = state.global_step
-        steps, self._steps = done - self._steps, done
-        if steps > 0 and self.accountant.end_step(steps):
-            self._observe(state)
-            self._logs.add(state, self.accountant.end_part(), self.accountant)
-            if self.accountant.stop_reason is not None:
-                stop_training(args, control, is_inside=True)
-
-    def _await(self, args: Any, state: Any, control: Any) -> None:
-        """Note what the evaluation or checkpoint after this step ends. A checkpoint is to hold its own epoch."""
-        fit = self._fit
-        leaves = control.should_training_stop or (fit is not None and fit.is_at_end_of_epoch())
-        ends_here = leaves and strategy_of(args.eval_strategy) != "epoch"
-        if control.should_evaluate:
-            self._is_to_end("epoch" if ends_here else "part", control)
-        elif ends_here and (strategy_of(args.logging_strategy) != "epoch" or self.accountant.ledger is None):
-            self._is_to_end("epoch", control)
-        self._go_on_waiting(args, state, control)
-
-    def _is_to_end(self, what: Literal["epoch", "part"], control: Any) -> None:
-        self._pending = what
-        self._is_whole = self._fit.is_whole(control) if self._fit is not None else None
-
-    def _go_on_waiting(self, args: Any, state: Any, control: Any) -> None:
-        """Wait for an evaluation, or for a line of logs, if the trainer is going to have one."""
-        if control.should_evaluate:
-            self._is_evaluating = True
-            self.accountant.phase("validation")
-        elif not (control.should_log and state.global_step > self._logged_step):
-            self._end_pending(args, state, control)
-
-    def _end_pending(self, args: Any, state: Any, control: Any) -> None:
-        """End what waits to end, show its numbers, and stop if a policy decides so."""
-        pending, self._pending = self._pending, None
-        if pending is None or not self._in_epoch:
-            return
-        self._observe(state)
-        if pending == "part":
-            record = self.accountant.end_part()
-        else:
-            self._in_epoch = False
-            record = self.accountant.end_epoch(complete=self._is_whole)
-        self._logs.add(state, record, self.accountant)
-        if self.accountant.stop_reason is not None:
-            stop_training(args, control, is_evaluated=self._evaluated_step == state.global_step)
-
-    def _observe(self, state: Any) -> None:
-        if self._fit is None:
-            return
-        rate = self._guarded.ask("The learning rate", partial(_learning_rate, self.optimizer), None)
-        samples, tokens = self._fit.take_samples(), self._fit.take_tokens()
-        self.accountant.observe(
-            learning_rate=rate,
-            step=state.global_step,
-            samples=None if self.accountant.samples else samples,
-            tokens=tokens if state.is_world_process_zero else None,  # counted over all ranks
-        )
-
-
-def _learning_rate(optimizer: Any) -> float | None:
-    return None if optimizer is None else as_number(optimizer.param_groups[0]["lr"])
+        self._training.on_save(args, state, control, **kwargs)

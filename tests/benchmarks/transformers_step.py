@@ -1,0 +1,147 @@
+"""What a step of Hugging Face's Trainer costs with the monitor, beside an empty callback; run it as a script.
+
+The times are CPU times of the training thread: the first decile of the steps of a fit, and the median of many fits that
+take turns, so that what else the machine does counts little. The end of an epoch is timed in the hooks themselves.
+"""
+
+import logging
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from green_callbacks import CarbonBudget
+from green_callbacks.sources import ScriptedSource
+from green_callbacks.transformers import EmissionsMonitor
+
+STEPS = 400
+TURNS = 9
+EPOCHS = 60
+IMPORTS = 7
+BAR_MICROSECONDS = 10.0
+BAR_EPOCH_MILLISECONDS = 1.0
+BAR_IMPORT_MILLISECONDS = 30.0
+_IMPORT = "import time; import transformers{more}; print(time.process_time())"
+_MONITOR = ", transformers.trainer_callback; import green_callbacks.transformers"
+
+
+class Step(torch.nn.Module):
+    """The smallest module that trains."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+        self.ticks: list[int] = []
+
+    def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Note the time, once a step."""
+        self.ticks.append(time.thread_time_ns())
+        return {"loss": self.layer(x).pow(2).mean()}
+
+
+class TimedMonitor(EmissionsMonitor):
+    """Times its own hooks at the edges of epochs."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.edges: list[int] = []
+
+    def on_epoch_begin(self, *args: Any, **kwargs: Any) -> None:
+        """Time it."""
+        begin = time.thread_time_ns()
+        super().on_epoch_begin(*args, **kwargs)
+        self.edges.append(time.thread_time_ns() - begin)
+
+    def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+        """Time it, and add it to the beginning of the epoch."""
+        begin = time.thread_time_ns()
+        super().on_epoch_end(*args, **kwargs)
+        self.edges[-1] += time.thread_time_ns() - begin
+
+
+def train(folder: Path, callbacks: list[TrainerCallback], steps: int, epochs: int) -> list[int]:
+    """Return what each step takes on the training thread, in ns."""
+    module = Step()
+    arguments = TrainingArguments(
+        str(folder),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=1,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        use_cpu=True,
+        disable_tqdm=True,
+    )
+    data = [{"x": torch.zeros(2), "labels": torch.zeros(1)}] * steps
+    Trainer(module, arguments, train_dataset=data, callbacks=callbacks).train()
+    return [later - earlier for earlier, later in pairwise(module.ticks)]
+
+
+def monitor(**options: Any) -> TimedMonitor:
+    """Return a monitor of a GPU by a script, with a budget that it never spends."""
+    source = ScriptedSource(300.0)
+    return TimedMonitor(sources=[source], carbon_intensity=300.0, policies=[CarbonBudget("1 t")], **options)
+
+
+def measured(folder: Path) -> dict[str, float]:
+    """Return what a step takes in µs, by who listens."""
+    times: dict[str, list[float]] = {}
+    for _ in range(TURNS):
+        for name, callbacks in {
+            "nobody": [],
+            "an empty TrainerCallback()": [TrainerCallback()],
+            "EmissionsMonitor": [monitor()],
+            "EmissionsMonitor, decide_every": [monitor(decide_every="1 h")],
+        }.items():
+            first_decile = statistics.quantiles(train(folder, callbacks, STEPS, 1), n=10)[0]
+            times.setdefault(name, []).append(first_decile / 1e3)
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
+def import_milliseconds() -> float:
+    """Return the processor time that the import of the adapter adds to that of transformers, in ms."""
+    times: dict[str, list[float]] = {"": [], _MONITOR: []}
+    for _ in range(IMPORTS):
+        for more, each in times.items():
+            told = subprocess.run(
+                [sys.executable, "-c", _IMPORT.format(more=more or ", transformers.trainer_callback")],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            each.append(float(told.stdout))
+    return 1e3 * (statistics.median(times[_MONITOR]) - statistics.median(times[""]))
+
+
+def main() -> None:
+    """Measure and print."""
+    logging.disable(logging.WARNING)
+    warnings.filterwarnings("ignore")
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(Path(folder))
+        timed = monitor()
+        train(Path(folder), [timed], 2, EPOCHS)
+    print(f"a step with nobody listening: {found['nobody']:.1f} µs")
+    empty = found["an empty TrainerCallback()"]
+    print(f"the trainer's own price of one callback: {empty - found['nobody']:.1f} µs")
+    print(f"the monitor, beyond that: {found['EmissionsMonitor'] - empty:.1f} µs (bar: {BAR_MICROSECONDS:.0f} µs)")
+    print(f"  with decide_every: {found['EmissionsMonitor, decide_every'] - empty:.1f} µs")
+    epoch = statistics.median(timed.edges) / 1e6
+    print(f"the beginning and the end of an epoch: {epoch:.2f} ms (bar: {BAR_EPOCH_MILLISECONDS:.0f} ms)")
+    print(f"the import, beside transformers: {import_milliseconds():.0f} ms (bar: {BAR_IMPORT_MILLISECONDS:.0f} ms)")
+
+
+if __name__ == "__main__":
+    main()
