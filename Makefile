@@ -11,8 +11,8 @@
 # folder of gpu-report.json, the working folder unless given. AGAINST names another tree, for the edges of make bench.
 # ROOM names one room of make mutants (policies, records, carbon, ledger or units) in place of all. SAMPLE is the number
 # of mutants of each room (0 for all), and SEED chooses them.
-# WORKERS is how many processes a suite of make test has, 2 unless given. The core suite has twice as many, because it
-# waits more than it computes.
+# LANES is how many suites make test runs at once, 2 unless given. WORKERS is how many processes a suite has that is
+# made alone, 2 unless given. The core suite has twice as many, because it waits more than it computes.
 
 PYTHON ?= python3
 FRAMEWORK ?= lightning
@@ -25,27 +25,26 @@ PIP_FLAGS := -q --disable-pip-version-check
 SUITES := core live lightning keras transformers exports
 FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|transformers|accelerate|trl|pytorch-ignite|mlflow|wandb|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
+LANES ?= 2
 WORKERS ?= 2
 # A suite of one worker needs no process that hands out tests, which would import Keras for nothing.
 PROCESSES = $(if $(filter 1,$(WORKERS)),0,$(WORKERS))
 BACKEND := backend or not keras
-PYTEST = COVERAGE_FILE=.coverage.$(1) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest -q --durations=15 --dist worksteal -n $(PROCESSES)
-RUN_TESTS = $(PYTEST) --cov --cov-report=
+RUN_TESTS = COVERAGE_FILE=.coverage.$(or $(2),$(1)) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(PROCESSES)
 # Each process would otherwise compile the package and the tests anew, which is most of what collecting takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-transformers test-exports coverage bench gpu mutants torture clean
+.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-tensorflow test-jax test-transformers test-exports coverage bench gpu mutants torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
-# What has one process, or waits, shares the processors. Two frameworks with one worker each start fewer processes than
-# one after the other with two. Each line is a make of its own, so that the lines take turns.
+# Suites of one process take turns in the lanes, the long ones first, so that the lanes end together. Before all comes
+# what is cheap and fails often. Each line is a make of its own, so that the lines take turns.
 test:
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint docs test-live test-exports
-	@$(MAKE) --no-print-directory test-core
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target WORKERS=1 test-lightning test-keras test-transformers
+	@$(MAKE) --no-print-directory -j $(LANES) --output-sync=target WORKERS=1 \
+		lint test-lightning test-core test-transformers test-tensorflow test-jax docs test-live test-exports
 	@$(MAKE) --no-print-directory coverage tested
 
 lint: .venv/lightning/ready
@@ -71,9 +70,18 @@ test-lightning: .venv/lightning/ready
 	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports \
 		--ignore=tests/frameworks/transformers --ignore=tests/frameworks/loggers
 
-test-keras: .venv/keras/ready
-	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
-	KERAS_BACKEND=jax $(call PYTEST,keras) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
+test-keras: test-tensorflow test-jax
+
+# Tests that do not depend on the backend of Keras run with torch, which compiles nothing.
+test-tensorflow: .venv/keras/ready
+	KERAS_BACKEND=tensorflow $(call RUN_TESTS,keras,tensorflow) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract tests/frameworks/tensorflow
+
+# Most models of the tests are alike, and are compiled once.
+test-jax: export JAX_COMPILATION_CACHE_DIR = $(CURDIR)/build/jax
+test-jax: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS = 0
+test-jax: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES = -1
+test-jax: .venv/keras/ready
+	KERAS_BACKEND=jax $(call RUN_TESTS,keras,jax) -m "$(BACKEND)" tests/frameworks/keras tests/frameworks/contract
 
 test-transformers: .venv/transformers/ready
 	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract \
@@ -84,8 +92,8 @@ test-exports: .venv/exports/ready
 	$(call RUN_TESTS,exports) -p no:dash tests/frameworks/exports
 
 coverage:
-	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.keras .coverage.transformers \
-		.coverage.exports
+	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.tensorflow .coverage.jax \
+		.coverage.transformers .coverage.exports
 	.venv/core/bin/coverage report --fail-under=95
 
 # Frameworks are not pinned, so each run writes down the versions that it has tested.

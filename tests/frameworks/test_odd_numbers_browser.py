@@ -26,19 +26,19 @@ NO_EMISSIONS = replace(GERMANY, g_per_kwh=0.0, low_g_per_kwh=0.0, high_g_per_kwh
 def browser() -> Iterator["Page"]:
     with browser_page() as page:
         page.set_default_timeout(5_000)
+        page.faults = []
+        page.on("console", lambda message: page.faults.append(message.text))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
         yield page
 
 
 @pytest.fixture
 def page(browser: "Page") -> Iterator["Page"]:
-    page = browser.context.browser.new_page()
-    page.faults = []
-    page.set_default_timeout(5_000)
-    page.on("console", lambda message: page.faults.append(message.text))
-    page.on("pageerror", lambda error: page.faults.append(str(error)))
-    yield page
-    assert page.faults == []
-    page.close()
+    """The page of all tests, which costs a second less than one of its own, with nothing of the test before."""
+    browser.goto("about:blank")
+    browser.faults.clear()
+    yield browser
+    assert browser.faults == []
 
 
 def write(folder: Path, joules: list[float | None], *, mode: str = "max", **fields) -> None:

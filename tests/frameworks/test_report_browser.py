@@ -55,7 +55,7 @@ def browser() -> Iterator["Page"]:
 
 @pytest.fixture
 def watched(browser: "Page") -> Iterator[Watched]:
-    page = browser.context.browser.new_page()
+    page = browser.context.new_page()
     yield Watched(page)
     page.close()
 

@@ -46,13 +46,13 @@ def tensorboard(log_folder: Path | None, *arguments: str) -> Iterator[str]:
 
 @contextmanager
 def browser_page(width: int = 1400, height: int = 1000) -> Iterator["Page"]:
-    """A page of headless Chromium."""
+    """A page of headless Chromium. Further pages of its context cost less than pages of contexts of their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
         try:
-            yield browser.new_page(viewport={"width": width, "height": height})
+            yield browser.new_context(viewport={"width": width, "height": height}).new_page()
         finally:
             browser.close()
 

@@ -135,7 +135,8 @@ def our_threads() -> set[threading.Thread]:
 
 
 def _thread_problem(before: set[threading.Thread]) -> str | None:
-    gc.collect()  # a run that nobody holds closes itself
+    if our_threads() - before:
+        gc.collect()  # a run that nobody holds closes itself
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while left := our_threads() - before:
         if time.monotonic() > deadline:

@@ -17,7 +17,7 @@ from green_callbacks.sources import ScriptedSource  # noqa: E402
 TRAIN_SAMPLES, VALIDATION_SAMPLES, BATCH_SIZE = 20, 10, 8
 
 
-ONLY_HERE = {"test_landing_rates.py", "test_samples.py"}
+NOTED = {"tensorflow": {"test_landing_rates.py", "test_samples.py"}, "jax": {"test_landing_rates.py"}}
 """Tests that execute lines of the package which no test does with torch."""
 
 
@@ -26,8 +26,9 @@ def pytest_collection_modifyitems(items):
 
     To note which lines are executed takes a third of the time with TensorFlow. Most are noted with torch, in less time.
     """
+    backend = keras.backend.backend()
     for item in items:
-        if keras.backend.backend() == "tensorflow" and item.path.name not in ONLY_HERE:
+        if backend in NOTED and item.path.name not in NOTED[backend]:
             item.add_marker(pytest.mark.no_cover)
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.keras)

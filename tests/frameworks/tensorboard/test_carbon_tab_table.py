@@ -171,7 +171,7 @@ def test_an_opened_row_shows_where_its_numbers_come_from(tab):
 
 def test_more_than_a_page_of_rows_is_shown_on_demand(browser, tmp_path):
     make_runs(tmp_path, MANY, 3, has_events=False, distinct=10)
-    page = browser.context.browser.new_page()
+    page = browser.context.new_page()
     with tensorboard(tmp_path) as address, opened(page, address) as many:
         assert len(many.rows()) == 200
         assert many.get("#count").inner_text().startswith(f"{MANY} of {MANY} runs")
