@@ -69,6 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from green_callbacks.cli.output_files import refuse_ledgers, write_whole
     from green_callbacks.cli.runs import read_runs
+    from green_callbacks.ledger import counted_in
 
     for option, owner in _ONLY_FOR.items():
         if getattr(arguments, option) and arguments.format != owner:
@@ -78,6 +79,12 @@ def run(arguments: argparse.Namespace) -> int:
     for each in runs:
         if not each.contents.is_closed:
             complain(f"The run {each.run_id} was killed or is still running. The export ends with its last record.")
+    for each, holders in zip(runs, counted_in([each.nested for each in runs]), strict=True):
+        if holders:
+            complain(
+                f"The energy of the run {each.run_id} is also in the run {runs[holders[0]].run_id}, so a sum of both "
+                "counts it twice. Export one of them."
+            )
     for target in filter(None, (arguments.output, arguments.card)):
         refuse_ledgers(target, runs)
     text = _text(runs, arguments)

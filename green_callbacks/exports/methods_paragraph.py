@@ -57,7 +57,9 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
 
 
 def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
-    took = f"Training took {duration(run.duration_seconds)} for {run.epochs} epoch{'' if run.epochs == 1 else 's'}"
+    took = f"The run took {duration(run.duration_seconds)}"  # such as a measured command
+    if run.epochs:
+        took = f"Training took {duration(run.duration_seconds)} for {run.epochs} epoch{'' if run.epochs == 1 else 's'}"
     if run.energy_kwh is None or run.facility_kwh is None or pue is None:
         return f"{took}. Its energy is not known, because nothing was measured."
     source = f"; source: {_GIVEN if pue_source == _ARGUMENT else for_markdown(pue_source)}" if pue_source else ""

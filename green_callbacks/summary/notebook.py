@@ -69,7 +69,8 @@ def html_of(shown: object) -> str:
         2
     """
     if isinstance(shown, History):
-        return run_html(totals(shown, "", None, None), shown)
+        history = shown.copy()  # it may grow in another thread
+        return run_html(totals(history, "", None, None), history)
     if isinstance(shown, RunRecord):
         return run_html(shown, **_recorded(shown))
     msg = f"A {type(shown).__name__} is no run."

@@ -9,6 +9,8 @@ from support.runs import scripted, train
 from support.strategies import records
 
 from green_callbacks import CarbonBudget, EnergyAccountant, EpochRecord, History, MarginalGain
+from green_callbacks.summary import notebook
+from green_callbacks.summary.epoch_table import rows_of
 from green_callbacks.summary.notebook import html_of
 
 MOST = 30_000
@@ -82,6 +84,19 @@ def test_a_history_shows_itself(accountant):
     found = shown(accountant.history)
     assert found.texts[0] == "History, 40 epochs in 6 min 40 s"
     assert "circle" in found.tags
+
+
+def test_a_history_that_grows_meanwhile_is_shown_as_it_was(accountant, monkeypatch):
+    def grown(history, metric):
+        accountant.history.append(EpochRecord.scripted(epoch=90, emissions_kg=0.1, metrics={"val_acc": 0.99}))
+        return rows_of(history, metric)
+
+    monkeypatch.setattr(notebook, "rows_of", grown)
+    for each in (accountant, accountant.history):
+        found = shown(each).texts
+        assert "90" not in found
+        assert "0.9900" not in found
+        accountant.history.rewind(90)
 
 
 def test_before_the_start_and_without_anything_measured_it_says_so():

@@ -21,8 +21,9 @@ class AccountantView:
         """Return the run as HTML, without a script and without anything from elsewhere."""
         accountant, board = cast("EnergyAccountant", self), self._run.board if self._run else None
         landing = board.plan.landing if board else self._state.landed
+        history = accountant.history.copy()  # the training may go on in another thread
         run = totals(
-            accountant.history,
+            history,
             accountant.run_id,
             accountant.ledger,
             accountant.stop_reason,
@@ -31,4 +32,4 @@ class AccountantView:
         )
         state = "not started yet" if not run.run_id else "running" if accountant.is_live else ""
         monitor, mode = (board.monitor, board.mode) if board else (None, "max")
-        return run_html(run, accountant.history, state=state, monitor=monitor, mode=mode)
+        return run_html(run, history, state=state, monitor=monitor, mode=mode)

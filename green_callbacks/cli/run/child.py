@@ -1,7 +1,7 @@
 """The command that is measured, as a child process in the process group of this process.
 
 Both are in one process group, so that a terminal treats them as one job. It sends its signals to both. A signal that
-another process sends to this process alone is passed on.
+another process sends to this process alone is passed on. A witness in the group tells such a signal from others.
 """
 
 import errno
@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Final
 
 from green_callbacks.cli.run.signals import Arrival, Signals
+from green_callbacks.cli.run.witness import Witness
 from green_callbacks.sources.job.process_family import ProcessFamily
 
 NOT_FOUND: Final = 127
@@ -81,11 +82,13 @@ class Child:
     Args:
         pid: Id of its process.
         signals: The signals that this process receives.
+        witness: Tells which signals the whole group was sent.
     """
 
-    def __init__(self, pid: int, signals: Signals) -> None:
+    def __init__(self, pid: int, signals: Signals, witness: Witness) -> None:
         self.pid = pid
         self._signals = signals
+        self._witness = witness
         self._stop_until = 0.0
         self._is_stopped = False
 
@@ -114,7 +117,9 @@ class Child:
             raise CannotStartError(status, os.strerror(reason.errno or 0)) from reason
         except ValueError as reason:  # a zero byte
             raise CannotStartError(NOT_EXECUTABLE, str(reason)) from reason
-        return cls(pid, signals)
+        witness = Witness(signals.held)
+        witness.start()
+        return cls(pid, signals, witness)
 
     def wait(self, now: Callable[[], float]) -> int:
         """Wait until the command ends, and treat signals meanwhile.
@@ -134,12 +139,17 @@ class Child:
                 self._treat(arrival, now())
             if self._is_stopped and now() < self._stop_until:
                 self._stop_with_it()
+        self._witness.stop()
         return status
 
     def _treat(self, arrival: Arrival, now: float) -> None:
         if arrival.number in _STOPPING:
             self._stop_until = now + _STOP_SECONDS
-        if arrival.number in _PASSED_ON and not arrival.is_from_terminal and not self._is_ours(arrival.sender):
+        if arrival.number not in _PASSED_ON:
+            return
+        if self._witness.saw(arrival.number):
+            self._signals.drop(arrival.number)  # a sender such as timeout signals its child and then the group
+        elif not arrival.is_from_terminal and not self._is_ours(arrival.sender):
             with suppress(OSError):  # it has just ended, or became the process of another user
                 os.kill(self.pid, arrival.number)
 
@@ -162,6 +172,7 @@ class Child:
                 return found if found is not None else None
             if pid == 0:
                 return found
+            self._witness.forget(pid)
             if pid == self.pid:
                 if os.WIFEXITED(status) or os.WIFSIGNALED(status):
                     found = status

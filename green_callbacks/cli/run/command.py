@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, Final
@@ -17,8 +18,10 @@ command. The summary follows on standard error. There is no budget here, because
 epochs. A callback or a loop can."""
 
 _USAGE: Final = "green-callbacks run [options] -- COMMAND [ARGUMENT ...]"
-_FLAGS: Final = frozenset({"-h", "--help", "-q", "--quiet"})
-"""Options without a value."""
+_FLAGS: Final = frozenset({"--help", "--quiet"})
+"""Long options without a value."""
+_SHORT_FLAGS: Final = re.compile("-[hq]+")
+"""Short options, which have no value and may be written together."""
 _MISUSED: Final = 2
 """Exit status of wrong arguments, as of argparse."""
 _SIGNAL: Final = 128
@@ -48,7 +51,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         return own, []
     at = 1
     while at < len(own) and own[at].startswith("-") and own[at] != "--":
-        at += 1 if own[at] in _FLAGS or "=" in own[at] else 2
+        at += 1 if own[at] in _FLAGS or "=" in own[at] or _SHORT_FLAGS.fullmatch(own[at]) else 2
     return own[:at], own[at + 1 if own[at : at + 1] == ["--"] else at :]
 
 

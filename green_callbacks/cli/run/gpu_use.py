@@ -41,8 +41,9 @@ class GpuUse:
         self._thread = threading.Thread(target=self._watch, name="green_callbacks gpu use", daemon=True)
 
     def start(self) -> None:
-        """Begin to look, on a thread that never keeps anybody waiting."""
-        self._thread.start()
+        """Begin to look, on a thread that never keeps anybody waiting. Without one, nothing is known."""
+        with suppress(RuntimeError):  # the user may have no more threads, and the energy is measured without it
+            self._thread.start()
 
     def stop(self) -> None:
         """End the looks."""

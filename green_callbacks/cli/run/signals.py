@@ -71,6 +71,20 @@ class Signals:
             signal.signal(each, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
 
+    @property
+    def held(self) -> frozenset[signal.Signals]:
+        """The signals that are held back."""
+        return self._held
+
+    def drop(self, number: int) -> None:
+        """Forget a signal that has arrived again.
+
+        Args:
+            number: The signal.
+        """
+        if number in signal.sigpending():
+            signal.sigwait({number})
+
     def ending(self) -> signal.Signals | None:
         """Return a signal that has arrived and would end this process. None if there is none."""
         pending = signal.sigpending() & self._held

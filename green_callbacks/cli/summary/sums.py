@@ -50,7 +50,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
     )
     parent = run.contents.head.parent
     state = "" if run.contents.is_closed else " (killed or still running)"
-    inside = "" if parent is None else f", inside run {for_terminal(parent)}"
+    inside = "" if parent in (None, run.run_id) else f", inside run {for_terminal(parent)}"
     return f"Run {for_terminal(run.run_id)}{inside}{state}\n\n{summarise(run.totals, context)}"
 
 
@@ -65,7 +65,8 @@ def side_by_side(runs: Sequence[tuple[LedgerRun, Metric | None]]) -> str:
     """
     rows = [_row(run, metric) for run, metric in runs]
     summed, said = once([run for run, _ in runs])
-    table = aligned([_HEAD, *rows, _sum_row(summed)], left=_LEFT)
+    epochs = sum(run.totals.epochs for run, _ in runs)  # a run that holds another has none of its epochs
+    table = aligned([_HEAD, *rows, _sum_row(summed, epochs)], left=_LEFT)
     return "\n".join([table, "", *said, *left_out(run for run, _ in runs), _NOTE])
 
 
@@ -110,11 +111,11 @@ def _row(run: LedgerRun, metric: Metric | None) -> list[str]:
     ]
 
 
-def _sum_row(runs: Sequence[LedgerRun]) -> list[str]:
+def _sum_row(runs: Sequence[LedgerRun], epochs: int) -> list[str]:
     totals = [run.totals for run in runs]
     return [
         f"{len(runs)} {'run' if len(runs) == 1 else 'runs'}",
-        str(sum(each.epochs for each in totals)),
+        str(epochs),
         duration(sum(each.duration_seconds for each in totals)),
         *spent(_sum(each.facility_kwh for each in totals), _sum(each.emissions_kg for each in totals)),
         _grams(_sum(each.reference_kg for each in totals)),

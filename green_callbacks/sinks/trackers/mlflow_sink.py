@@ -33,7 +33,7 @@ class MlflowSink(TrackerSink):
     epochs come again with the same step. MLflow keeps both points, and the later point is the latest.
 
     The first epoch sets tags for the id of the run, its ledger, the place, the carbon intensity and the PUE. The end of
-    the run adds the totals, as tags and as metrics.
+    the run adds the totals, as tags and as metrics. A training without epochs of ours has the totals alone.
 
     A run of Lightning's ``MLFlowLogger`` gets the tags alone, because the logger itself gets the metrics. MLflow's
     autologging writes what Lightning and Keras show as well. So a few metrics may hold each point twice.
@@ -51,7 +51,6 @@ class MlflowSink(TrackerSink):
     """
 
     tracker = "MLflow"
-    remedy = "Call mlflow.start_run() before the training on the same thread, or name a run with MlflowSink(run_id=…)."
 
     def __init__(self, run_id: str | None = None, *, ledger_artifact: bool = False) -> None:
         if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
@@ -63,6 +62,15 @@ class MlflowSink(TrackerSink):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle only the options."""
         return _made, (self._run_id, self._ledger_artifact)
+
+    @property
+    def remedy(self) -> str:
+        """How to open a run, and how to name one, as a sentence."""
+        if self._run_id is not None:
+            return f"Import mlflow before the training, so that this sink can write to the run {self._run_id}."
+        return (
+            "Call mlflow.start_run() before the training on the same thread, or name a run with MlflowSink(run_id=…)."
+        )
 
     def _open_run(self) -> TrackerRun | None:
         mlflow = sys.modules.get("mlflow")

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import EpochRecord, RunRecord
@@ -18,6 +18,9 @@ from green_callbacks.units import described
 
 logger = get_logger(__name__)
 
+_EVALUATIONS: Final = frozenset({"validation", "test", "predict"})
+"""Phases that train nothing."""
+
 
 @dataclass(slots=True)
 class _Session:
@@ -29,6 +32,8 @@ class _Session:
         streamed: The tracker's runs that the framework writes to.
         told: The tracker's runs that know the facts about the run.
         last: Position of the last record inside an epoch. None before the first.
+        whole: The last record, if the run has no epochs but may be a whole training. Else None.
+        is_evaluation: Whether a record outside epochs holds an evaluation.
         failed: Kinds of exceptions that were raised.
     """
 
@@ -37,6 +42,8 @@ class _Session:
     streamed: tuple[TrackerRun, ...]
     told: tuple[TrackerRun, ...] = ()
     last: Place | None = None
+    whole: EpochRecord | None = None
+    is_evaluation: bool = False
     failed: set[type[Exception]] = field(default_factory=set)
 
 
@@ -52,8 +59,6 @@ class TrackerSink(Sink):
 
     tracker: ClassVar[str]
     """Name of the tracker, for messages."""
-    remedy: ClassVar[str]
-    """How to open a run, and how to name one, as sentences."""
 
     def __init__(self, *, ledger_artifact: bool) -> None:
         if not isinstance(ledger_artifact, bool):
@@ -70,6 +75,11 @@ class TrackerSink(Sink):
         sink = cls()  # type: ignore[call-arg]  # every option of a tracker's sink has a default
         sink._is_optional = True
         return sink
+
+    @property
+    @abstractmethod
+    def remedy(self) -> str:
+        """How to open a run, and how to name one, as a sentence."""
 
     @abstractmethod
     def _open_run(self) -> TrackerRun | None:
@@ -104,7 +114,10 @@ class TrackerSink(Sink):
             return
         session.spent.add(record)
         if record.epoch is None:
+            session.is_evaluation |= not _EVALUATIONS.isdisjoint(record.phases)
+            session.whole = record if session.last is None and not session.is_evaluation else None
             return
+        session.whole = None
         session.last = place = _place(record, record.epoch, session.context.reporting.step_metric)
         runs = tuple(self._runs(session))
         values = scalars(record, session.spent.kg, session.spent.low_kg, session.spent.high_kg) if runs else {}
@@ -117,19 +130,26 @@ class TrackerSink(Sink):
                     run.add(values, place)
 
     def finish(self, run: RunRecord) -> None:
-        """Set the totals of a run that has trained.
+        """Set the totals of a run that has trained. A run with nothing but an evaluation leaves those of the training.
 
         Args:
             run: Totals of the run.
         """
         session = self._session
-        if session is None or session.last is None:
+        if session is None:
+            return
+        whole, place = session.whole, session.last
+        if whole is not None:
+            place = _place(whole, max(run.epochs - 1, 0), session.context.reporting.step_metric)
+        if place is None:
             return
         runs = tuple(self._runs(session))
         facts = origin(session.context, run.intensity, run.pue) | totals(run)
         for each, is_streamed in runs:
             with self._raising_once(session):
-                each.sum_up(facts, None if is_streamed else session.last)
+                if whole is not None:
+                    _introduce(each, whole, session.context)
+                each.sum_up(facts, None if is_streamed else place)
                 if self._ledger_artifact and run.ledger is not None:
                     each.keep(run.ledger)
         self._say_what_is_missing(run, has_run=bool(runs))

@@ -35,7 +35,8 @@ class WandbSink(TrackerSink):
     their place, and a row that nobody ends between them holds the values of the last part.
 
     The first epoch writes the id of the run, its ledger, the place, the carbon intensity and the PUE to the config. The
-    summary holds the latest values, and at the end of the run the totals.
+    summary holds the latest values, and at the end of the run the totals. A training without epochs of ours has the
+    totals alone.
 
     A run of Lightning's ``WandbLogger`` gets config and summary alone, because the logger itself gets the values.
 
@@ -52,7 +53,6 @@ class WandbSink(TrackerSink):
     """
 
     tracker = "W&B"
-    remedy = "Call wandb.init() before the training, or pass a run with WandbSink(run=…)."
 
     def __init__(self, run: Any | None = None, *, ledger_artifact: bool = False) -> None:  # noqa: ANN401
         if run is not None and not _is_run(run):
@@ -64,6 +64,11 @@ class WandbSink(TrackerSink):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copy and pickle only the options."""
         return _made, (self._run, self._ledger_artifact)
+
+    @property
+    def remedy(self) -> str:
+        """How to open a run, and how to name one, as a sentence."""
+        return "Call wandb.init() before the training, or pass a run with WandbSink(run=…)."
 
     def _open_run(self) -> TrackerRun | None:
         run = getattr(sys.modules.get("wandb"), "run", None) if self._run is None else self._run

@@ -1,6 +1,7 @@
 """The GPUs that a command used, with NVIDIA's driver as a stand-in."""
 
 import os
+import threading
 
 import pytest
 from support.waiting import until
@@ -63,6 +64,17 @@ def test_without_a_driver_nothing_is_said():
         raise SourceUnavailableError
 
     use = GpuUse(none, first_seconds=0.0)
+    use.start()
+    use.stop()
+    assert use.remark(NAMES) is None
+
+
+def test_where_no_thread_can_be_started_nothing_is_said(monkeypatch):
+    def none_left(_):
+        raise RuntimeError
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    use = GpuUse(StandIn)
     use.start()
     use.stop()
     assert use.remark(NAMES) is None

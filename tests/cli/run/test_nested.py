@@ -31,7 +31,10 @@ def test_a_script_inside_names_the_run_around_it_and_counts_once(run, ledgers, c
 
     text = command("summary", tmp_path / "green-callbacks")[1]
     assert f"{inner} is inside run {outer}, so the sum counts it there." in text
-    assert next(line.split()[:3] for line in text.splitlines() if line.startswith("1 run ")) == ["1", "run", "0"]
+    assert next(line.split()[:3] for line in text.splitlines() if line.startswith("1 run ")) == ["1", "run", "2"]
+    _, shown, err = command("export", tmp_path / "green-callbacks", "--format", "methods")
+    assert f"The energy of the run {inner} is also in the run {outer}, so a sum of both counts it twice." in err
+    assert (shown.count("The run took "), shown.count(" for 2 epochs and used ")) == (1, 1)
     assert (
         f"Run {inner}, inside run {outer}\n" in command("summary", tmp_path / "green-callbacks" / f"{inner}.jsonl")[1]
     )

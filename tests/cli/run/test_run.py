@@ -25,6 +25,7 @@ PYTHON = sys.executable
             ["run", "-q", "--pue=2", "--label", "a=b"],
             ["a", "--help"],
         ),
+        (["run", "-qq", "--", "a"], ["run", "-qq"], ["a"]),
         (["run", "--label"], ["run", "--label"], []),
         (["summary", "run", "--", "x"], ["summary", "run", "--", "x"], []),
         ([], [], []),

@@ -41,6 +41,20 @@ def test_a_signal_to_us_reaches_the_command_once_and_its_handling_counts(spawn, 
     assert contents.is_closed
 
 
+@pytest.mark.parametrize("is_first_to_us", [False, True])
+def test_a_signal_to_the_whole_group_reaches_the_command_once(spawn, is_first_to_us):
+    script = COUNTING.replace("time.sleep(0.2)", "time.sleep(1)")
+    process = spawn("-q", PYTHON, "-c", script, start_new_session=True)
+    process.stdout.readline()
+    if is_first_to_us:  # as timeout does
+        process.send_signal(signal.SIGTERM)
+    os.killpg(process.pid, signal.SIGTERM)
+    time.sleep(0.4)
+    process.send_signal(signal.SIGUSR1)
+    expected = [(int(signal.SIGUSR1), 1), (int(signal.SIGTERM), 1)]
+    assert process.communicate(timeout=60)[:2] == (f"{expected}\n", "")
+
+
 def test_a_signal_that_is_ignored_stays_ignored(spawn):
     process = spawn("-q", PYTHON, "-c", COUNTING, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     process.stdout.readline()

@@ -73,6 +73,42 @@ def test_a_run_without_a_training_says_nothing(sink, said):
     assert not said()
 
 
+@pytest.mark.parametrize("sink", [MlflowSink, WandbSink])
+def test_a_training_without_epochs_says_that_it_found_no_run(sink, said):
+    accountant, clock = scripted(sinks=[sink()], strict=True)
+    with accountant:
+        clock.advance(10)
+    (sentence,) = said()
+    assert sentence.startswith(f"{sink.__name__} found no open run, so ")
+
+
+def test_a_named_run_without_mlflow_says_to_import_it(said):
+    trained(sinks=[MlflowSink("m7")], strict=True)
+    (sentence,) = said()
+    assert sentence.endswith("Import mlflow before the training, so that this sink can write to the run m7.")
+
+
+def test_a_training_without_epochs_has_its_totals_and_an_evaluation_leaves_them(mlflow, wandb, said):
+    mlflow.open("m1")
+    wandb.run = FakeWandbRun()
+    accountant, clock = scripted(sinks=None, strict=True)
+    with accountant:
+        clock.advance(120)
+    assert mlflow.points("m1", "green/emissions_total_g") == [(0, pytest.approx(10.0))]
+    assert mlflow.points("m1") == []
+    for facts in (mlflow.tags["m1"], wandb.run.summary):
+        assert float(facts["green/emissions_total_g"]) == pytest.approx(10.0)
+        assert facts["green/run_id"] == accountant.run_id
+    assert wandb.run.config["green/run_id"] == accountant.run_id
+
+    other, clock = scripted(sinks=None, strict=True)
+    with other, other.phase("test"):
+        clock.advance(10)
+    assert mlflow.tags["m1"]["green/run_id"] == accountant.run_id
+    assert wandb.run.summary["green/run_id"] == accountant.run_id
+    assert not said()
+
+
 def test_half_imported_and_foreign_modules_are_left_alone(monkeypatch, said):
     for name in ("mlflow", "wandb"):
         monkeypatch.setitem(sys.modules, name, SimpleNamespace(run=object()))
