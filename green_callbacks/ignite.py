@@ -6,7 +6,7 @@
 Attach it to the engine that trains with ``monitor.attach(trainer, evaluator, optimizer)``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Self, Unpack
 
 from ignite.engine import Engine, Events
@@ -113,11 +113,15 @@ class EmissionsMonitor:
 
     def _on_epoch_started(self, engine: Engine) -> None:
         self._training.begin_epoch(engine)
-        if engine.has_event_handler(self._end_epoch, Events.EPOCH_COMPLETED):
-            engine.remove_event_handler(self._end_epoch, Events.EPOCH_COMPLETED)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self._end_epoch)  # now it is the last one
-        for key in filter(is_ours, list(engine.state.metrics)):
+        self._make_last(engine, self._end_epoch, Events.EPOCH_COMPLETED)
+        for key in [each for each in engine.state.metrics or () if is_ours(str(each))]:
             del engine.state.metrics[key]  # of the epoch before
+
+    def _make_last(self, engine: Engine, handler: Callable[[Engine], None], event: Events) -> None:
+        """Let a handler follow all handlers that there are, because those may compute metrics."""
+        if engine.has_event_handler(handler, event):
+            engine.remove_event_handler(handler, event)
+        engine.add_event_handler(event, handler)
 
     def _on_iteration_started(self, engine: Engine) -> None:
         self._training.go_on(engine)
@@ -133,7 +137,10 @@ class EmissionsMonitor:
 
     def _end_epoch(self, engine: Engine) -> None:
         if engine is self._training.trainer and self._training.is_open:
-            engine.state.metrics.update(self._training.end_epoch(is_cut=bool(engine.should_terminate_single_epoch)))
+            numbers = self._training.end_epoch(is_cut=bool(engine.should_terminate_single_epoch))
+            if engine.state.metrics is None:  # of a handler of the user
+                engine.state.metrics = {}
+            engine.state.metrics.update(numbers)
             if self.accountant.stop_reason is not None and not engine.should_terminate:
                 engine.terminate()
 
@@ -146,11 +153,12 @@ class EmissionsMonitor:
         if engine is self._training.trainer and is_last:
             self._training.end()
 
-    def _on_evaluation_started(self) -> None:
+    def _on_evaluation_started(self, engine: Engine) -> None:
         self._training.begin_evaluation()
+        self._make_last(engine, self._on_evaluation_completed, Events.COMPLETED)
 
     def _on_evaluation_completed(self, engine: Engine) -> None:
-        self._training.end_evaluation({} if engine.should_terminate else engine.state.metrics)
+        self._training.end_evaluation({} if engine.should_terminate else engine.state.metrics or {})
 
     _on_terminate, _on_evaluation_terminate = _on_completed, _on_evaluation_completed
 
@@ -158,4 +166,4 @@ class EmissionsMonitor:
 def _progress(engine: Engine) -> Progress:
     state = engine.state
     plan = Plan(epochs=state.max_epochs, steps=getattr(state, "max_iters", None), epoch_steps=state.epoch_length)
-    return Progress(state.epoch - 1, state.iteration, plan, state.metrics, state.dataloader)
+    return Progress(state.epoch - 1, state.iteration, plan, state.metrics or {}, state.dataloader)

@@ -78,6 +78,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
     def __init__(self, **options: Unpack[AccountantOptions]) -> None:
         self._options = options
         self._settings = Settings.check(options)
+        self._agree_on(self._settings)
         self._state = RunState()
         self._run: Run | None = None
         self._budget_checks: BudgetChecks | None = None
@@ -173,6 +174,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         """Hold a run that has started. It is closed when nobody holds this accountant any more."""
         self._run = run
         self._budget_checks = run.epochs.budget_checks
+        self._agree_on(run.settings)
         run.landing.use(self._rates)
         if self._finalizer is not None:
             self._finalizer.detach()
@@ -341,7 +343,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
     @property
     def decides_inside_epochs(self) -> bool:
         """Whether ``decide_every`` was given."""
-        return self._settings.decide_every is not None
+        return self._agreed.decide_every is not None
 
     def end_step(self, count: int = 1) -> bool:
         """Count optimizer steps. Every rank calls this after the same steps.

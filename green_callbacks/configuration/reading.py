@@ -100,7 +100,8 @@ def _files(environ: Mapping[str, str], etc: Path) -> Iterator[_File]:
     """Return the files that exist, in the order in which they count."""
     seen: set[Path] = set()
     for file in _places(environ, etc):
-        if file.path not in seen and os.path.exists(file.path):  # noqa: PTH110  this never raises
+        is_there = os.path.exists(file.path) or os.path.islink(file.path)  # noqa: PTH110, PTH114  they never raise
+        if file.path not in seen and is_there:  # a link to nowhere holds settings that do not count
             seen.add(file.path)
             yield file
 

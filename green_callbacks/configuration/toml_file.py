@@ -64,7 +64,7 @@ def _parse(text: str, path: Path) -> Mapping[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as failure:
+    except (ValueError, RecursionError) as failure:  # also of a number of thousands of digits
         raise _wrong(path, f"it is not TOML ({failure})") from failure
 
 

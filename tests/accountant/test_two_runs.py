@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import fsum
 
 import pytest
-from support.runs import QUIET, WATTS, scripted, train
+from support.runs import QUIET, WATTS, ListSink, scripted, train
 from support.thread_ranks import on_ranks
 
 from green_callbacks import EnergyAccountant, measure, read_ledger
@@ -47,6 +47,26 @@ def trainers():
 @pytest.fixture
 def clock():
     return ScriptedClock()
+
+
+def test_a_sink_serves_one_run_at_a_time(caplog):
+    shared = ListSink()
+    (first, clock), (second, other) = scripted(sinks=[shared]), scripted(sinks=[shared], name="scripted:1")
+    first.start()
+    second.start()
+    train(first, clock, range(2))
+    train(second, other, range(3))
+    runs = first.close(), second.close()
+    assert (shared.runs, len(shared.records)) == ([runs[0]], 2)
+    (sentence,) = runs[1].notices
+    assert sentence.startswith(f"The sink ListSink serves run {runs[0].run_id}, so it shows nothing of run ")
+    assert [each.getMessage() for each in caplog.records] == [sentence]
+
+    third, clock = scripted(sinks=[shared], strict=True)
+    third.start()
+    train(third, clock, range(1))
+    assert third.close() == shared.runs[1]
+    assert not third.close().notices
 
 
 def device_of(record, name="scripted:0"):

@@ -137,6 +137,7 @@ def test_a_wrong_variable_is_refused_where_an_accountant_is_made(variable, value
         ("ledger_folder = 3", "ledger_folder is a text, not 3"),
         ('labels = "team"', r"labels in .*config\.toml takes texts by name, .* 'team' is no mapping"),
         ("[labels]\nteam = 3", "3 is no text"),
+        (f"pue = {'9' * 5000}", "it is not TOML"),
         ('registry = "https://example.org"', "'registry' is none of location, carbon_intensity, pue, labels, budget"),
         ("[[pue]]", "pue is a number"),
         ("labels", "it is not TOML"),
@@ -183,6 +184,14 @@ def test_a_named_file_stands_in_for_the_users(write, monkeypatch):
         monkeypatch.setenv("GREEN_CALLBACKS_CONFIG", name)
         found = read_configuration()
         assert (values("pue", found), values("location", found)) == ([pue] if pue else [], ["FR"])
+
+
+def test_a_link_to_nowhere_is_said(tmp_path):
+    link = tmp_path / "xdg_config_home/green_callbacks/config.toml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "moved.toml")
+    with pytest.raises(ConfigurationError, match="because it cannot be read"):
+        read_configuration()
 
 
 def test_a_folder_is_no_file(tmp_path, monkeypatch):

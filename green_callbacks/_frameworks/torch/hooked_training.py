@@ -96,13 +96,13 @@ class HookedTraining:
         if self.is_running and trainer is not self.trainer:
             self.accountant.warn("nested", _NESTED)
             return
-        self.trainer, self._judged = trainer, {}
+        self.trainer, self._judged, self._is_paused = trainer, {}, False
         self._metrics.fresh(self._progress(trainer).metrics)  # they are of an earlier training
         self._call = self._start()
 
     def _start(self) -> RunningCall | None:
         self.accountant.close()  # a training or an evaluation that an exception has ended
-        self.is_open = self._is_paused = False
+        self.is_open = False
         package = self._entry.__module__.partition(".")[0]
         call = RunningCall.innermost(package, (self._entry.__name__,), made="self")
         self.accountant.start(is_running=None if call is None else call.is_running)
@@ -144,6 +144,7 @@ class HookedTraining:
             trainer: The object that trains.
         """
         if self._is_paused and trainer is self.trainer:
+            self._is_paused = False
             self._call = self._start()
             self._open()
 

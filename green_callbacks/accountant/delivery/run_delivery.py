@@ -78,6 +78,8 @@ class Delivery:
         """
         if self.ledger:
             self.ledger.open()
+        self._sinks = [each for each in self._sinks if each.take(context.run_id)]
+        self._unended = tuple(self._sinks)
         for each in self._sinks:
             each.at_edge()
             self.worker.submit(partial(each.open, context), each.lane)
@@ -247,6 +249,8 @@ class Delivery:
         if self._pulse is not None:
             self._pulse.stop(STOP_SECONDS)
         self.worker.stop(STOP_SECONDS)
+        for each in self._sinks:
+            each.free()
         if self.ledger:
             self.ledger.close(0.0)
 

@@ -1,7 +1,9 @@
 """A sink on a thread of the worker."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.records import EpochRecord, History, RunRecord
@@ -24,6 +26,35 @@ class SinkLane:
         self._notices = notices
         self._next = 0
         self._is_finished = False
+
+    def take(self, run_id: str) -> bool:
+        """Take the sink for a run. Return whether it is free, and say otherwise which run it serves.
+
+        Args:
+            run_id: Name of the run.
+        """
+        lane, holder = _TAKEN.setdefault(self._key, (self, run_id))
+        if lane is self:
+            return True
+        self._notices.say(
+            f"taken {self.lane.name}",
+            "The sink %s serves run %s, so it shows nothing of run %s. The ledger holds the records. Make a new sink "
+            "for each accountant.",
+            type(self._sink).__name__,
+            holder,
+            run_id,
+        )
+        return False
+
+    def free(self) -> None:
+        """Let another run take the sink, unless it hangs."""
+        is_hanging = self.lane.is_said and not self.lane.is_done
+        if not is_hanging and _TAKEN.get(self._key, (None,))[0] is self:
+            del _TAKEN[self._key]
+
+    @property
+    def _key(self) -> tuple[int, int]:
+        return os.getpid(), id(self._sink)  # a fork has a sink of its own
 
     def at_edge(self) -> None:
         """Let the sink look at what only this thread can see. The only call that is made on the training thread."""
@@ -81,6 +112,7 @@ class SinkLane:
                 self._sink.finish(run)
         finally:
             self._sink.close()
+            self.free()
 
     @contextmanager
     def _noticing(self) -> Iterator[None]:
@@ -96,3 +128,7 @@ class SinkLane:
                 failure,
             )
             raise
+
+
+_TAKEN: Final[dict[tuple[int, int], tuple[SinkLane, str]]] = {}
+"""The lane and the name of the run that a sink serves now, by the ids of the process and of the sink."""

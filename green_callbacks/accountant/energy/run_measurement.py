@@ -63,7 +63,8 @@ class RunMeasurement:
         self.gpus.agree(self.slots)
         if self._ranks.rank == 0 and not self.slots.are_hosts_sure:
             self._notices.say("hosts", "%s", _UNSURE)
-        self._note_missing_sources()
+        if self._before is None:  # a source that only other processes count is closed by now, and not missing
+            self._note_missing_sources()
         shared = None if self._before else meter.share(self.slots.owned)
         grid = self._begin_grid()
         self.timeline = Timeline(meter, self._settings.clock, shared or first, self.slots.owned)

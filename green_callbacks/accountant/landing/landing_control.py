@@ -24,7 +24,7 @@ _TWICE: Final = (
 class LandingControl:
     """The part of an accountant by which a loop or an adapter controls a landing."""
 
-    _settings: "Settings"
+    _agreed: "Settings"
     _state: "RunState"
     _run: "Run | None"
     _rates: Rates | None = None
@@ -35,15 +35,21 @@ class LandingControl:
         @property
         def _live(self) -> "Run | IdleRun": ...
 
+    def _agree_on(self, settings: "Settings") -> None:
+        """Ask by options that all processes of the run have agreed on."""
+        self._agreed = settings
+        for name in ("may_land", "lands_inside"):
+            self.__dict__.pop(name, None)
+
     @cached_property
     def may_land(self) -> bool:
         """Whether a policy may let the learning rate go to 0 before it stops the run."""
-        return any(map(lands, self._settings.policies))
+        return any(map(lands, self._agreed.policies))
 
     @cached_property
     def lands_inside(self) -> bool:
         """Whether a budget may begin such a landing inside an epoch. Then :meth:`look` is needed after each batch."""
-        return self.may_land and any(lands(each) and isinstance(each, Budget) for each in self._settings.policies)
+        return self.may_land and any(lands(each) and isinstance(each, Budget) for each in self._agreed.policies)
 
     @property
     def landing(self) -> Landing | None:

@@ -23,6 +23,10 @@ _ALONE: Final = (
     "other processes accountant.stop_reason. For one account of all, call the accountant on every rank, without "
     "`if rank == 0:`."
 )
+_MET: Final = (
+    "All processes of torch.distributed have started an accountant by now. They account for one run from its start on, "
+    "so the warning that some did not start no longer holds."
+)
 _NOT_AGREED: Final = (
     "%s started %d processes, and this one (%d) has found no process group of torch.distributed with the others. So "
     "each process keeps an account of its own and decides alone, and the first one of each machine measures processors "
@@ -45,6 +49,7 @@ class Company:
         origin: The store of the process group with which they were found. None without one.
         place: The place in the job of a launcher. None for a process that runs alone, or for processes that are agreed.
         is_found: Whether the processes were found, and not named by an adapter.
+        is_lost: Whether the store failed when they were to meet. Nobody asks it again, because that may take minutes.
     """
 
     ranks: Ranks
@@ -52,6 +57,7 @@ class Company:
     origin: Any | None = None
     place: Place | None = None
     is_found: bool = True
+    is_lost: bool = False
 
     @property
     def is_alone(self) -> bool:
@@ -105,8 +111,20 @@ def joined(before: Company, notices: Notices, *, is_first: bool) -> Company | No
     """
     if not before.is_found:
         return None
-    group = group_of(None if is_first and before.is_alone else before.origin)
+    meets_again = is_first and before.is_alone and not before.is_lost
+    group = group_of(None if meets_again else before.origin)
     return None if group is None else _met(group, notices, SECOND_MEETING_SECONDS)
+
+
+def say_met(notices: Notices) -> None:
+    """Withdraw the warning that processes have missed one another, because they have met before the first epoch.
+
+    Args:
+        notices: Holds the warning.
+    """
+    if "ranks" in notices.by_key:
+        notices.withdraw("ranks")
+        logger.warning(_MET)
 
 
 def say_not_agreed(company: Company, notices: Notices) -> None:
@@ -118,7 +136,7 @@ def say_not_agreed(company: Company, notices: Notices) -> None:
     """
     place = company.place
     if place is not None:
-        notices.say("ranks", _NOT_AGREED, place.launcher, place.size, place.rank)
+        notices.say("launcher ranks", _NOT_AGREED, place.launcher, place.size, place.rank)
 
 
 def _met(group: Group, notices: Notices, patience_seconds: float) -> Company:
@@ -131,7 +149,7 @@ def _met(group: Group, notices: Notices, patience_seconds: float) -> Company:
             return Company(ranks=ranks, origin=group.origin)
     except RuntimeError as failure:
         logger.warning("The processes of this run could not meet (%s). This process counts alone.", failure)
-        return Company(ranks=OneRank(), origin=group.origin)
+        return Company(ranks=OneRank(), origin=group.origin, is_lost=True)
     part = _part(meeting, group.rank, host.id)
     missing = group.size - len(meeting.came)
     what = "" if part.number else ", and the processors and the memory of its machine"
@@ -149,4 +167,4 @@ def _part(meeting: Meeting, rank: int, host: str) -> Part:
 
 
 def _parting(notices: Notices, rank: int) -> Callable[[str], None]:
-    return lambda reason: notices.say("ranks", _PARTED_FROM_0 if rank else _PARTED, reason)
+    return lambda reason: notices.say(reason, _PARTED_FROM_0 if rank else _PARTED, reason)

@@ -116,7 +116,7 @@ def numbered_wrongly(environ: Mapping[str, str]) -> str | None:
         environ: Environment variables.
     """
     rank, size = environ.get("RANK"), environ.get("WORLD_SIZE")
-    if rank is None or size is None:
+    if not rank or not size:
         return None
     number, count = _number(environ, "RANK"), _number(environ, "WORLD_SIZE")
     if number is not None and count is not None and (number < count or not count):

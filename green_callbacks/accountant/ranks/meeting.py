@@ -1,6 +1,7 @@
 """The meeting of the processes of a group, which shows whether all of them account for the same run."""
 
 import json
+from functools import partial
 from typing import Final, NamedTuple
 
 from green_callbacks.accountant.ranks.store import Store, settled, values_of, waited
@@ -12,6 +13,7 @@ SECOND_MEETING_SECONDS: Final = 10.0
 together."""
 _MEETINGS: Final = "meetings"
 """Key of the number of meetings that are over."""
+_BUSY: Final = "another thread of this process waits for them"
 
 
 class Meeting(NamedTuple):
@@ -41,7 +43,7 @@ def meet(store: Store, rank: int, size: int, host: str, patience_seconds: float)
     Raises:
         RuntimeError: The store does not answer.
     """
-    number = store.add(_MEETINGS, 0)
+    number = _own_meeting(store, rank, patience_seconds)
     key = f"meeting {number}"
     store.set(f"{key}/{rank}", host)
     try:
@@ -52,11 +54,31 @@ def meet(store: Store, rank: int, size: int, host: str, patience_seconds: float)
         said = bytes(store.get(key)).decode() if is_over and not is_last else settled(store, key, mine)
     except BaseException:
         store.add(f"{key}/came", -1)
+        store.add(f"{key}/{rank} here", -1)
         raise
     if said == mine:
         store.add(_MEETINGS, 1)
     result = json.loads(said)
     return Meeting(number, result["together"], tuple((other, name) for other, name in result["came"]))
+
+
+def _own_meeting(store: Store, rank: int, patience_seconds: float) -> int:
+    """Return the number of a meeting to which this rank has not come yet, as another of its threads may have.
+
+    Raises:
+        RuntimeError: Another thread of this process waits at the present meeting for longer than the patience.
+    """
+    number = store.add(_MEETINGS, 0)
+    while store.add(f"meeting {number}/{rank} here", 1) > 1:
+        store.add(f"meeting {number}/{rank} here", -1)
+        if not waited(partial(_is_over, store, number), patience_seconds):
+            raise RuntimeError(_BUSY)
+        number = store.add(_MEETINGS, 0)
+    return number
+
+
+def _is_over(store: Store, number: int) -> bool:
+    return store.add(_MEETINGS, 0) > number
 
 
 def _arrivals(store: Store, key: str, size: int) -> list[tuple[int, str]]:

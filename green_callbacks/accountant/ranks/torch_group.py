@@ -56,6 +56,14 @@ def has_group() -> bool:
         return False
 
 
+def is_first_of_group() -> bool:
+    """Return whether this process is rank 0 of the process group of torch, or has no group."""
+    try:
+        return not has_group() or sys.modules["torch.distributed.distributed_c10d"].get_rank() == 0
+    except _STRANGE:
+        return True
+
+
 def under(store: Any, prefix: str) -> Any:  # noqa: ANN401  a store of torch
     """Return a store that puts a prefix before each key.
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from green_callbacks.accountant.ranks.joining import Company, company_of, joined, say_not_agreed
+from green_callbacks.accountant.ranks.joining import Company, company_of, joined, say_met, say_not_agreed
 from green_callbacks.accountant.ranks.part import WHOLE
 from green_callbacks.accountant.ranks.protocol import OneRank, Parting, Ranks
 from green_callbacks.accountant.run.run import Run
@@ -84,6 +84,7 @@ class JoiningRun:
         before, self._company = self._company, found
         trainer = replace(run.trainer, ranks=found.ranks, part=WHOLE)
         if run.trainer.is_provisional:
+            say_met(run.notices)
             return self._definitive(run, replace(trainer, part=run.trainer.part))
         run.notices.say("late ranks", _LATE if before.is_alone else _AGAIN, epoch)
         if isinstance(before.ranks, Parting):

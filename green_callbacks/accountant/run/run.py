@@ -46,7 +46,7 @@ class Run:
         self.notices = state.notices
         self.board = opened.board
         self._opened = opened
-        self._settings = settings
+        self.settings = settings
         self.trainer = opened.trainer
         self._is_first_rank = opened.trainer.ranks.rank == 0
         self._is_replaced = False
@@ -71,7 +71,7 @@ class Run:
             conclude=self.board.conclude if self._is_first_rank else lambda: None,
             totals=self._totals,
             let_go=self._let_go,
-            strict=self._settings.strict,
+            strict=self.settings.strict,
         )
 
     @classmethod
@@ -183,7 +183,7 @@ class Run:
 
     def expect(self, plan: Plan) -> None:
         """Replace the plan of the framework. The user's own plan overrides it."""
-        settings = self._settings
+        settings = self.settings
         self.knowledge.replan(known_plan(settings.plan, plan, settings.policies, self.notices))
 
     def rewind(self, epoch: int, step: int | None) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
 from green_callbacks.accountant.decisions.decision_interval import DecisionInterval
+from green_callbacks.accountant.decisions.rank_rhythm import in_rhythm
 from green_callbacks.accountant.ranks import Ranks
 from green_callbacks.accountant.setup import option_checks as checks
 from green_callbacks.accountant.setup.configured_budget import (
@@ -164,12 +165,14 @@ class Settings:
         return replace(self, configured=configured, policies=policies)
 
     def agreed(self, ranks: Ranks) -> Self:
-        """Return the settings with the configured budget of rank 0. Every rank calls this.
+        """Return the settings with the configured budget and the rhythm of rank 0. Every rank calls this.
 
         Args:
             ranks: The processes of the run.
         """
-        return self._with_budget(agreed(self.configured, ranks))
+        settings = self._with_budget(agreed(self.configured, ranks))
+        policies, interval = in_rhythm(settings.policies, settings.decide_every, ranks)
+        return replace(settings, policies=policies, decide_every=interval)
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, Self
 
 from green_callbacks.accountant.notices import Notices
+from green_callbacks.accountant.ranks.torch_group import is_first_of_group
 from green_callbacks.errors import ConfigurationError, LedgerError
 from green_callbacks.ledger import LedgerContents, RunLedger, is_ledger, read_ledger
 from green_callbacks.records import Checkpoints, History, Landing
@@ -235,7 +236,7 @@ class CheckpointState:
         try:
             contents = read_ledger(path)
         except LedgerError as reason:
-            if is_needed:
+            if is_needed and is_first_of_group():  # other ranks may be on other machines, and keep no records
                 logger.warning(
                     "%s The run goes on from the checkpoint. Lost work after it is not counted. In TensorBoard, the "
                     "curve of quality over emissions may go back.",

@@ -3,8 +3,9 @@
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from inspect import signature
 from pathlib import Path
 from typing import Any, Final
 
@@ -120,22 +121,28 @@ class MlflowRun:
 
     def tell(self, facts: Mapping[str, Fact]) -> None:
         """Set tags."""
-        self._tracking().log_batch(self._run_id, tags=_tags(facts), synchronous=True)
+        self._log(tags=_tags(facts))
 
     def add(self, values: Mapping[str, float], place: Place) -> None:
         """Add metrics."""
-        self._tracking().log_batch(self._run_id, metrics=_metrics(values, place), synchronous=True)
+        self._log(metrics=_metrics(values, place))
 
     def sum_up(self, totals: Mapping[str, Fact], place: Place | None) -> None:
         """Set the totals as tags, and with a place also as metrics."""
         numbers = {key: value for key, value in totals.items() if not isinstance(value, str)}
         # MLflow's latest value is the last in time, and autologging may have written the last epoch later than its end.
         metrics = [] if place is None else _metrics(numbers, replace(place, seconds=max(place.seconds, time.time())))
-        self._tracking().log_batch(self._run_id, metrics=metrics, tags=_tags(totals), synchronous=True)
+        self._log(metrics=metrics, tags=_tags(totals))
 
     def keep(self, ledger: Path) -> None:
         """Upload the ledger as an artifact."""
         self._tracking().log_artifact(self._run_id, str(ledger))
+
+    def _log(self, **what: Sequence[Any]) -> None:
+        """Log at once, whatever the user has chosen for other calls. Before version 2.8, MLflow has no choice."""
+        log_batch = self._tracking().log_batch
+        options = {"synchronous": True} if "synchronous" in signature(log_batch).parameters else {}
+        log_batch(self._run_id, **what, **options)
 
     def _tracking(self) -> Any:  # noqa: ANN401  MLflow is not imported here
         if self._client is None:

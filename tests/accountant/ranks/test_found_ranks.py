@@ -6,7 +6,7 @@ import pytest
 from support.found_ranks import on_group
 from support.runs import WATTS, scripted
 
-from green_callbacks import read_ledger
+from green_callbacks import CarbonBudget, MarginalGain, read_ledger
 from green_callbacks.accountant.ranks import joining, store_ranks
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
@@ -106,6 +106,63 @@ def test_rank_0_that_alone_ends_epochs_keeps_its_records(monkeypatch, caplog):
     assert any(said.startswith("Rank 1 did not come within 0.5 s. From now on") for said in warnings_of(caplog))
 
 
+def test_a_warning_that_no_longer_holds_is_withdrawn_and_a_later_parting_is_said(monkeypatch, caplog):
+    barrier = threading.Barrier(2, timeout=60)
+
+    def body(rank, group):
+        accountant, clock = accountant_of(rank)
+        if rank == 0:
+            barrier.wait()  # loads data while the other rank waits in vain
+        accountant.start()
+        if rank:
+            barrier.wait()
+        for epoch in range(2):
+            accountant.begin_epoch(epoch)
+            clock.advance(EPOCH_SECONDS)
+            if rank and epoch:
+                accountant.close(together=False)
+                return None
+            accountant.end_epoch()
+        return accountant.close()
+
+    run, _ = on_group(monkeypatch, 2, body)
+
+    said = warnings_of(caplog)
+    assert any(text.startswith("All processes of torch.distributed have started") for text in said)
+    assert not any("did not start an accountant" in notice for notice in run.notices)
+    (parting,) = [notice for notice in run.notices if notice.startswith("Rank 1 has left the common run")]
+    assert parting in said
+
+
+@pytest.mark.parametrize("has_all", [0, 1])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"policies": [CarbonBudget("1 MWh")]},
+        {"policies": [CarbonBudget("1 MWh", landing=0.1)]},
+        {"policies": [MarginalGain("val_acc", landing=0.1)]},
+        {"decide_every": 2},
+        {"policies": [CarbonBudget("1 MWh")], "decide_every": "1 s"},
+    ],
+)
+def test_options_on_one_rank_alone_part_no_ranks(monkeypatch, caplog, options, has_all):
+    def body(rank, group):
+        accountant, clock = accountant_of(rank, **(options if rank == has_all else {}))
+        with accountant:
+            for _ in accountant.epochs(2):
+                for _ in accountant.steps(range(4)):
+                    clock.advance(EPOCH_SECONDS / 4)
+        return accountant.close()
+
+    run, _ = on_group(monkeypatch, 2, body)
+
+    assert run.epochs == 2
+    assert run.energy_joules == (HOST_WATTS + 3 * WATTS) * 2 * EPOCH_SECONDS
+    said = [text for text in warnings_of(caplog) if "are not asked" in text or "order" in text]
+    unused = "Rank 0 decides for all ranks and has no policies, so the policies of rank 1 are not asked."
+    assert [text[: len(unused)] for text in said] == ([unused] if has_all and "policies" in options else [])
+
+
 def test_a_rank_that_fails_holds_up_no_other(monkeypatch, caplog):
     def body(rank, group):
         accountant, clock = accountant_of(rank)
@@ -178,6 +235,18 @@ def test_a_launched_process_that_is_closed_before_its_first_epoch_keeps_its_acco
     run = accountant.close()
     assert {name: device.joules for name, device in run.devices.items()} == {"gpu:1": 2 * WATTS * 5}
     assert read_ledger(run.ledger).history.energy_joules == run.energy_joules
+
+
+def test_a_launched_process_misses_no_source_that_another_counts(monkeypatch):
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        monkeypatch.setenv(name, value)
+    accountant, clock = accountant_of(1)
+    with accountant:
+        for _ in accountant.epochs(2):
+            clock.advance(EPOCH_SECONDS)
+
+    (notice,) = accountant.close().notices
+    assert notice.startswith("torchrun started 2 processes")
 
 
 def test_switched_off_nobody_is_looked_for(monkeypatch):

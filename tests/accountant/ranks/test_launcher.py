@@ -83,7 +83,9 @@ def test_numbers_that_cannot_be_right_are_said(environ, caplog):
     assert said.startswith(f"RANK='{environ['RANK']}' and WORLD_SIZE='2' name no process of a job")
 
 
-@pytest.mark.parametrize("environ", [{}, TORCHRUN, {"RANK": "0", "WORLD_SIZE": "1"}, {"RANK": "7"}])
+@pytest.mark.parametrize(
+    "environ", [{}, TORCHRUN, {"RANK": "0", "WORLD_SIZE": "1"}, {"RANK": "7"}, {"RANK": "", "WORLD_SIZE": ""}]
+)
 def test_numbers_that_can_be_right_are_not(environ):
     assert numbered_wrongly(environ) is None
 

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import pytest
 from support.found_ranks import MODULE, FakeGroup, MemoryStore
 
+from green_callbacks import EnergyAccountant
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks import joining, store_ranks
 from green_callbacks.accountant.ranks.joining import Company, company_of, joined
@@ -154,6 +155,15 @@ def test_those_who_do_not_all_come_to_a_meeting_agree_on_that():
     assert [(meeting.number, meeting.is_together) for meeting in every] == [(1, True)] * SIZE
 
 
+def test_two_threads_of_a_rank_come_to_two_meetings():
+    store = MemoryStore()
+    with ThreadPoolExecutor(4) as pool:
+        meetings = list(pool.map(lambda at: meet(store, at % 2, 2, "here", 5.0), range(4)))
+
+    assert all(meeting.is_together for meeting in meetings)
+    assert sorted(meeting.number for meeting in meetings) == [0, 0, 1, 1]
+
+
 def test_a_rank_that_is_interrupted_at_a_meeting_has_not_come(monkeypatch):
     store = MemoryStore()
 
@@ -215,6 +225,21 @@ def test_a_store_that_does_not_answer_at_the_start_is_said(monkeypatch, caplog):
 
     assert company.is_alone
     assert "could not meet (no route)" in caplog.text
+    assert joined(company, Notices(), is_first=True) is None  # a store that is gone is asked no second time
+
+
+def test_only_rank_0_misses_the_ledger_of_a_checkpoint(monkeypatch, caplog, tmp_path):
+    with EnergyAccountant(sources=[], sinks=[], ledger=tmp_path / "run.jsonl") as accountant:
+        accountant.begin_epoch(0)
+    state = accountant.state_dict()
+    (tmp_path / "run.jsonl").unlink()
+    group = FakeGroup(2)
+    monkeypatch.setitem(sys.modules, MODULE, group)
+    for rank in (1, 0):
+        assert "cannot be read" not in caplog.text
+        group.join(rank)
+        EnergyAccountant(sources=[], sinks=[]).load_state_dict(state)
+    assert "cannot be read" in caplog.text
 
 
 def test_late_ranks_follow_those_that_came_in_time(monkeypatch):

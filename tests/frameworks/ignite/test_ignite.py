@@ -143,6 +143,19 @@ def test_an_interrupted_trainer_goes_on_with_its_epoch_and_its_pause_is_not_meas
     assert monitor.accountant.close().energy_joules == pytest.approx(3 * EPOCH_JOULES)
 
 
+def test_an_evaluation_in_a_pause_takes_no_rest_of_the_epoch(script):
+    monitor = script.monitor().attach(script.trainer, script.evaluator)
+    script.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=6), script.trainer.interrupt)
+    data = loader()
+
+    script.trainer.run(data, max_epochs=3)
+    script.evaluator.run([0])
+    script.trainer.run(data, max_epochs=3)
+
+    assert [row[:2] for row in rows(monitor)] == [(0, True), (1, False), (1, True), (2, True)]
+    assert monitor.accountant.close().energy_joules == 300.0 * 12.5
+
+
 def test_an_interrupt_between_epochs_leaves_whole_epochs(script):
     monitor = script.monitor().attach(script.trainer, script.evaluator)
     script.validate()
@@ -286,6 +299,33 @@ def test_nan_and_other_values_end_no_training(script, caplog):
     assert len(rows(monitor)) == 5
     assert rows(monitor)[4][4] == 0.5
     assert "no number" in caplog.text
+
+
+@pytest.mark.parametrize("metrics", [{3: 0.5}, {("a", "b"): 0.5}, None])
+def test_metrics_of_any_kind_end_no_training(script, metrics):
+    monitor = script.monitor().attach(script.trainer, script.evaluator)
+    script.validate()
+    script.trainer.add_event_handler(Events.STARTED, lambda: setattr(script.trainer.state, "metrics", metrics))
+    script.trainer.state.metrics = metrics
+
+    script.run()
+
+    assert [row[:2] for row in rows(monitor)] == [(0, True), (1, True), (2, True)]
+    assert "green/emissions_total_g" in script.trainer.state.metrics
+
+
+def test_metrics_that_a_later_handler_computes_count_for_their_own_evaluation(script):
+    monitor = script.monitor().attach(script.trainer, script.evaluator)
+    script.validate()
+
+    @script.evaluator.on(Events.COMPLETED)
+    def late():
+        script.evaluator.state.metrics["f1"] = 0.1 * script.trainer.state.epoch
+
+    script.run()
+
+    found = [each.metrics["f1"] for each in monitor.accountant.history if each.epoch is not None]
+    assert found == pytest.approx([0.1, 0.2, 0.3])
 
 
 def test_metrics_of_the_trainer_count_where_they_are_fresh(script):

@@ -125,6 +125,19 @@ def test_mlflow_is_only_called_on_the_thread_of_the_worker(mlflow):
     assert threading.current_thread() not in mlflow.threads
 
 
+def test_an_mlflow_without_asynchronous_calls_is_written_to(mlflow, said, monkeypatch):
+    log_batch = FakeClient.log_batch
+    monkeypatch.setattr(
+        FakeClient,
+        "log_batch",
+        lambda self, run_id, metrics=(), tags=(): log_batch(self, run_id, metrics, tags, synchronous=True),
+    )
+    mlflow.open("m1")
+    trained(strict=True)
+    assert steps(mlflow.points("m1")) == EPOCHS
+    assert not said()
+
+
 def test_a_server_that_hangs_delays_no_epoch_and_the_close_by_its_bound(mlflow, said, monkeypatch):
     monkeypatch.setattr(worker_module, "HUNG_SECONDS", 0.05)
     monkeypatch.setattr(delivery_module, "DRAIN_SECONDS", 0.5)
