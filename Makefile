@@ -104,7 +104,7 @@ tested-%: .venv/%/ready
 	@echo "Tested in .venv/$*: $$(.venv/$*/bin/python --version)," \
 		"$$(grep -iE '^($(FRAMEWORKS))==' .venv/$*/tested.txt | paste -sd ' ') (all in .venv/$*/tested.txt)"
 
-bench: .venv/bench/ready .venv/lightning/ready
+bench: .venv/bench/ready .venv/lightning/ready .venv/transformers/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
 	.venv/bench/bin/python tests/benchmarks/overhead.py
 	.venv/bench/bin/python tests/benchmarks/edges.py $(if $(AGAINST),--against $(AGAINST))
@@ -112,6 +112,9 @@ bench: .venv/bench/ready .venv/lightning/ready
 	KERAS_BACKEND=torch .venv/lightning/bin/python tests/benchmarks/keras_steps.py
 	.venv/lightning/bin/python tests/benchmarks/bench_landing_hooks.py
 	.venv/lightning/bin/python tests/benchmarks/bench_landing.py
+	.venv/lightning/bin/python tests/benchmarks/bench_ranks.py
+	.venv/lightning/bin/python tests/benchmarks/bench_switch.py
+	.venv/transformers/bin/python tests/benchmarks/transformers_step.py
 
 gpu:
 	@PYTHONPATH=.:$$PYTHONPATH $(PYTHON) tests/benchmarks/gpu/report.py --json $(OUT)/gpu-report.json

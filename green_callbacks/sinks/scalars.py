@@ -34,6 +34,29 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 A landing has a key only once it has begun. Gains come from ``MarginalGain``, and everything about a budget or a
 prediction comes from ``CarbonBudget``. Components have keys of their own only if a record has several. The curves over
 the emissions and the page appear only in TensorBoard.
+
+A run of MLflow or W&B also gets facts and totals of the run, as tags or as its summary.
+
+| key                                | unit  | meaning                                             |
+|------------------------------------|-------|-----------------------------------------------------|
+| ``green/run_id``                   |       | name of the run, which its ledger has, too          |
+| ``green/ledger``                   |       | path of the ledger                                  |
+| ``green/version``                  |       | version of this package                             |
+| ``green/place``                    |       | place of the computers, in words                    |
+| ``green/zone``                     |       | its code                                            |
+| ``green/place_found_by``           |       | how the place was found                             |
+| ``green/intensity_source``         |       | origin of the carbon intensity                      |
+| ``green/pue``                      | ratio | power usage effectiveness                           |
+| ``green/pue_source``               |       | its origin                                          |
+| ``green/energy_total_wh``          | Wh    | energy of the run at the computers, without the PUE |
+| ``green/facility_energy_total_wh`` | Wh    | the same with the PUE                               |
+| ``green/measured_total_percent``   | %     | share of the energy that was measured, not modelled |
+| ``green/duration_total_s``         | s     | duration of the run                                 |
+| ``green/epochs_total``             |       | number of epochs                                    |
+| ``green/stop_reason``              |       | why a policy ended the run                          |
+| ``green/not_counted``              |       | what was not measured                               |
+| ``green/shared_devices``           |       | who else used the devices                           |
+| ``green/notices``                  |       | warnings of the run                                 |
 """
 
 from collections.abc import Iterable

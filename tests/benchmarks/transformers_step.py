@@ -26,9 +26,9 @@ from green_callbacks.sources import ScriptedSource
 from green_callbacks.transformers import EmissionsMonitor
 
 STEPS = 400
-TURNS = 7
+TURNS = 9
 EPOCHS = 60
-IMPORTS = 5
+IMPORTS = 7
 BAR_MICROSECONDS = 10.0
 BAR_EPOCH_MILLISECONDS = 1.0
 BAR_IMPORT_MILLISECONDS = 30.0
