@@ -28,13 +28,17 @@ class Window:
         duration_seconds: Length in s.
         devices: Energy by device.
 
-    >>> Window().energy_joules is None  # before the block has ended
-    True
+    >>> Window()  # before the block has ended
+    Window(energy_joules=None, duration_seconds=0.0)
     """
 
     def __init__(self) -> None:
         self.duration_seconds = 0.0
         self.devices: Mapping[str, DeviceEnergy] = {}
+
+    def __repr__(self) -> str:
+        """Return the energy in J and the length in s."""
+        return f"Window(energy_joules={self.energy_joules}, duration_seconds={self.duration_seconds})"
 
     @property
     def energy_joules(self) -> float | None:

@@ -89,7 +89,10 @@ def _budget(value: object, where: str) -> str:
 def _path(value: object, where: str) -> str:
     path = checked_path(_text(value, where), where)
     if path and not Path(path).is_absolute():
-        msg = f"{where} is {described(value)}, which depends on the working folder. Write a full path, or begin with ~."
+        msg = (
+            f"{where} is {described(value)}, a path that depends on the working folder. "
+            "Write the full path of a folder, or begin with ~."
+        )
         raise ConfigurationError(msg)
     return path
 

@@ -578,7 +578,7 @@ def test_a_budget_of_a_project_that_later_runs_will_not_find_is_repeated_at_the_
     accountant, clock = scripted(policies=[CarbonBudget("1 kg", project=str(tmp_path))], ledger=False)
     train(accountant, clock, range(2))
     (said,) = accountant.close().notices
-    assert "will not count this one" in said
+    assert said.endswith("will not count this one, because its ledger is turned off. Leave out ledger=False.")
 
 
 def test_a_metric_is_not_missed_where_a_budget_stops_the_first_epoch(scripted):

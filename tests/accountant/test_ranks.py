@@ -235,8 +235,10 @@ def test_a_spent_budget_is_refused_on_all_ranks():
         return str(refused.value), accountant.is_live
 
     (reason, live), (other, other_live) = on_ranks(2, body)
+    remedy = " So no epoch begins. To train on, pass a larger budget."
     assert "are spent" in reason
-    assert other == "Rank 0 found its carbon budget spent."
+    assert reason.endswith(remedy)
+    assert other == "Rank 0 found its carbon budget spent." + remedy
     assert (live, other_live) == (False, False)
 
 

@@ -178,3 +178,21 @@ def test_a_run_inside_another_is_in_no_sum_of_the_page(
     watched.page.keyboard.press("Enter")
     assert watched.page.locator("#count").inner_text() == "1 of 2 runs, 10 g."
     assert watched.said == []
+
+
+def test_a_folder_of_a_command_and_its_run_has_the_epochs_of_the_run(
+    watched: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, epochs in (("other/alone", 5), ("both/outer", 0), ("both/inner", 2)):
+        accountant, clock = scripted(ledger=tmp_path / "runs" / f"{name}.jsonl")
+        accountant.start()
+        train(accountant, clock, range(epochs), seconds=60.0)
+        if name == "both/outer":
+            monkeypatch.setenv("GREEN_CALLBACKS_PARENT", accountant.run_id)
+            clock.advance(200.0)
+        accountant.close()
+    path = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "runs"), "-o", str(path)]) == 0
+    watched.open_file(path)
+    group = watched.page.locator("tr.note", has_text="(2 runs)")
+    assert group.locator("td").nth(-3).inner_text() == "2"

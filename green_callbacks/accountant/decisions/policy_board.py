@@ -145,7 +145,8 @@ class PolicyBoard:
         spent = next((verdict.reason for verdict in verdicts if verdict.stop), None)
         if ranks.sum([float(spent is not None)])[0] > 0:
             self.decision.reason = spent or "Rank 0 found its carbon budget spent."
-            raise BudgetSpentError(self.decision.reason)
+            msg = f"{self.decision.reason} So no epoch begins. To train on, pass a larger budget."
+            raise BudgetSpentError(msg)
 
     def decide(
         self,

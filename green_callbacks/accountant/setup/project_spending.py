@@ -52,12 +52,7 @@ def _with_spending(
 ) -> SharedBudget:
     project = str(budget.project)
     if not _holds(project, ledger):
-        notices.say(
-            f"{project} without this run",
-            "Later runs of %s will not count this one, whose ledger is %s. Let the project's folder hold it.",
-            project,
-            ledger or "turned off",
-        )
+        notices.say(f"{project} without this run", "Later runs of %s will not count this one%s", project, _why(ledger))
     identity = identity_of(ledger) if ledger else None
     paths = (path for path in ledgers_of(project) if identity is None or identity_of(path) != identity)
     others = closings_of(paths, but=own.run_id, own=own)
@@ -67,6 +62,16 @@ def _with_spending(
     if others.hold_own:  # this run counts its own energy itself
         kg, kwh = max(kg - own_kg, 0.0), max(kwh - own.facility_kwh, 0.0)
     return _after_others(budget, kg, kwh, notices)
+
+
+def _why(ledger: Path | None) -> str:
+    """Return why a project does not count a run, with the remedy."""
+    if ledger is None:
+        return ", because its ledger is turned off. Leave out ledger=False."
+    return (
+        f", because its ledger is {ledger}. Name a project whose folder holds that ledger, "
+        "or set GREEN_CALLBACKS_LEDGER_FOLDER to a folder inside the project."
+    )
 
 
 def _say_left_out(project: str, others: Closings, notices: Notices) -> None:

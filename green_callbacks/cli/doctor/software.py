@@ -13,14 +13,18 @@ _ADAPTERS: Final = {
     "lightning": "green_callbacks.lightning",
     "pytorch-lightning": "green_callbacks.pytorch_lightning",
     "keras": "green_callbacks.keras",
+    "transformers": "green_callbacks.transformers",
+    "pytorch-ignite": "green_callbacks.ignite",
 }
 """Module of EmissionsMonitor by the distribution that provides the framework."""
-_OLDEST: Final = {"keras": (3, 0), "lightning": (2, 5), "pytorch-lightning": (2, 5)}
+_OLDEST: Final = {
+    "keras": (3, 0), "lightning": (2, 5), "pytorch-lightning": (2, 5), "transformers": (5, 0), "pytorch-ignite": (0, 5),
+}  # fmt: skip
 """Oldest supported version by distribution."""
 
 _PACKAGES: Final = (
-    *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "nvidia-ml-py", "psutil", "amdsmi",
-    "zeus-apple-silicon",
+    *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "accelerate", "mlflow", "wandb", "nvidia-ml-py",
+    "psutil", "amdsmi", "zeus-apple-silicon",
 )  # fmt: skip
 """Distributions on which a fault of this package can depend."""
 

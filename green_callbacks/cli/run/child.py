@@ -105,21 +105,29 @@ class Child:
         Raises:
             CannotStartError: The system refuses to start it.
         """
+        witness = Witness(signals.held)
+        witness.start()  # first, because a signal may arrive as soon as the command runs
+        try:
+            return cls(cls._started(path, command, environ, signals), signals, witness)
+        except CannotStartError:
+            witness.stop()
+            raise
+
+    @staticmethod
+    def _started(path: str, command: Sequence[str], environ: Mapping[str, str], signals: Signals) -> int:
+        """Start a command. Return the id of its process."""
         try:
             try:
-                pid = _spawn(path, command, environ, signals)
+                return _spawn(path, command, environ, signals)
             except OSError as reason:
                 if reason.errno != errno.ENOEXEC:
                     raise
-                pid = _spawn(_SHELL, [_SHELL, path, *command[1:]], environ, signals)  # a script without its first line
+                return _spawn(_SHELL, [_SHELL, path, *command[1:]], environ, signals)  # a script without its first line
         except OSError as reason:
             status = NOT_FOUND if reason.errno in _NOWHERE else NOT_EXECUTABLE
             raise CannotStartError(status, os.strerror(reason.errno or 0)) from reason
         except ValueError as reason:  # a zero byte
             raise CannotStartError(NOT_EXECUTABLE, str(reason)) from reason
-        witness = Witness(signals.held)
-        witness.start()
-        return cls(pid, signals, witness)
 
     def wait(self, now: Callable[[], float]) -> int:
         """Wait until the command ends, and treat signals meanwhile.

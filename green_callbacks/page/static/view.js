@@ -29,7 +29,7 @@ export function paretoFront(rows) {
 }
 
 export function sum(rows, name) {
-	const isTwice = ({ within }) => within && rows.some(({ key }) => within.includes(key));
+	const isTwice = ({ within }) => name !== "epochs" && within && rows.some(({ key }) => within.includes(key)); // outer runs hold no inner epochs
 	const known = rows.map((row) => (isTwice(row) ? null : row[name])).filter((value) => value != null);
 	return known.length ? known.reduce((one, other) => one + other) : null;
 }

@@ -312,7 +312,9 @@ class TestSoftware:
         return say
 
     def test_each_framework_says_what_to_import(self, installed):
-        installed(lightning="2.6.1", pytorch_lightning="2.5", keras="3.9.0")
+        installed(
+            lightning="2.6.1", pytorch_lightning="2.5", keras="3.9.0", transformers="5.24.0", pytorch_ignite="0.5.3"
+        )
 
         texts = [finding.text for finding in about(software(), "Framework")]
 
@@ -320,6 +322,8 @@ class TestSoftware:
             "lightning 2.6.1 is installed. Use EmissionsMonitor from green_callbacks.lightning.",
             "pytorch-lightning 2.5 is installed. Use EmissionsMonitor from green_callbacks.pytorch_lightning.",
             "keras 3.9.0 is installed. Use EmissionsMonitor from green_callbacks.keras.",
+            "transformers 5.24.0 is installed. Use EmissionsMonitor from green_callbacks.transformers.",
+            "pytorch-ignite 0.5.3 is installed. Use EmissionsMonitor from green_callbacks.ignite.",
         ]
 
     def test_without_a_framework_there_is_the_accountant(self, installed):
