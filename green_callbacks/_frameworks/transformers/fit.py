@@ -30,6 +30,7 @@ class Fit:
         call: The running call. None if a loop of the user calls the hooks.
         epoch_steps: Optimizer steps of an epoch. None for data without a length.
         epoch: Index of the last epoch that has begun. None before the first.
+        lacks_start: Whether the steps before the first epoch of this object lie in no account.
     """
 
     def __init__(self, args: Any, state: Any, loader: Any, guarded: Guarded) -> None:
@@ -43,6 +44,8 @@ class Fit:
         self.epoch_steps = None if self._batches is None else max(-(-self._batches // self._accumulated), 1)
         self._draws: Draws | None = guarded.ask("The sampler of the training data", partial(draws_of, loader), None)
         self.epoch: int | None = None
+        self.lacks_start = self._is_part = False
+        self._most_steps: int | None = None
         self._first_batch = self._first_step = self._told_samples = 0
         self._told_tokens: int = state.num_input_tokens_seen or 0
 
@@ -62,6 +65,8 @@ class Fit:
         """
         step: int = self.state.global_step
         inside = 0
+        self._is_part = self.lacks_start and not float(self.state.epoch or 0.0).is_integer()
+        self.lacks_start = False
         if self.epoch is not None:
             self.epoch += 1
         elif self.epoch_steps is not None:
@@ -70,8 +75,25 @@ class Fit:
             self.epoch = int(self.state.epoch or 0) if resumed_epoch is None else resumed_epoch
         self._first_batch = 0 if self._skips_no_data else inside * self._accumulated
         self._first_step = step
+        self._most_steps = None if self.epoch_steps is None else self.epoch_steps - self.steps_inside
         self._told_samples = self._samples(0) or 0
         return self.epoch
+
+    def has_missed_epochs(self) -> bool:
+        """Return whether a step begins that the present epoch cannot hold. The callback was not told of its end."""
+        return self.has_passed_end(-1)
+
+    def has_passed_end(self, more: int = 0) -> bool:
+        """Return whether there were more steps since the beginning of the epoch than it holds.
+
+        Args:
+            more: Steps that it may hold besides. Defaults to 0.
+        """
+        return self._most_steps is not None and self.state.global_step - self._first_step > self._most_steps + more
+
+    def forget_epoch(self) -> None:
+        """Find the present epoch by its step, because nobody was told of its beginning."""
+        self.epoch, self.lacks_start = None, True
 
     @property
     def steps_inside(self) -> int:
@@ -89,7 +111,7 @@ class Fit:
             control: The control of the trainer.
         """
         if self.is_at_end_of_epoch():
-            return True
+            return not (self._is_part or self.has_passed_end())
         return False if control.should_training_stop or control.should_epoch_stop else None
 
     def take_samples(self) -> int | None:

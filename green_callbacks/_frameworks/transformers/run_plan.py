@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from green_callbacks._frameworks.torch.schedules import Schedule, schedule_plan
 from green_callbacks._frameworks.transformers.fit import Fit
@@ -12,6 +12,9 @@ from green_callbacks._frameworks.transformers.stopping import strategy_of
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.records import Plan
+
+_WHO: Final = "The front of the trainer's checkpoints"
+"""Watches the metric of the best model."""
 
 
 def run_limits(fit: Fit, guarded: Guarded) -> Plan:
@@ -58,7 +61,7 @@ def announce_evaluation(args: Any, fit: Fit, accountant: EnergyAccountant) -> No
         accountant.expect_no_epochs()
     best = best_metric(args)
     if best is not None and strategy != "no":
-        accountant.watch(*best)
+        accountant.watch(*best, _WHO)
 
 
 def best_metric(args: Any) -> tuple[str, str] | None:

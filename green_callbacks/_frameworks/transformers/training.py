@@ -1,14 +1,20 @@
 """Accounts the trainings of Hugging Face's ``Trainer``, hook by hook."""
 
-import weakref
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from green_callbacks._frameworks.transformers.evaluation import OtherEvaluation, of_quality, present_evaluation
 from green_callbacks._frameworks.transformers.fit import KEY, Fit, SavedAccount
-from green_callbacks._frameworks.transformers.fit_start import go_on, start_fit
+from green_callbacks._frameworks.transformers.fit_start import (
+    find_epoch,
+    go_on,
+    optimizers_of,
+    say_late,
+    say_within,
+    start_fit,
+)
 from green_callbacks._frameworks.transformers.front import note_checkpoints
 from green_callbacks._frameworks.transformers.logs import TrainerLogs
 from green_callbacks._frameworks.transformers.run_plan import run_plan
@@ -16,11 +22,6 @@ from green_callbacks._frameworks.transformers.stopping import stop_training, str
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.accountant.guarded_calls import Guarded, as_number
 
-_NESTED: Final = (
-    "A training has begun inside another training with the same EmissionsMonitor. Its energy counts for the first, "
-    "and its epochs are not recorded. Give it an EmissionsMonitor of its own."
-)
-_TWICE: Final = "EmissionsMonitor is in callbacks=[…] twice. It counts once."
 _LATE: Final = (
     "another callback asked for the evaluation after EmissionsMonitor had ended the epoch",
     "List EmissionsMonitor last in callbacks=[…].",
@@ -62,8 +63,14 @@ class TrainingHooks:
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin a training, after ending one that an exception or a smaller batch size has cut short."""
         if self._fit is not None and self._fit.call is not None and self._fit.is_running:
-            self._say_within(state)
+            say_within(self.accountant, state, is_same=state is self._state)
             return
+        self._begin(args, state, kwargs)
+        if getattr(args, "eval_on_start", False):
+            self._is_evaluating = True
+            self.accountant.phase("validation")
+
+    def _begin(self, args: Any, state: Any, kwargs: Mapping[str, Any], *, has_begun: bool = False) -> None:
         if self._in_epoch and self._fit is not None:
             self._observe(self._fit.state)
         self.accountant.close()
@@ -71,12 +78,17 @@ class TrainingHooks:
         self._fit, self._state = Fit(args, state, kwargs.get("train_dataloader"), self._guarded), state
         self.optimizer = kwargs.get("optimizer")
         self._steps = self._logged_step = state.global_step
-        self._resumed_epoch = go_on(self.accountant, args, state)
+        self._resumed_epoch = go_on(self.accountant, args, state, has_begun=has_begun)
+        self._fit.lacks_start = self._resumed_epoch is None
         state.stateful_callbacks[KEY] = self._saved(state)
-        start_fit(self.accountant, self._fit, args, kwargs, self._optimizers(), self._guarded)
-        if getattr(args, "eval_on_start", False):
-            self._is_evaluating = True
-            self.accountant.phase("validation")
+        start_fit(self.accountant, self._fit, args, kwargs, optimizers_of(self), self._guarded)
+
+    def _join(self, args: Any, state: Any, kwargs: Mapping[str, Any]) -> None:
+        """Begin a training that has begun without this callback, unless it lies inside the accounted training."""
+        if self._fit is not None and self._fit.is_running:
+            return
+        self._begin(args, state, kwargs, has_begun=True)
+        say_late(self.accountant, state)
 
     def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin an epoch.
@@ -84,9 +96,17 @@ class TrainingHooks:
         Raises:
             BudgetSpentError: A budget has no room for the first epoch of the training.
         """
-        if state is not self._state or self._fit is None or (self._in_epoch and self._pending is None):
+        if state is not self._state:
+            self._join(args, state, kwargs)
+        if (
+            state is not self._state
+            or self._fit is None
+            or (self._in_epoch and self._pending is None and not self._is_back)
+        ):
             return
         self._end_pending(args, state, control)
+        if self._is_back or self._fit.has_passed_end():
+            find_epoch(self.accountant, self._fit, state)
         epoch = self._fit.begin_epoch(self._resumed_epoch)
         if self.accountant.may_land:
             self.accountant.at_step(state.global_step)
@@ -94,8 +114,19 @@ class TrainingHooks:
         self._in_epoch = True
         self._plan(self._fit, kwargs.get("lr_scheduler"))
 
+    @property
+    def _is_back(self) -> bool:
+        """Whether the callback was removed from its trainer, and added in a later epoch."""
+        return self._in_epoch and self._fit is not None and self._fit.has_missed_epochs()
+
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Scale the learning rates of optimizers that other callbacks may have replaced during a landing."""
+        """Scale the learning rates of optimizers that other callbacks may have replaced during a landing.
+
+        Raises:
+            BudgetSpentError: As :meth:`on_epoch_begin`, if the monitor was added to a training that had begun.
+        """
+        if state is not self._state or self._is_back:
+            self.on_epoch_begin(args, state, control, **kwargs)
         if self.accountant.may_land and self.accountant.landing is not None and state is self._state:
             self.optimizer = kwargs.get("optimizer")
             self.accountant.at_step(state.global_step)
@@ -182,16 +213,6 @@ class TrainingHooks:
         self.accountant.close()
         self._fit = self.optimizer = None
 
-    def _optimizers(self) -> Callable[[], tuple[Any, ...]]:
-        """Return a function that returns the present optimizer. It keeps nothing alive."""
-        reference = weakref.ref(self)
-
-        def optimizers() -> tuple[Any, ...]:
-            known = reference()
-            return () if known is None or known.optimizer is None else (known.optimizer,)
-
-        return optimizers
-
     def _saved(self, state: Any) -> SavedAccount:
         """Return the account for the checkpoints, with the step and the epoch at which they continue."""
 
@@ -202,11 +223,6 @@ class TrainingHooks:
             return {**self.accountant.state_dict(), "step": state.global_step, "epoch": following}
 
         return SavedAccount(partial(self._guarded.ask, "The account for a checkpoint", read, None))
-
-    def _say_within(self, state: Any) -> None:
-        if state.is_world_process_zero:
-            key, message = ("twice", _TWICE) if state is self._state else ("a fit in a fit", _NESTED)
-            self.accountant.warn(key, message)
 
     def _plan(self, fit: Fit, scheduler: Any) -> None:
         """Pass the plan to the accountant, at the first epoch and when it has changed."""
@@ -270,16 +286,19 @@ class TrainingHooks:
             stop_training(args, control, is_evaluated=self._evaluated_step == state.global_step)
 
     def _observe(self, state: Any) -> None:
-        if self._fit is None:
-            return
-        rate = self._guarded.ask("The learning rate", partial(_learning_rate, self.optimizer), None)
-        samples, tokens = self._fit.take_samples(), self._fit.take_tokens()
-        self.accountant.observe(
-            learning_rate=rate,
-            step=state.global_step,
-            samples=None if self.accountant.samples else samples,
-            tokens=tokens if state.is_world_process_zero else None,  # counted over all ranks
-        )
+        if self._fit is not None:
+            rate = self._guarded.ask("The learning rate", partial(_learning_rate, self.optimizer), None)
+            _observe_counts(self.accountant, self._fit, state, rate)
+
+
+def _observe_counts(accountant: EnergyAccountant, fit: Fit, state: Any, rate: float | None) -> None:
+    samples, tokens = fit.take_samples(), fit.take_tokens()
+    accountant.observe(
+        learning_rate=rate,
+        step=state.global_step,
+        samples=None if accountant.samples else samples,
+        tokens=tokens if state.is_world_process_zero else None,  # counted over all ranks
+    )
 
 
 def _learning_rate(optimizer: Any) -> float | None:

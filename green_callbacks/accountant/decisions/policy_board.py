@@ -95,11 +95,11 @@ class PolicyBoard:
         """Why the run is to stop, as a sentence, or None while it goes on."""
         return self.decision.reason
 
-    def watch(self, metric: str, mode: str) -> None:
+    def watch(self, metric: str, mode: str, who: str) -> None:
         """Watch a metric beside the policies. It is the measure of quality if no policy watches a metric."""
         if not any(self._metrics):
             self._watched = Metric.or_rising(metric, mode)
-        self.missing_metrics.add(metric, "FrontCheckpoint")
+        self.missing_metrics.add(metric, who)
 
     def replan(self, plan: Plan) -> None:
         """Replace the plan after the start."""

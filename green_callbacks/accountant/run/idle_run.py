@@ -60,7 +60,7 @@ class IdleRun:
     def expect(self, plan: Plan) -> None:
         """Ignore a plan."""
 
-    def watch(self, metric: str, mode: str) -> None:
+    def watch(self, metric: str, mode: str, who: str) -> None:
         """Ignore a metric."""
 
     def expect_validation(self, every_epochs: int | None) -> None:

@@ -40,15 +40,16 @@ class LaterKnowledge:
             if self._ledger:
                 self._ledger.replan(plan)
 
-    def watch(self, metric: str, mode: str) -> None:
+    def watch(self, metric: str, mode: str, who: str) -> None:
         """Watch a metric beside the policies.
 
         Args:
             metric: Its key.
             mode: ``max`` or ``min``, the direction in which it improves.
+            who: Name of what watches it.
         """
         board, context = self._board, self._context
-        board.watch(metric, mode)
+        board.watch(metric, mode, who)
         context.monitor, context.mode = board.monitor, board.mode
         if self._ledger:
             self._ledger.watch(board.monitor, board.mode)

@@ -28,7 +28,7 @@ class LateReports:
         """The metric that stands for the quality of the model. None if nothing watches a metric, or before a start."""
         return None if self._run is None else self._run.board.watched
 
-    def watch(self, metric: str, mode: str) -> None:
+    def watch(self, metric: str, mode: str, who: str = "FrontCheckpoint") -> None:
         """Watch a metric beside the policies.
 
         If no policy watches a metric, this metric stands for the quality of the model.
@@ -36,8 +36,9 @@ class LateReports:
         Args:
             metric: Its key.
             mode: ``max`` or ``min``, the direction in which the metric improves.
+            who: Name of what watches it, for a warning if it is missing. Defaults to ``FrontCheckpoint``.
         """
-        self._live.knowledge.watch(metric, mode)
+        self._live.knowledge.watch(metric, mode, who)
 
     def expect_validation(self, every_epochs: int | None) -> None:
         """Report how often the framework validates, so that a warning about a missing metric comes early.

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from frameworks.transformers.scripted import monitor_of, trainer_of
+from frameworks.transformers.scripted import messages, monitor_of, trainer_of
 
 from green_callbacks import MarginalGain, read_ledger
 
@@ -40,3 +40,12 @@ def test_the_metric_of_the_best_model_stands_for_the_quality(training):
 
     assert monitor.accountant.watched.name == "eval_loss"
     assert list(monitor.accountant.checkpoints) == ["eval_loss"]
+
+
+def test_a_metric_of_the_best_model_that_never_comes_is_said_of_the_front(training, caplog):
+    training.epochs = 4
+
+    trainer_of(training, monitor_of(training), metric_for_best_model="loss", eval_delay=9).train()
+
+    (message,) = messages(caplog)
+    assert message.startswith("The front of the trainer's checkpoints watches the metric 'eval_loss'")

@@ -68,6 +68,52 @@ def test_a_monitor_that_is_listed_twice_counts_once(training, caplog):
     assert [message for message in messages(caplog) if "twice" in message]
 
 
+class AddsInside(TrainerCallback):
+    """Adds a monitor to the trainer after a step."""
+
+    def __init__(self, step, monitor):
+        self.step, self.monitor, self.trainer = step, monitor, None
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == self.step:
+            self.trainer.add_callback(self.monitor)
+
+
+@pytest.mark.parametrize(("step", "rows"), [(4, [(1, 8, True, True)]), (6, [(1, 8, True, False)])])
+def test_a_monitor_that_is_added_to_a_training_counts_from_there_and_says_so(training, caplog, step, rows):
+    monitor = monitor_of(training)
+    adds = AddsInside(step, monitor)
+    adds.trainer = trainer_of(training, adds, eval_strategy="no", eval_on_start=step == 6)
+
+    adds.trainer.train()
+
+    assert rows_of(monitor) == [*rows, (2, 12, True, True)]
+    assert monitor.accountant.close().energy_joules == (12 - step) * WATTS
+    assert [f"after its step {step}" in message for message in messages(caplog)] == [True]
+    assert all(record.phases.keys() == {"train"} for record in epochs_of(monitor))
+
+
+@pytest.mark.parametrize(("step", "rows"), [(6, [(1, 8, True, False)]), (7, [(1, 8, True, False)]), (8, [])])
+def test_a_monitor_that_was_away_over_the_end_of_an_epoch_says_so(training, caplog, step, rows):
+    monitor = monitor_of(training)
+    adds = AddsInside(step, monitor)
+
+    def removes(args, state, control, **_):
+        if state.global_step == 1:
+            adds.trainer.remove_callback(monitor)
+
+    adds.on_optimizer_step = removes
+    adds.trainer = trainer_of(training, adds, monitor, eval_strategy="no")
+
+    adds.trainer.train()
+
+    first, *more = rows_of(monitor)
+    assert (first[0], first[2:]) == (0, (True, False))
+    assert more == [*rows, (2, 12, True, True)]
+    assert monitor.accountant.close().energy_joules == 12 * WATTS
+    assert [message for message in messages(caplog) if "removed from its trainer" in message]
+
+
 class TrainsInside(TrainerCallback):
     """Trains another model at the end of the first epoch."""
 

@@ -93,6 +93,21 @@ def test_a_checkpoint_without_an_account_begins_a_new_one_and_says_so(training, 
     assert KEY in json.loads((training.folder / "checkpoint-20/trainer_state.json").read_text())["stateful_callbacks"]
 
 
+@pytest.mark.parametrize("account", ["text", [1], 5])
+def test_a_damaged_account_is_said_and_its_epoch_is_not_whole(training, caplog, account):
+    trainer_of(training, **{**STEPS, "save_steps": 6}).train()
+    path = training.folder / "checkpoint-6/trainer_state.json"
+    state = json.loads(path.read_text())
+    state["stateful_callbacks"][KEY] = account
+    path.write_text(json.dumps(state))
+    monitor = monitor_of(training)
+
+    trainer_of(training, monitor, eval_strategy="no").train(resume_from_checkpoint=checkpoint(training, 6))
+
+    assert [message for message in messages(caplog) if "is damaged" in message]
+    assert rows_of(monitor) == [(1, 8, True, False), (2, 12, True, True)]
+
+
 def test_a_checkpoint_is_resumed_without_the_monitor(training):
     trainer_of(training, monitor_of(training)).train()
 
