@@ -1,4 +1,4 @@
-"""Train with Hugging Face Accelerate: ``accelerate launch --num-processes 2 accelerate_digits.py``.
+"""Train with Hugging Face Accelerate on two processes: ``torchrun --nproc-per-node 2 accelerate_digits.py``.
 
 The accountant finds the processes by itself, and its state travels in the checkpoints of Accelerate. A second call
 goes on where the first one stopped.

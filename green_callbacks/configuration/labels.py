@@ -48,7 +48,7 @@ def parsed_labels(text: str, variable: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in filter(None, map(str.strip, text.split(","))):
         name, sign, label = (each.strip() for each in part.partition("="))
-        if not sign or not name:
+        if not sign or not name or "=" in label:  # team=a;env=b is no label of the text a;env=b
             msg = f"{variable} holds {described(part)}. Write names and texts, as in team=vision,env=prod."
             raise ConfigurationError(msg)
         if name in found:

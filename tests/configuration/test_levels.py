@@ -101,6 +101,7 @@ def test_labels_reach_the_head_of_the_ledger(write, tmp_path):
             "GREEN_CALLBACKS_LABELS holds 'vision'. Write names and texts, as in team=vision",
         ),
         ("LABELS", "=vision", "Write names and texts"),
+        ("LABELS", "team=vision;env=prod", "Write names and texts"),
         ("LABELS", "a=1,a=2", "holds two labels 'a'"),
         ("LABELS", "a=" + "x" * 201, "at most 200 characters"),
         ("LABELS", ",".join(f"l{n}=1" for n in range(51)), "at most 50 texts"),
