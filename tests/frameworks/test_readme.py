@@ -61,7 +61,8 @@ def transformers_names():
 
     data = [{"x": torch.ones(4), "labels": torch.ones(1)} for _ in range(8)]
     args = TrainingArguments("logs", eval_strategy="epoch", use_cpu=True, report_to="none", disable_tqdm=True)
-    return {"model": Model(), "args": args, "data": data, "test": data}
+    names = {"model": Model(), "args": args, "data": data, "test": data}
+    return {**names, "metrics": lambda _: {"accuracy": 0.5}}
 
 
 def loop_names():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from frameworks.lightning.tiny import EPOCH_JOULES, WATTS
+from support.child_environment import child_environment
 
 from green_callbacks import read_ledger
 
@@ -18,7 +19,9 @@ KILL_SECONDS = 30
 
 
 def test_a_preempted_fit_keeps_its_account(tmp_path: Path):
-    process = subprocess.Popen([sys.executable, SCRIPT, tmp_path, "begin"], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, tmp_path, "begin"], env=child_environment(), stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (tmp_path / "last.ckpt").exists() and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -36,7 +39,13 @@ def test_a_preempted_fit_keeps_its_account(tmp_path: Path):
     batches = before.history.energy_joules / (WATTS / 2)
     assert batches == pytest.approx(round(batches))  # Lightning ends the fit after a whole batch
 
-    subprocess.run([sys.executable, SCRIPT, tmp_path, "resume"], check=True, stderr=subprocess.DEVNULL, timeout=120)
+    subprocess.run(
+        [sys.executable, SCRIPT, tmp_path, "resume"],
+        env=child_environment(),
+        check=True,
+        stderr=subprocess.DEVNULL,
+        timeout=120,
+    )
 
     after = read_ledger(ledger)
     done = [record for record in after.history if record.epoch is not None]

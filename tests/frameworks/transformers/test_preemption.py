@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.child_environment import child_environment
 
 from green_callbacks import read_ledger
 
@@ -19,7 +20,9 @@ KILL_SECONDS = 30
 
 @pytest.mark.parametrize("what", ["begin", "begin_jit"])
 def test_a_preempted_training_keeps_its_account(tmp_path, what):
-    process = subprocess.Popen([sys.executable, SCRIPT, tmp_path, what], stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [sys.executable, SCRIPT, tmp_path, what], env=child_environment(), stdout=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not (tmp_path / "checkpoint-6/trainer_state.json").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -35,7 +38,13 @@ def test_a_preempted_training_keeps_its_account(tmp_path, what):
     before = read_ledger(ledger)
     assert before.history.finished_epochs >= 1
 
-    subprocess.run([sys.executable, SCRIPT, tmp_path, "resume"], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    subprocess.run(
+        [sys.executable, SCRIPT, tmp_path, "resume"],
+        env=child_environment(),
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=120,
+    )
 
     told = json.loads((tmp_path / "told.json").read_text())
     assert told["run_id"] == before.run_id

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 from frameworks.contract.driver import EPOCH_JOULES
+from support.child_environment import child_environment
 
 
 def test_two_processes_are_one_run(tmp_path):
     script = Path(__file__).parent / "two_ranks.py"
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
 
-    done = subprocess.run([*launcher, script, tmp_path], capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        [*launcher, script, tmp_path], env=child_environment(), capture_output=True, text=True, timeout=200, check=False
+    )
 
     assert done.returncode == 0, done.stderr[-3000:]
     first, other = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
