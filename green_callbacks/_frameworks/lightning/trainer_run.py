@@ -10,6 +10,8 @@ _TUNERS: Final = ("BatchSizeFinder", "LearningRateFinder")
 _ENTRY: Final = ("_call_and_handle_interrupt",)
 _SPAWNED_ENTRIES: Final = ("_fit_impl", "_validate_impl", "_test_impl", "_predict_impl")
 """Functions of Lightning that are on the stack during the whole run of a trainer."""
+_MADE: Final = "trainer_fn"
+"""A variable of the entry, for which each run makes a bound method. A later run's frame may have the same address."""
 
 
 class TrainerRun:
@@ -26,7 +28,8 @@ class TrainerRun:
         self.stage = stage
         self.phase = phase
         root = root_of(trainer, "Trainer") or "lightning"
-        self._call = RunningCall.innermost(root, _ENTRY) or RunningCall.innermost(root, _SPAWNED_ENTRIES)
+        entry = RunningCall.innermost(root, _ENTRY, made=_MADE)
+        self._call = entry or RunningCall.innermost(root, _SPAWNED_ENTRIES)
 
     @property
     def is_running(self) -> bool:

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import CSVLogger
 from support.runs import ListSink
 
 from green_callbacks import EpochRecord, MarginalGain
+from green_callbacks._frameworks.common.running_call import RunningCall
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.lightning import FrontCheckpoint
 
@@ -385,6 +386,26 @@ class TestTeardown:
         trainer(tmp_path, watching).fit(TinyModule(clock))
         assert not watching.accountant.is_live
         assert [record.duration_seconds for record in epochs(watching.accountant.history)][-3:] == [5.0] * 3
+
+    def test_a_later_fit_at_the_same_address_is_another_fit(self, tmp_path: Path, clock: ScriptedClock) -> None:
+        class Bad(Callback):
+            def on_train_batch_start(self, *_: Any) -> None:
+                raise ZeroDivisionError
+
+            def on_exception(self, *_: Any) -> None:
+                raise LookupError
+
+        class SameAddress(Callback):
+            def setup(self, *_: Any, **__: Any) -> None:
+                now = RunningCall.innermost("lightning", ("_call_and_handle_interrupt",))
+                watching._run._call._frame_id = now._frame_id
+
+        watching = monitor(clock)
+        with pytest.raises(LookupError):
+            trainer(tmp_path, Bad(), watching).fit(TinyModule(clock))
+        trainer(tmp_path, SameAddress(), watching).fit(TinyModule(clock))
+        assert not watching.accountant.is_live
+        assert len(epochs(watching.accountant.history)) == 4  # of which the first is cut short
 
     @pytest.mark.parametrize("hook", ["on_train_epoch_start", "on_validation_end", "on_train_batch_end"])
     def test_an_interrupt_anywhere_closes_the_run(self, tmp_path: Path, clock: ScriptedClock, hook: str) -> None:
