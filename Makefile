@@ -41,8 +41,9 @@ demo: .venv/$(FRAMEWORK)/ready
 	@.venv/$(FRAMEWORK)/bin/python examples/$(FRAMEWORK)_digits.py
 
 # Suites of one process take turns in the lanes, the long ones first, so that the lanes end together. Before all comes
-# what is cheap and fails often. Each line is a make of its own, so that the lines take turns.
-test:
+# what is cheap and fails often. The wheel comes first, because its suite would wait for it until the end. Each line is a
+# make of its own, so that the lines take turns.
+test: .venv/core/wheel
 	@$(MAKE) --no-print-directory -j $(LANES) --output-sync=target WORKERS=1 \
 		lint test-lightning test-core test-transformers test-tensorflow test-jax docs test-live test-exports
 	@$(MAKE) --no-print-directory coverage tested
