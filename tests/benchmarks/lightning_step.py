@@ -5,16 +5,17 @@ take turns, so that what else the machine does counts little.
 """
 
 import logging
-import statistics
 import tempfile
 import time
 import warnings
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
+from step_prices import print_step_prices
 from torch.utils.data import DataLoader, TensorDataset
 
 from green_callbacks import CarbonBudget
@@ -70,33 +71,20 @@ def monitor(**options: Any) -> EmissionsMonitor:
     return EmissionsMonitor(sources=[source], carbon_intensity=300.0, policies=[CarbonBudget("1 t")], **options)
 
 
-def measured(folder: Path) -> dict[str, float]:
-    """Return what a step takes in µs, by who listens."""
-    times: dict[str, list[float]] = {}
-    for _ in range(TURNS):
-        for name, callbacks in {
-            "nobody": [],
-            "an empty Callback()": [Callback()],
-            "EmissionsMonitor": [monitor()],
-            "EmissionsMonitor, decide_every": [monitor(decide_every="1 h")],
-        }.items():
-            first_decile = statistics.quantiles(nanoseconds(folder, callbacks), n=10)[0]
-            times.setdefault(name, []).append(first_decile / 1e3)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
 def main() -> None:
     """Measure and print."""
     logging.disable(logging.WARNING)
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder))
-    print(f"a step with nobody listening: {found['nobody']:.1f} µs")
-    empty = found["an empty Callback()"]
-    print(f"Lightning's own price of one callback: {empty - found['nobody']:.1f} µs")
-    print(f"the monitor, beyond that: {found['EmissionsMonitor'] - empty:.1f} µs (bar: {BAR_MICROSECONDS:.0f} µs)")
-    print(f"  with decide_every: {found['EmissionsMonitor, decide_every'] - empty:.1f} µs")
+        print_step_prices(
+            partial(nanoseconds, Path(folder)),
+            Callback,
+            monitor,
+            owner="Lightning's",
+            turns=TURNS,
+            bar_microseconds=BAR_MICROSECONDS,
+        )
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
+from step_prices import print_step_prices
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from green_callbacks import CarbonBudget
@@ -98,21 +99,6 @@ def monitor(**options: Any) -> TimedMonitor:
     return TimedMonitor(sources=[source], carbon_intensity=300.0, policies=[CarbonBudget("1 t")], **options)
 
 
-def measured(folder: Path) -> dict[str, float]:
-    """Return what a step takes in µs, by who listens."""
-    times: dict[str, list[float]] = {}
-    for _ in range(TURNS):
-        for name, callbacks in {
-            "nobody": [],
-            "an empty TrainerCallback()": [TrainerCallback()],
-            "EmissionsMonitor": [monitor()],
-            "EmissionsMonitor, decide_every": [monitor(decide_every="1 h")],
-        }.items():
-            first_decile = statistics.quantiles(train(folder, callbacks, STEPS, 1), n=10)[0]
-            times.setdefault(name, []).append(first_decile / 1e3)
-    return {name: statistics.median(each) for name, each in times.items()}
-
-
 def import_milliseconds() -> float:
     """Return the processor time that the import of the adapter takes after that of the trainer's callbacks, in ms."""
     command = [sys.executable, "-c", _IMPORT]
@@ -126,14 +112,16 @@ def main() -> None:
     warnings.filterwarnings("ignore")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(Path(folder))
+        print_step_prices(
+            lambda callbacks: train(Path(folder), callbacks, STEPS, 1),
+            TrainerCallback,
+            monitor,
+            owner="the trainer's",
+            turns=TURNS,
+            bar_microseconds=BAR_MICROSECONDS,
+        )
         timed = monitor()
         train(Path(folder), [timed], 2, EPOCHS)
-    print(f"a step with nobody listening: {found['nobody']:.1f} µs")
-    empty = found["an empty TrainerCallback()"]
-    print(f"the trainer's own price of one callback: {empty - found['nobody']:.1f} µs")
-    print(f"the monitor, beyond that: {found['EmissionsMonitor'] - empty:.1f} µs (bar: {BAR_MICROSECONDS:.0f} µs)")
-    print(f"  with decide_every: {found['EmissionsMonitor, decide_every'] - empty:.1f} µs")
     epoch = statistics.median(timed.edges) / 1e6
     print(f"the beginning and the end of an epoch: {epoch:.2f} ms (bar: {BAR_EPOCH_MILLISECONDS:.0f} ms)")
     print(f"the import, beside transformers: {import_milliseconds():.0f} ms (bar: {BAR_IMPORT_MILLISECONDS:.0f} ms)")
