@@ -2,10 +2,10 @@
 
 from green_callbacks.analysis.landing_totals import landing_totals
 from green_callbacks.analysis.last_gain import LastGain, last_gain, scale_point
-from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.analysis.next_doubling import NextDoubling
 from green_callbacks.analysis.pareto import Front, FrontPoint, chosen, front, knee, worth_keeping
 from green_callbacks.analysis.totals import totals
+from green_callbacks.records.means import effective_intensity, effective_pue
 
 __all__ = [
     "Front",

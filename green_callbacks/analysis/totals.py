@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from green_callbacks.analysis.landing_totals import landing_totals
-from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.records import History, Landing, RunRecord
+from green_callbacks.records.means import effective_intensity, effective_pue
 from green_callbacks.units import joules_to_kwh
 
 

@@ -11,11 +11,11 @@ from datetime import timedelta
 from io import StringIO
 from typing import Final
 
-from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.carbon.tables import country_of, has_tables, read_table, tables
 from green_callbacks.exports._formatting import TOOL, gpu_count
 from green_callbacks.records import History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts
+from green_callbacks.records.means import effective_intensity, effective_pue
 from green_callbacks.text import for_csv_cell
 from green_callbacks.units import joules_to_kwh, kwh_to_joules
 

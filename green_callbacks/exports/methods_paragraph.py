@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.exports._formatting import TOOL, plain
 from green_callbacks.records import METHOD_WORDS, WORLD, DeviceEnergy, History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
+from green_callbacks.records.means import effective_intensity, effective_pue
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.text import for_markdown
 from green_callbacks.text.amounts import format_mass

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Final, Literal
 
-from green_callbacks.analysis.means import effective_intensity, effective_pue
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.exports._formatting import TOOL, gpu_count, plain, where
 from green_callbacks.records import History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
+from green_callbacks.records.means import effective_intensity, effective_pue
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.text import for_terminal, for_yaml
 from green_callbacks.text.amounts import format_mass

@@ -118,7 +118,7 @@ class Rows:
         samples, tokens, flops = get("samples"), get("tokens"), get("flops")
         record = EpochRecord(  # by position and without helpers, because both would add a tenth to the time of reading
             None if epoch is None else count(epoch),
-            _moment(get("at")),
+            moment(get("at")),
             seconds,
             _energies(devices, seconds, get),
             intensity,
@@ -245,15 +245,20 @@ def _any_number(said: object) -> float:
     return amount(said, 2.0**1023, -(2.0**1023))
 
 
-def _moment(said: object) -> datetime:
-    moment = datetime.fromisoformat(text(said))
-    if moment.tzinfo is not UTC:
-        if moment.tzinfo is None:
+def moment(said: object) -> datetime:
+    """Return a time of day, in UTC.
+
+    Raises:
+        ValueError: It is no time, has no time zone, or is too late.
+    """
+    when = datetime.fromisoformat(text(said))
+    if when.tzinfo is not UTC:
+        if when.tzinfo is None:
             raise wrong(said, "time with a time zone")
         try:
-            moment = moment.astimezone(UTC)
+            when = when.astimezone(UTC)
         except OverflowError as reason:
             raise wrong(said, "time") from reason
-    if moment > _LATEST:  # rounding a fraction of a second could reach the year 10000
+    if when > _LATEST:  # rounding a fraction of a second could reach the year 10000
         raise wrong(said, "time before the last day of the year 9999")
-    return moment
+    return when

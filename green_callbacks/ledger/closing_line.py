@@ -18,6 +18,7 @@ from green_callbacks.ledger.closing_points import Point, curve, front, thinned_c
 from green_callbacks.ledger.format import HEAD, SCHEMA
 from green_callbacks.ledger.ledger_files import opened
 from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINES, MAX_POINTS
+from green_callbacks.ledger.run_facts import RunFacts, decode_facts, encode_facts, facts_of
 from green_callbacks.metrics import metric_of_run
 from green_callbacks.records import DeviceEnergy, History
 from green_callbacks.records.checked import (
@@ -96,6 +97,7 @@ class Closing:
             False, if this is not known.
         head_offset: Where the last head of the file begins, in bytes. Defaults to None, if this is not known.
         samples_joules: Energy of the epochs in which the samples were seen, in J. Defaults to None, if unknown.
+        facts: When and where the run ran. Defaults to None, for a closing line of an earlier version.
     """
 
     run_id: str
@@ -122,6 +124,7 @@ class Closing:
     is_uniform: bool = False
     head_offset: int | None = None
     samples_joules: float | None = None
+    facts: RunFacts | None = None
 
 
 def closing_of(
@@ -149,7 +152,7 @@ def closing_of(
         >>> closing_of("digits", history, monitor="val_acc", mode="max").front
         (Point(kg=0.2, value=0.9, epoch=0),)
     """
-    metric = metric_of_run(monitor, mode, history.metric_names)
+    metric, devices = metric_of_run(monitor, mode, history.metric_names), history.device_totals()
     name = None if metric is None else metric.name
     return Closing(
         run_id=run_id,
@@ -162,13 +165,13 @@ def closing_of(
         emissions_low_kg=history.emissions_low_kg,
         emissions_high_kg=history.emissions_high_kg,
         **_others(history),
-        devices=_used(history.device_totals()),
-        zone=history[-1].intensity.zone if history else None,
+        devices=_used(devices),
         monitor=name,
         mode=mode if metric is None else metric.mode,
         front=() if metric is None else tuple(front(history, metric)),
         curve=tuple(curve(history, name, curve_points)),
         stop_reason=stop_reason,
+        facts=facts_of(history, devices),
     )
 
 
@@ -181,6 +184,7 @@ def _others(history: History) -> dict[str, Any]:
         "tokens": history.tokens,
         "flops": history.flops,
         "steps": history.steps if history else None,
+        "zone": history[-1].intensity.zone if history else None,
     }
 
 
@@ -219,6 +223,7 @@ def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
         "curve": [_encode_point(point) for point in thinned_curve(closing.curve, most)],
         "uniform": closing.is_uniform,
         "head": closing.head_offset,
+        **({} if closing.facts is None else {"facts": encode_facts(closing.facts)}),
     }
 
 
@@ -315,6 +320,7 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
         stop_reason=stop_reason,
         is_uniform=flag(get("uniform", False)),
         head_offset=optional_count(get("head")),
+        facts=None if get("facts") is None else decode_facts(get("facts")),
     )
 
 
