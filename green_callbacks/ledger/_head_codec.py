@@ -6,7 +6,7 @@ from typing import Any, Final
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import format as form
 from green_callbacks.ledger.head import Head, RunBudget
-from green_callbacks.ledger.limits import MAX_BUDGETS, MAX_DEVICES, MAX_DROPS, MAX_ENTRIES, MAX_NESTED
+from green_callbacks.ledger.limits import MAX_BUDGETS, MAX_DEVICES, MAX_DROPS, MAX_ENTRIES, MAX_HOSTS, MAX_NESTED
 from green_callbacks.records import DeviceInfo, Landing, Plan
 from green_callbacks.records.checked import (
     MAX_JOULES,
@@ -62,6 +62,7 @@ def encode_head(head: Head) -> dict[str, Any]:
         "versions": _texts(head.versions),
         "budgets": [_encode_budget(budget) for budget in head.budgets if _is_finite(budget)][:MAX_BUDGETS],
         **_encode_nesting(head),
+        **_encode_place(head),
     }
 
 
@@ -70,6 +71,12 @@ def _encode_nesting(head: Head) -> dict[str, Any]:
     earlier = [list(session[:MAX_NESTED]) for session in head.earlier[:MAX_NESTED]]
     fields = {"parent": head.parent, "ancestors": list(head.ancestors[:MAX_NESTED]), "earlier": earlier}
     return {name: value for name, value in fields.items() if value}
+
+
+def _encode_place(head: Head) -> dict[str, Any]:
+    """Return which machines and which process a run uses, where this is known."""
+    hosts = {short(name): short(identity) for name, identity in list(head.hosts.items())[:MAX_HOSTS]}
+    return {name: value for name, value in {"hosts": hosts, "process": short(head.process)}.items() if value}
 
 
 def _texts(said: Mapping[str, str]) -> dict[str, str]:
@@ -160,6 +167,8 @@ def decode_head(fields: Mapping[str, Any], place: str) -> Head:
         parent=None if get("parent") is None else _run_name(get("parent")),
         ancestors=_run_names(get("ancestors", [])),
         earlier=tuple([_run_names(session) for session in sequence(get("earlier", []), MAX_NESTED)]),
+        hosts={text(name): text(said) for name, said in mapping(get("hosts", {}), MAX_HOSTS).items()},
+        process=text(get("process", "")),
     )
 
 

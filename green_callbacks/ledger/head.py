@@ -50,6 +50,8 @@ class Head:
             run.
         ancestors: Names of the runs inside which that run runs, the nearest first. Defaults to none.
         earlier: For each earlier process of this run, the runs inside which it ran. Defaults to none.
+        hosts: Identity of each machine by its name in the run, where the system tells one. Defaults to empty.
+        process: Identity of the process that writes. Defaults to an empty text, if unknown.
     """
 
     run_id: str
@@ -66,6 +68,8 @@ class Head:
     parent: str | None = None
     ancestors: tuple[str, ...] = ()
     earlier: tuple[tuple[str, ...], ...] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
+    process: str = ""
 
     @property
     def sessions(self) -> tuple[tuple[str, ...], ...]:

@@ -25,6 +25,9 @@ MAX_DEVICES: Final = 8_192
 MAX_ENTRIES: Final = 256
 """Largest number of labels, and of versions, in a head."""
 
+MAX_HOSTS: Final = 4_096
+"""Largest number of machines in a head."""
+
 MAX_BUDGETS: Final = 32
 """Largest number of budgets in a head."""
 

@@ -78,7 +78,9 @@ def full_record():
 
 def all_lines(folder):
     lines = Lines()
-    yield lines.head(Head(run_id="run", version="1", budgets=BUDGETS, parent="outer", ancestors=("it",), earlier=((),)))
+    place = {"hosts": {"node01": "1a2b"}, "process": "3c4d"}
+    nesting = {"parent": "outer", "ancestors": ("it",), "earlier": ((),)}
+    yield lines.head(Head(run_id="run", version="1", budgets=BUDGETS, **nesting, **place))
     yield from lines.record(full_record()).splitlines()
     yield from Lines().heartbeat(full_record()).splitlines()  # which leaves out nothing
     yield lines.verdicts([Verdict(stop=False, code="waiting", reason="why", values={"a": 1.0})])

@@ -106,6 +106,8 @@ class DeviceSlots:
         self.are_hosts_sure = all(host.has_id for host in hosts) or len({host.name for host in hosts}) == 1
         """Whether hosts are told apart by more than their names, which containers of one host do not share."""
         self.slots = _slots(gathered, hosts)
+        self.hosts: Mapping[str, Host] = dict(zip(told_apart(hosts), hosts, strict=True))
+        """The machines of all ranks, by their names in records."""
         self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
         """The messages of all ranks, in their order."""
         self.are_measured = any(not {UNMEASURED, LATENT}.intersection(slot.flags) for slot in self.slots)

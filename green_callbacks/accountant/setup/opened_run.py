@@ -8,6 +8,7 @@ from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.landing.run_landing import LandingBefore
+from green_callbacks.accountant.presence.identities import host_identities
 from green_callbacks.accountant.ranks.host import host_name
 from green_callbacks.accountant.ranks.protocol import leave
 from green_callbacks.accountant.setup.options import Settings
@@ -141,9 +142,12 @@ def _ledger(
     if state.ledger is None or trainer.ranks.rank != 0 or trainer.is_provisional:
         return None
     slots, parents = measurement.slots.slots, parents_of_run(measurement.slots.slots, state.notices)
+    hosts = host_identities(measurement.slots.hosts)
     return RunLedger(
         state.ledger,
-        head_of(context, settings.labels, slots, settings.policies, parents=parents, earlier=state.sessions),
+        head_of(
+            context, settings.labels, slots, settings.policies, parents=parents, earlier=state.sessions, hosts=hosts
+        ),
         state.history,
         held=state.held,
         checkpoints=state.checkpoints,

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from green_callbacks._version import __version__
 from green_callbacks.accountant.energy.device_slots import DeviceSlot
+from green_callbacks.accountant.presence.identities import process_identity
 from green_callbacks.accountant.ranks.host import host_name
 from green_callbacks.accountant.ranks.part import WHOLE, Part
 from green_callbacks.accountant.ranks.protocol import OneRank, Ranks
@@ -67,6 +68,7 @@ def head_of(
     *,
     parents: tuple[str, ...] = (),
     earlier: tuple[tuple[str, ...], ...] = (),
+    hosts: Mapping[str, str] | None = None,
 ) -> Head:
     """Return the head of a run's ledger.
 
@@ -77,6 +79,7 @@ def head_of(
         policies: The policies of the run, whose budgets the head holds. Defaults to none.
         parents: The runs inside which this process runs, the nearest first. Defaults to none.
         earlier: The same for each earlier process of the run. Defaults to none.
+        hosts: Identity of each machine of the run, by its name. Defaults to none.
     """
     return Head(
         run_id=context.run_id,
@@ -93,6 +96,8 @@ def head_of(
         parent=parents[0] if parents else None,
         ancestors=parents[1:],
         earlier=earlier if parents or any(earlier) else (),
+        hosts=hosts or {},
+        process=process_identity(),
     )
 
 

@@ -1,0 +1,1 @@
+"""The runs of other processes that measure the same devices."""
