@@ -10,6 +10,7 @@ from green_callbacks.accountant.ranks.protocol import PHASES, Ranks, are_togethe
 from green_callbacks.carbon.energy_weighted import Piece
 from green_callbacks.records import METHODS, DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
+from green_callbacks.records.machine_parts import overlap_of
 
 _FIELDS: Final = 7
 """Number of fields of one device in the vector."""
@@ -81,6 +82,9 @@ class DeviceSlot:
 class DeviceSlots:
     """Every device of every rank, once. A device that several ranks of a host see belongs to the lowest rank.
 
+    Ranks that are bound to processors of their own have a device each. A device counts not at all if others of its host
+    count all its processors.
+
     Args:
         ranks: The processes.
         devices: This rank's devices with component and flags, as they are at the start.
@@ -105,7 +109,10 @@ class DeviceSlots:
         hosts = [Host(*described["host"]) for described in gathered]
         self.are_hosts_sure = all(host.has_id for host in hosts) or len({host.name for host in hosts}) == 1
         """Whether hosts are told apart by more than their names, which containers of one host do not share."""
-        self.slots = _slots(gathered, hosts)
+        slots = _slots(gathered, hosts)
+        covered, self.twice = _overlaps(slots)
+        """Pairs of devices that count some processors twice."""
+        self.slots = tuple(slot for slot in slots if slot.name not in covered)
         self.hosts: Mapping[str, Host] = dict(zip(told_apart(hosts), hosts, strict=True))
         """The machines of all ranks, by their names in records."""
         self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
@@ -193,6 +200,17 @@ def _slots(gathered: Sequence[Mapping[str, Any]], machines: Sequence[Host]) -> t
                 name = local_name if is_one else f"{host}/{local_name}"
                 slots.append(DeviceSlot(name, local_name, rank, component, tuple(flags), DeviceInfo(*info)))
     return tuple(slots)
+
+
+def _overlaps(slots: Sequence[DeviceSlot]) -> tuple[frozenset[str], tuple[tuple[str, str], ...]]:
+    """Return the names of devices whose processors others count, and pairs of names that count some twice."""
+    hosts: dict[str, dict[str, str]] = {}
+    for slot in slots:
+        hosts.setdefault(slot.name.removesuffix(slot.local_name), {})[slot.local_name] = slot.name
+    found = [(names, overlap_of(names)) for names in hosts.values()]
+    covered = frozenset(names[each] for names, overlap in found for each in overlap.covered)
+    twice = [(names[one], names[other]) for names, overlap in found for one, other in overlap.twice]
+    return covered, tuple(twice)
 
 
 def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float]:

@@ -23,6 +23,10 @@ _UNSURE: Final = (
     "Processors that several containers of one machine see count once for each. Let containers read "
     "/proc/sys/kernel/random/boot_id, or run one container on each machine."
 )
+_TWICE: Final = (
+    "Processes of this run are bound to processors of which they share some but not all, as in %s and %s. What they "
+    "share counts twice. Bind each process to processors of its own, or bind none."
+)
 
 
 class RunMeasurement:
@@ -63,6 +67,8 @@ class RunMeasurement:
         self.gpus.agree(self.slots)
         if self._ranks.rank == 0 and not self.slots.are_hosts_sure:
             self._notices.say("hosts", "%s", _UNSURE)
+        if self._ranks.rank == 0 and self.slots.twice:
+            self._notices.say("processors", _TWICE, *self.slots.twice[0])
         if self._before is None:  # a source that only other processes count is closed by now, and not missing
             self._note_missing_sources()
         shared = None if self._before else meter.share(self.slots.owned)

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from green_callbacks.records.machine_parts import is_part
+
 _OF_HOST: Final = frozenset({"cpu", "dram", "platform"})
 """Components of a machine that every process on it sees."""
 _CHOICES: Final = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "ZE_AFFINITY_MASK")
@@ -18,12 +20,16 @@ class Part:
     """The part of a machine that a process counts.
 
     The first process of a machine counts the processors, the memory and the platform. If all processes see the same
-    GPUs, each counts the GPUs that fall to it. Otherwise each counts those that it sees.
+    GPUs, each counts the GPUs that fall to it. Otherwise each counts those that it sees. A process may count processors
+    to which it alone is bound.
 
     Attributes:
         number: Number of the process on its machine, from 0. Defaults to 0.
         count: Number of processes on the machine, or None if unknown. Defaults to 1.
         sees_same: Whether all of them are known to see the same GPUs. Defaults to False.
+        counts_bound: Whether the processors count to which the process is bound. Otherwise only the first process
+            counts them, because the others may be bound to the same ones. Defaults to True, while the processes may
+            still agree.
 
     >>> Part(number=1, count=2, sees_same=True).of({"cpu:0": ("cpu", ()), "gpu:0": ("gpu", ()), "gpu:1": ("gpu", ())})
     {'gpu:1': ('gpu', ())}
@@ -32,6 +38,7 @@ class Part:
     number: int = 0
     count: int | None = 1
     sees_same: bool = False
+    counts_bound: bool = True
 
     def of(self, devices: Mapping[str, tuple[str, Described]]) -> dict[str, tuple[str, Described]]:
         """Return the devices that count.
@@ -46,7 +53,8 @@ class Part:
         return {
             name: (component, rest)
             for name, (component, rest) in devices.items()
-            if name not in left_out and (self.number == 0 or component not in _OF_HOST)
+            if name not in left_out
+            and (self.number == 0 or component not in _OF_HOST or (self.counts_bound and is_part(name)))
         }
 
 

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from green_callbacks.accountant.ranks.binding import is_bound_apart
 from green_callbacks.accountant.ranks.joining import Company, company_of, joined, say_met, say_not_agreed
 from green_callbacks.accountant.ranks.part import WHOLE
 from green_callbacks.accountant.ranks.protocol import OneRank, Parting, Ranks
@@ -102,7 +103,10 @@ class JoiningRun:
         """
         if not run.trainer.is_provisional or not run.is_live:
             return run
-        trainer = replace(trainer or run.trainer, is_provisional=False)
+        if trainer is None:  # nobody has joined, so nobody has said to which processors the others are bound
+            part = replace(run.trainer.part, counts_bound=is_bound_apart(self._company.place))
+            trainer = replace(run.trainer, part=part)
+        trainer = replace(trainer, is_provisional=False)
         return self._held(Run.started(self._settings, trainer, self._state, run.handed_over()))
 
     def _held(self, run: Run) -> Run:

@@ -10,12 +10,13 @@ from typing import Final
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.records.machine_parts import bound_name
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, Account, LiveSource, checked_at_least_zero
 from green_callbacks.sources.common.one_thread import Guarded
 from green_callbacks.sources.common.option_checks import checked_path
 from green_callbacks.sources.cpu.design_power import CPUINFO, IDLE_SHARE, Origin, core_design
 from green_callbacks.sources.job.allotment import Allotment, allotment, busy_seconds
-from green_callbacks.sources.job.cgroup import Quota
+from green_callbacks.sources.job.cgroup import Quota, group_name
 from green_callbacks.sources.job.operating_system import system_errors
 
 _CPU_MODEL_TOLERANCE: Final = 0.40
@@ -80,6 +81,7 @@ class _State:
     """The processors that count, and their account.
 
     Attributes:
+        name: Name of the device. It tells the processors or the control group where these are not the whole machine.
         assumptions: The assumptions of the model.
         quota: Control group that counts their time. None to ask for all processors.
         affinity: Numbers of the processors that count. None for all.
@@ -90,6 +92,7 @@ class _State:
         read_at: Monotonic time of the last reading, in s.
     """
 
+    name: str
     assumptions: CpuAssumptions
     quota: Quota | None
     affinity: Sequence[int] | None
@@ -106,6 +109,8 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
     The model is linear in the utilization. So the energy follows from the cumulative times of the operating system, and
     nothing is sampled or missed. The share of the machine that this process may use counts, whoever keeps it busy. It
     is the quota of the container, else the processors to which the process is bound, else all. Memory is not included.
+    The name of the device tells the share, as in ``cpu:model@0-3``. So processes with processors of their own count
+    each, and processes that share processors count once.
 
     Some sandboxes show times that stand still while this process works. Such a time is a gap.
 
@@ -153,7 +158,7 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
     def describe(self) -> Mapping[str, DeviceInfo]:
         """Return the model of the processors."""
         live = self._live
-        return {} if live is None else {_NAME: DeviceInfo(product=live.state.assumptions.model)}
+        return {} if live is None else {live.state.name: DeviceInfo(product=live.state.assumptions.model)}
 
     def _begin(self) -> Guarded[_State]:
         try:
@@ -168,7 +173,8 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
             raise SourceUnavailableError(msg) from error
         now, own = self._clock.monotonic(), process_time()
         account = Account(now, joules=0.0)
-        return Guarded(_State(self._assumptions(part), quota, affinity, account, busy, busy, own, now))
+        name = _name(quota, affinity)
+        return Guarded(_State(name, self._assumptions(part), quota, affinity, account, busy, busy, own, now))
 
     def _assumptions(self, part: Allotment) -> CpuAssumptions:
         cores = core_design(self._cpuinfo)
@@ -193,7 +199,7 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
             return {}
         state = live.carry_on(lambda before: _advanced(before, self._clock.monotonic()))
         if self._live is live:
-            self._warn_of_loss(_NAME, state.account.reason)
+            self._warn_of_loss(state.name, state.account.reason)
         reading = Reading(
             joules=state.account.joules,
             component="cpu",
@@ -202,7 +208,7 @@ class CpuModelSource(LiveSource[Guarded[_State]]):
             gap_seconds=state.account.gap_seconds_at(state.read_at),
             reason=state.account.reason,
         )
-        return {_NAME: reading}
+        return {state.name: reading}
 
 
 def _advanced(state: _State, now: float) -> _State:
@@ -234,6 +240,12 @@ def _limits(part: Allotment) -> tuple[Quota | None, Sequence[int] | None]:
     """Return the quota that limits the processor time, or else the processors that count."""
     bound = part.host_cpus if part.affinity is None else len(part.affinity)
     return (part.quota, None) if part.quota and part.quota.cpus < bound else (None, part.affinity)
+
+
+def _name(quota: Quota | None, affinity: Sequence[int] | None) -> str:
+    if quota is not None:
+        return group_name(_NAME, quota.usage)
+    return _NAME if affinity is None else bound_name(_NAME, affinity)
 
 
 def _busy_seconds(quota: Quota | None, affinity: Sequence[int] | None) -> float:

@@ -74,6 +74,7 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
     * The job's time is the time of its control group (the Slurm job, the container, the session). Without one, it is
       the time of this process and its descendants, without other ranks. It is read every 5 s, on the worker.
     * Memory and all sockets are divided alike.
+    * The name of a device tells whose share it is, as in ``cpu:package-0@group-71``. So each share counts once.
 
     The zone ``psys``, the whole platform, does not count. It contains the packages, and the rest of it differs from
     board to board.
@@ -115,6 +116,8 @@ class PowercapSource(LiveSource[Guarded[_Counters]]):
         now = self._clock.monotonic()
         share = self._first_share(now) if self._by_cpu_time else None
         is_shared = share is not None or _is_shared_host()
+        if share is not None:
+            zones = [replace(zone, name=share.named(zone.name)) for zone in zones]
         counters = {zone.name: FileCounter.begin(zone, now) for zone in zones}
         return Guarded(self._read_on(_Counters(counters, now, is_shared, share, self._clocks_apart_seconds(now))))
 

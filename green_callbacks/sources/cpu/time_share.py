@@ -5,9 +5,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
+from green_callbacks.process import process_id
 from green_callbacks.sources.cpu.design_power import IDLE_SHARE
 from green_callbacks.sources.job.allotment import Allotment, busy_seconds
-from green_callbacks.sources.job.cgroup import job_usage, used_seconds
+from green_callbacks.sources.job.cgroup import group_name, job_usage, used_seconds
 from green_callbacks.sources.job.operating_system import system_errors
 
 _SHORTEST_SECONDS: Final = 1.0
@@ -70,6 +71,14 @@ class CpuShare:
         usage = job_usage()
         owned = part.owned_cpus / part.host_cpus
         return cls(part, usage, now, _own_seconds(usage), _host_seconds(), owned)
+
+    def named(self, device: str) -> str:
+        """Return the name of this share of a device, which only the processes of the job have.
+
+        Args:
+            device: Name of the device.
+        """
+        return f"{device}@process-{process_id()}" if self.usage is None else group_name(device, self.usage)
 
     def advanced(self, now: float) -> Self:
         """Return the share after another reading.

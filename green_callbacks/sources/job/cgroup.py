@@ -79,7 +79,7 @@ def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
         mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
 
     Returns:
-        The tightest limit from its group up to the root. None if there is no limit.
+        The tightest limit from its group up to the root, the outermost of equal ones. None if there is no limit.
     """
     quotas = [
         *(Quota(cpus, group / "cpu.stat") for group in _upwards("", own, mount) if (cpus := _granted(group))),
@@ -89,7 +89,24 @@ def quota(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Quota | None:
             if (cpus := _granted_v1(group))
         ),
     ]
-    return min(quotas, key=lambda quota: quota.cpus, default=None)
+    # Of equal limits, the outermost counts, because it holds for all processes in it together.
+    return min(reversed(quotas), key=lambda quota: quota.cpus, default=None)
+
+
+def group_name(name: str, usage: Path) -> str:
+    """Return the name of a device of which the processes of a control group have a share.
+
+    The number of the group's folder is the same in all containers of a machine, in which paths may be equal.
+
+    Args:
+        name: Name of the device.
+        usage: A file of the group.
+    """
+    try:
+        number = os.stat(usage.parent).st_ino  # noqa: PTH116  as is_file() below
+    except OSError:
+        number = 0
+    return f"{name}@group-{number}"
 
 
 def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | None:

@@ -21,7 +21,7 @@ import torch.distributed as dist
 from green_callbacks import CarbonBudget, EnergyAccountant
 from green_callbacks.accountant.ranks import joining, store_ranks
 from green_callbacks.clock import ScriptedClock
-from green_callbacks.sources import ScriptedSource
+from green_callbacks.sources import CpuModelSource, ScriptedSource
 
 WATTS, HOST_WATTS = 300.0, 50.0
 STEPS, STEP_SECONDS = 4, 1.0
@@ -30,6 +30,9 @@ EPOCHS = 6
 BUDGET_JOULES = 3.5 * EPOCH_JOULES
 
 RANKS = 2
+CPU_WATTS = 50.0
+CAN_BIND = hasattr(os, "sched_setaffinity") and len(os.sched_getaffinity(0)) >= RANKS
+"""Whether each process can have a processor of its own."""
 
 
 def rank() -> int:
@@ -55,8 +58,8 @@ class Training:
             ScriptedSource(WATTS, name=f"gpu:{rank()}", clock=self.clock),
             ScriptedSource(HOST_WATTS, name="cpu:0", component="cpu", clock=self.clock),
         ]
-        defaults = {"carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "strict": True}
-        return EnergyAccountant(sources=sources, clock=self.clock, **{**defaults, **options})
+        defaults = {"sources": sources, "carbon_intensity": 1000.0, "pue": 1.0, "sinks": [], "strict": True}
+        return EnergyAccountant(clock=self.clock, **{**defaults, **options})
 
     def steps(self, number: int = STEPS) -> None:
         for _ in range(number):
@@ -229,10 +232,40 @@ def resumed(training: Training) -> None:
     training.note(third, seen=seen)
 
 
+def modelled(training: Training, *, is_bound: bool, is_late: bool) -> None:
+    """Model the processors, of which each process may have one of its own."""
+    if is_bound and CAN_BIND:
+        os.sched_setaffinity(0, {sorted(os.sched_getaffinity(0))[rank()]})
+    source = CpuModelSource(tdp_watts=CPU_WATTS * (os.cpu_count() or 1), idle_share=1.0, clock=training.clock)
+    accountant = training.accountant(sources=[source])
+    if is_late:
+        accountant.start()
+    dist.init_process_group("gloo")
+    for _ in accountant.epochs(1):
+        training.clock.advance(4.0)
+    training.note(accountant)
+
+
+def bound(training: Training) -> None:
+    """Bind each process to a processor of its own."""
+    modelled(training, is_bound=True, is_late=False)
+
+
+def bound_late(training: Training) -> None:
+    """Do so, and form the group after the start."""
+    modelled(training, is_bound=True, is_late=True)
+
+
+def unbound(training: Training) -> None:
+    """Let both processes use all processors."""
+    modelled(training, is_bound=False, is_late=False)
+
+
 CASES: dict[str, Callable[[Training], None]] = {
     each.__name__: each
     for each in (
         together, only_rank_0, late, after_an_epoch, destroyed, dies, raises, no_group, breaks, again, resumed,
+        bound, bound_late, unbound,
     )
 }  # fmt: skip
 

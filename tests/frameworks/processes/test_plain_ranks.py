@@ -10,7 +10,16 @@ import pytest
 
 pytest.importorskip("torch")
 
-from frameworks.processes.plain_ranks import BUDGET_JOULES, CASES, EPOCH_JOULES, HOST_WATTS, STEPS, WATTS
+from frameworks.processes.plain_ranks import (
+    BUDGET_JOULES,
+    CAN_BIND,
+    CASES,
+    CPU_WATTS,
+    EPOCH_JOULES,
+    HOST_WATTS,
+    STEPS,
+    WATTS,
+)
 
 from green_callbacks import read_ledger
 
@@ -158,3 +167,19 @@ def test_a_resumed_run_does_the_same_epochs_on_every_rank(cases):
     assert case.joules == joules_of(gpu_0=12, gpu_1=12, host=12)
     assert [rank["seen"] for rank in case.ranks.values()] == [[2], [2]]
     assert case.said == ["", ""]
+
+
+@pytest.mark.skipif(not CAN_BIND, reason="Each of the two processes needs a processor of its own.")
+@pytest.mark.parametrize("name", ["bound", "bound_late"])
+def test_processes_with_a_processor_each_count_both(cases, name):
+    joules = cases[name].joules
+
+    assert list(joules.values()) == pytest.approx([CPU_WATTS * 4.0] * 2)
+    assert all(device.startswith("cpu:model@") for device in joules)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="This system binds no process to processors.")
+def test_processes_that_share_all_processors_count_them_once(cases):
+    (joules,) = cases["unbound"].joules.values()
+
+    assert joules == pytest.approx(CPU_WATTS * 4.0 * len(os.sched_getaffinity(0)))

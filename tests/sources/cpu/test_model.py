@@ -77,7 +77,7 @@ def test_bound_to_some_processors_it_counts_only_those(machine: Machine, clock: 
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(10)
     machine.busy = [10.0, 10.0, 10.0, 0.0]
-    assert source.read()["cpu:model"].joules == pytest.approx(50 * 10 * (0.2 + 0.8 * 0.5))
+    assert source.read()["cpu:model@1,3"].joules == pytest.approx(50 * 10 * (0.2 + 0.8 * 0.5))
 
 
 def test_a_container_counts_its_quota_and_its_own_use(
@@ -89,7 +89,9 @@ def test_a_container_counts_its_quota_and_its_own_use(
     source = opened(clock, tdp_watts=100, idle_share=0.2)
     clock.advance(10)
     usage.write_text("usage_usec 10000000\nuser_usec 1\n", encoding="ascii")
-    assert source.read()["cpu:model"].joules == pytest.approx(25 * 10 * (0.2 + 0.8 * 0.5))
+    name = f"cpu:model@group-{tmp_path.stat().st_ino}"
+    assert source.read()[name].joules == pytest.approx(25 * 10 * (0.2 + 0.8 * 0.5))
+    assert list(source.describe()) == [name]
 
 
 def test_a_quota_of_version_1_counts_too(
@@ -101,7 +103,8 @@ def test_a_quota_of_version_1_counts_too(
     source = opened(clock, tdp_watts=100, idle_share=0)
     clock.advance(10)
     usage.write_text("15000000000\n", encoding="ascii")
-    assert source.read()["cpu:model"].joules == pytest.approx(50 * 10 * 0.5)
+    (reading,) = source.read().values()
+    assert reading.joules == pytest.approx(50 * 10 * 0.5)
 
 
 def test_a_quota_above_the_affinity_does_not_count(
@@ -209,5 +212,6 @@ def test_a_table_s_power_on_this_machine_is_plausible():
     source = CpuModelSource(idle_share=1, clock=clock)
     source.open()
     clock.advance(1)
-    watts_per_cpu = source.read()["cpu:model"].joules / psutil.cpu_count()
+    (reading,) = source.read().values()
+    watts_per_cpu = reading.joules / psutil.cpu_count()
     assert 0.01 < watts_per_cpu < 30

@@ -1,3 +1,4 @@
+import os
 import shutil
 import sys
 import tempfile
@@ -336,8 +337,10 @@ def test_a_share_by_cpu_time_is_modelled_flagged_and_ours(
     source.poll()
     readings = source.read()
     share = (0.2 * 1 / 4 + 0.8 * 5 / 40) / (0.2 + 0.8 * 20 / 40)
-    assert readings["cpu:package-0"].joules == pytest.approx(100 * share)
-    assert readings["dram:package-0"].joules == pytest.approx(10 * share)
+    group = f"group-{tmp_path.stat().st_ino}"
+    assert readings[f"cpu:package-0@{group}"].joules == pytest.approx(100 * share)
+    assert readings[f"dram:package-0@{group}"].joules == pytest.approx(10 * share)
+    assert source.describe().keys() == {f"cpu:package-{socket}@{group}" for socket in "01"}
     assert {(reading.method, reading.tolerance, reading.flags) for reading in readings.values()} == {
         ("modelled", 0.40, ("shared_host",))
     }
@@ -352,14 +355,25 @@ def test_an_edge_takes_the_share_as_the_worker_last_saw_it(
     part_of_host.setattr(psutil, "cpu_times", None)  # an edge that asked for the times would fail
     clock.advance(10)
     one_socket.use(PACKAGE, 100)
-    assert source.read()["cpu:package-0"].joules == pytest.approx(25)
+    (reading,) = source.read().values()
+    assert reading.joules == pytest.approx(25)
 
 
 def test_a_share_on_a_host_of_ones_own_is_all_of_it(one_socket: RaplTree, clock: ScriptedClock):
     source = PowercapSource(one_socket.root, share="cpu_time", clock=clock)
     source.open()
     one_socket.use(PACKAGE, 100)
-    assert source.read()["cpu:package-0"].joules == pytest.approx(100)
+    (reading,) = source.read().values()
+    assert reading.joules == pytest.approx(100)
+
+
+def test_a_share_without_a_group_is_this_process_s(
+    one_socket: RaplTree, clock: ScriptedClock, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(_cpu_share, "job_usage", lambda: None)
+    source = PowercapSource(one_socket.root, share="cpu_time", clock=clock)
+    source.open()
+    assert list(source.read()) == [f"cpu:package-0@process-{os.getpid()}"]
 
 
 def test_a_share_that_nobody_can_tell_is_refused(

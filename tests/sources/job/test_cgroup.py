@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.sources.job.cgroup import Quota, job_usage, memory_limit_bytes, quota, used_seconds
+from green_callbacks.sources.job.cgroup import Quota, group_name, job_usage, memory_limit_bytes, quota, used_seconds
 
 
 class Groups:
@@ -111,3 +111,18 @@ def test_a_container_in_a_namespace_sees_its_group_as_a_root_that_has_a_type(tmp
     groups = Groups(tmp_path, "0::/")
     root = groups.write(".", cpu__stat="usage_usec 9", cgroup__type="domain")
     assert job_usage(groups.own, groups.mount).samefile(root / "cpu.stat")
+
+
+def test_of_equal_limits_the_outermost_counts_because_it_holds_for_all_processes_together(version2: Groups):
+    version2.write("kubepods/pod/container", cpu__max="200000 100000")
+    pod = version2.write("kubepods/pod", cpu__max="200000 100000")
+    assert quota(version2.own, version2.mount) == Quota(2.0, pod / "cpu.stat")
+
+
+def test_a_group_is_named_by_its_number_and_not_by_its_path(tmp_path: Path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    names = [group_name("cpu:model", tmp_path / folder / "cpu.stat") for folder in ("a", "a", "b")]
+    assert names[0] == names[1] == f"cpu:model@group-{(tmp_path / 'a').stat().st_ino}"
+    assert names[2] != names[0]
+    assert group_name("cpu:model", tmp_path / "missing" / "cpu.stat") == "cpu:model@group-0"
