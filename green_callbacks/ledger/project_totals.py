@@ -10,6 +10,10 @@ from green_callbacks.ledger.contents import LedgerContents
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import shown
 from green_callbacks.ledger.nested_runs import NestedRun, counted
+from green_callbacks.ledger.overlaps.candidates import MeasuredRun
+from green_callbacks.ledger.overlaps.hosts import Place
+from green_callbacks.ledger.overlaps.sentences import Shared, overlap_sentences
+from green_callbacks.ledger.overlaps.shares import of_part, parts_of
 from green_callbacks.ledger.quick_overview import last_head
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.records import History
@@ -34,6 +38,7 @@ class Closings:
         unread: One sentence for each file that could not be read.
         damaged: Sentences for each file that could be read in part only.
         copies: One sentence for each run that several files hold.
+        overlaps: Sentences about devices that several processes measured at the same time, which count once.
         hold_own: Whether these totals include the energy of the run that asks. Defaults to False.
     """
 
@@ -41,6 +46,7 @@ class Closings:
     unread: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
+    overlaps: list[str] = field(default_factory=list)
     hold_own: bool = False
 
 
@@ -68,9 +74,22 @@ def closings_of(paths: Iterable[Path], *, but: str = "", own: NestedRun | None =
     closings = [found[0].closing if len(found) == 1 else _once(found, read) for found in files.values()]
     runs = [_nested(found[0], closing) for found, closing in zip(files.values(), closings, strict=True)]
     *counts, counts_own = counted([*runs, own or NestedRun("", (), "")])
-    read.closings += [closing for closing, is_counted in zip(closings, counts, strict=True) if is_counted]
     read.hold_own = not counts_own
+    counting = zip(files.values(), closings, counts, strict=True)
+    _add_once(read, [(found[0], closing) for found, closing, is_counted in counting if is_counted])
     return read
+
+
+def _add_once(read: Closings, found: Sequence[tuple[_File, Closing]]) -> None:
+    """Add the totals of runs. What several processes measured at the same time counts once."""
+    runs = [MeasuredRun.of(file.path, closing, file.head) for file, closing in found]
+    shared = []
+    for run, (_, closing), part in zip(runs, found, parts_of(runs), strict=True):
+        if part is not None:
+            place = run.places[0] if run.places else Place("")
+            shared.append(Shared(place, closing.facility_kwh, part))
+        read.closings.append(closing if part is None else of_part(closing, part))
+    read.overlaps += overlap_sentences(shared)
 
 
 def _closed(path: Path) -> _File | None:

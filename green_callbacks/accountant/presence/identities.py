@@ -17,15 +17,16 @@ _known: dict[int, str] = {}
 
 
 def host_identities(hosts: Mapping[str, Host]) -> dict[str, str]:
-    """Return the identity of each machine that tells one.
+    """Return the identity of each machine.
 
     Args:
         hosts: The machines of a run, by their names in its records.
 
     Returns:
         A hash of the id of the boot, and the time of the boot in s, which differs between machines of one snapshot.
+        Empty for a machine that tells only its name.
     """
-    return {name: host_identity(host) for name, host in hosts.items() if host.has_id}
+    return {name: host_identity(host) for name, host in hosts.items()}
 
 
 def host_identity(host: Host) -> str:

@@ -1,0 +1,121 @@
+"""Finds the runs that may have measured a device at the same time, without reading their records."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from green_callbacks.ledger.closing_line import Closing
+from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.overlaps.hosts import UNIQUE, Hosts, Place
+
+SHORTEST_SECONDS: Final = 0.05
+"""Shortest time at once, in s, that counts. Clocks of the same machine differ by less, and no energy is in it."""
+_ANY: Final = ""
+
+
+class MeasuredRun(NamedTuple):
+    """A run of a sum, as far as its totals and its head tell.
+
+    Attributes:
+        path: Its ledger.
+        run_id: Name of the run.
+        places: Its machines. Empty if they are not known.
+        devices: Names of its devices. Empty if they are not known.
+        began: Beginning of its first record, in s since 1970. None without a record.
+        ended: End of its last record, in s since 1970. None without a record.
+
+    Example:
+        >>> MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0).run_id
+        'a'
+    """
+
+    path: Path
+    run_id: str
+    places: tuple[Place, ...]
+    devices: Collection[str]
+    began: float | None
+    ended: float | None
+
+    @classmethod
+    def of(cls, path: Path, closing: Closing, head: Head | None) -> Self:
+        """Return the run of a ledger.
+
+        Args:
+            path: The ledger.
+            closing: Its totals.
+            head: The head of its last session. None if it is not known.
+        """
+        places: tuple[Place, ...] = ()
+        if head is not None and (head.host or head.hosts):
+            named = [Place(name, identity) for name, identity in head.hosts.items()]
+            places = tuple(named) or (Place(head.host),)
+        facts = closing.facts
+        began, ended = (None, None) if facts is None else (_seconds(facts.began_at), _seconds(facts.ended_at))
+        return cls(path, closing.run_id, places, tuple(closing.devices), began, ended)
+
+
+def _seconds(when: datetime | None) -> float | None:
+    return None if when is None else when.timestamp()
+
+
+def candidates(runs: Sequence[MeasuredRun]) -> list[int]:
+    """Return the runs that may have measured a device at the same time as another of them.
+
+    Args:
+        runs: The runs of the sum, each once.
+
+    Returns:
+        Their places in the sequence. A run whose machine or devices are not known may have measured any.
+
+    Example:
+        >>> one = MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0)
+        >>> candidates([one, one._replace(run_id="b", began=50.0, ended=70.0), one._replace(began=80.0, ended=90.0)])
+        [0, 1]
+    """
+    hosts = Hosts(place for run in runs for place in run.places)
+    by_device: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
+    vague: list[tuple[float, float, int]] = []
+    for at, run in enumerate(runs):
+        if run.began is None or run.ended is None:
+            continue
+        span = (run.began, run.ended, at)
+        keys = _keys(run, hosts)
+        if not keys:
+            vague.append(span)
+        for key in keys:
+            by_device.setdefault(key, []).append(span)
+    found: set[int] = set()
+    for spans in by_device.values():
+        found |= _together(spans)
+    if vague:
+        everybody = {span for spans in by_device.values() for span in spans}
+        found |= _together([*everybody, *vague])
+    return sorted(found)
+
+
+def _keys(run: MeasuredRun, hosts: Hosts) -> list[tuple[str, str]]:
+    """Return the devices of a run. A run on several machines names the machine in each, so the name is enough."""
+    if not run.devices or not run.places:
+        return []
+    if len(run.places) > 1:
+        split = [name.partition("/") for name in run.devices]
+        known = {place.name: hosts.key(place) for place in run.places}
+        named = [(known.get(prefix, _ANY), local if slash else prefix) for prefix, slash, local in split]
+    else:
+        named = [(hosts.key(run.places[0]), name) for name in run.devices]
+    return [(_ANY if name.startswith(UNIQUE) else host, name) for host, name in named]
+
+
+def _together(spans: Sequence[tuple[float, float, int]]) -> set[int]:
+    """Return the runs whose spans overlap."""
+    found: set[int] = set()
+    group: list[int] = []
+    latest = float("-inf")
+    for began, ended, at in sorted(spans):
+        if began >= latest - SHORTEST_SECONDS:
+            found |= set(group) if len(group) > 1 else set()
+            group = []
+        group.append(at)
+        latest = max(latest, ended)
+    return found | (set(group) if len(group) > 1 else set())

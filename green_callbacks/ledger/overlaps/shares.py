@@ -1,0 +1,230 @@
+"""The part of each run in the energy that several processes have measured at the same time."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import replace
+from hashlib import sha256
+from math import fsum
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger.closing_line import Closing
+from green_callbacks.ledger.overlaps.candidates import MeasuredRun, candidates
+from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.overlaps.hosts import Hosts
+from green_callbacks.ledger.overlaps.stretches import Device, Row, Stretch, rows_of, stretches_of
+
+_Key = Hashable
+
+
+class Part(NamedTuple):
+    """The part of a run in what it has measured.
+
+    Attributes:
+        joules: Energy at the IT equipment, in J.
+        facility_kwh: Energy of the facility, in kWh.
+        emissions_kg: Emissions, in kgCO2e.
+        low_kg: Lower bound of the emissions, in kgCO2e.
+        high_kg: Upper bound of the emissions, in kgCO2e.
+        devices: Energy by device, in J.
+        components: Components of the devices that other processes measured too, such as ``gpu``.
+        most: Largest number of processes that measured one of them at once.
+
+    Example:
+        >>> Part(1.0, 0.0, 0.0, 0.0, 0.0, {}, ("gpu",), 2).most
+        2
+    """
+
+    joules: float
+    facility_kwh: float
+    emissions_kg: float
+    low_kg: float
+    high_kg: float
+    devices: Mapping[str, float]
+    components: tuple[str, ...]
+    most: int
+
+
+class Memory(Protocol):
+    """Remembers what was found in ledgers that have not changed since.
+
+    Example:
+        >>> isinstance(Forgetful(), object)
+        True
+    """
+
+    def stretches(self, path: Path) -> Sequence[Stretch] | None:
+        """Return the stretches of a ledger, or None if they are not known."""
+        ...
+
+    def keep_stretches(self, path: Path, stretches: Sequence[Stretch]) -> None:
+        """Remember the stretches of a ledger."""
+        ...
+
+    def part(self, path: Path, company: str) -> Part | None:
+        """Return the part of a run in some company, or None if it is not known."""
+        ...
+
+    def keep_part(self, path: Path, company: str, part: Part) -> None:
+        """Remember the part of a run in some company."""
+        ...
+
+
+class Forgetful:
+    """Remembers nothing.
+
+    Example:
+        >>> Forgetful().part(Path("a.jsonl"), "1a2b") is None
+        True
+    """
+
+    def stretches(self, path: Path) -> None:
+        """Return None."""
+
+    def keep_stretches(self, path: Path, stretches: Sequence[Stretch]) -> None:
+        """Do nothing."""
+
+    def part(self, path: Path, company: str) -> None:
+        """Return None."""
+
+    def keep_part(self, path: Path, company: str, part: Part) -> None:
+        """Do nothing."""
+
+
+def parts_of(runs: Sequence[MeasuredRun], memory: Memory | None = None) -> list[Part | None]:
+    """Divide what several processes have measured at the same time equally between their runs.
+
+    A device counts once at any time, with the mean of what its processes have measured. Only the records of runs that
+    may have measured together are read, one ledger at a time.
+
+    Args:
+        runs: The runs of a sum, each once, without runs inside others.
+        memory: Remembers what was found. Defaults to None, for nothing.
+
+    Returns:
+        The part of each run, in the same order. None for a run that has shared nothing, whose totals count.
+
+    Example:
+        >>> parts_of([])
+        []
+    """
+    memory = memory or Forgetful()
+    parts: list[Part | None] = [None] * len(runs)
+    found = candidates(runs)
+    if not found:
+        return parts
+    stretches = {at: _stretches(runs[at].path, memory) for at in found}
+    hosts = Hosts(device.place for each in stretches.values() for one in each for device in one.devices)
+    companies = _companies([one for each in stretches.values() for one in each], hosts)
+    for at in found:
+        company = _company_of(stretches[at], companies, hosts)
+        if company is not None:
+            parts[at] = _part(runs[at].path, company, companies, hosts, memory)
+    return parts
+
+
+def of_part(closing: Closing, part: Part) -> Closing:
+    """Return the totals of a run with its part of the energy in the place of what it has measured.
+
+    Args:
+        closing: The totals.
+        part: Its part.
+    """
+    return replace(
+        closing,
+        energy_joules=part.joules,
+        facility_kwh=part.facility_kwh,
+        emissions_kg=part.emissions_kg,
+        emissions_low_kg=part.low_kg,
+        emissions_high_kg=part.high_kg,
+        devices={name: part.devices.get(name, joules) for name, joules in closing.devices.items()},
+    )
+
+
+def _stretches(path: Path, memory: Memory) -> Sequence[Stretch]:
+    known = memory.stretches(path)
+    if known is None:
+        known = stretches_of(path)
+        memory.keep_stretches(path, known)
+    return known
+
+
+def _companies(stretches: Sequence[Stretch], hosts: Hosts) -> dict[_Key, Company]:
+    spans: dict[_Key, dict[Hashable, list[tuple[float, float]]]] = {}
+    for stretch in stretches:
+        for device in stretch.devices:
+            by_process = spans.setdefault(_key(device, hosts), {})
+            by_process.setdefault(stretch.process, []).append((stretch.began, stretch.ended))
+    return {key: Company.of(by_process) for key, by_process in spans.items() if len(by_process) > 1}
+
+
+def _key(device: Device, hosts: Hosts) -> _Key:
+    return hosts.key(device.place), device.name, device.owner
+
+
+def _company_of(stretches: Sequence[Stretch], companies: Mapping[_Key, Company], hosts: Hosts) -> str | None:
+    """Return a text that changes if the company of a run changes. None if it has always been alone."""
+    said, most = sha256(), 1
+    for stretch in stretches:
+        for device in sorted(stretch.devices):
+            company = companies.get(_key(device, hosts))
+            if company is not None:
+                numbers = company.within(stretch.began, stretch.ended)
+                most = max(most, *(count for _, count in numbers))
+                said.update(repr((device.name, numbers)).encode())
+    return said.hexdigest() if most > 1 else None
+
+
+def _part(path: Path, said: str, companies: Mapping[_Key, Company], hosts: Hosts, memory: Memory) -> Part | None:
+    part = memory.part(path, said)
+    if part is None:
+        part = _summed(path, companies, hosts)
+        if part is not None:
+            memory.keep_part(path, said, part)
+    return part
+
+
+def _summed(path: Path, companies: Mapping[_Key, Company], hosts: Hosts) -> Part | None:
+    """Return the part of a run by its records. None if its ledger is gone."""
+    sums = [0.0] * 5
+    devices: dict[str, float] = {}
+    components: dict[str, None] = {}
+    most = 1
+    try:
+        for row in rows_of(path):
+            shares = _shares(row, companies, hosts)
+            sums = [sum(pair) for pair in zip(sums, _amounts(row, shares), strict=True)]
+            for name, (share, count) in shares.items():
+                energy = row.record.devices[name]
+                devices[name] = devices.get(name, 0.0) + (energy.joules or 0.0) * share
+                most = max(most, count)
+                if count > 1:
+                    components[energy.component] = None
+    except LedgerError:
+        return None
+    joules, kwh, kg, low_kg, high_kg = sums
+    return Part(joules, kwh, kg, low_kg, high_kg, devices, tuple(components), most)
+
+
+def _shares(row: Row, companies: Mapping[_Key, Company], hosts: Hosts) -> dict[str, tuple[float, int]]:
+    """Return the share of each device, and the largest number of processes that measured it at once."""
+    began, ended = row.span
+    shares = {}
+    for name, device in row.devices().items():
+        company = companies.get(_key(device, hosts))
+        if company is None:
+            shares[name] = (1.0, 1)
+        else:
+            shares[name] = (company.share(began, ended), max(count for _, count in company.within(began, ended)))
+    return shares
+
+
+def _amounts(row: Row, shares: Mapping[str, tuple[float, int]]) -> tuple[float, ...]:
+    """Return the part of a record as energy, energy of the facility, emissions, and their bounds."""
+    record = row.record
+    joules = record.energy_joules
+    if not joules:
+        return (0.0,) * 5
+    own = fsum((record.devices[name].joules or 0.0) * share for name, (share, _) in shares.items())
+    amounts = (record.facility_kwh, record.emissions_kg, record.emissions_low_kg, record.emissions_high_kg)
+    return (own, *((amount or 0.0) * own / joules for amount in amounts))

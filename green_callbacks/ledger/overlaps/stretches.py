@@ -1,0 +1,179 @@
+"""The times in which a run has measured devices, from the records of its ledger."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from green_callbacks.errors import LedgerError
+from green_callbacks.ledger._head_codec import decode_head
+from green_callbacks.ledger._json_line import fields_of
+from green_callbacks.ledger._row_decoding import Rows
+from green_callbacks.ledger.format import VERDICTS
+from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.ledger_files import bounded_lines, opened, shown
+from green_callbacks.ledger.overlaps.hosts import UNIQUE, Place
+from green_callbacks.records import DeviceEnergy, EpochRecord
+from green_callbacks.records.checked import wrong
+from green_callbacks.records.coverage import SHARED
+
+_SLACK_SECONDS: Final = 0.05
+"""Time in s between two records below which the run went on. The clock of the system may be corrected meanwhile."""
+_OWN_SHARE: Final = frozenset({"sm_share"})
+"""Flags of a device of which the run counts only its own share."""
+
+
+class Device(NamedTuple):
+    """A device, as far as it can be compared with the devices of other runs.
+
+    Attributes:
+        place: Its machine. Empty for a device whose name no other machine has.
+        name: Its name on that machine.
+        owner: The process whose own share of the device this is. Empty for the whole device.
+    """
+
+    place: Place
+    name: str
+    owner: str = ""
+
+
+class Stretch(NamedTuple):
+    """A time in which one process measured the same devices without a break.
+
+    Attributes:
+        began: Its beginning, in s since 1970.
+        ended: Its end, in s since 1970.
+        process: Identity of the process.
+        devices: The devices.
+    """
+
+    began: float
+    ended: float
+    process: str
+    devices: frozenset[Device]
+
+
+class Row(NamedTuple):
+    """A record, and the process that wrote it.
+
+    Attributes:
+        head: The head of the session.
+        record: The record.
+    """
+
+    head: Head
+    record: EpochRecord
+
+    @property
+    def process(self) -> str:
+        """Identity of the process. A ledger of an earlier version names none, and gets one of its own."""
+        return self.head.process or f"run:{self.head.run_id}"
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """Beginning and end, in s since 1970."""
+        began = self.record.started_at.timestamp()
+        return began, began + self.record.duration_seconds
+
+    def devices(self) -> dict[str, Device]:
+        """Return the measured devices by their names in the record."""
+        return {
+            name: self._device(name, energy)
+            for name, energy in self.record.devices.items()
+            if energy.joules is not None
+        }
+
+    def _device(self, name: str, energy: DeviceEnergy) -> Device:
+        owner = self.process if _is_own_share(energy, is_old=not self.head.process) else ""
+        place, local = _placed(name, self.head)
+        return Device(place, local, owner)
+
+
+def _placed(name: str, head: Head) -> tuple[Place, str]:
+    prefix, slash, local = name.partition("/")
+    if not slash or (head.hosts and prefix not in head.hosts):
+        prefix, local = head.host, name
+    return (Place("") if local.startswith(UNIQUE) else Place(prefix, head.hosts.get(prefix, ""))), local
+
+
+def _is_own_share(energy: DeviceEnergy, *, is_old: bool) -> bool:
+    """Return whether a run counts only its own share of a device.
+
+    The processors of a counter can be divided by processor time. An earlier version did not tell which process had
+    divided a device between its own runs.
+    """
+    flags = energy.flags
+    if not flags or energy.method != "modelled":
+        return False
+    is_divided = "shared_host" in flags or (is_old and SHARED in flags)
+    return is_divided or not _OWN_SHARE.isdisjoint(flags)
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """Read the records of a ledger one by one, with the last heartbeat of every process that was killed.
+
+    Args:
+        path: The ledger.
+
+    Yields:
+        The records, in the order of the file. Damaged lines are skipped.
+
+    Raises:
+        LedgerError: The file cannot be read.
+    """
+    rows, head, last_words = Rows(), Head(run_id="", version=""), None
+    with opened(path) as file:
+        for line in bounded_lines(file):
+            try:
+                fields = _fields(line)
+                kind = fields.get("type")
+                if kind == "devices":
+                    rows.devices(fields)
+                elif kind == "record":
+                    record, last_words = rows.record(fields), None
+                    yield Row(head, record)
+                elif kind == "heartbeat":
+                    last_words = Row(head, rows.record(fields))
+                elif kind == "run":
+                    head = decode_head(fields, shown(path))
+                    if last_words is not None:
+                        yield last_words
+                    last_words = None
+            except ValueError:
+                rows.doubt()
+    if last_words is not None:
+        yield last_words
+
+
+def _fields(line: bytes | int) -> Mapping[str, Any]:
+    if isinstance(line, int):
+        raise wrong(line, "line of a ledger")
+    return {} if not line or line.startswith(VERDICTS) else fields_of(line)
+
+
+def stretches_of(path: Path) -> tuple[Stretch, ...]:
+    """Return the times in which a run has measured devices. Raises nothing.
+
+    Args:
+        path: The ledger.
+
+    Returns:
+        The stretches. Empty if the file cannot be read.
+    """
+    found: list[Stretch] = []
+    try:
+        for row in rows_of(path):
+            began, ended = row.span
+            devices = frozenset(row.devices().values())
+            last = found[-1] if found else None
+            if last is not None and _goes_on(last, row.process, devices, began):
+                found[-1] = last._replace(ended=max(last.ended, ended))
+            elif devices and ended > began:
+                found.append(Stretch(began, ended, row.process, devices))
+    except LedgerError:
+        return ()
+    return tuple(found)
+
+
+def _goes_on(last: Stretch, process: str, devices: frozenset[Device], began: float) -> bool:
+    is_same = last.process == process and last.devices == devices
+    return is_same and -_SLACK_SECONDS <= began - last.ended <= _SLACK_SECONDS

@@ -1,0 +1,203 @@
+"""What several processes measured at the same time counts once in a sum."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from math import fsum
+
+import pytest
+
+from green_callbacks.ledger import Head, Lines, closing_of
+from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity
+
+BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
+INTENSITY = Intensity(g_per_kwh=1000.0, source="test", found_by="argument")
+GPU = "gpu:0"
+WATTS = 300.0
+
+
+def row(began, ended, devices, epoch=None):
+    energies = {
+        name: DeviceEnergy(watts * (ended - began), "gpu", method, ended - began, flags=flags)
+        for name, (watts, method, flags) in devices.items()
+    }
+    return EpochRecord(
+        epoch=epoch,
+        started_at=BEGAN + timedelta(seconds=began),
+        duration_seconds=ended - began,
+        devices=energies,
+        intensity=INTENSITY,
+        pue=1.5,
+    )
+
+
+def device(watts=WATTS, method="counter", flags=()):
+    return watts, method, flags
+
+
+def write(folder, name, edges, *, devices=None, is_closed=True, **head):
+    """A run that measures from the first to the last edge, with a record between two edges."""
+    head = {"host": "node01", "process": f"process of {name}", **head}
+    lines, history = Lines(), History()
+    data = [lines.head(Head(run_id=name, version="1", **head))]
+    for epoch, (began, ended) in enumerate(pairwise(edges)):
+        record = row(began, ended, devices or {GPU: device()}, epoch)
+        history.append(record)
+        data.append(lines.record(record))
+    closing = replace(closing_of(name, history, monitor=None, mode="max"), head_offset=0)
+    if is_closed:
+        data.append(lines.end(None, closing, sum(map(len, data))))
+    path = folder / f"{name}.jsonl"
+    path.write_bytes(b"".join(data))
+    return path
+
+
+def joules(paths, **options):
+    return {each.run_id: each.energy_joules for each in closings_of(paths, **options).closings}
+
+
+def test_a_device_counts_once_while_two_processes_measure_it(tmp_path):
+    paths = [write(tmp_path, "a", [0, 10, 20]), write(tmp_path, "b", [5, 25])]
+    found = closings_of(paths)
+    assert {each.run_id: each.energy_joules for each in found.closings} == pytest.approx(
+        {"a": WATTS * (5 + 7.5), "b": WATTS * (7.5 + 5)}
+    )
+    total_kwh = sum(each.facility_kwh for each in found.closings)
+    assert total_kwh == pytest.approx(WATTS * 25 / 3.6e6 * 1.5)
+    assert sum(each.emissions_kg for each in found.closings) == pytest.approx(total_kwh)
+    (sentence,) = found.overlaps
+    assert sentence == (
+        "2 runs measured the GPU of node01 at the same time. "
+        "The sum counts it once, as 0.00313 kWh instead of 0.00500 kWh."
+    )
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({}, {"host": "node02"}),
+        ({"hosts": {"node01": "1a@100"}}, {"hosts": {"node01": "2b@100"}}),
+        ({"hosts": {"node01": "1a@100"}}, {"hosts": {"node01": "1a@900"}}),  # resumed from one snapshot
+        ({}, {"process": "process of a"}),  # which divides among its runs itself
+        ({}, {"devices": {"gpu:1": device()}}),
+        ({"devices": {GPU: device(method="modelled", flags=("sm_share",))}}, {}),
+        ({}, {"devices": {GPU: device(method="modelled", flags=("shared_host",))}}),
+        (
+            {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
+            {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
+        ),  # divided by a process of an earlier version
+    ],
+)
+def test_what_is_not_the_same_device_counts_for_each(tmp_path, first, second):
+    paths = [write(tmp_path, "a", [0, 10], **first), write(tmp_path, "b", [0, 10], **second)]
+    found = closings_of(paths)
+    assert [each.energy_joules for each in found.closings] == [WATTS * 10] * 2
+    assert found.overlaps == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"host": "pod-a", "hosts": {"pod-a": "1a@100"}}, {"host": "pod-b", "hosts": {"pod-b": "1a@101"}}),
+        ({"hosts": {"node01": "1a@100"}}, {}),  # an earlier version tells the name alone
+        ({"process": ""}, {"process": ""}),
+        ({"devices": {"gpu:GPU-1": device()}}, {"devices": {"gpu:GPU-1": device()}, "host": "elsewhere"}),
+        ({"devices": {GPU: device(flags=("shared",))}}, {}),
+        ({"devices": {"gpu:0": device(flags=("shared_host",))}}, {}),
+        (
+            {"devices": {"n1/gpu:0": device()}, "host": "n0", "hosts": {"n0": "0@1", "n1": "1@1"}},
+            {"host": "n1", "hosts": {"n1": "1@1"}},
+        ),
+        ({"is_closed": False}, {"is_closed": False}),
+    ],
+)
+def test_the_same_device_counts_once(tmp_path, first, second):
+    paths = [write(tmp_path, "a", [0, 10], **first), write(tmp_path, "b", [0, 10], **second)]
+    assert fsum(joules(paths).values()) == pytest.approx(WATTS * 10)
+
+
+def test_runs_one_after_the_other_are_summed_to_the_last_bit(tmp_path):
+    paths = [write(tmp_path, f"r{at}", [at * 10 / 3, (at + 1) * 10 / 3]) for at in range(5)]
+    found = closings_of(paths)
+    assert [each.energy_joules for each in found.closings] == [
+        closing.energy_joules for path in paths for closing in closings_of([path]).closings
+    ]
+    assert found.overlaps == []
+
+
+def test_a_run_inside_another_is_not_divided_too(tmp_path):
+    outer = write(tmp_path, "outer", [0, 30])
+    inner = write(tmp_path, "inner", [5, 10], parent="outer")
+    other = write(tmp_path, "other", [0, 30])
+    assert joules([outer, inner, other]) == pytest.approx({"outer": WATTS * 15, "other": WATTS * 15})
+
+
+def test_threads_of_one_process_stand_beside_another_process(tmp_path):
+    half = {GPU: device(WATTS / 2, "modelled", ("shared",))}
+    paths = [write(tmp_path, name, [0, 10], devices=half, process="p") for name in ("a", "b")]
+    paths.append(write(tmp_path, "c", [0, 10]))
+    assert joules(paths) == pytest.approx({"a": WATTS * 2.5, "b": WATTS * 2.5, "c": WATTS * 5})
+
+
+def test_a_run_with_a_pause_shares_only_while_it_measures(tmp_path):
+    path = write(tmp_path, "a", [0, 10], is_closed=False)
+    again = write(tmp_path, "a2", [90, 100], process="later")
+    path.write_bytes(path.read_bytes() + again.read_bytes().replace(b'"run_id":"a2"', b'"run_id":"a"'))
+    again.unlink()
+    assert joules([path, write(tmp_path, "b", [20, 95])]) == pytest.approx({"a": WATTS * 17.5, "b": WATTS * 72.5})
+
+
+def test_a_killed_run_shares_up_to_its_last_heartbeat(tmp_path):
+    path = write(tmp_path, "a", [0, 10], is_closed=False)
+    lines = Lines()
+    lines.head(Head(run_id="a", version="1"))
+    beat = lines.heartbeat(row(10, 16, {GPU: device()})).splitlines(keepends=True)
+    path.write_bytes(path.read_bytes() + b"".join(beat))
+    assert fsum(joules([path, write(tmp_path, "b", [0, 20])]).values()) == pytest.approx(WATTS * 20)
+
+
+def test_a_copy_of_a_run_counts_once_and_shares_once(tmp_path):
+    path = write(tmp_path, "a", [0, 10])
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path.read_bytes())
+    found = joules([path, copy, write(tmp_path, "b", [0, 10])])
+    assert found == pytest.approx({"a": WATTS * 5, "b": WATTS * 5})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_many_runs_at_random_times_add_up_to_what_the_devices_used(tmp_path, seed):
+    rng = random.Random(seed)
+    names = [f"gpu:{number}" for number in range(rng.randint(1, 3))]
+    watts = {name: rng.uniform(50, 700) for name in names}
+    spans, paths = {name: [] for name in names}, []
+    for number in range(rng.randint(2, 9)):
+        edges = sorted(rng.uniform(0, 100) for _ in range(rng.randint(2, 6)))
+        used = rng.sample(names, rng.randint(1, len(names)))
+        devices = {name: device(watts[name]) for name in used}
+        paths.append(write(tmp_path, f"run{number}", edges, devices=devices, is_closed=rng.random() < 0.7))
+        for name in used:
+            spans[name].append((edges[0], edges[-1]))
+    used = sum(watts[name] * covered(each) for name, each in spans.items())
+    found = closings_of(paths)
+    assert fsum(each.energy_joules for each in found.closings) == pytest.approx(used)
+    by_device = [each.devices for each in found.closings]
+    for name in names:
+        assert fsum(each.get(name, 0.0) for each in by_device) == pytest.approx(watts[name] * covered(spans[name]))
+
+
+def covered(spans):
+    end, total = float("-inf"), 0.0
+    for began, ended in sorted(spans):
+        total += max(0.0, ended - max(began, end))
+        end = max(end, ended)
+    return total
+
+
+def test_a_company_counts_processes_and_not_runs():
+    company = Company.of({"p": [(0.0, 4.0), (2.0, 6.0)], "q": [(3.0, 5.0)]})
+    assert company.within(0.0, 6.0) == [(0.0, 1), (3.0, 2), (5.0, 1)]
+    assert company.share(0.0, 6.0) == pytest.approx((4 + 1) / 6)
+    assert company.share(4.0, 4.0) == 0.5
