@@ -39,7 +39,7 @@ def overlap_sentences(shared: Iterable[Shared]) -> list[str]:
     Example:
         >>> part = Part(0.0, 1.5, 0.0, 0.0, 0.0, {}, ("gpu",), 2)
         >>> overlap_sentences([Shared(Place("node01"), kwh, part) for kwh in (2.0, 4.0)])
-        ['2 runs measured the GPU of node01 at the same time. The sum counts it once, as 3 kWh instead of 6 kWh.']
+        ['2 runs measured the GPU of node01 at the same time. The sum counts it once, as 3.00 kWh instead of 6.00 kWh.']
     """
     found = list(shared)
     hosts = Hosts(each.place for each in found)
