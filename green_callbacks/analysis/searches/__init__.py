@@ -1,0 +1,1 @@
+"""Searches of many trials, and what became of their kilograms."""
