@@ -4,6 +4,7 @@ A registry is a folder of small files (the default, inside the folder of the pro
 database.
 """
 
+from green_callbacks.registry.opening import check_registry_url, open_registry
 from green_callbacks.registry.protocol import (
     DEAD_SECONDS,
     BudgetRegistry,
@@ -24,4 +25,6 @@ __all__ = [
     "RegistryUnavailableError",
     "RunState",
     "Standing",
+    "check_registry_url",
+    "open_registry",
 ]

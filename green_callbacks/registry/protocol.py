@@ -50,8 +50,10 @@ class Claim:
 
     Attributes:
         run_id: Name of the run.
-        session: Name of the process's part of the run. Another session of a live run means that the first has died.
-        spent: Spending of the run so far, in all its sessions.
+        session: Name of the process's part of the run, another one at each start. A session claims before it spends
+            anything. What it holds counts as spent once another session of its run begins.
+        spent: Spending of the run so far, in all its sessions. A total below an earlier total of the session changes
+            nothing. If a new session begins below what was told before, the difference stays spent.
         under_way: Expected further spending that nobody can take back, such as the rest of the open epoch.
         wanted: Expected spending of the next epoch, which is held only if it fits into the budget.
         limit: The budget as the run knows it. A limit that was set in the registry replaces it.
@@ -82,7 +84,8 @@ class Standing(NamedTuple):
 
     Attributes:
         limit: The budget that holds, which is the set limit or else the limit of the claim.
-        others_spent: Spending of all other runs, dead runs included.
+        others_spent: Spending of all other runs, dead runs included. What earlier sessions of this run have spent
+            beyond the total of the claim counts here too.
         others_held: Expected spending of the other live runs.
         held: What this run holds beyond its spending. It includes ``wanted`` only if that was granted.
         live_runs: Number of live runs, this run included.
@@ -200,7 +203,8 @@ class BudgetRegistry(Protocol):
     def enter(self, entries: Iterable[Entry]) -> None:
         """Enter the totals of runs that do not claim, as their ledgers tell them.
 
-        A run that claims is left alone. A dead run gets the larger of both totals.
+        A live run that claims is left alone. Any other run keeps the largest of its totals, because an older total may
+        arrive later.
 
         Args:
             entries: The runs. The same run may be entered again with a new total.

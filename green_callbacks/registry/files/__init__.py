@@ -1,0 +1,1 @@
+"""The registry of small files in the folder of a project."""

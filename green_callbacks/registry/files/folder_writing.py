@@ -1,0 +1,116 @@
+"""Writes the files of a budget, so that a reader sees either the old file or the new file."""
+
+import os
+import uuid
+from contextlib import suppress
+from pathlib import Path
+from stat import S_IMODE, S_ISVTX
+from typing import Final
+
+from green_callbacks.registry.files.budget_folder import HIDDEN_FOLDER
+from green_callbacks.registry.files.folder_files import ENDING
+
+_UNFINISHED: Final = ".tmp"
+"""Ending of a file that is not finished. Readers skip it."""
+_FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+"""Flags of ``os.open``, as bits."""
+_FILE_MODE: Final = 0o666
+"""Rights of a file, as bits, of which those of its folder remain."""
+
+
+def make_folders(*folders: Path) -> None:
+    """Make folders with their parents. As many users may write the hidden ones as the folder of the project.
+
+    Args:
+        *folders: The folders. Existing folders are left alone.
+
+    Raises:
+        OSError: A folder cannot be made.
+    """
+    for folder in folders:
+        missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
+        for each in reversed(missing):
+            each.mkdir(exist_ok=True)
+            if HIDDEN_FOLDER in each.parts:
+                with suppress(OSError):  # the budget works for this user, whoever else may write
+                    each.chmod(S_IMODE(each.parent.stat().st_mode) & ~S_ISVTX)
+
+
+def write_file(path: Path, data: bytes, *, is_durable: bool = False) -> float:
+    """Write a file, in the place of an older one.
+
+    Args:
+        path: The file. Its folder must exist.
+        data: Content of the file.
+        is_durable: Whether the file must survive a crash of the machine from here on. Defaults to False.
+
+    Returns:
+        The time of this change by the clock of the file system, in s since 1970.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    descriptor = os.open(unfinished, _FLAGS, _FILE_MODE)
+    try:
+        with suppress(OSError):  # some file systems have no rights
+            os.fchmod(descriptor, S_IMODE(path.parent.stat().st_mode) & _FILE_MODE)
+        _write_all(descriptor, data)
+        if is_durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    unfinished.replace(path)
+    if is_durable:
+        _sync_folder(path.parent)
+    return path.stat().st_mtime
+
+
+def write_unique(folder: Path, prefix: str, data: bytes) -> Path:
+    """Write a file that nobody changes, under a name of its own. It survives a crash of the machine.
+
+    Args:
+        folder: Folder of the file. It must exist.
+        prefix: Beginning of the name.
+        data: Content of the file.
+
+    Returns:
+        The file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = folder / f"{prefix}-{uuid.uuid4().hex}{ENDING}"
+    write_file(path, data, is_durable=True)
+    return path
+
+
+def file_system_time(folder: Path) -> float:
+    """Return the time by the clock of the file system, in s since 1970.
+
+    Args:
+        folder: A folder in which a file can be written for a moment.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    probe = folder / f"{uuid.uuid4().hex}{_UNFINISHED}"
+    os.close(os.open(probe, _FLAGS, _FILE_MODE))
+    try:
+        return probe.stat().st_mtime
+    finally:
+        probe.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(OSError):  # some file systems cannot sync a folder, and keep the order of changes by themselves
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
