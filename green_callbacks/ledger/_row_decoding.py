@@ -7,8 +7,9 @@ from functools import partial
 from itertools import repeat
 from typing import Any, Final, cast
 
+from green_callbacks.ledger._columns import column_of, values_of_runs
 from green_callbacks.ledger.format import NOT_FINITE, PHASES, SETS_PER_SESSION
-from green_callbacks.ledger.limits import MAX_DEVICES, MAX_METRICS
+from green_callbacks.ledger.limits import MAX_DEVICES, MAX_KNOWN_DEVICES, MAX_METRICS
 from green_callbacks.records import METHODS, DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
 from green_callbacks.records.checked import (
     MAX_FLOPS,
@@ -23,7 +24,6 @@ from green_callbacks.records.checked import (
     flags,
     mapping,
     one_of,
-    optional_amount,
     sequence,
     text,
     wrong,
@@ -74,6 +74,7 @@ class Rows:
     def __init__(self) -> None:
         self._sessions: dict[int, _Session] = {}
         self._sets: dict[int, _Devices] = {}
+        self._described = 0
         self._damages = 0
 
     def doubt(self) -> None:
@@ -90,12 +91,30 @@ class Rows:
             ValueError: A field has an impossible value.
         """
         number = count(fields.get("set"))
-        listed = [_described(each) for each in sequence(fields.get("devices"), MAX_DEVICES)]
-        columns = [tuple(column) for column in zip(*listed, strict=True)] or [()] * _DEVICE_FIELDS
-        if len(set(columns[0])) < len(listed):
-            raise wrong(listed, "a name for each device")
         session = self._sessions.setdefault(number // SETS_PER_SESSION, _Session())
-        self._sets[number] = _Devices(session, *columns)
+        like = fields.get("like")
+        self._keep(number, _listed(session, fields) if like is None else self._altered(session, count(like), fields))
+
+    def _altered(self, session: _Session, like: int, fields: Mapping[str, Any]) -> _Devices:
+        """Return a set of the same devices as another one, with other methods, tolerances or flags."""
+        known = self._sets.get(like)
+        if known is None:
+            raise wrong(like, "set of devices named by a line before")
+        size = len(known.names)
+        changed = {
+            name: tuple(values_of_runs(said, size, check))
+            for name, check in _CHECKS.items()
+            if (said := fields.get(name)) is not None
+        }
+        return replace(known, session=session, **changed)
+
+    def _keep(self, number: int, devices: _Devices) -> None:
+        """Remember a set, and forget the oldest ones where all sets together hold too many devices."""
+        before = self._sets.pop(number, None)
+        self._described += len(devices.names) - (len(before.names) if before else 0)
+        self._sets[number] = devices
+        while self._described > MAX_KNOWN_DEVICES and len(self._sets) > 1:
+            self._described -= len(self._sets.pop(next(iter(self._sets))).names)
 
     def record(self, fields: Mapping[str, Any]) -> EpochRecord:
         """Return the record of a line.
@@ -157,13 +176,36 @@ def _pue(session: _Session, said: object) -> float:
     return session.pue
 
 
+def _listed(session: _Session, fields: Mapping[str, Any]) -> _Devices:
+    listed = [_described(each) for each in sequence(fields.get("devices"), MAX_DEVICES)]
+    columns = [tuple(column) for column in zip(*listed, strict=True)] or [()] * _DEVICE_FIELDS
+    if len(set(columns[0])) < len(listed):
+        raise wrong(listed, "a name for each device")
+    return _Devices(session, *columns)
+
+
+def _method(said: object) -> Method:
+    return cast("Method", one_of(said, METHODS))
+
+
+def _tolerance(said: object) -> float:
+    return amount(said, MAX_TOLERANCE)
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "methods": _method,
+    "tolerances": _tolerance,
+    "flags": flags,
+}
+"""Columns in which a set may differ from the set that it is like, with the check of a value."""
+
+
 def _described(said: object) -> tuple[str, str, Method, float, tuple[str, ...]]:
     fields = sequence(said, _DEVICE_FIELDS)
     if len(fields) < _DEVICE_FIELDS:
         raise wrong(said, "name, component, method, tolerance and flags of a device")
     name, component, method, tolerance, words = fields
-    method = cast("Method", one_of(method, METHODS))
-    return text(name), text(component), method, amount(tolerance, MAX_TOLERANCE), flags(words)
+    return text(name), text(component), _method(method), _tolerance(tolerance), flags(words)
 
 
 def _energies(devices: _Devices, seconds: float, get: Callable[[str], Any]) -> dict[str, DeviceEnergy]:
@@ -171,7 +213,7 @@ def _energies(devices: _Devices, seconds: float, get: Callable[[str], Any]) -> d
     size = len(devices.names)
     joules, lows, highs, gaps = get("joules"), get("low"), get("high"), get("gaps")
     if not _are_amounts(joules, lows, highs, size):
-        joules, lows, highs = [_column(said, size) for said in (joules, lows, highs)]
+        joules, lows, highs = [column_of(said, size) for said in (joules, lows, highs)]
     rows = zip(
         joules,
         devices.components,
@@ -197,17 +239,8 @@ def _are_amounts(joules: object, lows: object, highs: object, size: int) -> bool
     return set(map(type, numbers)) == _FLOATS and min(numbers) >= 0.0 and max(numbers) <= MAX_JOULES
 
 
-def _column(said: object, size: int) -> list[float | None]:
-    if said is None:
-        return [None] * size
-    numbers = sequence(said, size)
-    if len(numbers) != size:
-        raise wrong(said, f"list of {size}")
-    return [optional_amount(number, MAX_JOULES) for number in numbers]
-
-
 def _gaps(said: object, size: int) -> list[float]:
-    return [amount(number or 0.0, MAX_SECONDS) for number in _column(said, size)]
+    return [amount(number or 0.0, MAX_SECONDS) for number in column_of(said, size)]
 
 
 def _phases(said: object, seconds: float) -> dict[str, PhaseEnergy]:

@@ -8,6 +8,7 @@ from json.encoder import encode_basestring_ascii as quoted
 from math import isfinite
 from typing import Final, SupportsFloat
 
+from green_callbacks.ledger._columns import PLAIN_DEVICES, column_text
 from green_callbacks.ledger.limits import MAX_METRICS
 from green_callbacks.records import EpochRecord
 from green_callbacks.records.checked import MAX_FLOPS, MAX_JOULES, MAX_SECONDS, short
@@ -42,6 +43,8 @@ def row_text(kind: str, number: int, record: EpochRecord, surroundings: str, *, 
 
 
 def _devices(record: EpochRecord) -> str:
+    if len(record.devices) > PLAIN_DEVICES:
+        return _many_devices(record)
     columns: tuple[list[str], ...] = ([], [], [], [])
     joules, lows, highs, gaps = columns
     for energy, _, _, _, low, high, gap, _, _ in record.devices.values():
@@ -52,6 +55,17 @@ def _devices(record: EpochRecord) -> str:
     filled = [column.count(_NULL) < len(column) for column in columns]
     pairs = zip(_NAMES, columns, filled, strict=True)
     return "".join([f',"{name}":[{",".join(column)}]' for name, column, is_filled in pairs if is_filled])
+
+
+def _many_devices(record: EpochRecord) -> str:
+    joules, _, _, _, lows, highs, gaps, _, _ = zip(*record.devices.values(), strict=True)
+    columns = (
+        column_text(joules, MAX_JOULES),
+        column_text([low if low is None else max(low, 0.0) for low in lows], MAX_JOULES),
+        column_text(highs, MAX_JOULES),
+        column_text([gap or None for gap in gaps], MAX_SECONDS),
+    )
+    return "".join([f',"{name}":{column}' for name, column in zip(_NAMES, columns, strict=True) if column is not None])
 
 
 def _phases(record: EpochRecord) -> str:

@@ -60,7 +60,10 @@ The energy of a run is also in the energy of its `parent`, if both have the same
 | field | unit or type | meaning |
 |---|---|---|
 | `set` | count | Number of the set: 1,000 times the number of the session, plus a count from 0. |
-| `devices` | list | One `[name, component, method, tolerance, flags]` per device. |
+| `devices` | list | One `[name, component, method, tolerance, flags]` per device. Absent beside `like`. |
+| `like` | count | A set before with the same names and components. Only for more than 64 devices. |
+| `methods`, `tolerances` | runs of text, of ratios | What differs from that set, device by device. Default: the same. |
+| `flags` | runs of lists of text | The flags where they differ. Default: the same. |
 
 The tolerance is the systematic relative error of the device, for example 0.05 for ±5 %. The method is `counter`,
 `sampled` or `modelled`.
@@ -76,9 +79,9 @@ The tolerance is the systematic relative error of the device, for example 0.05 f
 | `complete` | true, false | Whether the epoch ran to its end. Default: true. |
 | `at` | ISO 8601, UTC | When the record begins. |
 | `seconds` | s | Length of the record. |
-| `joules` | list of J | Energy of each device of the set. Null where it was not measured. |
-| `low`, `high` | list of J | Bounds of that energy, device by device. |
-| `gaps` | list of s | Time in which a device could not be read. Default: 0. |
+| `joules` | column of J | Energy of each device of the set. Null where it was not measured. |
+| `low`, `high` | column of J | Bounds of that energy, device by device. |
+| `gaps` | column of s | Time in which a device could not be read. Default: 0. |
 | `phases` | object | `[joules, seconds]` by phase, in J and s. Default of the seconds: those of the record. |
 | `intensity` | object | Carbon intensity, with `g_per_kwh` in gCO2e/kWh. Default: that of the line before. |
 | `pue` | ratio ≥ 1 | Power usage effectiveness. Default: that of the line before. |
@@ -86,6 +89,9 @@ The tolerance is the systematic relative error of the device, for example 0.05 f
 | `learning_rate` | number | Learning rate at the end. |
 | `samples`, `tokens` | count | Training samples and tokens seen. |
 | `flops` | operations | Floating-point operations of the training. |
+
+A record of more than 64 devices has columns of another form. `{"runs":[[1535,0.0],[1,2.5]]}` is 1,535 times 0.0 and
+once 2.5. A text is base64 of the numbers in float64, the least byte first, with a NaN for null.
 
 JSON has no NaN and no infinities. The texts `"nan"`, `"inf"` and `"-inf"` stand for them.
 The fields of an intensity are described by `green_callbacks.records.Intensity`.
@@ -199,6 +205,9 @@ HEAD: Final = b'{"type":"run","schema":'
 
 VERDICTS: Final = b'{"type":"verdicts",'
 """First bytes of a ``verdicts`` line, which readers skip."""
+
+ALTERABLE: Final = ("methods", "tolerances", "flags")
+"""Columns in which a set of devices may differ from the set that it is like."""
 
 SETS_PER_SESSION: Final = 1_000
 """Number of sets of devices that a session may name before it takes a new number."""

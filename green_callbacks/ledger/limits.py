@@ -22,6 +22,9 @@ MAX_METRICS: Final = 10_000
 MAX_DEVICES: Final = 8_192
 """Largest number of devices in a line."""
 
+MAX_KNOWN_DEVICES: Final = 2**20
+"""Largest number of devices in all sets of devices that a reader remembers. A writer refers to the last 64 sets."""
+
 MAX_ENTRIES: Final = 256
 """Largest number of labels, and of versions, in a head."""
 

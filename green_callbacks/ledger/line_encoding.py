@@ -6,11 +6,12 @@ from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
 
+from green_callbacks.ledger._columns import PLAIN_DEVICES, runs_of
 from green_callbacks.ledger._head_codec import encode_head, encode_plan
 from green_callbacks.ledger._rounding import few_digits
 from green_callbacks.ledger._row_encoding import row_text
 from green_callbacks.ledger.closing_line import Closing, encode_closing
-from green_callbacks.ledger.format import SETS_PER_SESSION
+from green_callbacks.ledger.format import ALTERABLE, SETS_PER_SESSION
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.limits import MAX_END_BYTES, MAX_LINE_BYTES, MAX_POINTS
 from green_callbacks.records import Checkpoints, EpochRecord, Intensity, Plan, Verdict
@@ -55,6 +56,7 @@ class Lines:
         self._first_set = _draw(_SESSIONS) * SETS_PER_SESSION
         self._named = 0
         self._sets: dict[tuple[_Label, ...], int] = {}
+        self._last: tuple[_Label, ...] = ()
         self._intensity: Intensity | None = None
         self._pue: float | None = None
         self._verdicts: dict[int, _Said] = {}
@@ -187,7 +189,25 @@ class Lines:
         if self._named == SETS_PER_SESSION:
             self._forget()
         number = self._first_set + self._named
-        return number, _line({"type": "devices", "set": number, "devices": [_described(label) for label in labels]})
+        return number, self._altered(number, labels) or _line(
+            {"type": "devices", "set": number, "devices": [_described(label) for label in labels]}
+        )
+
+    def _altered(self, number: int, labels: tuple[_Label, ...]) -> bytes:
+        """Return the line of many devices that are known, with what has changed. Empty if they are few or others."""
+        if len(labels) <= PLAIN_DEVICES or len(labels) != len(self._last):
+            return b""
+        pairs = zip(labels, self._last, strict=True)
+        if not all(name == last_name and part == last_part for (name, part, *_), (last_name, last_part, *_) in pairs):
+            return b""
+        columns = zip(*[_described(label)[2:] for label in labels], strict=True)
+        before = zip(*[_described(label)[2:] for label in self._last], strict=True)
+        changed = {
+            name: runs_of(column)
+            for name, column, last in zip(ALTERABLE, columns, before, strict=True)
+            if column != last
+        }
+        return _line({"type": "devices", "set": number, "like": self._sets[self._last], **changed})
 
     def _remember(self, labels: tuple[_Label, ...], number: int, record: EpochRecord) -> None:
         if labels not in self._sets:
@@ -195,6 +215,7 @@ class Lines:
             if len(self._sets) == _KNOWN_SETS:
                 del self._sets[next(iter(self._sets))]
             self._sets[labels] = number
+        self._last = labels
         self._intensity, self._pue = record.intensity, record.pue
 
     def _surroundings(self, record: EpochRecord) -> str:

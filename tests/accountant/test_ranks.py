@@ -1,5 +1,4 @@
 import threading
-from pathlib import Path
 
 import pytest
 from support.runs import KG_PER_JOULE, WATTS, ListSink, scripted, train
@@ -10,6 +9,7 @@ from green_callbacks import CarbonBudget, EnergyAccountant, read_ledger
 from green_callbacks.accountant import OneRank
 from green_callbacks.accountant.energy import device_slots
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
+from green_callbacks.accountant.energy.lap_vectors import DeviceSlot, Lap, LapVectors
 from green_callbacks.accountant.ranks import host
 from green_callbacks.accountant.ranks.host import Host
 from green_callbacks.clock import ScriptedClock
@@ -79,7 +79,7 @@ def test_hosts_are_told_apart_also_by_the_same_name(names, monkeypatch):
 
 
 def test_a_host_without_a_boot_id_is_known_by_its_name(monkeypatch):
-    monkeypatch.setattr(host, "_BOOT_ID", Path("/nonexistent"))
+    monkeypatch.setattr(host, "boot_id", lambda: "")
     slots = DeviceSlots(OneRank(), {"gpu:0": ("gpu", ())})
     assert slots.owned == {"gpu:0"}
     assert OneRank().gather("x") == ["x"]
@@ -284,7 +284,8 @@ def test_accountants_of_threads_do_not_disturb_one_another():
 
 
 def test_what_becomes_known_of_a_device_of_another_rank_while_the_run_goes_on_stands_in_the_record():
-    slot = device_slots.DeviceSlot("gpu:0", "gpu:0", 1, "gpu", ("shared",), DeviceInfo())
+    slot = DeviceSlot("gpu:0", "gpu:0", 0, "gpu", ("shared",), DeviceInfo())
     there = DeviceEnergy(5.0, "gpu", "counter", 1.0, 4.0, 6.0, 0.5, 0.05, ("shared", "counter_frozen", "reset"))
-    here = device_slots._device(slot, device_slots._numbers(there, 1.0), 1.0)
+    vectors, lap = LapVectors([slot], 0), Lap(1.0, {"gpu:0": there}, {}, None, [])
+    here = vectors.lap(lap, vectors.of(lap)).devices["gpu:0"]
     assert here == there._replace(flags=("shared", "reset", "counter_frozen"))

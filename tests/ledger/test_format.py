@@ -76,6 +76,15 @@ def full_record():
     )
 
 
+def many_devices():
+    """Yield two records of so many devices that the second set is told by what has changed."""
+    for device in (
+        DeviceEnergy(1.0, "gpu", "counter", 1.0, 0.5, 1.5),
+        DeviceEnergy(1.0, "gpu", "modelled", 1.0, 0.5, 1.5, 0.1, 0.05, ("reset",)),
+    ):
+        yield full_record()._replace(devices={f"gpu{at}": device for at in range(65)})
+
+
 def all_lines(folder):
     lines = Lines()
     place = {"hosts": {"node01": "1a2b"}, "process": "3c4d"}
@@ -83,6 +92,8 @@ def all_lines(folder):
     yield lines.head(Head(run_id="run", version="1", budgets=BUDGETS, **nesting, **place))
     yield from lines.record(full_record()).splitlines()
     yield from Lines().heartbeat(full_record()).splitlines()  # which leaves out nothing
+    for row in many_devices():
+        yield from lines.record(row).splitlines()
     yield lines.verdicts([Verdict(stop=False, code="waiting", reason="why", values={"a": 1.0})])
     yield lines.rewind(0, 1)
     yield lines.plan(PLAN)

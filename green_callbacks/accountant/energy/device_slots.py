@@ -1,82 +1,15 @@
 """Devices of all ranks in fixed slots, so that one sum per lap adds up the energy of all ranks."""
 
+from array import array
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import isnan, nan
-from typing import Any, Final, NamedTuple
+from typing import Any
 
+from green_callbacks.accountant.energy.lap_vectors import LATENT, DeviceSlot, Lap, LapVectors
 from green_callbacks.accountant.ranks.host import Host, this_host, told_apart
-from green_callbacks.accountant.ranks.protocol import PHASES, Ranks, are_together
-from green_callbacks.carbon.energy_weighted import Piece
-from green_callbacks.records import METHODS, DeviceEnergy, DeviceInfo, PhaseEnergy
+from green_callbacks.accountant.ranks.protocol import Ranks, are_together
+from green_callbacks.records import DeviceInfo
 from green_callbacks.records.coverage import UNMEASURED
 from green_callbacks.records.machine_parts import overlap_of
-
-_FIELDS: Final = 7
-"""Number of fields of one device in the vector."""
-_COUNTS: Final = 3
-"""Number of counts at the end of the vector, which are samples, tokens and floating-point operations."""
-_FLAGS: Final = (
-    "reset",
-    "catch_up",
-    "shared",
-    "shared_host",
-    "share_unknown",
-    "counter_frozen",
-    "counter_implausible",
-    "counter_gone",
-    "counter_resolution",
-    "samples_frozen",
-    "clock_stepped",
-    "wraps_unseen",
-    UNMEASURED,
-)
-"""Flags that may appear during a run. The vector holds each as a bit."""
-LATENT: Final = "latent"
-"""Flag of a slot for a device that may appear later. Until then, no lap and no record holds the device."""
-
-
-class Lap(NamedTuple):
-    """The energy of one process, or of all together, in one interval.
-
-    Attributes:
-        seconds: Length in s.
-        devices: Energy by device.
-        phases: Energy and time by phase.
-        samples: Training samples seen, or None if unknown.
-        pieces: Energy of this process by time, at least one piece.
-        tokens: Training tokens seen, or None if unknown.
-        flops: Floating-point operations done, or None if unknown.
-    """
-
-    seconds: float
-    devices: Mapping[str, DeviceEnergy]
-    phases: Mapping[str, PhaseEnergy]
-    samples: int | None
-    pieces: Sequence[Piece]
-    tokens: int | None = None
-    flops: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSlot:
-    """A place in the vector for one device of one rank.
-
-    Attributes:
-        name: Name of the device in records.
-        local_name: Its name on its host.
-        rank: The rank that measures it.
-        component: Its component, such as ``gpu``.
-        flags: Its flags at the start.
-        info: Its name, product and power limit.
-    """
-
-    name: str
-    local_name: str
-    rank: int
-    component: str
-    flags: tuple[str, ...]
-    info: DeviceInfo
 
 
 class DeviceSlots:
@@ -115,6 +48,7 @@ class DeviceSlots:
         self.slots = tuple(slot for slot in slots if slot.name not in covered)
         self.hosts: Mapping[str, Host] = dict(zip(told_apart(hosts), hosts, strict=True))
         """The machines of all ranks, by their names in records."""
+        self._vectors = LapVectors(self.slots, ranks.rank)
         self.notes: tuple[str, ...] = tuple(each["note"] for each in gathered)
         """The messages of all ranks, in their order."""
         self.are_measured = any(not {UNMEASURED, LATENT}.intersection(slot.flags) for slot in self.slots)
@@ -132,11 +66,14 @@ class DeviceSlots:
         """
         if self._ranks.size == 1:
             return list(laps)
-        vector = self._ranks.sum([number for lap in laps for number in self._vector(lap)])
+        mine = array("d")
+        for lap in laps:
+            mine.extend(self._vectors.of(lap))
+        vector = array("d", self._ranks.sum(mine.tolist()))
         if not are_together(self._ranks):
             return [self.local(lap) for lap in laps]
         length = len(vector) // len(laps)
-        return [self._lap(lap, vector[at * length : (at + 1) * length]) for at, lap in enumerate(laps)]
+        return [self._vectors.lap(lap, vector[at * length : (at + 1) * length]) for at, lap in enumerate(laps)]
 
     def local(self, lap: Lap) -> Lap:
         """Return a lap without asking the other ranks, whose devices are then not measured.
@@ -144,48 +81,7 @@ class DeviceSlots:
         Args:
             lap: The lap of this rank.
         """
-        if self._ranks.size == 1:
-            return lap
-        devices = {
-            slot.name: _device(slot, numbers, lap.seconds)
-            for slot in self.slots
-            if _is_there(slot, numbers := _numbers(lap.devices.get(slot.local_name), lap.seconds))
-        }
-        return Lap(lap.seconds, devices, lap.phases, None, lap.pieces)
-
-    def _vector(self, lap: Lap) -> list[float]:
-        numbers: list[float] = []
-        for slot in self.slots:
-            is_ours = slot.rank == self._ranks.rank
-            numbers += _numbers(lap.devices.get(slot.local_name), lap.seconds) if is_ours else [0.0] * _FIELDS
-        for phase in PHASES:
-            energy = lap.phases.get(phase)
-            numbers.append((energy.joules or 0.0) if energy else 0.0)
-        numbers += (nan if count is None else count for count in (lap.samples, lap.tokens, lap.flops))
-        return numbers
-
-    def _lap(self, local: Lap, vector: Sequence[float]) -> Lap:
-        devices = {
-            slot.name: _device(slot, numbers, local.seconds)
-            for at, slot in enumerate(self.slots)
-            if _is_there(slot, numbers := vector[at * _FIELDS : (at + 1) * _FIELDS])
-        }
-        *_, samples, tokens, flops = vector
-        joules = dict(zip(PHASES, vector[-len(PHASES) - _COUNTS : -_COUNTS], strict=True))
-        is_measured = any(device.joules is not None for device in devices.values())
-        phases = {
-            name: PhaseEnergy(joules[name] if is_measured else None, phase.seconds)
-            for name, phase in local.phases.items()
-        }
-        return Lap(
-            local.seconds,
-            devices,
-            phases,
-            None if isnan(samples) else int(samples),
-            local.pieces,
-            None if isnan(tokens) else int(tokens),
-            None if isnan(flops) else flops,
-        )
+        return lap if self._ranks.size == 1 else self._vectors.alone(lap)
 
 
 def _slots(gathered: Sequence[Mapping[str, Any]], machines: Sequence[Host]) -> tuple[DeviceSlot, ...]:
@@ -211,37 +107,3 @@ def _overlaps(slots: Sequence[DeviceSlot]) -> tuple[frozenset[str], tuple[tuple[
     covered = frozenset(names[each] for names, overlap in found for each in overlap.covered)
     twice = [(names[one], names[other]) for names, overlap in found for one, other in overlap.twice]
     return covered, tuple(twice)
-
-
-def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> list[float]:
-    if device is None:
-        return [nan, nan, nan, duration_seconds, 0.0, 0.0, 0.0]
-    return [
-        *(nan if value is None else value for value in (device.joules, device.low_joules, device.high_joules)),
-        device.gap_seconds,
-        device.tolerance,
-        float(METHODS.index(device.method)),
-        float(sum(1 << bit for bit, flag in enumerate(_FLAGS) if flag in device.flags)),
-    ]
-
-
-def _is_there(slot: DeviceSlot, numbers: Sequence[float]) -> bool:
-    """Return whether a device is there. A latent device is flagged when it has appeared."""
-    return LATENT not in slot.flags or bool(int(numbers[-1]) >> _FLAGS.index(UNMEASURED) & 1)
-
-
-def _device(slot: DeviceSlot, numbers: Sequence[float], duration_seconds: float) -> DeviceEnergy:
-    joules, low, high = (None if isnan(number) else number for number in numbers[:3])
-    gap_seconds, tolerance, method, bits = numbers[3:]
-    flags = tuple(flag for bit, flag in enumerate(_FLAGS) if int(bits) >> bit & 1 and flag not in slot.flags)
-    return DeviceEnergy(
-        joules=joules,
-        low_joules=low,
-        high_joules=high,
-        component=slot.component,
-        method=METHODS[int(method)],
-        duration_seconds=duration_seconds,
-        gap_seconds=gap_seconds,
-        tolerance=tolerance,
-        flags=tuple(flag for flag in slot.flags + flags if flag != LATENT),
-    )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple, Self
 
-from green_callbacks.accountant.energy.device_slots import Lap
+from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.observations import Observations
 from green_callbacks.carbon.energy_weighted import Piece
 from green_callbacks.meter import Snapshot, energy_between

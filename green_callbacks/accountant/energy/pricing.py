@@ -1,8 +1,9 @@
 """Records of intervals, with their energy and emissions."""
 
 from green_callbacks.accountant.decisions.budget_checks import Spending
-from green_callbacks.accountant.energy.device_slots import DeviceSlots, Lap
+from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.accountant.energy.grid_intensity import GridIntensity
+from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.timeline import SHARED_EDGE_SECONDS, Timeline
 from green_callbacks.accountant.energy.unmeasured_gpus import UnmeasuredGpus

@@ -19,7 +19,7 @@ from green_callbacks.records.codec import decode_intensity, encode_intensity
 from green_callbacks.sources.discovery import Discovery, survey
 
 _UNSURE: Final = (
-    "The system does not tell the id of its boot, so the machines of this run are told apart by their names. "
+    "The system does not tell the id of its boot, so names and network addresses tell the machines of this run apart. "
     "Processors that several containers of one machine see count once for each. Let containers read "
     "/proc/sys/kernel/random/boot_id, or run one container on each machine."
 )

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from green_callbacks.accountant.energy.device_slots import LATENT, DeviceSlots, Lap
+from green_callbacks.accountant.energy.device_slots import DeviceSlots
+from green_callbacks.accountant.energy.lap_vectors import LATENT, Lap
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.meter import Tally

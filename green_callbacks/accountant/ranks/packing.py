@@ -1,34 +1,46 @@
 """Vectors as short texts, because a store compares and sets texts."""
 
+import sys
+from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
-from struct import pack, unpack
+from itertools import compress, count
 from typing import Final
 
-_BYTES: Final = 8
-"""Bytes of a number in float64."""
+_IS_BIG: Final = sys.byteorder == "big"
+_MARK: Final = ":"
+"""Sign that ends the length of a vector whose text leaves out numbers."""
+_PAIRS: Final = 3
+"""Pairs of numbers whose 48 bytes fill whole groups of base64, so that texts of vectors can be joined."""
 
 
-def dense(vector: Sequence[float]) -> str:
-    """Return a vector as a text.
+def packed(vector: Sequence[float]) -> str:
+    """Return a vector as a text. Numbers that are 0 are left out where that is shorter.
 
     Args:
         vector: The numbers.
+
+    >>> len(packed([0.0] * 1000)), len(packed([0.1] * 1000))
+    (5, 10668)
     """
-    return b64encode(pack(f"<{len(vector)}d", *vector)).decode()
+    pairs = sparse(vector)
+    whole = _text(array("d", vector)) if len(pairs) > len(vector) else None
+    return f"{len(vector)}{_MARK}{pairs}" if whole is None or len(pairs) < len(whole) else whole
 
 
-def numbers_in(text: str) -> list[float]:
-    """Return the numbers of a text that :func:`dense` has made.
+def unpacked(text: str) -> list[float]:
+    """Return the numbers of a text that :func:`packed` has made.
 
     Args:
         text: The text.
 
-    >>> numbers_in(dense([1.0, 0.1]))
+    >>> unpacked(packed([1.0, 0.1]))
     [1.0, 0.1]
+    >>> unpacked(packed([0.0] * 8 + [2.0]))
+    [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 2.0]
     """
-    packed = b64decode(text)
-    return list(unpack(f"<{len(packed) // _BYTES}d", packed))
+    length, mark, pairs = text.rpartition(_MARK)
+    return added([pairs], int(length)) if mark else _numbers(pairs).tolist()
 
 
 def sparse(vector: Sequence[float]) -> str:
@@ -37,8 +49,11 @@ def sparse(vector: Sequence[float]) -> str:
     Args:
         vector: The numbers.
     """
-    places = [at for at, number in enumerate(vector) if number]
-    return dense([*places, *(vector[at] for at in places)])
+    pairs = array("d")
+    for pair in zip(compress(count(), vector), compress(vector, vector), strict=True):
+        pairs.extend(pair)
+    pairs.extend([0.0, 0.0] * (-(len(pairs) // 2) % _PAIRS))  # which add nothing
+    return _text(pairs)
 
 
 def added(parts: Sequence[str], length: int) -> list[float]:
@@ -52,9 +67,20 @@ def added(parts: Sequence[str], length: int) -> list[float]:
     [2.0, 1.5]
     """
     total = [0.0] * length
-    for part in parts:
-        numbers = numbers_in(part)
-        half = len(numbers) // 2
-        for at, number in zip(numbers[:half], numbers[half:], strict=True):
-            total[int(at)] += number
+    pairs = _numbers("".join(parts))
+    for at, number in zip(map(int, pairs[::2]), pairs[1::2], strict=True):
+        total[at] += number
     return total
+
+
+def _text(numbers: "array[float]") -> str:
+    if _IS_BIG:
+        numbers.byteswap()
+    return b64encode(numbers).decode()
+
+
+def _numbers(text: str) -> "array[float]":
+    numbers = array("d", b64decode(text))
+    if _IS_BIG:
+        numbers.byteswap()
+    return numbers

@@ -128,11 +128,12 @@ class RunEpochs:
         Raises:
             BudgetSpentError: No budget is left for the first epoch since the start.
         """
+        asked_at_seconds = self._settings.clock.monotonic()
         if not self.has_begun:
             self.has_begun = True
             self._board.refuse_if_spent(self._history, self._ranks)
         self._board.landing.begin_epoch(epoch, self._ranks)
-        self._edges.at(self._timeline.begin_epoch, epoch)
+        self._edges.at(self._timeline.begin_epoch, epoch, asked_at_seconds)
         self.completeness.begin()
         self._open_epoch.begin(epoch)
 
@@ -219,6 +220,7 @@ class RunEpochs:
             observations.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
         record = self._records.record(complete=whole, together=True)
         self.leave_landing()
+        self._timeline.done()
         return record
 
     def leave_landing(self) -> None:

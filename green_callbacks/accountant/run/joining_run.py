@@ -3,9 +3,8 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from green_callbacks.accountant.ranks.binding import is_bound_apart
 from green_callbacks.accountant.ranks.joining import Company, company_of, joined, say_met, say_not_agreed
-from green_callbacks.accountant.ranks.part import WHOLE
+from green_callbacks.accountant.ranks.part import WHOLE, is_bound_apart
 from green_callbacks.accountant.ranks.protocol import OneRank, Parting, Ranks
 from green_callbacks.accountant.run.run import Run
 from green_callbacks.accountant.setup.trainer_context import TrainerContext

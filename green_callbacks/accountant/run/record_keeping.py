@@ -6,9 +6,10 @@ from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
-from green_callbacks.accountant.energy.device_slots import Lap
 from green_callbacks.accountant.energy.interval_edges import Edges
+from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.open_interval import OpenInterval
+from green_callbacks.accountant.energy.remainder import with_remainder
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.ranks.protocol import Ranks
@@ -84,6 +85,8 @@ class RecordKeeping:
             laps = [measurement.gpus.added(lap) for _, lap in intervals]
             slots = measurement.slots
             laps = slots.total(laps) if together else [slots.local(lap) for lap in laps]
+            if len(laps) == 2 and self._ranks.size > 1:  # noqa: PLR2004  what lies outside epochs, and an epoch
+                laps = with_remainder(*laps)
             made.extend(
                 measurement.pricing.row(interval, lap, complete=complete, closes_epoch=not goes_on)
                 for (interval, _), lap in zip(intervals, laps, strict=True)

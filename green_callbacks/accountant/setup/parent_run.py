@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from green_callbacks.accountant.energy.device_slots import DeviceSlot
+from green_callbacks.accountant.energy.lap_vectors import DeviceSlot
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.configuration import PARENT_VARIABLE
 from green_callbacks.small_files import read_or_empty

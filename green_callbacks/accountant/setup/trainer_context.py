@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks._version import __version__
-from green_callbacks.accountant.energy.device_slots import DeviceSlot
+from green_callbacks.accountant.energy.lap_vectors import DeviceSlot
 from green_callbacks.accountant.presence.identities import process_identity
 from green_callbacks.accountant.ranks.host import host_name
 from green_callbacks.accountant.ranks.part import WHOLE, Part

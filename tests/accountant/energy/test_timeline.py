@@ -127,3 +127,18 @@ def test_an_exception_between_the_end_of_an_edge_and_its_release_does_not_leave_
     other.start()
     other.join(LONG_SECONDS)
     assert not other.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("ours_seconds", "others_seconds", "has_outside"),
+    [(0.0, 0.0, False), (0.05, 0.0, False), (0.05, 0.5, True), (30.0, 0.0, True), (0.05, 0.0005, False)],
+)
+def test_our_own_work_at_an_edge_is_no_time_outside_epochs(timeline, clock, ours_seconds, others_seconds, has_outside):
+    timeline.begin_epoch(0)
+    clock.advance(10.0)
+    end(timeline)
+    clock.advance(ours_seconds)
+    timeline.done()
+    clock.advance(others_seconds)
+    timeline.begin_epoch(1, clock.monotonic())
+    assert bool(timeline.opened.outside.seconds) == has_outside

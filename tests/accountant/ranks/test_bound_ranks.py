@@ -7,9 +7,8 @@ import pytest
 from support.runs import scripted, train
 from support.thread_ranks import on_ranks
 
-from green_callbacks.accountant.ranks.binding import is_bound_apart
 from green_callbacks.accountant.ranks.launcher import Place
-from green_callbacks.accountant.ranks.part import Part
+from green_callbacks.accountant.ranks.part import Part, is_bound_apart
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
 from green_callbacks.sources.job import allotment as _allotment

@@ -28,6 +28,14 @@ DEVICES = {
         ([Host(BOOT, "vm", 5.0), Host(BOOT, "vm", 95.0)], ["vm-0", "vm-1"]),  # of one snapshot
         ([Host("mac", "mac", 5.0), Host("mac", "mac", 700.0)], ["mac-0", "mac-1"]),  # without ids
         ([Host("mac", "mac", 5.0), Host("mac", "mac", 5.1)], ["mac", "mac"]),
+        ([Host("mac/aa", "mac", 5.0), Host("mac/bb", "mac", 5.1)], ["mac-aa", "mac-bb"]),
+        # virtual machines of one snapshot
+        ([Host(BOOT, "one", 5.0, "one"), Host(BOOT, "two", 5.0, "two")], ["one", "two"]),
+        ([Host(BOOT, "vm", 5.0, "vm", "f1"), Host(BOOT, "vm", 5.0, "vm", "f2")], ["vm-0", "vm-1"]),
+        ([Host(BOOT, "vm", 5.0, "", "", "n/1"), Host(BOOT, "vm", 5.0, "", "", "n/2")], ["vm-0", "vm-1"]),
+        # containers of one host, and a process beside them
+        ([Host(BOOT, "pod", 5.0, "", "", "n/1"), Host(BOOT, "vm", 5.0, "vm", "", "m/2")], ["pod", "pod"]),
+        ([Host(BOOT, "pod", 5.0, "", "f1"), Host(BOOT, "vm", 5.0, "vm", "")], ["pod", "pod"]),
     ],
 )
 def test_hosts_are_told_apart(hosts, names):
@@ -36,7 +44,8 @@ def test_hosts_are_told_apart(hosts, names):
 
 def test_this_host_reports_the_same_boot_twice():
     one, two = this_host(), this_host()
-    assert (one.id, one.name) == (two.id, two.name)
+    assert one._replace(booted=two.booted) == two
+    assert one.is_same_as(two)
     assert one.booted == pytest.approx(two.booted, abs=host.BOOT_SECONDS / 2)
 
 
