@@ -37,6 +37,9 @@ def isolated(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     for name in ("XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    runtime = tmp_path.with_name(f"{tmp_path.name}-runtime")  # beside it, because many tests list their folder
+    runtime.mkdir(exist_ok=True)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     monkeypatch.setattr("green_callbacks.configuration.reading._ETC", tmp_path / "etc")
     yield
     if our_threads():

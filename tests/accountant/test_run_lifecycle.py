@@ -150,7 +150,7 @@ FORKS = """
             accountant.state_dict()
             before = os.path.getsize("run.jsonl")
             accountant.close()
-            own = EnergyAccountant(sources=[Busy(300.0)], **{**options, "ledger": False})
+            own = EnergyAccountant(sources=[Busy(300.0, name="scripted:1")], **{**options, "ledger": False})
             with own:
                 for _ in own.epochs(1):
                     pass

@@ -14,6 +14,7 @@ from green_callbacks.records import EpochRecord, History, RunRecord
 from green_callbacks.sinks import RunContext, Sink
 from green_callbacks.text.log import get_logger
 from green_callbacks.worker import Worker
+from green_callbacks.worker.lane import Lane, Period
 
 logger = get_logger(__name__)
 
@@ -69,6 +70,7 @@ class Delivery:
         self._pulse: Pulse | None = None
         self._unended = tuple(self._sinks)
         self._has_ended = False
+        self._farewells: list[tuple[Callable[[], object], Lane]] = []
 
     def open(self, context: RunContext) -> None:
         """Begin the ledger, and open the sinks.
@@ -103,6 +105,19 @@ class Delivery:
             name: Its name in messages.
         """
         self.worker.every(lambda: seconds, task, self.worker.lane(name))
+
+    def accompany(self, task: Callable[[], object], period: Period, farewell: Callable[[], object], name: str) -> None:
+        """Repeat a task from now on until the end of the run, and do another task then.
+
+        Args:
+            task: The task.
+            period: Returns the interval between two beginnings, in s, or None to end it.
+            farewell: What to do at the end of the run.
+            name: Name of both in messages.
+        """
+        lane = self.worker.lane(name)
+        self._farewells.append((farewell, lane))
+        self.worker.every(period, task, lane, at_once=True)
 
     def start(
         self, beat: Callable[[], object], beat_seconds: float, watch: Callable[[], object] = lambda: None
@@ -192,6 +207,8 @@ class Delivery:
             self.ledger.end(run.stop_reason)
             self.ledger.close(_UPLOAD_SECONDS)
         self._has_ended = True
+        while self._farewells:
+            self.worker.submit(*self._farewells.pop())
         while self._unended:
             each = self._unended[0]
             self.worker.submit(partial(each.finish, run), each.lane)

@@ -1,5 +1,7 @@
 """Records of intervals, with their energy and emissions."""
 
+from collections.abc import Callable, Mapping
+
 from green_callbacks.accountant.decisions.budget_checks import Spending
 from green_callbacks.accountant.energy.device_slots import DeviceSlots
 from green_callbacks.accountant.energy.grid_intensity import GridIntensity
@@ -7,7 +9,10 @@ from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.timeline import SHARED_EDGE_SECONDS, Timeline
 from green_callbacks.accountant.energy.unmeasured_gpus import UnmeasuredGpus
-from green_callbacks.records import EpochRecord
+from green_callbacks.records import DeviceEnergy, EpochRecord
+
+Flagged = Callable[[Mapping[str, DeviceEnergy], float, float], Mapping[str, DeviceEnergy]]
+"""Returns the energy of devices with more flags, for a beginning in s since 1970 and a length in s."""
 
 
 class Pricing:
@@ -29,6 +34,8 @@ class Pricing:
         self._grid = grid
         self._pue = pue
         self._gpus = gpus
+        self.flagged: Flagged = _as_they_are
+        """Flags the devices that other processes measure, too."""
 
     def lap(self, interval: OpenInterval) -> Lap:
         """Return the energy of an interval on this rank, with the unmeasured devices.
@@ -52,7 +59,7 @@ class Pricing:
             epoch=interval.epoch,
             started_at=interval.first.when,
             duration_seconds=lap.seconds,
-            devices=lap.devices,
+            devices=self.flagged(lap.devices, interval.first.when.timestamp(), lap.seconds),
             intensity=self._grid.over(lap.pieces),
             pue=self._pue,
             step=observations.step,
@@ -89,6 +96,10 @@ class Pricing:
         return Spending(
             _sum([row.emissions_kg for row in rows]), _sum([row.facility_kwh for row in rows]), opened.interval.seconds
         )
+
+
+def _as_they_are(devices: Mapping[str, DeviceEnergy], _began: float, _seconds: float) -> Mapping[str, DeviceEnergy]:
+    return devices
 
 
 def _sum(amounts: list[float | None]) -> float | None:

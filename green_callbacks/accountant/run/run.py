@@ -9,6 +9,8 @@ from typing import Final, Self
 from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.energy.unmeasured_gpus import GPU_CHECK_SECONDS
+from green_callbacks.accountant.presence.presence import Presence
+from green_callbacks.accountant.presence.presence_start import begin_presence
 from green_callbacks.accountant.ranks.protocol import Parting, leave
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.epochs import RunEpochs
@@ -50,6 +52,7 @@ class Run:
         self.trainer = opened.trainer
         self._is_first_rank = opened.trainer.ranks.rank == 0
         self._is_replaced = False
+        self.presence: Presence | None = None
         self._measurement = opened.measurement
         self._timeline = opened.measurement.timeline
         self._delivery = opened.delivery
@@ -109,6 +112,7 @@ class Run:
             delivery.every(WATCH_SECONDS, self.close_if_cut_short, "the check whether training goes on")
         if measurement.gpus.is_watching:
             delivery.every(GPU_CHECK_SECONDS, measurement.gpus.check_frameworks, "the check for GPUs")
+        self.presence = begin_presence(self._opened)
         close_orphans = partial(LIVE_RUNS.close_orphans, self)
         delivery.every(WATCH_SECONDS, close_orphans, "the check of the other runs of this process")
         LIVE_RUNS.add(self)

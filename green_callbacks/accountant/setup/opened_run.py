@@ -16,7 +16,7 @@ from green_callbacks.accountant.setup.parent_run import parent_runs, parents_of_
 from green_callbacks.accountant.setup.project_spending import with_project_spending
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
-from green_callbacks.ledger import NestedRun, RunLedger
+from green_callbacks.ledger import Head, NestedRun, RunLedger
 from green_callbacks.sinks import MlflowSink, RunContext, Sink, TensorBoardSink, WandbSink
 from green_callbacks.summary import Summary
 from green_callbacks.text.log import get_logger
@@ -36,6 +36,7 @@ class OpenedRun:
         board: The policies.
         context: The run as sinks know it. It changes when more becomes known.
         delivery: The ledger and the sinks.
+        head: The head of the ledger, also without a ledger. None on other ranks, and for a provisional run.
     """
 
     settings: Settings
@@ -45,6 +46,7 @@ class OpenedRun:
     board: PolicyBoard
     context: RunContext
     delivery: Delivery
+    head: Head | None
 
     @classmethod
     def open(
@@ -69,7 +71,8 @@ class OpenedRun:
         try:
             measurement.begin(make_room)
             context = _context(settings, trainer, state, board)
-            ledger = _ledger(settings, trainer, state, context, measurement)
+            head = _head(settings, trainer, state, context, measurement)
+            ledger = _ledger(head, state, measurement)
             threads, shown = measurement.meter.threads, len(state.history)
             delivery = Delivery(ledger, _sinks(settings, trainer), threads, state.notices, shown=shown)
         except BaseException:
@@ -78,7 +81,7 @@ class OpenedRun:
             raise
         return cls(
             settings=settings, trainer=trainer, state=state, measurement=measurement, board=board, context=context,
-            delivery=delivery,
+            delivery=delivery, head=head,
         )  # fmt: skip
 
 
@@ -136,18 +139,30 @@ def _context(settings: Settings, trainer: TrainerContext, state: RunState, board
     )
 
 
-def _ledger(
+def _head(
     settings: Settings, trainer: TrainerContext, state: RunState, context: RunContext, measurement: RunMeasurement
-) -> RunLedger | None:
-    if state.ledger is None or trainer.ranks.rank != 0 or trainer.is_provisional:
+) -> Head | None:
+    """Return the head of the run on rank 0, which alone keeps and shows the run. None elsewhere."""
+    if trainer.ranks.rank != 0 or trainer.is_provisional:
         return None
-    slots, parents = measurement.slots.slots, parents_of_run(measurement.slots.slots, state.notices)
-    hosts = host_identities(measurement.slots.hosts)
+    slots = measurement.slots.slots
+    return head_of(
+        context,
+        settings.labels,
+        slots,
+        settings.policies,
+        parents=parents_of_run(slots, state.notices),
+        earlier=state.sessions,
+        hosts=host_identities(measurement.slots.hosts),
+    )
+
+
+def _ledger(head: Head | None, state: RunState, measurement: RunMeasurement) -> RunLedger | None:
+    if state.ledger is None or head is None:
+        return None
     return RunLedger(
         state.ledger,
-        head_of(
-            context, settings.labels, slots, settings.policies, parents=parents, earlier=state.sessions, hosts=hosts
-        ),
+        head,
         state.history,
         held=state.held,
         checkpoints=state.checkpoints,

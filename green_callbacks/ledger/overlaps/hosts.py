@@ -24,6 +24,20 @@ class Place(NamedTuple):
     identity: str = ""
 
 
+class Device(NamedTuple):
+    """A device, as far as it can be compared with the devices of other runs.
+
+    Attributes:
+        place: Its machine. Empty for a device whose name no other machine has.
+        name: Its name on that machine.
+        owner: The process whose own share of the device this is. Empty for the whole device.
+    """
+
+    place: Place
+    name: str
+    owner: str = ""
+
+
 class Hosts:
     """Tells machines apart by their identities, and by their names where a ledger holds no identity.
 
@@ -56,6 +70,14 @@ class Hosts:
         """
         found = self._keys.get(place) or self._by_name.get(place.name)
         return f"name:{place.name}" if found is None else found
+
+    def key_of(self, device: Device) -> tuple[str, str, str]:
+        """Return what only this device has.
+
+        Args:
+            device: The device.
+        """
+        return self.key(device.place), device.name, device.owner
 
 
 def _parsed(identity: str) -> tuple[str, float]:

@@ -12,7 +12,7 @@ from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.overlaps.candidates import MeasuredRun, candidates
 from green_callbacks.ledger.overlaps.division import Company
 from green_callbacks.ledger.overlaps.hosts import Hosts
-from green_callbacks.ledger.overlaps.stretches import Device, Row, Stretch, rows_of, stretches_of
+from green_callbacks.ledger.overlaps.stretches import Row, Stretch, rows_of, stretches_of
 
 _Key = Hashable
 
@@ -153,13 +153,9 @@ def _companies(stretches: Sequence[Stretch], hosts: Hosts) -> dict[_Key, Company
     spans: dict[_Key, dict[Hashable, list[tuple[float, float]]]] = {}
     for stretch in stretches:
         for device in stretch.devices:
-            by_process = spans.setdefault(_key(device, hosts), {})
+            by_process = spans.setdefault(hosts.key_of(device), {})
             by_process.setdefault(stretch.process, []).append((stretch.began, stretch.ended))
     return {key: Company.of(by_process) for key, by_process in spans.items() if len(by_process) > 1}
-
-
-def _key(device: Device, hosts: Hosts) -> _Key:
-    return hosts.key(device.place), device.name, device.owner
 
 
 def _company_of(stretches: Sequence[Stretch], companies: Mapping[_Key, Company], hosts: Hosts) -> str | None:
@@ -167,7 +163,7 @@ def _company_of(stretches: Sequence[Stretch], companies: Mapping[_Key, Company],
     said, most = sha256(), 1
     for stretch in stretches:
         for device in sorted(stretch.devices):
-            company = companies.get(_key(device, hosts))
+            company = companies.get(hosts.key_of(device))
             if company is not None:
                 numbers = company.within(stretch.began, stretch.ended)
                 most = max(most, *(count for _, count in numbers))
@@ -211,7 +207,7 @@ def _shares(row: Row, companies: Mapping[_Key, Company], hosts: Hosts) -> dict[s
     began, ended = row.span
     shares = {}
     for name, device in row.devices().items():
-        company = companies.get(_key(device, hosts))
+        company = companies.get(hosts.key_of(device))
         if company is None:
             shares[name] = (1.0, 1)
         else:

@@ -1,6 +1,6 @@
 """The times in which a run has measured devices, from the records of its ledger."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -11,8 +11,8 @@ from green_callbacks.ledger._row_decoding import Rows
 from green_callbacks.ledger.format import VERDICTS
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import bounded_lines, opened, shown
-from green_callbacks.ledger.overlaps.hosts import UNIQUE, Place
-from green_callbacks.records import DeviceEnergy, EpochRecord
+from green_callbacks.ledger.overlaps.hosts import UNIQUE, Device, Place
+from green_callbacks.records import DeviceEnergy, EpochRecord, Method
 from green_callbacks.records.checked import wrong
 from green_callbacks.records.coverage import SHARED
 
@@ -20,20 +20,6 @@ _SLACK_SECONDS: Final = 0.05
 """Time in s between two records below which the run went on. The clock of the system may be corrected meanwhile."""
 _OWN_SHARE: Final = frozenset({"sm_share"})
 """Flags of a device of which the run counts only its own share."""
-
-
-class Device(NamedTuple):
-    """A device, as far as it can be compared with the devices of other runs.
-
-    Attributes:
-        place: Its machine. Empty for a device whose name no other machine has.
-        name: Its name on that machine.
-        owner: The process whose own share of the device this is. Empty for the whole device.
-    """
-
-    place: Place
-    name: str
-    owner: str = ""
 
 
 class Stretch(NamedTuple):
@@ -66,7 +52,7 @@ class Row(NamedTuple):
     @property
     def process(self) -> str:
         """Identity of the process. A ledger of an earlier version names none, and gets one of its own."""
-        return self.head.process or f"run:{self.head.run_id}"
+        return process_of(self.head)
 
     @property
     def span(self) -> tuple[float, float]:
@@ -76,16 +62,31 @@ class Row(NamedTuple):
 
     def devices(self) -> dict[str, Device]:
         """Return the measured devices by their names in the record."""
-        return {
-            name: self._device(name, energy)
-            for name, energy in self.record.devices.items()
-            if energy.joules is not None
-        }
+        energies = self.record.devices.items()
+        return {name: device_of(name, self.head, energy) for name, energy in energies if energy.joules is not None}
 
-    def _device(self, name: str, energy: DeviceEnergy) -> Device:
-        owner = self.process if _is_own_share(energy, is_old=not self.head.process) else ""
-        place, local = _placed(name, self.head)
-        return Device(place, local, owner)
+
+def process_of(head: Head) -> str:
+    """Return the identity of the process that wrote a head, or of the run where an earlier version wrote it.
+
+    Args:
+        head: The head.
+    """
+    return head.process or f"run:{head.run_id}"
+
+
+def device_of(name: str, head: Head, energy: DeviceEnergy | None = None) -> Device:
+    """Return a device of a record, as it compares with the devices of other runs.
+
+    Args:
+        name: Its name in the record.
+        head: The head of the session.
+        energy: Its energy in the record. Defaults to None, for the whole device.
+    """
+    is_old = not head.process
+    is_own_share = energy is not None and is_own(energy.method, energy.flags, is_old=is_old)
+    place, local = _placed(name, head)
+    return Device(place, local, process_of(head) if is_own_share else "")
 
 
 def _placed(name: str, head: Head) -> tuple[Place, str]:
@@ -95,14 +96,18 @@ def _placed(name: str, head: Head) -> tuple[Place, str]:
     return (Place("") if local.startswith(UNIQUE) else Place(prefix, head.hosts.get(prefix, ""))), local
 
 
-def _is_own_share(energy: DeviceEnergy, *, is_old: bool) -> bool:
+def is_own(method: Method, flags: Collection[str], *, is_old: bool = False) -> bool:
     """Return whether a run counts only its own share of a device.
 
     The processors of a counter can be divided by processor time. An earlier version did not tell which process had
     divided a device between its own runs.
+
+    Args:
+        method: Method of the energy.
+        flags: Flags of the device.
+        is_old: Whether an earlier version wrote the ledger. Defaults to False.
     """
-    flags = energy.flags
-    if not flags or energy.method != "modelled":
+    if not flags or method != "modelled":
         return False
     is_divided = "shared_host" in flags or (is_old and SHARED in flags)
     return is_divided or not _OWN_SHARE.isdisjoint(flags)
