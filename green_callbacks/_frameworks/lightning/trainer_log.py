@@ -20,6 +20,9 @@ _MONITORED: Final = (
 )
 """Keys among the trainer's metrics, for callbacks and schedules. Other numbers go to the loggers only."""
 
+_FOR_SEARCHES: Final = "green/facility_energy_total_wh"
+"""Key among the trainer's metrics that budgets of searches read. Loggers show the energy by other keys."""
+
 _STEP: Final = "The step of the loggers"
 
 
@@ -54,7 +57,11 @@ class TrainerLog:
             values: Numbers by key.
         """
         nothing: set[str] = set()
-        wanted = {*_MONITORED, *self._guarded.ask("What a callback monitors", partial(_monitored, trainer), nothing)}
+        wanted = {
+            *_MONITORED,
+            _FOR_SEARCHES,
+            *self._guarded.ask("What a callback monitors", partial(_monitored, trainer), nothing),
+        }
         log = _log_of_lightning(pl_module)
         # Both flags together avoid a reduction of equal values, and the warning about a missing one.
         options = {"sync_dist": True, "rank_zero_only": True, "batch_size": 1}
@@ -67,10 +74,11 @@ class TrainerLog:
             options["logger"] = False
             self._to_loggers(trainer, {key: value for key, value in values.items() if key in wanted}, step)
         for key in (key for key in values if key in wanted):
-            self._guarded.tell(
-                "Logging with LightningModule.log",
-                partial(log, pl_module, key, values[key], prog_bar=key == _IN_PROGRESS_BAR, **options),
-            )
+            chosen = {**options, "prog_bar": key == _IN_PROGRESS_BAR}
+            if key == _FOR_SEARCHES:
+                chosen["logger"] = False
+            told = partial(log, pl_module, key, values[key], **chosen)
+            self._guarded.tell("Logging with LightningModule.log", told)
 
     def part(self, trainer: Any, values: Mapping[str, float]) -> None:
         """Log the numbers of a part of an epoch, to the loggers because Lightning logs only at its own interval.
@@ -88,10 +96,11 @@ class TrainerLog:
         if step is None:
             return
         self._next_step = self._ahead + step + 1
-        if not values or not trainer.is_global_zero:
+        shown = {key: value for key, value in values.items() if key != _FOR_SEARCHES}
+        if not shown or not trainer.is_global_zero:
             return
         for each in trainer.loggers:
-            log = partial(each.log_metrics, dict(values), step=self._ahead + step)
+            log = partial(each.log_metrics, dict(shown), step=self._ahead + step)
             self._is_refused |= not self._guarded.tell(f"Logging to {type(each).__name__}", log)
 
 
@@ -104,7 +113,8 @@ def epoch_values(accountant: EnergyAccountant, record: EpochRecord) -> dict[str,
     """
     history = accountant.history
     total_kg = history.emissions_kg or record.emissions_kg  # the latter is None if nothing was measured
-    return scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg)
+    shown = scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg)
+    return {**shown, _FOR_SEARCHES: 1000.0 * history.facility_kwh} if history.facility_kwh else shown
 
 
 def _log_of_lightning(pl_module: Any) -> Any:

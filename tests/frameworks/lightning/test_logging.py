@@ -243,6 +243,7 @@ def test_what_somebody_monitors_is_among_the_metrics_and_what_nobody_does_is_not
         "green/watts",
         "green/budget_left_g",
         "green/gpu_watts",
+        "green/facility_energy_total_wh",  # for budgets of searches
     }
 
 
