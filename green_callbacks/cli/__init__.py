@@ -13,6 +13,7 @@ from green_callbacks._version import __version__
 from green_callbacks.cli import export, report
 from green_callbacks.cli.doctor import command as doctor
 from green_callbacks.cli.printing import complain, flush, prepare
+from green_callbacks.cli.project import command as project
 from green_callbacks.cli.replay import command as replay
 from green_callbacks.cli.run import command as run
 from green_callbacks.cli.summary import command as summary
@@ -100,6 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    for command in (run, doctor, summary, replay, whatif, report, export):
+    for command in (run, doctor, summary, project, replay, whatif, report, export):
         command.register(subparsers)
     return parser
