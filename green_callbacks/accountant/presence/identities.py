@@ -21,24 +21,28 @@ def host_identities(hosts: Mapping[str, Host]) -> dict[str, str]:
 
     Args:
         hosts: The machines of a run, by their names in its records.
-
-    Returns:
-        A hash of the id of the boot, and the time of the boot in s, which differs between machines of one snapshot.
-        Empty for a machine that tells only its name.
     """
     return {name: host_identity(host) for name, host in hosts.items()}
 
 
 def host_identity(host: Host) -> str:
-    """Return the identity of a machine. Empty if the machine tells only its name.
+    """Return the facts that tell a machine from others, separated by ``@``. Empty if it tells only its name.
+
+    The containers of a machine have the same facts, or do not know some of them.
 
     Args:
         host: The machine.
     """
-    if not host.has_id:
+    if host.id == host.name:
         return ""
-    booted = "" if host.booted is None else f"@{host.booted:.0f}"
-    return f"{_hashed(host.id)}{booted}"
+    booted = "" if host.booted is None else f"{host.booted:.0f}"
+    facts = (
+        _hashed(host.id),
+        booted,
+        host.firmware and _hashed(host.firmware),
+        host.own_name and _hashed(host.own_name),
+    )
+    return "@".join(facts).rstrip("@")
 
 
 def process_identity() -> str:

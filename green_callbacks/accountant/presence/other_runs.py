@@ -13,6 +13,8 @@ BEAT_SECONDS: Final = 60.0
 """Interval, in s, at which a live run renews its file. A file that nobody renews belongs to a killed run."""
 SILENT_SECONDS: Final = 3 * BEAT_SECONDS
 """Time without a sign of life, in s, after which a run of another machine or container counts as killed."""
+STALE_SECONDS: Final = 86_400.0
+"""Time without a sign of life, in s, after which anybody removes a file. No suspended machine is expected back then."""
 
 
 class OtherRun(NamedTuple):
@@ -53,11 +55,14 @@ class OtherRuns:
         self._known: dict[str, OtherRun] = {}
         self._seen: dict[str, float] = {}
 
-    def look(self) -> Mapping[str, OtherRun]:
+    def look(self, since: float = 0.0) -> Mapping[str, OtherRun]:
         """Look who lives. Takes two listings of folders, and a look at each process.
 
+        Args:
+            since: Time in s since 1970. Runs that ended before it are forgotten. Defaults to 0, for no such run.
+
         Returns:
-            All runs that were seen so far and whose devices this run may share, by the names of their files.
+            The runs that were seen so far and whose devices this run may share, by the names of their files.
         """
         now = time.time()
         found: dict[str, tuple[LiveRunFile, bool]] = {}
@@ -68,14 +73,14 @@ class OtherRuns:
                 name: (run, found[name][1] if name in found else self._is_of_project(run))
                 for name, run in self._living(self._of_user, now)
             }
-        known = dict(self._known)
+        known = {name: other for name, other in self._known.items() if other.ended >= since}
         for name, (run, is_of_project) in found.items():
             known[name] = OtherRun(run, inf, is_of_project)
             self._seen[name] = now
         for name in known.keys() - found.keys():
             if known[name].ended == inf:  # ended, killed or silent since the last look
                 known[name] = known[name]._replace(ended=self._seen[name])
-        self._known = known
+        self._known, self._seen = known, {name: self._seen[name] for name in known}
         return known
 
     def _living(self, folder: LiveFolder, now: float) -> Iterable[tuple[str, LiveRunFile]]:
@@ -90,6 +95,8 @@ class OtherRuns:
                 yield name, run
             else:
                 self._seen[name] = seen_at
+                if now - seen_at > STALE_SECONDS:
+                    folder.remove(name)
 
     def _is_around(self, run: LiveRunFile) -> bool:
         """Return whether one of both runs measures the process of the other, so that a sum counts one of them."""

@@ -44,6 +44,8 @@ class Presence:
         notices: Receives the warning.
         projects: Folders or patterns of the projects whose budgets the run keeps to. Defaults to none.
         ledger: The ledger. Defaults to None, for none.
+        recorded_at: Returns up to when everything is recorded, in s since 1970. Runs that had ended at the look before
+            are forgotten. Defaults to forgetting none.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Presence:
         *,
         projects: Sequence[str] = (),
         ledger: Path | None = None,
+        recorded_at: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._head = head
         self._notices = notices
@@ -66,6 +69,8 @@ class Presence:
         self._others: OtherRuns | None = None
         self._shown_at = -inf
         self._is_over = False
+        self._recorded_at, self._kept_since = recorded_at, 0.0
+        self._known: Mapping[str, OtherRun] = {}
         self._of_all: _Companies = {}
         self._of_projects: _Companies = {}
         self._key: Callable[[Device], Hashable] = Hosts(()).key_of
@@ -83,8 +88,11 @@ class Presence:
             return
         others = self._others or self._open()
         self._show()
-        known = others.look()
-        if known:
+        recorded_at = self._recorded_at()
+        known = others.look(since=self._kept_since)
+        self._kept_since = recorded_at
+        if known != self._known:
+            self._known = known
             self._learn(known.values())
 
     def _open(self) -> OtherRuns:

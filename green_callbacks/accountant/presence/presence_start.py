@@ -33,6 +33,7 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         opened.state.notices,
         projects=[str(each.project) for each in settings.policies if isinstance(each, SharedBudget) and each.project],
         ledger=opened.state.ledger,
+        recorded_at=lambda: measurement.timeline.opened.recorded_until.when.timestamp(),  # noqa: PLW0108  it moves on
     )
     measurement.pricing.flagged = presence.flagged
     opened.delivery.accompany(

@@ -1,11 +1,13 @@
 """Which names and identities of machines in the heads of ledgers mean the same machine."""
 
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 _BOOT_SECONDS: Final = 3.0
 """Largest difference, in s, between two statements about one boot. Each is rounded, and clocks are corrected by less
 than 2 s. Machines that were resumed from one snapshot differ by more."""
+_MOST_FACTS: Final = 6
+"""Largest number of facts of an identity. Four are known, and later versions may add some."""
 
 
 UNIQUE: Final = ("gpu:GPU-", "gpu:MIG-")
@@ -17,7 +19,8 @@ class Place(NamedTuple):
 
     Attributes:
         name: Name of the machine.
-        identity: Hash of its boot and time of the boot, as ``1a2b3c@1764350000``. Empty if the machine tells none.
+        identity: Facts that tell it from others, separated by ``@``. The first is a hash of the id of its boot, and the
+            second the time of the boot in s. Empty if the machine tells only its name.
     """
 
     name: str
@@ -38,24 +41,54 @@ class Device(NamedTuple):
     owner: str = ""
 
 
+class _Facts(NamedTuple):
+    """The facts in an identity.
+
+    Attributes:
+        boot: Hash of the id of the boot.
+        booted: Time of the boot, in s since 1970. Zero if it is not known.
+        more: Further facts, which are compared where both sides know them.
+    """
+
+    boot: str
+    booted: float
+    more: tuple[str, ...]
+
+    @classmethod
+    def of(cls, identity: str) -> Self:
+        boot, booted, *more = [*identity.split("@"), ""][:_MOST_FACTS]
+        try:
+            return cls(boot, float(booted or 0.0), tuple(more))
+        except ValueError:  # of another version
+            return cls(identity, 0.0, ())
+
+    def is_same_as(self, other: "_Facts") -> bool:
+        known = zip(self.more, other.more, strict=False)
+        if any(one and two and one != two for one, two in known):
+            return False
+        return not (self.booted and other.booted) or abs(self.booted - other.booted) <= _BOOT_SECONDS
+
+
 class Hosts:
     """Tells machines apart by their identities, and by their names where a ledger holds no identity.
 
     Containers of one machine have names of their own and one identity. Machines that were resumed from one snapshot
-    have one hash and different times of the boot.
+    differ in the time of the boot, or in another fact.
 
     Args:
         places: All machines of all runs.
     """
 
     def __init__(self, places: Iterable[Place]) -> None:
-        known = sorted({(*_parsed(place.identity), place) for place in places if place.identity})
         self._keys: dict[Place, str] = {}
-        last_hash, last_boot, key = "", 0.0, ""
-        for digest, boot, place in known:
-            if digest != last_hash or boot - last_boot > _BOOT_SECONDS:
+        groups: dict[str, list[tuple[_Facts, str]]] = {}
+        for place in sorted({place for place in places if place.identity}):
+            facts = _Facts.of(place.identity)
+            kept = groups.setdefault(facts.boot, [])
+            key = next((key for other, key in kept if facts.is_same_as(other)), None)
+            if key is None:
                 key = place.identity
-            last_hash, last_boot = digest, boot
+                kept.append((facts, key))
             self._keys[place] = key
         named: dict[str, set[str]] = {}
         for place, found in self._keys.items():
@@ -78,11 +111,3 @@ class Hosts:
             device: The device.
         """
         return self.key(device.place), device.name, device.owner
-
-
-def _parsed(identity: str) -> tuple[str, float]:
-    digest, _, boot = identity.partition("@")
-    try:
-        return digest, float(boot or 0.0)
-    except ValueError:  # of another version
-        return identity, 0.0
