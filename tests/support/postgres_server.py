@@ -113,9 +113,9 @@ class PostgresServer:
         self._process.wait()
 
     def stop(self):
-        """Stop in order, and remove the data."""
+        """Stop at once, and remove the data."""
         if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGQUIT)
             try:
                 self._process.wait(20)
             except subprocess.TimeoutExpired:

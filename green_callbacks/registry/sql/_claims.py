@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, insert, literal, select, text, update
+from sqlalchemy import Double, and_, bindparam, case, func, insert, literal, select, text, update
 from sqlalchemy.engine import Connection, Row
 from sqlalchemy.sql import ColumnElement, Select
 
@@ -64,20 +64,22 @@ def settle_and_hold(connection: Connection, budget: LockedBudget, claim: Claim) 
         budget: The locked budget.
         claim: The claim, which is valid.
     """
-    others = connection.execute(_others(budget, claim.run_id)).one()
+    mine, since = {"budget": budget.id, "run": claim.run_id}, budget.now - DEAD_SECONDS
+    others = connection.execute(_OTHERS, mine | {"since": since}).one()
     if others.silent:
-        _bury(connection, budget, DEAD_SECONDS, claim.run_id)
-    rows = connection.execute(_of_run(budget, claim.run_id)).all()
+        connection.execute(_BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id})
+    rows = connection.execute(_OWN, mine).all()
     own = next((row for row in rows if row.session == claim.session), None)
     earlier = sum(_contribution(row) + row.held for row in rows if row is not own)
     # A new session has read its total from a checkpoint or a ledger, and repeats what earlier sessions have told.
     counted_before = min(claim.spent, earlier) if own is None else own.counted_before
-    total = earlier + claim.spent - counted_before
+    spent = claim.spent if own is None or own.state == RunState.DEAD else max(claim.spent, own.spent)
+    total = earlier + spent - counted_before
     limit = claim.limit if budget.set_limit is None else budget.set_limit
     needed = others.spent + others.held + total + claim.under_way + claim.wanted
     is_granted = claim.wanted <= 0 or needed <= limit * (1 + _ROUNDING)
     held = claim.under_way + (claim.wanted if is_granted else 0.0)
-    row = _told(budget, claim) | {"counted_before": counted_before, "held": held}
+    row = _told(budget, claim) | {"spent": spent, "counted_before": counted_before, "held": held}
     _write(connection, budget, claim, row, is_new=own is None)
     return Standing(
         limit=limit,
@@ -94,7 +96,6 @@ def settle_and_hold(connection: Connection, budget: LockedBudget, claim: Claim) 
 def _told(budget: LockedBudget, claim: Claim) -> dict[str, Any]:
     return {
         "state": RunState.ENDED if claim.is_ended else RunState.LIVE,
-        "spent": claim.spent,
         "epoch_cost": claim.epoch_cost,
         "budget_limit": claim.limit,
         "beat": budget.now,
@@ -107,20 +108,16 @@ def _contribution(row: Row[Any]) -> float:
     return float(row.spent - row.counted_before)
 
 
-def _of_run(budget: LockedBudget, run_id: str) -> Select[Any]:
-    return select(SESSIONS).where(SESSIONS.c.budget == budget.id, SESSIONS.c.run_id == run_id)
+def _is_silent(since: ColumnElement[float]) -> ColumnElement[bool]:
+    """Return whether the last session of a live run has not claimed since a time, in s since 1970."""
+    return and_(SESSIONS.c.is_last, SESSIONS.c.state == RunState.LIVE, SESSIONS.c.beat <= since)
 
 
-def _is_silent(budget: LockedBudget, silent_seconds: float) -> ColumnElement[bool]:
-    is_live = and_(SESSIONS.c.is_last, SESSIONS.c.state == RunState.LIVE)
-    return and_(is_live, SESSIONS.c.beat <= budget.now - silent_seconds)
-
-
-def _others(budget: LockedBudget, run_id: str) -> Select[Any]:
+def _others() -> Select[Any]:
     """Sum up all other runs in one answer, because each question to a far server takes its time."""
-    told, is_silent = SESSIONS.c, _is_silent(budget, DEAD_SECONDS)
+    told, is_silent = SESSIONS.c, _is_silent(bindparam("since", type_=Double))
     is_live = and_(told.is_last, told.state == RunState.LIVE, ~is_silent)
-    is_other = and_(told.budget == budget.id, told.run_id != run_id)
+    is_other = and_(told.budget == bindparam("budget"), told.run_id != bindparam("run"))
     lost = case((is_live, 0.0), else_=told.held)
     return select(
         func.coalesce(func.sum(told.spent - told.counted_before + lost), 0.0).label("spent"),
@@ -140,12 +137,14 @@ def _median_cost(is_counted: ColumnElement[bool]) -> Any:  # noqa: ANN401  SQLAl
     return select(func.avg(costs.c.epoch_cost)).where(is_middle).scalar_subquery()
 
 
-def _bury(connection: Connection, budget: LockedBudget, silent_seconds: float, but: str | None) -> None:
-    """Mark silent runs as dead. What they hold stays in their rows, and counts as spent."""
-    silent = update(SESSIONS).where(SESSIONS.c.budget == budget.id, _is_silent(budget, silent_seconds))
-    if but is not None:
-        silent = silent.where(SESSIONS.c.run_id != but)
-    connection.execute(silent.values(state=RunState.DEAD))
+_OTHERS: Final = _others()
+_OWN: Final = select(SESSIONS).where(SESSIONS.c.budget == bindparam("budget"), SESSIONS.c.run_id == bindparam("run"))
+_SILENT: Final = and_(SESSIONS.c.budget == bindparam("of_budget"), _is_silent(bindparam("since", type_=Double)))
+_BURY: Final = update(SESSIONS).where(_SILENT, SESSIONS.c.run_id != bindparam("but")).values(state=RunState.DEAD)
+"""Questions that every claim asks, made once, because SQLAlchemy takes a millisecond to make them.
+
+A buried run keeps what it holds in its row, and it counts as spent.
+"""
 
 
 def _write(connection: Connection, budget: LockedBudget, claim: Claim, row: dict[str, Any], *, is_new: bool) -> None:
@@ -255,7 +254,7 @@ def settle_dead(connection: Connection, budget: LockedBudget, silent_seconds: fl
         budget: The locked budget.
         silent_seconds: Time without a claim from which on a run is dead, in s.
     """
-    silent = select(SESSIONS.c.run_id).where(SESSIONS.c.budget == budget.id, _is_silent(budget, silent_seconds))
-    names = set(connection.scalars(silent))
-    _bury(connection, budget, silent_seconds, None)
+    of_all = {"of_budget": budget.id, "since": budget.now - silent_seconds}
+    names = set(connection.scalars(select(SESSIONS.c.run_id).where(_SILENT), of_all))
+    connection.execute(_BURY, of_all | {"but": ""})
     return [run for run in runs(connection, budget) if run.run_id in names]

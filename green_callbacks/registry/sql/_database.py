@@ -164,6 +164,9 @@ class Database:
                 self._engine.dispose()
             self._wire = None
 
+    def __del__(self) -> None:
+        self.close()
+
 
 _LIMITS: Final = text(
     f"SELECT set_config('statement_timeout', '{STATEMENT_SECONDS * _MILLISECONDS}', true), "

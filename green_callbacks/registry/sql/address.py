@@ -1,8 +1,8 @@
 """The address of a database, of which nothing but the connection sees the password."""
 
-import multiprocessing.context
 import os
 import re
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -138,7 +138,8 @@ class DatabaseAddress:
 
     def __reduce__(self) -> tuple[Callable[[str], "DatabaseAddress"], tuple[str]]:
         # The standard library lets its own keys travel to a process that is being spawned, and nowhere else.
-        if multiprocessing.context.get_spawning_popen() is not None:
+        spawning = sys.modules.get("multiprocessing.context")
+        if spawning is not None and spawning.get_spawning_popen() is not None:
             return DatabaseAddress, (self.url.render_as_string(hide_password=False),)
         return _restored, (self.without_password(),)
 

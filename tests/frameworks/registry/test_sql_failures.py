@@ -94,10 +94,9 @@ def test_a_user_without_rights(server, postgres_url):
     owner.close()
 
 
-def test_a_server_that_only_reads(server, postgres_url):
-    name = postgres_url.rpartition("/")[2]
-    server.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-    assert "only reads" in refused(opened(postgres_url))
+def test_a_server_that_only_reads(server):
+    server.execute("CREATE DATABASE copied", "ALTER DATABASE copied SET default_transaction_read_only = on")
+    assert "only reads" in refused(opened(server.url("copied")))
 
 
 def test_dropped_tables_are_told_once_and_made_anew(url, server):

@@ -119,8 +119,7 @@ def test_a_rare_caller_keeps_no_connection(server, postgres_url, monkeypatch):
     registry = SqlRegistry(postgres_url, "digits", "emissions_kg")
     for _ in range(2):
         registry.claim(claim())
-    name = postgres_url.rpartition("/")[2]
-    count = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'green-callbacks'"
     assert until(lambda: server.execute(count) == [(0,)])
 
 
