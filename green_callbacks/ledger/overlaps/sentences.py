@@ -19,7 +19,7 @@ class Shared(NamedTuple):
     Attributes:
         place: Its machine.
         facility_kwh: Energy of the facility that it has measured, in kWh.
-        part: Its part.
+        part: The part that the sum leaves out.
     """
 
     place: Place
@@ -31,15 +31,15 @@ def overlap_sentences(shared: Iterable[Shared]) -> list[str]:
     """Return what a sum says of the devices that several of its runs have measured.
 
     Args:
-        shared: The runs that have a part. A sum counts their parts.
+        shared: The runs of which the sum leaves out a part.
 
     Returns:
         One or two sentences for each machine. One text for all machines if there are many.
 
     Example:
-        >>> part = Part(0.0, 1.5, 0.0, 0.0, 0.0, {}, ("gpu",), 2)
-        >>> overlap_sentences([Shared(Place("node01"), kwh, part) for kwh in (2.0, 4.0)])
-        ['2 runs measured the GPU of node01 at the same time. The sum counts it once, as 3.00 kWh instead of 6.00 kWh.']
+        >>> part = Part(0.0, 1.0, 0.0, 0.0, 0.0, {}, ("gpu",), 2)
+        >>> overlap_sentences([Shared(Place("node01"), kwh, part) for kwh in (2.0, 3.0)])
+        ['2 runs measured the GPU of node01 at the same time. The sum counts it once, as 3.00 kWh instead of 5.00 kWh.']
     """
     found = list(shared)
     hosts = Hosts(each.place for each in found)
@@ -61,7 +61,8 @@ def _sentence(found: list[Shared], where: str) -> str:
     together = "at the same time" if most >= runs else f"up to {most} of them at the same time"
     it = "it" if len(components) == 1 else "them"
     what = " ".join(filter(None, (in_words(components), where)))
-    whole, once = sum(each.facility_kwh for each in found), sum(each.part.facility_kwh for each in found)
+    whole = sum(each.facility_kwh for each in found)
+    once = max(0.0, whole - sum(each.part.facility_kwh for each in found))
     return (
         f"{runs} {'run' if runs == 1 else 'runs'} measured {what}{'' if most >= runs else ','} {together}. "
         f"The sum counts {it} once, as {significant(once)} kWh instead of {significant(whole)} kWh."

@@ -1,4 +1,4 @@
-"""The part of each run in the energy that several processes have measured at the same time."""
+"""What a sum leaves out of each run, because several processes have measured the same energy."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -18,15 +18,15 @@ _Key = Hashable
 
 
 class Part(NamedTuple):
-    """The part of a run in what it has measured.
+    """The part of what a run has measured that a sum leaves out, because it counts for other runs.
 
     Attributes:
-        joules: Energy at the IT equipment, in J.
-        facility_kwh: Energy of the facility, in kWh.
-        emissions_kg: Emissions, in kgCO2e.
-        low_kg: Lower bound of the emissions, in kgCO2e.
-        high_kg: Upper bound of the emissions, in kgCO2e.
-        devices: Energy by device, in J.
+        joules: Energy at the IT equipment that is left out, in J.
+        facility_kwh: Energy of the facility that is left out, in kWh.
+        emissions_kg: Emissions that are left out, in kgCO2e.
+        low_kg: Lower bound of these emissions, in kgCO2e.
+        high_kg: Upper bound of these emissions, in kgCO2e.
+        devices: Energy by device, in J. It may leave out devices that the run did not share.
         components: Components of the devices that other processes measured too, such as ``gpu``.
         most: Largest number of processes that measured one of them at once.
 
@@ -102,7 +102,7 @@ def parts_of(runs: Sequence[MeasuredRun], memory: Memory | None = None) -> list[
         memory: Remembers what was found. Defaults to None, for nothing.
 
     Returns:
-        The part of each run, in the same order. None for a run that has shared nothing, whose totals count.
+        What the sum leaves out of each run, in the same order. None for a run that has shared nothing.
 
     Example:
         >>> parts_of([])
@@ -124,21 +124,26 @@ def parts_of(runs: Sequence[MeasuredRun], memory: Memory | None = None) -> list[
 
 
 def of_part(closing: Closing, part: Part) -> Closing:
-    """Return the totals of a run with its part of the energy in the place of what it has measured.
+    """Return the totals of a run without the part that counts for other runs.
 
     Args:
         closing: The totals.
-        part: Its part.
+        part: The part.
     """
+    left_out = part.devices
     return replace(
         closing,
-        energy_joules=part.joules,
-        facility_kwh=part.facility_kwh,
-        emissions_kg=part.emissions_kg,
-        emissions_low_kg=part.low_kg,
-        emissions_high_kg=part.high_kg,
-        devices={name: part.devices.get(name, joules) for name, joules in closing.devices.items()},
+        energy_joules=_without(closing.energy_joules, part.joules),
+        facility_kwh=max(0.0, closing.facility_kwh - part.facility_kwh),
+        emissions_kg=max(0.0, closing.emissions_kg - part.emissions_kg),
+        emissions_low_kg=_without(closing.emissions_low_kg, part.low_kg),
+        emissions_high_kg=_without(closing.emissions_high_kg, part.high_kg),
+        devices={name: _without(joules, left_out.get(name, 0.0)) for name, joules in closing.devices.items()},
     )
+
+
+def _without(whole: float | None, left_out: float) -> float | None:
+    return None if whole is None else max(0.0, whole - left_out)
 
 
 def _stretches(path: Path, memory: Memory) -> Sequence[Stretch]:
@@ -181,7 +186,7 @@ def _part(path: Path, said: str, companies: Mapping[_Key, Company], hosts: Hosts
 
 
 def _summed(path: Path, companies: Mapping[_Key, Company], hosts: Hosts) -> Part | None:
-    """Return the part of a run by its records. None if its ledger is gone."""
+    """Return what is left out of a run, by its records. None if its ledger is gone."""
     sums = [0.0] * 5
     devices: dict[str, float] = {}
     components: dict[str, None] = {}
@@ -192,9 +197,9 @@ def _summed(path: Path, companies: Mapping[_Key, Company], hosts: Hosts) -> Part
             sums = [sum(pair) for pair in zip(sums, _amounts(row, shares), strict=True)]
             for name, (share, count) in shares.items():
                 energy = row.record.devices[name]
-                devices[name] = devices.get(name, 0.0) + (energy.joules or 0.0) * share
                 most = max(most, count)
                 if count > 1:
+                    devices[name] = devices.get(name, 0.0) + (energy.joules or 0.0) * (1.0 - share)
                     components[energy.component] = None
     except LedgerError:
         return None
@@ -216,11 +221,11 @@ def _shares(row: Row, companies: Mapping[_Key, Company], hosts: Hosts) -> dict[s
 
 
 def _amounts(row: Row, shares: Mapping[str, tuple[float, int]]) -> tuple[float, ...]:
-    """Return the part of a record as energy, energy of the facility, emissions, and their bounds."""
+    """Return what is left out of a record, as energy, energy of the facility, emissions, and their bounds."""
     record = row.record
     joules = record.energy_joules
     if not joules:
         return (0.0,) * 5
-    own = fsum((record.devices[name].joules or 0.0) * share for name, (share, _) in shares.items())
+    others = fsum((record.devices[name].joules or 0.0) * (1.0 - share) for name, (share, _) in shares.items())
     amounts = (record.facility_kwh, record.emissions_kg, record.emissions_low_kg, record.emissions_high_kg)
-    return (own, *((amount or 0.0) * own / joules for amount in amounts))
+    return (others, *((amount or 0.0) * others / joules for amount in amounts))
