@@ -46,6 +46,8 @@ class LineReplay:
     last_words: EpochRecord | None = None
     inherits_landing: bool = False
     number: int = 0
+    device_numbers: int = 0
+    """Number of devices in all records so far, each counted in every record."""
     _waiting: list[EpochRecord] = field(default_factory=list)
     _rows: Rows = field(default_factory=Rows)
     _passed: list[str] = field(default_factory=list)
@@ -96,7 +98,7 @@ class LineReplay:
         if self.inherits_landing and kind in _TRAINED and fields.get("epoch") is not None:
             self.plan, self.inherits_landing = replace(self.plan, landing=None), False
         if kind == "record":
-            self._waiting.append(self._rows.record(fields))
+            self._wait(self._rows.record(fields))
             self.last_words = None
             if len(self._waiting) == _BATCH:
                 self._add_waiting()
@@ -144,7 +146,11 @@ class LineReplay:
 
     def _count_last_words(self) -> None:
         if self.last_words is not None:
-            self._waiting.append(self.last_words)
+            self._wait(self.last_words)
+
+    def _wait(self, record: EpochRecord) -> None:
+        self._waiting.append(record)
+        self.device_numbers += len(record.devices)
 
     def _add_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []

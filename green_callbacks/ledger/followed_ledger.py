@@ -26,10 +26,13 @@ KEPT_SECONDS: Final = 600.0
 """Time without growth after which records are dropped, in s. A running run writes a heartbeat once a minute."""
 
 MAX_KEPT_ROWS: Final = 500_000
-"""Number of records that are kept for all growing ledgers together.
+"""Number of records of three devices that are kept for all growing ledgers together.
 
-By experiment, a record of three devices takes 235 bytes, so these take about 120 MB.
+By experiment, such a record takes 235 bytes, so these take about 120 MB. A record of more devices counts for several.
 """
+
+_USUAL_DEVICES: Final = 3
+"""Number of devices of a record that counts once."""
 
 _MARK_BYTES: Final = 256
 """Number of bytes before the place of reading that are compared. By convention, about as long as a line.
@@ -132,9 +135,11 @@ class FollowedLedger:
 
     @property
     def kept_rows(self) -> int:
-        """Number of records that are kept in memory."""
+        """Number of records that are kept in memory. Many devices in a record count as more records."""
         reading = self._reading
-        return 0 if reading is None else len(reading.replay.history)
+        if reading is None:
+            return 0
+        return max(len(reading.replay.history), reading.replay.device_numbers // _USUAL_DEVICES)
 
     def drop_records(self) -> None:
         """Drop the records from memory. The next change of the file is read from its beginning."""

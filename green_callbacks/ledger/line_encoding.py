@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, Final
@@ -71,7 +72,15 @@ class Lines:
             head: Describes the run.
         """
         self._forget()
-        return _line(encode_head(head))
+        line = _line(encode_head(head))
+        if len(line) > MAX_LINE_BYTES:  # readers would refuse the whole ledger
+            logger.warning(
+                "The products of %d devices do not fit into the head of the ledger, so the ledger tells none. "
+                "Look into `nvidia-smi` for them.",
+                len(head.devices),
+            )
+            line = _line(encode_head(replace(head, devices={})))
+        return line
 
     def record(self, record: EpochRecord) -> bytes:
         """Return the line of a record without its verdicts, after a line of its devices if they changed.

@@ -16,7 +16,7 @@ _MARK: Final = "@"
 _RANGES: Final = re.compile(
     r"[0-9]{1,6}(?:-[0-9]{1,6}(?::[0-9]{1,4})?)?(?:,[0-9]{1,6}(?:-[0-9]{1,6}(?::[0-9]{1,4})?)?)*"
 )
-_OWN: Final = re.compile(r"(?:group|process)-[0-9]{1,20}|[0-9]{1,6}-of-[0-9a-f]{8}")
+_OWN: Final = re.compile(r"(?:group|process|job)-[0-9]{1,20}|[0-9]{1,6}-of-[0-9a-f]{8}")
 _LONGEST_TEXT: Final = 60
 """Longest list of processors in a name, in characters, so that names fit into tables."""
 _MOST_PROCESSORS: Final = 65_536

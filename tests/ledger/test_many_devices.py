@@ -1,6 +1,7 @@
 """Ledgers of runs with hundreds of devices, which stay short and read back exactly."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -8,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.scripted_run import device, record
 
-from green_callbacks.ledger import Head, Lines, read_ledger
+from green_callbacks.ledger import FollowedLedger, Head, Lines, read_ledger
 from green_callbacks.ledger import _row_decoding as decoding
 from green_callbacks.ledger._columns import PLAIN_DEVICES, column_of, column_text, runs_of, values_of_runs
 from green_callbacks.ledger._json_line import fields_of
 from green_callbacks.ledger._row_decoding import Rows
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_LINE_BYTES
+from green_callbacks.records import DeviceInfo
 from green_callbacks.records.checked import MAX_JOULES
 
 HEAD = Head(run_id="run-1", version="1.2.3")
@@ -99,6 +101,29 @@ def test_other_devices_are_named_anew(tmp_path):
 def test_the_most_devices_fit_into_a_line():
     row = record(0, devices={f"node{at // 8:04d}/gpu:{at}": used(at, 0, gap_seconds=at) for at in range(MAX_DEVICES)})
     assert all(len(line) < MAX_LINE_BYTES for line in Lines().record(row).splitlines())
+
+
+def test_a_head_that_names_too_many_products_leaves_them_out(tmp_path, caplog):
+    uuids = {
+        f"node{at // 8:04d}/gpu:GPU-{at:032x}": DeviceInfo(f"GPU-{at:032x}", "NVIDIA H100 80GB HBM3")
+        for at in range(8_000)
+    }
+    lines = Lines()
+    head = lines.head(replace(HEAD, devices=uuids))
+    assert read(tmp_path / "run.jsonl", head, lines.record(record(0))).run_id == "run-1"
+    assert "products of 8000 devices" in caplog.text
+
+
+def test_a_followed_ledger_counts_a_record_of_many_devices_as_many(tmp_path):
+    path, lines = tmp_path / "run.jsonl", Lines()
+    path.write_bytes(lines.head(HEAD) + lines.record(epoch_of(0)))
+    followed = FollowedLedger(path)
+    followed.refresh()
+    with path.open("ab") as file:
+        file.write(lines.record(epoch_of(1)) + lines.heartbeat(beat_of(2)))
+    followed.refresh()
+    assert followed.kept_rows == 2 * SLOTS // 3
+    assert followed.overview.components == dict.fromkeys(epoch_of(0).devices, "gpu")
 
 
 def rows_with(size):

@@ -11,7 +11,7 @@ from green_callbacks.records import Reading
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
 from green_callbacks.sources.common.option_checks import checked_path
 from green_callbacks.sources.cpu.rapl_zones import POWERCAP, find_zones
-from green_callbacks.sources.job.allotment import job_gigabytes
+from green_callbacks.sources.job.allotment import job_gigabytes, memory_name
 from green_callbacks.sources.job.operating_system import system_errors
 from green_callbacks.text.log import get_logger
 
@@ -30,8 +30,9 @@ _NAME: Final = "dram:model"
 
 @dataclass(frozen=True, slots=True)
 class _Memory:
-    """The memory that counts, in GB, and the monotonic time of its opening, in s."""
+    """The name of the memory that counts, its size in GB, and the monotonic time of its opening, in s."""
 
+    name: str
     gigabytes: float
     opened_at: float
 
@@ -45,7 +46,7 @@ class DramModelSource(LiveSource[_Memory]):
 
     Args:
         gigabytes: Memory of the job, in GB (2³⁰ bytes). Defaults to the limit of the job's control group or of Slurm,
-            or to the whole memory if the job has the whole machine.
+            or to the whole memory if the job has the whole machine. The name of the device tells the group or the job.
         watts_per_gigabyte: Power in W/GB. Defaults to 0.392 (Cloud Carbon Footprint, from Crucial and Micron).
         powercap: Power capping tree of Linux, which shows counters of memory. Defaults to ``/sys/class/powercap``.
         clock: The clock. Defaults to the machine's.
@@ -83,9 +84,11 @@ class DramModelSource(LiveSource[_Memory]):
         if any(zone.component == "dram" and zone.refusal() is None for zone in find_zones(self._powercap)):
             msg = f"A counter in {self._powercap} measures the memory. Use PowercapSource in place of a model."
             raise SourceUnavailableError(msg)
-        gigabytes = self._found_gigabytes() if self._gigabytes is None else self._gigabytes
+        given = self._gigabytes
+        gigabytes = self._found_gigabytes() if given is None else given
+        name = memory_name(_NAME, gigabytes) if given is None else _NAME
         logger.info("Memory is modelled as %.3g GB at %.3g W/GB.", gigabytes, self._watts_per_gigabyte)
-        return _Memory(gigabytes, self._clock.monotonic())
+        return _Memory(name, gigabytes, self._clock.monotonic())
 
     @staticmethod
     def _found_gigabytes() -> float:
@@ -109,4 +112,4 @@ class DramModelSource(LiveSource[_Memory]):
         if memory is None:
             return {}
         joules = self._watts_per_gigabyte * memory.gigabytes * (self._clock.monotonic() - memory.opened_at)
-        return {_NAME: Reading(joules=joules, component="dram", method="modelled", tolerance=_DRAM_TOLERANCE)}
+        return {memory.name: Reading(joules=joules, component="dram", method="modelled", tolerance=_DRAM_TOLERANCE)}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from green_callbacks.sources.job.cgroup import Quota, memory_limit_bytes, quota
+from green_callbacks.sources.job.cgroup import Quota, group_name, memory_limit_bytes, memory_limit_file, quota
 from green_callbacks.sources.job.operating_system import answer_or_default, cpu_count
 
 _BUSY: Final = ("user", "nice", "system", "irq", "softirq")
@@ -106,6 +106,21 @@ def job_gigabytes(environ: Mapping[str, str] = os.environ) -> float | None:
     if limits:
         return min(host_gigabytes, *limits)
     return None if allotment(environ).is_shared else host_gigabytes
+
+
+def memory_name(name: str, gigabytes: float, environ: Mapping[str, str] = os.environ) -> str:
+    """Return the name of the memory of this job, which other jobs and containers of the machine do not have.
+
+    Args:
+        name: Name of the memory of the whole machine.
+        gigabytes: The memory of the job, as :func:`job_gigabytes` tells it.
+        environ: Environment variables. Defaults to ``os.environ``.
+    """
+    limit_bytes, file, job = memory_limit_bytes(), memory_limit_file(), environ.get("SLURM_JOB_ID", "")
+    if limit_bytes is not None and file is not None and limit_bytes / _BYTES_PER_GIGABYTE == gigabytes:
+        return group_name(name, file)
+    is_of_slurm = job.isascii() and job.isdecimal() and gigabytes in _slurm_gigabytes(environ)
+    return f"{name}@job-{job}" if is_of_slurm else name
 
 
 def _host_cpus() -> int:

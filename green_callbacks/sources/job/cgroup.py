@@ -118,11 +118,29 @@ def memory_limit_bytes(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> int | Non
         own: File in which Linux lists the groups of the process. Defaults to ``/proc/self/cgroup``.
         mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
     """
+    return min((limit for limit, _ in _memory_limits(own, mount)), default=None)
+
+
+def memory_limit_file(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:
+    """Return the file of the smallest memory limit, of the outermost group that has it. None if there is no limit.
+
+    Args:
+        own: File in which Linux lists the groups of the process. Defaults to ``/proc/self/cgroup``.
+        mount: Folder in which the groups are mounted. Defaults to ``/sys/fs/cgroup``.
+    """
+    limits = reversed(list(_memory_limits(own, mount)))
+    return min(limits, key=lambda limit: limit[0], default=(0, None))[1]
+
+
+def _memory_limits(own: Path, mount: Path) -> Iterator[tuple[int, Path]]:
+    """Yield the memory limits in bytes with their files, from the group of this process up."""
     files = [
         *(group / "memory.max" for group in _upwards("", own, mount)),
         *(group / "memory.limit_in_bytes" for group in _upwards("memory", own, mount)),
     ]
-    return min((int(limit) for file in files if _COUNT.fullmatch(limit := read_or_empty(file))), default=None)
+    for file in files:
+        if _COUNT.fullmatch(limit := read_or_empty(file)):
+            yield int(limit), file
 
 
 def job_usage(own: Path = OWN_GROUPS, mount: Path = MOUNT) -> Path | None:

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from green_callbacks.records.machine_parts import is_part
 from green_callbacks.sources.job import allotment as _allotment
-from green_callbacks.sources.job.allotment import Allotment, allotment, busy_seconds, job_gigabytes
+from green_callbacks.sources.job.allotment import Allotment, allotment, busy_seconds, job_gigabytes, memory_name
 from green_callbacks.sources.job.cgroup import Quota
 
 HOST_GIGABYTES = 512
@@ -102,3 +103,15 @@ def test_the_memory_of_the_job_is_what_its_limits_leave_it(
 
 def test_waiting_is_not_being_busy():
     assert busy_seconds(SimpleNamespace(user=3.0, system=2.0, irq=1.0, idle=50.0, iowait=7.0)) == 6.0
+
+
+def test_the_memory_of_a_group_or_a_job_has_a_name_of_its_own(host: pytest.MonkeyPatch, tmp_path: Path):
+    assert memory_name("dram:model", 64.0, {}) == "dram:model"
+    job = {"SLURM_JOB_ID": "42", "SLURM_MEM_PER_NODE": "65536"}
+    assert memory_name("dram:model", 64.0, job) == "dram:model@job-42"
+    assert memory_name("dram:model", 8.0, job) == "dram:model"
+    host.setattr(_allotment, "memory_limit_bytes", lambda: 8 * 2**30)
+    host.setattr(_allotment, "memory_limit_file", lambda: tmp_path / "memory.max")
+    name = memory_name("dram:model", 8.0, job)
+    assert name == f"dram:model@group-{tmp_path.stat().st_ino}"
+    assert is_part(name)

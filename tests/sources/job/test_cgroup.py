@@ -2,7 +2,15 @@ from pathlib import Path
 
 import pytest
 
-from green_callbacks.sources.job.cgroup import Quota, group_name, job_usage, memory_limit_bytes, quota, used_seconds
+from green_callbacks.sources.job.cgroup import (
+    Quota,
+    group_name,
+    job_usage,
+    memory_limit_bytes,
+    memory_limit_file,
+    quota,
+    used_seconds,
+)
 
 
 class Groups:
@@ -72,10 +80,14 @@ def test_a_group_counts_the_time_it_used(tmp_path: Path):
 
 def test_the_memory_that_is_left_is_the_tightest_limit(version2: Groups):
     assert memory_limit_bytes(version2.own, version2.mount) is None
+    assert memory_limit_file(version2.own, version2.mount) is None
     version2.write("kubepods/pod/container", memory__max="max")
     version2.write("kubepods/pod", memory__max="8589934592")
     version2.write("kubepods", memory__max="17179869184")
     assert memory_limit_bytes(version2.own, version2.mount) == 8 * 2**30
+    assert memory_limit_file(version2.own, version2.mount).parent.name == "pod"
+    version2.write("kubepods", memory__max="8589934592")
+    assert memory_limit_file(version2.own, version2.mount).parent.name == "kubepods"
 
 
 def test_the_memory_of_version_1(version1: Groups):
