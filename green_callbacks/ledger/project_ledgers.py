@@ -35,11 +35,23 @@ def ledgers_of(project: str | Path) -> list[Path]:
     """
     if os.path.isdir(project):  # noqa: PTH112  this one never raises
         return each_once(filter(may_be_ledger, sorted(matches(Path(project), _LEDGERS))))
+    folder = folder_of(project)
+    found = sorted(matches(folder, "/".join(Path(project).parts[len(folder.parts) :])))
+    return each_once(filter(may_be_ledger, found) if glob.has_magic(str(project)) else found)
+
+
+def folder_of(project: str | Path) -> Path:
+    """Return the folder below which the ledgers of a project lie, which may be missing. Raises nothing.
+
+    Args:
+        project: A folder, a pattern or a file.
+    """
     path = Path(project)
+    if os.path.isdir(path):  # noqa: PTH112  this one never raises
+        return path
     parts = path.relative_to(path.anchor).parts
     fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), max(0, len(parts) - 1))
-    found = sorted(matches(Path(path.anchor, *parts[:fixed]), "/".join(parts[fixed:])))
-    return each_once(filter(may_be_ledger, found) if glob.has_magic(str(path)) else found)
+    return Path(path.anchor, *parts[:fixed])
 
 
 def matches(folder: Path, pattern: str) -> Iterator[Path]:

@@ -3,30 +3,55 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from green_callbacks.errors import LedgerError
-from green_callbacks.ledger.closing_line import Closing, closing_of, read_closing
-from green_callbacks.ledger.contents import LedgerContents
-from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.closing_line import Closing
+from green_callbacks.ledger.index.ledger_entry import LedgerEntry, UnreadLedger, entry_from_records
+from green_callbacks.ledger.index.ledger_index import LedgerIndex
 from green_callbacks.ledger.ledger_files import shown
-from green_callbacks.ledger.nested_runs import NestedRun, counted
+from green_callbacks.ledger.nested_runs import NestedRun, counted_in
 from green_callbacks.ledger.overlaps.candidates import MeasuredRun
 from green_callbacks.ledger.overlaps.hosts import Place
 from green_callbacks.ledger.overlaps.sentences import Shared, overlap_sentences
 from green_callbacks.ledger.overlaps.shares import of_part, parts_of
-from green_callbacks.ledger.quick_overview import last_head
+from green_callbacks.ledger.project_ledgers import folder_of, ledgers_of
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.records import History
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    """The totals of one file. The head is None until somebody asks for it."""
+class ProjectRun(NamedTuple):
+    """A run of a project.
+
+    Attributes:
+        path: Its ledger, or the first of its ledgers.
+        entry: Its totals.
+    """
 
     path: Path
-    closing: Closing
-    head: Head | None = None
-    is_closed: bool = True
+    entry: LedgerEntry
+
+    @property
+    def run_id(self) -> str:
+        """Name of the run, or of the file if the process was killed before it wrote the name."""
+        return self.entry.run_id or self.path.stem
+
+
+@dataclass(slots=True)
+class ProjectRuns:
+    """The runs of a project, each once. A run inside another of these runs is among them.
+
+    Attributes:
+        runs: The runs, in the order of their ledgers.
+        unread: One sentence for each file that could not be read.
+        damaged: Sentences for each file that could be read in part only.
+        copies: One sentence for each run that several files hold.
+    """
+
+    runs: list[ProjectRun] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -34,7 +59,8 @@ class Closings:
     """The totals of many runs.
 
     Attributes:
-        closings: The totals of each run that could be read. A run inside another of these runs is left out.
+        closings: The totals of each run that could be read, without front and curve. A run inside another of these runs
+            is left out.
         unread: One sentence for each file that could not be read.
         damaged: Sentences for each file that could be read in part only.
         copies: One sentence for each run that several files hold.
@@ -50,10 +76,12 @@ class Closings:
     hold_own: bool = False
 
 
-def closings_of(paths: Iterable[Path], *, but: str = "", own: NestedRun | None = None) -> Closings:
-    """Return the totals of runs, from their closing lines where these can be trusted, else from their records.
+def closings_of(
+    paths: Iterable[Path], *, but: str = "", own: NestedRun | None = None, index: LedgerIndex | None = None
+) -> Closings:
+    """Return the totals of runs, from an index or their closing lines where these can be trusted, else their records.
 
-    Both ways give the same totals to the last bit. A run that several files hold, for example after copying, counts
+    All ways give the same totals to the last bit. A run that several files hold, for example after copying, counts
     once. So does the energy of a run inside another run, such as a script that measures itself in a measured command.
     Only one ledger at a time is kept in memory, except for such copies.
 
@@ -61,69 +89,115 @@ def closings_of(paths: Iterable[Path], *, but: str = "", own: NestedRun | None =
         paths: The ledgers. Other files and unreadable files are skipped.
         but: Name of a run to leave out. Defaults to an empty text, for none.
         own: The same run up to now, to see whether it is inside others. Defaults to None, for no such run.
+        index: The index of the project, which is saved at the end. Defaults to None, to read every ledger.
 
     Returns:
         The totals, and sentences about skipped files.
     """
-    read = Closings()
-    files: dict[str, list[_File]] = {}
-    for path in paths:
-        file = _closed(path) or _summed(path, read)
-        if file is not None and (not file.closing.run_id or file.closing.run_id != but):
-            files.setdefault(file.closing.run_id or str(path), []).append(file)
-    closings = [found[0].closing if len(found) == 1 else _once(found, read) for found in files.values()]
-    runs = [_nested(found[0], closing) for found, closing in zip(files.values(), closings, strict=True)]
-    *counts, counts_own = counted([*runs, own or NestedRun("", (), "")])
-    read.hold_own = not counts_own
-    counting = zip(files.values(), closings, counts, strict=True)
-    _add_once(read, [(found[0], closing) for found, closing, is_counted in counting if is_counted])
+    index = index or LedgerIndex()
+    found = runs_of(paths, but=but, index=index)
+    once = count_once(found.runs, own=own, index=index)
+    closings = [each for each in once.closings if each is not None]
+    return Closings(closings, found.unread, found.damaged, found.copies, once.overlaps, hold_own=bool(once.own_in))
+
+
+def project_closings(project: str | Path, *, but: str = "", own: NestedRun | None = None) -> Closings:
+    """Return the totals of the runs of a project, through its index.
+
+    Args:
+        project: A folder, a pattern or a file.
+        but: Name of a run to leave out. Defaults to an empty text, for none.
+        own: The same run up to now, to see whether it is inside others. Defaults to None, for no such run.
+
+    Returns:
+        The totals, and sentences about skipped files.
+    """
+    return closings_of(ledgers_of(project), but=but, own=own, index=LedgerIndex(folder_of(project)))
+
+
+class CountedOnce(NamedTuple):
+    """What a sum counts of each run.
+
+    Attributes:
+        closings: The totals of each run that the sum counts. None for a run inside another of the runs.
+        inside: For each run, the places of the runs that hold its energy.
+        own_in: Places of the runs that hold the energy of the run that asks.
+        overlaps: Sentences about devices that several processes measured at the same time, which count once.
+    """
+
+    closings: list[Closing | None]
+    inside: list[tuple[int, ...]]
+    own_in: tuple[int, ...]
+    overlaps: list[str]
+
+
+def count_once(
+    runs: Sequence[ProjectRun], *, own: NestedRun | None = None, index: LedgerIndex | None = None
+) -> CountedOnce:
+    """Count the energy of runs inside others once, and what several processes measured at the same time.
+
+    Args:
+        runs: The runs, each once.
+        own: The run that asks, up to now. Defaults to None, for no such run.
+        index: The index of the project, which is saved at the end. Defaults to None, to read what overlaps.
+
+    Returns:
+        The totals that a sum adds.
+    """
+    index = index or LedgerIndex()
+    *inside, own_in = counted_in([*(run.entry.nested for run in runs), own or NestedRun("", (), "")])
+    counts = [at for at, holders in enumerate(inside) if not holders]
+    measured = [MeasuredRun.of(runs[at].path, runs[at].entry.closing, runs[at].entry.head) for at in counts]
+    closings: list[Closing | None] = [None] * len(runs)
+    shared = []
+    for at, run, part in zip(counts, measured, parts_of(measured, index), strict=True):
+        closing = runs[at].entry.closing
+        if part is not None:
+            shared.append(Shared(run.places[0] if run.places else Place(""), closing.facility_kwh, part))
+        closings[at] = closing if part is None else of_part(closing, part)
+    index.save()
+    return CountedOnce(closings, inside, own_in, overlap_sentences(shared))
+
+
+def runs_of(paths: Iterable[Path], *, but: str = "", index: LedgerIndex | None = None) -> ProjectRuns:
+    """Return the runs in ledgers, each once.
+
+    Args:
+        paths: The ledgers. Other files and unreadable files are skipped.
+        but: Name of a run to leave out. Defaults to an empty text, for none.
+        index: The index of the project, which is saved at the end. Defaults to None, to read every ledger.
+
+    Returns:
+        The runs, and sentences about skipped files.
+    """
+    index = index or LedgerIndex()
+    read = ProjectRuns()
+    files: dict[str, list[ProjectRun]] = {}
+    for path, entry in index.entries(paths):
+        if isinstance(entry, UnreadLedger):
+            read.unread.append(entry.reason)
+            continue
+        if entry.remark is not None:
+            read.damaged.append(entry.remark)
+        if not entry.run_id or entry.run_id != but:
+            files.setdefault(entry.run_id or str(path), []).append(ProjectRun(path, entry))
+    read.runs = [found[0] if len(found) == 1 else _once(found, read, index) for found in files.values()]
+    index.save()
     return read
 
 
-def _add_once(read: Closings, found: Sequence[tuple[_File, Closing]]) -> None:
-    """Add the totals of runs. What several processes measured at the same time counts once."""
-    runs = [MeasuredRun.of(file.path, closing, file.head) for file, closing in found]
-    shared = []
-    for run, (_, closing), part in zip(runs, found, parts_of(runs), strict=True):
-        if part is not None:
-            place = run.places[0] if run.places else Place("")
-            shared.append(Shared(place, closing.facility_kwh, part))
-        read.closings.append(closing if part is None else of_part(closing, part))
-    read.overlaps += overlap_sentences(shared)
-
-
-def _closed(path: Path) -> _File | None:
-    closing = read_closing(path)
-    return None if closing is None else _File(path, closing, last_head(path, closing))
-
-
-def _nested(file: _File, closing: Closing) -> NestedRun:
-    head = file.head or Head(run_id=closing.run_id, version="")
-    return NestedRun.of(
-        head, list(closing.devices), closing.facility_kwh, closing.duration_seconds, is_closed=file.is_closed
-    )
-
-
-def _summed(path: Path, read: Closings) -> _File | None:
-    try:
-        contents, remark = read_quietly(path)
-    except LedgerError as reason:
-        read.unread.append(str(reason))
-        return None
-    if remark is not None:
-        read.damaged.append(remark)
-    return _File(path, _closing(contents, contents.history), contents.head, contents.is_closed)
-
-
-def _once(found: Sequence[_File], read: Closings) -> Closing:
-    """Return the totals of a run that several files hold. Records that they share count once."""
-    read.copies.append(several(found[0].closing.run_id, [file.path for file in found]))
-    first, *others = [file.closing for file in found]
+def _once(found: Sequence[ProjectRun], read: ProjectRuns, index: LedgerIndex) -> ProjectRun:
+    """Return a run that several files hold. Records that they share count once."""
+    paths = [run.path for run in found]
+    read.copies.append(several(found[0].run_id, paths))
+    first, *others = [run.entry.closing for run in found]
     if all(_is_same(first, each) for each in others):
-        return first
-    contents = [read_quietly(file.path)[0] for file in found]
-    fullest = max(contents, key=lambda each: len(each.history))
-    return _closing(fullest, united([each.history for each in contents]))
+        return found[0]
+    try:
+        return ProjectRun(paths[0], index.united(paths, lambda: _united(paths)))
+    except LedgerError as reason:  # one of them has been removed or damaged meanwhile
+        read.unread.append(str(reason))
+        return max(found, key=lambda run: run.entry.closing.rows)
 
 
 def _is_same(one: Closing, other: Closing) -> bool:
@@ -131,14 +205,10 @@ def _is_same(one: Closing, other: Closing) -> bool:
     return next(sums) == next(sums)
 
 
-def _closing(contents: LedgerContents, history: History) -> Closing:
-    return closing_of(
-        contents.run_id,
-        history,
-        monitor=contents.monitor,
-        mode=contents.mode,
-        stop_reason=contents.stop_reason,
-    )
+def _united(paths: Sequence[Path]) -> LedgerEntry:
+    contents = [read_quietly(path)[0] for path in paths]
+    fullest = max(contents, key=lambda each: len(each.history))
+    return entry_from_records(fullest, united([each.history for each in contents]))
 
 
 def several(run_id: str, paths: Sequence[Path]) -> str:

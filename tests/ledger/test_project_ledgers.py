@@ -104,5 +104,5 @@ def test_closing_lines_and_records_give_the_same(tmp_path):
 
 
 def test_a_closed_run_is_not_read_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("green_callbacks.ledger.project_totals.read_quietly", None)
+    monkeypatch.setattr("green_callbacks.ledger.index.ledger_entry.read_quietly", None)
     assert len(closings_of([ledger(tmp_path / "a.jsonl")]).closings) == 1

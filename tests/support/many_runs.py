@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -221,7 +222,7 @@ def make_runs(
     Returns:
         The ledgers, oldest first.
     """
-    ledgers, made = [], []
+    ledgers, made, copies = [], [], Counter()
     for number in range(runs):
         is_last = number == runs - 1
         is_killed = int((number + 1) * killed) > int(number * killed)
@@ -233,7 +234,9 @@ def make_runs(
             write_run(run, place, has_events=has_events)
             made += [] if number in _RARE or is_last else [run]
         else:
-            _copy(same[number % len(same)], run, folder)
+            old = same[number % len(same)]
+            copies[old.number] += 1
+            _copy(old, run, folder, copies[old.number])
         ledgers.append(place / "green-callbacks" / f"{run.run_id}.jsonl")
         seen = time.time() - (0.0 if is_last else OLD_SECONDS + 60.0 * (runs - number))
         os.utime(ledgers[-1], (seen, seen))
@@ -260,11 +263,14 @@ def grow(ledger: Path, epochs: int = 1) -> None:
             file.write(json.dumps(fields, separators=(",", ":")).encode() + b"\n")
 
 
-def _copy(old: MadeRun, new: MadeRun, folder: Path) -> None:
+def _copy(old: MadeRun, new: MadeRun, folder: Path, months: int) -> None:
+    """Copy a run into an earlier month, because two runs do not use one GPU at the same time."""
+    month = f"{_BEGAN.year - 1 - months // 12}-{12 - months % 12:02}-"
     source, place = folder / old.name, folder / new.name
     ledger = place / "green-callbacks" / f"{new.run_id}.jsonl"
     ledger.parent.mkdir(parents=True, exist_ok=True)
     content = (source / "green-callbacks" / f"{old.run_id}.jsonl").read_bytes()
+    content = content.replace(f"{_BEGAN:%Y-%m-}".encode(), month.encode())
     ledger.write_bytes(content.replace(old.run_id.encode(), new.run_id.encode()))
     for events in source.glob("events.out.tfevents.*"):
         shutil.copyfile(events, place / events.name)

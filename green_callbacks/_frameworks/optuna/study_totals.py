@@ -7,8 +7,7 @@ from typing import Any, Final
 from green_callbacks._frameworks.optuna.trial_attributes import spending_by_trial
 from green_callbacks.analysis.searches.outcome import State
 from green_callbacks.analysis.searches.totals import SearchTotals, SearchTrial
-from green_callbacks.ledger.project_ledgers import ledgers_of
-from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.ledger.project_totals import project_closings
 
 _STATES: Final[Mapping[str, State]] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
@@ -22,7 +21,7 @@ def study_totals(study: Any, folder: Path) -> SearchTotals:
     """
     trials = study.get_trials(deepcopy=False)
     spent = spending_by_trial(trials)
-    ledgers = {closing.run_id: closing.emissions_kg for closing in closings_of(ledgers_of(folder)).closings}
+    ledgers = {closing.run_id: closing.emissions_kg for closing in project_closings(folder).closings}
     runs = {run_id for each in spent.values() for run_id in each.run_ids}
     found = []
     for trial in trials:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.ledger import NestedRun
-from green_callbacks.ledger.project_ledgers import identity_of, ledgers_of
+from green_callbacks.ledger.index import LedgerIndex
+from green_callbacks.ledger.project_ledgers import folder_of, identity_of, ledgers_of
 from green_callbacks.ledger.project_totals import Closings, closings_of
 from green_callbacks.policies import Policy, SharedBudget, title_of
 from green_callbacks.units import described
@@ -55,7 +56,7 @@ def _with_spending(
         notices.say(f"{project} without this run", "Later runs of %s will not count this one%s", project, _why(ledger))
     identity = identity_of(ledger) if ledger else None
     paths = (path for path in ledgers_of(project) if identity is None or identity_of(path) != identity)
-    others = closings_of(paths, but=own.run_id, own=own)
+    others = closings_of(paths, but=own.run_id, own=own, index=LedgerIndex(folder_of(project)))
     _say_left_out(project, others, notices)
     kg = sum(closing.emissions_kg for closing in others.closings)
     kwh = sum(closing.facility_kwh for closing in others.closings)

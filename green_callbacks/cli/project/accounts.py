@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from green_callbacks.cli.project.places import Place
 from green_callbacks.errors import LedgerError
-from green_callbacks.ledger import ledgers_of, shown
-from green_callbacks.ledger.project_totals import Closings, closings_of
+from green_callbacks.ledger import shown
+from green_callbacks.ledger.project_totals import Closings, project_closings
 from green_callbacks.registry import RegisteredRun, RunState
 from green_callbacks.units import Quantity
 
@@ -80,7 +80,7 @@ def accounts_of(place: Place) -> list[Account]:
         LedgerError: There is neither a budget nor a ledger.
         RegistryUnavailableError: The registry does not answer.
     """
-    ledgers = closings_of(ledgers_of(place.project)) if place.has_ledgers else Closings()
+    ledgers = project_closings(place.project) if place.has_ledgers else Closings()
     remarks = _remarks(ledgers)
     accounts = []
     for quantity, registry in place.budgets():

@@ -1,6 +1,7 @@
 """What several processes measured at the same time counts once in a sum."""
 
 import random
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -8,7 +9,8 @@ from math import fsum
 
 import pytest
 
-from green_callbacks.ledger import Head, Lines, closing_of
+from green_callbacks.ledger import Head, Lines, closing_of, ledgers_of
+from green_callbacks.ledger.index import LedgerIndex
 from green_callbacks.ledger.overlaps.division import Company
 from green_callbacks.ledger.project_totals import closings_of
 from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity
@@ -201,3 +203,23 @@ def test_a_company_counts_processes_and_not_runs():
     assert company.within(0.0, 6.0) == [(0.0, 1), (3.0, 2), (5.0, 1)]
     assert company.share(0.0, 6.0) == pytest.approx((4 + 1) / 6)
     assert company.share(4.0, 4.0) == 0.5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_index_remembers_what_overlaps(tmp_path, monkeypatch, seed):
+    monkeypatch.setattr("green_callbacks.ledger.index.ledger_index._WORTH_BYTES", 1)
+    chance = random.Random(seed)
+
+    def look():
+        index = LedgerIndex(tmp_path, now_ns=lambda: time.time_ns() + 10**13)
+        return closings_of(ledgers_of(tmp_path), index=index)
+
+    for number in range(8):
+        edges = sorted(chance.uniform(0, 100) for _ in range(4))
+        write(tmp_path, f"run-{number}", edges, is_closed=chance.random() < 0.7)
+        assert look() == closings_of(ledgers_of(tmp_path))
+    found = look()
+    assert found.overlaps
+    monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.rows_of", None)
+    monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.stretches_of", None)
+    assert look() == found
