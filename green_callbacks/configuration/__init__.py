@@ -15,6 +15,7 @@ file of the site is ``/etc/xdg/green_callbacks/config.toml`` or ``/etc/green_cal
     budget = "5 kg"                      # for every run, or for all runs of the project together
     project = "~/runs"                   # folder or pattern of the ledgers of the runs that share the budget
     ledger_folder = "~/runs/ledgers"     # where ledgers lie, instead of the log folder
+    registry = "sqlite:////runs/b.db"    # database in which the runs of a project share their budget
 
     [labels]
     team = "vision"
@@ -38,6 +39,7 @@ from green_callbacks.configuration.variables import (
     PARENT_VARIABLE,
     PROJECT_VARIABLE,
     PUE_VARIABLE,
+    REGISTRY_VARIABLE,
     SWITCH_VARIABLE,
     TOKEN_VARIABLE,
     VARIABLES,
@@ -57,6 +59,7 @@ __all__ = [
     "PARENT_VARIABLE",
     "PROJECT_VARIABLE",
     "PUE_VARIABLE",
+    "REGISTRY_VARIABLE",
     "SWITCH_VARIABLE",
     "TOKEN_VARIABLE",
     "VARIABLES",

@@ -47,3 +47,23 @@ def checked_path(text: str, where: str) -> str:
         msg = f"{where} is {described(text)}. Name a folder on this machine, or write 'none' for none."
         raise ConfigurationError(msg)
     return os.path.expanduser(text.strip())  # noqa: PTH111  Path's raises where there is no home
+
+
+def checked_registry(text: str, where: str) -> str:
+    """Return the URL of a registry, or an empty text for none. Whoever opens it checks the rest.
+
+    The URL may hold a password, so no message repeats it.
+
+    Args:
+        text: The URL, or ``"none"``.
+        where: Where the user gave it.
+
+    Raises:
+        ConfigurationError: The text is no URL. The message names the place.
+    """
+    if text.strip().lower() == NONE:
+        return ""
+    if "://" not in text or "\0" in text:
+        msg = f"{where} is no URL of a database, such as sqlite:////home/ada/budget.db. Or write 'none' for none."
+        raise ConfigurationError(msg)
+    return text.strip()

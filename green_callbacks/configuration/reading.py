@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple
 
-from green_callbacks.configuration.amounts import checked_budget, checked_path
+from green_callbacks.configuration.amounts import checked_budget, checked_path, checked_registry
 from green_callbacks.configuration.labels import parsed_labels
 from green_callbacks.configuration.settings import NONE, Configuration, Setting
 from green_callbacks.configuration.toml_file import checked_values, read_file
@@ -19,6 +19,7 @@ from green_callbacks.configuration.variables import (
     LOCATION_VARIABLE,
     PROJECT_VARIABLE,
     PUE_VARIABLE,
+    REGISTRY_VARIABLE,
 )
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.units import described
@@ -34,6 +35,7 @@ _SETTINGS: Final[Mapping[str, tuple[str, Callable[[str, str], Any]]]] = {
     BUDGET_VARIABLE: ("budget", checked_budget),
     PROJECT_VARIABLE: ("project", checked_path),
     LEDGER_FOLDER_VARIABLE: ("ledger_folder", checked_path),
+    REGISTRY_VARIABLE: ("registry", checked_registry),
 }
 """Key and parser of each variable that holds a setting."""
 

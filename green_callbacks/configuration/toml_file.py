@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from green_callbacks.configuration.amounts import checked_budget, checked_path
+from green_callbacks.configuration.amounts import checked_budget, checked_path, checked_registry
 from green_callbacks.configuration.labels import checked_labels
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.small_files import read_whole
@@ -97,6 +97,10 @@ def _path(value: object, where: str) -> str:
     return path
 
 
+def _registry(value: object, where: str) -> str:
+    return checked_registry(_text(value, where), where)
+
+
 _CHECKS: Final[Mapping[str, Check]] = {
     "location": _text,
     "carbon_intensity": _number,
@@ -105,6 +109,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "budget": _budget,
     "project": _path,
     "ledger_folder": _path,
+    "registry": _registry,
 }
 
 

@@ -9,6 +9,8 @@ Example:
     ('GREEN_CALLBACKS_LABELS', 'GREEN_CALLBACKS_BUDGET', 'GREEN_CALLBACKS_PROJECT')
     >>> LEDGER_FOLDER_VARIABLE, CONFIG_VARIABLE, PARENT_VARIABLE
     ('GREEN_CALLBACKS_LEDGER_FOLDER', 'GREEN_CALLBACKS_CONFIG', 'GREEN_CALLBACKS_PARENT')
+    >>> REGISTRY_VARIABLE
+    'GREEN_CALLBACKS_REGISTRY'
     >>> VARIABLES[TOKEN_VARIABLE]
     'the token of Electricity Maps'
 """
@@ -41,6 +43,8 @@ PROJECT_VARIABLE: Final = "GREEN_CALLBACKS_PROJECT"
 """Environment variable that holds the folder or pattern of the ledgers of the runs that share the budget."""
 LEDGER_FOLDER_VARIABLE: Final = "GREEN_CALLBACKS_LEDGER_FOLDER"
 """Environment variable that holds the folder of ledgers."""
+REGISTRY_VARIABLE: Final = "GREEN_CALLBACKS_REGISTRY"
+"""Environment variable that holds the URL of the registry of shared budgets."""
 TOKEN_VARIABLE: Final = "GREEN_CALLBACKS_ELECTRICITY_MAPS_TOKEN"  # noqa: S105  the variable's name
 """Environment variable that holds the token for Electricity Maps."""
 
@@ -53,6 +57,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     BUDGET_VARIABLE: "a budget of every run, or of the runs of a project together",
     PROJECT_VARIABLE: "the project whose runs share that budget",
     LEDGER_FOLDER_VARIABLE: "the folder of ledgers",
+    REGISTRY_VARIABLE: "the database in which runs share a budget",
     CONFIG_VARIABLE: "the file that stands in for the configuration of the user",
     TOKEN_VARIABLE: "the token of Electricity Maps",
     PARENT_VARIABLE: "the runs of green-callbacks run inside which a script runs",

@@ -28,6 +28,7 @@ from green_callbacks.records.checked import (
     wrong,
 )
 from green_callbacks.records.landing import decode_landing, encode_landing
+from green_callbacks.records.shared_spending import decode_shared, encode_shared
 from green_callbacks.text import is_plain_name
 from green_callbacks.units import Amount, Quantity
 
@@ -108,8 +109,14 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
     fields |= {name: _within(getattr(plan, name), MAX_JOULES) or None for name in form.PLAN_SPENT}
     fields |= {name: bool(getattr(plan, name)) or None for name in form.PLAN_FLAGS}
     fields[form.PLAN_DROPS] = [_whole(drop) or 0 for drop in plan.learning_rate_drops[:MAX_DROPS]] or None
+    fields[form.PLAN_SHARED] = _encode_shared(plan) or None
     fields[form.PLAN_LANDING] = _encode_landing(plan.landing)
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _encode_shared(plan: Plan) -> list[dict[str, Any]]:
+    shared = [each._replace(project=each.project[:MAX_PATH]) for each in plan.shared[:MAX_BUDGETS]]
+    return encode_shared([each for each in shared if _within(each.total, MAX_JOULES) is not None])
 
 
 def _encode_landing(landing: Landing | None) -> dict[str, Any] | None:
@@ -225,4 +232,6 @@ def decode_plan(said: object) -> Plan:
     known |= {name: flag(fields.get(name, False)) for name in form.PLAN_FLAGS}
     drops = tuple([count(drop) for drop in sequence(fields.get(form.PLAN_DROPS, []), MAX_DROPS)])
     landing = fields.get(form.PLAN_LANDING)
-    return Plan(**known, learning_rate_drops=drops, landing=None if landing is None else decode_landing(landing))
+    shared = decode_shared(sequence(fields.get(form.PLAN_SHARED, []), MAX_BUDGETS), "what others have spent")
+    landed = None if landing is None else decode_landing(landing)
+    return Plan(**known, learning_rate_drops=drops, shared=shared, landing=landed)

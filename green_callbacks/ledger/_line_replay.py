@@ -41,6 +41,7 @@ class LineReplay:
     stop_reason: str | None = None
     is_closed: bool = False
     plan: Plan = field(default_factory=Plan)
+    plans: list[tuple[int, Plan]] = field(default_factory=list)
     checkpoints: dict[str, Checkpoints] = field(default_factory=dict)
     notices: dict[str, str] = field(default_factory=dict)
     last_words: EpochRecord | None = None
@@ -143,6 +144,10 @@ class LineReplay:
         landing = self.plan.landing if self.inherits_landing else None
         self.inherits_landing &= plan.landing is None
         self.plan = replace(plan, landing=plan.landing or landing)
+        rows = len(self.history) + len(self._waiting)
+        if self.plans and self.plans[-1][0] == rows:
+            self.plans.pop()
+        self.plans.append((rows, self.plan))
 
     def _count_last_words(self) -> None:
         if self.last_words is not None:
@@ -183,6 +188,7 @@ class LineReplay:
             stop_reason=self.stop_reason,
             is_closed=self.is_closed,
             plan=self.plan,
+            plans=tuple(self.plans),
             monitor=monitor,
             mode=cast("Literal['max', 'min']", mode),
             pue_source=head.pue_source,

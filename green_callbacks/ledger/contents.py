@@ -40,6 +40,7 @@ class LedgerContents:
         devices: Properties of the devices, such as their product names, by device. Defaults to empty.
         labels: Labels that the user gave the run. Defaults to empty.
         versions: Versions of Python and of the frameworks, by name. Defaults to empty.
+        plans: All plans of the run, each with the number of records after which it held. Defaults to none.
         notices: Sentences about everything that could not act, be measured or be kept, by key. Defaults to empty.
         head: The head of the last session. Defaults to an empty head.
     """
@@ -59,5 +60,6 @@ class LedgerContents:
     devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    plans: tuple[tuple[int, Plan], ...] = ()
     notices: Mapping[str, str] = field(default_factory=dict)
     head: Head = field(default_factory=lambda: Head(run_id="", version=""))

@@ -134,6 +134,12 @@ Records of that epoch and of later epochs, beyond that step, become rows outside
 | `plan.schedule_unreadable` | true, false | Whether a learning-rate schedule cannot be read ahead. Default: false. |
 | `plan.spent_before_kg` | kgCO2e | What other runs have spent of the same budget. Default: 0. |
 | `plan.spent_before_kwh` | kWh | The facility energy that they have spent. Default: 0. |
+| `plan.shared` | list | What the other runs of a project have spent and hold. Default: none. |
+| `plan.shared[].project` | text | The project, as the budget names it. |
+| `plan.shared[].spent_kg`, `plan.shared[].spent_kwh` | kgCO2e, kWh | What the other runs have spent. |
+| `plan.shared[].held_kg`, `plan.shared[].held_kwh` | kgCO2e, kWh | What they hold beyond that. |
+| `plan.shared[].withheld_kg`, `plan.shared[].withheld_kwh` | kgCO2e, kWh | A rest that this run may not use. |
+| `plan.shared[].limit_kg`, `plan.shared[].limit_kwh` | kgCO2e, kWh | The budget that was set for all runs. |
 | `plan.landing.first_step`, `plan.landing.steps` | steps | Optimizer steps before the landing, and its length. |
 | `plan.landing.epoch` | index | Epoch after which, or in which, the landing began. |
 | `plan.landing.last_epoch` | index | Epoch after which training stops. Absent where it stops inside an epoch. |
@@ -222,6 +228,7 @@ PLAN_COUNTS: Final = ("epochs", "min_epochs", "min_steps", "steps", "epoch_steps
 PLAN_AMOUNTS: Final = ("seconds", "emissions_kg")
 PLAN_SPENT: Final = ("spent_before_kg", "spent_before_kwh")
 PLAN_FLAGS: Final = ("anneals", "schedule_unreadable", "landing_refused")
+PLAN_SHARED: Final = "shared"
 PLAN_DROPS: Final = "learning_rate_drops"
 PLAN_LANDING: Final = "landing"
 """The fields of a plan, grouped by the kind of value that they hold."""

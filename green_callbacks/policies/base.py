@@ -30,7 +30,7 @@ Example:
 """
 
 from os import PathLike
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.units import Amount
@@ -132,26 +132,19 @@ class Budget(Policy, Protocol):
 class SharedBudget(Budget, Protocol):
     """A budget that the runs of a project share.
 
-    Before a run starts, the accountant reads the ledgers of the project and replaces the budget by
-    ``after_others(...)``.
+    While a run goes on, the accountant tells the registry of the project what the run spends. What the other runs have
+    spent and hold is in ``plan.shared``, and ``spent()`` counts it.
+
+    A budget may also offer ``registry``, the URL of its registry, and ``on_outage``, what happens while the registry is
+    away, like :class:`CarbonBudget`.
 
     Example:
         >>> from green_callbacks.policies import CarbonBudget
-        >>> budget = CarbonBudget("500 g", project="logs")
-        >>> isinstance(budget, SharedBudget), budget.after_others(0.2, 0.5).spent_before
-        (True, 0.2)
+        >>> isinstance(CarbonBudget("500 g", project="logs"), SharedBudget)
+        True
     """
 
     @property
     def project(self) -> str | PathLike[str] | None:
         """Folder or glob pattern of the project's ledgers. None for a budget of this run alone."""
-        ...
-
-    def after_others(self, emissions_kg: float, facility_kwh: float) -> Self:
-        """Return this budget with the spending of other runs deducted.
-
-        Args:
-            emissions_kg: Emissions of the other runs, in kgCO2e.
-            facility_kwh: Facility energy of the other runs, in kWh.
-        """
         ...

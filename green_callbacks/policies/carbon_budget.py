@@ -6,14 +6,14 @@ from functools import cached_property
 from math import isfinite
 from os import PathLike, fspath
 from os.path import expanduser
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies._next_stop_cost import after_stop, to_come, unmeasured
 from green_callbacks.policies._option_checks import flag, landing_share, number
 from green_callbacks.policies.base import Left
-from green_callbacks.policies.traits import budget_values
-from green_callbacks.records import History, Plan, Verdict
+from green_callbacks.policies.traits import amount_in_force, budget_values
+from green_callbacks.records import History, Plan, SharedSpending, Verdict
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.units import Amount, described, parse_amount
 
@@ -56,17 +56,23 @@ class CarbonBudget:
     through ``accountant.steps(batches)``. If the learning rate cannot be scaled, the run says so and stops without a
     landing.
 
-    The runs of a project may share a budget. When a run starts, everything in the ledgers of the project counts as
-    spent, killed and failed runs included. Concurrent runs read each other's ledgers only at their next start. So
-    several of them together may overspend a budget that each run alone would keep.
+    The runs of a project may share a budget. Everything in the ledgers of the project counts as spent, killed and
+    failed runs included. Runs that train at the same time keep the budget together. Each run tells a registry what it
+    has spent, and reserves its next epoch there. The registry is a hidden folder inside the project's folder, or a
+    database. Training does not wait for it.
 
     Args:
         budget: An amount with its unit, e.g. ``"500 g"``, ``"2 kWh"`` or ``"5 MJ"``. A plain number is in kgCO2e.
         project: Folder or glob pattern of the project's ledgers, e.g. ``"logs/resnet*/**/*.jsonl"``. The folder and its
             subfolders must contain the ledger of this run. A run in several files counts once. Defaults to None, a
             budget of this run alone.
-        spent_before: Spending of the project's other runs, in the unit of the budget (kgCO2e or kWh). The accountant
-            reads it from the ledgers when a run starts. Defaults to 0.
+        registry: URL of the database in which the runs of the project reserve their epochs, such as
+            ``"sqlite:///budget.db"`` or ``"postgresql+psycopg://user@host/name"``. It needs the extra ``registry`` of
+            this package. Defaults to the ``registry`` of the configuration, and else to files in the project's folder.
+        on_outage: What happens while the registry does not answer. With ``"share"``, a run may spend its share of what
+            was left when the registry last answered. With ``"go_on"``, it counts only its own further spending.
+            Defaults to ``"share"``.
+        spent_before: Spending that no ledger holds, in the unit of the budget (kgCO2e or kWh). Defaults to 0.
         hard: True to stop before the budget is overspent, inside an epoch if necessary. False to stop after the epoch
             that overspends the budget, or sooner with its landing. Defaults to True.
         warn_at: Shares of the budget, above 0 and below 1. Crossing a share logs a warning. Defaults to
@@ -87,6 +93,8 @@ class CarbonBudget:
 
     budget: str | float
     project: str | PathLike[str] | None = field(default=None, kw_only=True)
+    registry: str | None = field(default=None, kw_only=True, repr=False)  # it may hold a password
+    on_outage: Literal["share", "go_on"] = field(default="share", kw_only=True)
     spent_before: float = field(default=0.0, kw_only=True)
     hard: bool = field(default=True, kw_only=True)
     warn_at: tuple[float, ...] = field(default=(0.5, 0.8, 0.95), kw_only=True)
@@ -110,6 +118,7 @@ class CarbonBudget:
         object.__setattr__(self, "landing", landing_share(self.landing))
         if self.project is not None:
             object.__setattr__(self, "project", _checked_project(self.project))
+        _check_sharing(self.project, self.registry, self.on_outage)
 
     @cached_property
     def amount(self) -> Amount:
@@ -143,18 +152,9 @@ class CarbonBudget:
         if self.project is None:
             return f"The run may spend {self._format(self.amount.value)} and is stopped {when}."
         return (
-            f"The runs of {self.project} may spend {self._format(self.amount.value)} together. Others have spent "
-            f"{self._format(self.spent_before)} of it. This run is stopped {when}."
+            f"The runs of {self.project} may spend {self._format(self.amount.value)} together. This run is stopped "
+            f"{when}."
         )
-
-    def after_others(self, emissions_kg: float, facility_kwh: float) -> Self:
-        """Return this budget with the spending of other runs deducted.
-
-        Args:
-            emissions_kg: Emissions of the other runs, in kgCO2e.
-            facility_kwh: Facility energy of the other runs, in kWh.
-        """
-        return replace(self, spent_before=self.spent_before + (emissions_kg if self.counts_emissions else facility_kwh))
 
     def decide(self, history: History, plan: Plan) -> Verdict:
         """Decide after the last record of the history.
@@ -168,11 +168,14 @@ class CarbonBudget:
             ``landing`` where the rest of the budget is just enough for it. ``warning`` where the last record crossed a
             share of ``warn_at``. ``waiting`` before the first epoch has ended. Otherwise ``active``.
         """
+        in_force = self.in_force(plan)
+        if in_force is not self:
+            return in_force.decide(history, plan)
         budget, spent = self.amount.value, self.spent(history, plan)
         values = budget_values(self.amount, spent)
         note = unmeasured(history)
         if budget - spent < _ROUNDING * budget:
-            reason = f"{self._format(spent)} of {self.name} are spent."
+            reason = self._all_spent(spent, plan)
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values
             )
@@ -184,7 +187,7 @@ class CarbonBudget:
                 )
             return self._going_on(history, spent, values, note)
         ahead = to_come(history, plan, self._cumulative(history)) if self.hard else None
-        if ahead is not None and spent + ahead.cost > budget:
+        if ahead is not None and spent + ahead.cost > budget * (1 + _ROUNDING):
             reason = (
                 f"{self._format(budget - spent)} of {self.name} are left, and "
                 f"{ahead.what} would take about {self._format(ahead.cost)}."
@@ -205,6 +208,9 @@ class CarbonBudget:
             open_kg: Emissions that no record contains yet, in kgCO2e.
             open_kwh: Facility energy that no record contains yet, in kWh.
         """
+        in_force = self.in_force(plan)
+        if in_force is not self:
+            return in_force.left_inside(history, plan, open_kg, open_kwh)
         opened = open_kg if self.counts_emissions else open_kwh
         rest = self._rest(history, plan, opened) if self._lands(plan) and not plan.landing else None
         if rest is not None:
@@ -214,7 +220,7 @@ class CarbonBudget:
         if abs(left) < _ROUNDING * self.amount.value:
             left = 0.0
         reserve = after_stop(history, self._cumulative(history)) if self.hard else 0.0
-        reason = f"{self._format(spent)} of {self.name} are spent."
+        reason = self._all_spent(spent, plan)
         if left > 0:
             reason = (
                 f"{self._format(left)} of {self.name} are left, and the validation and checkpoint that follow a stop "
@@ -274,9 +280,37 @@ class CarbonBudget:
         Returns:
             An amount in kgCO2e or kWh, like the budget.
         """
+        shared = self._shared(plan)
+        others = self.spent_before + (shared.total if shared else 0.0)
         if self.counts_emissions:
-            return self.spent_before + plan.spent_before_kg + history.emissions_kg
-        return self.spent_before + plan.spent_before_kwh + history.facility_kwh
+            return others + plan.spent_before_kg + history.emissions_kg
+        return others + plan.spent_before_kwh + history.facility_kwh
+
+    def in_force(self, plan: Plan) -> Self:
+        """Return the budget with the limit that was set for all runs of the project, or else the budget itself.
+
+        Args:
+            plan: The plan of the run, with the limit if one was set.
+        """
+        limit = amount_in_force(self, plan).value
+        if limit == self.amount.value:
+            return self
+        return replace(self, budget=limit if self.counts_emissions else f"{limit!r} kWh")
+
+    def _shared(self, plan: Plan) -> SharedSpending | None:
+        return plan.shared_by(self.project, self.amount.quantity) if plan.shared else None
+
+    def _all_spent(self, spent: float, plan: Plan) -> str:
+        shared = self._shared(plan)
+        if shared is None or shared.total == shared.spent:
+            return f"{self._format(spent)} of {self.name} are spent."
+        used = spent - shared.held - shared.withheld
+        said = f"{self._format(used)} of {self.name} are spent."
+        if shared.held:
+            said += f" Other runs hold {self._format(shared.held)} for their next epochs."
+        if shared.withheld:
+            said += f" The rest of {self._format(shared.withheld)} is not granted to this run."
+        return said
 
     def _cumulative(self, history: History) -> Sequence[float]:
         return history.cumulative_kg if self.counts_emissions else history.cumulative_kwh
@@ -293,6 +327,18 @@ def _checked_project(project: object) -> str:
         )
         raise ConfigurationError(msg)
     return expanduser(project)  # noqa: PTH111  it may be a pattern
+
+
+def _check_sharing(project: object, registry: object, on_outage: object) -> None:
+    if registry is not None and (not isinstance(registry, str) or not registry.strip()):
+        msg = "registry takes the URL of a database, such as 'sqlite:///budget.db'. Leave it out for files."
+        raise ConfigurationError(msg)
+    if registry is not None and project is None:
+        msg = "registry= needs project=, the name of the runs that share the budget. Name the folder of their ledgers."
+        raise ConfigurationError(msg)
+    if on_outage not in ("share", "go_on"):
+        msg = f"on_outage is {described(on_outage)}. Write 'share' or 'go_on'."
+        raise ConfigurationError(msg)
 
 
 def _until_min_epochs(history: History, plan: Plan) -> str:

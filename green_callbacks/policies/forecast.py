@@ -9,6 +9,7 @@ from green_callbacks.policies._cost_units import CostUnits
 from green_callbacks.policies._epoch_cost import LAST, STEP_EPOCHS, Range, has_stepped, is_new_level, pace
 from green_callbacks.policies._repeated_epochs import costs, lost_rows
 from green_callbacks.policies.base import Budget
+from green_callbacks.policies.traits import amount_in_force
 from green_callbacks.records import History, Plan, Verdict
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
 
@@ -196,13 +197,13 @@ def _jumps(before: Range, expected: float) -> bool:
 
 def _lands_within(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Range) -> bool:
     """Return whether a landing is expected to end before a budget is spent. A landing may take all of it."""
-    left = budget.amount.value - budget.spent(history, plan)
+    left = amount_in_force(budget, plan).value - budget.spent(history, plan)
     return plan.landing is not None and left >= lap.expected * units.ahead * (1 - _ROUNDING)
 
 
 def _end(units: CostUnits, history: History, plan: Plan, budget: Budget, lap: Range) -> Range:
     """Return the number of epochs or parts after which a budget is spent. Expensive epochs spend it earlier."""
-    left = max(budget.amount.value - budget.spent(history, plan), 0.0)
+    left = max(amount_in_force(budget, plan).value - budget.spent(history, plan), 0.0)
     low, middle, high = (units.after(left / each if each > 0 else inf) for each in reversed(lap))
     return Range(low, middle, high)
 

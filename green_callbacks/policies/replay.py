@@ -7,6 +7,7 @@ Example:
     2
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -14,6 +15,9 @@ from green_callbacks.policies.base import Budget, Policy
 from green_callbacks.policies.function_policy import Decision, as_policy
 from green_callbacks.policies.landing import landing_of
 from green_callbacks.records import EpochRecord, History, Landing, Plan, Verdict
+
+Plans = Sequence[tuple[int, Plan]]
+"""Plans of a run, each with the number of records after which it held."""
 
 _ROUNDING: Final = 1e-9
 """Relative error of a sum of energies, which must not add an epoch to a landing. No unit."""
@@ -43,13 +47,18 @@ class Replay:
     landing: Landing | None = None
 
 
-def replay(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
+def replay(
+    history: History, policy: Policy | Decision, plan: Plan | None = None, *, plans: Plans = ()
+) -> Replay | None:
     """Show a finished run to a policy, record by record.
 
     Args:
         history: All records of the run.
         policy: The policy, or a function of the history and the plan.
         plan: The plan of the run. Its landing is ignored. Defaults to an empty plan.
+        plans: The plans that the run had, each with the number of records after which it held, as
+            ``LedgerContents.plans`` tells them. What other runs had spent of a shared budget is taken from them, so
+            that a shared budget decides as it did in the run. Defaults to none, for a run alone.
 
     Returns:
         The first stop. With a landing, the stop is at its end. None if the run would have gone to its end.
@@ -60,17 +69,20 @@ def replay(history: History, policy: Policy | Decision, plan: Plan | None = None
         >>> replay(history, lambda history, plan: history.emissions_kg > 0.5).record.epoch
         2
     """
-    found = replay_landing(history, policy, plan)
+    found = replay_landing(history, policy, plan, plans=plans)
     return found if found is not None and found.verdict.stop else None
 
 
-def replay_landing(history: History, policy: Policy | Decision, plan: Plan | None = None) -> Replay | None:
+def replay_landing(
+    history: History, policy: Policy | Decision, plan: Plan | None = None, *, plans: Plans = ()
+) -> Replay | None:
     """Show a finished run to a policy like :func:`replay`, and report a landing that outlasts the run, too.
 
     Args:
         history: All records of the run.
         policy: The policy, or a function of the history and the plan.
         plan: The plan of the run. Its landing is ignored. Defaults to an empty plan.
+        plans: The plans that the run had, as in :func:`replay`. Defaults to none.
 
     Returns:
         The first stop. If the records end before a landing does, the verdict is the verdict that begins the landing,
@@ -79,8 +91,11 @@ def replay_landing(history: History, policy: Policy | Decision, plan: Plan | Non
     seen, decider, known = History(), as_policy(policy), replace(plan or Plan(), landing=None)
     landing: _Replayed | None = None
     last: EpochRecord | None = None
+    waiting = list(plans)[::-1]
     for record in history:
         seen.append(record)
+        while waiting and waiting[-1][0] <= len(seen):
+            known = replace(known, shared=waiting.pop()[1].shared)
         if record.epoch is None:  # a run asks its policies only after epochs
             continue
         last = record

@@ -241,6 +241,23 @@ def budget_values(amount: Amount, spent: float) -> dict[str, float]:
     return {_LEFT_KEYS[amount.quantity]: amount.value - spent, "green/budget_share": min(share, float_info.max)}
 
 
+def amount_in_force(budget: Budget, plan: Plan) -> Amount:
+    """Return the limit of a budget, or the limit that was set for all runs of its project.
+
+    Args:
+        budget: The budget.
+        plan: The plan of the run, with the limit if one was set.
+
+    Example:
+        >>> from green_callbacks.policies import CarbonBudget
+        >>> amount_in_force(CarbonBudget("500 g"), Plan()).value
+        0.5
+    """
+    amount = budget.amount
+    shared = plan.shared_by(getattr(budget, "project", None), amount.quantity) if plan.shared else None
+    return amount if shared is None or shared.limit is None else Amount(shared.limit, amount.quantity)
+
+
 def with_budget_values(verdict: Verdict, budget: Budget, history: History, plan: Plan) -> Verdict:
     """Add :func:`budget_values` to the verdict of a budget that does not report them itself.
 
@@ -256,7 +273,7 @@ def with_budget_values(verdict: Verdict, budget: Budget, history: History, plan:
         >>> with_budget_values(verdict, CarbonBudget(2.0), History(), Plan()).values["green/budget_left_kg"]
         2.0
     """
-    amount = budget.amount
+    amount = amount_in_force(budget, plan)
     if _LEFT_KEYS[amount.quantity] in verdict.values:
         return verdict
     return replace(verdict, values={**budget_values(amount, budget.spent(history, plan)), **verdict.values})

@@ -13,6 +13,7 @@ from green_callbacks.records.measurement_methods import METHOD_WORDS, METHODS, M
 from green_callbacks.records.plan import Plan
 from green_callbacks.records.reference import WORLD
 from green_callbacks.records.run import LandingTotals, RunRecord
+from green_callbacks.records.shared_spending import SharedSpending
 from green_callbacks.records.verdict import Code, Verdict
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Plan",
     "Reading",
     "RunRecord",
+    "SharedSpending",
     "Verdict",
     "least_direct",
 ]

@@ -11,7 +11,8 @@ from green_callbacks.records.history import History
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError
 from green_callbacks.records.landing import Landing, decode_landing, encode_landing
-from green_callbacks.units import described, finite_number
+from green_callbacks.records.shared_spending import SharedSpending, decode_shared, encode_shared
+from green_callbacks.units import Quantity, described, finite_number
 
 _DROPS: Final = "learning_rate_drops"
 _MOST_COUNT: Final = 2**63 - 1
@@ -44,6 +45,8 @@ class Plan:
         schedule_unreadable: Whether a learning-rate schedule could not be read in advance. Defaults to False.
         spent_before_kg: Emissions of other runs on the same budget, in kgCO2e. Defaults to 0.
         spent_before_kwh: Facility energy of other runs on the same budget, in kWh. Defaults to 0.
+        shared: What the other runs of a project have spent and hold, for each shared budget. It may change while the
+            run goes on. Defaults to nothing.
         landing: The landing that has begun. Its end is the end of the plan. Defaults to None, if none has begun.
         landing_refused: Whether the loop cannot scale its learning rate, so that policies stop without a landing.
             Defaults to False.
@@ -70,6 +73,7 @@ class Plan:
     schedule_unreadable: bool = False
     spent_before_kg: float = 0.0
     spent_before_kwh: float = 0.0
+    shared: tuple[SharedSpending, ...] = ()
     landing: Landing | None = None
     landing_refused: bool = False
 
@@ -92,6 +96,16 @@ class Plan:
     def has_end(self) -> bool:
         """Whether the plan limits the length of the run."""
         return bool(self.epochs or self.steps or self.seconds or self.emissions_kg or self.landing)
+
+    def shared_by(self, project: object, quantity: Quantity) -> SharedSpending | None:
+        """Return what the other runs of a project have spent and hold of a budget. None if nothing is known.
+
+        Args:
+            project: Folder or glob pattern of the project, as the budget names it.
+            quantity: What the budget limits, ``emissions_kg`` or ``facility_kwh``.
+        """
+        of_budget = (each for each in self.shared if each.project == str(project) and each.quantity == quantity)
+        return next(of_budget, None)
 
     @property
     def landing_end(self) -> int | None:
@@ -204,7 +218,9 @@ def encode_plan(plan: Plan) -> dict[str, Any]:
     """Return a plan as plain JSON types."""
     fields = {name: getattr(plan, name) for name in plan.__slots__}
     landing = plan.landing and encode_landing(plan.landing)
-    return {**fields, "learning_rate_drops": list(plan.learning_rate_drops), "landing": landing}
+    return {**fields, "learning_rate_drops": list(plan.learning_rate_drops), "landing": landing} | {
+        "shared": encode_shared(plan.shared)
+    }
 
 
 def decode_plan(fields: object) -> Plan:
@@ -258,6 +274,7 @@ _CHECKS: Final[Mapping[str, Callable[[object, str], Any]]] = {
     "schedule_unreadable": checks.boolean,
     "spent_before_kg": checks.finite,
     "spent_before_kwh": checks.finite,
+    "shared": decode_shared,
     "landing": _landing,
     "landing_refused": checks.boolean,
 }

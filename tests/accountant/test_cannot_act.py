@@ -574,13 +574,6 @@ def test_a_source_that_cannot_be_opened_is_repeated_at_the_end(scripted):
     assert said.startswith("Closed could not be opened, so its devices are missing.")
 
 
-def test_a_budget_of_a_project_that_later_runs_will_not_find_is_repeated_at_the_end(scripted, tmp_path):
-    accountant, clock = scripted(policies=[CarbonBudget("1 kg", project=str(tmp_path))], ledger=False)
-    train(accountant, clock, range(2))
-    (said,) = accountant.close().notices
-    assert said.endswith("will not count this one, because its ledger is turned off. Leave out ledger=False.")
-
-
 def test_a_metric_is_not_missed_where_a_budget_stops_the_first_epoch(scripted):
     accountant, clock = scripted(policies=[MarginalGain("val_acc"), CarbonBudget(f"{10 * WATTS} J")])
     for _ in accountant.epochs(3):

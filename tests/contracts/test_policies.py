@@ -141,7 +141,6 @@ class TheirBudget:
 
     kwh: float
     project: str | None = None
-    others_kwh: float = 0.0
     name = "their budget"
 
     @property
@@ -149,10 +148,8 @@ class TheirBudget:
         return Amount(self.kwh, "facility_kwh")
 
     def spent(self, history, plan):
-        return self.others_kwh + plan.spent_before_kwh + history.facility_kwh
-
-    def after_others(self, emissions_kg, facility_kwh):
-        return replace(self, others_kwh=self.others_kwh + facility_kwh)
+        shared = plan.shared_by(self.project, "facility_kwh")
+        return (shared.total if shared else 0.0) + plan.spent_before_kwh + history.facility_kwh
 
     def left_inside(self, history, plan, open_kg, open_kwh):
         return Left(self.kwh - self.spent(history, plan) - open_kwh, stops=True, reason="Their budget is spent.")
@@ -354,14 +351,6 @@ def test_an_odd_rest_is_named_and_leaves_the_other_budgets_alone(answer):
 def test_a_budget_without_a_unit_is_refused(amount):
     with pytest.raises(ConfigurationError, match=r"Odd\.amount is .*parse_amount"):
         as_policy(odd_budget(amount=amount))
-
-
-@pytest.mark.parametrize("after", [fail, lambda *_: None])
-def test_a_budget_that_cannot_deduct_what_others_spent_counts_its_own_run(after, tmp_path):
-    budget = replace(odd_budget(after_others=after), project=str(tmp_path))
-    (notice,) = notices_of(budget, ledger=tmp_path / "own.jsonl")
-    assert "The policy Odd cannot deduct" in notice
-    assert "It counts this run alone." in notice
 
 
 def test_a_stop_without_a_reason_is_a_stop():

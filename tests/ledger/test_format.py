@@ -16,6 +16,7 @@ from green_callbacks.records import (
     Landing,
     PhaseEnergy,
     Plan,
+    SharedSpending,
     Verdict,
 )
 from green_callbacks.units import Amount
@@ -34,6 +35,10 @@ PLAN = Plan(
     schedule_unreadable=True,
     spent_before_kg=1.0,
     spent_before_kwh=1.0,
+    shared=(
+        SharedSpending("logs", "emissions_kg", 1.0, 1.0, 1.0, 1.0),
+        SharedSpending("logs", "facility_kwh", 1.0, 1.0, 1.0, 1.0),
+    ),
     landing=Landing(first_step=20, steps=10, epoch=1, last_epoch=2, reason="why", begun_step=10),
     landing_refused=True,
 )
@@ -109,6 +114,7 @@ def names_of(line):
             yield from (f"{name}.{part}" for part in value)
         if name == "plan":
             yield from (f"plan.landing.{part}" for part in value.get("landing", ()))
+            yield from (f"plan.shared[].{part}" for each in value.get("shared", ()) for part in each)
         if name == "budgets":
             yield from (f"{name}[].{part}" for budget in value for part in budget)
         if name == "changed":

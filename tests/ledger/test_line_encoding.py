@@ -18,6 +18,7 @@ from green_callbacks.ledger.format import (
     PLAN_DROPS,
     PLAN_FLAGS,
     PLAN_LANDING,
+    PLAN_SHARED,
     PLAN_SPENT,
 )
 from green_callbacks.ledger.limits import MAX_LINE_BYTES
@@ -229,7 +230,9 @@ def test_every_phase_of_the_accountant_can_be_read():
 
 
 def test_every_field_of_a_plan_is_written():
-    assert {*PLAN_COUNTS, *PLAN_AMOUNTS, *PLAN_SPENT, *PLAN_FLAGS, PLAN_DROPS, PLAN_LANDING} == set(Plan.__slots__)
+    assert {*PLAN_COUNTS, *PLAN_AMOUNTS, *PLAN_SPENT, *PLAN_FLAGS, PLAN_DROPS, PLAN_LANDING, PLAN_SHARED} == set(
+        Plan.__slots__
+    )
 
 
 @pytest.mark.parametrize("odd", [float("nan"), float("inf"), -1, 10**400])

@@ -11,7 +11,7 @@ from support.scripted_parts import part, spend_in_parts
 
 from green_callbacks.errors import ConfigurationError, UnitError
 from green_callbacks.policies import CarbonBudget, replay
-from green_callbacks.records import EpochRecord, History, Plan
+from green_callbacks.records import EpochRecord, History, Plan, SharedSpending
 
 
 def epochs(*costs_kg):
@@ -163,8 +163,58 @@ def test_what_a_project_has_spent_counts():
     verdict = budget.decide(epochs(0.2, 0.2), Plan())
     assert verdict.stop
     assert "100 g of the budget of 1.00 kg for logs are left" in verdict.reason
-    assert "The runs of logs may spend 1.00 kg together. Others have spent 500 g" in budget.describe()
+    assert "The runs of logs may spend 1.00 kg together. This run is stopped before" in budget.describe()
     assert CarbonBudget("1 kWh", project="logs", spent_before=1.0).decide(History(), Plan()).stop
+
+
+def shared(project="logs", quantity="emissions_kg", **amounts):
+    return Plan(shared=(SharedSpending(project, quantity, **{"spent": 0.0, **amounts}),))
+
+
+def test_what_others_spend_and_hold_counts_for_the_budget_of_their_project_alone():
+    budget, history = CarbonBudget("1 kg", project="logs"), epochs(0.1)
+    assert budget.decide(history, shared(spent=0.5, held=0.2)).values["green/budget_left_kg"] == pytest.approx(0.2)
+    assert budget.decide(history, shared(spent=0.5, held=0.35)).stop
+    for other in (shared("vit", spent=9.0), shared(quantity="facility_kwh", spent=9.0)):
+        assert budget.decide(history, other).values["green/budget_left_kg"] == pytest.approx(0.9)
+    assert not CarbonBudget("1 kg").decide(history, shared(spent=9.0)).stop
+
+
+def test_a_spent_budget_tells_what_is_held_and_withheld():
+    reason = CarbonBudget("1 kg", project="logs").decide(epochs(0.1), shared(spent=0.4, held=0.3, withheld=0.2)).reason
+    assert reason == (
+        "500 g of the budget of 1.00 kg for logs are spent. Other runs hold 300 g for their next epochs. The rest of "
+        "200 g is not granted to this run."
+    )
+
+
+def test_a_limit_that_was_set_for_all_runs_counts():
+    budget, history = CarbonBudget("1 kg", project="logs"), epochs(0.3, 0.3)
+    plan = shared(spent=0.5, limit=3.0)
+    assert budget.decide(history, plan).values["green/budget_left_kg"] == pytest.approx(1.9)
+    assert budget.left_inside(history, plan, 0.1, 0.0).amount == pytest.approx(1.8)
+    assert budget.decide(history, shared(limit=0.6)).stop
+    assert (
+        CarbonBudget("1 kWh", project="logs").in_force(shared(quantity="facility_kwh", limit=2.5)).amount.value == 2.5
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"registry": "sqlite:///b.db"}, "registry= needs project="),
+        ({"registry": 3, "project": "logs"}, "registry takes the URL"),
+        ({"on_outage": "stop"}, "Write 'share' or 'go_on'"),
+    ],
+)
+def test_a_registry_that_cannot_work_is_refused(options, said):
+    with pytest.raises(ConfigurationError, match=said):
+        CarbonBudget("1 kg", **options)
+
+
+def test_no_text_of_a_budget_holds_the_password_of_its_registry():
+    budget = CarbonBudget("1 kg", project="logs", registry="postgresql+psycopg://ada:secret@db/budgets")
+    assert "secret" not in repr(budget) + str(budget) + budget.title + budget.name + budget.describe()
 
 
 @pytest.mark.parametrize("options", [{"spent_before": -1.0}, {"spent_before": float("nan")}, {"project": ""}])
@@ -249,7 +299,9 @@ def test_a_copy_of_a_budget_is_the_same_budget(copied):
         budget.amount,
         budget.name,
     )
-    assert [each.name for each in fields(twin)] == ["budget", "project", "spent_before", "hard", "warn_at", "landing"]
+    assert [each.name for each in fields(twin)] == [
+        "budget", "project", "registry", "on_outage", "spent_before", "hard", "warn_at", "landing",
+    ]  # fmt: skip
 
 
 def test_a_budget_changed_in_a_copy_is_read_anew():

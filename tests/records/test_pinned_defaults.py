@@ -24,6 +24,7 @@ def test_the_energy_of_a_device_has_no_errors_and_no_gaps_unless_it_names_them()
 def test_a_plan_knows_nothing_unless_it_is_told():
     defaults = {each.name: each.default for each in fields(Plan)}
     told = {"learning_rate_drops": (), "anneals": False, "schedule_unreadable": False, "landing_refused": False}
+    told |= {"shared": ()}
     spent = {"spent_before_kg": 0.0, "spent_before_kwh": 0.0}
     assert {name: value for name, value in defaults.items() if value is not None} == told | spent
 

@@ -1,7 +1,7 @@
 """Checks inside an epoch, without a record."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.decisions.decision_interval import EpochParts
@@ -10,6 +10,9 @@ from green_callbacks.accountant.energy.timeline import Timeline
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.clock import Clock
+
+if TYPE_CHECKING:
+    from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 
 
 class OpenEpoch:
@@ -28,6 +31,7 @@ class OpenEpoch:
         at_edge: Makes an edge on the training thread.
         on_spent: Stops the training through the framework, or None if the framework cannot be told.
         guarded: Calls ``on_spent``, and survives its exceptions.
+        shared: Knows what other runs spend of the same budgets.
     """
 
     def __init__(
@@ -42,20 +46,23 @@ class OpenEpoch:
         at_edge: Callable[..., Any],
         on_spent: Callable[[], object] | None,
         guarded: Guarded,
+        shared: "SharedBudgets",
     ) -> None:
         self.is_cut_short = False
         """Whether a decision inside the open epoch has stopped the run."""
         self.is_unasked = False
         """Whether the loop never asked the budgets inside the last epoch."""
         self.budget_checks = budget_checks
+        self.parts = parts
+        """Counts the steps."""
         self._board = board
-        self._parts = parts
         self._ranks = ranks
         self._timeline = timeline
         self._clock = clock
         self._at_edge = at_edge
         self._on_spent = on_spent
         self._guarded = guarded
+        self._shared = shared
         self._began_seconds = 0.0
         self._is_to_tell = False
 
@@ -64,7 +71,7 @@ class OpenEpoch:
         self.is_cut_short = False
         self._board.decision.epoch = epoch
         self._began_seconds = self._clock.monotonic()
-        self._parts.begin()
+        self.parts.begin()
         if self.budget_checks is not None:
             self.budget_checks.begin(is_stopped=self._board.decision.is_made)
 
@@ -81,6 +88,7 @@ class OpenEpoch:
             return False
         if not board.decision.is_made:
             answers: list[bool] = []
+            self._shared.look(is_inside=True)
             self._at_edge(lambda: answers.append(budget_checks.check()))
             if not any(answers) or not board.agree(self._ranks):
                 return False
@@ -115,9 +123,10 @@ class OpenEpoch:
         if epoch is None:
             return
         seconds = self._clock.monotonic() - self._began_seconds
-        board.ability.in_long_epoch(epoch, seconds, has_counted=self._parts.has_counted)
+        board.ability.in_long_epoch(epoch, seconds, has_counted=self.parts.has_counted)
         if budget_checks is None or board.decision.is_made or not budget_checks.is_overdue():
             return
+        self._shared.look(is_inside=True)
         if self._on_spent is None:
             board.budgets.say_unasked(() if budget_checks.is_used else budget_checks.ask())
         elif board.landing.is_for_budgets and not board.plan.landing_refused:

@@ -16,6 +16,7 @@ from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.idle_run import unmeasured
 from green_callbacks.accountant.run.record_keeping import RecordKeeping
 from green_callbacks.accountant.setup.opened_run import OpenedRun
+from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.records import EpochRecord
 
 
@@ -26,9 +27,10 @@ class RunEpochs:
         opened: The parts of the run.
         edges: Makes edges on the training thread.
         closing: Knows whether the run goes on.
+        shared: The budgets that the run shares with others.
     """
 
-    def __init__(self, opened: OpenedRun, edges: Edges, closing: RunClosing) -> None:
+    def __init__(self, opened: OpenedRun, edges: Edges, closing: RunClosing, shared: SharedBudgets) -> None:
         state, settings, ranks = opened.state, opened.settings, opened.trainer.ranks
         self.has_begun = False
         """Whether an epoch has begun since the start."""
@@ -45,6 +47,7 @@ class RunEpochs:
         self._delivery = opened.delivery
         self._edges = edges
         self._closing = closing
+        self._shared = shared
         self._guarded = Guarded()
         self._parts = EpochParts(settings.decide_every, ranks, settings.clock)
         self._open_epoch = self._new_open_epoch()
@@ -64,6 +67,7 @@ class RunEpochs:
             at_edge=self._edges.at,
             on_spent=self._trainer.on_spent,
             guarded=self._guarded,
+            shared=self._shared,
         )
 
     def _record_keeping(self) -> RecordKeeping:
@@ -74,10 +78,10 @@ class RunEpochs:
             self._history,
             board=self._board,
             open_epoch=self._open_epoch,
-            parts=self._parts,
             ranks=self._ranks,
             guarded=self._guarded,
             strict=self._settings.strict,
+            shared=self._shared,
         )
 
     @property
@@ -131,11 +135,13 @@ class RunEpochs:
         asked_at_seconds = self._settings.clock.monotonic()
         if not self.has_begun:
             self.has_begun = True
+            self._shared.begin_training()
             self._board.refuse_if_spent(self._history, self._ranks)
         self._board.landing.begin_epoch(epoch, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch, asked_at_seconds)
         self.completeness.begin()
         self._open_epoch.begin(epoch)
+        self._shared.begin_epoch()
 
     def agreed_last(self) -> int | None:
         """Return the last recorded epoch, which only rank 0 may know. Every rank calls this."""

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from green_callbacks.accountant.setup.opened_run import OpenedRun
+from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 
 HEARTBEAT_SECONDS: Final = 60.0
 """Interval of the ledger's heartbeats, in s. A killed run loses at most the energy of one interval."""
@@ -16,11 +17,19 @@ class Heartbeat:
 
     Args:
         opened: The parts of the run.
+        shared: The budgets that it shares with other runs.
         is_closed: Whether the run is closed.
         has_begun: Whether the run has begun an epoch.
     """
 
-    def __init__(self, opened: OpenedRun, is_closed: Callable[[], bool], has_begun: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        opened: OpenedRun,
+        shared: SharedBudgets,
+        is_closed: Callable[[], bool],
+        has_begun: Callable[[], bool],
+    ) -> None:
+        self._shared = shared
         self._measurement = opened.measurement
         self._ledger = opened.delivery.ledger
         self._budgets = opened.board.budgets
@@ -41,5 +50,8 @@ class Heartbeat:
         if not self._has_begun() and self._is_first_rank:
             self._budgets.say_without_epochs(pricing.spending(together=False))
         used = pricing.unrecorded()
-        if self._ledger is not None and used is not None:
+        if used is None:
+            return
+        if self._ledger is not None:
             self._ledger.heartbeat(used)
+        self._shared.beat(used)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.ledger import RunLedger
-from green_callbacks.records import Checkpoints, Plan
+from green_callbacks.records import Checkpoints, Plan, SharedSpending
 from green_callbacks.sinks import RunContext
 
 
@@ -26,6 +26,7 @@ class LaterKnowledge:
         self._context = context
         self._ledger = ledger
         self._is_first_rank = is_first_rank
+        self._own, self._shared = board.plan, board.plan.shared
 
     def replan(self, plan: Plan) -> None:
         """Replace the plan, unless it is the same. A landing goes on."""
@@ -34,6 +35,17 @@ class LaterKnowledge:
 
     def land(self, plan: Plan) -> None:
         """Replace the plan and its landing, unless it is the same."""
+        self._own = plan
+        self._publish()
+
+    def share(self, shared: tuple[SharedSpending, ...]) -> None:
+        """Replace what the other runs of the projects have spent and hold, unless it is the same."""
+        self._shared = shared
+        self._publish()
+
+    def _publish(self) -> None:
+        """Publish both parts of the plan. The thread that watches an epoch may replace one, and training the other."""
+        plan = replace(self._own, shared=self._shared)
         if plan != self._context.plan:
             self._context.plan = plan
             self._board.replan(plan)

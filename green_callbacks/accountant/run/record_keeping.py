@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.delivery.run_delivery import Delivery
@@ -13,6 +12,7 @@ from green_callbacks.accountant.energy.remainder import with_remainder
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.ranks.protocol import Ranks
+from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.records import EpochRecord, History
 
 
@@ -26,10 +26,10 @@ class RecordKeeping:
         history: All records of the run. It grows.
         board: The policies.
         open_epoch: The open epoch.
-        parts: Counts the steps.
         ranks: The processes of the run.
         guarded: Knows which metrics were refused.
         strict: Whether to raise what a sink raises.
+        shared: Knows what other runs spend of the same budgets.
     """
 
     def __init__(
@@ -41,10 +41,10 @@ class RecordKeeping:
         *,
         board: PolicyBoard,
         open_epoch: OpenEpoch,
-        parts: EpochParts,
         ranks: Ranks,
         guarded: Guarded,
         strict: bool,
+        shared: SharedBudgets,
     ) -> None:
         self._measurement = measurement
         self._edges = edges
@@ -52,10 +52,10 @@ class RecordKeeping:
         self._history = history
         self._board = board
         self._open_epoch = open_epoch
-        self._parts = parts
         self._ranks = ranks
         self._guarded = guarded
         self._strict = strict
+        self._shared = shared
 
     def record(self, *, complete: bool, together: bool, goes_on: bool = False) -> EpochRecord:
         """End the open interval, keep its record and the record of the interval before it, and decide.
@@ -103,7 +103,9 @@ class RecordKeeping:
         *outside, record = made
         last = len(self._history) - 1
         if record.epoch is not None:
+            self._shared.look()
             record = self._with_verdicts(record)
+            self._shared.tell()
         delivery = self._delivery
         delivery.settle()  # a sink that is shown a record finds it in the ledger
         kept = [row for row in outside if _is_worth_keeping(row)]
@@ -120,7 +122,7 @@ class RecordKeeping:
         verdicts = self._board.decide(
             self._history,
             record,
-            has_counted=self._parts.has_counted,
+            has_counted=self._open_epoch.parts.has_counted,
             is_unasked=self._open_epoch.is_unasked and record.closes_epoch,
             refused=self._guarded.refused,
         )

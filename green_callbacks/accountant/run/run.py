@@ -22,6 +22,7 @@ from green_callbacks.accountant.setup.options import Settings
 from green_callbacks.accountant.setup.plan_merging import known_plan
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext
+from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.analysis.totals import totals
 from green_callbacks.ledger import RunLedger
 from green_callbacks.meter import EnergyMeter
@@ -59,11 +60,13 @@ class Run:
         close = partial(self.close, together=False)
         self._edges = Edges(self._timeline, self.history, self._delivery.record, close)
         self._closing = self._run_closing()
-        self.epochs = RunEpochs(opened, self._edges, self._closing)
-        self._heartbeat = Heartbeat(opened, lambda: self.is_closed, lambda: self.has_begun)
+        self.shared = SharedBudgets(self.settings, self.trainer, state, self.board, opened.measurement.meter.threads)
+        self.epochs = RunEpochs(opened, self._edges, self._closing, self.shared)
+        self._heartbeat = Heartbeat(opened, self.shared, lambda: self.is_closed, lambda: self.has_begun)
         self.knowledge = LaterKnowledge(self.board, opened.context, self.ledger, is_first_rank=self._is_first_rank)
         self.landing = self.board.landing
         self.landing.publish = self.knowledge.land
+        self.shared.publish = self.knowledge.share
 
     def _run_closing(self) -> RunClosing:
         return RunClosing(
@@ -71,7 +74,7 @@ class Run:
             self._delivery,
             self.history,
             record_rest=self._record_rest,
-            conclude=self.board.conclude if self._is_first_rank else lambda: None,
+            conclude=self._conclude,
             totals=self._totals,
             let_go=self._let_go,
             strict=self.settings.strict,
@@ -120,6 +123,7 @@ class Run:
         atexit.register(self.close, together=False)
         if not self.trainer.is_provisional:
             self.board.announce()
+        self.shared.start()
         delivery.settle()
         # Last, because the worker may close the run.
         delivery.start(self._heartbeat.beat, HEARTBEAT_SECONDS, self._watch)
@@ -276,6 +280,11 @@ class Run:
         """Close a run that nobody holds, on the worker's thread. The garbage collector may hold any lock here."""
         if self.is_live:
             self._delivery.worker.submit(partial(self.close, together=False))
+
+    def _conclude(self) -> None:
+        if self._is_first_rank:
+            self.board.conclude()
+        self.shared.end()
 
     def _record_rest(self, together: bool) -> None:  # noqa: FBT001
         """Record the open interval."""

@@ -9,14 +9,12 @@ from green_callbacks.accountant.delivery.run_delivery import Delivery
 from green_callbacks.accountant.energy.run_measurement import RunMeasurement
 from green_callbacks.accountant.landing.run_landing import LandingBefore
 from green_callbacks.accountant.presence.identities import host_identities
-from green_callbacks.accountant.ranks.host import host_name
 from green_callbacks.accountant.ranks.protocol import leave
 from green_callbacks.accountant.setup.options import Settings
-from green_callbacks.accountant.setup.parent_run import parent_runs, parents_of_run
-from green_callbacks.accountant.setup.project_spending import with_project_spending
+from green_callbacks.accountant.setup.parent_run import parents_of_run
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
-from green_callbacks.ledger import Head, NestedRun, RunLedger
+from green_callbacks.ledger import Head, RunLedger
 from green_callbacks.sinks import MlflowSink, RunContext, Sink, TensorBoardSink, WandbSink
 from green_callbacks.summary import Summary
 from green_callbacks.text.log import get_logger
@@ -86,38 +84,17 @@ class OpenedRun:
 
 
 def _board(settings: Settings, trainer: TrainerContext, state: RunState) -> PolicyBoard:
-    policies = settings.policies
-    if trainer.ranks.rank == 0 and not trainer.is_provisional:
-        if settings.configured is not None and state.notices.is_new("configured budget"):
-            logger.warning("%s", settings.configured.origin)
-        own = _up_to_now(state)
-        policies = with_project_spending(
-            policies, state.ledger, state.run_id, state.notices, own, state.history.emissions_kg
-        )
+    is_ours = trainer.ranks.rank == 0 and not trainer.is_provisional
+    if is_ours and settings.configured is not None and state.notices.is_new("configured budget"):
+        logger.warning("%s", settings.configured.origin)
     return PolicyBoard(
-        policies,
+        settings.policies,
         trainer.plan,
         state.history,
         state.notices,
         settings.decide_every,
         strict=settings.strict,
         before=LandingBefore(state.landing, state.step),
-    )
-
-
-def _up_to_now(state: RunState) -> NestedRun | None:
-    """Return a run that goes on, as far as a sum must know it. None for a new run."""
-    history = state.history
-    if not history:
-        return None
-    sessions = state.sessions if state.predecessor is None else (*state.sessions, parent_runs())
-    return NestedRun(
-        state.run_id,
-        sessions,
-        host_name(),
-        list(history.device_methods()) or None,
-        history.facility_kwh,
-        seconds=history.duration_seconds,
     )
 
 

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict
 
@@ -21,8 +21,10 @@ from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, reso
 from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.configuration import DISABLE_VARIABLE, Configuration, is_set, read_configuration, unknown_variables
+from green_callbacks.errors import ConfigurationError
 from green_callbacks.policies import Decision, Policy, as_policy
 from green_callbacks.records import WORLD, Intensity, Plan
+from green_callbacks.registry.opening import check_registry_url
 from green_callbacks.sinks import Sink
 from green_callbacks.sources import EnergySource
 from green_callbacks.text.log import get_logger
@@ -99,6 +101,7 @@ class Settings:
     clock: Clock
     configured: ConfiguredBudget | None = None
     ledger_folder: Path | None = None
+    registry: str | None = field(default=None, repr=False)  # it may hold a password
     faults: tuple[str, ...] = ()
     is_off: bool = False
 
@@ -156,6 +159,7 @@ class Settings:
         return replace(
             settings,
             ledger_folder=Path(folder.value) if folder and folder.value else None,
+            registry=_registry(said),
             faults=(*self.faults, *said.unsaid_faults()),
         )
 
@@ -184,6 +188,22 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
         raise TypeError(msg)
 
 
+def _registry(said: Configuration) -> str | None:
+    """Return the registry that variables and files name, or None for files in the project's folder."""
+    setting = said.first("registry")
+    if setting is None or not setting.value:
+        return None
+    try:
+        return check_registry_url(setting.value)
+    except ConfigurationError as fault:
+        said.refuse(setting, ConfigurationError(f"{fault} The URL comes from {setting.where}."))
+        return None
+
+
 def _policies(policies: object) -> tuple[Policy, ...]:
     given = () if policies is None else checks.listed("policies", "CarbonBudget('500 g')", policies)
-    return tuple(map(as_policy, given))
+    policies = tuple(map(as_policy, given))
+    for policy in policies:
+        if getattr(policy, "registry", None):
+            check_registry_url(policy.registry)  # type: ignore[attr-defined]  # just asked
+    return policies

@@ -1,0 +1,306 @@
+"""One shared budget of one run: what it tells the registry, and what its policies learn from the answers."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final, Literal, NamedTuple
+
+from green_callbacks.accountant.notices import Notices
+from green_callbacks.accountant.shared_budgets.demand import Demand
+from green_callbacks.accountant.shared_budgets.link import RETRY_SECONDS
+from green_callbacks.call_threads import ring
+from green_callbacks.records import SharedSpending
+from green_callbacks.registry import BudgetRegistry, Claim, Standing
+from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.wording import duration
+from green_callbacks.units import Amount
+
+_PATIENCE_SECONDS: Final = 10.0
+"""Time in s without an answer after which a registry counts as away, though it reports no failure."""
+_ENTER_SECONDS: Final = 600.0
+"""Interval in s at which ledgers of runs that do not claim are entered again."""
+ANSWER_SECONDS: Final = 0.004
+"""Longest time in s that the end of an epoch waits for a slow registry. Training does not notice it."""
+_QUICK_SECONDS: Final = 1.0
+"""Mean time to an answer, in s, up to which the end of an epoch waits for a due answer. By experiment."""
+_LATENCIES: Final = 4.0
+"""Longest wait for a quick registry, as a multiple of its mean time to an answer. By experiment."""
+_ROUNDING: Final = 1e-9
+"""Relative error of sums, which must not refuse a reserved epoch. No unit."""
+_GROWTH: Final = 0.1
+"""Share of the run's age after which it asks again what an epoch of other runs costs. By experiment."""
+_LATENCY_SHARE: Final = 0.3
+"""Weight of the last answer in the mean time that the registry takes. By experiment."""
+
+
+class Answer(NamedTuple):
+    """The last answer of the registry.
+
+    Attributes:
+        claim: What was told.
+        standing: What the registry answered.
+    """
+
+    claim: Claim
+    standing: Standing
+
+    @property
+    def committed(self) -> float:
+        """What this run may spend in all, by this answer."""
+        return self.claim.spent + self.standing.held
+
+    @property
+    def others(self) -> float:
+        """What the other runs have spent and hold."""
+        return self.standing.others_spent + self.standing.others_held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedBudgetTerms:
+    """What a run agreed to.
+
+    Attributes:
+        title: The budget, as messages call it.
+        place: The registry, as messages call it. It holds no password.
+        project: Folder or glob pattern of the project, as the budget names it.
+        amount: The budget of the script.
+        on_outage: What happens while the registry is away.
+    """
+
+    title: str
+    place: str
+    project: str
+    amount: Amount
+    on_outage: Literal["share", "go_on"]
+
+
+class _Note(NamedTuple):
+    """What a run wants to tell. Two notes are the same only if they are the same object."""
+
+    demand: Demand
+    is_ended: bool
+    epoch_seconds: float | None
+
+
+class SharedAccount:
+    """Keeps the latest claim and the latest answer. The training thread notes and looks, another thread talks.
+
+    Both threads replace whole values, so neither waits for the other.
+
+    Args:
+        terms: The budget.
+        claim: The claim at the start of the run.
+        enter: Enters the ledgers of other runs into the registry.
+        notices: Receives what the user must know.
+    """
+
+    def __init__(
+        self, terms: SharedBudgetTerms, claim: Claim, enter: Callable[[BudgetRegistry], object], notices: Notices
+    ) -> None:
+        self.terms = terms
+        self._enter = enter
+        self._notices = notices
+        self._claim = claim
+        self._note = _Note(Demand(claim.spent), is_ended=False, epoch_seconds=None)
+        self._told: _Note | None = None
+        self._answer: Answer | None = None
+        self._began_at = self._asked_at = time.monotonic()
+        self._entered_at: float | None = None
+        self._away_since: float | None = None
+        self._was_away_seconds = self._latency_seconds = 0.0
+        self._first = threading.Lock()
+        self._first.acquire()
+        self._news = threading.Lock()
+        self._news.acquire()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether something is not told yet."""
+        return self._told is not self._note
+
+    def await_first(self, timeout_seconds: float) -> None:
+        """Wait for the first answer.
+
+        Args:
+            timeout_seconds: Longest time to wait, in s.
+        """
+        if self._first.acquire(timeout=timeout_seconds):
+            ring(self._first)
+
+    def note(self, demand: Demand, *, is_ended: bool = False, epoch_seconds: float | None = None) -> None:
+        """Note what the run has spent and needs. It is told as soon as the registry listens.
+
+        Args:
+            demand: What the run has spent and needs.
+            is_ended: Whether the run is over. Defaults to False.
+            epoch_seconds: Length of an epoch, in s. Defaults to None, if unknown.
+        """
+        if not self.is_waiting:
+            self._asked_at = time.monotonic()
+        self._note = _Note(demand, is_ended, epoch_seconds)
+
+    def tell(self, registry: BudgetRegistry) -> float | None:
+        """Tell the latest note, and keep the answer. Called on the thread that talks.
+
+        Args:
+            registry: The registry.
+
+        Returns:
+            Time in s after which to ask again. None for no need.
+        """
+        note, began = self._note, time.monotonic()
+        self._news.acquire(blocking=False)
+        if self._entered_at is None or began > self._entered_at + _ENTER_SECONDS:
+            self._enter(registry)
+            self._entered_at = began
+        before = None if self._answer is None else self._answer.standing.epoch_cost
+        claim = self._claim_of(note, before)
+        standing = registry.claim(claim)
+        self._answer, self._told = Answer(claim, standing), note
+        ring(self._news)
+        now = time.monotonic()
+        self._latency_seconds += _LATENCY_SHARE * (now - began - self._latency_seconds)
+        self._say_back()
+        self._say_limit(standing)
+        if note.is_ended:
+            return None
+        is_cost_known = note.demand.cost is not None or note.demand.is_over
+        if not is_cost_known and before is None and standing.epoch_cost is not None:
+            return 0.0  # now the first epoch can be reserved
+        ring(self._first)
+        if not is_cost_known:
+            return max(RETRY_SECONDS, _GROWTH * (now - self._began_at))
+        return None if standing.is_granted else RETRY_SECONDS
+
+    def _claim_of(self, note: _Note, others_cost: float | None) -> Claim:
+        demand = note.demand.or_cost(others_cost)
+        answer_epochs = self._latency_seconds / note.epoch_seconds if note.epoch_seconds else 0.0
+        return replace(
+            self._claim,
+            spent=demand.spent,
+            under_way=0.0 if note.is_ended else demand.under_way,
+            wanted=0.0 if note.is_ended else demand.wanted(answer_epochs),
+            epoch_cost=note.demand.cost,
+            is_ended=note.is_ended,
+        )
+
+    def fail(self, failure: Exception) -> None:
+        """Note that the registry is away. Called on the thread that talks.
+
+        Args:
+            failure: Why.
+        """
+        if self._away_since is None:
+            self._away_since = self._asked_at
+        self._say_away(str(failure) or type(failure).__name__)
+        ring(self._first)
+
+    def view(self, demand: Demand, *, is_inside: bool = False) -> SharedSpending | None:
+        """Return what the policies are to know of the other runs. None before the first answer.
+
+        Args:
+            demand: What the run has spent and needs.
+            is_inside: Whether an epoch is under way, which the run may end whatever the others hold. Defaults to False,
+                before a decision on the next epoch.
+        """
+        if not is_inside and not self.is_away and self.is_waiting and not self._is_covered(demand):
+            self._news.acquire(timeout=self._patience_seconds())
+        answer = self._answer
+        if not self.is_away and self.is_waiting and time.monotonic() > self._asked_at + _PATIENCE_SECONDS:
+            self._away_since = self._asked_at
+            self._say_away(f"it has not answered for {_PATIENCE_SECONDS:.0f} s")
+        if answer is None:
+            return None
+        standing, allowed = answer.standing, self._allowed(answer, demand)
+        if is_inside:
+            allowed = max(allowed, answer.claim.spent + answer.claim.under_way)
+        return SharedSpending(
+            self.terms.project,
+            self.terms.amount.quantity,
+            spent=standing.others_spent,
+            held=max(standing.others_held - max(allowed - standing.left, 0.0), 0.0),
+            withheld=max(standing.left - allowed, 0.0),
+            limit=standing.set_limit,
+        )
+
+    def _allowed(self, answer: Answer, demand: Demand) -> float:
+        """Return what this run may spend in all."""
+        standing, share = answer.standing, self._share(answer)
+        if self.is_away:
+            is_free = self._is_covered(demand) or self.terms.on_outage == "go_on"
+            return standing.left if is_free else answer.committed + share
+        if not self.is_waiting and not standing.is_granted and standing.left < answer.committed + answer.claim.wanted:
+            return answer.committed
+        is_settled = standing.is_granted and not self.is_waiting
+        if is_settled or self._is_covered(demand):
+            return standing.left
+        return answer.committed + share  # the answer is on its way, or others asked as well
+
+    def _patience_seconds(self) -> float:
+        """Return how long a decision waits for an answer, which matters only where epochs are shorter than answers."""
+        is_quick = self._answer is not None and self._latency_seconds <= _QUICK_SECONDS
+        return max(ANSWER_SECONDS, _LATENCIES * self._latency_seconds) if is_quick else ANSWER_SECONDS
+
+    def _is_covered(self, demand: Demand) -> bool:
+        """Return whether the run holds what it needs next."""
+        answer = self._answer
+        return answer is not None and demand.spent + (demand.cost or 0.0) <= answer.committed * (1 + _ROUNDING)
+
+    def _share(self, answer: Answer) -> float:
+        """Return the share of this run of what was left when the registry last answered."""
+        return max(answer.standing.left - answer.committed, 0.0) / max(answer.standing.live_runs, 1)
+
+    @property
+    def is_away(self) -> bool:
+        """Whether the registry does not answer."""
+        return self._away_since is not None
+
+    def _say_away(self, reason: str) -> None:
+        terms = self.terms
+        self._notices.say(
+            f"registry {terms.place}",
+            "The registry of %s does not answer (%s). The run goes on%s. Its ledger keeps everything, and the registry "
+            "is told when it is back.",
+            terms.title,
+            reason.rstrip("."),
+            self._rest(),
+        )
+
+    def _rest(self) -> str:
+        answer = self._answer
+        if self.terms.on_outage == "go_on":
+            return ", as if the other runs spent nothing more"
+        if answer is None:
+            return " and keeps the budget for itself alone, because it does not know what others have spent"
+        share = self._written(self._share(answer))
+        return f" within its share of what was left, which is {share} beyond its reserved epochs"
+
+    def _written(self, amount: float) -> str:
+        return format_mass(amount) if self.terms.amount.quantity == "emissions_kg" else format_energy(amount)
+
+    def _say_back(self) -> None:
+        since, self._away_since = self._away_since, None
+        if since is None:
+            return
+        seconds = time.monotonic() - since
+        self._was_away_seconds += seconds
+        key = f"registry {self.terms.place}"
+        self._notices.withdraw(key)
+        self._notices.note(
+            key,
+            "The registry of %s did not answer for %s. It is back, and knows the spending of this run.",
+            self.terms.title,
+            duration(self._was_away_seconds),
+        )
+
+    def _say_limit(self, standing: Standing) -> None:
+        if standing.set_limit is not None and standing.set_limit != self.terms.amount.value:
+            self._notices.say(
+                f"limit {self.terms.place}",
+                "The budget of %s was set to %s for all its runs with 'green-callbacks project --set-budget'. That "
+                "counts, and not %s of the script.",
+                self.terms.project,
+                self._written(standing.set_limit),
+                self._written(self.terms.amount.value),
+            )

@@ -1,0 +1,178 @@
+"""All shared budgets of a run."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from os import urandom
+from os.path import realpath
+from typing import Final, Literal
+
+from green_callbacks.accountant.decisions.policy_board import PolicyBoard
+from green_callbacks.accountant.ranks.host import host_name
+from green_callbacks.accountant.setup.options import Settings
+from green_callbacks.accountant.setup.resume import RunState
+from green_callbacks.accountant.setup.trainer_context import TrainerContext
+from green_callbacks.accountant.shared_budgets.account import ANSWER_SECONDS, SharedAccount, SharedBudgetTerms
+from green_callbacks.accountant.shared_budgets.demand import Demand
+from green_callbacks.accountant.shared_budgets.ledger_entries import enter_ledgers
+from green_callbacks.accountant.shared_budgets.link import LINKS, RegistryLink
+from green_callbacks.call_threads import Threads
+from green_callbacks.policies import Policy, SharedBudget, title_of
+from green_callbacks.records import EpochRecord, History, SharedSpending
+from green_callbacks.registry import Claim
+from green_callbacks.registry.opening import check_registry_url, open_registry
+from green_callbacks.registry.sql import hide_password
+
+_FILES_SECONDS: Final = 3.0
+"""Longest time in s that the first epoch waits for the files of a project, before any batch."""
+_DATABASE_SECONDS: Final = ANSWER_SECONDS
+"""Longest time in s that the first epoch waits for a database."""
+_CLOSE_SECONDS: Final = 0.1
+"""Longest time in s that the close of a run waits for the files of a project."""
+
+
+class SharedBudgets:
+    """Tells the registries of a run what it spends, and the policies what the other runs spend.
+
+    Args:
+        settings: The checked options.
+        trainer: The context that the adapter knows.
+        state: The run's name, file and records so far.
+        board: The policies.
+        threads: Starts the threads that talk.
+    """
+
+    def __init__(
+        self, settings: Settings, trainer: TrainerContext, state: RunState, board: PolicyBoard, threads: Threads
+    ) -> None:
+        self.publish: Callable[[tuple[SharedSpending, ...]], object] = lambda _: None
+        """Gives the policies, the sinks and the ledger what the other runs have spent and hold."""
+        self._state = state
+        self._board = board
+        self._threads = threads
+        self._history: History = state.history
+        self._is_training = False
+        is_ours = trainer.ranks.rank == 0 and not trainer.is_provisional
+        shared = [each for each in settings.policies if isinstance(each, SharedBudget) and each.project]
+        self._accounts: dict[SharedAccount, tuple[RegistryLink, bool]] = {}
+        seen = set()
+        for policy in shared if is_ours else ():
+            url = _registry_of(policy) or settings.registry
+            url = url and check_registry_url(url)  # of which it makes a full path
+            key = (url or realpath(str(policy.project)), str(policy.project), policy.amount.quantity)
+            if key not in seen:
+                seen.add(key)
+                self._add(policy, url, key)
+
+    def _add(self, policy: SharedBudget, url: str | None, key: tuple[str, ...]) -> None:
+        state, project, quantity = self._state, str(policy.project), policy.amount.quantity
+        terms = SharedBudgetTerms(
+            title=title_of(policy),
+            place=project if url is None else f"{hide_password(url)} for {project}",
+            project=project,
+            amount=policy.amount,
+            on_outage=_on_outage(policy),
+        )
+        claim = Claim(
+            run_id=state.run_id,
+            session=urandom(6).hex(),
+            spent=self._demand(quantity).spent,
+            under_way=0.0,
+            wanted=0.0,
+            limit=policy.amount.value,
+            host=host_name(),
+            ledger="" if state.ledger is None else str(state.ledger),
+        )
+        enter = partial(enter_ledgers, project=project, quantity=quantity, state=state)
+        account = SharedAccount(terms, claim, enter, state.notices)
+        link = LINKS.to(key, partial(open_registry, url, project, quantity))
+        self._accounts[account] = link, url is None
+
+    def __bool__(self) -> bool:
+        """Return whether there are shared budgets."""
+        return bool(self._accounts)
+
+    def start(self) -> None:
+        """Begin to talk."""
+        for account, link in self._links():
+            account.note(self._demand(account.terms.amount.quantity))
+            link.join(account, self._threads)
+
+    def begin_training(self) -> None:
+        """Learn what is left before the first epoch. Waits a short time for the first answer."""
+        for account, (_, is_files) in self._accounts.items():
+            account.await_first(_FILES_SECONDS if is_files else _DATABASE_SECONDS)
+        self.look()
+
+    def begin_epoch(self) -> None:
+        """Note that an epoch begins, whose cost nobody can take back."""
+        if not self._is_training:
+            self._is_training = True
+            self.tell()
+
+    def look(self, *, is_inside: bool = False) -> None:
+        """Give the policies what the other runs have spent and hold, as far as the registries have answered.
+
+        Args:
+            is_inside: Whether an epoch is under way. Defaults to False, before a decision on the next epoch.
+        """
+        if self._accounts:
+            needs = [(account, self._demand(account.terms.amount.quantity)) for account in list(self._accounts)]
+            views = [account.view(demand, is_inside=is_inside) for account, demand in needs]
+            self.publish(tuple(view for view in views if view is not None))
+
+    def tell(self) -> None:
+        """Tell the registries what the run has spent and needs, after a record and the decision on it."""
+        seconds = self._epoch_seconds() if self._accounts else None
+        for account, link in self._links():
+            account.note(self._demand(account.terms.amount.quantity), epoch_seconds=seconds)
+            link.wake()
+
+    def beat(self, used: EpochRecord) -> None:
+        """Tell the registries that the run goes on, and what it has used since the last record.
+
+        Args:
+            used: Energy and emissions since the last record.
+        """
+        for account, link in self._links():
+            is_carbon = account.terms.amount.quantity == "emissions_kg"
+            opened = (used.emissions_kg if is_carbon else used.facility_kwh) or 0.0
+            demand = self._demand(account.terms.amount.quantity)
+            account.note(demand.with_open(opened, used.duration_seconds), epoch_seconds=self._epoch_seconds())
+            link.wake()
+
+    def end(self) -> None:
+        """Tell the registries the last total. A database is told by a thread of its own."""
+        self._is_training = False
+        for account, (link, is_files) in self._accounts.items():
+            account.note(self._demand(account.terms.amount.quantity, is_over=True), is_ended=True)
+            link.leave(account)
+            if is_files:
+                link.finish(_CLOSE_SECONDS)
+        self._accounts = {}
+
+    def _links(self) -> Iterator[tuple[SharedAccount, RegistryLink]]:
+        return ((account, link) for account, (link, _) in list(self._accounts.items()))
+
+    def _demand(self, quantity: Literal["emissions_kg", "facility_kwh"], *, is_over: bool = False) -> Demand:
+        is_over = is_over or self._board.stop_reason is not None
+        return Demand.of(
+            self._history,
+            self._board.plan,
+            quantity,
+            not_ours=0.0,
+            is_training=self._is_training and not is_over,
+            is_over=is_over,
+        )
+
+    def _epoch_seconds(self) -> float | None:
+        rows = self._history.last_epochs(1)
+        return self._history[rows[-1]].duration_seconds if rows else None
+
+
+def _registry_of(policy: Policy) -> str | None:
+    url = getattr(policy, "registry", None)
+    return url if isinstance(url, str) and url else None
+
+
+def _on_outage(policy: Policy) -> Literal["share", "go_on"]:
+    return "go_on" if getattr(policy, "on_outage", "share") == "go_on" else "share"
