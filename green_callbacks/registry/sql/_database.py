@@ -5,6 +5,7 @@ import socket
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -144,14 +145,25 @@ class Database:
         engine = create_engine(
             self._address.url, pool_pre_ping=True, isolation_level=isolation, connect_args=options, **at_most_one
         )
-        event.listen(engine, "do_connect", self._connect)
+        own = weakref.ref(self)  # SQLAlchemy keeps a dialect, and so its listeners, beyond the engine
+        event.listen(engine, "do_connect", lambda *asked: own().connect(*asked))  # type: ignore[union-attr]
         return engine
 
     def _open_file(self, connection: sqlite3.Connection, _record: object) -> None:
         self._identity = _identity(self._address.file)
         _write_ahead(connection)
 
-    def _connect(self, dialect: Any, _record: object, arguments: Any, options: Any) -> object:  # noqa: ANN401  SQLAlchemy's
+    def connect(self, dialect: Any, _record: object, arguments: Any, options: Any) -> object:  # noqa: ANN401  untyped
+        """Connect to the server when SQLAlchemy asks for it.
+
+        Args:
+            dialect: The dialect of SQLAlchemy, which knows the driver.
+            arguments: Arguments for the driver.
+            options: Further arguments by their names.
+
+        Raises:
+            TimeoutError: The call has been ended.
+        """
         if self._is_late:  # the pool connects anew when its connection was cut, and would wait once more
             raise TimeoutError
         self._wire = dialect.connect(*arguments, **options)

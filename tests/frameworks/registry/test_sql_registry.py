@@ -1,6 +1,7 @@
 """Registries in SQLite and PostgreSQL: many processes and threads, forks, copies, and resumed runs."""
 
 import copy
+import gc
 import multiprocessing
 import os
 import pickle
@@ -9,6 +10,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 from support.sql_claims import claim, in_processes, spend_until_refused
 from support.waiting import until
 
@@ -117,10 +119,18 @@ def test_a_copy_has_a_connection_of_its_own(registry):
 def test_a_rare_caller_keeps_no_connection(server, postgres_url, monkeypatch):
     monkeypatch.setattr(_database, "IDLE_SECONDS", 0.0)
     registry = SqlRegistry(postgres_url, "digits", "emissions_kg")
-    for _ in range(2):
-        registry.claim(claim())
-    count = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'green-callbacks'"
-    assert until(lambda: server.execute(count) == [(0,)])
+    registry.claim(claim())
+    number = registry._database.run(lambda connection: connection.scalar(text("SELECT pg_backend_pid()")))
+    assert until(lambda: server.execute(f"SELECT * FROM pg_stat_activity WHERE pid = {number}") == [])
+
+
+def test_a_registry_that_nobody_closes_lets_go_of_its_connection(server, postgres_url):
+    registry = SqlRegistry(postgres_url, "digits", "emissions_kg")
+    registry.claim(claim())
+    number = registry._database.run(lambda connection: connection.scalar(text("SELECT pg_backend_pid()")))
+    del registry
+    gc.collect()
+    assert until(lambda: server.execute(f"SELECT * FROM pg_stat_activity WHERE pid = {number}") == [])
 
 
 def test_limits_are_set_for_all(registry):
