@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import median
 from time import monotonic, sleep
 from typing import Final
 
@@ -24,6 +23,53 @@ It is more than the time for which a run asks.
 """
 _ROUNDING: Final = 1e-9
 """Share of a budget by which sums may miss it. No unit, by experiment."""
+
+
+class View:
+    """The budget as a run sees it after it has told something.
+
+    Args:
+        known: All that is known after that.
+        told: What the run has told.
+        claim: The claim.
+
+    Attributes:
+        known: All that is known.
+    """
+
+    def __init__(self, known: Known, told: Told, claim: Claim) -> None:
+        self.known: Final = known
+        self._told = told
+        self._claim = claim
+        self._runs = known.fresh_runs(claim)
+        self._own = self._runs[claim.run_id]
+        self._others = known.others(self._runs, claim.run_id)
+
+    @property
+    def counted(self) -> float:
+        """What counts against the budget: all that was spent, is held or is asked for."""
+        return self._others.spent + self._others.held + self._own.spent + self._own.held
+
+    def standing(self, set_limit: float | None, *, is_granted: bool) -> Standing:
+        """Return the answer to the claim.
+
+        Args:
+            set_limit: The limit that was set in the registry, or None.
+            is_granted: Whether the wanted amount is held.
+        """
+        claim, own, others = self._claim, self._own, self._others
+        # What earlier sessions of this run spent beyond its own total counts with the others, so that nothing is lost.
+        beyond = own.spent + own.held - claim.spent - self._told.held
+        return Standing(
+            limit=claim.limit if set_limit is None else set_limit,
+            others_spent=others.spent + (beyond if beyond > _ROUNDING * own.spent else 0.0),
+            others_held=others.held,
+            held=self._told.held if is_granted else self._told.under_way,
+            live_runs=others.live + (not claim.is_ended),
+            epoch_cost=self.known.epoch_cost_of_others(self._runs, claim.run_id),
+            is_granted=is_granted,
+            set_limit=set_limit,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +105,12 @@ class Asking:
         until = monotonic() + CONTENTION_SECONDS
         while True:
             told = told.following(wanted=self.claim.wanted, is_asking=True)
-            known = self.tell(told)
-            counted = _counted(known, self.claim)
-            rivals = self._rivals(known)
-            is_granted = counted <= most
-            if is_granted or counted - sum(each.wanted for each in rivals) > most or monotonic() > until:
-                told = told.following(wanted=self.claim.wanted if is_granted else 0.0)
-                self.write(told)
-                return standing(known.with_fresh(told), told, self.claim, self.set_limit, is_granted=is_granted)
+            view = View(self.tell(told), told, self.claim)
+            rivals = self._rivals(view.known)
+            is_granted = view.counted <= most
+            if is_granted or view.counted - sum(each.wanted for each in rivals) > most or monotonic() > until:
+                self.write(told.following(wanted=self.claim.wanted if is_granted else 0.0))
+                return view.standing(self.set_limit, is_granted=is_granted)
             if any(rival.key < told.key for rival in rivals):
                 told = told.following(wanted=0.0)
                 self.write(told)
@@ -78,36 +122,3 @@ class Asking:
             for told in known.fresh.values()
             if told.is_asking and told.run_id != self.claim.run_id and known.now - told.told_at < _UNANSWERED_SECONDS
         ]
-
-
-def standing(known: Known, told: Told, claim: Claim, set_limit: float | None, *, is_granted: bool) -> Standing:
-    """Return the answer to a claim.
-
-    Args:
-        known: All that is known after the claim.
-        told: What the run has told.
-        claim: The claim.
-        set_limit: The limit that was set in the registry, or None.
-        is_granted: Whether the wanted amount is held.
-    """
-    runs = known.fresh_runs(claim)
-    own, others = runs[claim.run_id], known.others(runs, claim.run_id)
-    # What earlier sessions of this run spent beyond its own total counts with the others, so that nothing is lost.
-    beyond = own.spent + own.held - claim.spent - told.held
-    return Standing(
-        limit=claim.limit if set_limit is None else set_limit,
-        others_spent=others.spent + (beyond if beyond > _ROUNDING * own.spent else 0.0),
-        others_held=others.held,
-        held=told.held,
-        live_runs=others.live + (not told.is_ended),
-        epoch_cost=median(others.epoch_costs) if others.epoch_costs else None,
-        is_granted=is_granted,
-        set_limit=set_limit,
-    )
-
-
-def _counted(known: Known, claim: Claim) -> float:
-    """Return what counts against the budget: all that was spent, is held or is asked for."""
-    runs = known.fresh_runs(claim)
-    own, others = runs[claim.run_id], known.others(runs, claim.run_id)
-    return others.spent + others.held + own.spent + own.held

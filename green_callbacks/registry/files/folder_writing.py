@@ -34,6 +34,9 @@ def make_folders(*folders: Path) -> None:
             if HIDDEN_FOLDER in each.parts:
                 with suppress(OSError):  # the budget works for this user, whoever else may write
                     each.chmod(S_IMODE(each.parent.stat().st_mode) & ~S_ISVTX)
+            if each.name == HIDDEN_FOLDER:
+                with suppress(OSError):  # it only spares people a question of git
+                    (each / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def write_file(path: Path, data: bytes, *, is_durable: bool = False) -> float:

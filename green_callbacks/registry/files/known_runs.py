@@ -1,9 +1,11 @@
 """All that the files of a budget tell, summed so that thousands of ended runs cost a claim nothing."""
 
-from collections.abc import Collection, Mapping
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
-from typing import NamedTuple, Self
+from statistics import median
+from typing import NamedTuple
 
 from green_callbacks.registry.files.told_sessions import Mark, SessionKey, Told, age, larger, newer, run_entered, run_of
 from green_callbacks.registry.protocol import Claim, Entry, RegisteredRun, RunState
@@ -19,6 +21,7 @@ class Kept:
         marks: Claims after which a session was declared dead. Defaults to none.
         runs: Where each run stands. Defaults to none.
         spent: Spending of all these runs. Defaults to 0.
+        epoch_costs: Spending of an epoch of each of these runs that knows it, sorted. Defaults to none.
     """
 
     sessions: dict[str, dict[SessionKey, Told]] = field(default_factory=dict)
@@ -26,6 +29,7 @@ class Kept:
     marks: set[Mark] = field(default_factory=set)
     runs: dict[str, RegisteredRun] = field(default_factory=dict)
     spent: float = 0.0
+    epoch_costs: list[float] = field(default_factory=list)
 
     def add(self, sessions: Collection[Told], entries: Collection[Entry], marks: Collection[Mark]) -> None:
         """Add what another file tells.
@@ -44,6 +48,7 @@ class Kept:
         for name in {told.run_id for told in sessions} | {entry.run_id for entry in entries}:
             self.runs[name] = self._run(name)
         self.spent = sum(run.spent for run in self.runs.values())
+        self.epoch_costs = sorted(_costs(self.runs.values()))
 
     def _run(self, name: str) -> RegisteredRun:
         of_run, entry = self.sessions.get(name), self.entries.get(name)
@@ -59,13 +64,11 @@ class Sums(NamedTuple):
         spent: Their spending.
         held: What the live ones hold.
         live: Number of the live ones.
-        epoch_costs: Spending of an epoch of each run that knows it.
     """
 
     spent: float
     held: float
     live: int
-    epoch_costs: list[float]
 
 
 class Known(NamedTuple):
@@ -85,14 +88,6 @@ class Known(NamedTuple):
         """Return where each run stands, by its name."""
         kept = {name: replace(run, silent_seconds=self._silence(run)) for name, run in self.kept.runs.items()}
         return kept | self.fresh_runs()
-
-    def with_fresh(self, told: Told) -> Self:
-        """Return the same with another claim of a session that has a file of its own.
-
-        Args:
-            told: The claim.
-        """
-        return self._replace(fresh={**self.fresh, told.key: told})
 
     def fresh_runs(self, own: Claim | None = None) -> dict[str, RegisteredRun]:
         """Return where each run stands that has a session with a file of its own.
@@ -119,15 +114,30 @@ class Known(NamedTuple):
             run_id: The run that is left out.
         """
         runs = [run for name, run in fresh_runs.items() if name != run_id]
-        kept = self.kept.runs
-        twice = sum(kept[name].spent for name in {*fresh_runs, run_id} if name in kept)
-        costs = [run.epoch_cost for name, run in kept.items() if name not in fresh_runs and name != run_id]
+        twice = self._kept_too(fresh_runs, run_id)
         return Sums(
-            spent=self.kept.spent - twice + sum(run.spent for run in runs),
+            spent=max(0.0, self.kept.spent - sum(run.spent for run in twice)) + sum(run.spent for run in runs),
             held=sum(run.held for run in runs),
             live=sum(run.state is RunState.LIVE for run in runs),
-            epoch_costs=[cost for cost in [*costs, *(run.epoch_cost for run in runs)] if cost is not None],
         )
+
+    def epoch_cost_of_others(self, fresh_runs: Mapping[str, RegisteredRun], run_id: str) -> float | None:
+        """Return the median of the spending of an epoch, over all runs but one. None if no run knows it.
+
+        Args:
+            fresh_runs: The answer of :meth:`fresh_runs`.
+            run_id: The run that is left out.
+        """
+        costs = self.kept.epoch_costs.copy()
+        for cost in _costs(self._kept_too(fresh_runs, run_id)):
+            del costs[bisect_left(costs, cost)]
+        costs += _costs(run for name, run in fresh_runs.items() if name != run_id)
+        return median(costs) if costs else None
+
+    def _kept_too(self, fresh_runs: Mapping[str, RegisteredRun], run_id: str) -> list[RegisteredRun]:
+        """Return the kept state of the runs that are in the fresh ones too, or left out."""
+        kept = self.kept.runs
+        return [kept[name] for name in {*fresh_runs, run_id} if name in kept]
 
     def sessions_of(self, run_id: str) -> dict[SessionKey, Told]:
         """Return the last claims of all sessions of a run.
@@ -149,3 +159,7 @@ class Known(NamedTuple):
     def _silence(self, run: RegisteredRun) -> float:
         of_run = self.kept.sessions.get(run.run_id)
         return max(0.0, self.now - max(told.told_at for told in of_run.values())) if of_run else 0.0
+
+
+def _costs(runs: Iterable[RegisteredRun]) -> list[float]:
+    return [run.epoch_cost for run in runs if run.epoch_cost is not None]

@@ -7,7 +7,7 @@ from time import time
 from typing import Final
 
 from green_callbacks.registry.claim_checks import check_amount, check_limit, checked_claim, checked_entry
-from green_callbacks.registry.files.asking import Asking, standing
+from green_callbacks.registry.files.asking import Asking, View
 from green_callbacks.registry.files.budget_folder import budget_folder
 from green_callbacks.registry.files.file_format import Content, encoded, encoded_limit
 from green_callbacks.registry.files.first_claims import next_told
@@ -15,7 +15,7 @@ from green_callbacks.registry.files.folder_files import FolderFiles
 from green_callbacks.registry.files.folder_writing import file_system_time, make_folders, write_file, write_unique
 from green_callbacks.registry.files.folding import fold
 from green_callbacks.registry.files.known_runs import Known
-from green_callbacks.registry.files.told_sessions import SessionKey, Told
+from green_callbacks.registry.files.told_sessions import SessionKey, Told, age
 from green_callbacks.registry.protocol import (
     DEAD_SECONDS,
     Claim,
@@ -41,6 +41,10 @@ class FilesRegistry:
     it reads. So of two runs that ask at the same moment, at least one sees the other. This needs no lock, and also
     works on network file systems. On NFS, the first file of a new run may stay unseen for up to a minute.
 
+    Spending stays spent, even if somebody deletes the ledger of a run. To begin anew, delete the folder of the budget
+    while no run is live. A project inside another one has a budget of its own. The outer project counts the runs of the
+    inner one by their ledgers.
+
     Args:
         project: Folder or glob pattern of the project's ledgers. The folder is made at the first claim.
         quantity: Quantity of the budget. Budgets in kgCO2e and in kWh are kept apart.
@@ -64,6 +68,7 @@ class FilesRegistry:
         self._own: dict[SessionKey, Told] = {}
         self._now = 0.0
         self._last: Known | None = None
+        self._rivalled: set[str] = set()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.folder)!r})"
@@ -87,11 +92,12 @@ class FilesRegistry:
             told = next_told(claim, self._own.get((claim.run_id, claim.session)), self._known)
             limit = self._files.set_limit()
             if claim.wanted == 0:
-                answer = standing(self._tell(told), told, claim, limit, is_granted=True)
+                answer = View(self._tell(told), told, claim).standing(limit, is_granted=True)
             else:
                 answer = Asking(claim, limit, self._tell, self._write).ask(told)
             with suppress(OSError):  # the claim has its answer, and the next one will say that the disk is full
                 fold(self._files, self._now)
+            self._say_rival(claim)
         return answer
 
     def enter(self, entries: Iterable[Entry]) -> None:
@@ -208,6 +214,20 @@ class FilesRegistry:
             return file_system_time(self._files.runs)
         except OSError:
             return time()
+
+    def _say_rival(self, claim: Claim) -> None:
+        """Say once if a later session of the run has begun, though this one goes on."""
+        if self._last is None or claim.run_id in self._rivalled or claim.is_ended:
+            return
+        *_, last = sorted(self._last.sessions_of(claim.run_id).values(), key=age)
+        if last.session != claim.session:
+            self._rivalled.add(claim.run_id)
+            logger.warning(
+                "Another process goes on with the run %s%s, and so does this one. The shared budget counts both. "
+                "End one of them, or start it as a new run.",
+                claim.run_id,
+                f" on {last.host}" if last.host else "",
+            )
 
     def _write(self, told: Told) -> None:
         path = self._files.runs / told.file_name

@@ -1,12 +1,14 @@
 """What can happen to a budget in files: folders that vanish, damaged files, wrong clocks, thousands of runs."""
 
 import copy
+import errno
 import json
 import logging
 import os
 import pickle
 import shutil
 import stat
+import threading
 import time
 from pathlib import Path
 
@@ -69,6 +71,11 @@ def test_the_folder_is_made_with_its_parents(tmp_path):
     registry = FilesRegistry(tmp_path / "not/yet/there", "emissions_kg")
     registry.claim(told(spent=1.0))
     assert by_name(registry)["a"].spent == 1.0
+
+
+def test_git_ignores_the_budget(registry, project):
+    registry.claim(told())
+    assert (project / ".green-callbacks/.gitignore").read_text() == "*\n"
 
 
 def test_whoever_may_write_the_project_may_write_its_budget(project, registry):
@@ -248,6 +255,50 @@ def test_a_copied_file_counts_once(registry):
     shutil.copy(single(registry), runs_folder(registry) / "copy.json")
     registry.claim(told(spent=2.0, under_way=0.5))
     assert spent_and_held(registry) == 2.5
+
+
+def test_a_file_that_nfs_has_replaced_is_opened_again(registry, monkeypatch):
+    registry.claim(told(spent=1.0))
+    read, failures = folder_files._read_once, [OSError(errno.ESTALE, "Stale file handle")] * 2
+
+    def stale(path, known):
+        if failures:
+            raise failures.pop()
+        return read(path, known)
+
+    monkeypatch.setattr(folder_files, "_read_once", stale)
+    assert registry.claim(told("b")).others_spent == 1.0
+    failures += [OSError(errno.ESTALE, "Stale file handle")] * 10
+    with pytest.raises(RegistryUnavailableError, match="Stale file handle"):
+        registry.claim(told("b"))
+
+
+def test_a_disk_that_fails_makes_the_registry_unavailable(registry, monkeypatch):
+    registry.claim(told(spent=1.0))
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(folder_files, "_read_once", fail)
+    for call in (registry.runs, registry.set_limit_now, lambda: registry.claim(told("b"))):
+        with pytest.raises(RegistryUnavailableError, match="Input/output error"):
+            call()
+
+
+def test_a_file_of_another_user_that_may_not_be_read_is_said(registry, monkeypatch, caplog):
+    registry.claim(told("theirs", 1.0))
+    read = folder_files._read_once
+
+    def refuse(path, known):
+        if path.name.startswith("theirs"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return read(path, known)
+
+    monkeypatch.setattr(folder_files, "_read_once", refuse)
+    for _ in range(2):
+        assert registry.claim(told("b")).others_spent == 0.0
+    (record,) = caplog.records
+    assert "(Permission denied)" in record.getMessage()
 
 
 # Clocks
@@ -433,3 +484,46 @@ def test_a_killed_writer_leaves_no_file_that_hinders_its_next_session(registry, 
     Path(f"{single(registry)}.tmp").write_text("{")
     registry.claim(told(spent=2.0))
     assert by_name(registry)["a"].spent == 2.0
+
+
+def test_two_processes_that_go_on_with_one_run_are_said_once(registry, project, caplog):
+    other = FilesRegistry(project, "emissions_kg")
+    registry.claim(told(spent=1.0))
+    other.claim(told(spent=1.0, session="2", host="node2"))
+    assert caplog.records == []
+    for spent in (2.0, 3.0):
+        registry.claim(told(spent=spent))
+        other.claim(told(spent=spent, session="2", host="node2"))
+    (record,) = caplog.records
+    assert "Another process goes on with the run a on node2" in record.getMessage()
+    assert by_name(registry)["a"].spent == 5.0
+
+
+def test_a_crowd_of_runs_keeps_its_budget_and_uses_it(project):
+    """The next epoch is always held one ahead. Some runs die silently."""
+    limit, spent = 40.0, []
+
+    def train(name, *, dies):
+        registry = FilesRegistry(project, "emissions_kg")
+        total = 0.0
+        standing = registry.claim(told(name, 0.0, 0.0, 1.0, limit=limit))
+        for epoch in range(10):
+            if not standing.is_granted:
+                break
+            standing = registry.claim(told(name, total, 1.0, 1.0, limit=limit))
+            total += 1.0
+            if dies and epoch == 2:
+                spent.append(total)
+                return
+        registry.claim(told(name, total, is_ended=True, limit=limit))
+        spent.append(total)
+
+    threads = [threading.Thread(target=train, args=(f"run{at}",), kwargs={"dies": at < 2}) for at in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    counted = spent_and_held(FilesRegistry(project, "emissions_kg"))
+    assert sum(spent) <= limit
+    assert 0.95 * limit <= counted <= limit * (1 + 1e-9)
+    assert counted >= sum(spent)
