@@ -28,7 +28,7 @@ class Halving:
 
     Args:
         min_kg: Emissions at the first rung, in kgCO2e, above 0.
-        reduction_factor: Factor between two rungs, at least 2. One of that many trials goes on. Defaults to 4.
+        reduction_factor: Factor between two rungs, at least 2. One of that many trials goes on. Defaults to 3.
 
     Raises:
         ConfigurationError: A number cannot work.
@@ -40,7 +40,7 @@ class Halving:
     """
 
     min_kg: float
-    reduction_factor: int = 4
+    reduction_factor: int = 3
 
     def __post_init__(self) -> None:
         """Refuse rungs that cannot work."""

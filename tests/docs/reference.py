@@ -41,6 +41,7 @@ _INDEX: Final = """
 | measure a Keras run | [green_callbacks.keras](green_callbacks/keras.html) |
 | measure a run of Hugging Face's Trainer | [green_callbacks.transformers](green_callbacks/transformers.html) |
 | measure an Ignite run | [green_callbacks.ignite](green_callbacks/ignite.html) |
+| search with Optuna | [green_callbacks.optuna](green_callbacks/optuna.html) |
 | measure a loop of your own | [green_callbacks.EnergyAccountant](green_callbacks.html#EnergyAccountant) |
 | measure a few lines of code | [green_callbacks.measure](green_callbacks.html#measure) |
 | average the weights of a PyTorch run | [green_callbacks.torch](green_callbacks/torch.html) |
@@ -56,8 +57,12 @@ _INDEX: Final = """
 """
 
 
-_ELSEWHERE: Final = {"transformers.trainer_callback": "TrainerCallback"}
-"""The base class of each adapter whose framework has an environment of its own, by its module."""
+_ELSEWHERE: Final = {
+    "transformers.trainer_callback": ("TrainerCallback",),
+    "optuna.pruners": ("BasePruner", "TrialPruned"),
+    "ray.tune": ("Callback", "Checkpoint", "Stopper"),
+}
+"""The classes that adapters need whose framework has an environment of its own, by a module of the framework."""
 
 
 def build(out: Path) -> int:
@@ -72,6 +77,7 @@ def build(out: Path) -> int:
     shutil.rmtree(out, ignore_errors=True)
     warnings.simplefilter("error")  # a name that does not resolve has no page
     warnings.filterwarnings("ignore", "Error parsing type annotation")  # these stay text
+    warnings.filterwarnings("ignore", "Failed to run TYPE_CHECKING code")  # of packages that are not installed here
     warnings.filterwarnings("ignore", category=DeprecationWarning)  # of frameworks that are imported
     pdoc.render.configure(docformat="google", show_source=False, footer_text="green_callbacks")
     _stand_in()
@@ -89,11 +95,12 @@ def build(out: Path) -> int:
 
 def _stand_in() -> None:
     """Let adapters be imported without their framework. A page needs no more than a base class."""
-    for name, base in _ELSEWHERE.items():
+    for name, bases in _ELSEWHERE.items():
         package = name.partition(".")[0]
         if find_spec(package) is None:
             sys.modules[package] = sys.modules[name] = ModuleType(package)
-            setattr(sys.modules[name], base, type(base, (), {"__module__": name}))
+            for base in bases:
+                setattr(sys.modules[name], base, type(base, (), {"__module__": name}))
 
 
 def _public_modules() -> list[ModuleType]:

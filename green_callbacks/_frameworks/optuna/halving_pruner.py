@@ -53,9 +53,9 @@ class KilogramHalvingPruner(BasePruner):  # type: ignore[misc]  # Optuna is not 
 
     Args:
         min_emissions: Emissions at the first rung, such as ``"5 g"``. A plain number is in kgCO2e. ``"auto"`` takes the
-            median emissions of the first epochs of the first five trials. Defaults to ``"auto"``.
+            median of what the first epochs of the first five trials emitted. Defaults to ``"auto"``.
         reduction_factor: Factor between the emissions of two rungs, at least 2. At each rung, one of that many trials
-            goes on. Defaults to 4.
+            goes on. Defaults to 3.
 
     Raises:
         ConfigurationError: The amount is no mass above 0, or the factor is below 2.
@@ -66,7 +66,7 @@ class KilogramHalvingPruner(BasePruner):  # type: ignore[misc]  # Optuna is not 
         >>> study = optuna.create_study(pruner=KilogramHalvingPruner("5 g", reduction_factor=3))
     """
 
-    def __init__(self, min_emissions: str | float = "auto", reduction_factor: int = 4) -> None:
+    def __init__(self, min_emissions: str | float = "auto", reduction_factor: int = 3) -> None:
         self._min_kg = None if min_emissions == "auto" else _kilograms(min_emissions)
         if isinstance(reduction_factor, bool) or not isinstance(reduction_factor, int):
             msg = f"reduction_factor takes a whole number of at least 2, not {described(reduction_factor)}."

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, Final, Unpack
 
 from green_callbacks._frameworks.optuna.search_options import checked_options, folder_name, project_folder
+from green_callbacks._frameworks.optuna.search_spending import with_spending
 from green_callbacks._frameworks.optuna.shared_trial import own_trial
 from green_callbacks._frameworks.optuna.study_totals import study_totals
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule, WatchingRule
 from green_callbacks._frameworks.optuna.trial_run import TrialRun
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
 from green_callbacks.accountant.setup import option_checks as checks
-from green_callbacks.accountant.setup.project_spending import with_project_spending
 from green_callbacks.analysis.searches.outcome import Outcome, State
 from green_callbacks.analysis.searches.totals import SearchTotals
 from green_callbacks.configuration import DISABLE_VARIABLE, is_set
@@ -153,7 +153,7 @@ class SearchBudget:
         spent = told.spent(History(), Plan()) / told.amount.value
         passed = [share for share in (self._budget.warn_at if self._budget else ()) if spent >= share]
         key = f"{study.study_name} {max(passed, default=0.0)}"
-        if passed and key not in self._said:
+        if passed and not self._said & {key, study.study_name}:
             self._said.add(key)
             logger.warning("The search %s has spent %s of %s.", study.study_name, percent(spent), told.name)
 
@@ -253,8 +253,7 @@ class SearchBudget:
         shared = self._shared(study)
         if shared is None or is_set(DISABLE_VARIABLE, os.environ):
             return None
-        (told,) = with_project_spending([shared], self.folder(study) / "none.jsonl")
-        return told if isinstance(told, CarbonBudget) else None
+        return with_spending(shared)
 
     def _rule(self, trial: Any | None, study: Any | None) -> TrialRule:
         if self._monitor is None:

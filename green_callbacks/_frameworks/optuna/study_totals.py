@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from green_callbacks._frameworks.optuna.trial_attributes import spending_by_trial
+from green_callbacks._frameworks.optuna.trial_attributes import TrialSpending, spending_by_trial
 from green_callbacks.analysis.searches.outcome import State
 from green_callbacks.analysis.searches.totals import SearchTotals, SearchTrial
 from green_callbacks.ledger.project_totals import project_closings
@@ -27,12 +27,19 @@ def study_totals(study: Any, folder: Path) -> SearchTotals:
     for trial in trials:
         if trial.state.name == "WAITING":
             continue
-        own = spent.get(trial.number)
-        kg = None if own is None else max(own.kg or 0.0, sum(ledgers.get(run_id, 0.0) for run_id in own.run_ids))
-        if own is not None and own.kg is None and not kg:
-            kg = None
+        kg = _kg(spent.get(trial.number, TrialSpending()), ledgers)
         value = trial.values[0] if trial.values and trial.state.name == "COMPLETE" else None
         found.append(SearchTrial(trial.number, _STATES.get(trial.state.name, "unfinished"), kg, value))
     rises = study.directions[0].name == "MAXIMIZE"
     other_kg = sum(kg for run_id, kg in ledgers.items() if run_id not in runs)
     return SearchTotals(study.study_name, found, rises=rises, other_kg=other_kg)
+
+
+def _kg(spent: TrialSpending, ledgers: Mapping[str, float]) -> float | None:
+    """Return the emissions of a trial, in kgCO2e.
+
+    Ledgers come first, because they know more of a killed trial, and count once what several processes measured.
+    """
+    found = [ledgers[run_id] for run_id in spent.run_ids if run_id in ledgers]
+    is_whole = len(found) == len(spent.run_ids) > 0
+    return sum(found) if is_whole and (spent.kg is not None or sum(found) > 0) else spent.kg

@@ -151,8 +151,8 @@ class TrialRun(AbstractContextManager["TrialRun"]):
 
     @property
     def _number(self) -> int:
-        number: int = self._trial.number
-        return number
+        """Number of the trial. -1 on a rank other than 0, where asking for it would wait for all ranks."""
+        return -1 if self._rule.trial is None else int(self._rule.trial.number)
 
     def _refused(self, reason: str) -> TrialPruned:
         self._search.stop(self._study, reason)

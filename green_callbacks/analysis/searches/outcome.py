@@ -86,7 +86,7 @@ class Outcome:
         path = ledger.with_suffix(SUFFIX)
         fresh = path.with_name(f"{path.name}.{os.getpid()}")
         said = asdict(self)
-        said["values"] = [value for value in self.values if isfinite(value)]  # JSON has no NaN
+        said["values"] = self.values if all(map(isfinite, self.values)) else ()  # JSON has no NaN
         try:
             fresh.write_text(json.dumps(said), encoding="utf-8")
             fresh.replace(path)
