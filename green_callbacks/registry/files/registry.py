@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from math import inf
 from time import time
 from typing import Final
 
@@ -67,6 +68,7 @@ class FilesRegistry:
         self._files = FolderFiles(self.folder)
         self._own: dict[SessionKey, Told] = {}
         self._now = 0.0
+        self._counted = inf
         self._last: Known | None = None
         self._rivalled: set[str] = set()
 
@@ -94,7 +96,8 @@ class FilesRegistry:
             if claim.wanted == 0:
                 answer = View(self._tell(told), told, claim).standing(limit, is_granted=True)
             else:
-                answer = Asking(claim, limit, self._tell, self._write).ask(told)
+                answer = Asking(claim, limit, self._counted, self._tell, self._write).ask(told)
+            self._counted = claim.spent + answer.held + answer.others_spent + answer.others_held
             with suppress(OSError):  # the claim has its answer, and the next one will say that the disk is full
                 fold(self._files, self._now)
             self._say_rival(claim)
