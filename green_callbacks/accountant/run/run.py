@@ -116,6 +116,8 @@ class Run:
         if measurement.gpus.is_watching:
             delivery.every(GPU_CHECK_SECONDS, measurement.gpus.check_frameworks, "the check for GPUs")
         self.presence = begin_presence(self._opened)
+        if self.presence is not None:
+            self.shared.share_of = self.presence.share_of
         close_orphans = partial(LIVE_RUNS.close_orphans, self)
         delivery.every(WATCH_SECONDS, close_orphans, "the check of the other runs of this process")
         LIVE_RUNS.add(self)

@@ -218,7 +218,7 @@ class SharedAccount:
         return SharedSpending(
             self.terms.project,
             self.terms.amount.quantity,
-            spent=standing.others_spent,
+            spent=max(standing.others_spent - demand.not_ours, 0.0),  # the policies count it with this run
             held=max(standing.others_held - max(allowed - standing.left, 0.0), 0.0),
             withheld=max(standing.left - allowed, 0.0),
             limit=standing.set_limit,

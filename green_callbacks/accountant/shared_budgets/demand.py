@@ -24,6 +24,7 @@ class Demand(NamedTuple):
         to_come: Number of epochs that the plan still allows. None if it does not limit them.
         is_training: Whether an epoch goes on, or begins now.
         is_over: Whether nothing more will be trained.
+        not_ours: Part of the recorded spending that the project counts for other runs, in the unit of the budget.
         opened: Spending since the last record, as it will be at the next heartbeat, in the unit of the budget.
     """
 
@@ -32,6 +33,7 @@ class Demand(NamedTuple):
     to_come: int | None = None
     is_training: bool = False
     is_over: bool = False
+    not_ours: float = 0.0
     opened: float = 0.0
 
     @classmethod
@@ -51,7 +53,8 @@ class Demand(NamedTuple):
         recorded = history.emissions_kg if quantity == "emissions_kg" else history.facility_kwh
         to_come = decisions_to_come(history, plan)
         cost = cost_until_next_decision(history, plan, quantity)
-        return cls(max(recorded - not_ours, 0.0), cost, to_come, is_training, is_over or to_come == 0)
+        spent = max(recorded - not_ours, 0.0)
+        return cls(spent, cost, to_come, is_training, is_over or to_come == 0, recorded - spent)
 
     def or_cost(self, others_cost: float | None) -> "Demand":
         """Return the demand with the cost of an epoch of other runs, if this run does not know its own.

@@ -21,6 +21,7 @@ from green_callbacks.records import EpochRecord, History, SharedSpending
 from green_callbacks.registry import Claim
 from green_callbacks.registry.opening import check_registry_url, open_registry
 from green_callbacks.registry.sql import hide_password
+from green_callbacks.units import Quantity
 
 _FILES_SECONDS: Final = 3.0
 """Longest time in s that the first epoch waits for the files of a project, before any batch."""
@@ -50,6 +51,10 @@ class SharedBudgets:
         self._board = board
         self._threads = threads
         self._history: History = state.history
+        self.share_of: Callable[[EpochRecord], float] = lambda _: 1.0
+        """Returns the part of a record that the project counts for this run."""
+        self._seen = len(state.history)
+        self._not_ours = {"emissions_kg": 0.0, "facility_kwh": 0.0}
         self._is_training = False
         is_ours = trainer.ranks.rank == 0 and not trainer.is_provisional
         shared = [each for each in settings.policies if isinstance(each, SharedBudget) and each.project]
@@ -116,6 +121,7 @@ class SharedBudgets:
             is_inside: Whether an epoch is under way. Defaults to False, before a decision on the next epoch.
         """
         if self._accounts:
+            self._divide()
             needs = [(account, self._demand(account.terms.amount.quantity)) for account in list(self._accounts)]
             views = [account.view(demand, is_inside=is_inside) for account, demand in needs]
             self.publish(tuple(view for view in views if view is not None))
@@ -143,6 +149,7 @@ class SharedBudgets:
     def end(self) -> None:
         """Tell the registries the last total. A database is told by a thread of its own."""
         self._is_training = False
+        self._divide()
         for account, (link, is_files) in self._accounts.items():
             account.note(self._demand(account.terms.amount.quantity, is_over=True), is_ended=True)
             link.leave(account)
@@ -153,16 +160,25 @@ class SharedBudgets:
     def _links(self) -> Iterator[tuple[SharedAccount, RegistryLink]]:
         return ((account, link) for account, (link, _) in list(self._accounts.items()))
 
-    def _demand(self, quantity: Literal["emissions_kg", "facility_kwh"], *, is_over: bool = False) -> Demand:
+    def _demand(self, quantity: Quantity, *, is_over: bool = False) -> Demand:
         is_over = is_over or self._board.stop_reason is not None
         return Demand.of(
             self._history,
             self._board.plan,
             quantity,
-            not_ours=0.0,
+            not_ours=self._not_ours[quantity],
             is_training=self._is_training and not is_over,
             is_over=is_over,
         )
+
+    def _divide(self) -> None:
+        """Find the part of new records that the project counts for other runs on the same devices."""
+        while self._accounts and self._seen < len(self._history):
+            record = self._history[self._seen]
+            others = 1.0 - self.share_of(record)
+            self._not_ours["emissions_kg"] += others * (record.emissions_kg or 0.0)
+            self._not_ours["facility_kwh"] += others * (record.facility_kwh or 0.0)
+            self._seen += 1
 
     def _epoch_seconds(self) -> float | None:
         rows = self._history.last_epochs(1)
