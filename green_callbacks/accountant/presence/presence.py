@@ -12,7 +12,7 @@ from green_callbacks.accountant.presence.live_places import live_folder_of_proje
 from green_callbacks.accountant.presence.other_runs import BEAT_SECONDS, OtherRun, OtherRuns
 from green_callbacks.accountant.setup.parent_run import ParentRun
 from green_callbacks.ledger import Head
-from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.overlaps.division import Company, Key, companies_of
 from green_callbacks.ledger.overlaps.hosts import Device, Hosts
 from green_callbacks.ledger.overlaps.stretches import Row, device_of
 from green_callbacks.records import DeviceEnergy, EpochRecord
@@ -25,7 +25,7 @@ _OFTEN_SECONDS: Final = 2.0
 _LATER_SECONDS: Final = 10.0
 """Interval of later looks, in s, by convention."""
 
-_Companies = Mapping[Hashable, Company]
+_Companies = Mapping[Key, Company]
 
 
 class Presence:
@@ -73,7 +73,7 @@ class Presence:
         self._known: Mapping[str, OtherRun] = {}
         self._of_all: _Companies = {}
         self._of_projects: _Companies = {}
-        self._key: Callable[[Device], Hashable] = Hosts(()).key_of
+        self._key: Callable[[Device], Key] = Hosts(()).key_of
 
     @property
     def look_seconds(self) -> float | None:
@@ -120,29 +120,32 @@ class Presence:
         self._say(others)
 
     def _companies(self, others: Sequence[OtherRun]) -> _Companies:
-        ours = {self._key(device) for device in self._file.devices}
-        spans: dict[Hashable, dict[Hashable, list[tuple[float, float]]]] = {}
+        spans: dict[Key, dict[Hashable, list[tuple[float, float]]]] = {
+            self._key(device): {self._file.process: [(self._began_at, inf)]} for device in self._file.devices
+        }
         for other in others:
-            for key in ours.intersection(map(self._key, other.run.devices)):
-                by_process = spans.setdefault(key, {self._file.process: [(self._began_at, inf)]})
-                by_process.setdefault(other.run.process, []).append((other.run.began, other.ended))
-        return {key: Company.of(by_process) for key, by_process in spans.items()}
+            for key in map(self._key, other.run.devices):
+                spans.setdefault(key, {}).setdefault(other.run.process, []).append((other.run.began, other.ended))
+        return companies_of(spans)
 
     def _say(self, others: Sequence[OtherRun]) -> None:
-        key, ours = self._key, {self._key(device): device.name for device in self._file.devices}
-        for other in others:
-            common = sorted({ours[key(device)] for device in other.run.devices if key(device) in ours})
-            if common:
-                self._notices.say(
-                    "shared with processes",
-                    "Run %s measures %s, and so does run %s in another process at the same time. Each of them counts "
-                    "the whole device, flagged 'shared'. A sum over their project counts it once. Give each run "
-                    "devices of its own to measure each by itself.",
-                    self._file.run_id,
-                    ", ".join(common),
-                    other.run.run_id,
-                )
-                return
+        shared = sorted({device.name for device in self._file.devices if self._key(device) in self._of_all})
+        if shared:
+            self._notices.say(
+                "shared with processes",
+                "Run %s measures %s, and so does run %s in another process at the same time. Each of them counts "
+                "the whole device, flagged 'shared'. A sum over their project counts it once. Give each run "
+                "devices of its own to measure each by itself.",
+                self._file.run_id,
+                ", ".join(shared),
+                self._sharer(others),
+            )
+
+    def _sharer(self, others: Sequence[OtherRun]) -> str:
+        """Return the name of a run that measures a device of this run, if any has the very same."""
+        ours = set(map(self._key, self._file.devices))
+        same = [other for other in others if not ours.isdisjoint(map(self._key, other.run.devices))]
+        return (same or others)[0].run.run_id
 
     def flagged(self, devices: Mapping[str, DeviceEnergy], began: float, seconds: float) -> Mapping[str, DeviceEnergy]:
         """Return the energy of devices, in which those that other processes measured too are flagged ``shared``.
@@ -163,7 +166,7 @@ class Presence:
             return False
         device = device_of(name, self._head, energy)
         company = None if device.owner else self._of_all.get(self._key(device))
-        return company is not None and max(count for _, count in company.within(began, began + seconds)) > 1
+        return company is not None and company.most(began, began + seconds) > 1
 
     def share_of(self, record: EpochRecord) -> float:
         """Return the part of a record that a sum over the project will count for this run. Takes some µs, without I/O.

@@ -1,11 +1,9 @@
 """Begins to show a run to the runs of other processes."""
 
-from collections.abc import Iterator
 from typing import Final
 
 from green_callbacks.accountant.presence.presence import Presence
 from green_callbacks.accountant.setup.opened_run import OpenedRun
-from green_callbacks.ledger.overlaps.stretches import is_own
 from green_callbacks.policies import SharedBudget
 from green_callbacks.records.coverage import UNMEASURED
 
@@ -23,7 +21,7 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         The presence. None on other ranks than the first, for a provisional run, and for a run without devices.
     """
     settings, measurement = opened.settings, opened.measurement
-    devices = list(_devices(opened))
+    devices = [slot.name for slot in measurement.slots.slots if _NOT_WHOLE.isdisjoint(slot.flags)]
     if opened.head is None or settings.is_off or not devices:
         return None
     presence = Presence(
@@ -40,12 +38,3 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         presence.look, lambda: presence.look_seconds, presence.leave, "the search for runs of other processes"
     )
     return presence
-
-
-def _devices(opened: OpenedRun) -> Iterator[str]:
-    """Yield the names of the devices that the run measures as a whole."""
-    readings = opened.measurement.timeline.interval.first.tallies
-    for slot in opened.measurement.slots.slots:
-        tally = readings.get(slot.local_name) if slot.rank == 0 else None
-        if _NOT_WHOLE.isdisjoint(slot.flags) and not (tally and is_own(tally.reading.method, tally.reading.flags)):
-            yield slot.name

@@ -12,6 +12,7 @@ from green_callbacks.ledger.overlaps.hosts import UNIQUE, Hosts, Place
 SHORTEST_SECONDS: Final = 0.05
 """Shortest time at once, in s, that counts. Clocks of the same machine differ by less, and no energy is in it."""
 _ANY: Final = ""
+_PROCESSORS: Final = "cpu:"
 
 
 class MeasuredRun(NamedTuple):
@@ -104,7 +105,12 @@ def _keys(run: MeasuredRun, hosts: Hosts) -> list[tuple[str, str]]:
         named = [(known.get(prefix, _ANY), local if slash else prefix) for prefix, slash, local in split]
     else:
         named = [(hosts.key(run.places[0]), name) for name in run.devices]
-    return [(_ANY if name.startswith(UNIQUE) else host, name) for host, name in named]
+    return [(_ANY if name.startswith(UNIQUE) else host, _kind(name)) for host, name in named]
+
+
+def _kind(name: str) -> str:
+    """Return the name of a device, or one text for all processors of a machine, of which one may include another."""
+    return _PROCESSORS if name.startswith(_PROCESSORS) else name
 
 
 def _together(spans: Sequence[tuple[float, float, int]]) -> set[int]:

@@ -1,82 +1,112 @@
 """Counts how many processes have measured a device at each time, and divides its energy equally between them."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from math import fsum, inf
+from typing import Final, NamedTuple
+
+from green_callbacks.records.machine_parts import is_part, overlap_of, processors_of
+
+_PROCESSORS: Final = "cpu:"
+"""Beginning of the names of processors, of which one may include another."""
+_MODEL: Final = "cpu:model"
+"""Beginning of the names of modelled processors, which other devices may include."""
+
+
+class Piece(NamedTuple):
+    """A time in which the number of processes does not change.
+
+    Attributes:
+        began: Its beginning, in s since 1970.
+        processes: The number of processes that measured the device, or a device around it.
+        rate: The part of one of them, 0 to 1.
+    """
+
+    began: float
+    processes: int
+    rate: float
 
 
 class Company(NamedTuple):
     """How many processes measured a device, from one time to the next.
 
     Attributes:
-        times: Times at which the number changed, in s since 1970, in order.
+        times: A time before all, and the times at which the number changed, in s since 1970, in order.
         counts: The number from each of these times on.
-        parts: Time of one process's part up to each of these times, in s.
+        rates: Part of one process from each of these times on, 0 to 1.
     """
 
     times: Sequence[float]
     counts: Sequence[int]
-    parts: Sequence[float]
+    rates: Sequence[float]
 
     @classmethod
-    def of(cls, spans: Mapping[Hashable, Iterable[tuple[float, float]]]) -> "Company":
+    def of(
+        cls, spans: Mapping[Hashable, Iterable[tuple[float, float]]], covered: Iterable[tuple[float, float]] = ()
+    ) -> "Company":
         """Count the processes.
 
         Args:
             spans: When each process measured the device, as beginnings and ends in s since 1970.
+            covered: When another process measured a device that includes this one. Nobody has a part of it then.
+                Defaults to never.
         """
-        edges: list[tuple[float, int]] = []
+        edges: list[tuple[float, int, int]] = []
         for each in spans.values():
             for began, ended in _united(each):
-                edges += [(began, 1), (ended, -1)]
-        times: list[float] = []
-        counts: list[int] = []
-        parts: list[float] = []
-        count, part, last = 0, 0.0, None
-        for at, change in sorted(edges):
-            if last is not None and at > last:
-                part += (at - last) / max(count, 1)
-            count += change
-            if at == last:
-                counts[-1] = count
-            else:
+                edges += [(began, 1, 0), (ended, -1, 0)]
+        for began, ended in _united(covered):
+            edges += [(began, 0, 1), (ended, 0, -1)]
+        times, counts, rates = [-inf], [0], [1.0]
+        processes = covers = 0
+        for at, change, covering in sorted(edges):
+            processes, covers = processes + change, covers + covering
+            if at > times[-1]:
                 times.append(at)
-                counts.append(count)
-                parts.append(part)
-            last = at
-        return cls(times, counts, parts)
+                counts.append(0)
+                rates.append(0.0)
+            counts[-1] = processes + covers
+            rates[-1] = 0.0 if covers else 1.0 / max(processes, 1)
+        return cls(times, counts, rates)
 
     def share(self, began: float, ended: float) -> float:
         """Return the part of one of the processes in the energy of a time, 0 to 1.
 
-        Args:
-            began: Beginning, in s since 1970.
-            ended: End, in s since 1970.
-        """
-        if ended <= began:
-            return 1.0 / max(self._count(began), 1)
-        return min(1.0, (self._part(ended) - self._part(began)) / (ended - began))
-
-    def within(self, began: float, ended: float) -> list[tuple[float, int]]:
-        """Return the numbers within a time, with the time from which on each holds.
+        It depends only on that time, to the last bit, so that a part that is remembered stays right.
 
         Args:
             began: Beginning, in s since 1970.
             ended: End, in s since 1970.
         """
-        first, last = bisect_right(self.times, began), bisect_right(self.times, ended)
-        later = zip(self.times[first:last], self.counts[first:last], strict=True)
-        return [(began, self._count(began)), *((at, count) for at, count in later if at < ended)]
+        pieces = self.within(began, ended)
+        if ended <= began or len(pieces) == 1:
+            return pieces[0].rate
+        ends = [*(piece.began for piece in pieces[1:]), ended]
+        parts = fsum(piece.rate * (end - piece.began) for piece, end in zip(pieces, ends, strict=True))
+        return min(1.0, parts / (ended - began))
 
-    def _count(self, at: float) -> int:
-        place = bisect_right(self.times, at) - 1
-        return self.counts[place] if place >= 0 else 0
+    def within(self, began: float, ended: float) -> list[Piece]:
+        """Return the numbers within a time.
 
-    def _part(self, at: float) -> float:
-        place = bisect_right(self.times, at) - 1
-        if place < 0:  # before anybody measured
-            return at - self.times[0] if self.times else at
-        return self.parts[place] + (at - self.times[place]) / max(self.counts[place], 1)
+        Args:
+            began: Beginning, in s since 1970.
+            ended: End, in s since 1970.
+        """
+        first, last = bisect_right(self.times, began), bisect_left(self.times, ended)
+        later = range(first, last)
+        return [
+            Piece(began, self.counts[first - 1], self.rates[first - 1]),
+            *(Piece(self.times[at], self.counts[at], self.rates[at]) for at in later),
+        ]
+
+    def most(self, began: float, ended: float) -> int:
+        """Return the largest number of processes within a time.
+
+        Args:
+            began: Beginning, in s since 1970.
+            ended: End, in s since 1970.
+        """
+        return max(piece.processes for piece in self.within(began, ended))
 
 
 def _united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -88,3 +118,62 @@ def _united(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
         else:
             found.append((began, ended))
     return found
+
+
+Spans = Mapping[Hashable, Iterable[tuple[float, float]]]
+"""When each process measured a device, as beginnings and ends in s since 1970."""
+Key = tuple[str, str, str]
+"""The machine, the name and the owner of a device."""
+
+
+def companies_of(spans: Mapping[Key, Spans]) -> dict[Key, Company]:
+    """Count the processes of all devices that several processes measured.
+
+    A model of all processors of a machine, or their counters, include the processors to which a process is bound.
+
+    Args:
+        spans: When each process measured each device.
+
+    Returns:
+        The company of each such device.
+    """
+    around = _Around(spans)
+    found = {}
+    for key, by_process in spans.items():
+        others = [spans[other] for other in around.those(key)]
+        covered = [span for each in others for name, given in each.items() if name not in by_process for span in given]
+        if len(by_process) > 1 or covered:
+            found[key] = Company.of(by_process, covered)
+    return found
+
+
+class _Around:
+    """Tells which devices include the processors of another device.
+
+    Args:
+        keys: All devices.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._wholes: dict[str, list[Key]] = {}
+        self._parts: dict[str, list[Key]] = {}
+        for key in keys:
+            host, name, _ = key
+            if name.startswith(_PROCESSORS):
+                if not is_part(name):
+                    self._wholes.setdefault(host, []).append(key)
+                elif processors_of(name) is not None:
+                    self._parts.setdefault(host, []).append(key)
+
+    def those(self, key: Key) -> list[Key]:
+        """Return the devices around a device.
+
+        Args:
+            key: The device.
+        """
+        host, name, owner = key
+        if not name.startswith(_MODEL) or owner:
+            return []
+        parts = self._parts.get(host, ()) if processors_of(name) is not None else ()
+        others = [*self._wholes.get(host, ()), *parts]
+        return [other for other in others if other != key and name in overlap_of([name, other[1]]).covered]

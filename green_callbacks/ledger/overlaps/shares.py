@@ -10,11 +10,9 @@ from typing import NamedTuple, Protocol
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.overlaps.candidates import MeasuredRun, candidates
-from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.overlaps.division import Company, Key, companies_of
 from green_callbacks.ledger.overlaps.hosts import Hosts
 from green_callbacks.ledger.overlaps.stretches import Row, Stretch, rows_of, stretches_of
-
-_Key = Hashable
 
 
 class Part(NamedTuple):
@@ -154,16 +152,16 @@ def _stretches(path: Path, memory: Memory) -> Sequence[Stretch]:
     return known
 
 
-def _companies(stretches: Sequence[Stretch], hosts: Hosts) -> dict[_Key, Company]:
-    spans: dict[_Key, dict[Hashable, list[tuple[float, float]]]] = {}
+def _companies(stretches: Sequence[Stretch], hosts: Hosts) -> dict[Key, Company]:
+    spans: dict[Key, dict[Hashable, list[tuple[float, float]]]] = {}
     for stretch in stretches:
         for device in stretch.devices:
             by_process = spans.setdefault(hosts.key_of(device), {})
             by_process.setdefault(stretch.process, []).append((stretch.began, stretch.ended))
-    return {key: Company.of(by_process) for key, by_process in spans.items() if len(by_process) > 1}
+    return companies_of(spans)
 
 
-def _company_of(stretches: Sequence[Stretch], companies: Mapping[_Key, Company], hosts: Hosts) -> str | None:
+def _company_of(stretches: Sequence[Stretch], companies: Mapping[Key, Company], hosts: Hosts) -> str | None:
     """Return a text that changes if the company of a run changes. None if it has always been alone."""
     said, most = sha256(), 1
     for stretch in stretches:
@@ -171,12 +169,12 @@ def _company_of(stretches: Sequence[Stretch], companies: Mapping[_Key, Company],
             company = companies.get(hosts.key_of(device))
             if company is not None:
                 numbers = company.within(stretch.began, stretch.ended)
-                most = max(most, *(count for _, count in numbers))
-                said.update(repr((device.name, numbers)).encode())
+                most = max(most, *(piece.processes for piece in numbers))
+                said.update(repr((device.name, [tuple(piece) for piece in numbers])).encode())
     return said.hexdigest() if most > 1 else None
 
 
-def _part(path: Path, said: str, companies: Mapping[_Key, Company], hosts: Hosts, memory: Memory) -> Part | None:
+def _part(path: Path, said: str, companies: Mapping[Key, Company], hosts: Hosts, memory: Memory) -> Part | None:
     part = memory.part(path, said)
     if part is None:
         part = _summed(path, companies, hosts)
@@ -185,7 +183,7 @@ def _part(path: Path, said: str, companies: Mapping[_Key, Company], hosts: Hosts
     return part
 
 
-def _summed(path: Path, companies: Mapping[_Key, Company], hosts: Hosts) -> Part | None:
+def _summed(path: Path, companies: Mapping[Key, Company], hosts: Hosts) -> Part | None:
     """Return what is left out of a run, by its records. None if its ledger is gone."""
     sums = [0.0] * 5
     devices: dict[str, float] = {}
@@ -207,7 +205,7 @@ def _summed(path: Path, companies: Mapping[_Key, Company], hosts: Hosts) -> Part
     return Part(joules, kwh, kg, low_kg, high_kg, devices, tuple(components), most)
 
 
-def _shares(row: Row, companies: Mapping[_Key, Company], hosts: Hosts) -> dict[str, tuple[float, int]]:
+def _shares(row: Row, companies: Mapping[Key, Company], hosts: Hosts) -> dict[str, tuple[float, int]]:
     """Return the share of each device, and the largest number of processes that measured it at once."""
     began, ended = row.span
     shares = {}
@@ -216,7 +214,7 @@ def _shares(row: Row, companies: Mapping[_Key, Company], hosts: Hosts) -> dict[s
         if company is None:
             shares[name] = (1.0, 1)
         else:
-            shares[name] = (company.share(began, ended), max(count for _, count in company.within(began, ended)))
+            shares[name] = (company.share(began, ended), company.most(began, ended))
     return shares
 
 

@@ -1,6 +1,6 @@
 """The times in which a run has measured devices, from the records of its ledger."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,7 @@ from green_callbacks.ledger.format import VERDICTS
 from green_callbacks.ledger.head import Head
 from green_callbacks.ledger.ledger_files import bounded_lines, opened, shown
 from green_callbacks.ledger.overlaps.hosts import UNIQUE, Device, Place
-from green_callbacks.records import DeviceEnergy, EpochRecord, Method
+from green_callbacks.records import DeviceEnergy, EpochRecord
 from green_callbacks.records.checked import wrong
 from green_callbacks.records.coverage import SHARED
 
@@ -20,6 +20,8 @@ _SLACK_SECONDS: Final = 0.05
 """Time in s between two records below which the run went on. The clock of the system may be corrected meanwhile."""
 _OWN_SHARE: Final = frozenset({"sm_share"})
 """Flags of a device of which the run counts only its own share."""
+_OLD_SHARE: Final = frozenset({"sm_share", "shared_host", SHARED})
+"""Flags of such a device in the ledger of an earlier version."""
 
 
 class Stretch(NamedTuple):
@@ -83,10 +85,9 @@ def device_of(name: str, head: Head, energy: DeviceEnergy | None = None) -> Devi
         head: The head of the session.
         energy: Its energy in the record. Defaults to None, for the whole device.
     """
-    is_old = not head.process
-    is_own_share = energy is not None and is_own(energy.method, energy.flags, is_old=is_old)
+    is_own = energy is not None and _is_own_share(energy, is_old=not head.process)
     place, local = _placed(name, head)
-    return Device(place, local, process_of(head) if is_own_share else "")
+    return Device(place, local, process_of(head) if is_own else "")
 
 
 def _placed(name: str, head: Head) -> tuple[Place, str]:
@@ -96,21 +97,16 @@ def _placed(name: str, head: Head) -> tuple[Place, str]:
     return (Place("") if local.startswith(UNIQUE) else Place(prefix, head.hosts.get(prefix, ""))), local
 
 
-def is_own(method: Method, flags: Collection[str], *, is_old: bool = False) -> bool:
-    """Return whether a run counts only its own share of a device.
+def _is_own_share(energy: DeviceEnergy, *, is_old: bool) -> bool:
+    """Return whether a run counts only its own share of a device, which has the name of the whole device.
 
-    The processors of a counter can be divided by processor time. An earlier version did not tell which process had
-    divided a device between its own runs.
-
-    Args:
-        method: Method of the energy.
-        flags: Flags of the device.
-        is_old: Whether an earlier version wrote the ledger. Defaults to False.
+    An earlier version did not name shares of processors, and did not tell which process had divided a device between
+    its own runs.
     """
-    if not flags or method != "modelled":
+    flags = energy.flags
+    if not flags or energy.method != "modelled":
         return False
-    is_divided = "shared_host" in flags or (is_old and SHARED in flags)
-    return is_divided or not _OWN_SHARE.isdisjoint(flags)
+    return not (_OLD_SHARE if is_old else _OWN_SHARE).isdisjoint(flags)
 
 
 def rows_of(path: Path) -> Iterator[Row]:

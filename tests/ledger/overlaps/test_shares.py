@@ -86,7 +86,7 @@ def test_a_device_counts_once_while_two_processes_measure_it(tmp_path):
         ({}, {"process": "process of a"}),  # which divides among its runs itself
         ({}, {"devices": {"gpu:1": device()}}),
         ({"devices": {GPU: device(method="modelled", flags=("sm_share",))}}, {}),
-        ({}, {"devices": {GPU: device(method="modelled", flags=("shared_host",))}}),
+        ({}, {"devices": {GPU: device(method="modelled", flags=("shared_host",))}, "process": ""}),
         (
             {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
             {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
@@ -142,6 +142,31 @@ def test_threads_of_one_process_stand_beside_another_process(tmp_path):
     paths = [write(tmp_path, name, [0, 10], devices=half, process="p") for name in ("a", "b")]
     paths.append(write(tmp_path, "c", [0, 10]))
     assert joules(paths) == pytest.approx({"a": WATTS * 2.5, "b": WATTS * 2.5, "c": WATTS * 5})
+
+
+@pytest.mark.parametrize(
+    ("whole", "part", "used"),
+    [
+        ("cpu:model", "cpu:model@0-3", 100 * 10 + 20 * 5),
+        ("cpu:package-0", "cpu:model@0-3", 100 * 10 + 20 * 5),
+        ("cpu:package-0", "cpu:model@group-7", 100 * 10 + 20 * 5),
+        ("cpu:package-0", "cpu:model", 100 * 10 + 20 * 5),
+        ("cpu:model@0-7", "cpu:model@0-3", 100 * 10 + 20 * 5),
+        ("cpu:model@4-7", "cpu:model@0-3", 100 * 10 + 20 * 10),
+        ("cpu:model@group-8", "cpu:model@group-7", 100 * 10 + 20 * 10),
+        ("cpu:package-0@group-8", "cpu:package-0@group-8", (50 + 10) * 5 + 100 * 5 + 20 * 5),
+    ],
+)
+def test_processors_that_another_process_measures_with_others_count_there(tmp_path, whole, part, used):
+    modelled = {"method": "modelled", "flags": ("shared_host",)}
+    paths = [
+        write(tmp_path, "a", [0, 10], devices={whole: device(100.0, **modelled)}),
+        write(tmp_path, "b", [5, 10, 15], devices={part: device(20.0, **modelled)}),
+    ]
+    if "@" not in whole:
+        write(tmp_path, "a", [0, 10], devices={whole: device(100.0, "counter")})
+    assert fsum(joules(paths).values()) == pytest.approx(used)
+    assert len(closings_of(paths).overlaps) == (used < 1200)
 
 
 def test_a_run_with_a_pause_shares_only_while_it_measures(tmp_path):
@@ -200,7 +225,7 @@ def covered(spans):
 
 def test_a_company_counts_processes_and_not_runs():
     company = Company.of({"p": [(0.0, 4.0), (2.0, 6.0)], "q": [(3.0, 5.0)]})
-    assert company.within(0.0, 6.0) == [(0.0, 1), (3.0, 2), (5.0, 1)]
+    assert company.within(0.0, 6.0) == [(0.0, 1, 1.0), (3.0, 2, 0.5), (5.0, 1, 1.0)]
     assert company.share(0.0, 6.0) == pytest.approx((4 + 1) / 6)
     assert company.share(4.0, 4.0) == 0.5
 
