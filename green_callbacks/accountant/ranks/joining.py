@@ -9,7 +9,7 @@ from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.ranks.host import this_host
 from green_callbacks.accountant.ranks.launcher import Place, numbered_wrongly, place_in_job
 from green_callbacks.accountant.ranks.meeting import MEETING_SECONDS, SECOND_MEETING_SECONDS, Meeting, meet
-from green_callbacks.accountant.ranks.part import WHOLE, Part, sees_every_gpu
+from green_callbacks.accountant.ranks.part import WHOLE, Part, is_bound_apart, sees_every_gpu
 from green_callbacks.accountant.ranks.protocol import OneRank, Ranks
 from green_callbacks.accountant.ranks.store_ranks import StoreRanks
 from green_callbacks.accountant.ranks.torch_group import Group, group_of, under
@@ -29,9 +29,9 @@ _MET: Final = (
 )
 _NOT_AGREED: Final = (
     "%s started %d processes, and this one (%d) has found no process group of torch.distributed with the others. So "
-    "each process keeps an account of its own and decides alone, and the first one of each machine measures processors "
-    "and memory. That is right for independent trainings. For one training, call init_process_group() before the "
-    "first epoch, or give accountant.start() its processes as ranks=."
+    "each process keeps an account of its own and decides alone. The first one of each machine measures memory, and "
+    "processors to which no other one alone is bound. That is right for independent trainings. For one training, call "
+    "init_process_group() before the first epoch, or give accountant.start() its processes as ranks=."
 )
 _PARTED: Final = "%s From now on this process counts its own devices, and decides alone."
 _PARTED_FROM_0: Final = (
@@ -152,7 +152,9 @@ def _met(group: Group, notices: Notices, patience_seconds: float) -> Company:
         return Company(ranks=OneRank(), origin=group.origin, is_lost=True)
     part = _part(meeting, group.rank, host.id)
     missing = group.size - len(meeting.came)
-    what = "" if part.number else ", and the processors and the memory of its machine"
+    what = ", and the processors and the memory of its machine"
+    if part.number:
+        what = ", and the processors to which it is bound" if is_bound_apart(place_in_job(os.environ)) else ""
     notices.say("ranks", _ALONE, missing, group.size, patience_seconds, what)
     return Company(ranks=OneRank(), part=part, origin=group.origin)
 

@@ -107,3 +107,23 @@ def test_who_may_use_all_processors_or_whose_parent_is_hidden_is_not_bound_apart
     assert not is_bound_apart(None, {})
     monkeypatch.setattr(psutil, "Process", lambda pid=None: SimpleNamespace(cpu_affinity=lambda: list(range(16))))
     assert not is_bound_apart(None, {})
+
+
+@pytest.mark.parametrize(("parent_cpus", "counted"), [(16, ["cpu:model@0-3", "gpu:0"]), (4, ["gpu:0"])])
+def test_a_launched_process_without_a_group_counts_processors_that_it_alone_has(
+    bound, monkeypatch, parent_cpus, counted
+):
+    bound["cpus"] = parent_cpus
+    for name, value in {"RANK": 1, "WORLD_SIZE": 2, "LOCAL_RANK": 1, "LOCAL_WORLD_SIZE": 2}.items():
+        monkeypatch.setenv(name, str(value))
+    clock = ScriptedClock()
+    sources = [
+        ScriptedSource(HOST_WATTS, name="cpu:model@0-3", component="cpu", clock=clock),
+        ScriptedSource(HOST_WATTS, name="gpu:0", clock=clock),
+    ]
+    accountant, _ = scripted(clock, sources=sources)
+    accountant.start()
+    train(accountant, clock, [0])
+    run = accountant.close()
+    assert list(run.devices) == counted
+    assert any("alone is bound" in notice for notice in run.notices)
