@@ -81,8 +81,7 @@ def accounts_of(place: Place) -> list[Account]:
         RegistryUnavailableError: The registry does not answer.
     """
     ledgers = project_closings(place.project) if place.has_ledgers else Closings()
-    remarks = _remarks(ledgers)
-    accounts = []
+    remarks, accounts = _remarks(ledgers), []
     for quantity, registry in place.budgets():
         runs = {run.run_id: run for run in registry.runs()}
         accounts.append(_account(quantity, runs, ledgers, registry.set_limit_now(), remarks, is_shared=True))
@@ -95,7 +94,7 @@ def accounts_of(place: Place) -> list[Account]:
             "folder that CarbonBudget(project=…) names."
         )
         raise LedgerError(msg)
-    return [_account("emissions_kg", {}, ledgers, None, remarks, is_shared=False)]
+    return [_account("emissions_kg", {}, ledgers, None, [*remarks, *ledgers.overlaps], is_shared=False)]
 
 
 def _account(
@@ -140,4 +139,4 @@ def _remarks(ledgers: Closings) -> list[str]:
     }.items():
         if reasons:
             said.append(f"{len(reasons):,} of the ledgers {what}. {reasons[0]}")
-    return [*said, *ledgers.copies, *ledgers.overlaps]
+    return [*said, *ledgers.copies]

@@ -7,7 +7,8 @@ from os.path import expanduser
 from pathlib import Path, PurePath
 from typing import Final
 
-from green_callbacks.units import Quantity
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.units import Quantity, described
 
 HIDDEN_FOLDER: Final = ".green-callbacks"
 """Name of the folder in a project that holds its budgets. Searches for ledgers skip hidden folders."""
@@ -31,10 +32,19 @@ def budget_folder(project: str | os.PathLike[str], quantity: Quantity) -> Path:
     Returns:
         The folder, which may not exist yet.
 
+    Raises:
+        ConfigurationError: The project is a URL, which is no folder of this machine.
+
     Example:
         >>> budget_folder("/data/logs", "emissions_kg").as_posix()
         '/data/logs/.green-callbacks/budget-kg'
     """
+    if "://" in os.fspath(project):
+        msg = (
+            f"The project {described(os.fspath(project))} is no folder of this machine. Name a folder that all runs "
+            "can write, or a database with registry=."
+        )
+        raise ConfigurationError(msg)
     folder, pattern = _fixed_part(PurePath(expanduser(project)))  # noqa: PTH111  it may be a pattern
     name = f"budget-{_SHORT_NAMES[quantity]}"
     if pattern:

@@ -3,6 +3,7 @@
 import os
 import uuid
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from stat import S_IMODE, S_ISVTX
 from typing import Final
@@ -14,6 +15,8 @@ _UNFINISHED: Final = ".tmp"
 """Ending of a file that is not finished. Readers skip it."""
 _FLAGS: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
 """Flags of ``os.open``, as bits."""
+_HASH_DIGITS: Final = 32
+"""Hexadecimal digits of the hash that names a file. No two different contents ever share them."""
 _FILE_MODE: Final = 0o666
 """Rights of a file, as bits, of which those of its folder remain."""
 
@@ -53,7 +56,31 @@ def write_file(path: Path, data: bytes, *, is_durable: bool = False) -> float:
     Raises:
         OSError: The file cannot be written.
     """
-    unfinished = path.with_name(path.name + _UNFINISHED)
+    _put(path.with_name(path.name + _UNFINISHED), path, data, is_durable=is_durable)
+    return path.stat().st_mtime
+
+
+def write_kept(folder: Path, prefix: str, data: bytes) -> None:
+    """Write a file that nobody changes. It survives a crash of the machine.
+
+    The content gives the file its name. So many processes that keep the same at once make one file.
+
+    Args:
+        folder: Folder of the file. It must exist.
+        prefix: Beginning of the name.
+        data: Content of the file.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = folder / f"{prefix}-{sha256(data).hexdigest()[:_HASH_DIGITS]}{ENDING}"
+    if path.exists():
+        _sync_folder(folder)  # whoever wrote it may not be that far yet
+    else:
+        _put(folder / f"{uuid.uuid4().hex}{_UNFINISHED}", path, data, is_durable=True)
+
+
+def _put(unfinished: Path, path: Path, data: bytes, *, is_durable: bool) -> None:
     descriptor = os.open(unfinished, _FLAGS, _FILE_MODE)
     try:
         with suppress(OSError):  # some file systems have no rights
@@ -66,26 +93,6 @@ def write_file(path: Path, data: bytes, *, is_durable: bool = False) -> float:
     unfinished.replace(path)
     if is_durable:
         _sync_folder(path.parent)
-    return path.stat().st_mtime
-
-
-def write_unique(folder: Path, prefix: str, data: bytes) -> Path:
-    """Write a file that nobody changes, under a name of its own. It survives a crash of the machine.
-
-    Args:
-        folder: Folder of the file. It must exist.
-        prefix: Beginning of the name.
-        data: Content of the file.
-
-    Returns:
-        The file.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    path = folder / f"{prefix}-{uuid.uuid4().hex}{ENDING}"
-    write_file(path, data, is_durable=True)
-    return path
 
 
 def file_system_time(folder: Path) -> float:

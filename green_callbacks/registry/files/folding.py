@@ -11,7 +11,7 @@ from typing import Final
 
 from green_callbacks.registry.files.file_format import Content, encoded
 from green_callbacks.registry.files.folder_files import ENDING, FolderFiles, SingleFile, stamp_of
-from green_callbacks.registry.files.folder_writing import write_unique
+from green_callbacks.registry.files.folder_writing import write_kept
 from green_callbacks.registry.protocol import DEAD_SECONDS
 
 FEWEST_FILES: Final = 64
@@ -37,9 +37,9 @@ def fold(files: FolderFiles, now: float) -> None:
     over = [(name, file) for name, file in files.singles.items() if _is_over(file, now)]
     if len(over) < FEWEST_FILES or random.random() > _CHANCE:  # noqa: S311  nobody gains by guessing it
         return
-    moved = over[:MOST_FILES]
+    moved = sorted(over, key=lambda each: each[0])[:MOST_FILES]
     content = Content([told for _, file in moved for told in file.content.sessions])
-    write_unique(files.kept, "folded", encoded(content))
+    write_kept(files.kept, "folded", encoded(content))
     for name, file in moved:
         with suppress(FileNotFoundError):  # another process has folded it too
             _remove(files.runs / name, file.stamp)

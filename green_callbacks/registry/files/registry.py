@@ -13,7 +13,7 @@ from green_callbacks.registry.files.budget_folder import budget_folder
 from green_callbacks.registry.files.file_format import Content, encoded, encoded_limit
 from green_callbacks.registry.files.first_claims import next_told
 from green_callbacks.registry.files.folder_files import FolderFiles
-from green_callbacks.registry.files.folder_writing import file_system_time, make_folders, write_file, write_unique
+from green_callbacks.registry.files.folder_writing import file_system_time, make_folders, write_file, write_kept
 from green_callbacks.registry.files.folding import fold
 from green_callbacks.registry.files.known_runs import Known
 from green_callbacks.registry.files.told_sessions import SessionKey, Told, age
@@ -117,13 +117,13 @@ class FilesRegistry:
         with self._guarded():
             known = self._known()
             runs = known.runs()
-            news = [entry for entry in checked if _is_news(entry, runs.get(entry.run_id))]
+            news = sorted(entry for entry in checked if _is_news(entry, runs.get(entry.run_id)))
             if not news:
                 return
             self._prepare()
             for at in range(0, len(news), _ENTRIES_PER_FILE):
                 content = Content(entries=news[at : at + _ENTRIES_PER_FILE])
-                write_unique(self._files.kept, "entered", encoded(content))
+                write_kept(self._files.kept, "entered", encoded(content))
 
     def runs(self) -> Sequence[RegisteredRun]:
         """Return all runs, in the order of their names.
@@ -182,7 +182,7 @@ class FilesRegistry:
             marks = [told.mark for told in silent if told.mark not in known.kept.marks]
             if not marks:
                 return []
-            write_unique(self._files.kept, "dead", encoded(Content(marks=marks)))
+            write_kept(self._files.kept, "dead", encoded(Content(marks=marks)))
             runs = self._known().runs()
             return [runs[mark.run_id] for mark in sorted(marks) if runs[mark.run_id].state is RunState.DEAD]
 
@@ -205,7 +205,7 @@ class FilesRegistry:
         others = [told for key, told in self._last.fresh.items() if key not in self._own]
         others += [told for of_run in kept.sessions.values() for told in of_run.values()]
         content = Content(others, list(kept.entries.values()), list(kept.marks))
-        write_unique(self._files.kept, "restored", encoded(content))
+        write_kept(self._files.kept, "restored", encoded(content))
 
     def _known(self) -> Known:
         self._last = self._files.read(self._time())

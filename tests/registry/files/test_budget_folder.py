@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger import ledgers_of
 from green_callbacks.registry import Claim, open_registry
 from green_callbacks.registry.files.budget_folder import HIDDEN_FOLDER, budget_folder, project_folder
@@ -78,3 +79,10 @@ def test_projects_in_one_another_have_budgets_of_their_own(tmp_path):
     assert outer.runs() == []
     outer.claim(CLAIM)
     assert len(inner.runs()) == len(outer.runs()) == 1
+
+
+def test_a_url_is_no_folder():
+    with pytest.raises(ConfigurationError, match="no folder of this machine"):
+        open_registry(None, "s3://bucket/logs", "emissions_kg")
+    with pytest.raises(ConfigurationError, match="no folder of this machine"):
+        budget_folder("gs://bucket/*/run.jsonl", "emissions_kg")

@@ -392,7 +392,7 @@ def test_what_a_run_tells_while_it_is_folded_is_not_lost(registry, project, monk
     other = FilesRegistry(project, "emissions_kg")
     for name in "ab":
         other.claim(told(name, 1.0, is_ended=True))
-    write = folding.write_unique
+    write = folding.write_kept
 
     def interrupted(*arguments):
         monkeypatch.setattr(folding, "FEWEST_FILES", 100)
@@ -400,7 +400,7 @@ def test_what_a_run_tells_while_it_is_folded_is_not_lost(registry, project, monk
         other.claim(told("a", 3.0, is_ended=True))
         return path
 
-    monkeypatch.setattr(folding, "write_unique", interrupted)
+    monkeypatch.setattr(folding, "write_kept", interrupted)
     registry.claim(told("c", 1.0, is_ended=True))
     for each in (registry, other, FilesRegistry(project, "emissions_kg")):
         assert [run.spent for run in each.runs()] == [3.0, 1.0, 1.0]
@@ -409,17 +409,17 @@ def test_what_a_run_tells_while_it_is_folded_is_not_lost(registry, project, monk
 @pytest.mark.usefixtures("always_folds")
 def test_two_that_fold_at_once_lose_nothing(registry, project, monkeypatch):
     others = [FilesRegistry(project, "emissions_kg") for _ in range(2)]
-    write = folding.write_unique
+    write = folding.write_kept
 
     def both(*arguments):
-        monkeypatch.setattr(folding, "write_unique", write)
+        monkeypatch.setattr(folding, "write_kept", write)
         path = write(*arguments)
         others[1].claim(told("d", 1.0, is_ended=True))
         return path
 
     for name in "ab":
         others[0].claim(told(name, 1.0, is_ended=True))
-    monkeypatch.setattr(folding, "write_unique", both)
+    monkeypatch.setattr(folding, "write_kept", both)
     registry.claim(told("c", 1.0, is_ended=True))
     assert len(list(kept_folder(registry).glob("folded-*.json"))) == 2
     for each in (registry, *others, FilesRegistry(project, "emissions_kg")):
@@ -442,6 +442,31 @@ def test_many_totals_are_entered_in_several_files(registry, project):
     assert FilesRegistry(project, "emissions_kg").claim(told()).others_spent == pytest.approx(2.5)
     registry.enter(Entry(f"old{at}", 0.001) for at in range(2500))
     assert len(list(kept_folder(registry).iterdir())) == 3
+
+
+def test_many_processes_that_enter_the_same_at_once_make_one_file(registry, project):
+    others = [FilesRegistry(project, "emissions_kg") for _ in range(3)]
+    barrier = threading.Barrier(3)
+
+    def enter(other):
+        entries = [Entry(f"old{at}", 0.5) for at in range(100)]
+        known = other._known
+
+        def together():
+            found = known()
+            barrier.wait()
+            return found
+
+        other._known = together
+        other.enter(entries)
+
+    threads = [threading.Thread(target=enter, args=(each,)) for each in others]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(list(kept_folder(registry).iterdir())) == 1
+    assert spent_and_held(registry) == 50.0
 
 
 # Asking at the same moment
