@@ -156,8 +156,12 @@ def test_every_example_is_tested():
         "lightning_digits.py",
         "mlflow_loop.py",
         "plain_pytorch.py",
+        "ray_train_lightning.py",  # by the tests of Ray
+        "ray_tune_search.py",
         "several_runs.py",
         "skorch_search.py",
+        "slurm_array.py",  # by the tests of Slurm
+        "slurm_array.sh",
         "torchrun_digits.py",
         "transformers_finetune.py",
     }

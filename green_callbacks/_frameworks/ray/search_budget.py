@@ -42,7 +42,11 @@ class SearchBudgetHooks:
 
     A running trial is expected to spend its most expensive recent epoch once more. The search ends when these epochs no
     longer fit. Ray then stops all trials, also inside an epoch. So the budget is kept if it has room for the first
-    epochs. For a process that ended inside an epoch, the share of the epoch that may have passed is added.
+    epochs. For a process that ended inside an epoch, the share of the epoch that may have passed is added. What a trial
+    spends after its last report is only in its ledger.
+
+    Each trial on a machine measures the whole of a device that it shares with others. Then the trials seem to spend
+    more than the machine, and the budget ends the search earlier. ``green-callbacks summary`` counts such energy once.
 
     Args:
         budget: An amount such as ``"0.5 kg"`` or ``"2 kWh"``, or a :class:`green_callbacks.CarbonBudget`. A number is

@@ -13,8 +13,9 @@ from green_callbacks.call_threads import Threads, call_once
 from green_callbacks.cli.doctor.account import account
 from green_callbacks.cli.doctor.finding import Finding
 from green_callbacks.cli.doctor.gpus import gpus
+from green_callbacks.cli.doctor.job.processors import processors
+from green_callbacks.cli.doctor.job.slurm import slurm
 from green_callbacks.cli.doctor.other_gpus import amd, apple, intel
-from green_callbacks.cli.doctor.processors import processors
 from green_callbacks.cli.doctor.software import packages, software
 from green_callbacks.records import DeviceEnergy
 from green_callbacks.sources import EnergySource
@@ -107,8 +108,8 @@ def examine(seconds: float, sources: Sequence[EnergySource] | None = None) -> Re
         chip = apple()
         # On Apple chips the energy from macOS includes the processors.
         parts = chip if any(finding.state == "modelled" for finding in chip) else [*chip, *processors()]
-        findings = [*_in_time("NVIDIA GPU", gpus), *_in_time("AMD GPU", amd), *intel(), *parts, *software(), *account()]
-        return Report(findings, _measured(seconds, sources))
+        found = [*_in_time("NVIDIA GPU", gpus), *_in_time("AMD GPU", amd), *intel(), *parts]
+        return Report([*found, *slurm(), *software(), *account()], _measured(seconds, sources))
 
 
 def _in_time(topic: str, examined: Callable[[], list[Finding]]) -> list[Finding]:

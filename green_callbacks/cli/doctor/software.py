@@ -23,8 +23,8 @@ _OLDEST: Final = {
 """Oldest supported version by distribution."""
 
 _PACKAGES: Final = (
-    *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "accelerate", "mlflow", "wandb", "nvidia-ml-py",
-    "psutil", "amdsmi", "zeus-apple-silicon",
+    *_ADAPTERS, "torch", "tensorflow", "jax", "numpy", "tensorboard", "accelerate", "mlflow", "wandb", "ray", "optuna",
+    "nvidia-ml-py", "psutil", "amdsmi", "zeus-apple-silicon",
 )  # fmt: skip
 """Distributions on which a fault of this package can depend."""
 

@@ -13,7 +13,7 @@ from support.sensors import RaplTree, as_nobody
 from green_callbacks.cli.doctor.account import account
 from green_callbacks.cli.doctor.examination import examine
 from green_callbacks.cli.doctor.gpus import gpus
-from green_callbacks.cli.doctor.processors import processors
+from green_callbacks.cli.doctor.job.processors import processors
 from green_callbacks.cli.doctor.software import software
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource

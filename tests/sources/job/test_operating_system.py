@@ -8,7 +8,7 @@ import psutil
 import pytest
 from support.sensors import RaplTree
 
-from green_callbacks.cli.doctor.processors import processors
+from green_callbacks.cli.doctor.job.processors import processors
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.sources import CpuModelSource, DramModelSource, PowercapSource, discover

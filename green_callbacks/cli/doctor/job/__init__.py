@@ -1,0 +1,1 @@
+"""What the doctor finds about the processors of this job, and about Slurm."""
