@@ -100,6 +100,7 @@ class SearchBudget:
         self._options = checked_options(options)
         self._ledgers: dict[tuple[str, int], Path] = {}
         self._said: set[str] = set()
+        self._ended: dict[str, tuple[str, float]] = {}
 
     def of(self, trial: Any, **options: Unpack[AccountantOptions]) -> TrialRun:
         """Begin a trial.
@@ -144,9 +145,9 @@ class SearchBudget:
         told = self._told(study)
         if told is not None:
             self._warn(told, study)
-            verdict = told.decide(History(), Plan())
-            if verdict.stop:
-                self.stop(study, verdict.reason)
+            spent = self._why_spent(told, study)
+            if spent is not None:
+                self.stop(study, spent)
 
     def _warn(self, told: CarbonBudget, study: Any) -> None:
         """Warn of each share of the budget that is spent, once for all trials."""
@@ -193,8 +194,13 @@ class SearchBudget:
             study: The study.
         """
         told = self._told(study)
-        verdict = told.decide(History(), Plan()) if told is not None else None
-        return verdict.reason if verdict is not None and verdict.stop else None
+        return None if told is None else self._why_spent(told, study)
+
+    def _why_spent(self, told: CarbonBudget, study: Any | None) -> str | None:
+        """Return why nothing is left. A rest that a run could not use counts as nothing, until the limit is changed."""
+        verdict = told.decide(History(), Plan())
+        reason, limit = self._ended.get(self.name_of(study), ("", None))
+        return verdict.reason if verdict.stop else reason if limit == told.amount.value else None
 
     def has_ended(self, accountant: EnergyAccountant, study: Any | None) -> bool:
         """Return whether it was the budget of the search that ended a run. Its reason names the project.
@@ -216,6 +222,9 @@ class SearchBudget:
         if study is None:
             return
         name = self.name_of(study)
+        told = self._told(study)
+        if told is not None:
+            self._ended[name] = reason, told.amount.value
         if name not in self._said:
             self._said.add(name)
             logger.warning("The search %s ends. %s", name, reason)

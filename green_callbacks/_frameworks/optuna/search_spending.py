@@ -5,8 +5,7 @@ from typing import Any
 
 from green_callbacks.accountant.setup.options import Settings
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.ledger.project_ledgers import ledgers_of
-from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.ledger.project_totals import project_closings
 from green_callbacks.policies import CarbonBudget
 from green_callbacks.registry.opening import open_registry
 from green_callbacks.registry.protocol import BudgetRegistry, RegistryUnavailableError, RunState
@@ -23,7 +22,7 @@ def with_spending(budget: CarbonBudget) -> CarbonBudget:
     """
     project, quantity = str(budget.project), budget.amount.quantity
     is_mass = quantity == "emissions_kg"
-    closings = closings_of(ledgers_of(project)).closings
+    closings = project_closings(project).closings
     spent = {each.run_id: each.emissions_kg if is_mass else each.facility_kwh for each in closings}
     limit = None
     try:

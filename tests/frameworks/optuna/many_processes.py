@@ -1,6 +1,6 @@
 """A search of several processes, each trial with a price of its own: ``many_processes.py FOLDER STORAGE …``.
 
-The processes share a study and a budget of 1 kg. Beside them, each writes what its trials have really spent. Epochs take
+The processes share a study and a budget. Beside them, each writes what its trials have really spent. Epochs take
 real time, so that the processes meet in the registry, and scripted energy, so that the truth is known to the last bit.
 """
 
@@ -116,4 +116,4 @@ def parsed(arguments=None):
 
 
 if __name__ == "__main__":
-    print(json.dumps(searched(parsed())))
+    print(json.dumps(searched(parsed())))  # noqa: T201  a script

@@ -220,7 +220,7 @@ def test_ask_and_tell_learns_that_the_budget_is_spent():
     budget = SearchBudget("0.25 kg")
     study = optuna.create_study()
     asked = 0
-    while budget.why_spent(study) is None:
+    while budget.why_spent(study) is None and asked < 9:
         trial = study.ask()
         asked += 1
         try:
@@ -228,8 +228,9 @@ def test_ask_and_tell_learns_that_the_budget_is_spent():
         except optuna.TrialPruned:
             study.tell(trial, state=TrialState.PRUNED)
 
-    assert asked == 2
-    assert "are spent" in budget.why_spent(study)
+    assert 1 <= asked <= 3
+    assert budget.summary(study).kg == pytest.approx(2 * EPOCH_KG)
+    assert "of the budget of 250 g" in budget.why_spent(study)
 
 
 def test_the_best_trial_can_be_trained_again(place):
