@@ -231,7 +231,7 @@ class SharedAccount:
             is_free = self._is_covered(demand) or self.terms.on_outage == "go_on"
             return standing.left if is_free else answer.committed + share
         if not self.is_waiting and not standing.is_granted and standing.left < answer.committed + answer.claim.wanted:
-            return answer.committed
+            return min(answer.committed, standing.left)
         is_settled = standing.is_granted and not self.is_waiting
         if is_settled or self._is_covered(demand):
             return standing.left

@@ -26,6 +26,14 @@ _CHECK_SECONDS: Final = 0.005
 """Interval in s at which the end of a run looks whether its last total is told."""
 
 
+_GIVE_UP_SECONDS: Final = 600.0
+"""Time in s after the end of a run after which its last total is given up."""
+_UNTOLD: Final = (
+    "The registry of a shared budget did not take the last total of a run. What the run held there counts as spent. "
+    "Its ledger holds the true total."
+)
+
+
 class Talk(Protocol):
     """What the thread does for one run, on the registry that it holds."""
 
@@ -63,7 +71,8 @@ class RegistryLink:
         self._lock = threading.Lock()
         self._dues: dict[Talk, float] = {}
         """Monotonic time in s at which each run wants to ask again by itself. Infinite for not at all."""
-        self._leaving: dict[Talk, None] = {}
+        self._leaving: dict[Talk, float] = {}
+        """Monotonic time in s at which each run that still has something to tell has left."""
         self._is_running = False
         self._failures = 0
         self._not_before = 0.0
@@ -87,7 +96,7 @@ class RegistryLink:
 
     def leave(self, talk: Talk) -> None:
         """Serve a run until it has nothing to tell any more."""
-        self._leaving[talk] = None
+        self._leaving[talk] = time.monotonic()
         ring(self._bell)
 
     def finish(self, timeout_seconds: float) -> bool:
@@ -119,7 +128,10 @@ class RegistryLink:
             is_due = now >= self._not_before and (talk.is_waiting or now >= self._dues[talk])
             if is_due:
                 self._dues[talk] = self._told(talk)
-            if talk in self._leaving and not talk.is_waiting:
+            left_at = self._leaving.get(talk)
+            if left_at is not None and (not talk.is_waiting or now > left_at + _GIVE_UP_SECONDS):
+                if talk.is_waiting:
+                    logger.warning(_UNTOLD)
                 self._dues.pop(talk)
                 self._leaving.pop(talk)
 
@@ -180,10 +192,7 @@ class _Links:
         deadline = time.monotonic() + LAST_SECONDS
         told = [link.finish(max(0.0, deadline - time.monotonic())) for link in list(self._links.values())]
         if not all(told):
-            logger.warning(
-                "The registry of a shared budget did not take the last total of a run. What the run held counts as "
-                "spent there, which is at least what it spent. Its ledger holds the true total."
-            )
+            logger.warning(_UNTOLD)
 
 
 LINKS: Final = _Links()
