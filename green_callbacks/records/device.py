@@ -74,6 +74,9 @@ class DeviceEnergy(NamedTuple):
     energy is divided in equal parts. A part may really be all or nothing, and the bounds cover both. Energy that the
     device used for this run alone lies within both bounds.
 
+    A device that other processes used is flagged ``shared`` too. Its energy is all that the device used, and only a sum
+    over several runs divides it.
+
     Attributes:
         joules: Energy, in J. None if nothing was measured.
         component: Component of the device, e.g. ``gpu``, ``cpu``, ``dram`` or ``platform``.

@@ -62,7 +62,6 @@ class Presence:
         self._head = head
         self._notices = notices
         self._began = time.monotonic()
-        self._began_at = began
         self._projects = tuple(projects)
         self._file = _file_of(head, devices, began, ledger)
         self._folders: tuple[LiveFolder, ...] | None = None
@@ -121,7 +120,7 @@ class Presence:
 
     def _companies(self, others: Sequence[OtherRun]) -> _Companies:
         spans: dict[Key, dict[Hashable, list[tuple[float, float]]]] = {
-            self._key(device): {self._file.process: [(self._began_at, inf)]} for device in self._file.devices
+            self._key(device): {self._file.process: [(-inf, inf)]} for device in self._file.devices
         }
         for other in others:
             for key in map(self._key, other.run.devices):
@@ -171,7 +170,8 @@ class Presence:
     def share_of(self, record: EpochRecord) -> float:
         """Return the part of a record that a sum over the project will count for this run. Takes some µs, without I/O.
 
-        Only runs of the same project count, because the sum knows no others.
+        Only runs of the same project count, because the sum knows no others. The record may be of an earlier process of
+        this run.
 
         Args:
             record: A record of this run.

@@ -87,6 +87,10 @@ def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplo
     assert present.share_of(row(-40, -20)) == pytest.approx(0.6)
     assert present.share_of(row(-60, -40)) == pytest.approx((200 + 800 * 0.75) / 1000)
     assert present.share_of(row(-90, -60)) == pytest.approx(1.0)
+    assert folder.show(live_run(other, "old", began=NOW - 500))
+    present.look()
+    assert present.share_of(row(-300, -200)) == pytest.approx(0.6)  # of an earlier process of this run
+    folder.remove(live_run(other, "old").name)
     (said,) = notices.texts
     assert "measures gpu:0, and so does run other in another process" in said
     assert len(caplog.records) == 1
@@ -95,7 +99,7 @@ def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplo
     other.wait()
     present.look()
     assert not list(folder.path.glob("other*"))
-    assert present.share_of(row(-40, -20)) == pytest.approx(0.6)
+    assert present.share_of(row(-40, -20)) == pytest.approx((200 + 800 / 3) / 1000)
     later = row(50, 60)
     assert (present.share_of(later), flags(present, later)[GPU]) == (1.0, False)
 
