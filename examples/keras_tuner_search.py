@@ -1,5 +1,6 @@
 """Search for a hidden size with Keras Tuner, within one budget for the whole search."""
 
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -12,26 +13,30 @@ import keras_tuner
 from sklearn.datasets import load_digits
 
 from green_callbacks import CarbonBudget, read_ledger
+from green_callbacks.errors import BudgetSpentError
 from green_callbacks.keras import EmissionsMonitor
 
-BUDGET_JOULES = 30.0
+BUDGET_JOULES = 100.0
 LEDGERS = Path("green-callbacks")
 
 
 def spent_joules() -> float:
-    """Return the energy of all trials so far, in J. Ledgers also hold the trials that failed."""
+    """Return the energy of all trials, in J. Ledgers also hold trials that failed or were refused."""
     histories = [read_ledger(path).history for path in LEDGERS.glob("*.jsonl")]
     return sum(history.energy_joules or 0.0 for history in histories)
 
 
 class BudgetedSearch(keras_tuner.RandomSearch):  # type: ignore[misc]  # Keras Tuner is not typed
-    """Ends the search when its budget is spent. Keras Tuner copies callbacks for each trial, so they cannot tell."""
+    """Ends the search when its budget refuses a trial. Keras Tuner copies callbacks for each fit, so each is a run."""
 
-    def on_trial_end(self, trial: Any) -> None:
-        """Allow no more trials than there are. Zero would mean no limit, so this is no place before the first trial."""
-        super().on_trial_end(trial)
-        if spent_joules() >= 0.95 * BUDGET_JOULES:  # another epoch would not fit into the rest
+    def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
+        """Train a trial. If nothing is left for it, it has no result, and no more trials follow."""
+        try:
+            return super().run_trial(trial, *args, **kwargs)
+        except BudgetSpentError as error:
+            print(f"The search ends. {error}")
             self.oracle.max_trials = len(self.oracle.trials)
+            return {self.oracle.objective.name: math.nan}
 
 
 def classifier(choices: Any) -> keras.Model:
@@ -56,7 +61,8 @@ def main() -> None:
     search = BudgetedSearch(classifier, objective="val_accuracy", max_trials=50, seed=1, directory="search")
     data = {"validation_data": (x[1400:], y[1400:]), "batch_size": 64, "epochs": 5}
     search.search(x[:1400], y[:1400], callbacks=[monitor], verbose=0, **data)
-    print(f"{len(search.oracle.trials)} trials, {spent_joules():.3g} J of {BUDGET_JOULES:.0f} J")
+    done = [trial for trial in search.oracle.trials.values() if trial.status == "COMPLETED"]
+    print(f"{len(done)} trials, {spent_joules():.3g} J of {BUDGET_JOULES:.0f} J")
     print(f"best hidden size {search.get_best_hyperparameters()[0].get('hidden')}")
 
 

@@ -134,10 +134,11 @@ def test_a_search_with_keras_tuner_keeps_to_its_budget(tmp_path):
     pytest.importorskip("keras_tuner")
     printed = run([EXAMPLES / "keras_tuner_search.py"], tmp_path).stdout
 
-    trials, joules = re.search(r"^(\d+) trials, ([\d.]+) J of 30 J", printed, re.MULTILINE).groups()
+    trials, joules = re.search(r"^(\d+) trials, ([\d.]+) J of 100 J", printed, re.MULTILINE).groups()
     assert 1 <= int(trials) < 50
-    assert float(joules) <= 33, "a budget is asked every few batches"
-    assert len(list((tmp_path / "green-callbacks").glob("*.jsonl"))) == int(trials)
+    assert float(joules) <= 130, "a budget is asked every few batches, and a refused trial has its start"
+    ledgers = len(list((tmp_path / "green-callbacks").glob("*.jsonl")))
+    assert ledgers - int(trials) in (0, 1), "the last one may be refused, or ended by the budget"
 
 
 def test_every_example_is_tested():
