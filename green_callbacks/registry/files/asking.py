@@ -22,9 +22,9 @@ _UNANSWERED_SECONDS: Final = 2.0
 It is more than the time for which a run asks.
 """
 _AMPLE: Final = 0.8
-"""Share of a budget up to which a run takes its next epoch and does not ask. This saves every second file.
+"""Share of a budget up to which a granted run leaves its question as it is, which saves every second file.
 
-A run that finds too little left asks after all. By experiment, the last fifth is where runs compete.
+The amount is held all the same. By experiment, runs compete for the last fifth.
 """
 _ROUNDING: Final = 1e-9
 """Share of a budget by which sums may miss it. No unit, by experiment."""
@@ -88,14 +88,12 @@ class Asking:
     Attributes:
         claim: The claim.
         set_limit: The limit that was set in the registry, or None.
-        counted_before: What counted against the budget when this process last looked. Infinite if it never did.
         tell: Writes what the run tells, and returns what is known after that.
         write: Writes what the run tells.
     """
 
     claim: Claim
     set_limit: float | None
-    counted_before: float
     tell: Callable[[Told], Known]
     write: Callable[[Told], None]
 
@@ -110,15 +108,13 @@ class Asking:
         """
         most = (self.claim.limit if self.set_limit is None else self.set_limit) * (1 + _ROUNDING)
         until = monotonic() + CONTENTION_SECONDS
-        is_asking = self.counted_before + self.claim.wanted > _AMPLE * most
         while True:
-            told = told.following(wanted=self.claim.wanted, is_asking=is_asking)
+            told = told.following(wanted=self.claim.wanted, is_asking=True)
             view = View(self.tell(told), told, self.claim)
             rivals = self._rivals(view.known)
             is_granted = view.counted <= most
-            if is_granted and not is_asking:
+            if view.counted <= _AMPLE * most:
                 return view.standing(self.set_limit, is_granted=True)
-            is_asking = True
             if is_granted or view.counted - sum(each.wanted for each in rivals) > most or monotonic() > until:
                 self.write(told.following(wanted=self.claim.wanted if is_granted else 0.0))
                 return view.standing(self.set_limit, is_granted=is_granted)

@@ -34,12 +34,19 @@ def make_folders(*folders: Path) -> None:
         missing = [each for each in (folder, *folder.parents) if not each.is_dir()]
         for each in reversed(missing):
             each.mkdir(exist_ok=True)
+        # Others may have made the hidden folder already, for themselves alone.
+        for each in (*folder.parents[::-1], folder) if missing else ():
             if HIDDEN_FOLDER in each.parts:
-                with suppress(OSError):  # the budget works for this user, whoever else may write
-                    each.chmod(S_IMODE(each.parent.stat().st_mode) & ~S_ISVTX)
-            if each.name == HIDDEN_FOLDER:
-                with suppress(OSError):  # it only spares people a question of git
-                    (each / ".gitignore").write_text("*\n", encoding="ascii")
+                _share(each)
+
+
+def _share(folder: Path) -> None:
+    """Let those write a hidden folder who may write the folder around it. It helps others, so failing is no fault."""
+    with suppress(OSError):
+        folder.chmod(S_IMODE(folder.parent.stat().st_mode) & ~S_ISVTX)
+    if folder.name == HIDDEN_FOLDER:
+        with suppress(OSError):  # it spares people a question of git
+            (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def write_file(path: Path, data: bytes, *, is_durable: bool = False) -> float:

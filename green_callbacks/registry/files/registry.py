@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from math import inf
 from time import time
 from typing import Final
 
@@ -68,7 +67,6 @@ class FilesRegistry:
         self._files = FolderFiles(self.folder)
         self._own: dict[SessionKey, Told] = {}
         self._now = 0.0
-        self._counted = inf
         self._last: Known | None = None
         self._rivalled: set[str] = set()
 
@@ -96,8 +94,7 @@ class FilesRegistry:
             if claim.wanted == 0:
                 answer = View(self._tell(told), told, claim).standing(limit, is_granted=True)
             else:
-                answer = Asking(claim, limit, self._counted, self._tell, self._write).ask(told)
-            self._counted = claim.spent + answer.held + answer.others_spent + answer.others_held
+                answer = Asking(claim, limit, self._tell, self._write).ask(told)
             with suppress(OSError):  # the claim has its answer, and the next one will say that the disk is full
                 fold(self._files, self._now)
             self._say_rival(claim)

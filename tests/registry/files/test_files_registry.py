@@ -90,6 +90,14 @@ def test_whoever_may_write_the_project_may_write_its_budget(project, registry):
     assert stat.S_IMODE(single(registry).stat().st_mode) == 0o664
 
 
+def test_a_hidden_folder_that_others_made_for_themselves_is_shared_too(project, registry):
+    (project / ".green-callbacks").mkdir(parents=True, mode=0o700)
+    project.chmod(0o775)
+    registry.claim(told())
+    assert stat.S_IMODE((project / ".green-callbacks").stat().st_mode) == 0o775
+    assert stat.S_IMODE(kept_folder(registry).stat().st_mode) == 0o775
+
+
 def test_a_folder_that_is_a_file_makes_the_registry_unavailable(tmp_path):
     (tmp_path / "file").write_text("a file")
     registry = FilesRegistry(tmp_path / "file/logs", "emissions_kg")
