@@ -110,7 +110,7 @@ tested-%: .venv/%/ready
 	@echo "Tested in .venv/$*: $$(.venv/$*/bin/python --version)," \
 		"$$(grep -iE '^($(FRAMEWORKS))==' .venv/$*/tested.txt | paste -sd ' ') (all in .venv/$*/tested.txt)"
 
-bench: .venv/bench/ready .venv/lightning/ready .venv/transformers/ready
+bench: .venv/bench/ready .venv/lightning/ready .venv/transformers/ready .venv/searches/ready
 	.venv/bench/bin/python tests/benchmarks/bench_nvml.py
 	.venv/bench/bin/python tests/benchmarks/overhead.py
 	.venv/bench/bin/python tests/benchmarks/edges.py $(if $(AGAINST),--against $(AGAINST))
@@ -119,6 +119,7 @@ bench: .venv/bench/ready .venv/lightning/ready .venv/transformers/ready
 	.venv/lightning/bin/python tests/benchmarks/bench_landing_hooks.py
 	.venv/lightning/bin/python tests/benchmarks/bench_landing.py
 	.venv/lightning/bin/python tests/benchmarks/bench_ranks.py
+	.venv/searches/bin/python tests/benchmarks/bench_registry.py
 	.venv/lightning/bin/python tests/benchmarks/bench_switch.py
 	.venv/transformers/bin/python tests/benchmarks/transformers_step.py
 

@@ -5,6 +5,7 @@ import pickle
 import traceback
 
 from green_callbacks.registry import Claim
+from support.forking import forked
 
 EPOCH = 0.5
 
@@ -34,7 +35,7 @@ def in_processes(work, arguments):
     started = []
     for each in arguments:
         reading, writing = os.pipe()
-        child = os.fork()
+        child = forked()
         if child == 0:
             os.close(reading)
             try:

@@ -1,4 +1,4 @@
-"""Shared budgets in a database: an SQLite file for one machine, PostgreSQL for a cluster.
+"""Shared budgets in a database, which is an SQLite file for one machine, or PostgreSQL for a cluster.
 
 SQLAlchemy is imported when a registry is first used. The extra ``registry`` installs it, with a driver for PostgreSQL.
 """

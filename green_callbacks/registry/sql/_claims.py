@@ -1,14 +1,14 @@
 """The transactions of a shared budget. Each locks the row of the budget first, so that all take turns."""
 
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Double, and_, bindparam, case, func, insert, literal, select, text, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection, Row
-from sqlalchemy.sql import ColumnElement, Select
 
 from green_callbacks.registry.protocol import DEAD_SECONDS, Claim, Entry, RegisteredRun, RunState, Standing
+from green_callbacks.registry.sql import _statements
+from green_callbacks.registry.sql._statements import ADD, BURY, DEMOTE, IS_SILENT, OTHERS, OWN, TELL, ask
 from green_callbacks.registry.sql._tables import BUDGETS, SESSIONS, LostBudgetError
 
 _ROUNDING: Final = 1e-9
@@ -40,35 +40,25 @@ def lock(connection: Connection, project: str, quantity: str) -> LockedBudget:
     Raises:
         LostBudgetError: There is no such row any more.
     """
-    # Machines of a cluster may disagree about the time, so the server tells it.
-    now = (
-        text("extract(epoch FROM clock_timestamp())")
-        if connection.dialect.name == "postgresql"
-        else literal(time.time())
-    )
-    found = connection.execute(
-        select(BUDGETS.c.id, BUDGETS.c.set_limit, now)
-        .where(BUDGETS.c.project == project, BUDGETS.c.quantity == quantity)
-        .with_for_update()
-    ).one_or_none()
+    found = _statements.lock(connection, project, quantity)
     if found is None:
         raise LostBudgetError
-    return LockedBudget(found[0], found[1], float(found[2]))
+    return LockedBudget(found.id, found.set_limit, float(found.now))
 
 
 def settle_and_hold(connection: Connection, budget: LockedBudget, claim: Claim) -> Standing:
-    """Keep the total of a run, and hold what it expects to spend, as far as the budget allows.
+    """Keep the total of a run, and hold its expected spending as far as the budget allows.
 
     Args:
         connection: A connection in a transaction.
         budget: The locked budget.
         claim: The claim, which is valid.
     """
-    mine, since = {"budget": budget.id, "run": claim.run_id}, budget.now - DEAD_SECONDS
-    others = connection.execute(_OTHERS, mine | {"since": since}).one()
+    since = budget.now - DEAD_SECONDS
+    others = ask(connection, OTHERS, {"budget": budget.id, "run": claim.run_id, "since": since}).one()
     if others.silent:
-        connection.execute(_BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id})
-    rows = connection.execute(_OWN, mine).all()
+        ask(connection, BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id})
+    rows = ask(connection, OWN, {"of_budget": budget.id, "of_run": claim.run_id}).all()
     own = next((row for row in rows if row.session == claim.session), None)
     earlier = sum(_contribution(row) + row.held for row in rows if row is not own)
     # A new session has read its total from a checkpoint or a ledger, and repeats what earlier sessions have told.
@@ -95,7 +85,7 @@ def settle_and_hold(connection: Connection, budget: LockedBudget, claim: Claim) 
 
 def _told(budget: LockedBudget, claim: Claim) -> dict[str, Any]:
     return {
-        "state": RunState.ENDED if claim.is_ended else RunState.LIVE,
+        "state": (RunState.ENDED if claim.is_ended else RunState.LIVE).value,
         "epoch_cost": claim.epoch_cost,
         "budget_limit": claim.limit,
         "beat": budget.now,
@@ -108,53 +98,15 @@ def _contribution(row: Row[Any]) -> float:
     return float(row.spent - row.counted_before)
 
 
-def _is_silent(since: ColumnElement[float]) -> ColumnElement[bool]:
-    """Return whether the last session of a live run has not claimed since a time, in s since 1970."""
-    return and_(SESSIONS.c.is_last, SESSIONS.c.state == RunState.LIVE, SESSIONS.c.beat <= since)
-
-
-def _others() -> Select[Any]:
-    """Sum up all other runs in one answer, because each question to a far server takes its time."""
-    told, is_silent = SESSIONS.c, _is_silent(bindparam("since", type_=Double))
-    is_live = and_(told.is_last, told.state == RunState.LIVE, ~is_silent)
-    is_other = and_(told.budget == bindparam("budget"), told.run_id != bindparam("run"))
-    lost = case((is_live, 0.0), else_=told.held)
-    return select(
-        func.coalesce(func.sum(told.spent - told.counted_before + lost), 0.0).label("spent"),
-        func.coalesce(func.sum(case((is_live, told.held), else_=0.0)), 0.0).label("held"),
-        func.coalesce(func.sum(case((is_live, 1), else_=0)), 0).label("live"),
-        func.coalesce(func.sum(case((is_silent, 1), else_=0)), 0).label("silent"),
-        _median_cost(and_(is_other, told.is_last)).label("epoch_cost"),
-    ).where(is_other)
-
-
-def _median_cost(is_counted: ColumnElement[bool]) -> Any:  # noqa: ANN401  SQLAlchemy has no public name for it
-    """Return the median of the cost of an epoch as a part of a question. SQLite has no function for it."""
-    place = func.row_number().over(order_by=SESSIONS.c.epoch_cost).label("place")
-    count = func.count().over().label("count")
-    costs = select(SESSIONS.c.epoch_cost, place, count).where(is_counted, SESSIONS.c.epoch_cost.is_not(None)).subquery()
-    is_middle = costs.c.place.in_([(costs.c["count"] + 1) // 2, (costs.c["count"] + 2) // 2])
-    return select(func.avg(costs.c.epoch_cost)).where(is_middle).scalar_subquery()
-
-
-_OTHERS: Final = _others()
-_OWN: Final = select(SESSIONS).where(SESSIONS.c.budget == bindparam("budget"), SESSIONS.c.run_id == bindparam("run"))
-_SILENT: Final = and_(SESSIONS.c.budget == bindparam("of_budget"), _is_silent(bindparam("since", type_=Double)))
-_BURY: Final = update(SESSIONS).where(_SILENT, SESSIONS.c.run_id != bindparam("but")).values(state=RunState.DEAD)
-"""Questions that every claim asks, made once, because SQLAlchemy takes a millisecond to make them.
-
-A buried run keeps what it holds in its row, and it counts as spent.
-"""
-
-
 def _write(connection: Connection, budget: LockedBudget, claim: Claim, row: dict[str, Any], *, is_new: bool) -> None:
-    of_run = update(SESSIONS).where(SESSIONS.c.budget == budget.id, SESSIONS.c.run_id == claim.run_id)
+    of_run = {"of_budget": budget.id, "of_run": claim.run_id}
     if is_new:
         names = {"budget": budget.id, "run_id": claim.run_id, "session": claim.session, "is_last": True}
-        connection.execute(of_run.values(is_last=False))
-        connection.execute(insert(SESSIONS).values(names | row))
+        ask(connection, DEMOTE, of_run)
+        ask(connection, ADD, names | row)
     else:
-        connection.execute(of_run.where(SESSIONS.c.session == claim.session).values(row))
+        told = {f"new_{name}": value for name, value in row.items()}
+        ask(connection, TELL, of_run | {"of_session": claim.session} | told)
 
 
 def enter(connection: Connection, budget: LockedBudget, entries: Iterable[Entry]) -> None:
@@ -186,7 +138,7 @@ def enter(connection: Connection, budget: LockedBudget, entries: Iterable[Entry]
 
 
 def _entered(budget: LockedBudget, entry: Entry) -> dict[str, Any]:
-    row = {"budget": budget.id, "run_id": entry.run_id, "session": "", "is_last": True, "state": RunState.ENTERED}
+    row = {"budget": budget.id, "run_id": entry.run_id, "session": "", "is_last": True, "state": RunState.ENTERED.value}
     row |= {"spent": entry.spent, "counted_before": 0.0, "held": 0.0, "beat": budget.now}
     return row | {"host": entry.host, "ledger": entry.ledger}
 
@@ -255,6 +207,6 @@ def settle_dead(connection: Connection, budget: LockedBudget, silent_seconds: fl
         silent_seconds: Time without a claim from which on a run is dead, in s.
     """
     of_all = {"of_budget": budget.id, "since": budget.now - silent_seconds}
-    names = set(connection.scalars(select(SESSIONS.c.run_id).where(_SILENT), of_all))
-    connection.execute(_BURY, of_all | {"but": ""})
+    names = set(connection.scalars(select(SESSIONS.c.run_id).where(IS_SILENT), of_all))
+    ask(connection, BURY, of_all | {"but": ""})
     return [run for run in runs(connection, budget) if run.run_id in names]

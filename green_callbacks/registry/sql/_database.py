@@ -18,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from green_callbacks.registry.protocol import RegistryUnavailableError
 from green_callbacks.registry.sql._failures import unavailable
+from green_callbacks.registry.sql._statements import prepare
 from green_callbacks.registry.sql._tables import LostBudgetError, NewerTablesError
 from green_callbacks.registry.sql.address import DatabaseAddress
 
@@ -38,7 +39,7 @@ _RETRY_SECONDS: Final = 0.05
 _MILLISECONDS: Final = 1_000
 """ms per s."""
 _KEEPALIVE: Final = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""When the system probes a silent server, in s and in probes. One that lost power is noticed within a minute."""
+"""When the system probes a silent server, in s and in probes. It notices within a minute that a server lost power."""
 
 T = TypeVar("T")
 
@@ -63,14 +64,16 @@ class Database:
         self._pid = 0
         self._wire: Any = None
         self._identity: tuple[int, int] | None = None
+        self._begin = "BEGIN"
         self._is_late = False
         self._last_call = float("inf")
 
-    def run(self, work: Callable[[Connection], T]) -> T:
+    def run(self, work: Callable[[Connection], T], *, is_reading: bool = False) -> T:
         """Run work in one transaction.
 
         Args:
             work: Reads and writes by the connection that it gets.
+            is_reading: Whether the work only reads, and needs no lock. Defaults to False.
 
         Returns:
             The result of the work.
@@ -79,6 +82,7 @@ class Database:
             RegistryUnavailableError: The database does not answer, or refuses.
         """
         failure: RegistryUnavailableError
+        self._begin = "BEGIN" if is_reading else "BEGIN IMMEDIATE"
         try:
             with self._bounded():
                 return self._in_transaction(work)
@@ -90,6 +94,7 @@ class Database:
 
     def _in_transaction(self, work: Callable[[Connection], T]) -> T:
         engine = self._current_engine()
+        prepare(engine.dialect.name)
         with engine.begin() as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(_LIMITS)
@@ -136,7 +141,7 @@ class Database:
             options: dict[str, object] = {"timeout": BUSY_SECONDS, "check_same_thread": False}
             engine = create_engine(self._address.url, connect_args=options, **at_most_one)
             event.listen(engine, "connect", self._open_file)
-            event.listen(engine, "begin", _begin_immediate)
+            event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(self._begin))
             return engine
         wanted = {"connect_timeout": CONNECT_SECONDS, "application_name": "green-callbacks", **_KEEPALIVE}
         # Prepared statements would outlive their connection behind a pool of connections such as PgBouncer.
@@ -217,8 +222,3 @@ def _journal_mode(connection: sqlite3.Connection) -> str:
             raise
         return "locked"
     return str(mode)
-
-
-def _begin_immediate(connection: Connection) -> None:
-    """Lock the file for writing at once. A transaction that read first could not wait for the lock later."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")

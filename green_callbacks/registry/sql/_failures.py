@@ -11,6 +11,7 @@ _LONGEST_WORDS: Final = 200
 
 _BY_STATE: Final = {
     "25006": "only reads here, so give the address of the server that writes",
+    "25P03": "has given up a transaction that stood still, so look whether this process was stopped",
     "28000": "lets nobody in with this user from here, so correct the user, or pg_hba.conf on the server",
     "28P01": "refuses the password, so correct the variable GREEN_CALLBACKS_REGISTRY or the file ~/.pgpass",
     "3D000": "has no database of this name, so make it with createdb, or correct the name",
@@ -18,9 +19,9 @@ _BY_STATE: Final = {
     "42P01": "has lost its tables, so the next claim makes them anew, without the runs that have ended",
     "53100": "has no space left on its disk, so make room",
     "53300": "has no connection left, so raise max_connections of the server, or put PgBouncer before it",
-    "55P03": "has been locked by another process for too long, so look for one that has stopped in a transaction",
-    "57014": "has been locked or busy for too long, so look for a process that has stopped in a transaction",
-    "57P01": "has been shut down, so start it again",
+    "55P03": "has been locked for too long, so look for a process that has stopped in a transaction",
+    "57014": "has been busy for too long, so look for a process that has stopped in a transaction",
+    "57P01": "has closed the connection, so start the server if it has ended",
     "57P03": "is starting or stopping, so wait a moment",
 }
 """Sentences by SQLSTATE (PostgreSQL manual, appendix A)."""
@@ -33,13 +34,14 @@ _BY_WORDS: Final = {
     'role "': "28000",
     'database "': "3D000",
     "remaining connection slots": "53300",
+    "closed the connection": "57P01",
     "starting up": "57P03",
     "shutting down": "57P03",
 }
 """SQLSTATE by words of a refused connection, for which the driver tells no state."""
 
 _BY_CODE: Final = {
-    sqlite3.SQLITE_BUSY: "has been locked by another process for too long, so look for one that has stopped",
+    sqlite3.SQLITE_BUSY: "has been locked for too long, so look for a process that has stopped",
     sqlite3.SQLITE_READONLY: "may only be read, so allow this user to write the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "cannot be opened, so make its folder, and allow this user to write there",
     sqlite3.SQLITE_FULL: "has no space left on its disk, so make room",
@@ -58,6 +60,7 @@ _BY_NAME: Final = {
 """Sentences by the name of our own exceptions."""
 
 _UNRESOLVED: Final = ("resolve", "translate host name", "not known", "Name or service")
+_REFUSED: Final = ("Connection refused", "No such file or directory", "timeout expired", "Network is unreachable")
 
 
 def unavailable(address: DatabaseAddress, error: BaseException, *, is_late: bool) -> RegistryUnavailableError:
@@ -72,7 +75,7 @@ def unavailable(address: DatabaseAddress, error: BaseException, *, is_late: bool
     what = "does not answer in time, so look whether it is frozen or overloaded" if is_late else _sentence(cause)
     if not what:
         words = address.scrubbed(" ".join(str(cause).split()))[:_LONGEST_WORDS]
-        what = f"does not answer ({type(cause).__name__}: {words}), so start it, or correct its address"
+        what = f"does not answer, so start it, or correct its address ({words})"
     return RegistryUnavailableError(f"The registry {address.shown} {what}.")
 
 
@@ -88,5 +91,7 @@ def _sentence(cause: BaseException) -> str:
         words = str(cause)
         if any(known in words for known in _UNRESOLVED):
             return "has a host that cannot be found, so correct its name"
+        if any(known in words for known in _REFUSED):
+            return "is not there, so start the server, or correct host and port"
         state = next((found for known, found in _BY_WORDS.items() if known in words), "")
     return _BY_STATE.get(state, "")

@@ -75,6 +75,24 @@ class LostBudgetError(Exception):
     """The tables of the budget were there, and are not any more."""
 
 
+def is_enrolled(connection: Connection, project: str, quantity: str) -> bool:
+    """Return whether the tables and the row of a budget exist. This locks nothing.
+
+    Args:
+        connection: A connection in a transaction.
+        project: Name of the project.
+        quantity: Quantity of the budget.
+
+    Raises:
+        NewerTablesError: The tables belong to a later version.
+    """
+    if not inspect(connection).has_table(SESSIONS.name):  # the last table that is made, with the others at once
+        return False
+    _refuse_later(connection)
+    is_budget = (BUDGETS.c.project == project, BUDGETS.c.quantity == quantity)
+    return connection.scalar(select(BUDGETS.c.id).where(*is_budget)) is not None
+
+
 def make_tables(connection: Connection) -> None:
     """Make the tables unless they exist. Other processes may do the same at the same time.
 
@@ -84,19 +102,19 @@ def make_tables(connection: Connection) -> None:
     Raises:
         NewerTablesError: The tables belong to a later version.
     """
-    if not _exist(connection):
+    names = inspect(connection)
+    if not all(names.has_table(table.name) for table in (SCHEMA, BUDGETS, SESSIONS)):
         if connection.dialect.name == "postgresql":  # SQLite's transaction has locked the file already
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_KEY})
         METADATA.create_all(connection)
         if connection.scalar(select(func.max(SCHEMA.c.version))) is None:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
+    _refuse_later(connection)
+
+
+def _refuse_later(connection: Connection) -> None:
     if (connection.scalar(select(func.max(SCHEMA.c.version))) or 0) > SCHEMA_VERSION:
         raise NewerTablesError
-
-
-def _exist(connection: Connection) -> bool:
-    names = inspect(connection)
-    return all(names.has_table(table.name) for table in (SCHEMA, BUDGETS, SESSIONS))
 
 
 def enroll_budget(connection: Connection, project: str, quantity: str) -> None:

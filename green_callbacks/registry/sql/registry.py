@@ -57,7 +57,7 @@ class SqlRegistry:
         return self._address.shown
 
     def claim(self, claim: Claim) -> Standing:
-        """Settle the total of a run, and hold what it expects to spend, in one step.
+        """Settle the total of a run, and hold its expected spending, in one step.
 
         Args:
             claim: What the run tells.
@@ -149,23 +149,34 @@ class SqlRegistry:
 
     def _run(self, work: "Callable[[Connection, LockedBudget], T]") -> T:
         """Lock the budget, and work on it in the same transaction."""
-        from green_callbacks.registry.sql import _claims, _tables
+        from green_callbacks.registry.sql import _claims
         from green_callbacks.registry.sql._database import Database
-
-        has_tables = self._has_tables
-
-        def locked(connection: "Connection") -> T:
-            if not has_tables:
-                _tables.make_tables(connection)
-                _tables.enroll_budget(connection, self._project, self._quantity)
-            return work(connection, _claims.lock(connection, self._project, self._quantity))
 
         if self._database is None:
             self._database = Database(self._address)
+        if not self._has_tables:
+            self._enroll(self._database)
         self._has_tables = False  # until the call has succeeded, because someone may have dropped the tables
-        result = self._database.run(locked)
+        result = self._database.run(
+            lambda connection: work(connection, _claims.lock(connection, self._project, self._quantity))
+        )
         self._has_tables = True
         return result
+
+    def _enroll(self, database: "Database") -> None:
+        """Make the tables and the row of the budget. A run that comes later locks nothing for this."""
+        from green_callbacks.registry.sql import _tables
+
+        def is_enrolled(connection: "Connection") -> bool:
+            return _tables.is_enrolled(connection, self._project, self._quantity)
+
+        def enroll(connection: "Connection") -> None:
+            if not is_enrolled(connection):  # others that began at the same time may have done it
+                _tables.make_tables(connection)
+                _tables.enroll_budget(connection, self._project, self._quantity)
+
+        if not database.run(is_enrolled, is_reading=True):
+            database.run(enroll)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address!r}, {self._project!r}, {self._quantity!r})"

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 from sqlalchemy import text
+from support.forking import forked
 from support.sql_claims import claim, in_processes, spend_until_refused
 from support.waiting import until
 
@@ -98,7 +99,7 @@ def test_it_is_opened_on_one_thread_and_used_on_another(registry):
 def test_a_fork_has_a_connection_of_its_own(registry):
     registry.claim(claim(spent=0.1))
     for _ in range(2):
-        child = os.fork()
+        child = forked()
         if child == 0:
             status = 1
             try:
