@@ -26,10 +26,12 @@ class ProjectRun(NamedTuple):
     Attributes:
         path: Its ledger, or the first of its ledgers.
         entry: Its totals.
+        copies: The other ledgers that hold it. Defaults to none.
     """
 
     path: Path
     entry: LedgerEntry
+    copies: tuple[Path, ...] = ()
 
     @property
     def run_id(self) -> str:
@@ -43,15 +45,17 @@ class ProjectRuns:
 
     Attributes:
         runs: The runs, in the order of their ledgers.
-        unread: One sentence for each file that could not be read.
+        unread: A sentence for each file that could not be read.
         damaged: Sentences for each file that could be read in part only.
         copies: One sentence for each run that several files hold.
+        unread_files: The files that could not be read, in the order of their sentences.
     """
 
     runs: list[ProjectRun] = field(default_factory=list)
     unread: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     copies: list[str] = field(default_factory=list)
+    unread_files: list[Path] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -98,7 +102,8 @@ def closings_of(
     found = runs_of(paths, but=but, index=index)
     once = count_once(found.runs, own=own, index=index)
     closings = [each for each in once.closings if each is not None]
-    return Closings(closings, found.unread, found.damaged, found.copies, once.overlaps, hold_own=bool(once.own_in))
+    is_inside = bool(once.own_in)
+    return Closings(closings, found.unread, found.damaged, found.copies, once.overlaps, hold_own=is_inside)
 
 
 def project_closings(project: str | Path, *, but: str = "", own: NestedRun | None = None) -> Closings:
@@ -175,7 +180,7 @@ def runs_of(paths: Iterable[Path], *, but: str = "", index: LedgerIndex | None =
     files: dict[str, list[ProjectRun]] = {}
     for path, entry in index.entries(paths):
         if isinstance(entry, UnreadLedger):
-            read.unread.append(entry.reason)
+            _add_unread(read, path, entry.reason)
             continue
         if entry.remark is not None:
             read.damaged.append(entry.remark)
@@ -186,17 +191,22 @@ def runs_of(paths: Iterable[Path], *, but: str = "", index: LedgerIndex | None =
     return read
 
 
+def _add_unread(read: ProjectRuns, path: Path, reason: str) -> None:
+    read.unread.append(reason)
+    read.unread_files.append(path)
+
+
 def _once(found: Sequence[ProjectRun], read: ProjectRuns, index: LedgerIndex) -> ProjectRun:
     """Return a run that several files hold. Records that they share count once."""
     paths = [run.path for run in found]
     read.copies.append(several(found[0].run_id, paths))
     first, *others = [run.entry.closing for run in found]
     if all(_is_same(first, each) for each in others):
-        return found[0]
+        return found[0]._replace(copies=tuple(paths[1:]))
     try:
-        return ProjectRun(paths[0], index.united(paths, lambda: _united(paths)))
+        return ProjectRun(paths[0], index.united(paths, lambda: _united(paths)), tuple(paths[1:]))
     except LedgerError as reason:  # one of them has been removed or damaged meanwhile
-        read.unread.append(str(reason))
+        _add_unread(read, paths[0], str(reason))
         return max(found, key=lambda run: run.entry.closing.rows)
 
 

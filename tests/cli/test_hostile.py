@@ -78,11 +78,18 @@ def test_no_name_in_a_ledger_reaches_the_terminal_as_it_is(hostile, command, arg
 
 
 def test_tables_of_several_runs_are_safe_and_keep_their_rows(hostile, command):
-    other = hostile.with_name("other.jsonl")
-    other.write_bytes(hostile.read_bytes())
-    _, out, _ = command("summary", hostile, other)
+    nameless = hostile.with_name(f"no{EVIL}.jsonl")  # a run that was killed at once has the name of its file
+    nameless.write_bytes(hostile.read_bytes()[:10])
+    _, out, err = command("summary", hostile, nameless)
     assert is_safe(out)
-    assert len(out.splitlines()) == 8  # a head, a rule, two runs, their sum, a blank and two notes
+    assert is_safe(err)
+    assert "forged" in out
+    table = out.splitlines()[out.splitlines().index("") + 1 :]
+    assert len(table) == 8  # a head, a rule, two runs, their sum, a blank and two notes
+    for form in ("json", "csv"):
+        status, out, err = command("summary", hostile, nameless, "--format", form)
+        assert (status, is_safe(out), is_safe(err)) == (0, True, True)
+        assert "forged" in out
 
 
 @pytest.mark.parametrize(
@@ -139,7 +146,7 @@ def test_whatever_is_raised_ends_with_a_sentence(command, monkeypatch, fault):
 def test_a_fault_of_ours_is_shown_where_python_is_asked_to_show_it(ledger):
     script = (
         "import sys\nfrom green_callbacks.cli import main, runs\n"
-        "runs.read_ledger = lambda path: 1 / 0\nsys.exit(main(['summary', 'x']))"
+        "runs.read_ledger = lambda path: 1 / 0\nsys.exit(main(['replay', 'x']))"
     )
     quiet = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert (quiet.returncode, "Traceback" in quiet.stderr) == (2, False)

@@ -1,15 +1,28 @@
 """The arguments and the steps of ``green-callbacks summary``."""
 
 import argparse
-from typing import Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
 
-from green_callbacks.cli.arguments import add_ledgers
-from green_callbacks.cli.printing import say
+from green_callbacks.cli.arguments import add_ledgers, count
+from green_callbacks.cli.printing import complain, say, say_data
+from green_callbacks.cli.summary.since import since
+from green_callbacks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from green_callbacks.cli.summary.rows import Row
+    from green_callbacks.ledger.project_totals import ProjectRun
+
+_TEXT: Final = "text"
+_JSON: Final = "json"
+_CSV: Final = "csv"
 
 _DESCRIPTION: Final = """\
 Writes the summary of a run, with the reason of its end, its totals, a table of its epochs, and ways to make it cheaper.
-Writes several runs as a table, with their sum. The summary of a run that was killed or is still running ends with its
-last record."""
+Writes several runs as a table, with their sums as the first lines. The table shows the runs with the most emissions,
+and JSON and CSV hold all of them. The summary of a run that was killed or is still running ends with its last record.
+Energy that several runs hold counts once."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,6 +38,16 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_ledgers(parser)
+    parser.add_argument("--top", type=count, metavar="N", help="number of rows, with the most emissions first")
+    parser.add_argument(
+        "--group-by", metavar="NAME", help="sum runs by a label, or by host, zone, day, month or project (its folder)"
+    )
+    parser.add_argument(
+        "--since", type=since, metavar="TIME", help="count runs that ended since a date, or an age such as 7d or 12h"
+    )
+    parser.add_argument(
+        "--format", choices=(_TEXT, _JSON, _CSV), default=_TEXT, help="text, json or csv. Defaults to text"
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,18 +55,73 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the summary of the runs in ledgers.
 
     Args:
-        arguments: ``ledgers``, ``monitor`` and ``mode``.
+        arguments: ``ledgers``, ``monitor``, ``mode``, ``top``, ``group_by``, ``since`` and ``format``.
 
     Returns:
         0.
 
     Raises:
         LedgerError: A ledger cannot be read.
-        ConfigurationError: The metric's name does not tell whether it improves upwards or downwards.
+        ConfigurationError: The metric's name does not tell whether it improves upwards or downwards, no run has the
+            label or ended since the time, or an option belongs to another format.
     """
-    from green_callbacks.cli.runs import read_runs
-    from green_callbacks.cli.summary.sums import alone, side_by_side
+    from green_callbacks.cli.summary.looking import complain_of, index_for, look
+    from green_callbacks.cli.summary.rows import rows_of
 
-    runs = [(run, run.metric(arguments.monitor, arguments.mode)) for run in read_runs(arguments.ledgers)]
-    say(alone(*runs[0]) if len(runs) == 1 else side_by_side(runs))
+    if arguments.top is not None and arguments.format != _TEXT:
+        msg = f"--top is only for --format {_TEXT}, because --format {arguments.format} holds all runs."
+        raise ConfigurationError(msg)
+    index = index_for(arguments.ledgers)
+    read = look(arguments.ledgers, index)
+    is_table = arguments.group_by is not None or arguments.since is not None or arguments.top is not None
+    if len(read.runs) == 1 and arguments.format == _TEXT and not is_table:
+        _say_one(arguments)
+        return 0
+    complain_of(read)
+    chosen = read.runs if arguments.since is None else _ended_since(read.runs, arguments.since)
+    rows, overlaps = rows_of(chosen, index, arguments.monitor, arguments.mode)
+    _say_many(rows, overlaps, arguments)
     return 0
+
+
+def _say_one(arguments: argparse.Namespace) -> None:
+    from green_callbacks.cli.runs import read_runs, single
+    from green_callbacks.cli.summary.sums import alone
+
+    one = single(read_runs(arguments.ledgers))
+    say(alone(one, one.metric(arguments.monitor, arguments.mode)))
+
+
+def _say_many(rows: Sequence["Row"], overlaps: Sequence[str], arguments: argparse.Namespace) -> None:
+    from green_callbacks.cli.summary.data import csv_text, json_text
+    from green_callbacks.cli.summary.groups import grouped
+    from green_callbacks.cli.summary.heading import heading
+    from green_callbacks.cli.summary.rows import sums_of
+    from green_callbacks.cli.summary.table import NOTE, remarks, table_of_groups, table_of_runs
+
+    by, said = arguments.group_by, remarks(rows, overlaps)
+    groups = None if by is None else grouped(rows, by, arguments.ledgers)
+    if arguments.format == _JSON:
+        say_data(json_text(rows, said, groups, by))
+    elif arguments.format == _CSV:
+        say_data(csv_text(rows, groups, by))
+        for each in said:
+            complain(each)
+    else:
+        top = arguments.top
+        table = table_of_runs(rows, top) if groups is None else table_of_groups(groups, by, top)
+        say("\n".join([heading(sums_of(rows), arguments.since), "", table, "", *said, NOTE]))
+
+
+def _ended_since(runs: Sequence["ProjectRun"], begin: datetime) -> list["ProjectRun"]:
+    """Return the runs that ended since a time. Runs without a record have no time, and are left out."""
+    facts = [(run, run.entry.closing.facts) for run in runs]
+    chosen = [run for run, each in facts if each is not None and each.ended_at is not None and each.ended_at >= begin]
+    timeless = sum(each is None or each.ended_at is None for _, each in facts)
+    if timeless:
+        runs_have = "run has" if timeless == 1 else "runs have"
+        complain(f"{timeless:,} {runs_have} no record and so no time. --since leaves them out.")
+    if not chosen:
+        msg = f"No run has ended since {begin:%Y-%m-%d %H:%M}. Name an earlier time with --since."
+        raise ConfigurationError(msg)
+    return chosen

@@ -143,7 +143,7 @@ def write_index(path: Path, entries: Mapping[bytes, bytes]) -> bool:
     """Write an index in one step, so that a reader sees the old file or the new file. Raises nothing.
 
     Args:
-        path: The file. Its folder is made if it is missing.
+        path: The file, in a folder that exists.
         entries: The entries, by key.
 
     Returns:
@@ -151,7 +151,6 @@ def write_index(path: Path, entries: Mapping[bytes, bytes]) -> bool:
     """
     unfinished = path.with_name(f"{path.name}.{token_hex(4)}{_UNFINISHED}")
     try:
-        path.parent.mkdir(exist_ok=True)
         _remove_stale(path)
         with unfinished.open("xb") as file:
             file.write(HEADER + b"\n")

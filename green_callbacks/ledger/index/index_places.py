@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from hashlib import blake2s
 from pathlib import Path
+from stat import S_IMODE, S_ISVTX
 from typing import Final
 
 HIDDEN_FOLDER: Final = ".green-callbacks"
@@ -33,14 +34,21 @@ def index_places(root: Path, *, beside: bool, environ: Mapping[str, str] = os.en
 
 
 def make_parents(place: Path) -> None:
-    """Make the folder of the cache of a user. The folder of a project is never made. Raises nothing.
+    """Make the folder of an index. The folder of a project itself is never made. Raises nothing.
+
+    As many users may write the hidden folder as the folder of the project, because budgets lie in it too.
 
     Args:
         place: The file of an index.
     """
-    if place.parent.name != HIDDEN_FOLDER:
-        with suppress(OSError, ValueError):
-            place.parent.parent.mkdir(parents=True, exist_ok=True)
+    folder = place.parent
+    with suppress(OSError, ValueError):
+        if folder.name != HIDDEN_FOLDER:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif not folder.is_dir():
+            folder.mkdir()
+            folder.chmod(S_IMODE(folder.parent.stat().st_mode) & ~S_ISVTX)
+            (folder / ".gitignore").write_text("*\n", encoding="ascii")
 
 
 def _users_cache(environ: Mapping[str, str]) -> Path | None:

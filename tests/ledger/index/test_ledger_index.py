@@ -286,7 +286,7 @@ def test_two_writers_at_once_leave_a_whole_index(folder):
     for each in looks:
         each.join()
     assert look(folder) == whole
-    assert sorted(each.name for each in file_of(folder).parent.iterdir()) == ["totals.jsonl"]
+    assert sorted(each.name for each in file_of(folder).parent.iterdir()) == [".gitignore", "totals.jsonl"]
 
 
 def test_a_growing_ledger_is_read_on(tmp_path, monkeypatch):
