@@ -156,6 +156,7 @@ def test_every_example_is_tested():
         "lightning_cli.yaml",
         "lightning_digits.py",
         "mlflow_loop.py",
+        "optuna_search.py",  # by the tests of Optuna
         "plain_pytorch.py",
         "ray_train_lightning.py",  # by the tests of Ray
         "ray_tune_search.py",

@@ -26,7 +26,7 @@ GRAMS_PER_KWH = 100.0
 def spend(run, draw, trial, given, truth):
     """Train up to ten epochs at a random price, and write down what they took."""
     clock = run.accountant._settings.clock
-    hours = draw.lognormvariate(0.0, 0.7) * given.budget_kg / (given.trials * 5 * WATTS / 1e3 * GRAMS_PER_KWH / 1e3)
+    hours = draw.lognormvariate(0.0, 0.7) * given.budget_kg / (given.trials * 10 * WATTS / 1e3 * GRAMS_PER_KWH / 1e3)
     quality = draw.random()
     kg = 0.0
     try:
