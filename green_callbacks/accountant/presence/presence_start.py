@@ -4,6 +4,7 @@ from typing import Final
 
 from green_callbacks.accountant.presence.presence import Presence
 from green_callbacks.accountant.setup.opened_run import OpenedRun
+from green_callbacks.clock import SystemClock
 from green_callbacks.policies import SharedBudget
 from green_callbacks.records.coverage import UNMEASURED
 
@@ -18,11 +19,12 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         opened: The parts of the run.
 
     Returns:
-        The presence. None on other ranks than the first, for a provisional run, and for a run without devices.
+        The presence. None on other ranks than the first, for a provisional run, and for a run without devices. None also
+        on a clock of the user's own, whose time says nothing of what other processes do at the same time.
     """
     settings, measurement = opened.settings, opened.measurement
     devices = [slot.name for slot in measurement.slots.slots if _NOT_WHOLE.isdisjoint(slot.flags)]
-    if opened.head is None or settings.is_off or not devices:
+    if opened.head is None or settings.is_off or not devices or not isinstance(settings.clock, SystemClock):
         return None
     presence = Presence(
         opened.head,

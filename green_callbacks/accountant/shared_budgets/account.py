@@ -22,6 +22,8 @@ _ENTER_SECONDS: Final = 600.0
 """Interval in s at which ledgers of runs that do not claim are entered again."""
 ANSWER_SECONDS: Final = 0.004
 """Longest time in s that the end of an epoch waits for a slow registry. Training does not notice it."""
+FILES_SECONDS: Final = 1.0
+"""Longest time in s that the end of an epoch waits for files that are due, at most until they count as away."""
 _QUICK_SECONDS: Final = 1.0
 """Mean time to an answer, in s, up to which the end of an epoch waits for a due answer. By experiment."""
 _LATENCIES: Final = 4.0
@@ -66,6 +68,7 @@ class SharedBudgetTerms:
         project: Folder or glob pattern of the project, as the budget names it.
         amount: The budget of the script.
         on_outage: What happens while the registry is away.
+        is_files: Whether the registry is a folder of files. Defaults to False.
     """
 
     title: str
@@ -73,6 +76,7 @@ class SharedBudgetTerms:
     project: str
     amount: Amount
     on_outage: Literal["share", "go_on"]
+    is_files: bool = False
 
 
 class _Note(NamedTuple):
@@ -239,6 +243,8 @@ class SharedAccount:
 
     def _patience_seconds(self) -> float:
         """Return how long a decision waits for an answer, which matters only where epochs are shorter than answers."""
+        if self.terms.is_files:
+            return FILES_SECONDS
         is_quick = self._answer is not None and self._latency_seconds <= _QUICK_SECONDS
         return max(ANSWER_SECONDS, _LATENCIES * self._latency_seconds) if is_quick else ANSWER_SECONDS
 

@@ -137,7 +137,8 @@ def test_a_registry_that_was_away_is_told_everything(logs, monkeypatch):
     assert registered(logs)[accountant.run_id].spent == pytest.approx(3 * EPOCH_KG)
 
 
-def test_a_registry_that_cannot_be_opened_costs_no_training(logs, caplog):
+def test_a_registry_that_cannot_be_opened_costs_no_training(logs, monkeypatch):
+    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link.RETRY_SECONDS", 0.01)
     file = logs.parent / "file"
     file.write_text("no folder")
     accountant, clock = scripted(ledger=None, policies=[CarbonBudget(1.0, project=str(file / "project"))])
