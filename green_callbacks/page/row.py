@@ -10,6 +10,7 @@ from math import isfinite
 from typing import Any, Final
 
 from green_callbacks.ledger import NestedRun, Point, RunBudget
+from green_callbacks.ledger.overlaps.candidates import MeasuredRun
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.page.thinning import few_digits, places_on_front, points
 from green_callbacks.records import Intensity
@@ -18,6 +19,9 @@ from green_callbacks.units import GRAMS_PER_KG, Quantity, joules_to_kwh
 
 Row = dict[str, Any]
 """A row of the page, in plain JSON types."""
+
+MEASURED: Final = "measured_run"
+"""Key of the run as a sum must know it to see what it has measured together with others. Not for the page either."""
 
 NESTED: Final = "nested"
 """Key of the run as a sum must know it. It is only for :func:`green_callbacks.page.rows.runs_of`, not for the page."""
@@ -77,6 +81,7 @@ def empty_row(*, name: str, key: str, path: str, seen_at: datetime | None, state
         "shared": [],
         "parent": None,
         NESTED: None,
+        MEASURED: None,
         "front": {"g": [], "q": [], "epoch": []},
     }
 
@@ -91,7 +96,7 @@ def shown_row(row: Row) -> Row:
         >>> "nested" in shown_row(empty_row(name="a", key="a1", path="a", seen_at=None))
         False
     """
-    return {name: value for name, value in row.items() if name != NESTED}
+    return {name: value for name, value in row.items() if name not in {NESTED, MEASURED}}
 
 
 def unread_row(*, name: str, key: str, path: str, seen_at: datetime | None) -> Row:
@@ -224,6 +229,7 @@ def _about(overview: LedgerOverview) -> Row:
             closing.duration_seconds,
             is_closed=overview.is_closed,
         ),
+        MEASURED: MeasuredRun.of(overview.path, closing, head),
         "steady": overview.is_steady,
         "notices": None if overview.is_quick else len(overview.notices),
     }

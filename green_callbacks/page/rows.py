@@ -11,9 +11,10 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from green_callbacks.ledger import NestedRun, counted_in
+from green_callbacks.ledger.overlaps.candidates import seeming_sharers
 from green_callbacks.ledger.project_totals import several
 from green_callbacks.page.amounts import energy_text, mass_text, share_text
-from green_callbacks.page.row import NESTED, Row, empty_row, group_of, row_of, shown_row, unread_row
+from green_callbacks.page.row import MEASURED, NESTED, Row, empty_row, group_of, row_of, shown_row, unread_row
 from green_callbacks.page.thinning import few_digits
 from green_callbacks.records import WORLD
 from green_callbacks.text import for_terminal
@@ -69,7 +70,7 @@ def runs_of(
         "read": read,
         "of": of,
         "source": source,
-        "said": [*said, *copies, *_left_out(known)],
+        "said": [*said, *copies, *_left_out(known), *_several_times(_counted(known, within))],
         "written_at": None if written_at is None else written_at.isoformat(timespec="seconds"),
         "world": {"g_per_kwh": WORLD.g_per_kwh, "year": WORLD.year},
         "totals": totals,
@@ -167,6 +168,18 @@ def _left_out(known: Sequence[Row]) -> list[str]:
     if unknown:
         said.append(f"{_count(unknown, known)} a GPU that was not measured. So the measured share of all is not known.")
     return said
+
+
+def _several_times(counted: Sequence[Row]) -> list[str]:
+    """Say that sums count devices several times, because only the records could tell the part of each run."""
+    sharers = seeming_sharers([run for row in counted if (run := row.get(MEASURED)) is not None])
+    if not sharers:
+        return []
+    said = (
+        f"{sharers} runs measured a device that another process measured at the same time. Sums on this page count it "
+        "for each of them. `green-callbacks summary` counts it once."
+    )
+    return [said]
 
 
 def _count(count: int, known: Sequence[Row]) -> str:

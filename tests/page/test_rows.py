@@ -342,3 +342,14 @@ def test_a_shared_budget_counts_a_run_inside_another_once():
     (both,) = shown(*rows)["budgets"]
     (alone,) = shown(rows[1])["budgets"]
     assert both["value"] == alone["value"] == pytest.approx(3.0)
+
+
+def test_a_page_says_that_it_counts_a_device_for_each_process_that_measured_it():
+    heads = [
+        Head(run_id=f"run-{at}", version="1", host="node01", process=process)
+        for at, process in enumerate(("a", "b", "b"))
+    ]
+    rows = [row(overview(head=head), name=head.run_id) for head in heads]
+    (said,) = shown(*rows)["said"]
+    assert said.startswith("3 runs measured a device that another process measured at the same time.")
+    assert shown(*rows[1:])["said"] == []  # one process divides by itself

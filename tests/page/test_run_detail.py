@@ -16,7 +16,7 @@ from green_callbacks.errors import LedgerError
 from green_callbacks.ledger import Head, LedgerContents, RunBudget, read_ledger
 from green_callbacks.ledger.overview import overview_of
 from green_callbacks.ledger.reader import read_quietly
-from green_callbacks.page.rows import runs_of
+from green_callbacks.page.rows import runs_of, shown_row
 from green_callbacks.page.run_detail import run_of
 from green_callbacks.page.stops import stop_of
 from green_callbacks.records import Checkpoints, DeviceInfo, History, Plan
@@ -243,8 +243,9 @@ def test_whatever_a_ledger_holds_the_page_has_plain_json(tmp_path):
             known, remark = read_quietly(path)
         except LedgerError:
             continue
-        found = [row(overview_of(path, known, remark)), run_of(known, "k"), run_of(known, "k", most=2)]
+        whole = row(overview_of(path, known, remark))
+        found = [shown_row(whole), run_of(known, "k"), run_of(known, "k", most=2)]
         found += [stop_of(known, "k", rule) for rule in ("budget=1 g", "marginal-gain:val_acc,landing=0.2")]
-        json.dumps([*found, runs_of(found[:1], folder="logs", read=1, of=1)], allow_nan=False)
+        json.dumps([*found, runs_of([whole], folder="logs", read=1, of=1)], allow_nan=False)
         answered += 1
     assert answered > 100

@@ -1,6 +1,6 @@
 """Finds the runs that may have measured a device at the same time, without reading their records."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -25,6 +25,7 @@ class MeasuredRun(NamedTuple):
         devices: Names of its devices. Empty if they are not known.
         began: Beginning of its first record, in s since 1970. None without a record.
         ended: End of its last record, in s since 1970. None without a record.
+        process: Identity of the last process that wrote it. Defaults to an empty text, if unknown.
 
     Example:
         >>> MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0).run_id
@@ -37,6 +38,7 @@ class MeasuredRun(NamedTuple):
     devices: Collection[str]
     began: float | None
     ended: float | None
+    process: str = ""
 
     @classmethod
     def of(cls, path: Path, closing: Closing, head: Head | None) -> Self:
@@ -53,7 +55,8 @@ class MeasuredRun(NamedTuple):
             places = tuple(named) or (Place(head.host),)
         facts = closing.facts
         began, ended = (None, None) if facts is None else (_seconds(facts.began_at), _seconds(facts.ended_at))
-        return cls(path, closing.run_id, places, tuple(closing.devices), began, ended)
+        process = head.process if head is not None else ""
+        return cls(path, closing.run_id, places, tuple(closing.devices), began, ended, process)
 
 
 def _seconds(when: datetime | None) -> float | None:
@@ -67,13 +70,38 @@ def candidates(runs: Sequence[MeasuredRun]) -> list[int]:
         runs: The runs of the sum, each once.
 
     Returns:
-        Their places in the sequence. A run whose machine or devices are not known may have measured any.
+        Their places in the sequence. A run whose devices are not known may have measured any of its machine.
 
     Example:
         >>> one = MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0)
         >>> candidates([one, one._replace(run_id="b", began=50.0, ended=70.0), one._replace(began=80.0, ended=90.0)])
         [0, 1]
     """
+    return sorted({at for group in _groups(runs) for at in group})
+
+
+def seeming_sharers(runs: Sequence[MeasuredRun]) -> int:
+    """Return how many runs seem to have measured a device at the same time as a run of another process.
+
+    Nothing is read, so a run counts although it may have paused meanwhile.
+
+    Args:
+        runs: The runs of the sum, each once.
+
+    Example:
+        >>> one = MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0, "1a2b")
+        >>> seeming_sharers([one, one._replace(process="3c4d"), one._replace(devices=("gpu:1",))])
+        2
+    """
+    found: set[int] = set()
+    for group in _groups(runs):
+        if len({runs[at].process or f"run {at}" for at in group}) > 1:
+            found.update(group)
+    return len(found)
+
+
+def _groups(runs: Sequence[MeasuredRun]) -> Iterator[list[int]]:
+    """Yield the runs that measured a device, one after another without a break, as far as their spans tell."""
     hosts = Hosts(place for run in runs for place in run.places)
     by_device: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     vague: list[tuple[float, float, int]] = []
@@ -81,24 +109,20 @@ def candidates(runs: Sequence[MeasuredRun]) -> list[int]:
         if run.began is None or run.ended is None:
             continue
         span = (run.began, run.ended, at)
-        keys = _keys(run, hosts)
-        if not keys:
+        if run.places and not run.devices:
             vague.append(span)
-        for key in keys:
+        for key in _keys(run, hosts):
             by_device.setdefault(key, []).append(span)
-    found: set[int] = set()
     for spans in by_device.values():
-        found |= _together(spans)
+        yield from _together(spans)
     if vague:
-        everybody = {span for spans in by_device.values() for span in spans}
-        found |= _together([*everybody, *vague])
-    return sorted(found)
+        yield from _together([*{span for spans in by_device.values() for span in spans}, *vague])
 
 
 def _keys(run: MeasuredRun, hosts: Hosts) -> list[tuple[str, str]]:
     """Return the devices of a run. A run on several machines names the machine in each, so the name is enough."""
-    if not run.devices or not run.places:
-        return []
+    if not run.places:  # only names that no other machine has can be compared
+        return [(_ANY, name) for name in run.devices if name.startswith(UNIQUE)]
     if len(run.places) > 1:
         split = [name.partition("/") for name in run.devices]
         known = {place.name: hosts.key(place) for place in run.places}
@@ -113,15 +137,16 @@ def _kind(name: str) -> str:
     return _PROCESSORS if name.startswith(_PROCESSORS) else name
 
 
-def _together(spans: Sequence[tuple[float, float, int]]) -> set[int]:
-    """Return the runs whose spans overlap."""
-    found: set[int] = set()
+def _together(spans: Iterable[tuple[float, float, int]]) -> Iterator[list[int]]:
+    """Yield the groups of runs whose spans overlap."""
     group: list[int] = []
     latest = float("-inf")
-    for began, ended, at in sorted(spans):
+    for began, ended, at in sorted(set(spans)):
         if began >= latest - SHORTEST_SECONDS:
-            found |= set(group) if len(group) > 1 else set()
+            if len(group) > 1:
+                yield group
             group = []
         group.append(at)
         latest = max(latest, ended)
-    return found | (set(group) if len(group) > 1 else set())
+    if len(group) > 1:
+        yield group

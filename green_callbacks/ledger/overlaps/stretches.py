@@ -85,9 +85,10 @@ def device_of(name: str, head: Head, energy: DeviceEnergy | None = None) -> Devi
         head: The head of the session.
         energy: Its energy in the record. Defaults to None, for the whole device.
     """
-    is_own = energy is not None and _is_own_share(energy, is_old=not head.process)
     place, local = _placed(name, head)
-    return Device(place, local, process_of(head) if is_own else "")
+    is_own = energy is not None and _is_own_share(energy, is_old=not head.process)
+    is_somewhere = not place.name and not local.startswith(UNIQUE)  # it may be another machine's
+    return Device(place, local, process_of(head) if is_own or is_somewhere else "")
 
 
 def _placed(name: str, head: Head) -> tuple[Place, str]:

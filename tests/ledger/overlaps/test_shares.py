@@ -81,6 +81,7 @@ def test_a_device_counts_once_while_two_processes_measure_it(tmp_path):
     ("first", "second"),
     [
         ({}, {"host": "node02"}),
+        ({"host": ""}, {"host": ""}),
         ({"hosts": {"node01": "1a@100"}}, {"hosts": {"node01": "2b@100"}}),
         ({"hosts": {"node01": "1a@100"}}, {"hosts": {"node01": "1a@900"}}),  # resumed from one snapshot
         ({}, {"process": "process of a"}),  # which divides among its runs itself
@@ -114,6 +115,11 @@ def test_what_is_not_the_same_device_counts_for_each(tmp_path, first, second):
             {"host": "n1", "hosts": {"n1": "1@1"}},
         ),
         ({"is_closed": False}, {"is_closed": False}),
+        ({"devices": {"gpu:GPU-1": device()}, "host": ""}, {"devices": {"gpu:GPU-1": device()}, "host": ""}),
+        (
+            {"devices": {GPU: device(0.0), **{f"gpu:{at}": device(0.0) for at in range(1, 9)}, "gpu:9": device()}},
+            {"devices": {"gpu:9": device()}},
+        ),  # a closing line names no more than eight devices
     ],
 )
 def test_the_same_device_counts_once(tmp_path, first, second):
