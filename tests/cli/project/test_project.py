@@ -84,7 +84,7 @@ def test_without_a_budget_the_ledgers_tell_what_was_spent(project, ledger, tmp_p
     assert "Budget none. Runs with CarbonBudget('2 kg', project='runs') share one." in said
     assert "Spent 20.0 g CO2e by 1 run" in said
     assert said[-1].split()[1:3] == ["ledger", "20.0"]
-    assert not (tmp_path / LOGS / ".green-callbacks").exists()
+    assert not list(tmp_path.rglob("budget-*"))
 
 
 def test_the_budget_is_set_for_all_and_taken_back(project):
