@@ -76,7 +76,6 @@ class SharedBudgets:
             project=project,
             amount=policy.amount,
             on_outage=_on_outage(policy),
-            is_files=url is None,
         )
         claim = Claim(
             run_id=state.run_id,

@@ -122,7 +122,7 @@ def test_a_registry_that_was_away_is_told_everything(logs, monkeypatch):
         return claim(*args)
 
     monkeypatch.setattr(FilesRegistry, "claim", failing)
-    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link._MOST_RETRY_SECONDS", 0.01)
     accountant, clock = started(logs, 1.0)
     train(accountant, clock, [0])
     settled(accountant)
@@ -138,7 +138,7 @@ def test_a_registry_that_was_away_is_told_everything(logs, monkeypatch):
 
 
 def test_a_registry_that_cannot_be_opened_costs_no_training(logs, monkeypatch):
-    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link.RETRY_SECONDS", 0.01)
+    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link._MOST_RETRY_SECONDS", 0.01)
     file = logs.parent / "file"
     file.write_text("no folder")
     accountant, clock = scripted(ledger=None, policies=[CarbonBudget(1.0, project=str(file / "project"))])
