@@ -19,8 +19,8 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         opened: The parts of the run.
 
     Returns:
-        The presence. None on other ranks than the first, for a provisional run, and for a run without devices. None also
-        on a clock of the user's own, whose time says nothing of what other processes do at the same time.
+        The presence. None on other ranks than the first, for a provisional run, and for a run without devices. Also
+        None on a clock of the user's own, whose time says nothing of what other processes do at the same time.
     """
     settings, measurement = opened.settings, opened.measurement
     devices = [slot.name for slot in measurement.slots.slots if _NOT_WHOLE.isdisjoint(slot.flags)]

@@ -17,6 +17,7 @@ from green_callbacks.configuration import (
     INTENSITY_VARIABLE,
     LOCATION_VARIABLE,
     PUE_VARIABLE,
+    REGISTRY_VARIABLE,
     SWITCH_VARIABLE,
     TOKEN_VARIABLE,
     VARIABLES,
@@ -26,6 +27,7 @@ from green_callbacks.configuration import (
 )
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger.project_ledgers import FOLDER
+from green_callbacks.registry.sql import hide_password
 from green_callbacks.text.wording import intensity_range, place, significant
 
 _PREFIX: Final = "GREEN_CALLBACKS_"
@@ -116,7 +118,7 @@ def _variable(name: str, environ: Mapping[str, str]) -> Finding:
     if name == TOKEN_VARIABLE:
         text = f"{name} is set. It holds {VARIABLES[name]}."
         return Finding(topic="Environment", state="known", text=text, details={"name": name})
-    value = environ[name]
+    value = hide_password(environ[name]) if name == REGISTRY_VARIABLE else environ[name]
     try:
         is_on = name in (DISABLE_VARIABLE, SWITCH_VARIABLE) and is_set(name, environ)
     except ConfigurationError as error:  # a run would refuse it

@@ -64,9 +64,9 @@ def test_a_value_without_effect_is_pointed_out(examined, tmp_path):
 
 
 def test_faults_of_the_site_are_pointed_out_and_nothing_is_refused(examined):
-    found = examined(site='registry = "x"\nlocation = "Atlantis"\npue = 9\nbudget = "1 kg"')
+    found = examined(site='server = "x"\nlocation = "Atlantis"\npue = 9\nbudget = "1 kg"')
     texts = [finding.text for finding in about(found, "Configuration") if finding.state == "attention"]
-    assert [any(word in text for text in texts) for word in ("'registry'", "'Atlantis'", "from 1 to 3")] == [True] * 3
+    assert [any(word in text for text in texts) for word in ("'server'", "'Atlantis'", "from 1 to 3")] == [True] * 3
     assert len(texts) == 3
     assert about(found, "Budget")[0].text.startswith("The budget of 1.00 kg comes from ")
 
@@ -138,3 +138,16 @@ class TestSwitch:
     def test_a_value_that_cannot_be_is_the_finding_of_the_variable(self, examined, tmp_path):
         (found,) = about(account({"GREEN_CALLBACKS": "maybe"}, tmp_path, tmp_path), "Environment")
         assert (found.state, found.text) == ("attention", "GREEN_CALLBACKS is 'maybe'. Write 1 for yes, or 0 for no.")
+
+
+def test_no_line_of_the_doctor_holds_the_password_of_a_registry(monkeypatch, capsys, tmp_path):
+    url = "postgresql+psycopg://ada:secret@db/budgets"
+    monkeypatch.setenv("GREEN_CALLBACKS_REGISTRY", url)
+    file = tmp_path / "config.toml"
+    file.write_text(f'registry = "{url}"\n')
+    monkeypatch.setenv("GREEN_CALLBACKS_CONFIG", str(file))
+    for arguments in (["doctor", "--seconds", "0.01"], ["doctor", "--json", "--seconds", "0.01"]):
+        main(arguments)
+        said = capsys.readouterr().out
+        assert "ada:***@db/budgets" in said
+        assert "secret" not in said
