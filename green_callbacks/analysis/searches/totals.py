@@ -7,6 +7,7 @@ from math import isfinite
 from typing import Final, NamedTuple
 
 from green_callbacks.analysis.searches.outcome import State
+from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned
 from green_callbacks.text.wording import significant
@@ -108,7 +109,7 @@ class SearchTotals:
 
     def __str__(self) -> str:
         """Write the totals as lines of plain text."""
-        return "\n".join([f"Search {self.study}", "", _table(self), *_sentences(self)])
+        return "\n".join([f"Search {for_terminal(self.study)}", "", _table(self), *_sentences(self)])
 
 
 def _kg(trials: Iterable[SearchTrial]) -> float:

@@ -97,6 +97,7 @@ def _say_many(rows: Sequence["Row"], overlaps: Sequence[str], arguments: argpars
     from green_callbacks.cli.summary.groups import grouped
     from green_callbacks.cli.summary.heading import heading
     from green_callbacks.cli.summary.rows import sums_of
+    from green_callbacks.cli.summary.searches import lines_of_searches
     from green_callbacks.cli.summary.table import NOTE, remarks, table_of_groups, table_of_runs
 
     by, said = arguments.group_by, remarks(rows, overlaps)
@@ -110,7 +111,8 @@ def _say_many(rows: Sequence["Row"], overlaps: Sequence[str], arguments: argpars
     else:
         top = arguments.top
         table = table_of_runs(rows, top) if groups is None else table_of_groups(groups, by, top)
-        say("\n".join([heading(sums_of(rows), arguments.since), "", table, "", *said, NOTE]))
+        searches = lines_of_searches(rows)
+        say("\n".join([heading(sums_of(rows), arguments.since), "", table, "", *said, NOTE, *searches]))
 
 
 def _ended_since(runs: Sequence["ProjectRun"], begin: datetime) -> list["ProjectRun"]:
