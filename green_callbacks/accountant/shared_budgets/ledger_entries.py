@@ -25,16 +25,17 @@ def enter_ledgers(registry: BudgetRegistry, *, project: str, quantity: Quantity,
         quantity: What the budget limits.
         state: This run, which is left out.
     """
-    own = identity_of(state.ledger) if state.ledger else None
+    # What another run measured together with this one counts in part, which only both ledgers tell.
+    is_told = state.ledger is not None and len(state.history) > 0
+    own = identity_of(state.ledger) if state.ledger and not is_told else None
     paths = (path for path in ledgers_of(project) if own is None or identity_of(path) != own)
     index = LedgerIndex(folder_of(project))
-    found = runs_of(paths, but=state.run_id, index=index)
-    once = count_once(found.runs, own=_own(state), index=index)
+    found = runs_of(paths, but="" if is_told else state.run_id, index=index)
+    is_found = any(run.run_id == state.run_id for run in found.runs)
+    once = count_once(found.runs, own=None if is_found else _own(state), index=index)
     _say_left_out(project, found, state)
-    amounts = _amounts(found.runs, once, quantity, state)
-    registry.enter(
-        [Entry(run.run_id, amount, str(run.path)) for run, amount in zip(found.runs, amounts, strict=True)],
-    )
+    amounts = zip(found.runs, _amounts(found.runs, once, quantity, state), strict=True)
+    registry.enter([Entry(run.run_id, each, str(run.path)) for run, each in amounts if run.run_id != state.run_id])
 
 
 def _own(state: RunState) -> NestedRun:

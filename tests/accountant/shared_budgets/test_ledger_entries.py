@@ -1,5 +1,6 @@
 import logging
 import os
+from datetime import UTC, datetime
 
 import pytest
 from support.runs import scripted, train
@@ -9,8 +10,9 @@ from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.shared_budgets.ledger_entries import enter_ledgers
 from green_callbacks.errors import BudgetSpentError
-from green_callbacks.ledger import read_ledger
+from green_callbacks.ledger import Head, Lines, read_ledger
 from green_callbacks.ledger.project_ledgers import ledgers_of
+from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity
 
 EPOCH_KG = 3000 / 3.6e6  # 10 s at 300 W and 1000 gCO2e/kWh
 
@@ -51,6 +53,33 @@ def test_every_run_of_a_log_folder_counts(logs):
     assert spent("logs", own) == pytest.approx(EPOCH_KG)
     assert spent("logs") == pytest.approx(3 * EPOCH_KG)
     assert spent(logs, quantity="facility_kwh") == pytest.approx(3 * EPOCH_KG)
+
+
+def written(folder, name):
+    """The ledger of a process of its own, and its only record: a minute on a GPU."""
+    folder.mkdir(exist_ok=True)
+    lines = Lines()
+    record = EpochRecord(
+        epoch=0,
+        started_at=datetime(2026, 5, 1, tzinfo=UTC),
+        duration_seconds=60.0,
+        devices={"gpu:0": DeviceEnergy(18_000.0, "gpu", "counter", 60.0)},
+        intensity=Intensity(g_per_kwh=1000.0, source="test", found_by="argument"),
+        pue=1.0,
+    )
+    head = Head(run_id=name, version="1", host="node01", process=f"process of {name}")
+    path = folder / f"{name}.jsonl"
+    path.write_bytes(lines.head(head) + lines.record(record))
+    return path, record
+
+
+def test_what_another_run_measured_together_with_this_one_counts_in_part(logs):
+    written(logs, "other")
+    ledger, record = written(logs, "own")
+    registry = Entered()
+    state = RunState(run_id="own", ledger=ledger, history=History([record]))
+    enter_ledgers(registry, project="logs", quantity="emissions_kg", state=state)
+    assert registry.spent == {"other": pytest.approx(0.0025)}
 
 
 def test_a_pattern_chooses_runs(logs, caplog):
