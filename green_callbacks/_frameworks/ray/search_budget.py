@@ -1,10 +1,13 @@
 """The hooks by which a budget follows the trials of Ray Tune."""
 
+import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from green_callbacks._frameworks.ray.reported import main_key, read_result
 from green_callbacks._frameworks.ray.search_spending import SearchSpending
+from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.policies import CarbonBudget
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.log import get_logger
@@ -24,6 +27,12 @@ _NOT_STOPPING: Final = (
     "%s was passed in callbacks= only, so it counts but stops nothing. Pass the same object also as stop=, beside "
     "others as in stop=[budget, MaximumIterationStopper(10)]."
 )
+_HAS_PROJECT: Final = (
+    "SearchBudget counts the trials of one search, and not the other runs of %s. Give the CarbonBudget to the trials, "
+    "as in trial_accountant(policies=[CarbonBudget(…, project=…)]), and an amount such as '2 kg' to SearchBudget."
+)
+_REFUSAL: Final = re.compile(rf"^{BudgetSpentError.__module__}\.{BudgetSpentError.__name__}: (.*)$", re.MULTILINE)
+_REFUSED: Final = "Stopping the search, because a budget has refused trial %s. %s"
 _SILENT: Final = (
     "The results of trial %s have no %s, so the trial does not count for %s. Put EmissionsMonitor before the callback "
     "that reports, and report after each epoch of training. A loop of your own calls report() of green_callbacks.ray."
@@ -48,12 +57,15 @@ class SearchBudgetHooks:
     Each trial on a machine measures the whole of a device that it shares with others. Then the trials seem to spend
     more than the machine, and the budget ends the search earlier. ``green-callbacks summary`` counts such energy once.
 
+    Several searches, and other runs beside them, share a ``CarbonBudget(…, project=…)`` among the policies of the
+    trials. When it refuses a trial, this class ends the search, in place of one failed trial after another.
+
     Args:
-        budget: An amount such as ``"0.5 kg"`` or ``"2 kWh"``, or a :class:`green_callbacks.CarbonBudget`. A number is
-            in kgCO2e. Energy is the energy of the facility.
+        budget: An amount such as ``"0.5 kg"`` or ``"2 kWh"``, or a :class:`green_callbacks.CarbonBudget` without a
+            project. A number is in kgCO2e. Energy is the energy of the facility.
 
     Raises:
-        ConfigurationError: The budget cannot be kept.
+        ConfigurationError: The budget cannot be kept, or has a project.
 
     Example:
         >>> from ray import tune
@@ -66,6 +78,8 @@ class SearchBudgetHooks:
 
     def __init__(self, budget: str | float | CarbonBudget) -> None:
         self.budget = budget if isinstance(budget, CarbonBudget) else CarbonBudget(budget)
+        if self.budget.project is not None:
+            raise ConfigurationError(_HAS_PROJECT % self.budget.project)
         self._search = SearchSpending.named()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -141,7 +155,13 @@ class SearchBudgetHooks:
             self._say_once(_NOT_STOPPING, self.budget.title)
 
     def on_trial_recover(self, iteration: int, trials: Iterable[Any], trial: Any, **_: Any) -> None:
-        """Count what a process may have spent that died."""
+        """Count what a process may have spent that died. End the search if a budget has refused the trial."""
+        refusal = _refusal(trial.error_file)
+        if refusal:
+            self._search.is_over = True
+            self._search.running.discard(trial.trial_id)
+            self._say_once(_REFUSED, trial.trial_id, refusal)
+            return
         self._search.lose(trial.trial_id)
 
     on_trial_error = on_trial_recover
@@ -199,3 +219,15 @@ class SearchBudgetHooks:
 
     def _written(self, amount: float) -> str:
         return format_mass(amount) if self.budget.counts_emissions else format_energy(amount)
+
+
+def _refusal(file: str | None) -> str:
+    """Return why a budget refused to start a trial, from the file of its errors. Empty for any other error."""
+    if not file:
+        return ""
+    try:
+        text = Path(file).read_text(errors="replace")
+    except OSError:
+        return ""
+    found = _REFUSAL.search(text.rpartition("Failure # ")[2])  # the file holds earlier failures, too
+    return found[1] if found else ""

@@ -7,7 +7,8 @@ from frameworks.ray import trials
 from ray import tune
 from ray.tune.schedulers import PopulationBasedTraining
 
-from green_callbacks import read_ledger
+from green_callbacks import CarbonBudget, read_ledger
+from green_callbacks.errors import ConfigurationError
 from green_callbacks.ray import SearchBudget
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of Ray itself
@@ -106,6 +107,41 @@ class Trial:
     trial_id: str
     status: str = "RUNNING"
     latest_checkpoint_result: object = None
+    error_file: str | None = None
+
+
+def test_trials_share_a_budget_with_other_runs_and_a_refused_one_ends_the_search(cluster, folder, caplog):
+    budget = SearchBudget("9 kg")
+    space = {"epochs": 9, "kg": 0.02, "policies": [CarbonBudget("0.5 kg", project=folder / "ledgers")]}
+    results = tuner(trials.spend, folder, stop=budget, callbacks=[budget], samples=12, space=space).fit()
+
+    spent = sum(read_ledger(path).history.emissions_kg for path in (folder / "ledgers").glob("*.jsonl"))
+    assert 0.4 <= spent <= 0.51, "two trials at a time, each of 0.18"
+    assert trials.spent_truly(folder) == pytest.approx(spent, rel=0.1)
+    assert sum("a budget has refused trial" in each for each in caplog.messages) == 1
+    assert 1 <= len(results.errors) <= 2, "of eight trials that could not start"
+
+
+def test_a_refused_trial_ends_the_search_and_costs_nothing(tmp_path, caplog):
+    (tmp_path / "error.txt").write_text(
+        "Failure # 1 (occurred at …)\nray.exceptions.RayTaskError(ValueError): …\nValueError: no\n"
+        "Failure # 2 (occurred at …)\n…\ngreen_callbacks.errors.BudgetSpentError: Nothing is left.\n"
+    )
+    budget = SearchBudget("9 kg")
+    budget.setup()
+    budget.on_trial_start(1, [], Trial("a"))
+    budget("a", result(100.0))
+    budget.on_trial_start(1, [], Trial("b"))
+    budget.on_trial_error(1, [], Trial("b", "ERROR", error_file=str(tmp_path / "error.txt")))
+    assert budget.stop_all()
+    assert budget.spent == pytest.approx(0.1)
+    assert caplog.messages == ["Stopping the search, because a budget has refused trial b. Nothing is left."]
+
+
+def test_a_budget_of_a_project_belongs_to_the_trials():
+    with pytest.raises(ConfigurationError, match="Give the CarbonBudget to the trials"):
+        SearchBudget(CarbonBudget("1 kg", project="logs"))
+    assert SearchBudget(CarbonBudget("1 kWh", spent_before=0.25)).left == 0.75
 
 
 def result(grams=None, iteration=1, **values):
