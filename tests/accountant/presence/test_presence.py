@@ -12,7 +12,7 @@ import pytest
 from support.scripted_run import device, record
 
 from green_callbacks.accountant.notices import Notices
-from green_callbacks.accountant.presence import live_places
+from green_callbacks.accountant.presence import live_places, other_runs
 from green_callbacks.accountant.presence.live_file import LiveFolder, LiveRunFile
 from green_callbacks.accountant.presence.live_places import live_folder_of_project, live_folder_of_user
 from green_callbacks.accountant.presence.presence import Presence
@@ -74,7 +74,7 @@ def test_a_run_alone_shares_nothing():
     assert not list(Path(os.environ["XDG_RUNTIME_DIR"]).rglob("*.json"))
 
 
-def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplog):
+def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplog, monkeypatch):
     notices = Notices()
     present = presence(notices=notices, projects=["logs"])
     Path("logs").mkdir()
@@ -97,6 +97,7 @@ def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplo
 
     other.kill()
     other.wait()
+    monkeypatch.setattr(other_runs, "_ASK_SECONDS", 0.0)
     present.look()
     assert not list(folder.path.glob("other*"))
     assert present.share_of(row(-40, -20)) == pytest.approx((200 + 800 / 3) / 1000)
