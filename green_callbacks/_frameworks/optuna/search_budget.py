@@ -235,6 +235,20 @@ class SearchBudget:
                 "Optuna cannot end a loop of study.ask(). Leave it when budget.why_spent(study) gives a reason."
             )
 
+    def say_unmeasured(self, trial: int) -> None:
+        """Say once that the objective left the accountant of its trial unused.
+
+        Args:
+            trial: Number of the trial.
+        """
+        if "unmeasured" not in self._said:
+            self._said.add("unmeasured")
+            logger.warning(
+                "Trial %d was not measured, so its emissions count in no budget. Give its accountant to the monitor of "
+                "your framework, as in EmissionsMonitor(run.accountant), or go through run.accountant.epochs(...).",
+                trial,
+            )
+
     def keep_outcome(self, outcome: Outcome, ledger: Path) -> None:
         """Keep how a trial ended beside its ledger. Say once if the folder refuses it.
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from green_callbacks._frameworks.optuna.trial_attributes import TrialSpending, spending_by_trial
+from green_callbacks._frameworks.optuna.trial_attributes import EMISSIONS, TrialSpending, spending_by_trial
 from green_callbacks.analysis.searches.outcome import State
 from green_callbacks.analysis.searches.totals import SearchTotals, SearchTrial
 from green_callbacks.ledger.project_totals import project_closings
@@ -27,7 +27,8 @@ def study_totals(study: Any, folder: Path) -> SearchTotals:
     for trial in trials:
         if trial.state.name == "WAITING":
             continue
-        kg = _kg(spent.get(trial.number, TrialSpending()), ledgers)
+        nothing = 0.0 if trial.user_attrs.get(EMISSIONS) == 0.0 else None  # as of a trial that was refused
+        kg = _kg(spent.get(trial.number, TrialSpending(nothing)), ledgers)
         value = trial.values[0] if trial.values and trial.state.name == "COMPLETE" else None
         found.append(SearchTrial(trial.number, _STATES.get(trial.state.name, "unfinished"), kg, value))
     rises = study.directions[0].name == "MAXIMIZE"

@@ -80,6 +80,7 @@ class TrialRun(AbstractContextManager["TrialRun"]):
         """Refuse a trial where the budget of the search is spent, before it costs anything."""
         spent = told_to_all(self._trial, self._search.why_spent(self._study) if self._rule.trial is not None else None)
         if spent is not None:
+            self._keep(self._result(), "pruned", spent, refused=True)
             raise self._refused(spent)
         return self
 
@@ -97,11 +98,13 @@ class TrialRun(AbstractContextManager["TrialRun"]):
         if kind is None:
             pruned = told_to_all(self._trial, pruned)
         if isinstance(value, BudgetSpentError):
-            self._keep(result, "pruned", str(value))
+            self._keep(result, "pruned", str(value), refused=not len(result.history))
             raise self._refused(str(value)) from value
         is_pruned = pruned is not None or isinstance(value, TrialPruned)
         state: State = "pruned" if is_pruned else "complete" if kind is None else "failed"
         self._keep(result, state, pruned or _text(value) or result.stop_reason)
+        if kind is None and not result.run_id and self._rule.trial is not None:
+            self._search.say_unmeasured(self._number)
         if self._search.has_ended(self.accountant, self._study):
             self._search.stop(self._study, str(self.accountant.stop_reason))
         if kind is None and pruned is not None:
@@ -158,8 +161,8 @@ class TrialRun(AbstractContextManager["TrialRun"]):
         self._search.stop(self._study, reason)
         return TrialPruned(f"{reason} So the trial is not trained.")
 
-    def _keep(self, result: "_Result", state: State, reason: str | None) -> None:
-        """Write the totals to the trial, and its outcome beside its ledger."""
+    def _keep(self, result: "_Result", state: State, reason: str | None, *, refused: bool = False) -> None:
+        """Write the totals to the trial, and its outcome beside its ledger. A refused trial has spent nothing."""
         trial = self._rule.trial
         if trial is None:
             return
@@ -167,8 +170,8 @@ class TrialRun(AbstractContextManager["TrialRun"]):
             if result.run_id:
                 self._rule.write(result.history, result.run_id)
                 trial.set_user_attr(RUN_ID, result.run_id)
-            trial.set_user_attr(EMISSIONS, result.kg)
-            trial.set_user_attr(ENERGY, result.kwh)
+            trial.set_user_attr(EMISSIONS, 0.0 if refused else result.kg)
+            trial.set_user_attr(ENERGY, 0.0 if refused else result.kwh)
             if result.stop_reason is not None:
                 trial.set_user_attr(STOP_REASON, result.stop_reason)
         # The storage may be away or the trial may be closed there. The trial's own result and exception matter more.

@@ -138,7 +138,7 @@ def _sentences(search: SearchTotals) -> list[str]:
         value = significant(search.best.value or 0.0, 4)
         after = format_mass(search.after_best_kg)
         said.append(f"Trial {search.best.number} is the best, with a value of {value}. Later trials took {after}.")
-    if search.saved_kg is not None and search.in_state("pruned"):
+    if search.saved_kg is not None and any(trial.kg for trial in search.in_state("pruned")):
         said.append(_saved(search.saved_kg))
     unknown = sum(trial.kg is None for trial in search.trials)
     if unknown:

@@ -32,7 +32,7 @@ def _trial(row: Row) -> LedgerTrial:
     return LedgerTrial(
         path=row.run.path,
         labels=entry.head.labels,
-        kg=None if counted.energy_joules is None else counted.emissions_kg,
+        kg=None if counted.energy_joules is None and counted.rows else counted.emissions_kg,
         is_closed=entry.is_closed,
         stop_reason=row.closing.stop_reason,
         value=row.best,

@@ -64,6 +64,8 @@ def test_a_spent_budget_is_found_before_the_first_trial(place):
     assert calls == []
     assert [trial.state for trial in study.trials] == [TrialState.PRUNED]
     assert of_ledgers(place) == pytest.approx(0.3), "the last search trained nothing"
+    assert study.trials[0].user_attrs[KG] == 0.0
+    assert budget.summary(study).trials[0].kg == 0.0
 
 
 def spending(budget, trial, hours):
@@ -171,6 +173,42 @@ def test_the_emissions_are_a_second_objective_and_only_our_pruner_prunes():
     assert study.trials[0].values[1] == pytest.approx(4 * EPOCH_KG)
     assert study.trials[0].values[1] == study.trials[0].user_attrs[KG]
     assert study.trials[1].user_attrs["green_callbacks:stop_reason"].startswith("Trial 1 is pruned at 100 g. ")
+
+
+def test_an_accountant_that_the_objective_forgets_is_said_once(caplog):
+    budget = SearchBudget("1 kg")
+    study = optuna.create_study()
+
+    def objective(trial):
+        with budget.of(trial, **measured()):
+            return 1.0
+
+    study.optimize(objective, n_trials=3, callbacks=[budget])
+
+    assert said(caplog, "Trial 0 was not measured, so its emissions count in no budget. ") == 1
+    assert said(caplog, "was not measured") == 1
+    assert budget.summary(study).trials[0].kg is None
+    with pytest.raises(SourceUnavailableError), budget.of(study.ask(), **measured()) as run:
+        run.emissions_kg()
+
+
+def test_a_package_that_is_switched_off_leaves_the_search_alone(monkeypatch, place):
+    monkeypatch.setenv("GREEN_CALLBACKS_DISABLE", "1")
+    budget = SearchBudget("0.1 kg", monitor="val_acc")
+    study = optuna.create_study(direction="maximize", pruner=KilogramHalvingPruner())
+    study.optimize(lambda trial: measured_trial(budget, trial), n_trials=4, callbacks=[budget])
+
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
+    assert ledgers(place) == []
+
+
+def test_a_folder_that_cannot_be_written_ends_no_search():
+    budget = SearchBudget(None, project="/proc/green-callbacks")
+    study = optuna.create_study()
+    study.optimize(lambda trial: measured_trial(budget, trial), n_trials=2, callbacks=[budget])
+
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 2
+    assert [trial.user_attrs[KG] for trial in study.trials] == pytest.approx([0.3, 0.3])
 
 
 def test_emissions_that_nobody_measured_are_no_objective():
