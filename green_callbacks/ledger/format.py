@@ -50,7 +50,7 @@ the intensity and the PUE if they have not changed, and refers to its devices by
 | `parent` | text | Name of the run of `green-callbacks run` inside which this process runs. |
 | `ancestors` | list of text | The runs inside which that run runs, the nearest first. Default: none. |
 | `earlier` | list of lists of text | For each earlier process, the runs inside which it ran. Default: none. |
-| `hosts` | object | Identity of each machine of the run, by its name. Containers of a machine have the same. |
+| `hosts` | object | Identity of each machine of the run so far, by its name. Its containers have the same. |
 | `process` | text | Identity of the process. Runs of one process divide the energy of a device among them. |
 
 The energy of a run is also in the energy of its `parent`, if both have the same `host`. A sum counts it once.

@@ -50,7 +50,8 @@ class Head:
             run.
         ancestors: Names of the runs inside which that run runs, the nearest first. Defaults to none.
         earlier: For each earlier process of this run, the runs inside which it ran. Defaults to none.
-        hosts: Identity of each machine by its name in the run, where the system tells one. Defaults to empty.
+        hosts: Identity of each machine by its name in the run, and of the machines of earlier processes. It is empty
+            where the system tells none. Defaults to no machine.
         process: Identity of the process that writes. Defaults to an empty text, if unknown.
     """
 
@@ -76,3 +77,8 @@ class Head:
         """For each process that wrote the run, the runs inside which it ran, the nearest first."""
         present = () if self.parent is None else (self.parent, *self.ancestors)
         return tuple(dict.fromkeys((*self.earlier, present)))
+
+    @property
+    def all_hosts(self) -> Mapping[str, str]:
+        """Identity of each machine of the run, by its name. An earlier version told the name of one machine alone."""
+        return self.hosts or ({self.host: ""} if self.host else {})

@@ -122,7 +122,7 @@ def _head(
     """Return the head of the run on rank 0, which alone keeps and shows the run. None elsewhere."""
     if trainer.ranks.rank != 0 or trainer.is_provisional:
         return None
-    slots = measurement.slots.slots
+    slots, hosts = measurement.slots.slots, host_identities(measurement.slots.hosts)
     return head_of(
         context,
         settings.labels,
@@ -130,7 +130,7 @@ def _head(
         settings.policies,
         parents=parents_of_run(slots, state.notices),
         earlier=state.sessions,
-        hosts=host_identities(measurement.slots.hosts),
+        hosts={**hosts, **{name: identity for name, identity in state.hosts.items() if name not in hosts}},
     )
 
 

@@ -44,6 +44,7 @@ class RunState:
         notices: The warnings of the run. It grows during the run.
         predecessor: The ledger of the previous start in this process, or None if there was none.
         sessions: For each earlier process of the run, the runs of ``green-callbacks run`` inside which it ran.
+        hosts: Identity of each machine of earlier processes, by its name.
     """
 
     run_id: str = ""
@@ -58,6 +59,7 @@ class RunState:
     notices: Notices = field(default_factory=Notices)
     predecessor: RunLedger | None = None
     sessions: tuple[tuple[str, ...], ...] = ()
+    hosts: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_ledger(cls, path: Path) -> Self:
@@ -81,6 +83,7 @@ class RunState:
             landed=contents.plan.landing,
             notices=Notices(contents.notices),
             sessions=contents.head.sessions if contents.history else (),
+            hosts=contents.head.all_hosts,
         )
 
     def settled(self, run_id: str, folder: Path, ledger: Path | Literal[False] | None) -> Self:
@@ -267,6 +270,7 @@ class CheckpointState:
             checkpoints=dict(contents.checkpoints),
             notices=Notices(contents.notices),
             sessions=contents.head.sessions,
+            hosts=contents.head.all_hosts,
         )
 
 

@@ -49,10 +49,8 @@ class MeasuredRun(NamedTuple):
             closing: Its totals.
             head: The head of its last session. None if it is not known.
         """
-        places: tuple[Place, ...] = ()
-        if head is not None and (head.host or head.hosts):
-            named = [Place(name, identity) for name, identity in head.hosts.items()]
-            places = tuple(named) or (Place(head.host),)
+        hosts = {} if head is None else head.all_hosts
+        places = tuple([Place(name, identity) for name, identity in hosts.items()])
         facts = closing.facts
         began, ended = (None, None) if facts is None else (_seconds(facts.began_at), _seconds(facts.ended_at))
         process = head.process if head is not None else ""
@@ -77,7 +75,7 @@ def candidates(runs: Sequence[MeasuredRun]) -> list[int]:
         >>> candidates([one, one._replace(run_id="b", began=50.0, ended=70.0), one._replace(began=80.0, ended=90.0)])
         [0, 1]
     """
-    return sorted({at for group in _groups(runs) for at in group})
+    return sorted({at for group in _groups(runs, by_name=True) for at in group})
 
 
 def seeming_sharers(runs: Sequence[MeasuredRun]) -> int:
@@ -94,13 +92,13 @@ def seeming_sharers(runs: Sequence[MeasuredRun]) -> int:
         2
     """
     found: set[int] = set()
-    for group in _groups(runs):
+    for group in _groups(runs, by_name=False):
         if len({runs[at].process or f"run {at}" for at in group}) > 1:
             found.update(group)
     return len(found)
 
 
-def _groups(runs: Sequence[MeasuredRun]) -> Iterator[list[int]]:
+def _groups(runs: Sequence[MeasuredRun], *, by_name: bool) -> Iterator[list[int]]:
     """Yield the runs that measured a device, one after another without a break, as far as their spans tell."""
     hosts = Hosts(place for run in runs for place in run.places)
     by_device: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
@@ -111,7 +109,7 @@ def _groups(runs: Sequence[MeasuredRun]) -> Iterator[list[int]]:
         span = (run.began, run.ended, at)
         if run.places and not run.devices:
             vague.append(span)
-        for key in _keys(run, hosts):
+        for key in _keys(run, hosts, by_name=by_name):
             by_device.setdefault(key, []).append(span)
     for spans in by_device.values():
         yield from _together(spans)
@@ -119,17 +117,23 @@ def _groups(runs: Sequence[MeasuredRun]) -> Iterator[list[int]]:
         yield from _together([*{span for spans in by_device.values() for span in spans}, *vague])
 
 
-def _keys(run: MeasuredRun, hosts: Hosts) -> list[tuple[str, str]]:
-    """Return the devices of a run. A run on several machines names the machine in each, so the name is enough."""
-    if not run.places:  # only names that no other machine has can be compared
-        return [(_ANY, name) for name in run.devices if name.startswith(UNIQUE)]
-    if len(run.places) > 1:
-        split = [name.partition("/") for name in run.devices]
-        known = {place.name: hosts.key(place) for place in run.places}
-        named = [(known.get(prefix, _ANY), local if slash else prefix) for prefix, slash, local in split]
-    else:
-        named = [(hosts.key(run.places[0]), name) for name in run.devices]
-    return [(_ANY if name.startswith(UNIQUE) else host, _kind(name)) for host, name in named]
+def _keys(run: MeasuredRun, hosts: Hosts, *, by_name: bool) -> set[tuple[str, str]]:
+    """Return the devices of a run on each of its machines, by the identities of these, and also by their names.
+
+    A machine has another identity after it was started again, and the run may have been resumed since.
+    """
+    machines = {place.name: {hosts.key(place), *((f"name:{place.name}",) if by_name else ())} for place in run.places}
+    everywhere = set[str]().union(*machines.values())
+    found: set[tuple[str, str]] = set()
+    for name in run.devices:
+        prefix, slash, local = name.partition("/")
+        is_named = bool(slash) and prefix in machines and len(machines) > 1
+        kind = _kind(local if is_named else name)
+        if kind.startswith(UNIQUE):
+            found.add((_ANY, kind))
+        else:
+            found.update((machine, kind) for machine in (machines[prefix] if is_named else everywhere))
+    return found
 
 
 def _kind(name: str) -> str:

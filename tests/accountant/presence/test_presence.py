@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from support.runs import scripted, train
 from support.scripted_run import device, record
 
 from green_callbacks.accountant.notices import Notices
@@ -17,7 +18,7 @@ from green_callbacks.accountant.presence.live_file import LiveFolder, LiveRunFil
 from green_callbacks.accountant.presence.live_places import live_folder_of_project, live_folder_of_user
 from green_callbacks.accountant.presence.presence import Presence
 from green_callbacks.accountant.setup.parent_run import ParentRun
-from green_callbacks.ledger import Head
+from green_callbacks.ledger import Head, Lines, read_ledger
 from green_callbacks.ledger.overlaps.hosts import Device, Place
 
 NODE = Place("node01", "1a@100")
@@ -229,3 +230,17 @@ def test_a_share_takes_few_microseconds(other):
         present.share_of(each)
     assert (time.perf_counter() - began) / 100 < 1e-3
     assert present.share_of(each) == pytest.approx((200 + 800 / 9) / 1000)
+
+
+def test_a_resumed_run_still_tells_on_which_machines_it_ran_before(tmp_path):
+    path = tmp_path / "run.jsonl"
+    lines = Lines()
+    head = lines.head(Head(run_id="own", version="1", host="node07", hosts={"node07": "1a@1"}))
+    path.write_bytes(head + lines.record(row(-40, -20)))
+    accountant, clock = scripted(ledger=path)
+    accountant.start()
+    train(accountant, clock, [1])
+    accountant.close()
+    head = read_ledger(path).head
+    assert head.hosts["node07"] == "1a@1"
+    assert list(head.hosts) == [head.host, "node07"]

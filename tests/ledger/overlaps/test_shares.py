@@ -183,6 +183,18 @@ def test_a_run_with_a_pause_shares_only_while_it_measures(tmp_path):
     assert joules([path, write(tmp_path, "b", [20, 95])]) == pytest.approx({"a": WATTS * 17.5, "b": WATTS * 72.5})
 
 
+def test_a_run_that_was_resumed_elsewhere_shares_on_each_of_its_machines(tmp_path):
+    path = write(tmp_path, "a", [0, 10], is_closed=False, hosts={"node01": "1a@1"})
+    hosts = {"node02": "2b@1", "node01": "9f@20"}  # node01 was started again
+    again = write(tmp_path, "a2", [90, 100], process="later", host="node02", hosts=hosts)
+    path.write_bytes(path.read_bytes() + again.read_bytes().replace(b'"run_id":"a2"', b'"run_id":"a"'))
+    again.unlink()
+    paths = [path, write(tmp_path, "b", [5, 10], hosts={"node01": "1a@1"})]
+    assert fsum(joules(paths).values()) == pytest.approx(WATTS * 20)
+    paths = [path, write(tmp_path, "c", [90, 95], host="pod", hosts={"pod": "2b@1"})]
+    assert fsum(joules(paths).values()) == pytest.approx(WATTS * 20)
+
+
 def test_a_killed_run_shares_up_to_its_last_heartbeat(tmp_path):
     path = write(tmp_path, "a", [0, 10], is_closed=False)
     lines = Lines()
