@@ -226,6 +226,8 @@ def decode_plan(said: object) -> Plan:
         ValueError: A field has an impossible value.
     """
     fields = mapping(said, _MAX_FIELDS)
+    if not fields:  # as in an index, which holds thousands of heads
+        return Plan()
     known: dict[str, Any] = {name: optional_count(fields.get(name)) for name in form.PLAN_COUNTS}
     known |= {name: optional_amount(fields.get(name), MAX_SECONDS) for name in form.PLAN_AMOUNTS}
     known |= {name: amount(fields.get(name, 0.0), MAX_JOULES) for name in form.PLAN_SPENT}

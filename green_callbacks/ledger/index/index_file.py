@@ -6,7 +6,7 @@ checksum of itself, because two machines may write to a network file system at o
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from os import stat_result
 from pathlib import Path
@@ -29,6 +29,11 @@ STRETCHES: Final = "stretches"
 
 PART: Final = "part"
 """Kind of an entry that knows the part of a run in what it measured in some company. It holds for that company only."""
+
+DIVISION: Final = "division"
+"""Kind of an entry that knows the parts of many runs, until one of their ledgers changes."""
+
+_DIVISION: Final = f'["{DIVISION}"'.encode()
 
 _SUM: Final = b'{"crc":"'
 _FILES: Final = b'","files":'
@@ -105,11 +110,21 @@ def key_of(files: Iterable[tuple[str, FileState]], *kinds: str) -> bytes:
     return _encode([*([name, *state] for name, state in files), *kinds]).encode()
 
 
-def read_index(path: Path) -> dict[bytes, bytes]:
+def is_of_one(key: bytes) -> bool:
+    """Return whether a key is of what overlaps in one ledger. Such entries are needed only after a change.
+
+    Args:
+        key: The key.
+    """
+    return key.endswith(b'"]') and not key.startswith(_DIVISION)
+
+
+def read_index(path: Path, *, whole: bool = True) -> dict[bytes, bytes]:
     """Read an index. Raises nothing.
 
     Args:
         path: The file.
+        whole: Whether to read the entries that are needed only after a change. Defaults to True.
 
     Returns:
         The entries as they were written, by key. Empty for a missing, foreign, too large or unreadable file. Damaged
@@ -122,7 +137,7 @@ def read_index(path: Path) -> dict[bytes, bytes]:
         for number, line in enumerate(bounded_lines(file)):
             if number == 0 and line != HEADER:
                 return {}
-            if isinstance(line, bytes) and (pair := _parts(line)) is not None:
+            if isinstance(line, bytes) and (pair := _parts(line)) is not None and (whole or not is_of_one(pair[0])):
                 found[pair[0]] = pair[1]
     return found
 
@@ -173,16 +188,19 @@ def _remove_stale(path: Path) -> None:
                 left.unlink()
 
 
-def is_present(key: bytes, root: Path) -> bool:
-    """Return whether the ledgers of a key are still in its state, and what it knows holds by itself. Raises nothing.
+def is_present(key: bytes, root: Path, without: Collection[str]) -> bool:
+    """Return whether the ledgers of a key are still in its state. Raises nothing.
 
     Args:
         key: The key.
         root: Folder of the index, below which it names ledgers.
+        without: Kinds of entries that only a new look may keep.
     """
     try:
         said = json.loads(key)
         files = [(each[0], FileState(*each[1:])) for each in said if type(each) is list]
-        return PART not in said and all(type(name) is str and state_of(root / name) == state for name, state in files)
+        if any(type(each) is str and each in without for each in said):
+            return False
+        return all(type(name) is str and state_of(root / name) == state for name, state in files)
     except (ValueError, TypeError, RecursionError):
         return False

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from hashlib import sha256
 from pathlib import Path
 from time import time_ns
 from typing import Final, TypeVar
@@ -10,9 +11,11 @@ from typing import Final, TypeVar
 from green_callbacks.ledger.followed_ledger import KEPT_SECONDS, FollowedLedger
 from green_callbacks.ledger.index.entry_codec import decode_entry, encode_entry
 from green_callbacks.ledger.index.index_file import (
+    DIVISION,
     PART,
     STRETCHES,
     FileState,
+    is_of_one,
     is_present,
     key_of,
     read_index,
@@ -28,7 +31,14 @@ from green_callbacks.ledger.index.ledger_entry import (
     entry_of,
     summed_entry,
 )
-from green_callbacks.ledger.index.overlap_codec import decode_part, decode_stretches, encode_part, encode_stretches
+from green_callbacks.ledger.index.overlap_codec import (
+    decode_division,
+    decode_part,
+    decode_stretches,
+    encode_division,
+    encode_part,
+    encode_stretches,
+)
 from green_callbacks.ledger.overlaps.shares import Part
 from green_callbacks.ledger.overlaps.stretches import Stretch
 
@@ -41,6 +51,9 @@ _NS_PER_SECOND: Final = 10**9
 
 _WORTH_BYTES: Final = 2**20
 """Number of bytes whose reading is worth an index. By experiment, they take 0.02 s, and an index takes 0.01 s."""
+
+_CHUNK: Final = 1_000
+"""Number of runs whose parts stand in one line. By experiment, they take 0.3 MB, and a line may have 1 MB."""
 
 _CLOSED_BYTES: Final = 2**16
 """Number of bytes that a closed ledger counts for, because of the time to open it. It makes an index for 16 ledgers."""
@@ -78,6 +91,7 @@ class LedgerIndex:
         self._seen: set[bytes] = set()
         self._growing: dict[str, FollowedLedger] = {}
         self._new_bytes = 0
+        self._has_asked_for_parts = self._is_whole = False
 
     def entries(self, paths: Iterable[Path]) -> Iterator[tuple[Path, LedgerEntry | UnreadLedger]]:
         """Look at ledgers, one at a time.
@@ -150,6 +164,7 @@ class LedgerIndex:
             path: The ledger.
             company: Text that changes with the company.
         """
+        self._has_asked_for_parts = True
         return self._known_of(path, decode_part, PART, company)
 
     def keep_part(self, path: Path, company: str, part: Part) -> None:
@@ -162,6 +177,43 @@ class LedgerIndex:
         """
         self._keep_of(path, encode_part(part), PART, company)
 
+    def division(self, paths: Sequence[Path]) -> Sequence[Part | None] | None:
+        """Return the parts of runs that have been divided before, or None if one of the ledgers has changed since.
+
+        Args:
+            paths: The ledgers.
+        """
+        found: list[Part | None] = []
+        for key, chunk in self._division_keys(paths):
+            known = self._recalled(key, decode_division)
+            if known is None or len(known) != len(chunk):
+                return None
+            found += known
+        return found if len(found) == len(paths) else None
+
+    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
+        """Remember the parts of runs.
+
+        Args:
+            paths: The ledgers, which have just been read.
+            parts: The part of each run. None for a run that has shared nothing.
+        """
+        for number, (key, chunk) in enumerate(self._division_keys(paths)):
+            begin = number * _CHUNK
+            self._keep(key, encode_division(parts[begin : begin + len(chunk)]), _CLOSED_BYTES * len(chunk))
+
+    def _division_keys(self, paths: Sequence[Path]) -> Iterator[tuple[bytes, Sequence[Path]]]:
+        """Yield the keys of the lines of a division, with their ledgers, if all ledgers are known in their states."""
+        identity = sha256()
+        for path in paths:
+            name, state = self._name(path), state_of(path)
+            key = b"" if state is None else key_of([(name, state)])
+            if key not in (self._known or {}):
+                return
+            identity.update(key)
+        for begin in range(0, len(paths), _CHUNK):
+            yield key_of([], DIVISION, identity.hexdigest(), str(begin)), paths[begin : begin + _CHUNK]
+
     def save(self) -> None:
         """Write the index, if reading its ledgers again would take longer. Raises nothing."""
         if self._new_bytes < _WORTH_BYTES or self._known is None:
@@ -170,7 +222,10 @@ class LedgerIndex:
         for place in self._places:
             make_parents(place)
             entries = {**read_index(place), **self._known}  # another process may have written meanwhile
-            present = {key: entries[key] for key in entries if key in self._seen or is_present(key, Path(self._root))}
+            # A part holds for one company, so parts that this look has not asked for are of no use after it.
+            without = {DIVISION, PART} if self._has_asked_for_parts else {DIVISION}
+            root, seen = Path(self._root), self._seen
+            present = {key: entries[key] for key in entries if key in seen or is_present(key, root, without)}
             if write_index(place, present):
                 self._seen.clear()  # from here on, these ledgers may change
                 return
@@ -192,9 +247,9 @@ class LedgerIndex:
 
     def _recalled(self, key: bytes, decode: Callable[[bytes], _T]) -> _T | None:
         if self._known is None:
-            self._known = {}
-            for place in reversed(self._places):
-                self._known |= read_index(place)
+            self._known = self._read_places(whole=False)
+        if not self._is_whole and is_of_one(key):
+            self._known, self._is_whole = {**self._read_places(whole=True), **self._known}, True
         line = self._known.get(key)
         if line is None:
             return None
@@ -204,6 +259,12 @@ class LedgerIndex:
             return None
         self._seen.add(key)
         return entry
+
+    def _read_places(self, *, whole: bool) -> dict[bytes, bytes]:
+        found: dict[bytes, bytes] = {}
+        for place in reversed(self._places):
+            found |= read_index(place, whole=whole)
+        return found
 
     def _remember(
         self, key: bytes, entry: LedgerEntry | UnreadLedger, path: Path, states: Sequence[tuple[Path, FileState]]

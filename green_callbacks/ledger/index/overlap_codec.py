@@ -77,8 +77,12 @@ def encode_part(part: Part) -> bytes:
     Args:
         part: The part.
     """
+    return _encode(_said(part)).encode()
+
+
+def _said(part: Part) -> list[Any]:
     *amounts, devices, components, most = part
-    return _encode([amounts, devices, components, most]).encode()
+    return [amounts, devices, components, most]
 
 
 def decode_part(line: bytes) -> Part:
@@ -90,7 +94,32 @@ def decode_part(line: bytes) -> Part:
     Raises:
         ValueError: A field has a wrong type or an impossible value.
     """
-    amounts, devices, components, most = _parts(json.loads(line), _PART_FIELDS)
+    return _known_part(json.loads(line))
+
+
+def _known_part(said: object) -> Part:
+    amounts, devices, components, most = _parts(said, _PART_FIELDS)
     joules, kwh, kg, low_kg, high_kg = [amount(each, MAX_JOULES) for each in _parts(amounts, _AMOUNTS)]
     by_device = {text(name): amount(joules, MAX_JOULES) for name, joules in mapping(devices, MAX_DEVICES).items()}
     return Part(joules, kwh, kg, low_kg, high_kg, by_device, flags(components), count(most))
+
+
+def encode_division(parts: Sequence[Part | None]) -> bytes:
+    """Return the parts of several runs as one line of JSON, without the line break.
+
+    Args:
+        parts: The parts. None for a run that has shared nothing.
+    """
+    return _encode([None if part is None else _said(part) for part in parts]).encode()
+
+
+def decode_division(line: bytes) -> list[Part | None]:
+    """Read what :func:`encode_division` wrote.
+
+    Args:
+        line: The line.
+
+    Raises:
+        ValueError: A field has a wrong type or an impossible value.
+    """
+    return [None if said is None else _known_part(said) for said in sequence(json.loads(line), MAX_LINES)]

@@ -67,6 +67,14 @@ class Memory(Protocol):
         """Remember the part of a run in some company."""
         ...
 
+    def division(self, paths: Sequence[Path]) -> Sequence[Part | None] | None:
+        """Return the parts of runs that have been divided before, or None if one of the ledgers has changed since."""
+        ...
+
+    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
+        """Remember the parts of runs."""
+        ...
+
 
 class Forgetful:
     """Remembers nothing.
@@ -86,6 +94,12 @@ class Forgetful:
         """Return None."""
 
     def keep_part(self, path: Path, company: str, part: Part) -> None:
+        """Do nothing."""
+
+    def division(self, paths: Sequence[Path]) -> None:
+        """Return None."""
+
+    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
         """Do nothing."""
 
 
@@ -111,14 +125,26 @@ def parts_of(runs: Sequence[MeasuredRun], memory: Memory | None = None) -> list[
     found = candidates(runs)
     if not found:
         return parts
-    stretches = {at: _stretches(runs[at].path, memory) for at in found}
-    hosts = Hosts(device.place for each in stretches.values() for one in each for device in one.devices)
-    companies = _companies([one for each in stretches.values() for one in each], hosts)
-    for at in found:
-        company = _company_of(stretches[at], companies, hosts)
-        if company is not None:
-            parts[at] = _part(runs[at].path, company, companies, hosts, memory)
+    paths = [runs[at].path for at in found]
+    divided = memory.division(paths)
+    if divided is None:
+        divided = _divided(paths, memory)
+        memory.keep_division(paths, divided)
+    for at, part in zip(found, divided, strict=True):
+        parts[at] = part
     return parts
+
+
+def _divided(paths: Sequence[Path], memory: Memory) -> list[Part | None]:
+    """Return the part of each run. None for a run that has always been alone."""
+    stretches = [_stretches(path, memory) for path in paths]
+    hosts = Hosts(device.place for each in stretches for one in each for device in one.devices)
+    companies = _companies([one for each in stretches for one in each], hosts)
+    said = [_company_of(each, companies, hosts) for each in stretches]
+    return [
+        None if company is None else _part(path, company, companies, hosts, memory)
+        for path, company in zip(paths, said, strict=True)
+    ]
 
 
 def of_part(closing: Closing, part: Part) -> Closing:

@@ -10,8 +10,9 @@ from math import fsum
 import pytest
 
 from green_callbacks.ledger import Head, Lines, closing_of, ledgers_of
-from green_callbacks.ledger.index import LedgerIndex
+from green_callbacks.ledger.index import LedgerIndex, index_file
 from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.overlaps.stretches import stretches_of
 from green_callbacks.ledger.project_totals import closings_of
 from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity
 
@@ -266,3 +267,44 @@ def test_an_index_remembers_what_overlaps(tmp_path, monkeypatch, seed):
     monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.rows_of", None)
     monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.stretches_of", None)
     assert look() == found
+
+
+@pytest.mark.parametrize(
+    "wrong", [b"null", b"[]", b"[[1]]", b'[[0,1,"p",[[1,2,3,4]]]]', b'[[[1,2,3,4,"x"],{},[],1]]'], ids=repr
+)
+def test_a_forged_memory_of_overlaps_costs_only_time(tmp_path, monkeypatch, wrong):
+    monkeypatch.setattr("green_callbacks.ledger.index.ledger_index._WORTH_BYTES", 1)
+    paths = [write(tmp_path, "a", [0, 10, 20]), write(tmp_path, "b", [5, 25])]
+
+    def look():
+        return closings_of(paths, index=LedgerIndex(tmp_path, now_ns=lambda: time.time_ns() + 10**13))
+
+    whole = look()
+    file = tmp_path / ".green-callbacks" / "totals.jsonl"
+    entries = index_file.read_index(file)
+    kinds = {key for key in entries if not key.endswith(b"]]")}
+    assert len(kinds) == 5  # two of each run, and their division
+    assert index_file.write_index(file, {key: wrong if key in kinds else each for key, each in entries.items()})
+    assert look() == whole == closings_of(paths)
+
+
+def test_a_look_without_changes_keeps_what_overlaps_for_the_next_change(tmp_path, monkeypatch):
+    monkeypatch.setattr("green_callbacks.ledger.index.ledger_index._WORTH_BYTES", 1)
+    for name, edges in {"a": [0, 10, 20], "b": [5, 25]}.items():
+        write(tmp_path, name, edges)
+
+    def look():
+        index = LedgerIndex(tmp_path, now_ns=lambda: time.time_ns() + 10**13)
+        return closings_of(ledgers_of(tmp_path), index=index)
+
+    look()
+    write(tmp_path, "c", [500, 600])  # alone, so nobody asks for the parts of the others
+    look()
+    write(tmp_path, "d", [580, 600])
+    read = []
+    real = stretches_of
+    monkeypatch.setattr(
+        "green_callbacks.ledger.overlaps.shares.stretches_of", lambda path: read.append(path.stem) or real(path)
+    )
+    assert look() == closings_of(ledgers_of(tmp_path))
+    assert read[:2] == ["c", "d"]
