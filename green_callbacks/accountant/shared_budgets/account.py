@@ -152,9 +152,9 @@ class SharedAccount:
         """
         note, began = self._note, time.monotonic()
         self._news.acquire(blocking=False)
-        if self._entered_at is None or began > self._entered_at + _ENTER_SECONDS:
+        if self._answer is not None and not note.is_ended and self._is_enter_due(began):
             self._enter(registry)
-            self._entered_at = began
+            self._entered_at = began = time.monotonic()
         before = None if self._answer is None else self._answer.standing.epoch_cost
         claim = self._claim_of(note, before)
         standing = registry.claim(claim)
@@ -166,6 +166,8 @@ class SharedAccount:
         self._say_limit(standing)
         if note.is_ended:
             return None
+        if self._entered_at is None:
+            return 0.0  # now the ledgers, which may take longer than many epochs
         is_cost_known = note.demand.cost is not None or note.demand.is_over
         if not is_cost_known and before is None and standing.epoch_cost is not None:
             return 0.0  # now the first epoch can be reserved
@@ -173,6 +175,9 @@ class SharedAccount:
         if not is_cost_known:
             return max(RETRY_SECONDS, _GROWTH * (now - self._began_at))
         return None if standing.is_granted else RETRY_SECONDS
+
+    def _is_enter_due(self, now: float) -> bool:
+        return self._entered_at is None or now > self._entered_at + _ENTER_SECONDS
 
     def _claim_of(self, note: _Note, others_cost: float | None) -> Claim:
         demand = note.demand.or_cost(others_cost)

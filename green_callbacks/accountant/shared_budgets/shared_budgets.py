@@ -27,7 +27,7 @@ _FILES_SECONDS: Final = 3.0
 """Longest time in s that the first epoch waits for the files of a project, before any batch."""
 _DATABASE_SECONDS: Final = ANSWER_SECONDS
 """Longest time in s that the first epoch waits for a database."""
-_CLOSE_SECONDS: Final = 0.1
+_CLOSE_SECONDS: Final = 2.0
 """Longest time in s that the close of a run waits for the files of a project."""
 
 

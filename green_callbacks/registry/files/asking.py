@@ -10,8 +10,8 @@ from green_callbacks.registry.files.known_runs import Known
 from green_callbacks.registry.files.told_sessions import Told
 from green_callbacks.registry.protocol import Claim, Standing
 
-CONTENTION_SECONDS: Final = 1.0
-"""Longest time in s for which a run asks again while others ask too. By experiment, 64 runs need a third of it."""
+CONTENTION_SECONDS: Final = 0.3
+"""Longest time in s for which a run asks again while others ask too, by experiment. A denied run asks again later."""
 _SHORTEST_PAUSE: Final = 0.002
 """Shortest pause in s before a run asks again. Writing and reading the files takes about as long."""
 _LONGEST_PAUSE: Final = 0.02

@@ -231,7 +231,8 @@ class FilesRegistry:
 
     def _write(self, told: Told) -> None:
         path = self._files.runs / told.file_name
-        self._now = write_file(path, encoded(Content([told])), is_durable=told.is_ended)
+        # A crash of the machine may lose this claim. Then the ledger of the run tells its total.
+        self._now = write_file(path, encoded(Content([told])))
         self._own[told.key] = told
 
     def _tell(self, told: Told) -> Known:
