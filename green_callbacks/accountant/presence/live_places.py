@@ -9,6 +9,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,8 @@ def _of_user(environ: Mapping[str, str]) -> Iterable[Path]:
     if runtime and os.path.isdir(runtime):  # noqa: PTH112  never raises
         yield Path(runtime, "green-callbacks")
     user = f"-{os.getuid()}" if hasattr(os, "getuid") else ""
-    yield Path(tempfile.gettempdir(), f"green-callbacks{user}")
+    with suppress(OSError):  # there may be no folder for temporary files, as in a container that is read-only
+        yield Path(tempfile.gettempdir(), f"green-callbacks{user}")
 
 
 def _is_ours(folder: Path) -> bool:
@@ -75,7 +77,19 @@ def root_of(project: str | Path) -> Path:
     """
     path = Path(project)
     if os.path.isdir(path):  # noqa: PTH112  never raises
-        return path.absolute()
+        return absolute(path)
     parts = path.parts
     fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), len(parts))
-    return Path(*parts[:fixed]).absolute()
+    return absolute(Path(*parts[:fixed]))
+
+
+def absolute(path: str | Path) -> Path:
+    """Return an absolute path, or the path itself in a working folder that is gone.
+
+    Args:
+        path: The path.
+    """
+    try:
+        return Path(path).absolute()
+    except OSError:
+        return Path(path)

@@ -8,7 +8,12 @@ from typing import Final
 
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.presence.live_file import LiveFolder, LiveRunFile
-from green_callbacks.accountant.presence.live_places import live_folder_of_project, live_folder_of_user, root_of
+from green_callbacks.accountant.presence.live_places import (
+    absolute,
+    live_folder_of_project,
+    live_folder_of_user,
+    root_of,
+)
 from green_callbacks.accountant.presence.other_runs import BEAT_SECONDS, OtherRun, OtherRuns
 from green_callbacks.accountant.setup.parent_run import ParentRun
 from green_callbacks.ledger import Head
@@ -62,7 +67,7 @@ class Presence:
         self._head = head
         self._notices = notices
         self._began = time.monotonic()
-        self._projects = tuple(projects)
+        self._projects = tuple([str(absolute(project)) for project in projects])
         self._file = _file_of(head, devices, began, ledger)
         self._folders: tuple[LiveFolder, ...] | None = None
         self._others: OtherRuns | None = None
@@ -209,5 +214,5 @@ def _file_of(head: Head, devices: Iterable[str], began: float, ledger: Path | No
         began=began,
         devices=frozenset(device_of(name, head) for name in devices),
         parents=() if head.parent is None else (head.parent, *head.ancestors),
-        ledger="" if ledger is None else str(ledger.absolute()),
+        ledger="" if ledger is None else str(absolute(ledger)),
     )

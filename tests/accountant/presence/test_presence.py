@@ -244,3 +244,29 @@ def test_a_resumed_run_still_tells_on_which_machines_it_ran_before(tmp_path):
     head = read_ledger(path).head
     assert head.hosts["node07"] == "1a@1"
     assert list(head.hosts) == [head.host, "node07"]
+
+
+def test_a_working_folder_that_is_gone_and_no_folder_for_temporary_files_cost_nothing(tmp_path, monkeypatch):
+    def none():
+        raise FileNotFoundError
+
+    monkeypatch.setattr(live_places.tempfile, "gettempdir", none)
+    monkeypatch.delenv("XDG_RUNTIME_DIR")
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    present = presence(projects=["logs"], ledger=Path("a.jsonl"))
+    present.look()
+    assert present.share_of(row(-40, -20)) == 1.0
+    present.leave()
+    monkeypatch.chdir(tmp_path)
+
+
+def test_a_project_is_where_it_was_at_the_start(tmp_path, monkeypatch):
+    Path("logs").mkdir()
+    Path("elsewhere").mkdir()
+    present = presence(projects=["logs"])
+    monkeypatch.chdir("elsewhere")
+    present.look()
+    assert list((tmp_path / "logs").rglob("own-mine.json"))
