@@ -8,7 +8,7 @@ from typing import Any, Final, Unpack
 
 from green_callbacks._frameworks.optuna.search_options import checked_options, folder_name, project_folder
 from green_callbacks._frameworks.optuna.search_spending import with_spending
-from green_callbacks._frameworks.optuna.shared_trial import own_trial
+from green_callbacks._frameworks.optuna.shared_trial import is_shared, own_trial
 from green_callbacks._frameworks.optuna.study_totals import study_totals
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule, WatchingRule
 from green_callbacks._frameworks.optuna.trial_run import TrialRun
@@ -48,7 +48,8 @@ class SearchBudget:
         study = optuna.create_study(direction="maximize", pruner=KilogramHalvingPruner())
         study.optimize(objective, callbacks=[budget])
 
-    The search ends when the budget is spent. It is checked before each trial, inside each trial, and after it. The
+    The search ends when the budget is spent. It is checked before each trial, inside each trial, and after it. Where
+    several ranks share a trial, the other ranks count on it, so each further trial is pruned before it begins. The
     budget is a :class:`green_callbacks.CarbonBudget` of the search's folder. So it holds for all threads, processes and
     machines that use the folder, and for a search that is continued on another day.
 
@@ -101,6 +102,7 @@ class SearchBudget:
         self._ledgers: dict[tuple[str, int], Path] = {}
         self._said: set[str] = set()
         self._ended: dict[str, tuple[str, float]] = {}
+        self._has_ranks = False
 
     def of(self, trial: Any, **options: Unpack[AccountantOptions]) -> TrialRun:
         """Begin a trial.
@@ -116,6 +118,7 @@ class SearchBudget:
             ConfigurationError: An option cannot work.
         """
         own = own_trial(trial)
+        self._has_ranks |= is_shared(trial)
         study = getattr(own, "study", None)
         name, number = self.name_of(study), "other" if own is None else str(own.number)
         ledger = self.folder(study) / f"trial-{number:0>5}-{os.urandom(4).hex()}.jsonl"
@@ -228,6 +231,8 @@ class SearchBudget:
         if name not in self._said:
             self._said.add(name)
             logger.warning("The search %s ends. %s", name, reason)
+        if self._has_ranks:
+            return  # the other ranks would wait for trials for ever, so the rest is pruned at once, on every rank
         try:
             study.stop()
         except RuntimeError:  # the trial was asked for by a loop of the user, which sees TrialPruned

@@ -24,7 +24,8 @@ class SearchGain:
     Pruned and failed trials count with their emissions. The rule supposes that trials are alike by chance. A sampler
     that learns finds better trials for a while, so it is ended rather too early.
 
-    In a study of several objectives, the first objective counts.
+    In a study of several objectives, the first objective counts. Where several ranks share a trial, end the loops of
+    the other ranks too, because Optuna ends the loop of rank 0 alone.
 
     Args:
         min_gain_per_kg: The price, as the least improvement of the objective per kgCO2e that is worth it. It is 0.01 if

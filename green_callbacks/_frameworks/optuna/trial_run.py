@@ -99,7 +99,8 @@ class TrialRun(AbstractContextManager["TrialRun"]):
             pruned = told_to_all(self._trial, pruned)
         if isinstance(value, BudgetSpentError):
             self._keep(result, "pruned", str(value), refused=not len(result.history))
-            raise self._refused(str(value)) from value
+            self._search.stop(self._study, str(value))
+            raise TrialPruned(str(value)) from value
         is_pruned = pruned is not None or isinstance(value, TrialPruned)
         state: State = "pruned" if is_pruned else "complete" if kind is None else "failed"
         self._keep(result, state, pruned or _text(value) or result.stop_reason)

@@ -4,7 +4,7 @@ import sys
 
 import optuna
 import pytest
-from frameworks.optuna.studies import ledgers, measured
+from frameworks.optuna.studies import ledgers, measured, train
 from optuna.trial import TrialState
 
 from green_callbacks import read_ledger
@@ -126,6 +126,23 @@ def test_every_rank_of_a_shared_trial_is_pruned(monkeypatch, place):
     with pytest.raises(optuna.TrialPruned, match="All is spent"), budget.of(trial, **measured()):
         pytest.fail("the block began")
     assert ledgers(place) == []
+
+
+def test_a_search_of_several_ranks_goes_through_its_trials_and_trains_none(place):
+    budget = SearchBudget("0.25 kg")
+    study = optuna.create_study()
+    began = []
+
+    def objective(trial):
+        with budget.of(SharedTrial(trial), **measured()) as run:
+            began.append(trial.number)
+            return train(run, [1.0] * 3)
+
+    study.optimize(objective, n_trials=6, callbacks=[budget])
+
+    assert len(study.trials) == 6, "the other ranks have a loop of six"
+    assert began == [0]
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] + ["PRUNED"] * 5
 
 
 def test_a_failure_of_the_objective_is_not_hidden_by_a_pruned_trial():
