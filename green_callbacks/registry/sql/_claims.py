@@ -8,7 +8,7 @@ from sqlalchemy.engine import Connection, Row
 
 from green_callbacks.registry.protocol import DEAD_SECONDS, Claim, Entry, RegisteredRun, RunState, Standing
 from green_callbacks.registry.sql import _statements
-from green_callbacks.registry.sql._statements import ADD, BURY, DEMOTE, IS_SILENT, OTHERS, OWN, TELL, ask
+from green_callbacks.registry.sql._statements import ADD, BURY, DEMOTE, IS_SILENT, TELL, ask
 from green_callbacks.registry.sql._tables import BUDGETS, SESSIONS, LostBudgetError
 
 _ROUNDING: Final = 1e-9
@@ -40,25 +40,32 @@ def lock(connection: Connection, project: str, quantity: str) -> LockedBudget:
     Raises:
         LostBudgetError: There is no such row any more.
     """
-    found = _statements.lock(connection, project, quantity)
-    if found is None:
+    return _locked(_statements.lock(connection, project, quantity))
+
+
+def _locked(rows: Sequence[Any]) -> LockedBudget:
+    if not rows:
         raise LostBudgetError
-    return LockedBudget(found.id, found.set_limit, float(found.now))
+    return LockedBudget(rows[0].id, rows[0].set_limit, float(rows[0].now))
 
 
-def settle_and_hold(connection: Connection, budget: LockedBudget, claim: Claim) -> Standing:
+def settle_and_hold(connection: Connection, project: str, quantity: str, claim: Claim) -> Standing:
     """Keep the total of a run, and hold its expected spending as far as the budget allows.
 
     Args:
         connection: A connection in a transaction.
-        budget: The locked budget.
+        project: Name of the project.
+        quantity: Quantity of the budget.
         claim: The claim, which is valid.
+
+    Raises:
+        LostBudgetError: There is no such budget any more.
     """
-    since = budget.now - DEAD_SECONDS
-    others = ask(connection, OTHERS, {"budget": budget.id, "run": claim.run_id, "since": since}).one()
+    found, (others,), rows = _statements.first_answers(connection, project, quantity, claim.run_id)
+    budget = _locked(found)
     if others.silent:
-        ask(connection, BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id})
-    rows = ask(connection, OWN, {"of_budget": budget.id, "of_run": claim.run_id}).all()
+        since = budget.now - DEAD_SECONDS
+        ask(connection, (BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id}))
     own = next((row for row in rows if row.session == claim.session), None)
     earlier = sum(_contribution(row) + row.held for row in rows if row is not own)
     # A new session has read its total from a checkpoint or a ledger, and repeats what earlier sessions have told.
@@ -102,11 +109,10 @@ def _write(connection: Connection, budget: LockedBudget, claim: Claim, row: dict
     of_run = {"of_budget": budget.id, "of_run": claim.run_id}
     if is_new:
         names = {"budget": budget.id, "run_id": claim.run_id, "session": claim.session, "is_last": True}
-        ask(connection, DEMOTE, of_run)
-        ask(connection, ADD, names | row)
+        ask(connection, (DEMOTE, of_run), (ADD, names | row), is_last=True)
     else:
         told = {f"new_{name}": value for name, value in row.items()}
-        ask(connection, TELL, of_run | {"of_session": claim.session} | told)
+        ask(connection, (TELL, of_run | {"of_session": claim.session} | told), is_last=True)
 
 
 def enter(connection: Connection, budget: LockedBudget, entries: Iterable[Entry]) -> None:
@@ -208,5 +214,5 @@ def settle_dead(connection: Connection, budget: LockedBudget, silent_seconds: fl
     """
     of_all = {"of_budget": budget.id, "since": budget.now - silent_seconds}
     names = set(connection.scalars(select(SESSIONS.c.run_id).where(IS_SILENT), of_all))
-    ask(connection, BURY, of_all | {"but": ""})
+    ask(connection, (BURY, of_all | {"but": ""}))
     return [run for run in runs(connection, budget) if run.run_id in names]

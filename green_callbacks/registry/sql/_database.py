@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 
 from green_callbacks.registry.protocol import RegistryUnavailableError
 from green_callbacks.registry.sql._failures import unavailable
-from green_callbacks.registry.sql._statements import prepare
+from green_callbacks.registry.sql._statements import DriverError, prepare
 from green_callbacks.registry.sql._tables import LostBudgetError, NewerTablesError
 from green_callbacks.registry.sql.address import DatabaseAddress
 
@@ -49,6 +49,9 @@ _inherited: Final[list[Engine]] = []
 
 class WriteAheadError(Exception):
     """SQLite cannot write ahead on this file system."""
+
+
+_OWN_ERRORS: Final = (WriteAheadError, NewerTablesError, LostBudgetError)
 
 
 class Database:
@@ -86,7 +89,7 @@ class Database:
         try:
             with self._bounded():
                 return self._in_transaction(work)
-        except (SQLAlchemyError, sqlite3.Error, OSError, WriteAheadError, NewerTablesError, LostBudgetError) as error:
+        except (SQLAlchemyError, sqlite3.Error, DriverError, OSError, *_OWN_ERRORS) as error:
             failure = unavailable(self._address, error, is_late=self._is_late)
         # Raised out here, the failure has no context, whose frames would hold the password.
         self.close()

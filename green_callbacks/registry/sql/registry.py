@@ -72,7 +72,9 @@ class SqlRegistry:
         from green_callbacks.registry.sql import _claims
 
         checked = _storable_claim(checked_claim(claim))
-        return self._run(lambda connection, budget: _claims.settle_and_hold(connection, budget, checked))
+        return self._transact(
+            lambda connection: _claims.settle_and_hold(connection, self._project, self._quantity, checked)
+        )
 
     def enter(self, entries: Iterable[Entry]) -> None:
         """Enter the totals of runs that do not claim, as their ledgers tell them.
@@ -150,6 +152,12 @@ class SqlRegistry:
     def _run(self, work: "Callable[[Connection, LockedBudget], T]") -> T:
         """Lock the budget, and work on it in the same transaction."""
         from green_callbacks.registry.sql import _claims
+
+        return self._transact(
+            lambda connection: work(connection, _claims.lock(connection, self._project, self._quantity))
+        )
+
+    def _transact(self, work: "Callable[[Connection], T]") -> T:
         from green_callbacks.registry.sql._database import Database
 
         if self._database is None:
@@ -157,9 +165,7 @@ class SqlRegistry:
         if not self._has_tables:
             self._enroll(self._database)
         self._has_tables = False  # until the call has succeeded, because someone may have dropped the tables
-        result = self._database.run(
-            lambda connection: work(connection, _claims.lock(connection, self._project, self._quantity))
-        )
+        result = self._database.run(work)
         self._has_tables = True
         return result
 

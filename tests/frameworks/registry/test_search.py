@@ -41,6 +41,9 @@ def test_runs_that_begin_together_keep_the_budget(url, search):
     together.wait(HANG_SECONDS)
     assert 0.7 <= together.true_kg() / together.budget_kg <= MOST
     assert is_known(together)
+    written = b"".join(path.read_bytes() for path in together.folder.rglob("*") if path.is_file())
+    assert b"budget" in written
+    assert not [secret for secret in (b"sec/r@t:5", b"sec%2Fr%40t%3A5") if secret in written]
 
 
 def test_what_killed_runs_have_used_is_never_lost(url, search):

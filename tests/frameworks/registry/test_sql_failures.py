@@ -11,6 +11,7 @@ import traceback
 import pytest
 from support.delaying_proxy import delayed
 from support.sql_claims import claim, in_processes
+from support.waiting import until
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.registry import RegistryUnavailableError
@@ -160,8 +161,13 @@ def test_a_client_that_stops_inside_a_transaction_does_not_hold_the_others_forev
     registry = opened(postgres_url)
     registry.claim(claim(spent=0.5))
     other = opened(postgres_url)
-    with pytest.raises(RegistryUnavailableError, match="registry"):
-        other._run(lambda connection, budget: time.sleep(1.5))
+
+    def stop_for_long(connection, _budget):
+        number = connection.scalar(text("SELECT pg_backend_pid()"))
+        assert until(lambda: server.execute(f"SELECT 1 FROM pg_stat_activity WHERE pid = {number}") == [])
+
+    with pytest.raises(RegistryUnavailableError, match="stood still"):
+        other._run(stop_for_long)
     assert registry.claim(claim(spent=0.75)).is_granted
     registry.close()
 
