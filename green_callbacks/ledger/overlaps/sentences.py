@@ -47,7 +47,7 @@ def overlap_sentences(shared: Iterable[Shared]) -> list[str]:
     for each in found:
         by_host.setdefault(hosts.key(each.place), []).append(each)
     if len(by_host) > _MOST_HOSTS:
-        return [_sentence(found, f"of {len(by_host)} machines")]
+        return [_sentence(found, f"of {len(by_host):,} machines")]
     return [_sentence(each, _of(each[0].place.name)) for each in by_host.values()]
 
 
@@ -58,12 +58,12 @@ def _of(name: str) -> str:
 def _sentence(found: list[Shared], where: str) -> str:
     components = dict.fromkeys(name for each in found for name in each.part.components)
     most, runs = max(each.part.most for each in found), len(found)
-    together = "at the same time" if most >= runs else f"up to {most} of them at the same time"
+    together = "at the same time" if most >= runs else f"up to {most:,} of them at the same time"
     it = "it" if len(components) == 1 else "them"
     what = " ".join(filter(None, (in_words(components), where)))
     whole = sum(each.facility_kwh for each in found)
     once = max(0.0, whole - sum(each.part.facility_kwh for each in found))
     return (
-        f"{runs} {'run' if runs == 1 else 'runs'} measured {what}{'' if most >= runs else ','} {together}. "
+        f"{runs:,} {'run' if runs == 1 else 'runs'} measured {what}{'' if most >= runs else ','} {together}. "
         f"The sum counts {it} once, as {significant(once)} kWh instead of {significant(whole)} kWh."
     )
