@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Unpack
 
 from green_callbacks._frameworks.optuna.search_options import checked_options, folder_name, project_folder
-from green_callbacks._frameworks.optuna.search_spending import with_spending
+from green_callbacks._frameworks.optuna.search_spending import SearchSpending
 from green_callbacks._frameworks.optuna.shared_trial import is_shared, own_trial
 from green_callbacks._frameworks.optuna.study_totals import study_totals
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule, WatchingRule
@@ -103,6 +103,7 @@ class SearchBudget:
         self._said: set[str] = set()
         self._ended: dict[str, tuple[str, float]] = {}
         self._has_ranks = False
+        self._spending = SearchSpending()
 
     def of(self, trial: Any, **options: Unpack[AccountantOptions]) -> TrialRun:
         """Begin a trial.
@@ -281,7 +282,7 @@ class SearchBudget:
         shared = self._shared(study)
         if shared is None or is_set(DISABLE_VARIABLE, os.environ):
             return None
-        return with_spending(shared)
+        return self._spending.told(shared)
 
     def _rule(self, trial: Any | None, study: Any | None) -> TrialRule:
         if self._monitor is None:

@@ -1,7 +1,9 @@
 """What all runs of a search have spent, by their ledgers and by the registry of their budget."""
 
 from dataclasses import replace
-from typing import Any
+from math import inf
+from time import monotonic
+from typing import Any, Final
 
 from green_callbacks.accountant.setup.options import Settings
 from green_callbacks.errors import ConfigurationError
@@ -10,31 +12,44 @@ from green_callbacks.policies import CarbonBudget
 from green_callbacks.registry.opening import open_registry
 from green_callbacks.registry.protocol import BudgetRegistry, RegistryUnavailableError, RunState
 
+_REST_SECONDS: Final = 60.0
+"""Time in s for which a registry that did not answer is left alone. A trial waits for it rarely then, by convention."""
 
-def with_spending(budget: CarbonBudget) -> CarbonBudget:
-    """Return a budget with what all runs of its project have spent, and with the limit that was set for them.
 
-    Ledgers of other machines may be out of reach, and then the registry knows their totals. A registry that does not
-    answer is left to the runs, which report it.
+class SearchSpending:
+    """Knows what all runs of a search have spent. Ledgers of other machines may be out of reach of this machine."""
 
-    Args:
-        budget: The budget, with a project.
-    """
-    project, quantity = str(budget.project), budget.amount.quantity
-    is_mass = quantity == "emissions_kg"
-    closings = project_closings(project).closings
-    spent = {each.run_id: each.emissions_kg if is_mass else each.facility_kwh for each in closings}
-    limit = None
-    try:
-        registry = open_registry(_url_of(budget), project, quantity)
+    def __init__(self) -> None:
+        self._not_before = -inf
+
+    def told(self, budget: CarbonBudget) -> CarbonBudget:
+        """Return a budget with what all runs of its project have spent, and with the limit that was set for them.
+
+        A registry that does not answer is left to the runs, which report it.
+
+        Args:
+            budget: The budget, with a project.
+        """
+        project, quantity = str(budget.project), budget.amount.quantity
+        is_mass = quantity == "emissions_kg"
+        closings = project_closings(project).closings
+        spent = {each.run_id: each.emissions_kg if is_mass else each.facility_kwh for each in closings}
+        limit = self._ask(spent, budget) if monotonic() >= self._not_before else None
+        told = replace(budget, spent_before=budget.spent_before + sum(spent.values()))
+        return told if limit is None else replace(told, budget=limit if is_mass else f"{limit!r} kWh")
+
+    def _ask(self, spent: dict[str, float], budget: CarbonBudget) -> float | None:
         try:
-            limit = _add(spent, registry)
+            registry = open_registry(_url_of(budget), str(budget.project), budget.amount.quantity)
+        except ConfigurationError:  # the run refuses it, with the remedy
+            return None
+        try:
+            return _add(spent, registry)
+        except RegistryUnavailableError:
+            self._not_before = monotonic() + _REST_SECONDS
+            return None
         finally:
             registry.close()
-    except (RegistryUnavailableError, ConfigurationError):
-        pass
-    told = replace(budget, spent_before=budget.spent_before + sum(spent.values()))
-    return told if limit is None else replace(told, budget=limit if is_mass else f"{limit!r} kWh")
 
 
 def _add(spent: dict[str, float], registry: BudgetRegistry) -> float | None:
