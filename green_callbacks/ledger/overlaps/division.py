@@ -1,7 +1,7 @@
 """Counts how many processes have measured a device at each time, and divides its energy equally between them."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import fsum, inf
 from typing import Final, NamedTuple
 
@@ -129,7 +129,8 @@ Key = tuple[str, str, str]
 def companies_of(spans: Mapping[Key, Spans]) -> dict[Key, Company]:
     """Count the processes of all devices that several processes measured.
 
-    A model of all processors of a machine, or their counters, include the processors to which a process is bound.
+    A model of all processors of a machine, or their counters, include the processors to which a process is bound. A
+    whole GPU includes the share of each process.
 
     Args:
         spans: When each process measured each device.
@@ -148,18 +149,19 @@ def companies_of(spans: Mapping[Key, Spans]) -> dict[Key, Company]:
 
 
 class _Around:
-    """Tells which devices include the processors of another device.
+    """Tells which devices include another device.
 
     Args:
         keys: All devices.
     """
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Collection[Key]) -> None:
+        self._keys = keys
         self._wholes: dict[str, list[Key]] = {}
         self._parts: dict[str, list[Key]] = {}
         for key in keys:
-            host, name, _ = key
-            if name.startswith(_PROCESSORS):
+            host, name, owner = key
+            if name.startswith(_PROCESSORS) and not owner:
                 if not is_part(name):
                     self._wholes.setdefault(host, []).append(key)
                 elif processors_of(name) is not None:
@@ -172,7 +174,9 @@ class _Around:
             key: The device.
         """
         host, name, owner = key
-        if not name.startswith(_MODEL) or owner:
+        if owner:  # the whole device includes the share of each process
+            return [whole] if (whole := (host, name, "")) in self._keys else []
+        if not name.startswith(_MODEL):
             return []
         parts = self._parts.get(host, ()) if processors_of(name) is not None else ()
         others = [*self._wholes.get(host, ()), *parts]

@@ -87,8 +87,10 @@ def test_a_device_counts_once_while_two_processes_measure_it(tmp_path):
         ({"hosts": {"node01": "1a@100"}}, {"hosts": {"node01": "1a@900"}}),  # resumed from one snapshot
         ({}, {"process": "process of a"}),  # which divides among its runs itself
         ({}, {"devices": {"gpu:1": device()}}),
-        ({"devices": {GPU: device(method="modelled", flags=("sm_share",))}}, {}),
-        ({}, {"devices": {GPU: device(method="modelled", flags=("shared_host",))}, "process": ""}),
+        (
+            {"devices": {GPU: device(method="modelled", flags=("sm_share",))}},
+            {"devices": {GPU: device(method="modelled", flags=("sm_share",))}},
+        ),
         (
             {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
             {"devices": {GPU: device(method="modelled", flags=("shared",))}, "process": ""},
@@ -116,6 +118,8 @@ def test_what_is_not_the_same_device_counts_for_each(tmp_path, first, second):
             {"host": "n1", "hosts": {"n1": "1@1"}},
         ),
         ({"is_closed": False}, {"is_closed": False}),
+        ({}, {"devices": {GPU: device(80.0, "modelled", ("sm_share",))}}),  # the whole includes the share
+        ({}, {"devices": {GPU: device(80.0, "modelled", ("shared_host",))}, "process": ""}),
         ({"devices": {"gpu:GPU-1": device()}, "host": ""}, {"devices": {"gpu:GPU-1": device()}, "host": ""}),
         (
             {"devices": {GPU: device(0.0), **{f"gpu:{at}": device(0.0) for at in range(1, 9)}, "gpu:9": device()}},
