@@ -121,12 +121,14 @@ class Entry(NamedTuple):
         spent: Its spending, in the unit of the budget.
         ledger: Path of its ledger. Defaults to an empty text.
         host: Name of its machine. Defaults to an empty text.
+        is_closed: Whether its ledger is closed, so that the run ended with this total. Defaults to False.
     """
 
     run_id: str
     spent: float
     ledger: str = ""
     host: str = ""
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +206,7 @@ class BudgetRegistry(Protocol):
         """Enter the totals of runs that do not claim, as their ledgers tell them.
 
         A live run that claims is left alone. Any other run keeps the largest of its totals, because an older total may
-        arrive later.
+        arrive later. A dead run with a closed ledger has ended, and what it held last was not spent.
 
         Args:
             entries: The runs. The same run may be entered again with a new total.

@@ -35,7 +35,13 @@ def enter_ledgers(registry: BudgetRegistry, *, project: str, quantity: Quantity,
     once = count_once(found.runs, own=None if is_found else _own(state), index=index)
     _say_left_out(project, found, state)
     amounts = zip(found.runs, _amounts(found.runs, once, quantity, state), strict=True)
-    registry.enter([Entry(run.run_id, each, str(run.path)) for run, each in amounts if run.run_id != state.run_id])
+    registry.enter(
+        [
+            Entry(run.run_id, each, str(run.path), is_closed=run.entry.is_closed)
+            for run, each in amounts
+            if run.run_id != state.run_id
+        ]
+    )
 
 
 def _own(state: RunState) -> NestedRun:

@@ -32,11 +32,13 @@ class Content:
         sessions: Last claims of sessions. Defaults to none.
         entries: Totals of runs that do not claim. Defaults to none.
         marks: Claims after which a session was declared dead. Defaults to none.
+        ends: Claims after which a session ended, as its ledger tells. Defaults to none.
     """
 
     sessions: list[Told] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    ends: list[Mark] = field(default_factory=list)
 
 
 def encoded(content: Content) -> bytes:
@@ -50,6 +52,7 @@ def encoded(content: Content) -> bytes:
         "sessions": [asdict(each) for each in content.sessions],
         "entries": content.entries,
         "dead": content.marks,
+        "ended": content.ends,
     }
     return json.dumps({name: value for name, value in told.items() if value}, allow_nan=False).encode("ascii")
 
@@ -73,6 +76,7 @@ def decoded(data: bytes) -> Content:
         [_session(each) for each in _list(told, "sessions")],
         [_entry(each) for each in _list(told, "entries")],
         [_mark(each) for each in _list(told, "dead")],
+        [_mark(each) for each in _list(told, "ended")],
     )
 
 
@@ -175,6 +179,7 @@ def _entry(told: object) -> Entry:
         _refuse("entry", told)
     _check_text("ledger", told[2])
     _check_text("host", told[3])
+    _check_flag("is_closed", told[4])
     return checked_entry(Entry(*told))
 
 

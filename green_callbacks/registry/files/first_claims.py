@@ -23,7 +23,9 @@ def first_told(claim: Claim, known: Known) -> Told:
         known: What is known before the claim.
     """
     earlier = known.sessions_of(claim.run_id).values()
-    counted = sum(told.spent + told.offset + (0.0 if told.is_ended else told.held) for told in earlier)
+    counted = sum(
+        told.spent + told.offset + (0.0 if told.has_ended(known.kept.ends) else told.held) for told in earlier
+    )
     entry = known.kept.entries.get(claim.run_id)
     before = max(counted, entry.spent if entry else 0.0)
     order = max((told.order for told in earlier), default=0) + 1

@@ -121,7 +121,7 @@ class FolderFiles:
         for name in _listed(self.kept).keys() - self._kept_names:
             file = self._opened(self.kept / name)
             if file is not None:
-                self._kept.add(file.content.sessions, file.content.entries, file.content.marks)
+                self._kept.add(file.content)
                 self._kept_names.add(name)
 
     def _unchanged(self, name: str, entry: "os.DirEntry[str] | None") -> SingleFile | None:

@@ -1,12 +1,13 @@
 """All that the files of a budget tell, summed so that thousands of ended runs cost a claim nothing."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
 from statistics import median
 from typing import NamedTuple
 
+from green_callbacks.registry.files.file_format import Content
 from green_callbacks.registry.files.told_sessions import Mark, SessionKey, Told, age, larger, newer, run_entered, run_of
 from green_callbacks.registry.protocol import Claim, Entry, RegisteredRun, RunState
 
@@ -19,6 +20,7 @@ class Kept:
         sessions: For each run, the last claims of its sessions. Defaults to none.
         entries: The totals of runs that do not claim, by the names of the runs. Defaults to none.
         marks: Claims after which a session was declared dead. Defaults to none.
+        ends: Claims after which a session ended, as its ledger tells. Defaults to none.
         runs: Where each run stands. Defaults to none.
         spent: Spending of all these runs. Defaults to 0.
         epoch_costs: Spending of an epoch of each of these runs that knows it, sorted. Defaults to none.
@@ -27,33 +29,35 @@ class Kept:
     sessions: dict[str, dict[SessionKey, Told]] = field(default_factory=dict)
     entries: dict[str, Entry] = field(default_factory=dict)
     marks: set[Mark] = field(default_factory=set)
+    ends: set[Mark] = field(default_factory=set)
     runs: dict[str, RegisteredRun] = field(default_factory=dict)
     spent: float = 0.0
     epoch_costs: list[float] = field(default_factory=list)
 
-    def add(self, sessions: Collection[Told], entries: Collection[Entry], marks: Collection[Mark]) -> None:
+    def add(self, content: Content) -> None:
         """Add what another file tells.
 
         Args:
-            sessions: Last claims of sessions.
-            entries: Totals of runs that do not claim.
-            marks: Claims after which a session was declared dead.
+            content: What the file tells.
         """
-        self.marks.update(marks)
-        for told in sessions:
+        self.marks.update(content.marks)
+        self.ends.update(content.ends)
+        for told in content.sessions:
             of_run = self.sessions.setdefault(told.run_id, {})
             of_run[told.key] = newer(of_run.get(told.key), told)
-        for entry in entries:
+        for entry in content.entries:
             self.entries[entry.run_id] = larger(self.entries.get(entry.run_id), entry)
-        for name in {told.run_id for told in sessions} | {entry.run_id for entry in entries}:
-            self.runs[name] = self._run(name)
+        names = {told.run_id for told in content.sessions} | {mark.run_id for mark in content.ends}
+        for name in names | {entry.run_id for entry in content.entries}:
+            if name in self.sessions or name in self.entries:
+                self.runs[name] = self._run(name)
         self.spent = sum(run.spent for run in self.runs.values())
         self.epoch_costs = sorted(_costs(self.runs.values()))
 
     def _run(self, name: str) -> RegisteredRun:
         of_run, entry = self.sessions.get(name), self.entries.get(name)
         if of_run:
-            return run_of(of_run.values(), entry, inf, ())
+            return run_of(of_run.values(), entry, inf, (), self.ends)
         return run_entered(self.entries[name])
 
 
@@ -96,13 +100,14 @@ class Known(NamedTuple):
             own: The claim of a run that is surely alive. Defaults to None.
         """
         grouped: dict[str, dict[SessionKey, Told]] = {}
+        kept = self.kept
         for key, told in self.fresh.items():
             of_run = grouped.get(told.run_id)
             if of_run is None:
-                of_run = grouped[told.run_id] = dict(self.kept.sessions.get(told.run_id, {}))
+                of_run = grouped[told.run_id] = dict(kept.sessions.get(told.run_id, {}))
             of_run[key] = newer(of_run.get(key), told)
         return {
-            name: run_of(of_run.values(), self.kept.entries.get(name), self.now, self.kept.marks, own)
+            name: run_of(of_run.values(), kept.entries.get(name), self.now, kept.marks, kept.ends, own)
             for name, of_run in grouped.items()
         }
 

@@ -114,13 +114,17 @@ class FilesRegistry:
         with self._guarded():
             known = self._known()
             runs = known.runs()
-            news = sorted(entry for entry in checked if _is_news(entry, runs.get(entry.run_id)))
+            dead = {each.run_id for each in checked if each.is_closed and _is_dead(runs.get(each.run_id))}
+            news = sorted(each for each in checked if each.run_id in dead or _is_news(each, runs.get(each.run_id)))
             if not news:
                 return
             self._prepare()
             for at in range(0, len(news), _ENTRIES_PER_FILE):
                 content = Content(entries=news[at : at + _ENTRIES_PER_FILE])
                 write_kept(self._files.kept, "entered", encoded(content))
+            if dead:
+                ends = [max(known.sessions_of(name).values(), key=age).mark for name in sorted(dead)]
+                write_kept(self._files.kept, "ended", encoded(Content(ends=ends)))
 
     def runs(self) -> Sequence[RegisteredRun]:
         """Return all runs, in the order of their names.
@@ -176,7 +180,8 @@ class FilesRegistry:
         with self._guarded():
             known = self._known()
             silent = [told for told in known.last_fresh() if told.is_dead(known.now, (), seconds)]
-            marks = [told.mark for told in silent if told.mark not in known.kept.marks]
+            settled = known.kept.marks | known.kept.ends
+            marks = [told.mark for told in silent if told.mark not in settled]
             if not marks:
                 return []
             write_kept(self._files.kept, "dead", encoded(Content(marks=marks)))
@@ -201,7 +206,7 @@ class FilesRegistry:
         kept = self._last.kept
         others = [told for key, told in self._last.fresh.items() if key not in self._own]
         others += [told for of_run in kept.sessions.values() for told in of_run.values()]
-        content = Content(others, list(kept.entries.values()), list(kept.marks))
+        content = Content(others, list(kept.entries.values()), list(kept.marks), list(kept.ends))
         write_kept(self._files.kept, "restored", encoded(content))
 
     def _known(self) -> Known:
@@ -256,3 +261,7 @@ def _is_news(entry: Entry, known: RegisteredRun | None) -> bool:
     if known is None:
         return True
     return known.state is not RunState.LIVE and entry.spent > known.spent
+
+
+def _is_dead(run: RegisteredRun | None) -> bool:
+    return run is not None and run.state is RunState.DEAD

@@ -24,7 +24,7 @@ _HASH_DIGITS: Final = 20
 
 
 class Mark(NamedTuple):
-    """A claim after which somebody declared a session dead. A later claim of the session revives it.
+    """A claim after which somebody declared a session dead or ended. A later claim of the session revives it.
 
     Attributes:
         run_id: Name of the run.
@@ -85,6 +85,10 @@ class Told:
         """What the session holds beyond its spending."""
         return self.under_way + self.wanted
 
+    def has_ended(self, ends: Collection[Mark]) -> bool:
+        """Return whether the session has ended, by its last claim or by its ledger."""
+        return self.is_ended or self.mark in ends
+
     @property
     def mark(self) -> Mark:
         """The mark that declares the session dead after this claim."""
@@ -114,7 +118,12 @@ class Told:
 
 
 def run_of(
-    sessions: Collection[Told], entry: Entry | None, now: float, marks: Collection[Mark], own: Claim | None = None
+    sessions: Collection[Told],
+    entry: Entry | None,
+    now: float,
+    marks: Collection[Mark],
+    ends: Collection[Mark],
+    own: Claim | None = None,
 ) -> RegisteredRun:
     """Return where a run stands.
 
@@ -123,19 +132,18 @@ def run_of(
         entry: Its total by its ledger, if somebody has entered it.
         now: The time by the clock of the file system, in s since 1970.
         marks: Claims after which a session was declared dead.
+        ends: Claims after which a session ended, as its ledger tells.
         own: The claim of a run that is surely alive. Defaults to None.
 
     Returns:
         The run. What a session held counts as spent once the session is dead, or once a later session has begun.
     """
     *before, last = sorted(sessions, key=age)
-    state = RunState.LIVE
-    if last.is_ended:
-        state = RunState.ENDED
-    elif not (own and (own.run_id, own.session) == last.key) and last.is_dead(now, marks):
-        state = RunState.DEAD
-    settled = sum(told.held for told in before if not told.is_ended)
-    settled += last.held if state is RunState.DEAD else 0.0
+    is_own = own is not None and (own.run_id, own.session) == last.key
+    state = RunState.DEAD if last.is_dead(now, marks) and not is_own else RunState.LIVE
+    state = RunState.ENDED if last.has_ended(ends) else state
+    gone = before if state is RunState.LIVE else sessions
+    settled = sum(told.held for told in gone if not told.has_ended(ends))
     spent = sum(told.spent + told.offset for told in sessions) + settled
     if entry is not None and state is not RunState.LIVE:
         spent = max(spent, entry.spent)

@@ -179,7 +179,9 @@ DAMAGED = {
     "no text": b"\xff\xfe\x00",
     "no list": b'{"schema": 1, "sessions": 3}',
     "an odd session": b'{"schema": 1, "sessions": [{"run_id": "x"}]}',
-    "an odd entry": b'{"schema": 1, "entries": [["x", NaN, "", ""]]}',
+    "an odd entry": b'{"schema": 1, "entries": [["x", NaN, "", "", false]]}',
+    "an odd flag": b'{"schema": 1, "entries": [["x", 1.0, "", "", 1]]}',
+    "an odd end": b'{"schema": 1, "ended": [["x", "y"]]}',
     "a short entry": b'{"schema": 1, "entries": [["x", 1.0]]}',
     "an odd mark": b'{"schema": 1, "dead": [["x", "y", -1]]}',
 }
@@ -349,6 +351,7 @@ def test_ended_runs_cost_a_claim_nothing(registry, project, monkeypatch):
     for at in range(100):
         registry.claim(told(f"run{at}", 0.001, is_ended=True))
     assert len(list(runs_folder(registry).glob("*.json"))) < 90, "a claim folds with a chance of 1 in 8"
+    monkeypatch.setattr(folding, "_CHANCE", -1.0)
     reader = FilesRegistry(project, "emissions_kg")
     assert reader.claim(told("late")).others_spent == pytest.approx(0.1)
     names = opened(monkeypatch)
@@ -476,6 +479,38 @@ def test_many_processes_that_enter_the_same_at_once_make_one_file(registry, proj
         thread.join()
     assert len(list(kept_folder(registry).iterdir())) == 1
     assert spent_and_held(registry) == 50.0
+
+
+def test_a_dead_run_whose_ledger_is_closed_has_ended(registry, project):
+    registry.claim(told("a", 1.0, 0.5))
+    registry.claim(told("b", 1.0, 0.5))
+    registry.claim(told("live", 1.0, 0.5))
+    for name in "ab":
+        age(single(registry, name), 2 * DEAD_SECONDS)
+    registry.enter([Entry("a", 1.25, is_closed=True), Entry("b", 1.25), Entry("live", 2.0, is_closed=True)])
+    for each in (registry, FilesRegistry(project, "emissions_kg")):
+        runs = by_name(each)
+        assert [(run.state.value, run.spent, run.settled) for run in runs.values()] == [
+            ("ended", 1.25, 0.0),
+            ("dead", 1.5, 0.5),
+            ("live", 1.0, 0.0),
+        ]
+    assert [run.run_id for run in registry.settle_dead()] == ["b"]
+    registry.claim(told("a", 1.25, 0.5, session="2"))
+    assert (by_name(registry)["a"].spent, by_name(registry)["a"].held) == (1.25, 0.5)
+
+
+@pytest.mark.usefixtures("always_folds")
+def test_a_folded_dead_run_whose_ledger_is_closed_has_ended(registry, project):
+    registry.claim(told("a", 1.0, 0.5))
+    age(single(registry, "a"), 11 * DEAD_SECONDS)
+    for name in "bc":
+        registry.claim(told(name, 0.0, is_ended=True))
+    assert spent_and_held(registry) == 1.5
+    registry.enter([Entry("a", 1.0, is_closed=True)])
+    for each in (registry, FilesRegistry(project, "emissions_kg")):
+        assert each.claim(told("late")).others_spent == 1.0
+        assert by_name(each)["a"].state is RunState.ENDED
 
 
 # Asking at the same moment
