@@ -178,16 +178,18 @@ def runs_of(paths: Iterable[Path], *, but: str = "", index: LedgerIndex | None =
     index = index or LedgerIndex()
     read = ProjectRuns()
     files: dict[str, list[ProjectRun]] = {}
-    for path, entry in index.entries(paths):
-        if isinstance(entry, UnreadLedger):
-            _add_unread(read, path, entry.reason)
-            continue
-        if entry.remark is not None:
-            read.damaged.append(entry.remark)
-        if not entry.run_id or entry.run_id != but:
-            files.setdefault(entry.run_id or str(path), []).append(ProjectRun(path, entry))
-    read.runs = [found[0] if len(found) == 1 else _once(found, read, index) for found in files.values()]
-    index.save()
+    try:
+        for path, entry in index.entries(paths):
+            if isinstance(entry, UnreadLedger):
+                _add_unread(read, path, entry.reason)
+                continue
+            if entry.remark is not None:
+                read.damaged.append(entry.remark)
+            if not entry.run_id or entry.run_id != but:
+                files.setdefault(entry.run_id or str(path), []).append(ProjectRun(path, entry))
+        read.runs = [found[0] if len(found) == 1 else _once(found, read, index) for found in files.values()]
+    finally:  # whoever interrupts a long look wants the next one to be shorter
+        index.save()
     return read
 
 

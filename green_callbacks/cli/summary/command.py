@@ -71,10 +71,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.top is not None and arguments.format != _TEXT:
         msg = f"--top is only for --format {_TEXT}, because --format {arguments.format} holds all runs."
         raise ConfigurationError(msg)
+    options = (arguments.group_by, arguments.since, arguments.top)
+    is_plain = arguments.format == _TEXT and all(option is None for option in options)
+    is_file = len(arguments.ledgers) == 1 and not arguments.ledgers[0].is_dir()
+    if is_plain and is_file:
+        _say_one(arguments)
+        return 0
     index = index_for(arguments.ledgers)
     read = look(arguments.ledgers, index)
-    is_table = arguments.group_by is not None or arguments.since is not None or arguments.top is not None
-    if len(read.runs) == 1 and arguments.format == _TEXT and not is_table:
+    if is_plain and len(read.runs) == 1:
         _say_one(arguments)
         return 0
     complain_of(read)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from green_callbacks.analysis.ledger_run import LedgerRun, best_value
+from green_callbacks.cli.progress import watched
 from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.index import LedgerIndex
 from green_callbacks.ledger.project_totals import ProjectRun, count_once
@@ -68,10 +69,10 @@ def rows_of(
     """
     once = count_once(runs, index=index)
     rows = []
-    for run, counted, inside in zip(runs, once.closings, once.inside, strict=True):
-        metric, best = run.entry.closing.monitor, run.entry.best
-        if monitor is not None or mode is not None:
-            metric, best = _best_of(run, monitor, mode)
+    is_named = monitor is not None or mode is not None
+    each = watched(runs, "ledgers") if is_named else iter(runs)
+    for run, counted, inside in zip(each, once.closings, once.inside, strict=True):
+        metric, best = _best_of(run, monitor, mode) if is_named else (run.entry.closing.monitor, run.entry.best)
         rows.append(Row(run, counted, runs[inside[0]].run_id if inside else None, metric, best))
     return rows, once.overlaps
 

@@ -294,7 +294,7 @@ class LedgerIndex:
         followed = self._growing.setdefault(name, FollowedLedger(path))
         followed.refresh()
         overview = followed.overview
-        if overview is None:
+        if overview is None or overview.closing.facts is None:  # unreadable, or closed by an earlier version
             return summed_entry(path)
         return entry_from(overview.closing, overview.head, is_closed=overview.is_closed, remark=overview.remark)
 

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,10 @@ from support.many_runs import MadeRun, grow, make_runs, write_run
 from support.sensors import as_nobody
 from support.written import writing
 
-from green_callbacks.ledger import ledgers_of
+from green_callbacks.ledger import Head, Lines, closing_of, ledgers_of, read_closing
 from green_callbacks.ledger.index import LedgerEntry, LedgerIndex, UnreadLedger, entry_of, index_file, ledger_index
 from green_callbacks.ledger.project_totals import closings_of, runs_of
+from green_callbacks.records import History
 
 DAY_NS = 86_400 * 10**9
 WHOLE = b"".join(hostile.whole_ledger())
@@ -443,3 +445,35 @@ def _spoil(chance, path, folder):
 def test_what_cannot_be_read_is_no_entry(tmp_path):
     assert isinstance(index_of(tmp_path).entry(tmp_path / "none.jsonl"), UnreadLedger)
     assert json.loads(index_file.HEADER)["version"] == 1
+
+
+@pytest.mark.parametrize("now", [time.time_ns, tomorrow], ids=["young", "old"])
+def test_a_closing_line_of_an_earlier_version_gives_the_same_as_its_records(tmp_path, now):
+    lines, history = Lines(), History()
+    data = [lines.head(Head(run_id="old", version="0.1.0"))]
+    for epoch in range(3):
+        each = hostile.record(epoch, epoch)
+        history.append(each)
+        data.append(lines.record(each))
+    closing = closing_of("old", history, monitor=None, mode="max")
+    old = replace(closing, facts=None, head_offset=0)
+    path = tmp_path / "old.jsonl"
+    path.write_bytes(b"".join([*data, lines.end(None, old, sum(map(len, data)))]))
+    assert read_closing(path).facts is None
+    found = closings_of([path], index=LedgerIndex(tmp_path, now_ns=now))
+    assert found == closings_of([path])
+    assert found.closings[0].facts == closing.facts
+
+
+def test_a_look_that_is_interrupted_keeps_what_it_has_read(folder, reads, monkeypatch):
+    paths = ledgers_of(folder)
+
+    def interrupted():
+        yield from paths[:5]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        closings_of(interrupted(), index=index_of(folder))
+    reads.clear()
+    look(folder)
+    assert {name for _, name in reads} == {path.name for path in paths[5:]}
