@@ -57,7 +57,8 @@ class SearchBudgetHooks:
     Each trial on a machine measures the whole of a device that it shares with others. Then the trials seem to spend
     more than the machine, and the budget ends the search earlier. ``green-callbacks summary`` counts such energy once.
 
-    Several searches, and other runs beside them, share a ``CarbonBudget(…, project=…)`` among the policies of the
+    All copies of an object count for one budget, and a second search with the object goes on with its spending.
+    Several searches in separate processes, and other runs beside them, share a ``CarbonBudget(…, project=…)`` among the policies of the
     trials. When it refuses a trial, this class ends the search, in place of one failed trial after another.
 
     Args:

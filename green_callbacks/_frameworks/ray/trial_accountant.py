@@ -1,21 +1,25 @@
 """The accountant of one trial of Ray Tune."""
 
 import os
+import re
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Unpack
 
 from ray import tune
 
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
+from green_callbacks.accountant.shared_budgets.trial_folder import STARTED_IN
 from green_callbacks.ledger.project_ledgers import FOLDER
+from green_callbacks.policies import CarbonBudget, Decision, Policy
 from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
 TRIAL: Final = "ray_trial"
-_STARTED_IN: Final = "TUNE_ORIG_WORKING_DIR"
+_RELATIVE_FILE: Final = re.compile(r"^\s*(sqlite[^:]*:///)(?![/~:])")
 
 
 class TrialAccountant(EnergyAccountant):
@@ -54,8 +58,8 @@ def trial_accountant(folder: str | os.PathLike[str] = FOLDER, **options: Unpack[
     ledger, also without a checkpoint. A trial that starts from a checkpoint of another trial keeps a run of its own.
     The ledger has the label ``ray_trial``.
 
-    Ray runs a trial in a working folder of its own, which may be deleted later. So a relative folder counts from the
-    folder in which Ray started the worker.
+    Ray runs a trial in a working folder of its own, which may be deleted later. So relative folders count from the
+    folder in which Ray started the worker. That also holds for the project and the SQLite file of a ``CarbonBudget``.
 
     Args:
         folder: Folder of the ledgers. On a cluster, name a folder that all nodes share. Defaults to
@@ -80,12 +84,21 @@ def trial_accountant(folder: str | os.PathLike[str] = FOLDER, **options: Unpack[
             "function that Ray runs."
         )
         return EnergyAccountant(**options)
-    where = Path(os.environ.get(_STARTED_IN, ".")) / Path(folder).expanduser()
-    labels = {**(options.get("labels") or {}), TRIAL: trial_id}
+    start = Path(os.environ.get(STARTED_IN, ".")).absolute()
+    options["labels"] = {**(options.get("labels") or {}), TRIAL: trial_id}
     if options.get("ledger") is None:
-        options["ledger"] = where.absolute() / f"{trial_id}.jsonl"
-    options["labels"] = labels
+        options["ledger"] = start / Path(folder).expanduser() / f"{trial_id}.jsonl"
+    if options.get("policies"):
+        options["policies"] = [_from(start, policy) for policy in options["policies"]]
     return TrialAccountant(**options)
+
+
+def _from(start: Path, policy: Policy | Decision) -> Policy | Decision:
+    """Return a policy whose relative project and SQLite file count from the folder in which Ray started the worker."""
+    if not isinstance(policy, CarbonBudget) or policy.project is None:
+        return policy
+    registry = policy.registry and _RELATIVE_FILE.sub(lambda match: f"{match[1]}{start}/", policy.registry)
+    return replace(policy, project=start / policy.project, registry=registry)
 
 
 def _trial_id() -> str:

@@ -5,8 +5,6 @@ from typing import Any, Final, Self
 
 RECENT: Final = 5
 """Number of recent costs of a trial, of which the highest is expected next. ``CarbonBudget`` looks back as far."""
-_ROUNDING: Final = 1e-6
-"""Share of a total by which its sum may differ through rounding in a report. No unit, by experiment."""
 
 
 @dataclass(slots=True)
@@ -69,31 +67,36 @@ class TrialSpending:
             latest: Part of it that belongs to the last epoch. None if that was not reported.
             run_id: Name of the run. Defaults to an empty text, for a name that was not reported.
         """
-        is_other = bool(run_id and self.run_id and run_id != self.run_id)
+        is_same = bool(run_id) and run_id == self.run_id
+        is_other = bool(run_id and self.run_id) and not is_same
         if not self.is_new and not is_other and self.last is not None and total >= self.last:
             before, cost = self.last, total - self.last
         else:
-            before = self._before(total - (latest or 0.0), is_other=is_other)
+            candidates = [self.last or 0.0] if is_same else [0.0, self.inherited or 0.0]
+            if not is_same and not is_other:
+                candidates.append(self.last or 0.0)
+            before = self._before(total - (latest or 0.0), candidates)
             cost = total - before if latest is None else latest
         self.spent += total - before
         self.last, self.run_id, self.is_new = total, run_id, False
         if cost > 0:
             self.costs = [*self.costs, cost][-RECENT:]
 
-    def _before(self, earlier: float, *, is_other: bool) -> float:
-        """Return the total at which a new run or process began, which is the highest that it can have been.
+    def _before(self, earlier: float, candidates: list[float]) -> float:
+        """Return the total at which a new run or process began, and settle what was expected of the old one.
+
+        It is the candidate nearest to its upper limit, because a new process first spends little. The last records of
+        a killed process may be lost, so the total may also begin a little below a candidate.
 
         Args:
             earlier: Upper limit of that total.
-            is_other: Whether the run has another name than the last one.
+            candidates: Totals at which it may have begun.
         """
-        own = self.last if self.last is not None and not is_other else 0.0
-        candidates = [each for each in (own, self.inherited or 0.0) if each <= earlier + _ROUNDING * abs(earlier)]
-        before = max(candidates, default=0.0)
-        if self.last is not None and before == own == self.last:  # the total goes on, with what was not reported
-            self.lost -= min(self.lost, max(earlier - before, 0.0))
+        begun = min(candidates, key=lambda each: abs(each - earlier))
+        if self.last is not None and begun == self.last:  # the total goes on, with what was not reported
+            self.lost -= min(self.lost, max(earlier - begun, 0.0))
         self.spent, self.lost = self.total, 0.0
-        return before
+        return min(begun, earlier)
 
     def encode(self) -> dict[str, Any]:
         """Return the spending as plain types, for the state of a search."""

@@ -15,6 +15,7 @@ from green_callbacks.accountant.shared_budgets.account import ANSWER_SECONDS, Sh
 from green_callbacks.accountant.shared_budgets.demand import Demand
 from green_callbacks.accountant.shared_budgets.ledger_entries import enter_ledgers
 from green_callbacks.accountant.shared_budgets.link import LINKS, RegistryLink
+from green_callbacks.accountant.shared_budgets.trial_folder import PRIVATE, is_private
 from green_callbacks.call_threads import Threads
 from green_callbacks.policies import Policy, SharedBudget, title_of
 from green_callbacks.records import EpochRecord, History, SharedSpending
@@ -70,6 +71,9 @@ class SharedBudgets:
 
     def _add(self, policy: SharedBudget, url: str | None, key: tuple[str, ...]) -> None:
         state, project, quantity = self._state, str(policy.project), policy.amount.quantity
+        place = project if url is None else url.partition(":///")[2]  # empty for a database on a server
+        if place and is_private(place):
+            state.notices.say("private budget", PRIVATE, place)
         terms = SharedBudgetTerms(
             title=title_of(policy),
             place=project if url is None else f"{hide_password(url)} for {project}",

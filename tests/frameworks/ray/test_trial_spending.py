@@ -33,6 +33,10 @@ def told(*reports):
         ([(3.0, 1.0), 2.0, (3.2, 1.0)], 4.2),  # exploits another trial that has spent less
         ([(3.0, 1.0), 9.0, (4.0, 1.0)], 4.0),  # the same with a run of its own
         ([(3.0, 1.0), 9.0, (1.0, 1.0)], 4.0),  # the same with a new run
+        ([(5.0, 1.0), None, (5.0, 1.0)], 6.0),  # restarted, and the kill has cost the ledger its last record
+        ([(5.0, 1.0, "a"), None, (2.0, 1.0, "a")], 6.0),  # restarted from an old checkpoint that Ray does not know
+        ([(5.0, 1.0, "a"), None, (2.0, 1.0, "b")], 7.0),  # restarted as a new run
+        ([(5.0, 1.0, "a"), 9.0, (10.0, 1.0, "b")], 6.0),  # exploits another trial, whose run it takes over
         ([(2.0, 1.0), (1.0, 1.0), (2.0, 1.0)], 4.0),  # two runs in one trial
         ([(2.0, 1.0, "a"), (3.0, 0.1, "b")], 5.0),  # the same, told apart by their names
     ],
