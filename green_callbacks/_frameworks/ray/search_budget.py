@@ -58,7 +58,7 @@ class SearchBudgetHooks:
     more than the machine, and the budget ends the search earlier. ``green-callbacks summary`` counts such energy once.
 
     All copies of an object count for one budget, and a second search with the object goes on with its spending.
-    Several searches in separate processes, and other runs beside them, share a ``CarbonBudget(…, project=…)`` among the policies of the
+    Searches in several processes, and other runs, share a ``CarbonBudget(…, project=…)`` among the policies of the
     trials. When it refuses a trial, this class ends the search, in place of one failed trial after another.
 
     Args:
