@@ -102,7 +102,7 @@ def test_a_run_of_another_process_shares_its_devices_while_it_lives(other, caplo
     present.look()
     assert not list(folder.path.glob("other*"))
     assert present.share_of(row(-40, -20)) == pytest.approx((200 + 800 / 3) / 1000)
-    later = row(50, 60)
+    later = row(10_000, 10_010)
     assert (present.share_of(later), flags(present, later)[GPU]) == (1.0, False)
 
 
@@ -154,7 +154,7 @@ def test_a_run_that_cannot_be_looked_up_lives_as_long_as_it_renews_its_file(othe
     present.look()
     assert present.share_of(row(-40, -20)) == pytest.approx(0.6)
     path = folder.path / foreign.name
-    os.utime(path, (NOW - 400, NOW - 400))
+    os.utime(path, (NOW - 600, NOW - 600))
     present.look()
     assert present.share_of(row(-40, -20)) == 1.0
     assert path.exists()
