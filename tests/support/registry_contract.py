@@ -315,6 +315,24 @@ class RegistryContract:
         registry.enter([Entry("a", 2.5)])
         assert registry.claim(told("b")).others_spent == 2.5
 
+    def test_a_dead_run_whose_ledger_is_closed_has_ended(self, registry, budget):
+        for name in "abc":
+            registry.claim(told(name, 1.0, 0.5))
+        budget.silence(LONG_SILENCE)
+        registry.claim(told("live", 1.0, 0.5))
+        closed = [Entry("a", 1.25, is_closed=True), Entry("c", 0.5, is_closed=True), Entry("live", 2.0, is_closed=True)]
+        registry.enter([*closed, Entry("b", 1.25)])
+        runs = by_name(registry)
+        assert [(run.state, run.spent, run.settled) for run in runs.values()] == [
+            (RunState.ENDED, 1.25, 0.0),
+            (RunState.DEAD, 1.5, 0.5),
+            (RunState.ENDED, 1.0, 0.0),
+            (RunState.LIVE, 1.0, 0.0),
+        ]
+        assert registry.claim(told("live", 1.0, 0.5)).others_spent == 3.75
+        registry.claim(told("a", 1.25, 0.5, session="2"))
+        assert (by_name(registry)["a"].spent, by_name(registry)["a"].held) == (1.25, 0.5)
+
     def test_an_entered_run_that_claims_counts_once(self, registry):
         registry.enter([Entry("a", 2.0), Entry("b", 2.0)])
         registry.claim(told("a", 2.0, 0.5))

@@ -130,17 +130,19 @@ def enter(connection: Connection, budget: LockedBudget, entries: Iterable[Entry]
         if rows is None:
             fresh.append(_entered(budget, entry))
             continue
-        run = _registered(rows, budget.now)
-        if run.state is not RunState.LIVE and entry.spent > run.spent:
-            last = _last(rows)
-            spent = last.spent + entry.spent - run.spent
-            changed.append({"run": entry.run_id, "last": last.session, "total": spent})
+        run, last = _registered(rows, budget.now), _last(rows)
+        has_ended = entry.is_closed and run.state is RunState.DEAD
+        if has_ended or (run.state is not RunState.LIVE and entry.spent > run.spent):
+            state, held = (RunState.ENDED.value, 0.0) if has_ended else (last.state, last.held)
+            more = max(0.0, entry.spent - run.spent + last.held - held)
+            row = {"total": last.spent + more, "state_now": state, "held_now": held}
+            changed.append({"run": entry.run_id, "last": last.session, **row})
     if fresh:
         connection.execute(insert(SESSIONS), fresh)
     if changed:
         is_row = and_(SESSIONS.c.run_id == bindparam("run"), SESSIONS.c.session == bindparam("last"))
-        one = update(SESSIONS).where(SESSIONS.c.budget == budget.id, is_row).values(spent=bindparam("total"))
-        connection.execute(one, changed)
+        row = {"spent": bindparam("total"), "state": bindparam("state_now"), "held": bindparam("held_now")}
+        connection.execute(update(SESSIONS).where(SESSIONS.c.budget == budget.id, is_row).values(row), changed)
 
 
 def _entered(budget: LockedBudget, entry: Entry) -> dict[str, Any]:

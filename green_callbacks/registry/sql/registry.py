@@ -213,4 +213,4 @@ def _storable_claim(claim: Claim) -> Claim:
 
 
 def _storable_entry(entry: Entry) -> Entry:
-    return Entry(_storable(entry.run_id), entry.spent, _storable(entry.ledger), _storable(entry.host))
+    return entry._replace(run_id=_storable(entry.run_id), ledger=_storable(entry.ledger), host=_storable(entry.host))
