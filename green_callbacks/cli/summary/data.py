@@ -76,6 +76,7 @@ def _sum_fields(sums: Sums) -> dict[str, Any]:
     return {
         "runs": sums.runs,
         "runs_inside_others": sums.inside,
+        "runs_without_energy": sums.unmeasured,
         "killed_or_running": sums.unfinished,
         "epochs": sums.epochs,
         "began_at": _time(sums.began_at),

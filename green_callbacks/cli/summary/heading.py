@@ -63,9 +63,11 @@ def _energy(sums: Sums) -> str:
     if sums.facility_kwh is None or sums.energy_kwh is None:
         return "not measured"
     whole = f"{format_energy(sums.facility_kwh)} with PUE, {format_energy(sums.energy_kwh)} at the computers"
+    runs = "1 run has" if sums.unmeasured == 1 else f"{sums.unmeasured:,} runs have"
+    nothing = f". {runs} no energy." if sums.unmeasured else ""
     if sums.measured_share is None:
-        return f"{whole}. The measured share is not known."
-    return f"{whole}, of which {percent(sums.measured_share)} was measured"
+        return f"{whole}, of which an unknown share was measured{nothing}"
+    return f"{whole}, of which {percent(sums.measured_share)} was measured{nothing}"
 
 
 def _emissions(sums: Sums) -> str:

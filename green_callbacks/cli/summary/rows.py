@@ -96,6 +96,7 @@ class Sums:
     Attributes:
         runs: Number of runs that the sum counts.
         inside: Number of further runs, whose energy is in one of these.
+        unmeasured: Number of runs that the sum counts and that have measured no energy.
         unfinished: Number of runs that were killed or are still running.
         epochs: Number of finished epochs.
         duration_seconds: Accounted time of all runs, in s.
@@ -112,6 +113,7 @@ class Sums:
 
     runs: int
     inside: int
+    unmeasured: int
     unfinished: int
     epochs: int
     duration_seconds: float
@@ -143,6 +145,7 @@ def sums_of(rows: Sequence[Row]) -> Sums:
     return Sums(
         runs=len(counted),
         inside=len(rows) - len(counted),
+        unmeasured=len(counted) - len(measured),
         unfinished=sum(not row.run.entry.is_closed for row in rows),
         epochs=sum(row.closing.epochs for row in rows),  # a run that holds another has none of its epochs
         duration_seconds=sum(each.duration_seconds for each in counted),
