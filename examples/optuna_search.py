@@ -43,7 +43,7 @@ def train(trial: optuna.Trial, run: TrialRun, x: torch.Tensor, y: torch.Tensor) 
 def main() -> None:
     """Search until the budget is spent, or until another trial no longer pays."""
     x, y = points()
-    budget = SearchBudget("150 J", monitor="val_acc", location="FR", sinks=[])
+    budget = SearchBudget("60 J", monitor="val_acc", location="FR", sinks=[])
 
     def objective(trial: optuna.Trial) -> float:
         with budget.of(trial) as run:

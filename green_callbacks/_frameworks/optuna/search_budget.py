@@ -103,6 +103,7 @@ class SearchBudget:
         self._said: set[str] = set()
         self._ended: dict[str, tuple[str, float]] = {}
         self._has_ranks = False
+        self._open: set[tuple[str, int]] = set()
         self._spending = SearchSpending()
 
     def of(self, trial: Any, **options: Unpack[AccountantOptions]) -> TrialRun:
@@ -131,6 +132,7 @@ class SearchBudget:
         policies = [*([shared] if shared else []), rule, *(chosen.get("policies") or ())]
         accountant = EnergyAccountant(**{**chosen, "labels": labels, "policies": policies, "ledger": ledger})
         rule.join(accountant)
+        self._open |= {(name, own.number)} if own is not None else set()
         return TrialRun(self, trial, rule, accountant, ledger)
 
     def __call__(self, study: Any, trial: Any) -> None:
@@ -141,6 +143,8 @@ class SearchBudget:
             trial: The trial that has ended.
         """
         ledger = self._ledgers.pop((study.study_name, trial.number), None)
+        if (study.study_name, trial.number) in self._open:
+            self._say_open(trial.number)
         state = _STATES.get(trial.state.name)
         if ledger is not None and state is not None and trial.values:
             rises = tuple(each.name == "MAXIMIZE" for each in study.directions)
@@ -241,6 +245,16 @@ class SearchBudget:
                 "Optuna cannot end a loop of study.ask(). Leave it when budget.why_spent(study) gives a reason."
             )
 
+    def _say_open(self, trial: int) -> None:
+        """Say once that nobody ended a trial, so that its totals are incomplete and no pruner can end it."""
+        if "open" not in self._said:
+            self._said.add("open")
+            logger.warning(
+                "Trial %d did not end its run, so its attributes are incomplete and it cannot be pruned. Train inside "
+                "a block, as in 'with budget.of(trial) as run:'.",
+                trial,
+            )
+
     def say_unmeasured(self, trial: int) -> None:
         """Say once that the objective left the accountant of its trial unused.
 
@@ -262,6 +276,7 @@ class SearchBudget:
             outcome: How it ended.
             ledger: The ledger of its run.
         """
+        self._open.discard((outcome.study, outcome.trial))
         failure = outcome.write(ledger) if ledger.exists() else None
         if failure is not None and "outcome" not in self._said:
             self._said.add("outcome")

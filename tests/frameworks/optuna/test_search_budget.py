@@ -192,6 +192,15 @@ def test_an_accountant_that_the_objective_forgets_is_said_once(caplog):
         run.emissions_kg()
 
 
+def test_a_trial_without_a_block_is_said_once(caplog):
+    budget = SearchBudget("9 kg")
+    study = optuna.create_study()
+    study.optimize(lambda trial: train(budget.of(trial, **measured()), [1.0]), n_trials=3, callbacks=[budget])
+
+    assert said(caplog, "Trial 0 did not end its run") == 1
+    assert said(caplog, "did not end its run") == 1
+
+
 def test_a_package_that_is_switched_off_leaves_the_search_alone(monkeypatch, place):
     monkeypatch.setenv("GREEN_CALLBACKS_DISABLE", "1")
     budget = SearchBudget("0.1 kg", monitor="val_acc")
