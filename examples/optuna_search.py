@@ -43,14 +43,14 @@ def train(trial: optuna.Trial, run: TrialRun, x: torch.Tensor, y: torch.Tensor) 
 def main() -> None:
     """Search until the budget is spent, or until another trial no longer pays."""
     x, y = points()
-    budget = SearchBudget("60 J", monitor="val_acc", location="FR", sinks=[])
+    budget = SearchBudget("400 J", monitor="val_acc", location="FR", sinks=[])
 
     def objective(trial: optuna.Trial) -> float:
         with budget.of(trial) as run:
             return train(trial, run, x, y)
 
     study = optuna.create_study(study_name="spirals", direction="maximize", pruner=KilogramHalvingPruner())
-    study.optimize(objective, n_trials=60, callbacks=[budget, SearchGain(min_gain_per_kg=0.1)])
+    study.optimize(objective, n_trials=30, callbacks=[budget, SearchGain(min_gain_per_kg=0.1)])
     print(budget.summary(study))
 
 
