@@ -14,6 +14,13 @@ from green_callbacks.registry.sql._tables import BUDGETS, SESSIONS, LostBudgetEr
 _ROUNDING: Final = 1e-9
 """Share of a budget by which sums of decimal fractions may exceed it. A kilogram of many epochs is off by 1e-15."""
 
+_FIRST_EPOCHS: Final = 2
+"""Number of epochs that a run uses before the answer to its first known cost of an epoch, by experiment.
+
+It begins its second epoch while it asks. If this did not count, the runs whose first epoch ends soonest would be
+granted epochs that the others have under way.
+"""
+
 
 class LockedBudget(NamedTuple):
     """The row of a budget that this transaction has locked.
@@ -61,8 +68,9 @@ def settle_and_hold(connection: Connection, project: str, quantity: str, claim: 
     Raises:
         LostBudgetError: There is no such budget any more.
     """
-    found, (others,), rows = _statements.first_answers(connection, project, quantity, claim.run_id)
-    budget = _locked(found)
+    first_epochs = _FIRST_EPOCHS * (claim.epoch_cost or 0.0)
+    found, (others,), rows = _statements.first_answers(connection, project, quantity, claim.run_id, first_epochs)
+    budget, others_held = _locked(found), others.held + others.expected
     if others.silent:
         since = budget.now - DEAD_SECONDS
         ask(connection, (BURY, {"of_budget": budget.id, "since": since, "but": claim.run_id}))
@@ -73,7 +81,7 @@ def settle_and_hold(connection: Connection, project: str, quantity: str, claim: 
     spent = claim.spent if own is None or own.state == RunState.DEAD else max(claim.spent, own.spent)
     total = earlier + spent - counted_before
     limit = claim.limit if budget.set_limit is None else budget.set_limit
-    needed = others.spent + others.held + total + claim.under_way + claim.wanted
+    needed = others.spent + others_held + total + claim.under_way + claim.wanted
     is_granted = claim.wanted <= 0 or needed <= limit * (1 + _ROUNDING)
     held = claim.under_way + (claim.wanted if is_granted else 0.0)
     row = _told(budget, claim) | {"spent": spent, "counted_before": counted_before, "held": held}
@@ -81,7 +89,7 @@ def settle_and_hold(connection: Connection, project: str, quantity: str, claim: 
     return Standing(
         limit=limit,
         others_spent=others.spent + max(0.0, total - claim.spent),  # what else this run has spent is lost for it
-        others_held=others.held,
+        others_held=others_held,
         held=held,
         live_runs=others.live + (not claim.is_ended),
         epoch_cost=others.epoch_cost,

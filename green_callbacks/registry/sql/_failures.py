@@ -34,6 +34,7 @@ _BY_WORDS: Final = {
     'role "': "28000",
     'database "': "3D000",
     "remaining connection slots": "53300",
+    "idle-in-transaction": "25P03",
     "closed the connection": "57P01",
     "starting up": "57P03",
     "shutting down": "57P03",

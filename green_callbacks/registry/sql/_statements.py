@@ -43,9 +43,13 @@ def _others(now: ColumnElement[float]) -> Select[Any]:
     is_live = and_(told.is_last, told.state == RunState.LIVE.value, ~is_silent)
     is_other = and_(told.budget == _BUDGET, told.run_id != bindparam("run"))
     lost = case((is_live, 0.0), else_=told.held)
+    counted = told.spent - told.counted_before + told.held
+    first_epochs = bindparam("first_epochs", type_=Double)
+    is_in_first = and_(is_live, told.epoch_cost.is_(None), counted < first_epochs)
     return select(
         func.coalesce(func.sum(told.spent - told.counted_before + lost), 0.0).label("spent"),
         func.coalesce(func.sum(case((is_live, told.held), else_=0.0)), 0.0).label("held"),
+        func.coalesce(func.sum(case((is_in_first, first_epochs - counted), else_=0.0)), 0.0).label("expected"),
         func.coalesce(func.sum(case((is_live, 1), else_=0)), 0).label("live"),
         func.coalesce(func.sum(case((is_silent, 1), else_=0)), 0).label("silent"),
         _median_cost(and_(is_other, told.is_last)).label("epoch_cost"),
@@ -77,7 +81,7 @@ DEMOTE: Final = update(SESSIONS).where(_IS_RUN).values(is_last=False)
 ADD: Final = insert(SESSIONS).inline()
 TELL: Final = update(SESSIONS).where(_IS_SESSION).values({name: bindparam(f"new_{name}") for name in _TOLD})
 
-_OF_CLAIMS: Final = (*_SERVER, *_FILE, _OWN, BURY, DEMOTE, ADD, TELL)
+_OF_CLAIMS: Final = (_OWN, BURY, DEMOTE, ADD, TELL)
 
 
 class _Worded(NamedTuple):
@@ -109,7 +113,8 @@ def prepare(database: str) -> None:
     if database not in _words:
         is_file = database == "sqlite"
         dialect = pysqlite.dialect(paramstyle="named") if is_file else psycopg.dialect(paramstyle="pyformat")
-        _words[database] = {each: _worded(each.compile(dialect=dialect)) for each in _OF_CLAIMS}
+        statements = (*(_FILE if is_file else _SERVER), *_OF_CLAIMS)
+        _words[database] = {each: _worded(each.compile(dialect=dialect)) for each in statements}
 
 
 def _worded(compiled: SQLCompiler) -> _Worded:
@@ -156,7 +161,9 @@ def _asked_at_once(connection: Connection, worded: Sequence[tuple[str, dict[str,
         raise DriverError(error) from None
 
 
-def first_answers(connection: Connection, project: str, quantity: str, run_id: str) -> list[Sequence[Any]]:
+def first_answers(
+    connection: Connection, project: str, quantity: str, run_id: str, first_epochs: float
+) -> list[Sequence[Any]]:
     """Lock the budget, and return its row, the sums of all other runs, and the rows of a run.
 
     Args:
@@ -164,13 +171,14 @@ def first_answers(connection: Connection, project: str, quantity: str, run_id: s
         project: Name of the project.
         quantity: Quantity of the budget.
         run_id: Name of the run.
+        first_epochs: Expected spending of a live run before it knows what its epochs cost, in the unit of the budget.
     """
     is_file = connection.dialect.name == "sqlite"
     lock_it, sum_others = _FILE if is_file else _SERVER
     values: dict[str, Any] = {"project": project, "quantity": quantity} | ({"time": time.time()} if is_file else {})
     mine = values | {"run": run_id}
     of_own = {name: value for name, value in mine.items() if name != "time"}
-    return ask(connection, (lock_it, values), (sum_others, mine), (_OWN, of_own))
+    return ask(connection, (lock_it, values), (sum_others, mine | {"first_epochs": first_epochs}), (_OWN, of_own))
 
 
 def lock(connection: Connection, project: str, quantity: str) -> Sequence[Any]:

@@ -67,6 +67,14 @@ out to be alive.
 """
 
 
+_FIND_ON_SERVER: Final = "SELECT to_regclass(:name)"
+_FIND_IN_FILE: Final = "SELECT name FROM sqlite_master WHERE type = 'table' AND name = :name"
+_FIND_BUDGET: Final = """
+SELECT (SELECT max(version) FROM green_callbacks_schema) AS version,
+       (SELECT id FROM green_callbacks_budgets WHERE project = :project AND quantity = :quantity) AS budget
+"""
+
+
 class NewerTablesError(Exception):
     """The tables belong to a later version of this package."""
 
@@ -86,11 +94,14 @@ def is_enrolled(connection: Connection, project: str, quantity: str) -> bool:
     Raises:
         NewerTablesError: The tables belong to a later version.
     """
-    if not inspect(connection).has_table(SESSIONS.name):  # the last table that is made, with the others at once
-        return False
-    _refuse_later(connection)
-    is_budget = (BUDGETS.c.project == project, BUDGETS.c.quantity == quantity)
-    return connection.scalar(select(BUDGETS.c.id).where(*is_budget)) is not None
+    # Every run asks this at its start, and plain text takes SQLAlchemy no time.
+    is_server = connection.dialect.name == "postgresql"
+    if connection.scalar(text(_FIND_ON_SERVER if is_server else _FIND_IN_FILE), {"name": SESSIONS.name}) is None:
+        return False  # this table is made as the last one
+    version, budget = connection.execute(text(_FIND_BUDGET), {"project": project, "quantity": quantity}).one()
+    if version > SCHEMA_VERSION:
+        raise NewerTablesError
+    return budget is not None
 
 
 def make_tables(connection: Connection) -> None:
@@ -109,10 +120,6 @@ def make_tables(connection: Connection) -> None:
         METADATA.create_all(connection)
         if connection.scalar(select(func.max(SCHEMA.c.version))) is None:
             connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
-    _refuse_later(connection)
-
-
-def _refuse_later(connection: Connection) -> None:
     if (connection.scalar(select(func.max(SCHEMA.c.version))) or 0) > SCHEMA_VERSION:
         raise NewerTablesError
 
