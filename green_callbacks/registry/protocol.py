@@ -21,6 +21,13 @@ Example:
     180.0
 """
 
+FIRST_EPOCHS: Final = 2
+"""Number of epochs that a run uses before the answer to its first known cost of an epoch, by experiment.
+
+It begins its second epoch while it asks. So a registry counts a live run that knows no cost yet with two epochs of the
+run that asks. Else the runs whose first epoch ends soonest would get epochs that the others have under way.
+"""
+
 
 class RunState(StrEnum):
     """Where a run of a registry stands.

@@ -386,6 +386,16 @@ class RegistryContract:
         registry.claim(told("d", epoch_cost=3.0))
         assert registry.claim(told("e")).epoch_cost == 2.5
 
+    def test_runs_in_their_first_epoch_count_with_two_epochs_of_the_run_that_asks(self, registry):
+        registry.claim(told("new"))
+        registry.claim(told("resumed", 5.0))
+        registry.claim(told("over", 0.25, is_ended=True))
+        standing = registry.claim(told("a", 1.0, 1.0, 1.0, epoch_cost=1.0))
+        assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.25, 2.0, False)
+        registry.claim(told("new", 0.5, 0.5, epoch_cost=0.5))
+        standing = registry.claim(told("a", 1.0, 1.0, 1.0, epoch_cost=1.0))
+        assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.75, 0.5, True)
+
     @pytest.mark.parametrize("name", ["spent", "under_way", "wanted", "limit", "epoch_cost"])
     @pytest.mark.parametrize("amount", [math.nan, math.inf, -1.0])
     def test_a_claim_that_cannot_be_is_refused(self, registry, name, amount):

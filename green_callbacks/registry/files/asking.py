@@ -8,7 +8,7 @@ from typing import Final
 
 from green_callbacks.registry.files.known_runs import Known
 from green_callbacks.registry.files.told_sessions import Told
-from green_callbacks.registry.protocol import Claim, Standing
+from green_callbacks.registry.protocol import FIRST_EPOCHS, Claim, RunState, Standing
 
 CONTENTION_SECONDS: Final = 0.3
 """Longest time in s for which a run asks again while others ask too, by experiment. A denied run asks again later."""
@@ -49,11 +49,21 @@ class View:
         self._runs = known.fresh_runs(claim)
         self._own = self._runs[claim.run_id]
         self._others = known.others(self._runs, claim.run_id)
+        self._others_held = self._others.held + self._expected()
 
     @property
     def counted(self) -> float:
         """What counts against the budget: all that was spent, is held or is asked for."""
-        return self._others.spent + self._others.held + self._own.spent + self._own.held
+        return self._others.spent + self._others_held + self._own.spent + self._own.held
+
+    def _expected(self) -> float:
+        """Return what live runs will use before they know their cost and get an answer, beyond what they hold."""
+        first_epochs = FIRST_EPOCHS * (self._claim.epoch_cost or 0.0)
+        return sum(
+            max(0.0, first_epochs - run.spent - run.held)
+            for run in self._runs.values()
+            if run.state is RunState.LIVE and run.epoch_cost is None and run.run_id != self._claim.run_id
+        )
 
     def standing(self, set_limit: float | None, *, is_granted: bool) -> Standing:
         """Return the answer to the claim.
@@ -68,7 +78,7 @@ class View:
         return Standing(
             limit=claim.limit if set_limit is None else set_limit,
             others_spent=others.spent + (beyond if beyond > _ROUNDING * own.spent else 0.0),
-            others_held=others.held,
+            others_held=self._others_held,
             held=self._told.held if is_granted else self._told.under_way,
             live_runs=others.live + (not claim.is_ended),
             epoch_cost=self.known.epoch_cost_of_others(self._runs, claim.run_id),

@@ -6,20 +6,21 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.engine import Connection, Row
 
-from green_callbacks.registry.protocol import DEAD_SECONDS, Claim, Entry, RegisteredRun, RunState, Standing
+from green_callbacks.registry.protocol import (
+    DEAD_SECONDS,
+    FIRST_EPOCHS,
+    Claim,
+    Entry,
+    RegisteredRun,
+    RunState,
+    Standing,
+)
 from green_callbacks.registry.sql import _statements
 from green_callbacks.registry.sql._statements import ADD, BURY, DEMOTE, IS_SILENT, TELL, ask
 from green_callbacks.registry.sql._tables import BUDGETS, SESSIONS, LostBudgetError
 
 _ROUNDING: Final = 1e-9
 """Share of a budget by which sums of decimal fractions may exceed it. A kilogram of many epochs is off by 1e-15."""
-
-_FIRST_EPOCHS: Final = 2
-"""Number of epochs that a run uses before the answer to its first known cost of an epoch, by experiment.
-
-It begins its second epoch while it asks. If this did not count, the runs whose first epoch ends soonest would be
-granted epochs that the others have under way.
-"""
 
 
 class LockedBudget(NamedTuple):
@@ -68,7 +69,7 @@ def settle_and_hold(connection: Connection, project: str, quantity: str, claim: 
     Raises:
         LostBudgetError: There is no such budget any more.
     """
-    first_epochs = _FIRST_EPOCHS * (claim.epoch_cost or 0.0)
+    first_epochs = FIRST_EPOCHS * (claim.epoch_cost or 0.0)
     found, (others,), rows = _statements.first_answers(connection, project, quantity, claim.run_id, first_epochs)
     budget, others_held = _locked(found), others.held + others.expected
     if others.silent:

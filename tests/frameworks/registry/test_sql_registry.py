@@ -150,17 +150,6 @@ def test_the_median_cost_of_the_other_runs_is_told(registry):
     assert registry.claim(claim(run_id="run3", epoch_cost=0.9)).epoch_cost == pytest.approx(0.2)
 
 
-def test_runs_in_their_first_epoch_count_with_two_epochs_of_the_run_that_asks(registry):
-    registry.claim(claim(run_id="new"))
-    registry.claim(claim(run_id="resumed", spent=5.0))
-    registry.claim(claim(run_id="over", spent=0.25, is_ended=True))
-    standing = registry.claim(claim(spent=1.0, under_way=1.0, wanted=1.0, epoch_cost=1.0, limit=10.0))
-    assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.25, 2.0, False)
-    registry.claim(claim(run_id="new", spent=0.5, under_way=0.5, epoch_cost=0.5))
-    standing = registry.claim(claim(spent=1.0, under_way=1.0, wanted=1.0, epoch_cost=1.0, limit=10.0))
-    assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.75, 0.5, True)
-
-
 def test_a_pickle_leaves_the_password_out_and_a_spawned_process_gets_it(postgres_url, server, monkeypatch):
     registry = SqlRegistry(postgres_url, "digits", "emissions_kg")
     pickled = pickle.dumps(registry)
