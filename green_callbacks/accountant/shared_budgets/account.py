@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from green_callbacks.accountant.shared_budgets.demand import Demand
 from green_callbacks.accountant.shared_budgets.link import RETRY_SECONDS
 from green_callbacks.call_threads import ring
 from green_callbacks.records import SharedSpending
-from green_callbacks.registry import BudgetRegistry, Claim, Standing
+from green_callbacks.registry import BudgetRegistry, Claim, Entry, Standing
 from green_callbacks.text.amounts import format_energy, format_mass
 from green_callbacks.text.wording import duration
 from green_callbacks.units import Amount
@@ -92,15 +92,16 @@ class SharedAccount:
     Args:
         terms: The budget.
         claim: The claim at the start of the run.
-        enter: Enters the ledgers of other runs into the registry.
+        entries: Returns what the ledgers of other runs tell.
         notices: Receives what the user must know.
     """
 
     def __init__(
-        self, terms: SharedBudgetTerms, claim: Claim, enter: Callable[[BudgetRegistry], object], notices: Notices
+        self, terms: SharedBudgetTerms, claim: Claim, entries: Callable[[], Sequence[Entry]], notices: Notices
     ) -> None:
         self.terms = terms
-        self._enter = enter
+        self._entries = entries
+        self._by_ledgers: float | None = None
         self._notices = notices
         self._claim = claim
         self._note = _Note(Demand(claim.spent), is_ended=False, epoch_seconds=None)
@@ -153,7 +154,7 @@ class SharedAccount:
         note, began = self._note, time.monotonic()
         self._news.acquire(blocking=False)
         if self._answer is not None and not note.is_ended and self._is_enter_due(began):
-            self._enter(registry)
+            registry.enter(self._entries())
             self._entered_at = began = time.monotonic()
         before = None if self._answer is None else self._answer.standing.epoch_cost
         claim = self._claim_of(note, before)
@@ -197,13 +198,15 @@ class SharedAccount:
         Args:
             failure: Why.
         """
+        if self._answer is None and self._by_ledgers is None:
+            self._by_ledgers = sum(entry.spent for entry in self._entries())
         if self._away_since is None:
             self._away_since = self._asked_at
         self._say_away(str(failure) or type(failure).__name__)
         ring(self._first)
 
     def view(self, demand: Demand, *, is_inside: bool = False) -> SharedSpending | None:
-        """Return what the policies are to know of the other runs. None before the first answer.
+        """Return what the policies are to know of the other runs. None before the first answer or failure.
 
         Args:
             demand: What the run has spent and needs.
@@ -217,7 +220,7 @@ class SharedAccount:
             self._away_since = self._asked_at
             self._say_away(f"it has not answered for {_PATIENCE_SECONDS:.0f} s")
         if answer is None:
-            return None
+            return self._view_by_ledgers(demand)
         standing, allowed = answer.standing, self._allowed(answer, demand)
         if is_inside:
             allowed = max(allowed, answer.claim.spent + answer.claim.under_way)
@@ -229,6 +232,13 @@ class SharedAccount:
             withheld=max(standing.left - allowed, 0.0),
             limit=standing.set_limit,
         )
+
+    def _view_by_ledgers(self, demand: Demand) -> SharedSpending | None:
+        """Return what the ledgers tell while the registry has never answered. None if they are not read."""
+        if self._by_ledgers is None:
+            return None
+        spent = max(self._by_ledgers - demand.not_ours, 0.0)
+        return SharedSpending(self.terms.project, self.terms.amount.quantity, spent)
 
     def _allowed(self, answer: Answer, demand: Demand) -> float:
         """Return what this run may spend in all."""
@@ -245,11 +255,15 @@ class SharedAccount:
 
     def _patience_seconds(self) -> float:
         """Return how long a decision waits for an answer, which matters only where epochs are shorter than answers."""
-        is_quick = self._answer is not None and self._latency_seconds <= _QUICK_SECONDS
         is_due = time.monotonic() < self._asked_at + _QUICK_SECONDS
-        if is_quick and is_due:
+        if self.is_quick and is_due:
             return min(max(ANSWER_SECONDS, _LATENCIES * self._latency_seconds), _QUICK_SECONDS)
         return ANSWER_SECONDS
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the registry usually answers within a second."""
+        return self._answer is not None and self._latency_seconds <= _QUICK_SECONDS and not self.is_away
 
     def _is_covered(self, demand: Demand) -> bool:
         """Return whether the run holds what it needs next."""
@@ -281,7 +295,7 @@ class SharedAccount:
         if self.terms.on_outage == "go_on":
             return ", as if the other runs spent nothing more"
         if answer is None:
-            return " and keeps the budget for itself alone, because it does not know what others have spent"
+            return " and counts what the ledgers of the project tell, but nothing that others spend from now on"
         share = self._written(self._share(answer))
         return f" within its share of what was left, which is {share} beyond its reserved epochs"
 

@@ -9,39 +9,37 @@ from green_callbacks.ledger import NestedRun
 from green_callbacks.ledger.index.ledger_index import LedgerIndex
 from green_callbacks.ledger.project_ledgers import folder_of, identity_of, ledgers_of
 from green_callbacks.ledger.project_totals import CountedOnce, ProjectRun, ProjectRuns, count_once, runs_of
-from green_callbacks.registry import BudgetRegistry, Entry
+from green_callbacks.registry import Entry
 from green_callbacks.units import Quantity
 
 
-def enter_ledgers(registry: BudgetRegistry, *, project: str, quantity: Quantity, state: RunState) -> None:
-    """Enter what the ledgers of a project tell, and say which of them count in part or not at all.
+def ledger_entries(project: str, quantity: Quantity, state: RunState, index: LedgerIndex | None = None) -> list[Entry]:
+    """Return what the ledgers of a project tell, and say which of them count in part or not at all.
 
     A file that cannot be read does not count. What several processes measured at the same time counts once. Of a run
     that lies around other runs, only the energy outside them counts, because the others count by themselves.
 
     Args:
-        registry: The registry.
         project: Folder or glob pattern of the project.
         quantity: What the budget limits.
         state: This run, which is left out.
+        index: The index of the project, which reads on where it has stopped. Defaults to a new one.
     """
     # What another run measured together with this one counts in part, which only both ledgers tell.
     is_told = state.ledger is not None and len(state.history) > 0
     own = identity_of(state.ledger) if state.ledger and not is_told else None
     paths = (path for path in ledgers_of(project) if own is None or identity_of(path) != own)
-    index = LedgerIndex(folder_of(project))
+    index = index or LedgerIndex(folder_of(project))
     found = runs_of(paths, but="" if is_told else state.run_id, index=index)
     is_found = any(run.run_id == state.run_id for run in found.runs)
     once = count_once(found.runs, own=None if is_found else _own(state), index=index)
     _say_left_out(project, found, state)
     amounts = zip(found.runs, _amounts(found.runs, once, quantity, state), strict=True)
-    registry.enter(
-        [
-            Entry(run.run_id, each, str(run.path), is_closed=run.entry.is_closed)
-            for run, each in amounts
-            if run.run_id != state.run_id
-        ]
-    )
+    return [
+        Entry(run.run_id, each, str(run.path), is_closed=run.entry.is_closed)
+        for run, each in amounts
+        if run.run_id != state.run_id
+    ]
 
 
 def _own(state: RunState) -> NestedRun:

@@ -13,10 +13,12 @@ from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext
 from green_callbacks.accountant.shared_budgets.account import ANSWER_SECONDS, SharedAccount, SharedBudgetTerms
 from green_callbacks.accountant.shared_budgets.demand import Demand
-from green_callbacks.accountant.shared_budgets.ledger_entries import enter_ledgers
+from green_callbacks.accountant.shared_budgets.ledger_entries import ledger_entries
 from green_callbacks.accountant.shared_budgets.link import LINKS, RegistryLink
 from green_callbacks.accountant.shared_budgets.trial_folder import PRIVATE, is_private
 from green_callbacks.call_threads import Threads
+from green_callbacks.ledger.index.ledger_index import LedgerIndex
+from green_callbacks.ledger.project_ledgers import folder_of
 from green_callbacks.policies import Policy, SharedBudget, title_of
 from green_callbacks.records import EpochRecord, History, SharedSpending
 from green_callbacks.registry import Claim
@@ -91,8 +93,8 @@ class SharedBudgets:
             host=host_name(),
             ledger="" if state.ledger is None else str(state.ledger),
         )
-        enter = partial(enter_ledgers, project=project, quantity=quantity, state=state)
-        account = SharedAccount(terms, claim, enter, state.notices)
+        index = LedgerIndex(folder_of(project))
+        account = SharedAccount(terms, claim, partial(ledger_entries, project, quantity, state, index), state.notices)
         link = LINKS.to(key, partial(open_registry, url, project, quantity))
         self._accounts[account] = link, url is None
 
@@ -157,7 +159,7 @@ class SharedBudgets:
         for account, (link, is_files) in self._accounts.items():
             account.note(self._demand(account.terms.amount.quantity, is_over=True), is_ended=True)
             link.leave(account)
-            if is_files:
+            if is_files or account.is_quick:  # a child of multiprocessing or of Ray ends without any later moment
                 link.finish(_CLOSE_SECONDS)
         self._accounts = {}
 

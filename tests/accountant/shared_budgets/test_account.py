@@ -6,7 +6,7 @@ from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.shared_budgets.account import SharedAccount, SharedBudgetTerms
 from green_callbacks.accountant.shared_budgets.demand import Demand
 from green_callbacks.records import EpochRecord, History, Plan
-from green_callbacks.registry import Claim, RegistryUnavailableError, Standing
+from green_callbacks.registry import Claim, Entry, RegistryUnavailableError, Standing
 from green_callbacks.units import Amount
 
 
@@ -14,7 +14,10 @@ class Answers:
     """A registry that gives the answers of a list, or raises them."""
 
     def __init__(self, *answers):
-        self.answers, self.claims = list(answers), []
+        self.answers, self.claims, self.entries = list(answers), [], []
+
+    def enter(self, entries):
+        self.entries += entries
 
     def claim(self, claim):
         self.claims.append(claim)
@@ -35,7 +38,7 @@ def account_with(**terms):
         **{"on_outage": "share", **terms},
     )  # fmt: skip
     claim = Claim(run_id="own", session="a", spent=0.0, under_way=0.0, wanted=0.0, limit=10.0)
-    return SharedAccount(terms, claim, lambda _: None, Notices())
+    return SharedAccount(terms, claim, lambda: [Entry("ended", 2.5)], Notices())
 
 
 def standing(**fields):
@@ -136,10 +139,11 @@ class TestOutage:
         assert not account.is_away
         assert not account.is_waiting
 
-    def test_before_any_answer_nothing_is_known_of_the_others(self, account):
-        account.fail(self.AWAY)
+    def test_before_any_answer_the_ledgers_of_the_project_tell(self, account):
         assert account.view(TRAINING) is None
-        assert "keeps the budget for itself alone" in account._notices.texts[0]
+        account.fail(self.AWAY)
+        assert account.view(TRAINING).spent == 2.5
+        assert "counts what the ledgers of the project tell" in account._notices.texts[0]
 
 
 def test_a_limit_that_was_set_is_said(account):

@@ -8,7 +8,7 @@ from support.runs import scripted, train
 from green_callbacks import CarbonBudget
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.setup.resume import RunState
-from green_callbacks.accountant.shared_budgets.ledger_entries import enter_ledgers
+from green_callbacks.accountant.shared_budgets.ledger_entries import ledger_entries
 from green_callbacks.errors import BudgetSpentError
 from green_callbacks.ledger import Head, Lines, read_ledger
 from green_callbacks.ledger.project_ledgers import ledgers_of
@@ -31,19 +31,10 @@ def run(folder, epochs=1, **options):
     return accountant.close().ledger
 
 
-class Entered:
-    """A registry that keeps what is entered."""
-
-    def enter(self, entries):
-        self.spent = {entry.run_id: entry.spent for entry in entries}
-
-
 def spent(project, ledger=None, *, quantity="emissions_kg", run_id="x", notices=None):
     """What the ledgers of a project tell a run."""
-    registry = Entered()
     state = RunState(run_id=run_id, ledger=ledger, notices=notices or Notices())
-    enter_ledgers(registry, project=str(project), quantity=quantity, state=state)
-    return sum(registry.spent.values())
+    return sum(entry.spent for entry in ledger_entries(str(project), quantity, state))
 
 
 def test_every_run_of_a_log_folder_counts(logs):
@@ -76,10 +67,8 @@ def written(folder, name):
 def test_what_another_run_measured_together_with_this_one_counts_in_part(logs):
     written(logs, "other")
     ledger, record = written(logs, "own")
-    registry = Entered()
-    state = RunState(run_id="own", ledger=ledger, history=History([record]))
-    enter_ledgers(registry, project="logs", quantity="emissions_kg", state=state)
-    assert registry.spent == {"other": pytest.approx(0.0025)}
+    entries = ledger_entries("logs", "emissions_kg", RunState(run_id="own", ledger=ledger, history=History([record])))
+    assert {entry.run_id: entry.spent for entry in entries} == {"other": pytest.approx(0.0025)}
 
 
 def test_a_pattern_chooses_runs(logs, caplog):
@@ -195,6 +184,5 @@ def test_of_a_run_around_others_only_the_energy_outside_them_is_entered(logs, mo
     assert read_ledger(inside).head.parent == read_ledger(around).run_id
     assert spent("logs") == pytest.approx(5 * EPOCH_KG)
     own = RunState.from_ledger(inside)  # the run inside goes on, and counts its own energy itself
-    registry = Entered()
-    enter_ledgers(registry, project="logs", quantity="emissions_kg", state=own)
-    assert sum(registry.spent.values()) == pytest.approx(3 * EPOCH_KG)
+    entries = ledger_entries("logs", "emissions_kg", own)
+    assert sum(entry.spent for entry in entries) == pytest.approx(3 * EPOCH_KG)
