@@ -91,7 +91,7 @@ test-transformers: .venv/transformers/ready
 
 # Searches over many runs: databases for their budget, Optuna, Ray and Slurm. Ray would otherwise report its use.
 test-searches: .venv/searches/ready
-	RAY_USAGE_STATS_ENABLED=0 $(call RUN_TESTS,searches) $(wildcard $(SEARCHES))
+	RAY_USAGE_STATS_ENABLED=0 $(call RUN_TESTS,searches) $(SEARCHES)
 
 # dash brings a plugin for pytest that fails where warnings are errors.
 test-exports: .venv/exports/ready

@@ -21,11 +21,12 @@ Example:
     180.0
 """
 
-FIRST_EPOCHS: Final = 2
-"""Number of epochs that a run uses before the answer to its first known cost of an epoch, by experiment.
+FIRST_EPOCHS: Final = 2.6
+"""What a run uses before the answer to its first known cost of an epoch, in epochs of the run that asks, by experiment.
 
-It begins its second epoch while it asks. So a registry counts a live run that knows no cost yet with two epochs of the
-run that asks. Else the runs whose first epoch ends soonest would get epochs that the others have under way.
+It begins its second epoch while it asks, and both may cost 30 % more than an epoch of the other run. A registry counts
+this for live runs that know no cost yet. Else the runs whose first epoch ends soonest would get epochs that the others
+have under way.
 """
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.registry import DEAD_SECONDS, BudgetRegistry, Claim, Entry, RunState
+from green_callbacks.registry.protocol import FIRST_EPOCHS
 
 LIMIT = 10.0
 LONG_SILENCE = 2 * DEAD_SECONDS
@@ -386,12 +387,12 @@ class RegistryContract:
         registry.claim(told("d", epoch_cost=3.0))
         assert registry.claim(told("e")).epoch_cost == 2.5
 
-    def test_runs_in_their_first_epoch_count_with_two_epochs_of_the_run_that_asks(self, registry):
+    def test_runs_in_their_first_epoch_count_with_epochs_of_the_run_that_asks(self, registry):
         registry.claim(told("new"))
         registry.claim(told("resumed", 5.0))
         registry.claim(told("over", 0.25, is_ended=True))
         standing = registry.claim(told("a", 1.0, 1.0, 1.0, epoch_cost=1.0))
-        assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.25, 2.0, False)
+        assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.25, FIRST_EPOCHS, False)
         registry.claim(told("new", 0.5, 0.5, epoch_cost=0.5))
         standing = registry.claim(told("a", 1.0, 1.0, 1.0, epoch_cost=1.0))
         assert (standing.others_spent, standing.others_held, standing.is_granted) == (5.75, 0.5, True)
