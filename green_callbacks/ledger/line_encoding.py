@@ -57,7 +57,7 @@ class Lines:
         self._first_set = _draw(_SESSIONS) * SETS_PER_SESSION
         self._named = 0
         self._sets: dict[tuple[_Label, ...], int] = {}
-        self._last: tuple[_Label, ...] = ()
+        self._base: tuple[_Label, ...] = ()
         self._intensity: Intensity | None = None
         self._pue: float | None = None
         self._verdicts: dict[int, _Said] = {}
@@ -198,33 +198,40 @@ class Lines:
         if self._named == SETS_PER_SESSION:
             self._forget()
         number = self._first_set + self._named
-        return number, self._altered(number, labels) or _line(
-            {"type": "devices", "set": number, "devices": [_described(label) for label in labels]}
-        )
+        if self._is_like_base(labels):
+            return number, self._altered(number, labels)
+        return number, _line({"type": "devices", "set": number, "devices": [_described(label) for label in labels]})
+
+    def _is_like_base(self, labels: tuple[_Label, ...]) -> bool:
+        """Return whether many devices are those of the last set that a line described in full."""
+        base = self._base
+        if len(labels) <= PLAIN_DEVICES or len(labels) != len(base) or base not in self._sets:
+            return False
+        pairs = zip(labels, base, strict=True)
+        return all(name == base_name and part == base_part for (name, part, *_), (base_name, base_part, *_) in pairs)
 
     def _altered(self, number: int, labels: tuple[_Label, ...]) -> bytes:
-        """Return the line of many devices that are known, with what has changed. Empty if they are few or others."""
-        if len(labels) <= PLAIN_DEVICES or len(labels) != len(self._last):
-            return b""
-        pairs = zip(labels, self._last, strict=True)
-        if not all(name == last_name and part == last_part for (name, part, *_), (last_name, last_part, *_) in pairs):
-            return b""
+        """Return the line of many devices that are known, with what differs from the last full description.
+
+        It never refers to another such line, so that a damaged line costs only its own records.
+        """
         columns = zip(*[_described(label)[2:] for label in labels], strict=True)
-        before = zip(*[_described(label)[2:] for label in self._last], strict=True)
+        before = zip(*[_described(label)[2:] for label in self._base], strict=True)
         changed = {
             name: runs_of(column)
-            for name, column, last in zip(ALTERABLE, columns, before, strict=True)
-            if column != last
+            for name, column, known in zip(ALTERABLE, columns, before, strict=True)
+            if column != known
         }
-        return _line({"type": "devices", "set": number, "like": self._sets[self._last], **changed})
+        return _line({"type": "devices", "set": number, "like": self._sets[self._base], **changed})
 
     def _remember(self, labels: tuple[_Label, ...], number: int, record: EpochRecord) -> None:
         if labels not in self._sets:
             self._named += 1
+            if not self._is_like_base(labels):
+                self._base = labels
             if len(self._sets) == _KNOWN_SETS:
                 del self._sets[next(iter(self._sets))]
             self._sets[labels] = number
-        self._last = labels
         self._intensity, self._pue = record.intensity, record.pue
 
     def _surroundings(self, record: EpochRecord) -> str:

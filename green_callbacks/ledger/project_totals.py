@@ -152,7 +152,8 @@ def count_once(
     index = index or LedgerIndex()
     *inside, own_in = counted_in([*(run.entry.nested for run in runs), own or NestedRun("", (), "")])
     counts = [at for at, holders in enumerate(inside) if not holders]
-    measured = [MeasuredRun.of(runs[at].path, runs[at].entry.closing, runs[at].entry.head) for at in counts]
+    found = [runs[at] for at in counts]
+    measured = [MeasuredRun.of(run.path, run.entry.closing, run.entry.head, run.copies) for run in found]
     closings: list[Closing | None] = [None] * len(runs)
     shared = []
     for at, run, part in zip(counts, measured, parts_of(measured, index), strict=True):

@@ -93,6 +93,18 @@ def is_part(name: str) -> bool:
     return bool(_RANGES.fullmatch(text) or _OWN.fullmatch(text))
 
 
+def whole_of(name: str) -> str:
+    """Return the name of the device of which a device is a part.
+
+    Args:
+        name: Name of the part.
+
+    >>> whole_of("cpu:package-0@group-71")
+    'cpu:package-0'
+    """
+    return name.rpartition(_MARK)[0]
+
+
 def processors_of(name: str) -> frozenset[int] | None:
     """Return the processors that a device stands for. None if its name tells none.
 

@@ -10,7 +10,7 @@ from support.many_runs import make_runs
 from support.runs import scripted, train
 
 from green_callbacks.cli import progress
-from green_callbacks.ledger import ledgers_of, read_ledger
+from green_callbacks.ledger import Head, Lines, ledgers_of, read_ledger
 from green_callbacks.ledger.index import ledger_index
 
 WH = 300.0 / 60  # of a minute
@@ -206,6 +206,14 @@ def test_groups_add_up_to_the_whole(command, many, by):
     status, out, _ = command("summary", many, "--group-by", by)
     assert (status, f"{by} " in out) == (0, True)
     assert command("summary", many, "--group-by", by, "--format", "csv")[1].startswith(f"{by},runs,")
+
+
+def test_a_label_may_have_the_name_of_a_sum(command, tmp_path):
+    for run_id, labels in {"a": {"epochs": "5"}, "b": {"epochs": "10"}, "c": {}}.items():
+        (tmp_path / f"{run_id}.jsonl").write_bytes(Lines().head(Head(run_id=run_id, version="1", labels=labels)))
+    _, out, _ = command("summary", tmp_path, "--group-by", "epochs", "--format", "csv")
+    rows = list(csv.DictReader(StringIO(out)))
+    assert {(row["label:epochs"], row["epochs"]) for row in rows} == {("5", "0"), ("10", "0"), ("", "0")}
 
 
 def test_groups_of_time_stand_in_order_and_the_rest_in_one_row(command, many):

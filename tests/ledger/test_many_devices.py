@@ -98,6 +98,21 @@ def test_other_devices_are_named_anew(tmp_path):
     assert list(read(tmp_path / "run.jsonl", head, *written).history) == rows
 
 
+def test_a_damaged_set_costs_only_its_own_records(tmp_path):
+    rng, lines = Random(3), Lines()
+    written = [lines.head(HEAD)]
+    for epoch in range(100):  # more sets than a writer remembers
+        flags = [rng.choice([(), ("shared",)]) for _ in range(PLAIN_DEVICES + 10)]
+        devices = {f"gpu:{number}": device(100.0, flags=each) for number, each in enumerate(flags)}
+        written += lines.record(record(epoch=epoch, devices=devices)).splitlines(keepends=True)
+    likes = [at for at, line in enumerate(written) if b'"like"' in line]
+    assert len(likes) > 90
+    written[likes[3]] = b"x" + written[likes[3]]
+    path = tmp_path / "run-1.jsonl"
+    path.write_bytes(b"".join(written))
+    assert len(read_ledger(path).history) == 99
+
+
 def test_the_most_devices_fit_into_a_line():
     row = record(0, devices={f"node{at // 8:04d}/gpu:{at}": used(at, 0, gap_seconds=at) for at in range(MAX_DEVICES)})
     assert all(len(line) < MAX_LINE_BYTES for line in Lines().record(row).splitlines())

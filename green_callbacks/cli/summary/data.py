@@ -10,6 +10,7 @@ from typing import Any
 from green_callbacks.cli.summary.rows import Row, Sums, sums_of
 from green_callbacks.records.reference import WORLD, reference_kg
 from green_callbacks.text import for_csv_cell
+from green_callbacks.text.layout import UNKNOWN
 from green_callbacks.units import joules_to_kwh
 
 _Cell = str | int | float | bool | None
@@ -56,7 +57,7 @@ def csv_text(rows: Sequence[Row], groups: Mapping[str, Sequence[Row]] | None, by
         names = sorted({name for row in rows for name in row.run.entry.head.labels})
         found = [_run_fields(row) | _labels(row, names) for row in rows]
     else:
-        found = [_flat({by: name} | _sum_fields(sums_of(each))) for name, each in groups.items()]
+        found = [_group_cells(by, name, each) for name, each in groups.items()]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([for_csv_cell(name) for name in (found[0] if found else {})])
@@ -66,6 +67,12 @@ def csv_text(rows: Sequence[Row], groups: Mapping[str, Sequence[Row]] | None, by
 
 def _labels(row: Row, names: Sequence[str]) -> dict[str, _Cell]:
     return {f"label:{name}": row.run.entry.head.labels.get(name) for name in names}
+
+
+def _group_cells(by: str, name: str, rows: Sequence[Row]) -> dict[str, _Cell]:
+    """Return the cells of a group. The name of a label may be the name of a sum, such as ``epochs``."""
+    sums = _flat(_sum_fields(sums_of(rows)))
+    return {f"label:{by}" if by in sums else by: None if name == UNKNOWN else name, **sums}
 
 
 def _flat(fields: Mapping[str, Any]) -> dict[str, _Cell]:

@@ -39,7 +39,7 @@ from green_callbacks.ledger.index.overlap_codec import (
     encode_part,
     encode_stretches,
 )
-from green_callbacks.ledger.overlaps.shares import Part
+from green_callbacks.ledger.overlaps.shares import Files, Part
 from green_callbacks.ledger.overlaps.stretches import Stretch
 
 _T = TypeVar("_T")
@@ -140,79 +140,78 @@ class LedgerIndex:
         self._remember(key, entry, paths[0], states)
         return entry
 
-    def stretches(self, path: Path) -> Sequence[Stretch] | None:
+    def stretches(self, files: Files) -> Sequence[Stretch] | None:
         """Return when a run has measured which devices, or None if that is not known.
 
         Args:
-            path: The ledger.
+            files: Its ledgers.
         """
-        return self._known_of(path, decode_stretches, STRETCHES)
+        return self._known_of(files, decode_stretches, STRETCHES)
 
-    def keep_stretches(self, path: Path, stretches: Sequence[Stretch]) -> None:
+    def keep_stretches(self, files: Files, stretches: Sequence[Stretch]) -> None:
         """Remember when a run has measured which devices.
 
         Args:
-            path: The ledger, which has just been read.
+            files: Its ledgers, which have just been read.
             stretches: The times.
         """
-        self._keep_of(path, encode_stretches(stretches), STRETCHES)
+        self._keep_of(files, encode_stretches(stretches), STRETCHES)
 
-    def part(self, path: Path, company: str) -> Part | None:
+    def part(self, files: Files, company: str) -> Part | None:
         """Return the part of a run in what it has measured in some company, or None if that is not known.
 
         Args:
-            path: The ledger.
+            files: Its ledgers.
             company: Text that changes with the company.
         """
         self._has_asked_for_parts = True
-        return self._known_of(path, decode_part, PART, company)
+        return self._known_of(files, decode_part, PART, company)
 
-    def keep_part(self, path: Path, company: str, part: Part) -> None:
+    def keep_part(self, files: Files, company: str, part: Part) -> None:
         """Remember the part of a run in what it has measured in some company.
 
         Args:
-            path: The ledger, which has just been read.
+            files: Its ledgers, which have just been read.
             company: Text that changes with the company.
             part: The part.
         """
-        self._keep_of(path, encode_part(part), PART, company)
+        self._keep_of(files, encode_part(part), PART, company)
 
-    def division(self, paths: Sequence[Path]) -> Sequence[Part | None] | None:
+    def division(self, runs: Sequence[Files]) -> Sequence[Part | None] | None:
         """Return the parts of runs that have been divided before, or None if one of the ledgers has changed since.
 
         Args:
-            paths: The ledgers.
+            runs: The ledgers of each run.
         """
         found: list[Part | None] = []
-        for key, chunk in self._division_keys(paths):
+        for key, chunk in self._division_keys(runs):
             known = self._recalled(key, decode_division)
             if known is None or len(known) != len(chunk):
                 return None
             found += known
-        return found if len(found) == len(paths) else None
+        return found if len(found) == len(runs) else None
 
-    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
+    def keep_division(self, runs: Sequence[Files], parts: Sequence[Part | None]) -> None:
         """Remember the parts of runs.
 
         Args:
-            paths: The ledgers, which have just been read.
+            runs: The ledgers of each run, which have just been read.
             parts: The part of each run. None for a run that has shared nothing.
         """
-        for number, (key, chunk) in enumerate(self._division_keys(paths)):
+        for number, (key, chunk) in enumerate(self._division_keys(runs)):
             begin = number * _CHUNK
             self._keep(key, encode_division(parts[begin : begin + len(chunk)]), _CLOSED_BYTES * len(chunk))
 
-    def _division_keys(self, paths: Sequence[Path]) -> Iterator[tuple[bytes, Sequence[Path]]]:
-        """Yield the keys of the lines of a division, with their ledgers, if all ledgers are known in their states."""
+    def _division_keys(self, runs: Sequence[Files]) -> Iterator[tuple[bytes, Sequence[Files]]]:
+        """Yield the keys of the lines of a division, with their runs, if all ledgers are known in their states."""
         identity = sha256()
-        for path in paths:
-            name, state = self._name(path), state_of(path)
-            key = b"" if state is None else key_of([(name, state)])
-            if key not in (self._known or {}):
+        for files in runs:
+            states = self._states(files)
+            if states is None:
                 return
-            identity.update(key)
-        for begin in range(0, len(paths), _CHUNK):
-            yield key_of([], DIVISION, identity.hexdigest(), str(begin)), paths[begin : begin + _CHUNK]
+            identity.update(key_of(states))
+        for begin in range(0, len(runs), _CHUNK):
+            yield key_of([], DIVISION, identity.hexdigest(), str(begin)), runs[begin : begin + _CHUNK]
 
     def save(self) -> None:
         """Write the index, if reading its ledgers again would take longer. Raises nothing."""
@@ -235,15 +234,20 @@ class LedgerIndex:
         name = _absolute(path)
         return name[len(self._root) + 1 :] if name.startswith(self._root + os.sep) else name
 
-    def _known_of(self, path: Path, decode: Callable[[bytes], _T], *kinds: str) -> _T | None:
-        name, state = self._name(path), state_of(path)
-        return None if state is None else self._recalled(key_of([(name, state)], *kinds), decode)
+    def _states(self, files: Files) -> list[tuple[str, FileState]] | None:
+        """Return the states of ledgers, if their totals stand in the index, so that these are the states then."""
+        states = [(self._name(path), state) for path in files if (state := state_of(path)) is not None]
+        known = self._known or {}
+        return states if len(states) == len(files) and all(key_of([each]) in known for each in states) else None
 
-    def _keep_of(self, path: Path, line: bytes, *kinds: str) -> None:
-        """Keep what was read of a ledger. Its totals stand in the index, if its state was the same before."""
-        name, state = self._name(path), state_of(path)
-        if state is not None and key_of([(name, state)]) in (self._known or {}):
-            self._keep(key_of([(name, state)], *kinds), line, state.size)
+    def _known_of(self, files: Files, decode: Callable[[bytes], _T], *kinds: str) -> _T | None:
+        states = self._states(files)
+        return None if states is None else self._recalled(key_of(states, *kinds), decode)
+
+    def _keep_of(self, files: Files, line: bytes, *kinds: str) -> None:
+        states = self._states(files)
+        if states is not None:
+            self._keep(key_of(states, *kinds), line, sum(state.size for _, state in states))
 
     def _recalled(self, key: bytes, decode: Callable[[bytes], _T]) -> _T | None:
         if self._known is None:

@@ -7,25 +7,26 @@ from typing import Final, NamedTuple, Self
 
 from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.head import Head
+from green_callbacks.ledger.overlaps.division import OF_MACHINES
 from green_callbacks.ledger.overlaps.hosts import UNIQUE, Hosts, Place
 
 SHORTEST_SECONDS: Final = 0.05
 """Shortest time at once, in s, that counts. Clocks of the same machine differ by less, and no energy is in it."""
 _ANY: Final = ""
-_PROCESSORS: Final = "cpu:"
 
 
 class MeasuredRun(NamedTuple):
     """A run of a sum, as far as its totals and its head tell.
 
     Attributes:
-        path: Its ledger.
+        path: Its ledger, or the first of its ledgers.
         run_id: Name of the run.
         places: Its machines. Empty if they are not known.
         devices: Names of its devices. Empty if they are not known.
         began: Beginning of its first record, in s since 1970. None without a record.
         ended: End of its last record, in s since 1970. None without a record.
         process: Identity of the last process that wrote it. Defaults to an empty text, if unknown.
+        copies: Its other ledgers, which may hold other records of it. Defaults to none.
 
     Example:
         >>> MeasuredRun(Path("a.jsonl"), "a", (Place("node01"),), ("gpu:0",), 0.0, 60.0).run_id
@@ -39,22 +40,29 @@ class MeasuredRun(NamedTuple):
     began: float | None
     ended: float | None
     process: str = ""
+    copies: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All its ledgers."""
+        return (self.path, *self.copies)
 
     @classmethod
-    def of(cls, path: Path, closing: Closing, head: Head | None) -> Self:
+    def of(cls, path: Path, closing: Closing, head: Head | None, copies: tuple[Path, ...] = ()) -> Self:
         """Return the run of a ledger.
 
         Args:
             path: The ledger.
             closing: Its totals.
             head: The head of its last session. None if it is not known.
+            copies: Other ledgers of the same run. Defaults to none.
         """
         hosts = {} if head is None else head.all_hosts
         places = tuple([Place(name, identity) for name, identity in hosts.items()])
         facts = closing.facts
         began, ended = (None, None) if facts is None else (_seconds(facts.began_at), _seconds(facts.ended_at))
         process = head.process if head is not None else ""
-        return cls(path, closing.run_id, places, tuple(closing.devices), began, ended, process)
+        return cls(path, closing.run_id, places, tuple(closing.devices), began, ended, process, copies)
 
 
 def _seconds(when: datetime | None) -> float | None:
@@ -137,8 +145,8 @@ def _keys(run: MeasuredRun, hosts: Hosts, *, by_name: bool) -> set[tuple[str, st
 
 
 def _kind(name: str) -> str:
-    """Return the name of a device, or one text for all processors of a machine, of which one may include another."""
-    return _PROCESSORS if name.startswith(_PROCESSORS) else name
+    """Return the name of a device, or one text for devices of a machine of which one may include another."""
+    return next((kind for kind in OF_MACHINES if name.startswith(kind)), name)
 
 
 def _together(spans: Iterable[tuple[float, float, int]]) -> Iterator[list[int]]:

@@ -5,12 +5,12 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import fsum, inf
 from typing import Final, NamedTuple
 
-from green_callbacks.records.machine_parts import is_part, overlap_of, processors_of
+from green_callbacks.records.machine_parts import is_part, overlap_of, processors_of, whole_of
 
-_PROCESSORS: Final = "cpu:"
-"""Beginning of the names of processors, of which one may include another."""
-_MODEL: Final = "cpu:model"
-"""Beginning of the names of modelled processors, which other devices may include."""
+OF_MACHINES: Final = ("cpu:", "dram:")
+"""Beginnings of the names of processors and of memory, of which one device may include another."""
+_MODEL: Final = "model"
+"""End of the names of modelled devices, which counters may include."""
 
 
 class Piece(NamedTuple):
@@ -129,8 +129,8 @@ Key = tuple[str, str, str]
 def companies_of(spans: Mapping[Key, Spans]) -> dict[Key, Company]:
     """Count the processes of all devices that several processes measured.
 
-    A model of all processors of a machine, or their counters, include the processors to which a process is bound. A
-    whole GPU includes the share of each process.
+    A model of all processors or all memory of a machine includes the part of a process or a job. So do the counters,
+    which also include the model. A whole GPU includes the share of each process.
 
     Args:
         spans: When each process measured each device.
@@ -157,13 +157,13 @@ class _Around:
 
     def __init__(self, keys: Collection[Key]) -> None:
         self._keys = keys
-        self._wholes: dict[str, list[Key]] = {}
+        self._wholes: dict[tuple[str, str], list[Key]] = {}
         self._parts: dict[str, list[Key]] = {}
         for key in keys:
             host, name, owner = key
-            if name.startswith(_PROCESSORS) and not owner:
+            if name.startswith(OF_MACHINES) and not owner:
                 if not is_part(name):
-                    self._wholes.setdefault(host, []).append(key)
+                    self._wholes.setdefault((host, _kind(name)), []).append(key)
                 elif processors_of(name) is not None:
                     self._parts.setdefault(host, []).append(key)
 
@@ -176,8 +176,23 @@ class _Around:
         host, name, owner = key
         if owner:  # the whole device includes the share of each process
             return [whole] if (whole := (host, name, "")) in self._keys else []
-        if not name.startswith(_MODEL):
+        if not name.startswith(OF_MACHINES):
             return []
+        wholes, model = self._wholes.get((host, _kind(name)), []), _kind(name) + _MODEL
+        if not name.startswith(model):
+            return self._around_counter(key, [whole for whole in wholes if whole[1] == model])
         parts = self._parts.get(host, ()) if processors_of(name) is not None else ()
-        others = [*self._wholes.get(host, ()), *parts]
-        return [other for other in others if other != key and name in overlap_of([name, other[1]]).covered]
+        around = [other for other in parts if other != key and name in overlap_of([name, other[1]]).covered]
+        return [*(whole for whole in wholes if whole != key), *around]
+
+    def _around_counter(self, key: Key, models: list[Key]) -> list[Key]:
+        """Return the whole counter around a share of it, or else the model of everything."""
+        host, name, _ = key
+        if not is_part(name):
+            return []
+        counter = (host, whole_of(name), "")
+        return [counter] if counter in self._keys else models
+
+
+def _kind(name: str) -> str:
+    return name[: name.index(":") + 1]

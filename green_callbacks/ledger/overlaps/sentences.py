@@ -1,6 +1,7 @@
 """Sentences about runs that have measured a device at the same time."""
 
 from collections.abc import Iterable
+from math import isclose
 from typing import Final, NamedTuple
 
 from green_callbacks.ledger.overlaps.hosts import Hosts, Place
@@ -62,7 +63,13 @@ def _sentence(found: list[Shared], where: str) -> str:
     it = "it" if len(components) == 1 else "them"
     what = " ".join(filter(None, (in_words(components), where)))
     whole = sum(each.facility_kwh for each in found)
-    once = max(0.0, whole - sum(each.part.facility_kwh for each in found))
+    left_out = sum(each.part.facility_kwh for each in found)
+    once = max(0.0, whole - left_out)
+    if runs == 1 or (whole and isclose(left_out, whole)):  # the other process has no part to leave out
+        return (
+            f"{runs:,} {'run' if runs == 1 else 'runs'} measured {what}, and another run measured all of {it} at the "
+            f"same time. The sum counts {it} there, and leaves out {significant(left_out)} kWh."
+        )
     return (
         f"{runs:,} {'run' if runs == 1 else 'runs'} measured {what}{'' if most >= runs else ','} {together}. "
         f"The sum counts {it} once, as {significant(once)} kWh instead of {significant(whole)} kWh."

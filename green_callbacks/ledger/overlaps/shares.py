@@ -5,14 +5,17 @@ from dataclasses import replace
 from hashlib import sha256
 from math import fsum
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.overlaps.candidates import MeasuredRun, candidates
 from green_callbacks.ledger.overlaps.division import Company, Key, companies_of
 from green_callbacks.ledger.overlaps.hosts import Hosts
-from green_callbacks.ledger.overlaps.stretches import Row, Stretch, rows_of, stretches_of
+from green_callbacks.ledger.overlaps.stretches import Row, Stretch, rows_of_files, stretches_of
+
+Files: TypeAlias = Sequence[Path]
+"""The ledgers of one run. Most runs have one ledger."""
 
 
 class Part(NamedTuple):
@@ -51,27 +54,27 @@ class Memory(Protocol):
         True
     """
 
-    def stretches(self, path: Path) -> Sequence[Stretch] | None:
-        """Return the stretches of a ledger, or None if they are not known."""
+    def stretches(self, files: Files) -> Sequence[Stretch] | None:
+        """Return the stretches of a run, or None if they are not known."""
         ...
 
-    def keep_stretches(self, path: Path, stretches: Sequence[Stretch]) -> None:
-        """Remember the stretches of a ledger."""
+    def keep_stretches(self, files: Files, stretches: Sequence[Stretch]) -> None:
+        """Remember the stretches of a run."""
         ...
 
-    def part(self, path: Path, company: str) -> Part | None:
+    def part(self, files: Files, company: str) -> Part | None:
         """Return the part of a run in some company, or None if it is not known."""
         ...
 
-    def keep_part(self, path: Path, company: str, part: Part) -> None:
+    def keep_part(self, files: Files, company: str, part: Part) -> None:
         """Remember the part of a run in some company."""
         ...
 
-    def division(self, paths: Sequence[Path]) -> Sequence[Part | None] | None:
+    def division(self, runs: Sequence[Files]) -> Sequence[Part | None] | None:
         """Return the parts of runs that have been divided before, or None if one of the ledgers has changed since."""
         ...
 
-    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
+    def keep_division(self, runs: Sequence[Files], parts: Sequence[Part | None]) -> None:
         """Remember the parts of runs."""
         ...
 
@@ -80,26 +83,26 @@ class Forgetful:
     """Remembers nothing.
 
     Example:
-        >>> Forgetful().part(Path("a.jsonl"), "1a2b") is None
+        >>> Forgetful().part([Path("a.jsonl")], "1a2b") is None
         True
     """
 
-    def stretches(self, path: Path) -> None:
+    def stretches(self, files: Files) -> None:
         """Return None."""
 
-    def keep_stretches(self, path: Path, stretches: Sequence[Stretch]) -> None:
+    def keep_stretches(self, files: Files, stretches: Sequence[Stretch]) -> None:
         """Do nothing."""
 
-    def part(self, path: Path, company: str) -> None:
+    def part(self, files: Files, company: str) -> None:
         """Return None."""
 
-    def keep_part(self, path: Path, company: str, part: Part) -> None:
+    def keep_part(self, files: Files, company: str, part: Part) -> None:
         """Do nothing."""
 
-    def division(self, paths: Sequence[Path]) -> None:
+    def division(self, runs: Sequence[Files]) -> None:
         """Return None."""
 
-    def keep_division(self, paths: Sequence[Path], parts: Sequence[Part | None]) -> None:
+    def keep_division(self, runs: Sequence[Files], parts: Sequence[Part | None]) -> None:
         """Do nothing."""
 
 
@@ -125,25 +128,25 @@ def parts_of(runs: Sequence[MeasuredRun], memory: Memory | None = None) -> list[
     found = candidates(runs)
     if not found:
         return parts
-    paths = [runs[at].path for at in found]
-    divided = memory.division(paths)
+    files = [runs[at].files for at in found]
+    divided = memory.division(files)
     if divided is None:
-        divided = _divided(paths, memory)
-        memory.keep_division(paths, divided)
+        divided = _divided(files, memory)
+        memory.keep_division(files, divided)
     for at, part in zip(found, divided, strict=True):
         parts[at] = part
     return parts
 
 
-def _divided(paths: Sequence[Path], memory: Memory) -> list[Part | None]:
+def _divided(runs: Sequence[Files], memory: Memory) -> list[Part | None]:
     """Return the part of each run. None for a run that has always been alone."""
-    stretches = [_stretches(path, memory) for path in paths]
+    stretches = [_stretches(files, memory) for files in runs]
     hosts = Hosts(device.place for each in stretches for one in each for device in one.devices)
     companies = _companies([one for each in stretches for one in each], hosts)
     said = [_company_of(each, companies, hosts) for each in stretches]
     return [
-        None if company is None else _part(path, company, companies, hosts, memory)
-        for path, company in zip(paths, said, strict=True)
+        None if company is None else _part(files, company, companies, hosts, memory)
+        for files, company in zip(runs, said, strict=True)
     ]
 
 
@@ -170,11 +173,11 @@ def _without(whole: float | None, left_out: float) -> float | None:
     return None if whole is None else max(0.0, whole - left_out)
 
 
-def _stretches(path: Path, memory: Memory) -> Sequence[Stretch]:
-    known = memory.stretches(path)
+def _stretches(files: Files, memory: Memory) -> Sequence[Stretch]:
+    known = memory.stretches(files)
     if known is None:
-        known = stretches_of(path)
-        memory.keep_stretches(path, known)
+        known = stretches_of(files)
+        memory.keep_stretches(files, known)
     return known
 
 
@@ -200,23 +203,23 @@ def _company_of(stretches: Sequence[Stretch], companies: Mapping[Key, Company], 
     return said.hexdigest() if most > 1 else None
 
 
-def _part(path: Path, said: str, companies: Mapping[Key, Company], hosts: Hosts, memory: Memory) -> Part | None:
-    part = memory.part(path, said)
+def _part(files: Files, said: str, companies: Mapping[Key, Company], hosts: Hosts, memory: Memory) -> Part | None:
+    part = memory.part(files, said)
     if part is None:
-        part = _summed(path, companies, hosts)
+        part = _summed(files, companies, hosts)
         if part is not None:
-            memory.keep_part(path, said, part)
+            memory.keep_part(files, said, part)
     return part
 
 
-def _summed(path: Path, companies: Mapping[Key, Company], hosts: Hosts) -> Part | None:
-    """Return what is left out of a run, by its records. None if its ledger is gone."""
+def _summed(files: Files, companies: Mapping[Key, Company], hosts: Hosts) -> Part | None:
+    """Return what is left out of a run, by its records. None if a ledger of it is gone."""
     sums = [0.0] * 5
     devices: dict[str, float] = {}
     components: dict[str, None] = {}
     most = 1
     try:
-        for row in rows_of(path):
+        for row in rows_of_files(files):
             shares = _shares(row, companies, hosts)
             sums = [sum(pair) for pair in zip(sums, _amounts(row, shares), strict=True)]
             for name, (share, count) in shares.items():

@@ -1,6 +1,6 @@
 """The times in which a run has measured devices, from the records of its ledger."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -146,24 +146,46 @@ def rows_of(path: Path) -> Iterator[Row]:
         yield last_words
 
 
+def rows_of_files(paths: Sequence[Path]) -> Iterator[Row]:
+    """Read the records of a run that one or several files hold. Records that begin at the same time are the same.
+
+    Args:
+        paths: Its ledgers. Only the records of several ledgers are kept in memory.
+
+    Yields:
+        The records of the longest file, and what the others hold besides, in order of time.
+
+    Raises:
+        LedgerError: A file cannot be read.
+    """
+    if len(paths) == 1:
+        yield from rows_of(paths[0])
+        return
+    found: list[Row] = []
+    for rows in sorted((list(rows_of(path)) for path in paths), key=len, reverse=True):
+        known = {row.record.started_at for row in found}
+        found += [row for row in rows if row.record.started_at not in known]
+    yield from sorted(found, key=lambda row: row.record.started_at)
+
+
 def _fields(line: bytes | int) -> Mapping[str, Any]:
     if isinstance(line, int):
         raise wrong(line, "line of a ledger")
     return {} if not line or line.startswith(VERDICTS) else fields_of(line)
 
 
-def stretches_of(path: Path) -> tuple[Stretch, ...]:
+def stretches_of(paths: Sequence[Path]) -> tuple[Stretch, ...]:
     """Return the times in which a run has measured devices. Raises nothing.
 
     Args:
-        path: The ledger.
+        paths: Its ledgers.
 
     Returns:
-        The stretches. Empty if the file cannot be read.
+        The stretches. Empty if a file cannot be read.
     """
     found: list[Stretch] = []
     try:
-        for row in rows_of(path):
+        for row in rows_of_files(paths):
             began, ended = row.span
             devices = frozenset(row.devices().values())
             last = found[-1] if found else None

@@ -34,3 +34,16 @@ def test_many_machines_have_one_sentence():
 def test_a_machine_without_a_name_is_not_named():
     (said,) = overlap_sentences([shared(""), shared("")])
     assert said.startswith("2 runs measured the GPU at the same time.")
+
+
+def test_what_another_run_measured_with_more_counts_there():
+    part = Part(0.0, 2.0, 0.0, 0.0, 0.0, {}, ("cpu",), 2)
+    (said,) = overlap_sentences([Shared(Place("node01"), 2.0, part)])
+    assert said == (
+        "1 run measured the CPU of node01, and another run measured all of it at the same time. "
+        "The sum counts it there, and leaves out 2.00 kWh."
+    )
+    (said,) = overlap_sentences([Shared(Place("node01"), 2.0, part)] * 3)
+    assert said.startswith("3 runs measured the CPU of node01, and another run measured all of it")
+    (said,) = overlap_sentences([shared("node01", kwh=0.0)] * 2)
+    assert said.startswith("2 runs measured the GPU of node01 at the same time.")

@@ -165,6 +165,12 @@ def test_threads_of_one_process_stand_beside_another_process(tmp_path):
         ("cpu:model@0-7", "cpu:model@0-3", 100 * 10 + 20 * 5),
         ("cpu:model@4-7", "cpu:model@0-3", 100 * 10 + 20 * 10),
         ("cpu:model@group-8", "cpu:model@group-7", 100 * 10 + 20 * 10),
+        ("cpu:package-0", "cpu:package-0@group-7", 100 * 10 + 20 * 5),
+        ("cpu:model", "cpu:package-0@group-7", 100 * 10 + 20 * 5),
+        ("dram:model", "dram:model@group-7", 100 * 10 + 20 * 5),
+        ("dram:package-0", "dram:model@group-7", 100 * 10 + 20 * 5),
+        ("dram:package-0", "dram:model", 100 * 10 + 20 * 5),
+        ("dram:model", "cpu:model@group-7", 100 * 10 + 20 * 10),
         ("cpu:package-0@group-8", "cpu:package-0@group-8", (50 + 10) * 5 + 100 * 5 + 20 * 5),
     ],
 )
@@ -215,6 +221,17 @@ def test_a_copy_of_a_run_counts_once_and_shares_once(tmp_path):
     copy.write_bytes(path.read_bytes())
     found = joules([path, copy, write(tmp_path, "b", [0, 10])])
     assert found == pytest.approx({"a": WATTS * 5, "b": WATTS * 5})
+
+
+@pytest.mark.parametrize("is_older_first", [True, False])
+def test_records_that_only_one_copy_holds_are_shared_too(tmp_path, is_older_first):
+    (tmp_path / "backup").mkdir()
+    older = write(tmp_path / "backup", "a", [0, 10, 20], is_closed=False)
+    paths = [older, write(tmp_path, "a", [0, 10, 20, 30, 40])][:: 1 if is_older_first else -1]
+    paths.append(write(tmp_path, "b", [0, 40]))
+    assert joules(paths) == pytest.approx({"a": WATTS * 20, "b": WATTS * 20})
+    index = LedgerIndex(tmp_path, now_ns=lambda: time.time_ns() + 10**14)
+    assert [joules(paths, index=index) for _ in range(2)] == [joules(paths)] * 2
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -268,7 +285,7 @@ def test_an_index_remembers_what_overlaps(tmp_path, monkeypatch, seed):
         assert look() == closings_of(ledgers_of(tmp_path))
     found = look()
     assert found.overlaps
-    monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.rows_of", None)
+    monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.rows_of_files", None)
     monkeypatch.setattr("green_callbacks.ledger.overlaps.shares.stretches_of", None)
     assert look() == found
 
@@ -309,7 +326,7 @@ def test_a_look_without_changes_keeps_what_overlaps_for_the_next_change(tmp_path
     read = []
     real = stretches_of
     monkeypatch.setattr(
-        "green_callbacks.ledger.overlaps.shares.stretches_of", lambda path: read.append(path.stem) or real(path)
+        "green_callbacks.ledger.overlaps.shares.stretches_of", lambda files: read.append(files[0].stem) or real(files)
     )
     assert look() == closings_of(ledgers_of(tmp_path))
     assert read[:2] == ["c", "d"]
