@@ -93,12 +93,14 @@ class Run:
             before: The measurement of a provisional run, which goes on. Defaults to a new measurement.
         """
         make_room = partial(LIVE_RUNS.make_room, run_id=state.run_id)
-        run = cls(OpenedRun.open(settings.agreed(trainer.ranks), trainer, state, make_room, before))
+        opened = OpenedRun.open(settings.agreed(trainer.ranks), trainer, state, make_room, before)
+        run = None
         try:
+            run = cls(opened)
             run._begin()
         except BaseException:
             leave(trainer.ranks)
-            run._let_go()
+            opened.measurement.close() if run is None else run._let_go()
             raise
         return run
 

@@ -153,7 +153,7 @@ class SharedAccount:
         """
         note, began = self._note, time.monotonic()
         self._news.acquire(blocking=False)
-        if self._answer is not None and not note.is_ended and self._is_enter_due(began):
+        if self._told is note and not note.is_ended and self._is_enter_due(began):  # what is new is told first
             registry.enter(self._entries())
             self._entered_at = began = time.monotonic()
         before = None if self._answer is None else self._answer.standing.epoch_cost
@@ -229,7 +229,7 @@ class SharedAccount:
             self.terms.amount.quantity,
             spent=max(standing.others_spent - demand.not_ours, 0.0),  # the policies count it with this run
             held=max(standing.others_held - max(allowed - standing.left, 0.0), 0.0),
-            withheld=max(standing.left - allowed, 0.0),
+            withheld=0.0 if standing.left - allowed < _ROUNDING * standing.limit else standing.left - allowed,
             limit=standing.set_limit,
         )
 
@@ -283,10 +283,10 @@ class SharedAccount:
         terms = self.terms
         self._notices.say(
             f"registry {terms.place}",
-            "The registry of %s does not answer (%s). The run goes on%s. Its ledger keeps everything, and the registry "
-            "is told when it is back.",
+            "The registry of %s is away. %s. The run goes on%s. Its ledger keeps everything, and the registry is told "
+            "when it is back.",
             terms.title,
-            reason.rstrip("."),
+            f"{reason[:1].upper()}{reason[1:]}".rstrip("."),
             self._rest(),
         )
 
@@ -312,7 +312,7 @@ class SharedAccount:
         self._notices.withdraw(key)
         self._notices.note(
             key,
-            "The registry of %s did not answer for %s. It is back, and knows the spending of this run.",
+            "The registry of %s was away for %s. It is back, and knows the spending of this run.",
             self.terms.title,
             duration(self._was_away_seconds),
         )

@@ -132,7 +132,7 @@ class TestOutage:
     def test_it_is_said_and_so_is_its_end(self, account):
         self.away(account)
         (said,) = account._notices.texts
-        assert "does not answer (Nobody listens on port 5432). The run goes on within its share" in said
+        assert "is away. Nobody listens on port 5432. The run goes on within its share" in said
         account.tell(Answers(standing()))
         (said,) = account._notices.texts
         assert "It is back, and knows the spending of this run." in said
