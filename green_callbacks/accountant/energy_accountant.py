@@ -401,7 +401,8 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
             count: Number of epochs of the whole run.
 
         Yields:
-            The index of the epoch. The epoch begins and ends with the body of the loop.
+            The index of the epoch. The epoch begins and ends with the body of the loop. The body may end it sooner with
+            :meth:`end_epoch`, so that a checkpoint that it saves contains the record.
         """
         return each_epoch(self, lambda: self._run, count)
 

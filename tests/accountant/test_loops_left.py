@@ -50,6 +50,17 @@ def test_an_epoch_that_is_whole_when_the_loop_is_left_is_in_the_history_at_once(
         assert [epoch for epoch in again.epochs(7) if clock.advance(SECONDS) is None] == [5, 6]
 
 
+def test_a_body_may_end_its_epoch_itself_before_it_saves(caplog):
+    accountant, clock = scripted()
+    with accountant:
+        for epoch in accountant.epochs(3):
+            train(accountant, clock, loss=1.0)
+            accountant.end_epoch()
+            assert epochs_of(accountant) == whole(epoch + 1)
+    assert epochs_of(accountant) == whole(3)
+    assert "had not begun" not in caplog.text
+
+
 def returning(accountant, clock):
     for epoch in accountant.epochs(100):
         train(accountant, clock, loss=1.0)

@@ -125,6 +125,16 @@ def test_both_runs_say_that_they_share_and_neither_is_closed(trainers, clock, ca
         assert notice.startswith(f"Run {accountant.run_id} shares scripted:0 with another run")
 
 
+def test_a_run_that_joins_two_that_share_keeps_the_notice_and_logs_none(trainers, clock, caplog):
+    accountants = [scripted(clock)[0] for _ in range(3)]
+    for accountant, trainer in zip(accountants, trainers, strict=False):
+        trainer.do(accountant.start)
+    assert sum("divided in equal parts" in record.getMessage() for record in caplog.records) == 2
+    for accountant, trainer in zip(accountants, trainers, strict=False):
+        (notice,) = trainer.do(accountant.close).notices
+        assert notice.startswith(f"Run {accountant.run_id} shares scripted:0 with another run")
+
+
 def test_one_accountant_for_two_trainings_at_the_same_time_says_so(trainers, clock):
     accountant, _ = scripted(clock)
     accountant.start()

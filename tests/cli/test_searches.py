@@ -49,9 +49,9 @@ def test_a_folder_of_trials_ends_with_the_search(tmp_path, printed):
 
     (search,) = text.split("\nSearch digits\n")[1:]
     rows = [line.split() for line in search.splitlines()]
-    assert ["complete", "2", "500", "g", "250", "g", "71%"] in rows
-    assert ["pruned", "1", "100", "g", "100", "g", "14%"] in rows
-    assert ["failed", "1", "100", "g", "100", "g", "14%"] in rows
+    assert ["complete", "2", "500", "g", "250", "g", "71", "%"] in rows
+    assert ["pruned", "1", "100", "g", "100", "g", "14", "%"] in rows
+    assert ["failed", "1", "100", "g", "100", "g", "14", "%"] in rows
     assert "Trial 0 is the best, with a value of 0.9000. Later trials took 400 g." in search
     assert "Pruning saved about 150 g" in search
 

@@ -187,6 +187,6 @@ def _reason(trial: Any, rungs: Halving, rung: int, value: float, others: Sequenc
     if value != value:  # noqa: PLR0124  not a number
         return f"{at}, because its value is not a number."
     count = len(others) + 1
-    return (
-        f"{at}. Its value of {significant(value, 4)} is not among the best {rungs.kept(count)} of {count} trials there."
-    )
+    kept = rungs.kept(count)
+    rank = "the best" if kept == 1 else f"among the best {kept}"
+    return f"{at}. Its value of {significant(value, 4)} is not {rank} of the {count} trials that got there."

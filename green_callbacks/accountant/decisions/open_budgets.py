@@ -114,7 +114,7 @@ class OpenBudgets:
         elif spent is not None:
             self._notices.say(
                 "unasked",
-                "In epoch %s: %s The loop does not ask inside an epoch, so it goes on until its end. Go through "
+                "In epoch %s: %s The loop does not ask inside an epoch, so each epoch runs to its end. Go through "
                 "accountant.steps(batches), or call accountant.look() after every batch and stop when it returns True.",
                 epoch,
                 spent,

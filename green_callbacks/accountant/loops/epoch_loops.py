@@ -46,7 +46,8 @@ def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"
                 how = "broke off" if is_handling else how_left(sys._getframe().f_back, askers)  # noqa: SLF001
                 _end_left(run, how)
             raise
-        accountant.end_epoch()
+        if run is None or run is not run_of() or run.epochs.is_open:  # the body may have ended it, before it saves
+            accountant.end_epoch()
         if accountant.stop_reason is not None:
             return
 

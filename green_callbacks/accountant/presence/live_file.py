@@ -1,5 +1,6 @@
 """The file by which a live run shows itself to the runs of other processes."""
 
+import hashlib
 import json
 import os
 from contextlib import suppress
@@ -11,6 +12,7 @@ from green_callbacks.accountant.setup.parent_run import ParentRun
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_NESTED
 from green_callbacks.ledger.overlaps.hosts import Device, Place
 from green_callbacks.records.checked import MAX_PATH, MAX_SECONDS, amount, mapping, sequence, text, wrong
+from green_callbacks.registry.sql import hide_password
 from green_callbacks.small_files import read_whole
 from green_callbacks.text import is_plain_name
 
@@ -36,6 +38,7 @@ class LiveRunFile(NamedTuple):
         devices: The devices that it measures.
         parents: The runs inside which it runs.
         ledger: Absolute path of its ledger. Empty if it has none.
+        budgets: Names of the budgets in databases that it shares, see :func:`budget_name`.
     """
 
     run_id: str
@@ -45,6 +48,7 @@ class LiveRunFile(NamedTuple):
     devices: frozenset[Device]
     parents: tuple[str, ...] = ()
     ledger: str = ""
+    budgets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -77,6 +81,7 @@ class LiveRunFile(NamedTuple):
             devices=frozenset(map(_device, sequence(get("devices"), MAX_DEVICES))),
             parents=tuple(map(_plain, sequence(get("parents"), MAX_NESTED))),
             ledger=text(get("ledger"), MAX_PATH),
+            budgets=tuple(map(text, sequence(get("budgets", ()), MAX_NESTED))),
         )
 
     def is_known_to_live(self, own: ParentRun) -> bool | None:
@@ -92,6 +97,16 @@ class LiveRunFile(NamedTuple):
         if not own.machine or (holder.machine, holder.process_ids) != (own.machine, own.process_ids):
             return None
         return holder.is_live
+
+
+def budget_name(url: str, project: str) -> str:
+    """Return a name for a budget in a database, which tells nothing of the database.
+
+    Args:
+        url: URL of the database. Its password does not matter.
+        project: Project of the budget.
+    """
+    return hashlib.sha256(f"{hide_password(url)}\n{project}".encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _plain(said: object) -> str:

@@ -117,4 +117,6 @@ class OtherRuns:
         return run.run_id in self._own.parents or self._own.run_id in run.parents
 
     def _is_of_project(self, run: LiveRunFile) -> bool:
+        if not set(run.budgets).isdisjoint(self._own.budgets):  # of a database, so the ledgers may lie anywhere
+            return True
         return bool(run.ledger) and any(Path(run.ledger).is_relative_to(root) for root in self._roots)

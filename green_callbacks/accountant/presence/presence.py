@@ -49,6 +49,7 @@ class Presence:
         notices: Receives the warning.
         projects: Folders or patterns of the projects whose budgets the run keeps to. Defaults to none.
         ledger: The ledger. Defaults to None, for none.
+        budgets: Names of the budgets in databases that the run shares. Defaults to none.
         recorded_at: Returns up to when everything is recorded, in s since 1970. Runs that had ended at the look before
             are forgotten. Defaults to forgetting none.
     """
@@ -62,13 +63,14 @@ class Presence:
         *,
         projects: Sequence[str] = (),
         ledger: Path | None = None,
+        budgets: Iterable[str] = (),
         recorded_at: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._head = head
         self._notices = notices
         self._began = time.monotonic()
         self._projects = tuple([str(absolute(project)) for project in projects])
-        self._file = _file_of(head, devices, began, ledger)
+        self._file = _file_of(head, devices, began, ledger)._replace(budgets=tuple(budgets))
         self._folders: tuple[LiveFolder, ...] | None = None
         self._others: OtherRuns | None = None
         self._shown_at = -inf

@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from green_callbacks.accountant.presence.live_file import budget_name
 from green_callbacks.accountant.presence.presence import Presence
 from green_callbacks.accountant.setup.opened_run import OpenedRun
+from green_callbacks.accountant.shared_budgets.shared_budgets import registry_url
 from green_callbacks.clock import SystemClock
 from green_callbacks.policies import SharedBudget
 from green_callbacks.records.coverage import UNMEASURED
@@ -26,13 +28,16 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
     devices = [slot.name for slot in measurement.slots.slots if _NOT_WHOLE.isdisjoint(slot.flags)]
     if opened.head is None or settings.is_off or not devices or not isinstance(settings.clock, SystemClock):
         return None
+    shared = [each for each in settings.policies if isinstance(each, SharedBudget) and each.project]
+    urls = [(registry_url(each, settings), str(each.project)) for each in shared]
     presence = Presence(
         opened.head,
         devices,
         measurement.timeline.interval.first.when.timestamp(),
         opened.state.notices,
-        projects=[str(each.project) for each in settings.policies if isinstance(each, SharedBudget) and each.project],
+        projects=[project for _, project in urls],
         ledger=opened.state.ledger,
+        budgets=[budget_name(url, project) for url, project in urls if url is not None],
         recorded_at=lambda: measurement.timeline.opened.recorded_until.when.timestamp(),  # noqa: PLW0108  it moves on
     )
     measurement.pricing.flagged = presence.flagged

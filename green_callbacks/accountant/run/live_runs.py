@@ -11,6 +11,13 @@ from green_callbacks.text.log import get_logger
 
 logger = get_logger(__name__)
 
+_SHARED: Final = "shared"
+_SHARES: Final = (
+    "Run %s shares %s with another run, which trains in this process at the same time. Their common energy is divided "
+    "in equal parts, flagged 'shared'. The true part of each may be nothing or all. Train one after the other, or with "
+    "a GPU each, to measure each by itself."
+)
+
 
 class LiveRun(Protocol):
     """A run, as other runs of the process see it."""
@@ -133,22 +140,19 @@ class LiveRuns:
     def say_shared(self, run: LiveRun) -> None:
         """Warn, for both runs, that a run shares devices with others.
 
-        Of two runs that start at the same moment, the later one here finds the other.
+        Of two runs that start at the same moment, the later one here finds the other. A run that joins runs which have
+        warned only keeps the sentence for its summary. So a search with many trials on threads warns once.
 
         Args:
             run: The new run.
         """
-        for other in self.on(run.devices):
+        others = [other for other in self.on(run.devices) if other is not run]
+        is_known = any(_SHARED in other.notices.by_key for other in others)
+        for other in others:
             common = run.meter.devices_shared_with(other.meter)
-            for each in (run, other) if other is not run and common else ():
-                each.notices.say(
-                    "shared",
-                    "Run %s shares %s with another run, which trains in this process at the same time. Their "
-                    "common energy is divided in equal parts, flagged 'shared'. The true part of each may be nothing "
-                    "or all. Train one after the other, or with a GPU each, to measure each by itself.",
-                    each.run_id,
-                    ", ".join(sorted(common)),
-                )
+            for each in (run, other) if common else ():
+                tell = each.notices.note if is_known else each.notices.say
+                tell(_SHARED, _SHARES, each.run_id, ", ".join(sorted(common)))
 
     def close_orphans(self, run: LiveRun) -> None:
         """Close the other runs on the devices of a run whose thread has ended without closing them.

@@ -64,8 +64,7 @@ class SharedBudgets:
         self._accounts: dict[SharedAccount, tuple[RegistryLink, bool]] = {}
         seen = set()
         for policy in shared if is_ours else ():
-            url = _registry_of(policy) or settings.registry
-            url = url and check_registry_url(url)  # of which it makes a full path
+            url = registry_url(policy, settings)
             key = (url or realpath(str(policy.project)), str(policy.project), policy.amount.quantity)
             if key not in seen:
                 seen.add(key)
@@ -191,9 +190,16 @@ class SharedBudgets:
         return self._history[rows[-1]].duration_seconds if rows else None
 
 
-def _registry_of(policy: Policy) -> str | None:
-    url = getattr(policy, "registry", None)
-    return url if isinstance(url, str) and url else None
+def registry_url(policy: Policy, settings: Settings) -> str | None:
+    """Return the URL of the database that keeps a shared budget, or None for files.
+
+    Args:
+        policy: The budget.
+        settings: The options of the accountant, with the registry of the configuration.
+    """
+    said = getattr(policy, "registry", None)
+    url = said if isinstance(said, str) and said else settings.registry
+    return url and check_registry_url(url)  # which makes a full path of it
 
 
 def _on_outage(policy: Policy) -> Literal["share", "go_on"]:

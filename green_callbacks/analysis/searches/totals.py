@@ -10,7 +10,7 @@ from green_callbacks.analysis.searches.outcome import State
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.layout import UNKNOWN, aligned
-from green_callbacks.text.wording import significant
+from green_callbacks.text.wording import percent, significant
 
 _MOST_POINTS: Final = 8
 """Largest number of points of a front that are written, so that a summary stays on one screen. No unit, a choice."""
@@ -126,7 +126,7 @@ def _table(search: SearchTotals) -> str:
         trials = search.in_state(state)
         known = [trial.kg for trial in trials if trial.kg is not None]
         if trials:
-            share = f"{sum(known) / search.kg:.0%}" if search.kg else UNKNOWN
+            share = percent(sum(known) / search.kg) if search.kg else UNKNOWN
             mean = _mass(sum(known) / len(known) if known else None)
             rows.append((state, str(len(trials)), _mass(sum(known) if known else None), mean, share))
     return aligned([*rows, ("all", str(len(search.trials)), _mass(search.kg), "", "")], left=(0,))
@@ -142,9 +142,10 @@ def _sentences(search: SearchTotals) -> list[str]:
         said.append(_saved(search.saved_kg))
     unknown = sum(trial.kg is None for trial in search.trials)
     if unknown:
-        said.append(f"The emissions of {unknown} of the trials are not known, and stand in no sum.")
+        trials = "1 trial" if unknown == 1 else f"{unknown} trials"
+        said.append(f"The emissions of {trials} are not known, and stand in no sum.")
     if search.other_kg:
-        said.append(f"Runs outside the trials took {format_mass(search.other_kg)} more.")
+        said.append(f"Other runs in its folder took {format_mass(search.other_kg)} more, such as an earlier search.")
     return ["", *said, *_front(search)] if said else _front(search)
 
 

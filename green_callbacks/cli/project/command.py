@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 _DESCRIPTION: Final = """\
 Shows what the runs of a project have spent of their shared budget and hold, what is left, and which runs are dead. Runs
-that a registry does not know are shown by their ledgers."""
+that a registry does not know are shown by their ledgers. A device that several runs measure at the same time counts
+once, so a run may stand here with less than in its own summary."""
 
 _TOP: Final = 10
 """Number of runs in the table by default, so that everything fits on one screen."""
@@ -89,8 +90,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.set_budget is not None:
             place = _with_budget(place, arguments.set_budget)
         if arguments.settle_dead:
-            for quantity, settled in _settle(place, arguments.silent or _DEAD):
-                complain(settled_sentence(settled, quantity))
+            seconds = arguments.silent or _DEAD
+            for quantity, settled in _settle(place, seconds):
+                complain(settled_sentence(settled, quantity, seconds))
         accounts = accounts_of(place)
     if arguments.json:
         say_data(as_json(place, accounts, arguments.top))

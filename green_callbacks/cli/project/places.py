@@ -9,7 +9,7 @@ from typing import Final, Self, get_args
 from green_callbacks.configuration import read_configuration
 from green_callbacks.errors import ConfigurationError, GreenCallbacksError
 from green_callbacks.registry import BudgetRegistry, RegistryUnavailableError, open_registry
-from green_callbacks.registry.files.budget_folder import budget_folder, project_folder
+from green_callbacks.registry.files.budget_folder import HIDDEN_FOLDER, budget_folder, project_folder
 from green_callbacks.registry.sql import hide_password
 from green_callbacks.text import for_terminal
 from green_callbacks.units import Quantity, described
@@ -47,6 +47,13 @@ class Place:
     def has_ledgers(self) -> bool:
         """Whether the project may be a folder or a pattern of this machine, which a name in a registry need not be."""
         return project_folder(self.project).is_dir()
+
+    def projects_below(self) -> list[str]:
+        """Return the folders right inside the project that share a budget of their own, as searches have them."""
+        if self.url is not None:
+            return []
+        folders = project_folder(self.project).glob(f"*/{HIDDEN_FOLDER}/budget-*")
+        return sorted({os.path.join(self.project, each.parents[1].name) for each in folders})  # noqa: PTH118  as named
 
     def budgets(self) -> list[tuple[Quantity, BudgetRegistry]]:
         """Open the registries of all budgets that exist."""
@@ -117,7 +124,7 @@ def found_place(named: str | None, project: str | None) -> Place:
 def _configured_project() -> str:
     setting = read_configuration().first("project")
     if setting is None or not setting.value:
-        msg = "No project is named. Name its folder, or the URL of its registry."
+        msg = "No project is named. Name its folder, or the URL of its registry, or set project in the configuration."
         raise ConfigurationError(msg)
     return str(setting.value)
 

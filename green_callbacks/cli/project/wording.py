@@ -40,17 +40,21 @@ def as_text(place: Place, accounts: Sequence[Account], top: int) -> str:
     return "\n\n".join(["\n".join([_line("Project", place.shown), *remarks]), *blocks])
 
 
-def settled_sentence(settled: Sequence[RegisteredRun], quantity: Quantity) -> str:
+def settled_sentence(settled: Sequence[RegisteredRun], quantity: Quantity, seconds: float) -> str:
     """Return what came of settling dead runs.
 
     Args:
         settled: The runs that were settled.
         quantity: Quantity of the budget.
+        seconds: Silence from which on a run was taken for dead.
     """
     if not settled:
-        return "No run fell silent that was not settled before."
+        return (
+            f"No run is to be settled. None has been silent for {duration(seconds)} that was not settled before. For a "
+            "run that surely died, name a shorter silence with --silent."
+        )
     amount = written(sum(run.settled for run in settled), quantity)
-    return f"{_runs(len(settled))} settled ({_names(settled)}). The {amount} that they held counts as spent."
+    return f"{_runs(len(settled))} settled ({_names(settled)}). The {amount} that {_held_by(settled)} counts as spent."
 
 
 def written(amount: float, quantity: Quantity) -> str:
@@ -81,15 +85,31 @@ def _block(place: Place, account: Account, top: int) -> str:
 def _budget(place: Place, account: Account) -> str:
     limits = account.limits
     if not account.is_shared:
-        return f"none. Runs with CarbonBudget('2 kg', project='{for_terminal(place.project)}') share one."
+        return f"none. {_below(place)}"
     if limits is None:
         return "not named by any run yet"
     smallest, largest = (written(each, account.quantity) for each in limits)
     if account.set_limit is not None:
-        return f"{largest}, set for all runs. --set-budget none lets the scripts decide again."
+        return f"{largest}, set for all runs. {_unused(account)}--set-budget none lets the scripts decide again."
     if limits[0] != limits[1]:
         return f"{smallest} to {largest}, because the scripts name different amounts. Each run keeps to its own."
     return f"{largest}, as the scripts say"
+
+
+def _below(place: Place) -> str:
+    """Return where budgets are shared instead, or how to share one."""
+    below = [for_terminal(each) for each in place.projects_below()]
+    if not below:
+        return f"Runs with CarbonBudget('2 kg', project='{for_terminal(place.project)}') share one."
+    more = f" and {len(below) - _MOST_NAMED:,} more" if len(below) > _MOST_NAMED else ""
+    return f"Runs share one in {', '.join(below[:_MOST_NAMED])}{more}. Name that folder to see it."
+
+
+def _unused(account: Account) -> str:
+    if not account.runs or any(run.limit is not None for run in account.runs):
+        return ""
+    kind = "CO2e" if account.quantity == "emissions_kg" else "energy"
+    return f"No script has named a budget of {kind} yet, and only such scripts keep it. "
 
 
 def _spent(account: Account) -> str:
@@ -123,7 +143,11 @@ def _rest(left: float, limit: float, quantity: Quantity) -> str:
 
 def _dead(account: Account) -> str:
     dead = account.in_state(RunState.DEAD)
-    return f"{_runs(len(dead))} fell silent without an end ({_names(dead)}). What they held counts as spent."
+    return f"{_runs(len(dead))} fell silent without an end ({_names(dead)}). What {_held_by(dead)} counts as spent."
+
+
+def _held_by(runs: Sequence[RegisteredRun]) -> str:
+    return "it held" if len(runs) == 1 else "they held"
 
 
 def _unknown(account: Account) -> str:

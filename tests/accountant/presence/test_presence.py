@@ -14,7 +14,7 @@ from support.scripted_run import device, record
 
 from green_callbacks.accountant.notices import Notices
 from green_callbacks.accountant.presence import live_places, other_runs
-from green_callbacks.accountant.presence.live_file import LiveFolder, LiveRunFile
+from green_callbacks.accountant.presence.live_file import LiveFolder, LiveRunFile, budget_name
 from green_callbacks.accountant.presence.live_places import live_folder_of_project, live_folder_of_user
 from green_callbacks.accountant.presence.presence import Presence
 from green_callbacks.accountant.setup.parent_run import ParentRun
@@ -119,6 +119,22 @@ def test_only_runs_of_the_project_count_in_a_share(other):
     assert present.share_of(row(-40, -20)) == pytest.approx(0.6)
 
 
+def test_runs_with_one_budget_in_a_database_count_in_a_share_wherever_their_ledgers_lie(other):
+    url = "postgresql+psycopg://ada:secret@db/budgets"
+    present = presence(projects=["resnet"], budgets=[budget_name(url, "resnet")])
+    folder = LiveFolder(live_folder_of_user())
+    strangers = [budget_name(url, "vision"), budget_name("sqlite:////data/budgets.db", "resnet")]
+    folder.show(live_run(other, budgets=tuple(strangers), ledger="/elsewhere/other.jsonl"))
+    present.look()
+    assert flags(present, row(-40, -20))[GPU]
+    assert present.share_of(row(-40, -20)) == 1.0
+
+    same = budget_name("postgresql+psycopg://ada:other@db/budgets", "resnet")
+    folder.show(live_run(other, "same", budgets=(same,), ledger="/elsewhere/same.jsonl"))
+    present.look()
+    assert present.share_of(row(-40, -20)) == pytest.approx(0.6)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -180,14 +196,14 @@ def test_a_file_that_is_none_of_ours_is_passed_over(other, content):
 @pytest.mark.parametrize("value", [None, -1, [], {}, True, [["a"]], "x" * 10_000])
 def test_a_file_with_values_that_cannot_be_is_refused(other, field, value):
     fields = json.loads(live_run(other).encode()) | {field: value}
-    if (field, value) in (("devices", []), ("parents", [])):
+    if (field, value) in (("devices", []), ("parents", []), ("budgets", [])):
         return
     with pytest.raises(ValueError):  # noqa: PT011  of whatever check
         LiveRunFile.decode(json.dumps(fields))
 
 
 def test_a_file_comes_back_as_it_was_written(other):
-    run = live_run(other, parents=("a", "b"), ledger="/logs/a.jsonl")
+    run = live_run(other, parents=("a", "b"), ledger="/logs/a.jsonl", budgets=(budget_name("sqlite:///b.db", "logs"),))
     assert LiveRunFile.decode(run.encode().decode()) == run
 
 

@@ -56,7 +56,7 @@ def test_dead_runs_are_named(project, tmp_path):
     said = " ".join(project(LOGS))
     assert "Spent 2.50 kg CO2e (25 %) by 1 run, of which 500 g CO2e was held by sessions that died" in said
     assert "Held nothing, because no run is live" in said
-    assert "Dead 1 run fell silent without an end (first). What they held counts as spent." in said
+    assert "Dead 1 run fell silent without an end (first). What it held counts as spent." in said
     assert "first dead 2,500 - 100 % - 10 min" in said
 
 
@@ -85,6 +85,19 @@ def test_without_a_budget_the_ledgers_tell_what_was_spent(project, ledger, tmp_p
     assert "Spent 20.0 g CO2e by 1 run" in said
     assert said[-1].split()[1:3] == ["ledger", "20.0"]
     assert not list(tmp_path.rglob("budget-*"))
+
+
+def test_budgets_right_below_the_folder_are_named(project, ledger):
+    ledger("old", epochs=3)
+    claim("trial", project=f"{LOGS}/digits")
+    claim("trial", project=f"{LOGS}/letters")
+    assert "Budget none. Runs share one in runs/digits, runs/letters. Name that folder to see it." in project(LOGS)
+
+
+def test_a_budget_in_a_unit_that_no_script_names_is_said(project, ledger):
+    ledger("old", epochs=3)
+    said = " ".join(project(LOGS, "--set-budget", "2 kWh"))
+    assert "2.00 kWh, set for all runs. No script has named a budget of energy yet" in said
 
 
 def test_the_budget_is_set_for_all_and_taken_back(project):
@@ -143,10 +156,10 @@ def test_dead_runs_are_settled_sooner_on_demand(command):
     time.sleep(0.05)
     status, out, err = command("project", LOGS, "--settle-dead", "--silent", "0.01")
     assert status == 0
-    assert "1 run settled (first). The 500 g CO2e that they held counts as spent." in err
+    assert "1 run settled (first). The 500 g CO2e that it held counts as spent." in err
     assert "dead" in out
     status, _, err = command("project", LOGS, "--settle-dead")
-    assert "No run fell silent that was not settled before." in err
+    assert "None has been silent for 3 min 0 s that was not settled before." in err
 
 
 def test_json_holds_everything(command):
