@@ -84,6 +84,7 @@ class RunLedger:
         self._patience_seconds = PATIENCE_SECONDS
         self._is_said = False
         self._done: Lock | None = None
+        self._has_ended = False
         self._head_offset: int | None = None
         """Where the head of this session begins in the file, in bytes."""
 
@@ -136,13 +137,15 @@ class RunLedger:
         self._writer.wake()
 
     def notice(self, key: str, text: str | None) -> None:
-        """Append a notice. A text of None withdraws the notice with this key."""
+        """Append a notice, unless the run has ended. A text of None withdraws the notice with this key."""
+        if self._has_ended:
+            return
         self._done = self._writer.submit(lambda _: self._lines.notice(key, text))
         self._writer.wake()
 
     def end(self, stop_reason: str | None) -> None:
         """Append the closing line, with the totals of the run."""
-        head, history = self.head, self._history
+        head, history, self._has_ended = self.head, self._history, True
 
         def line(offset: int) -> bytes:
             closing = closing_of(head.run_id, history, monitor=head.monitor, mode=head.mode, stop_reason=stop_reason)

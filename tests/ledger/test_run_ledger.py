@@ -14,9 +14,10 @@ from support.strategies import comparable
 from support.written import LONG_SECONDS, Written, going_on, writing
 
 from green_callbacks import Plan, Verdict
-from green_callbacks.ledger import read_closing, read_ledger
+from green_callbacks.call_threads import Threads
+from green_callbacks.ledger import Head, read_closing, read_ledger
 from green_callbacks.ledger import run_ledger as run_ledger_module
-from green_callbacks.records import Checkpoints, Landing
+from green_callbacks.records import Checkpoints, History, Landing
 
 BEFORE = [record(None), record(0, metrics={"val_acc": 0.5}), record(1)]
 
@@ -443,3 +444,14 @@ def test_a_landing_that_goes_on_is_that_of_the_later_session(path):
         run.ledger.replan(later)
         run.write(record(1))
     assert read_ledger(path).plan == later
+
+
+def test_nothing_follows_the_closing_line(tmp_path):
+    path = tmp_path / "run.jsonl"
+    head = Head(run_id="digits", version="0.1.0")
+    ledger = run_ledger_module.RunLedger(path, head, History(), held=None, checkpoints={}, threads=Threads())
+    ledger.open()
+    ledger.end(None)
+    ledger.notice("registry", "It is back.")  # a thread of the run may still learn something
+    assert ledger.close(10.0)
+    assert read_closing(path) is not None
