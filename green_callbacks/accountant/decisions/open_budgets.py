@@ -1,6 +1,7 @@
 """The budgets of a run, asked inside epochs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import isnan
 from typing import Final
 
@@ -106,7 +107,7 @@ class OpenBudgets:
         Args:
             lefts: The rest of each budget. Defaults to the rest by the records alone.
         """
-        lefts = self._left(Spending()) if lefts is None else lefts
+        lefts = self._left(Spending(), _without_holds(self.plan)) if lefts is None else lefts
         spent = _spent([left for left in lefts if left is None or left.amount < 0])
         epoch = self._decision.epoch
         if spent is not None and epoch is None:
@@ -137,12 +138,13 @@ class OpenBudgets:
         elif self._budgets:
             self.say_unasked(self._left(spending or Spending()))
 
-    def _left(self, spending: Spending) -> list[Left | None]:
-        return [self._left_of(at, budget, spending) for at, budget in enumerate(self._budgets)]
+    def _left(self, spending: Spending, plan: Plan | None = None) -> list[Left | None]:
+        plan = self.plan if plan is None else plan
+        return [self._left_of(at, budget, spending, plan) for at, budget in enumerate(self._budgets)]
 
-    def _left_of(self, at: int, budget: Budget, spending: Spending) -> Left | None:
+    def _left_of(self, at: int, budget: Budget, spending: Spending, plan: Plan) -> Left | None:
         try:
-            left = _checked(budget.left_inside(self._history, self.plan, spending.kg or 0.0, spending.kwh or 0.0))
+            left = _checked(budget.left_inside(self._history, plan, spending.kg or 0.0, spending.kwh or 0.0))
         # A budget may be the user's own: a fault in it must not cost them their training.
         except Exception as failure:
             if self._strict:
@@ -160,6 +162,11 @@ class OpenBudgets:
                 raise
             say_failed(self._notices, f"landing {at}", budget, failure, "It stops without a landing.")
             return left._replace(landing=0.0)
+
+
+def _without_holds(plan: Plan) -> Plan:
+    """Return a plan without what other runs only hold, because nobody has overspent a budget by holding it."""
+    return replace(plan, shared=tuple([each._replace(held=0.0, withheld=0.0) for each in plan.shared]))
 
 
 def _checked(answer: object) -> Left | None:

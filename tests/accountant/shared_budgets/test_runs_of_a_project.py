@@ -183,3 +183,17 @@ def test_the_thread_ends_with_the_run(logs):
     links = [link for link in LINKS._links.values() if link._is_running]
     for link in links:
         assert until(lambda link=link: not link._is_running)
+
+
+def test_a_stop_because_others_hold_the_rest_is_no_overspending(logs, caplog):
+    first, clock = started(logs, 5 * EPOCH_KG)
+    train(first, clock, [0])
+    settled(first)  # one epoch spent, one under way and one ahead
+    second, clock = started(logs, 5 * EPOCH_KG, name="scripted:1")
+    train(second, clock, [0])
+    settled(second)
+    train(second, clock, [1])
+    assert second.stop_reason
+    second.close()
+    first.close()
+    assert "does not ask inside an epoch" not in caplog.text
