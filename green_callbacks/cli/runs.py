@@ -88,7 +88,7 @@ def _once(runs: Iterable[LedgerRun]) -> list[LedgerRun]:
 
 def _united(found: Sequence[LedgerRun]) -> LedgerRun:
     logger.warning("%s", several(found[0].run_id, [run.path for run in found]))
-    fullest = max(found, key=lambda run: len(run.history))
+    fullest = max(found, key=lambda run: (len(run.history), run.contents.is_closed))
     history = united([run.history for run in found])
     return LedgerRun(fullest.path, replace(fullest.contents, history=history))
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import is_
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from green_callbacks.ledger.overlaps.candidates import MeasuredRun
 from green_callbacks.ledger.overlaps.hosts import Place
 from green_callbacks.ledger.overlaps.sentences import Shared, overlap_sentences
 from green_callbacks.ledger.overlaps.shares import of_part, parts_of
+from green_callbacks.ledger.overlaps.stretches import united_rows
 from green_callbacks.ledger.project_ledgers import folder_of, ledgers_of
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.records import History
@@ -220,7 +222,7 @@ def _is_same(one: Closing, other: Closing) -> bool:
 
 def _united(paths: Sequence[Path]) -> LedgerEntry:
     contents = [read_quietly(path)[0] for path in paths]
-    fullest = max(contents, key=lambda each: len(each.history))
+    fullest = max(contents, key=lambda each: (len(each.history), each.is_closed))
     return entry_from_records(fullest, united([each.history for each in contents]))
 
 
@@ -238,15 +240,13 @@ def united(histories: Sequence[History]) -> History:
     """Unite the records of one run that several files hold.
 
     Args:
-        histories: The history of each file. Records that begin at the same time are the same record.
+        histories: The history of each file. Records that begin at the same time are the same record, of which one may
+            be the last heartbeat before a copy was made.
 
     Returns:
-        The longest history, with its missing records added from the others, in order of time.
+        The longest history, with missing and longer records from the others, in order of time.
     """
     fullest, *others = sorted(histories, key=len, reverse=True)
-    known = {record.started_at for record in fullest}
-    missing = []
-    for history in others:
-        missing += [record for record in history if record.started_at not in known]
-        known.update(record.started_at for record in history)
-    return History(sorted([*fullest, *missing], key=lambda record: record.started_at)) if missing else fullest
+    known = list(fullest)
+    records = united_rows([known, *others], lambda record: record)
+    return fullest if len(records) == len(known) and all(map(is_, records, known)) else History(records)

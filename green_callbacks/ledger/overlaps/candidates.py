@@ -1,18 +1,19 @@
 """Finds the runs that may have measured a device at the same time, without reading their records."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final, NamedTuple, Self
 
 from green_callbacks.ledger.closing_line import Closing
 from green_callbacks.ledger.head import Head
-from green_callbacks.ledger.overlaps.division import OF_MACHINES
+from green_callbacks.ledger.overlaps.division import OF_MACHINES, Key, companies_of
 from green_callbacks.ledger.overlaps.hosts import UNIQUE, Hosts, Place
 
 SHORTEST_SECONDS: Final = 0.05
 """Shortest time at once, in s, that counts. Clocks of the same machine differ by less, and no energy is in it."""
 _ANY: Final = ""
+_VAGUE: Final = "?"
 
 
 class MeasuredRun(NamedTuple):
@@ -101,9 +102,24 @@ def seeming_sharers(runs: Sequence[MeasuredRun]) -> int:
     """
     found: set[int] = set()
     for group in _groups(runs, by_name=False):
-        if len({runs[at].process or f"run {at}" for at in group}) > 1:
+        if _have_shared([runs[at] for at in group]):
             found.update(group)
     return len(found)
+
+
+def _have_shared(runs: Sequence[MeasuredRun]) -> bool:
+    """Return whether a device of a process is a device of another process, or a part of it.
+
+    Processes that are bound to different processors measure nothing in common.
+    """
+    spans: dict[Key, dict[Hashable, list[tuple[float, float]]]] = {}
+    for number, run in enumerate(runs):
+        for name in run.devices or (_VAGUE,):
+            by_process = spans.setdefault((_ANY, name.rpartition("/")[2], _ANY), {})
+            by_process[run.process or number] = [(0.0, SHORTEST_SECONDS)]
+    is_vague = any(not run.devices for run in runs)
+    processes = {process for each in spans.values() for process in each}
+    return len(processes) > 1 and (is_vague or bool(companies_of(spans)))
 
 
 def _groups(runs: Sequence[MeasuredRun], *, by_name: bool) -> Iterator[list[int]]:

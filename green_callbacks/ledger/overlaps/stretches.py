@@ -1,8 +1,9 @@
 """The times in which a run has measured devices, from the records of its ledger."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger._head_codec import decode_head
@@ -16,6 +17,7 @@ from green_callbacks.records import DeviceEnergy, EpochRecord
 from green_callbacks.records.checked import wrong
 from green_callbacks.records.coverage import SHARED
 
+_T = TypeVar("_T")
 _SLACK_SECONDS: Final = 0.05
 """Time in s between two records below which the run went on. The clock of the system may be corrected meanwhile."""
 _OWN_SHARE: Final = frozenset({"sm_share"})
@@ -153,7 +155,7 @@ def rows_of_files(paths: Sequence[Path]) -> Iterator[Row]:
         paths: Its ledgers. Only the records of several ledgers are kept in memory.
 
     Yields:
-        The records of the longest file, and what the others hold besides, in order of time.
+        The records of the longest file, with missing and longer records of the others, in order of time.
 
     Raises:
         LedgerError: A file cannot be read.
@@ -161,11 +163,31 @@ def rows_of_files(paths: Sequence[Path]) -> Iterator[Row]:
     if len(paths) == 1:
         yield from rows_of(paths[0])
         return
-    found: list[Row] = []
-    for rows in sorted((list(rows_of(path)) for path in paths), key=len, reverse=True):
-        known = {row.record.started_at for row in found}
-        found += [row for row in rows if row.record.started_at not in known]
-    yield from sorted(found, key=lambda row: row.record.started_at)
+    files = sorted((list(rows_of(path)) for path in paths), key=len, reverse=True)
+    yield from united_rows(files, lambda row: row.record)
+
+
+def united_rows(files: Sequence[Iterable[_T]], record_of: Callable[[_T], EpochRecord]) -> list[_T]:
+    """Return the rows of a run that several files hold, each once, in order of time.
+
+    Args:
+        files: The rows of each file, those of the longest file first. Of rows that begin at the same time, the longest
+            counts, because the others are heartbeats before it.
+        record_of: Returns the record of a row.
+    """
+    found: list[_T] = []
+    places: dict[datetime, int] = {}
+    for rows in files:
+        size = len(found)
+        for row in rows:
+            record = record_of(row)
+            at = places.get(record.started_at, size)
+            if at >= size:  # of this file, which may hold records without a duration
+                places[record.started_at] = len(found)
+                found.append(row)
+            elif record.duration_seconds > record_of(found[at]).duration_seconds:
+                found[at] = row
+    return sorted(found, key=lambda row: record_of(row).started_at)
 
 
 def _fields(line: bytes | int) -> Mapping[str, Any]:

@@ -11,9 +11,11 @@ import pytest
 
 from green_callbacks.ledger import Head, Lines, closing_of, ledgers_of
 from green_callbacks.ledger.index import LedgerIndex, index_file
+from green_callbacks.ledger.overlaps.candidates import MeasuredRun, seeming_sharers
 from green_callbacks.ledger.overlaps.division import Company
+from green_callbacks.ledger.overlaps.hosts import Place
 from green_callbacks.ledger.overlaps.stretches import stretches_of
-from green_callbacks.ledger.project_totals import closings_of
+from green_callbacks.ledger.project_totals import closings_of, runs_of
 from green_callbacks.records import DeviceEnergy, EpochRecord, History, Intensity
 
 BEGAN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -232,6 +234,31 @@ def test_records_that_only_one_copy_holds_are_shared_too(tmp_path, is_older_firs
     assert joules(paths) == pytest.approx({"a": WATTS * 20, "b": WATTS * 20})
     index = LedgerIndex(tmp_path, now_ns=lambda: time.time_ns() + 10**14)
     assert [joules(paths, index=index) for _ in range(2)] == [joules(paths)] * 2
+
+
+def test_a_copy_that_was_made_during_an_epoch_does_not_shorten_it(tmp_path):
+    (tmp_path / "backup").mkdir()
+    path, copy = write(tmp_path, "a", [0, 10, 20]), write(tmp_path / "backup", "a", [0, 10], is_closed=False)
+    lines = Lines()
+    lines.head(Head(run_id="a", version="1"))
+    copy.write_bytes(copy.read_bytes() + lines.heartbeat(row(10, 16, {GPU: device()})))
+    paths = [copy, path, write(tmp_path, "b", [0, 20])]
+    assert joules(paths) == pytest.approx({"a": WATTS * 10, "b": WATTS * 10})
+    assert [run.entry.is_closed for run in runs_of(paths).runs] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "sharers"),
+    [
+        (("cpu:model@0-3",), ("cpu:model@4-7",), 0),
+        (("cpu:model@0-3",), ("cpu:model",), 2),
+        (("cpu:model@0-3", GPU), ("cpu:model@4-7", GPU), 2),
+        ((), ("cpu:model@4-7",), 2),  # a run with so many devices that its totals name none
+    ],
+)
+def test_processes_with_processors_of_their_own_do_not_seem_to_share(tmp_path, first, second, sharers):
+    one = MeasuredRun(tmp_path, "a", (Place("node01"),), first, 0.0, 60.0, "1a2b")
+    assert seeming_sharers([one, one._replace(devices=second, process="3c4d")]) == sharers
 
 
 @pytest.mark.parametrize("seed", range(20))
