@@ -86,15 +86,19 @@ def _budget(value: object, where: str) -> str:
     return checked_budget(_text(value, where), where)
 
 
-def _path(value: object, where: str) -> str:
+def _path(value: object, where: str, other_way: str = "") -> str:
     path = checked_path(_text(value, where), where)
     if path and not Path(path).is_absolute():
         msg = (
             f"{where} is {described(value)}, a path that depends on the working folder. "
-            "Write the full path of a folder, or begin with ~."
+            f"Write the full path of a folder, or begin with ~.{other_way}"
         )
         raise ConfigurationError(msg)
     return path
+
+
+def _project(value: object, where: str) -> str:
+    return _path(value, where, " The name of a project in a database belongs into GREEN_CALLBACKS_PROJECT.")
 
 
 def _registry(value: object, where: str) -> str:
@@ -107,7 +111,7 @@ _CHECKS: Final[Mapping[str, Check]] = {
     "pue": _number,
     "labels": checked_labels,
     "budget": _budget,
-    "project": _path,
+    "project": _project,
     "ledger_folder": _path,
     "registry": _registry,
 }

@@ -2,6 +2,7 @@ import csv
 import json
 import random
 import sys
+import time
 from datetime import datetime, timedelta
 from io import StringIO
 
@@ -154,6 +155,17 @@ def test_many_runs_fit_on_a_screen_and_the_first_lines_fit_into_a_report(command
     assert "was measured. 1 run has no energy." in " ".join(out.split())
     assert "… and 28 more runs" in out
     assert "ledgers are damaged and count in part" in err
+
+
+@pytest.mark.parametrize(("zone", "shown"), [("UTC", "UTC"), ("IST-5:30", "UTC+05:30"), ("EST5", "UTC-05:00")])
+def test_times_stand_in_the_zone_of_the_machine(command, many, monkeypatch, zone, shown):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    period = command("summary", many)[1].splitlines()[1]
+    monkeypatch.undo()
+    time.tzset()
+    assert period.endswith(f" {shown}")
+    assert period.count(f"{shown} to ") == 1
 
 
 def test_the_shown_runs_are_those_with_the_most_emissions(command, many):

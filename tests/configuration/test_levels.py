@@ -134,6 +134,7 @@ def test_a_wrong_variable_is_refused_where_an_accountant_is_made(variable, value
         ("budget = 500", "budget is a text, not 500"),
         ('budget = ""', "Cannot read '' as an amount"),
         ('project = "runs"', "a path that depends on the working folder. Write the full path"),
+        ('project = "runs"', "The name of a project in a database belongs into GREEN_CALLBACKS_PROJECT."),
         ('project = " "', "Name a folder on this machine"),
         ("ledger_folder = 3", "ledger_folder is a text, not 3"),
         ('labels = "team"', r"labels in .*config\.toml takes texts by name, .* 'team' is no mapping"),

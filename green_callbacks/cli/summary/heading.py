@@ -56,7 +56,8 @@ def _local(when: datetime) -> str:
     with suppress(OverflowError, OSError):  # a forged ledger may begin in the year 1
         when = when.astimezone()
     offset = f"{when:%z}"
-    return f"{when:%Y-%m-%d %H:%M} UTC{offset[:3]}:{offset[3:5]}"
+    difference = f"{offset[:3]}:{offset[3:5]}" if when.utcoffset() else ""
+    return f"{when:%Y-%m-%d %H:%M} UTC{difference}"
 
 
 def _energy(sums: Sums) -> str:
