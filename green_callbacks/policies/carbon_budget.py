@@ -309,7 +309,8 @@ class CarbonBudget:
         if shared.held:
             said += f" Other runs hold {self._format(shared.held)} for their next epochs."
         if shared.withheld:
-            said += f" The rest of {self._format(shared.withheld)} is not granted to this run."
+            rest = self._format(shared.withheld)
+            said += f" The rest of {rest} is not granted to this run. Its next epoch takes more, or others may need it."
         return said
 
     def _cumulative(self, history: History) -> Sequence[float]:

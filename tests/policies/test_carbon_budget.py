@@ -184,7 +184,7 @@ def test_a_spent_budget_tells_what_is_held_and_withheld():
     reason = CarbonBudget("1 kg", project="logs").decide(epochs(0.1), shared(spent=0.4, held=0.3, withheld=0.2)).reason
     assert reason == (
         "500 g of the budget of 1.00 kg for logs are spent. Other runs hold 300 g for their next epochs. The rest of "
-        "200 g is not granted to this run."
+        "200 g is not granted to this run. Its next epoch takes more, or others may need it."
     )
 
 
