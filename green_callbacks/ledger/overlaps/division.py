@@ -5,6 +5,7 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from math import fsum, inf
 from typing import Final, NamedTuple
 
+from green_callbacks.ledger.overlaps.crossing import Bound, changes_of, crossing_names
 from green_callbacks.records.machine_parts import is_part, overlap_of, processors_of, whole_of
 
 OF_MACHINES: Final = ("cpu:", "dram:")
@@ -141,11 +142,26 @@ def companies_of(spans: Mapping[Key, Spans]) -> dict[Key, Company]:
     around = _Around(spans)
     found = {}
     for key, by_process in spans.items():
-        others = [spans[other] for other in around.those(key)]
-        covered = [span for each in others for name, given in each.items() if name not in by_process for span in given]
+        covered = around.covered(key, spans)
         if len(by_process) > 1 or covered:
             found[key] = Company.of(by_process, covered)
+    for machine in {key[0] for key in spans}:
+        found |= _crossing(machine, spans, around)
     return found
+
+
+def _crossing(machine: str, spans: Mapping[Key, Spans], around: "_Around") -> dict[Key, Company]:
+    """Return the companies of devices that have some processors in common, and some not."""
+    crossing = crossing_names(around.parts(machine))
+    devices = {}
+    for name in crossing:
+        key = (machine, name, "")
+        covered = _united(around.covered(key, spans))
+        devices[name] = Bound(name, {process: _united(each) for process, each in spans[key].items()}, covered)
+    return {
+        (machine, name, ""): Company(*map(list, zip(*changes, strict=True)))
+        for name, changes in changes_of(devices).items()
+    }
 
 
 class _Around:
@@ -166,6 +182,24 @@ class _Around:
                     self._wholes.setdefault((host, _kind(name)), []).append(key)
                 elif processors_of(name) is not None:
                     self._parts.setdefault(host, []).append(key)
+
+    def parts(self, host: str) -> list[str]:
+        """Return the names of the processors of a machine to which processes are bound.
+
+        Args:
+            host: The machine.
+        """
+        return [name for _, name, _ in self._parts.get(host, ())]
+
+    def covered(self, key: Key, spans: Mapping[Key, Spans]) -> list[tuple[float, float]]:
+        """Return when other processes measured a device around a device.
+
+        Args:
+            key: The device.
+            spans: When each process measured each device.
+        """
+        others, own = [spans[other] for other in self.those(key)], spans[key]
+        return [span for each in others for process, given in each.items() if process not in own for span in given]
 
     def those(self, key: Key) -> list[Key]:
         """Return the devices around a device.

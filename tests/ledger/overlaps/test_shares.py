@@ -188,6 +188,31 @@ def test_processors_that_another_process_measures_with_others_count_there(tmp_pa
     assert len(closings_of(paths).overlaps) == (used < 1200)
 
 
+def bound(first, last):
+    """A device of 10 W for each of its processors."""
+    return {f"cpu:model@{first}-{last}": device(10.0 * (last - first + 1), "modelled")}
+
+
+def test_a_processor_to_which_two_processes_are_bound_counts_once(tmp_path):
+    a = write(tmp_path, "a", [0, 10], devices=bound(0, 3))
+    b = write(tmp_path, "b", [5, 15], devices=bound(2, 5))
+    assert joules([a, b]) == pytest.approx({"a": 200 + 150, "b": 150 + 200})
+    assert joules([a]) == {"a": 400.0}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_processors_of_many_bound_processes_count_once(tmp_path, seed):
+    rng = random.Random(seed)
+    spans, paths = {}, []
+    for number in range(rng.randint(2, 7)):
+        first = rng.randint(0, 6)
+        last, edges = rng.randint(first + 1, 8), sorted(rng.uniform(0, 50) for _ in range(3))
+        paths.append(write(tmp_path, f"run{number}", edges, devices=bound(first, last)))
+        for processor in range(first, last + 1):
+            spans.setdefault(processor, []).append((edges[0], edges[-1]))
+    assert fsum(joules(paths).values()) == pytest.approx(sum(10.0 * covered(each) for each in spans.values()))
+
+
 def test_a_run_with_a_pause_shares_only_while_it_measures(tmp_path):
     path = write(tmp_path, "a", [0, 10], is_closed=False)
     again = write(tmp_path, "a2", [90, 100], process="later")
