@@ -49,9 +49,10 @@ def folder_of(project: str | Path) -> Path:
     path = Path(project)
     if os.path.isdir(path):  # noqa: PTH112  this one never raises
         return path
-    parts = path.relative_to(path.anchor).parts
-    fixed = next((at for at, part in enumerate(parts) if glob.has_magic(part)), max(0, len(parts) - 1))
-    return Path(path.anchor, *parts[:fixed])
+    parts = path.parts
+    named = (at for at, part in enumerate(parts) if glob.has_magic(part))
+    fixed = next((at for at in named if not os.path.isdir(Path(*parts[: at + 1]))), max(0, len(parts) - 1))  # noqa: PTH112
+    return Path(*parts[:fixed])
 
 
 def matches(folder: Path, pattern: str) -> Iterator[Path]:

@@ -190,7 +190,7 @@ class CarbonBudget:
         if ahead is not None and spent + ahead.cost > budget * (1 + _ROUNDING):
             reason = (
                 f"{self._format(budget - spent)} of {self.name} are left, and "
-                f"{ahead.what} would take about {self._format(ahead.cost)}."
+                f"{ahead.what} would take about {self._format(ahead.cost)}.{self._not_granted(plan)}"
             )
             return Verdict(
                 stop=True, code="stopping", reason=f"{reason}{_until_min_epochs(history, plan)}{note}", values=values
@@ -308,10 +308,14 @@ class CarbonBudget:
         said = f"{self._format(used)} of {self.name} are spent."
         if shared.held:
             said += f" Other runs hold {self._format(shared.held)} for their next epochs."
-        if shared.withheld:
-            rest = self._format(shared.withheld)
-            said += f" The rest of {rest} is not granted to this run. Its next epoch takes more, or others may need it."
-        return said
+        rest = self._not_granted(plan)
+        return f"{said}{rest} Its next epoch takes more, or others may need it." if rest else said
+
+    def _not_granted(self, plan: Plan) -> str:
+        shared = self._shared(plan)
+        if shared is None or not shared.withheld:
+            return ""
+        return f" The rest of {self._format(shared.withheld)} is not granted to this run."
 
     def _cumulative(self, history: History) -> Sequence[float]:
         return history.cumulative_kg if self.counts_emissions else history.cumulative_kwh
@@ -322,12 +326,16 @@ class CarbonBudget:
 
 def _checked_project(project: object) -> str:
     """Return the folder or pattern of a project, with ``~`` replaced by the home folder."""
-    if not isinstance(project, str | PathLike) or not isinstance(fspath(project), str) or not str(project).strip():
+    if not isinstance(project, str | PathLike) or not _is_path(fspath(project)):
         msg = (
             f"project is {described(project)}. Name the folder of its ledgers, or leave it out for a budget of one run."
         )
         raise ConfigurationError(msg)
     return expanduser(project)  # noqa: PTH111  it may be a pattern
+
+
+def _is_path(path: str | bytes) -> bool:
+    return isinstance(path, str) and bool(path.strip()) and "\0" not in path
 
 
 def _check_sharing(project: object, registry: object, on_outage: object) -> None:

@@ -35,7 +35,7 @@ def begin_presence(opened: OpenedRun) -> Presence | None:
         devices,
         measurement.timeline.interval.first.when.timestamp(),
         opened.state.notices,
-        projects=[project for _, project in urls],
+        projects=[settings.absolute_project(project) for _, project in urls],
         ledger=opened.state.ledger,
         budgets=[budget_name(url, project) for url, project in urls if url is not None],
         recorded_at=lambda: measurement.timeline.opened.recorded_until.when.timestamp(),  # noqa: PLW0108  it moves on

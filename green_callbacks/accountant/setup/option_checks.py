@@ -138,6 +138,13 @@ def ledger(given: object) -> Path | Literal[False] | None:
     return path
 
 
+def working_folder() -> str:
+    """Return the working folder, or an empty text if it is gone."""
+    with suppress(OSError):
+        return os.getcwd()  # noqa: PTH109  it stays a text
+    return ""
+
+
 def samples(given: object) -> int | None:
     """Return a number of training samples of an epoch, or None if it was not given."""
     if given is not None and (not isinstance(given, int) or isinstance(given, bool) or not 0 < given < _MOST_SAMPLES):

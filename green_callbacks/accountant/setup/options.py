@@ -104,6 +104,15 @@ class Settings:
     registry: str | None = field(default=None, repr=False)  # it may hold a password
     faults: tuple[str, ...] = ()
     is_off: bool = False
+    working_folder: str = field(default_factory=checks.working_folder)
+
+    def absolute_project(self, project: str) -> str:
+        """Return the folder or pattern of a project from the root on, because the working folder may change.
+
+        Args:
+            project: Folder or pattern, as a budget names it.
+        """
+        return project if "://" in project else os.path.join(self.working_folder, project)  # noqa: PTH118  a pattern
 
     @classmethod
     def check(cls, options: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Self:

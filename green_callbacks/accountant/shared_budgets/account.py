@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
@@ -64,16 +64,18 @@ class SharedBudgetTerms:
     Attributes:
         title: The budget, as messages call it.
         place: The registry, as messages call it. It holds no password.
-        project: Folder or glob pattern of the project, as the budget names it.
+        projects: Folder or glob pattern of the project, in every way in which the policies name it.
         amount: The budget of the script.
         on_outage: What happens while the registry is away.
+        is_projected: Whether the policies stop before an epoch that would cost more than is left. Defaults to True.
     """
 
     title: str
     place: str
-    project: str
+    projects: tuple[str, ...]
     amount: Amount
     on_outage: Literal["share", "go_on"]
+    is_projected: bool = True
 
 
 class _Note(NamedTuple):
@@ -111,6 +113,8 @@ class SharedAccount:
         self._entered_at: float | None = None
         self._away_since: float | None = None
         self._was_away_seconds = self._latency_seconds = 0.0
+        self._is_blind = True
+        """Whether nothing was known of the others at the last decision, before which an epoch was not reserved."""
         self._first = threading.Lock()
         self._first.acquire()
         self._news = threading.Lock()
@@ -205,6 +209,16 @@ class SharedAccount:
         self._say_away(str(failure) or type(failure).__name__)
         ring(self._first)
 
+    def views(self, demand: Demand, *, is_inside: bool = False) -> Iterator[SharedSpending]:
+        """Return what :meth:`view` returns, for every name of the project.
+
+        Args:
+            demand: What the run has spent and needs.
+            is_inside: Whether an epoch is under way. Defaults to False, before a decision on the next epoch.
+        """
+        view = self.view(demand, is_inside=is_inside)
+        return (view._replace(project=name) for name in self.terms.projects if view is not None)
+
     def view(self, demand: Demand, *, is_inside: bool = False) -> SharedSpending | None:
         """Return what the policies are to know of the other runs. None before the first answer or failure.
 
@@ -219,13 +233,16 @@ class SharedAccount:
         if not self.is_away and self.is_waiting and time.monotonic() > self._asked_at + _PATIENCE_SECONDS:
             self._away_since = self._asked_at
             self._say_away(f"it has not answered for {_PATIENCE_SECONDS:.0f} s")
+        if not is_inside:
+            self._is_blind = answer is None
         if answer is None:
             return self._view_by_ledgers(demand)
         standing, allowed = answer.standing, self._allowed(answer, demand)
-        if is_inside:
-            allowed = max(allowed, answer.claim.spent + answer.claim.under_way)
+        if is_inside and not self._is_blind:
+            # It ends although it costs more than expected, if its share of what nobody holds suffices.
+            allowed = max(allowed, answer.claim.spent + answer.claim.under_way + self._share(answer))
         return SharedSpending(
-            self.terms.project,
+            self.terms.projects[0],
             self.terms.amount.quantity,
             spent=max(standing.others_spent - demand.not_ours, 0.0),  # the policies count it with this run
             held=max(standing.others_held - max(allowed - standing.left, 0.0), 0.0),
@@ -238,7 +255,7 @@ class SharedAccount:
         if self._by_ledgers is None:
             return None
         spent = max(self._by_ledgers - demand.not_ours, 0.0)
-        return SharedSpending(self.terms.project, self.terms.amount.quantity, spent)
+        return SharedSpending(self.terms.projects[0], self.terms.amount.quantity, spent)
 
     def _allowed(self, answer: Answer, demand: Demand) -> float:
         """Return what this run may spend in all."""
@@ -247,7 +264,8 @@ class SharedAccount:
             is_free = self._is_covered(demand) or self.terms.on_outage == "go_on"
             return standing.left if is_free else answer.committed + share
         if not self.is_waiting and not standing.is_granted and standing.left < answer.committed + answer.claim.wanted:
-            return min(answer.committed, standing.left)
+            can_project = demand.cost is not None and (self.terms.is_projected or standing.live_runs <= 1)
+            return min(answer.committed + (share if can_project else 0.0), standing.left)
         is_settled = standing.is_granted and not self.is_waiting
         if is_settled or self._is_covered(demand):
             return standing.left
@@ -323,7 +341,7 @@ class SharedAccount:
                 f"limit {self.terms.place}",
                 "The budget of %s was set to %s for all its runs with 'green-callbacks project --set-budget'. That "
                 "counts, and not %s of the script.",
-                self.terms.project,
+                self.terms.projects[0],
                 self._written(standing.set_limit),
                 self._written(self.terms.amount.value),
             )

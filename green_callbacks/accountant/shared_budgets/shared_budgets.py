@@ -1,10 +1,10 @@
 """All shared budgets of a run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import chain
 from os import urandom
-from os.path import realpath
-from typing import Final, Literal
+from typing import Final, NamedTuple
 
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
 from green_callbacks.accountant.ranks.host import host_name
@@ -22,6 +22,7 @@ from green_callbacks.ledger.project_ledgers import folder_of
 from green_callbacks.policies import Policy, SharedBudget, title_of
 from green_callbacks.records import EpochRecord, History, SharedSpending
 from green_callbacks.registry import Claim
+from green_callbacks.registry.files.budget_folder import budget_folder
 from green_callbacks.registry.opening import check_registry_url, open_registry
 from green_callbacks.registry.sql import hide_password
 from green_callbacks.units import Quantity
@@ -62,25 +63,33 @@ class SharedBudgets:
         is_ours = trainer.ranks.rank == 0 and not trainer.is_provisional
         shared = [each for each in settings.policies if isinstance(each, SharedBudget) and each.project]
         self._accounts: dict[SharedAccount, tuple[RegistryLink, bool]] = {}
-        seen = set()
+        budgets: dict[_Key, list[SharedBudget]] = {}
         for policy in shared if is_ours else ():
-            url = registry_url(policy, settings)
-            key = (url or realpath(str(policy.project)), str(policy.project), policy.amount.quantity)
-            if key not in seen:
-                seen.add(key)
-                self._add(policy, url, key)
+            budgets.setdefault(_key_of(policy, settings), []).append(policy)
+        for key, policies in budgets.items():
+            self._add(policies, key, settings.absolute_project(str(policies[0].project)))
 
-    def _add(self, policy: SharedBudget, url: str | None, key: tuple[str, ...]) -> None:
-        state, project, quantity = self._state, str(policy.project), policy.amount.quantity
-        place = project if url is None else url.partition(":///")[2]  # empty for a database on a server
+    def _add(self, policies: Sequence[SharedBudget], key: "_Key", folder: str) -> None:
+        """Add a budget, which several policies may name. The smallest amount is claimed, as each policy keeps its own.
+
+        Args:
+            policies: The policies with this budget.
+            key: The budget.
+            folder: Folder or glob pattern of its project, which the working folder does not change.
+        """
+        state, url, quantity = self._state, key.url, key.quantity
+        policy = min(policies, key=lambda each: each.amount.value)
+        projects = tuple(dict.fromkeys(str(each.project) for each in policies))
+        place = projects[0] if url is None else url.partition(":///")[2]  # empty for a database on a server
         if place and is_private(place):
             state.notices.say("private budget", PRIVATE, place)
         terms = SharedBudgetTerms(
             title=title_of(policy),
-            place=project if url is None else f"{hide_password(url)} for {project}",
-            project=project,
+            place=projects[0] if url is None else f"{hide_password(url)} for {projects[0]}",
+            projects=projects,
             amount=policy.amount,
-            on_outage=_on_outage(policy),
+            on_outage="go_on" if all(_goes_on(each) for each in policies) else "share",
+            is_projected=all(_is_projected(each) for each in policies),
         )
         claim = Claim(
             run_id=state.run_id,
@@ -92,9 +101,9 @@ class SharedBudgets:
             host=host_name(),
             ledger="" if state.ledger is None else str(state.ledger),
         )
-        index = LedgerIndex(folder_of(project))
-        account = SharedAccount(terms, claim, partial(ledger_entries, project, quantity, state, index), state.notices)
-        link = LINKS.to(key, partial(open_registry, url, project, quantity))
+        index = LedgerIndex(folder_of(folder))
+        account = SharedAccount(terms, claim, partial(ledger_entries, folder, quantity, state, index), state.notices)
+        link = LINKS.to(key, partial(open_registry, url, folder if url is None else key.place, quantity))
         self._accounts[account] = link, url is None
 
     def __bool__(self) -> bool:
@@ -128,8 +137,8 @@ class SharedBudgets:
         if self._accounts:
             self._divide()
             needs = [(account, self._demand(account.terms.amount.quantity)) for account in list(self._accounts)]
-            views = [account.view(demand, is_inside=is_inside) for account, demand in needs]
-            self.publish(tuple(view for view in views if view is not None))
+            views = [account.views(demand, is_inside=is_inside) for account, demand in needs]
+            self.publish(tuple(chain.from_iterable(views)))
 
     def tell(self) -> None:
         """Tell the registries what the run has spent and needs, after a record and the decision on it."""
@@ -199,8 +208,33 @@ def registry_url(policy: Policy, settings: Settings) -> str | None:
     """
     said = getattr(policy, "registry", None)
     url = said if isinstance(said, str) and said else settings.registry
-    return url and check_registry_url(url)  # which makes a full path of it
+    return check_registry_url(url) if url else None  # which makes a full path of it
 
 
-def _on_outage(policy: Policy) -> Literal["share", "go_on"]:
-    return "go_on" if getattr(policy, "on_outage", "share") == "go_on" else "share"
+class _Key(NamedTuple):
+    """What tells the budgets of a run apart, however its policies spell them.
+
+    Attributes:
+        url: URL of the registry. None for files.
+        place: Folder of the files, or the name of the project in a database.
+        quantity: What the budget limits.
+    """
+
+    url: str | None
+    place: str
+    quantity: Quantity
+
+
+def _key_of(policy: SharedBudget, settings: Settings) -> _Key:
+    project, quantity, url = str(policy.project), policy.amount.quantity, registry_url(policy, settings)
+    if url is not None:
+        return _Key(url, project, quantity)
+    return _Key(None, str(budget_folder(settings.absolute_project(project), quantity)), quantity)
+
+
+def _goes_on(policy: Policy) -> bool:
+    return getattr(policy, "on_outage", "share") == "go_on"
+
+
+def _is_projected(policy: Policy) -> bool:
+    return bool(getattr(policy, "hard", False) or getattr(policy, "landing", 0.0))

@@ -72,9 +72,10 @@ def _fixed_part(project: PurePath) -> tuple[PurePath, str]:
     """Split a project into a folder and a pattern below it, which is empty for a folder."""
     if os.path.isdir(project):  # noqa: PTH112  this one never raises, and a folder may have a wildcard in its name
         return project, ""
-    if not glob.has_magic(str(project)):
+    parts = project.parts
+    named = (at for at, part in enumerate(parts) if glob.has_magic(part))
+    fixed = next((at for at in named if not os.path.isdir(PurePath(*parts[: at + 1]))), None)  # noqa: PTH112
+    if fixed is None:
         is_file = project.suffix == ".jsonl" or os.path.isfile(project)  # noqa: PTH113  this one never raises
         return (project.parent, project.name) if is_file else (project, "")
-    parts = project.parts
-    fixed = next(at for at, part in enumerate(parts) if glob.has_magic(part))
     return PurePath(*parts[:fixed]), "/".join(parts[fixed:])

@@ -26,6 +26,7 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOE
 """Flags of ``os.open``, as bits. Opening never waits, because a pipe may lie in the place of a file."""
 _STALE_TRIES: Final = 5
 """Number of times that a file of NFS is opened again after it was replaced, by experiment."""
+_NO_FILE: Final = "it is no regular file, or too large"
 _READ_BYTES: Final = 2**16
 """Number of bytes that are read at once. A file of a session is shorter."""
 
@@ -179,6 +180,8 @@ def _read(path: Path, known: _Stamp | None = None) -> tuple[os.stat_result, byte
         except FileNotFoundError:
             return None
         except OSError as reason:
+            if reason.errno in (errno.ELOOP, errno.ENXIO):  # a link to itself, or a socket
+                raise ValueError(_NO_FILE) from reason
             if reason.errno != errno.ESTALE or attempt == _STALE_TRIES - 1:
                 raise
     return None
@@ -191,8 +194,7 @@ def _read_once(path: Path, known: _Stamp | None) -> tuple[os.stat_result, bytes 
         if stamp_of(status) == known:
             return status, None
         if not S_ISREG(status.st_mode) or status.st_size > LONGEST_FILE:
-            msg = "it is no regular file, or too large"
-            raise ValueError(msg)
+            raise ValueError(_NO_FILE)
         pieces = []
         while piece := os.read(descriptor, _READ_BYTES):
             pieces.append(piece)

@@ -34,7 +34,7 @@ def account():
 
 def account_with(**terms):
     terms = SharedBudgetTerms(
-        title="CarbonBudget('10 kg')", place="logs", project="logs", amount=Amount(10.0, "emissions_kg"),
+        title="CarbonBudget('10 kg')", place="logs", projects=("logs",), amount=Amount(10.0, "emissions_kg"),
         **{"on_outage": "share", **terms},
     )  # fmt: skip
     claim = Claim(run_id="own", session="a", spent=0.0, under_way=0.0, wanted=0.0, limit=10.0)
@@ -89,9 +89,31 @@ def test_a_granted_run_may_use_what_the_others_leave(account):
     assert (view.spent, view.held, view.withheld) == (4.0, 1.0, 0.0)
 
 
-def test_a_refused_run_may_use_what_it_holds(account):
+def test_a_refused_run_may_use_what_it_holds_and_its_share_of_the_rest(account):
     told(account, TRAINING, standing(others_spent=4.0, others_held=1.5, held=1.0, is_granted=False))
-    assert account.view(TRAINING).withheld == pytest.approx(0.5)  # 10 - 5.5 others - 4 own
+    assert account.view(TRAINING).withheld == pytest.approx(0.25)  # 10 - 5.5 others - 4 own, for two runs
+
+
+@pytest.mark.parametrize(
+    ("terms", "demand"),
+    [({}, TRAINING._replace(cost=None)), ({"is_projected": False}, TRAINING)],
+    ids=["an epoch of unknown cost", "a budget that is not projected"],
+)
+def test_a_refused_run_may_use_only_what_it_holds_where_nobody_projects(terms, demand):
+    account = account_with(**terms)
+    told(account, TRAINING, standing(others_spent=4.0, others_held=1.5, held=1.0, is_granted=False))
+    assert account.view(demand._replace(spent=3.5)).withheld == pytest.approx(0.5)  # 10 - 5.5 others - 4 own
+
+
+def test_nothing_is_withheld_from_the_only_run(account):
+    told(account, TRAINING, standing(others_spent=5.5, held=1.0, live_runs=1, is_granted=False))
+    assert account.view(TRAINING).withheld == 0.0
+
+
+def test_an_epoch_under_way_may_cost_more_than_expected(account):
+    told(account, TRAINING, standing(others_spent=4.0, others_held=1.5, held=1.0, is_granted=False))
+    account.view(TRAINING)
+    assert account.view(TRAINING, is_inside=True).withheld == pytest.approx(0.25)
 
 
 def test_a_refusal_among_many_askers_is_no_refusal_while_enough_is_left(account):
@@ -104,6 +126,13 @@ def test_an_epoch_under_way_ends_whatever_the_others_hold(account):
     told(account, TRAINING, standing(others_spent=5.0, others_held=3.0, held=1.0, is_granted=False))
     assert account.view(TRAINING).total == 8.0
     assert account.view(TRAINING, is_inside=True).total == 6.0
+
+
+def test_an_epoch_that_began_before_any_answer_takes_only_what_is_left(account):
+    first = Demand(spent=0.0, is_training=True)
+    assert account.view(first) is None
+    told(account, first._replace(cost=1.0), standing(others_spent=9.6, held=1.0, is_granted=False))
+    assert account.view(first, is_inside=True).total == pytest.approx(9.6)
 
 
 def test_what_the_project_counts_for_others_is_not_counted_twice(account):

@@ -1,6 +1,7 @@
 """Runs that share a budget through the files of their project."""
 
 import threading
+from contextlib import nullcontext
 
 import pytest
 from support.runs import scripted, train
@@ -8,7 +9,7 @@ from support.waiting import until
 
 from green_callbacks import CarbonBudget, replay
 from green_callbacks.accountant.shared_budgets.link import LINKS
-from green_callbacks.errors import BudgetSpentError
+from green_callbacks.errors import BudgetSpentError, ConfigurationError
 from green_callbacks.ledger import read_ledger
 from green_callbacks.registry import RegistryUnavailableError, RunState
 from green_callbacks.registry.files.registry import FilesRegistry
@@ -183,6 +184,46 @@ def test_the_thread_ends_with_the_run(logs):
     links = [link for link in LINKS._links.values() if link._is_running]
     for link in links:
         assert until(lambda link=link: not link._is_running)
+
+
+def test_a_working_folder_that_changes_leaves_the_budget_where_it_was(tmp_path, monkeypatch):
+    (tmp_path / "run [1]" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "run [1]")
+    accountant, clock = scripted(ledger="logs/run.jsonl", policies=[CarbonBudget(1.0, project="logs")])
+    monkeypatch.chdir("inner")
+    accountant.start()
+    train(accountant, clock, [0])
+    accountant.close()
+    assert registered(tmp_path / "run [1]" / "logs").keys() == {accountant.run_id}
+    assert not list((tmp_path / "run [1]" / "inner").iterdir())
+
+
+def test_a_project_that_two_budgets_of_a_run_spell_differently_counts_once(logs, caplog):
+    policies = [CarbonBudget(3.0, project=str(logs)), CarbonBudget(2.5 * EPOCH_KG, project="logs", hard=False)]
+    accountant, clock = scripted(ledger=None, policies=policies)
+    accountant.start(folder=logs)
+    epochs = len([clock.advance(10.0) for _ in accountant.epochs(9)])
+    left = [each.project for each in accountant._run.board.plan.shared]
+    accountant.close()
+    assert epochs == 3
+    assert left == [str(logs), "logs"]
+    assert registered(logs)[accountant.run_id].spent == pytest.approx(3 * EPOCH_KG)
+    assert "Another process" not in caplog.text
+
+
+def test_a_project_that_is_no_folder_is_refused_before_the_first_epoch(logs):
+    accountant, _ = scripted(ledger=False, policies=[CarbonBudget(1.0, project="s3://bucket/logs")])
+    with pytest.raises(ConfigurationError, match="is no folder of this machine"):
+        accountant.start()
+
+
+def test_no_run_begins_an_epoch_for_which_too_little_is_left(logs):
+    for left in (2.5, 0.5):
+        accountant, clock = started(logs, 3.5 * EPOCH_KG)
+        with pytest.raises(BudgetSpentError) if left < 1 else nullcontext():
+            train(accountant, clock, range(3))
+        accountant.close()
+    assert sum(run.spent for run in registered(logs).values()) == pytest.approx(3 * EPOCH_KG)
 
 
 def test_a_stop_because_others_hold_the_rest_is_no_overspending(logs, caplog):

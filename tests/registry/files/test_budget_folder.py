@@ -49,6 +49,12 @@ def test_a_folder_with_a_wildcard_in_its_name_is_a_folder(tmp_path):
     assert budget_folder("logs[1]", "emissions_kg") == tmp_path / "logs[1]" / HIDDEN_FOLDER / "budget-kg"
 
 
+def test_a_folder_with_a_wildcard_in_its_name_holds_new_projects(tmp_path):
+    (tmp_path / "run[1]").mkdir()
+    assert budget_folder("run[1]/logs", "emissions_kg") == tmp_path / "run[1]/logs" / HIDDEN_FOLDER / "budget-kg"
+    assert project_folder(tmp_path / "run[1]/logs/*.jsonl") == tmp_path / "run[1]/logs"
+
+
 @pytest.mark.parametrize("is_there", [True, False])
 def test_the_budget_of_one_file_lies_beside_it(tmp_path, is_there):
     if is_there:

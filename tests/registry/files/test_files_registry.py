@@ -239,11 +239,12 @@ def test_a_damaged_limit_is_said_and_the_script_decides(registry, caplog):
 def test_pipes_folders_and_links_to_nowhere_stop_nobody(registry, caplog):
     registry.claim(told(spent=1.0))
     os.mkfifo(runs_folder(registry) / "pipe.json")
+    (runs_folder(registry) / "itself.json").symlink_to("itself.json")
     (runs_folder(registry) / "folder.json").mkdir()
     (runs_folder(registry) / "link.json").symlink_to("nowhere")
     os.mkfifo(kept_folder(registry) / "pipe.json")
     assert registry.claim(told("b")).others_spent == 1.0
-    assert len(caplog.records) == 2
+    assert len(caplog.records) == 3
 
 
 def test_a_huge_file_is_not_read(registry, caplog):
