@@ -105,6 +105,31 @@ def test_the_runs_of_one_trial_are_summed(tmp_path):
     assert search.trials == [SearchTrial(3, "complete", pytest.approx(0.3))]
 
 
+def test_a_trial_of_several_runs_ends_as_the_search_took_it_in_whatever_order_they_are_read(tmp_path):
+    runs = [ledger_of(3, tmp_path, path=tmp_path / f"{name}.jsonl") for name in "abc"]
+    for run, state in zip(runs, ["failed", "pruned", "complete"], strict=True):
+        Outcome(study="digits", trial=3, state=state).write(run.path)
+    assert searches_among(runs)[0].trials[0].state == "pruned"
+    assert searches_among(runs[::2])[0].trials[0].state == "complete", "the objective has tried again"
+
+
+def test_a_search_that_was_begun_anew_has_trials_of_its_own(tmp_path):
+    runs = [ledger_of(0, tmp_path, path=tmp_path / f"{name}.jsonl") for name in "abc"]
+    for run, began in zip(runs, ["2026-01-01", "2026-01-01", "2026-01-02"], strict=True):
+        Outcome(study="digits", trial=0, state="complete", values=(1.0,), rises=(True,), began=began).write(run.path)
+    (search,) = searches_among(runs)
+    assert [trial.kg for trial in search.trials] == pytest.approx([0.2, 0.1])
+    assert "1 of the trials have the number of another" in str(search)
+
+
+def test_the_direction_of_the_objective_counts_before_that_of_a_metric(tmp_path):
+    runs = [ledger_of(number, tmp_path, value=0.9, rises=True) for number in range(3)]
+    Outcome(study="digits", trial=0, state="failed").write(runs[0].path)
+    for run, value in zip(runs[1:], (0.3, 0.1), strict=True):
+        Outcome(study="digits", trial=1, state="complete", values=(value,), rises=(False,)).write(run.path)
+    assert searches_among(runs)[0].best.number == 2
+
+
 def test_an_outcome_is_what_was_written(tmp_path):
     said = Outcome(study="ä", trial=7, state="pruned", reason="It is.", values=(1.0, -2.0), rises=(True, False))
     assert said.write(tmp_path / "a.jsonl") is None
@@ -128,6 +153,9 @@ def test_an_outcome_is_what_was_written(tmp_path):
         '{"study": "a", "trial": "x"}',
         '{"study": "a", "trial": 1, "state": "complete", "values": [1], "rises": []}',
         '{"study": "a", "trial": 1, "state": []}',
+        '{"study": "a", "trial": Infinity, "state": "complete"}',
+        '{"study": "a", "trial": 1, "state": "complete", "values": [1' + "0" * 400 + '], "rises": [true]}',
+        "[" * 9000,
     ],
 )
 def test_a_damaged_outcome_is_none(text, tmp_path):

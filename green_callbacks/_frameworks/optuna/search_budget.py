@@ -6,10 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from green_callbacks._frameworks.optuna.search_options import checked_options, folder_name, project_folder
+from green_callbacks._frameworks.optuna.search_options import (
+    checked_metric,
+    checked_options,
+    folder_name,
+    project_folder,
+)
 from green_callbacks._frameworks.optuna.search_spending import SearchSpending
 from green_callbacks._frameworks.optuna.shared_trial import is_shared, own_trial
-from green_callbacks._frameworks.optuna.study_totals import study_totals
+from green_callbacks._frameworks.optuna.study_totals import rises_of, study_totals
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule, WatchingRule
 from green_callbacks._frameworks.optuna.trial_run import TrialRun
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
@@ -65,7 +70,8 @@ class SearchBudget:
         budget: An amount with its unit, such as ``"2 kg"`` or ``"5 kWh"``, or a ``CarbonBudget`` with options of its
             own. None only measures.
         project: Folder of the ledgers of the search. Defaults to the project of the ``CarbonBudget``, or else to a
-            folder in ``green-callbacks/`` that has the name of the study.
+            folder in ``green-callbacks/`` that has the name of the study. It stays there if a trial changes the working
+            folder.
         monitor: Key of the metric that the pruner compares. Defaults to None, which leaves reports to your objective.
         mode: ``max`` or ``min``, the direction in which the metric improves. Defaults to the direction of a study of
             one objective, and else to the direction that the name implies.
@@ -97,14 +103,15 @@ class SearchBudget:
             msg = "Both project= and the CarbonBudget name a project. Name it in one place."
             raise ConfigurationError(msg)
         self._project = project_folder(named if project is None else project)
-        self._monitor, self._mode = monitor, mode
+        self._monitor, self._mode = checked_metric(monitor, mode)
         self._options = checked_options(options)
-        self._ledgers: dict[tuple[str, int], Path] = {}
+        self._place = Path.cwd() / FOLDER  # a trial may change the working folder
+        self._ledgers: dict[tuple[str, int], list[Path]] = {}
         self._said: set[str] = set()
         self._ended: dict[str, tuple[str, float]] = {}
         self._has_ranks = False
         self._open: set[tuple[str, int]] = set()
-        self._spending = SearchSpending()
+        self.spending = SearchSpending()
 
     def of(self, trial: Any, **options: Unpack[AccountantOptions]) -> TrialRun:
         """Begin a trial.
@@ -124,7 +131,7 @@ class SearchBudget:
         study = getattr(own, "study", None)
         name, number = self.name_of(study), "other" if own is None else str(own.number)
         ledger = self.folder(study) / f"trial-{number:0>5}-{os.urandom(4).hex()}.jsonl"
-        self._ledgers[name, -1 if own is None else own.number] = ledger
+        self._ledgers.setdefault((name, -1 if own is None else own.number), []).append(ledger)
         rule = self._rule(own, study)
         chosen: dict[str, Any] = {**self._options, **checked_options(options)}
         labels = {**(chosen.get("labels") or {}), "study": name[:_LONGEST_LABEL], "trial": number}
@@ -142,20 +149,25 @@ class SearchBudget:
             study: The study.
             trial: The trial that has ended.
         """
-        ledger = self._ledgers.pop((study.study_name, trial.number), None)
+        ledgers = self._ledgers.pop((study.study_name, trial.number), [])
         if (study.study_name, trial.number) in self._open:
             self._say_open(trial.number)
-        state = _STATES.get(trial.state.name)
-        if ledger is not None and state is not None and trial.values:
-            rises = tuple(each.name == "MAXIMIZE" for each in study.directions)
-            found = Outcome.read(ledger) or Outcome(study=study.study_name, trial=trial.number, state=state)
-            self.keep_outcome(replace(found, state=state, values=tuple(trial.values), rises=rises), ledger)
+        for ledger in ledgers:
+            self._keep_values(study, trial, ledger)
         told = self._told(study)
         if told is not None:
             self._warn(told, study)
             spent = self._why_spent(told, study)
             if spent is not None:
                 self.stop(study, spent)
+
+    def _keep_values(self, study: Any, trial: Any, ledger: Path) -> None:
+        """Keep what the study took the trial for beside a ledger, which may differ from the end of its run."""
+        state = _STATES.get(trial.state.name)
+        if state is not None:
+            values, rises, began = tuple(trial.values or ()), rises_of(study), str(trial.datetime_start)
+            found = Outcome.read(ledger) or Outcome(study=study.study_name, trial=trial.number, state=state)
+            self.keep_outcome(replace(found, state=state, values=values, rises=rises, began=began), ledger)
 
     def _warn(self, told: CarbonBudget, study: Any) -> None:
         """Warn of each share of the budget that is spent, once for all trials."""
@@ -183,7 +195,7 @@ class SearchBudget:
         Args:
             study: The study. None for trials without a study.
         """
-        return self._project or Path.cwd() / FOLDER / folder_name(self.name_of(study))
+        return self._project or self._place / folder_name(self.name_of(study))
 
     def name_of(self, study: Any | None) -> str:
         """Return the name of a study.
@@ -297,7 +309,7 @@ class SearchBudget:
         shared = self._shared(study)
         if shared is None or is_set(DISABLE_VARIABLE, os.environ):
             return None
-        return self._spending.told(shared)
+        return self.spending.told(shared)
 
     def _rule(self, trial: Any | None, study: Any | None) -> TrialRule:
         if self._monitor is None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.metrics import Metric
 from green_callbacks.units import described
 
 _LONGEST_NAME: Final = 60
@@ -38,6 +39,24 @@ def checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
     return dict(options)
 
 
+def checked_metric(monitor: str | None, mode: str) -> tuple[str | None, str]:
+    """Return the metric that a pruner compares, and its direction.
+
+    Args:
+        monitor: Key of the metric, or None.
+        mode: ``max``, ``min`` or ``auto``.
+
+    Raises:
+        ConfigurationError: The key is no text, or there is no such direction.
+    """
+    if monitor is not None and (not isinstance(monitor, str) or not monitor):
+        msg = f"monitor takes the key of a metric such as 'val_acc', not {described(monitor)}."
+        raise ConfigurationError(msg)
+    if mode != "auto":
+        Metric.of(monitor or "metric", mode)  # type: ignore[arg-type]  # it refuses any other text
+    return monitor, mode
+
+
 def project_folder(given: str | os.PathLike[str] | None) -> Path | None:
     """Return the folder of a project. It stays the same if a trial changes the working folder.
 
@@ -49,6 +68,9 @@ def project_folder(given: str | os.PathLike[str] | None) -> Path | None:
     """
     if given is None:
         return None
+    if not isinstance(given, str | os.PathLike):
+        msg = f"project takes a folder, not {described(given)}."
+        raise ConfigurationError(msg)
     if glob.has_magic(os.fspath(given)):
         msg = f"The project of a search must be one folder, and {described(os.fspath(given))} is a pattern."
         raise ConfigurationError(msg)

@@ -31,9 +31,18 @@ def study_totals(study: Any, folder: Path) -> SearchTotals:
         kg = _kg(spent.get(trial.number, TrialSpending(nothing)), ledgers)
         value = trial.values[0] if trial.values and trial.state.name == "COMPLETE" else None
         found.append(SearchTrial(trial.number, _STATES.get(trial.state.name, "unfinished"), kg, value))
-    rises = study.directions[0].name == "MAXIMIZE"
+    rises = rises_of(study)[0]
     other_kg = sum(kg for run_id, kg in ledgers.items() if run_id not in runs)
     return SearchTotals(study.study_name, found, rises=rises, other_kg=other_kg)
+
+
+def rises_of(study: Any) -> tuple[bool, ...]:
+    """Return for each objective of a study whether more of it is better.
+
+    Args:
+        study: The study.
+    """
+    return tuple(each.name == "MAXIMIZE" for each in study.directions)
 
 
 def _kg(spent: TrialSpending, ledgers: Mapping[str, float]) -> float | None:

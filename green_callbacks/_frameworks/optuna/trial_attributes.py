@@ -62,14 +62,27 @@ class TrialSpending:
 def spending_by_trial(trials: Iterable[Any]) -> dict[int, TrialSpending]:
     """Return what each trial has spent. A run that stands in several trials counts where it was spent.
 
+    A run of a trial that came from another study names the number that the trial had there. It counts for the trial
+    that holds it.
+
     Args:
-        trials: Trials in any state.
+        trials: All trials of a study, in any state.
     """
     runs: dict[str, RunSpending] = {}
-    for run_id, found in (each for trial in trials for each in runs_in(trial.user_attrs)):
-        before = runs.get(run_id)
-        if before is None or (found.kg or 0.0) > (before.kg or 0.0):
-            runs[run_id] = found
+    holders: dict[str, list[int]] = {}
+    for trial in trials:
+        for run_id, found in runs_in(trial.user_attrs):
+            before = runs.get(run_id)
+            if before is None or (found.kg or 0.0) > (before.kg or 0.0):
+                runs[run_id] = found
+            holders.setdefault(run_id, []).append(trial.number)
+    for run_id, found in runs.items():
+        if found.trial not in holders[run_id]:
+            runs[run_id] = found._replace(trial=holders[run_id][0])
+    return _by_trial(runs)
+
+
+def _by_trial(runs: Mapping[str, RunSpending]) -> dict[int, TrialSpending]:
     spent: dict[int, TrialSpending] = {}
     for run_id, found in runs.items():
         so_far = spent.get(found.trial, TrialSpending())
@@ -97,13 +110,27 @@ def runs_in(attributes: Mapping[str, Any]) -> Iterator[tuple[str, RunSpending]]:
             yield key.removeprefix(RUN), RunSpending(value["trial"], kg, kwh, first)
 
 
+def own_spending(trial: Any, *, but: str = "") -> TrialSpending | None:
+    """Return what the runs of a trial have spent. None without such a run.
+
+    An objective may train several times, for example once for each fold of a cross-validation.
+
+    Args:
+        trial: The trial, or a frozen trial. It may hold copies of runs of the trial that it repeats.
+        but: Name of a run to leave out. Defaults to an empty text, for none.
+    """
+    runs = {run_id: found for run_id, found in runs_in(trial.user_attrs) if found.trial == trial.number}
+    runs.pop(but, None)
+    return _by_trial(runs).get(trial.number)
+
+
 def own_kg(trial: Any) -> float | None:
     """Return what a trial has reported to have spent, in kgCO2e. None if it has reported nothing.
 
     Args:
         trial: The trial, or a frozen trial.
     """
-    spent = spending_by_trial([trial]).get(trial.number)
+    spent = own_spending(trial)
     return spent.kg if spent is not None else _amount(trial.user_attrs.get(EMISSIONS))
 
 

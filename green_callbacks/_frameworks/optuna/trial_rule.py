@@ -9,7 +9,7 @@ from weakref import ref
 
 from green_callbacks._frameworks.optuna.halving_pruner import KilogramHalvingPruner
 from green_callbacks._frameworks.optuna.live_spending import tell
-from green_callbacks._frameworks.optuna.trial_attributes import RUN, RunSpending
+from green_callbacks._frameworks.optuna.trial_attributes import RUN, RunSpending, own_spending
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.metrics import Metric
 from green_callbacks.records import History, Plan, Verdict
@@ -45,6 +45,7 @@ class TrialRule:
         self.pruned_because: str | None = None
         """Why the trial is pruned, as a sentence. None while it is not."""
         self._first_kg: float | None = None
+        self._earlier_kg: float | None = None
         self._written = -_WRITE_SECONDS
 
     def __getstate__(self) -> dict[str, Any]:
@@ -97,12 +98,19 @@ class TrialRule:
         if self._first_kg is None and is_measured and history.finished_epochs:
             self._first_kg, self._written = history.emissions_kg, -_WRITE_SECONDS
         if is_measured and self.study is not None:
-            tell(self.study.study_name, self.trial.number, history.emissions_kg)
+            tell(self.study.study_name, self.trial.number, self._earlier(run_id) + history.emissions_kg)
         if at_once or monotonic() - self._written >= _WRITE_SECONDS:
             kg, kwh = (history.emissions_kg, history.facility_kwh) if is_measured else (None, None)
             found = RunSpending(self.trial.number, kg, kwh, self._first_kg)
             self.trial.set_user_attr(f"{RUN}{run_id}", found.encoded())
             self._written = monotonic()
+
+    def _earlier(self, run_id: str) -> float:
+        """Return what earlier runs of the trial have spent, in kgCO2e."""
+        if self._earlier_kg is None:
+            spent = own_spending(self.trial, but=run_id)
+            self._earlier_kg = 0.0 if spent is None else spent.kg or 0.0
+        return self._earlier_kg
 
     def _pruned(self, _history: History) -> str | None:
         """Return why the trial is pruned. Without a metric, nothing is reported to Optuna."""

@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from optuna import TrialPruned
 
 from green_callbacks._frameworks.optuna.live_spending import forget
+from green_callbacks._frameworks.optuna.search_spending import Kept
 from green_callbacks._frameworks.optuna.shared_trial import told_to_all
-from green_callbacks._frameworks.optuna.trial_attributes import EMISSIONS, ENERGY, RUN_ID, STOP_REASON
+from green_callbacks._frameworks.optuna.study_totals import rises_of
+from green_callbacks._frameworks.optuna.trial_attributes import (
+    EMISSIONS,
+    ENERGY,
+    RUN_ID,
+    STOP_REASON,
+    TrialSpending,
+    own_spending,
+)
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule
 from green_callbacks.accountant import EnergyAccountant
 from green_callbacks.analysis.searches.outcome import Outcome, State
@@ -129,17 +138,27 @@ class TrialRun(AbstractContextManager["TrialRun"]):
     def emissions_kg(self) -> float:
         """End the measurement, and return what the trial emitted, as an objective to minimize.
 
+        Where an objective trains several times, as for the folds of a cross-validation, earlier runs count too.
+
         Returns:
-            Emissions in kgCO2e.
+            Emissions of all runs of the trial so far, in kgCO2e.
 
         Raises:
             SourceUnavailableError: Nothing was measured. Optuna would take None or NaN for a failed trial.
         """
         self.accountant.close()
-        found = told_to_all(self._trial, self._result().kg)
+        found = told_to_all(self._trial, self._kg_so_far())
         if found is None:
             raise SourceUnavailableError(_UNMEASURED % self._number)
         return float(found)
+
+    def _kg_so_far(self) -> float | None:
+        """Return the emissions of this run and of earlier runs of the trial, in kgCO2e. None if unmeasured."""
+        result = self._result()
+        if result.kg is None or self._rule.trial is None:
+            return result.kg
+        earlier = own_spending(self._rule.trial, but=result.run_id)
+        return result.kg if earlier is None else result.kg + (earlier.kg or 0.0)
 
     def raise_if_pruned(self) -> None:
         """End the trial here if it was pruned, before a test or an export of its model costs more.
@@ -167,14 +186,11 @@ class TrialRun(AbstractContextManager["TrialRun"]):
         trial = self._rule.trial
         if trial is None:
             return
+        if result.run_id:
+            kept = Kept(self._ledger, result.kg or 0.0, result.kwh or 0.0)
+            self._search.spending.keep(result.run_id, kept)
         try:
-            if result.run_id:
-                self._rule.write(result.history, result.run_id)
-                trial.set_user_attr(RUN_ID, result.run_id)
-            trial.set_user_attr(EMISSIONS, 0.0 if refused else result.kg)
-            trial.set_user_attr(ENERGY, 0.0 if refused else result.kwh)
-            if result.stop_reason is not None:
-                trial.set_user_attr(STOP_REASON, result.stop_reason)
+            self._write(trial, result, refused=refused)
         # The storage may be away or the trial may be closed there. The trial's own result and exception matter more.
         except Exception as failure:  # noqa: BLE001
             logger.warning(
@@ -188,10 +204,22 @@ class TrialRun(AbstractContextManager["TrialRun"]):
         finally:
             if self._study is not None:
                 forget(self._study.study_name, self._number)
+        name, began = self._search.name_of(self._study), str(getattr(trial, "datetime_start", ""))
+        rises = rises_of(self._study) if self._study is not None else ()
         self._search.keep_outcome(
-            Outcome(study=self._search.name_of(self._study), trial=self._number, state=state, reason=reason),
-            self._ledger,
+            Outcome(study=name, trial=self._number, state=state, reason=reason, rises=rises, began=began), self._ledger
         )
+
+    def _write(self, trial: Any, result: "_Result", *, refused: bool) -> None:
+        """Write the totals of all runs of the trial to it."""
+        if result.run_id:
+            self._rule.write(result.history, result.run_id)
+            trial.set_user_attr(RUN_ID, result.run_id)
+        spent = own_spending(trial) or TrialSpending(*((0.0, 0.0) if refused else (result.kg, result.kwh)))
+        trial.set_user_attr(EMISSIONS, spent.kg)
+        trial.set_user_attr(ENERGY, spent.kwh)
+        if result.stop_reason is not None:
+            trial.set_user_attr(STOP_REASON, result.stop_reason)
 
 
 def _text(value: BaseException | None) -> str | None:

@@ -22,6 +22,7 @@ from green_callbacks.policies import (
     Describes,
     Forecast,
     Policy,
+    Titled,
     reports_only,
     title_of,
     watched_metric,
@@ -75,7 +76,7 @@ class PolicyBoard:
         self._metrics = tuple(watched_metric(policy) for policy in policies)
         for policy, metric in zip(policies, self._metrics, strict=True):
             if metric is not None:
-                self.missing_metrics.add(metric.name, type(policy).__name__)
+                self.missing_metrics.add(metric.name, _watcher(policy))
         self._watched = next(filter(None, self._metrics), None)
 
     def _open_budgets(self) -> OpenBudgets:
@@ -292,3 +293,8 @@ def _checked(answer: object) -> Verdict:
         msg = "decide() answered the code 'landing' without a length. Return Verdict(…, landing=0.2)."
         raise TypeError(msg)
     return answer
+
+
+def _watcher(policy: Policy) -> str:
+    """Return what messages call a policy that watches a metric, which they name themselves."""
+    return policy.title if isinstance(policy, Titled) and isinstance(policy.title, str) else type(policy).__name__

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from green_callbacks.analysis.searches.outcome import Outcome, State
 from green_callbacks.analysis.searches.totals import SearchTotals, SearchTrial
@@ -22,6 +22,10 @@ Example:
     >>> TRIAL_LABEL
     'trial'
 """
+
+_BY_WEIGHT: Final[tuple[State, ...]] = ("pruned", "complete", "failed", "unfinished")
+"""States in the order in which they count for a trial of several runs. A run that failed may have been repeated."""
+_Key = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +68,17 @@ class LedgerTrial:
         return "pruned" if (self.stop_reason or "").startswith(is_pruned) else "complete"
 
 
+class _Run(NamedTuple):
+    """A run of a trial, and how the trial ended as far as that was kept."""
+
+    ledger: LedgerTrial
+    outcome: Outcome | None
+
+
 def searches_among(runs: Iterable[LedgerTrial]) -> list[SearchTotals]:
     """Return the searches to which runs belong.
+
+    A trial is known by its number and by its beginning. So a search that was begun anew has trials of its own.
 
     Args:
         runs: The runs. Runs that are no trials are left out.
@@ -73,31 +86,33 @@ def searches_among(runs: Iterable[LedgerTrial]) -> list[SearchTotals]:
     Returns:
         The totals of each search, in the order of their names.
     """
-    studies: dict[str, dict[int, list[LedgerTrial]]] = {}
+    studies: dict[str, dict[_Key, list[_Run]]] = {}
     for run in runs:
         if run.is_trial:
-            trials = studies.setdefault(run.labels[STUDY_LABEL], {})
-            trials.setdefault(int(run.labels[TRIAL_LABEL]), []).append(run)
+            outcome = Outcome.read(run.path)
+            key = int(run.labels[TRIAL_LABEL]), "" if outcome is None else outcome.began
+            studies.setdefault(run.labels[STUDY_LABEL], {}).setdefault(key, []).append(_Run(run, outcome))
     return [_totals(study, trials) for study, trials in sorted(studies.items())]
 
 
-def _totals(study: str, trials: Mapping[int, Sequence[LedgerTrial]]) -> SearchTotals:
-    found, directions = [], []
-    for number, runs in sorted(trials.items()):
-        trial, rises = _trial(number, runs)
-        found.append(trial)
-        directions += [rises] if trial.value is not None else []
-    return SearchTotals(study, found, rises=directions[0] if directions else True)
+def _totals(study: str, trials: Mapping[_Key, Sequence[_Run]]) -> SearchTotals:
+    """Return the totals of a search. The direction of its objective counts before the direction of a metric."""
+    found = [_trial(number, runs) for (number, _), runs in sorted(trials.items())]
+    runs = [run for each in trials.values() for run in each]
+    said = [run.outcome.rises[0] for run in runs if run.outcome is not None and run.outcome.rises]
+    implied = [run.ledger.rises for run in runs if run.ledger.value is not None]
+    return SearchTotals(study, found, rises=[*said, *implied, True][0])
 
 
-def _trial(number: int, runs: Sequence[LedgerTrial]) -> tuple[SearchTrial, bool]:
-    """Return a trial, which may have several runs, and whether more of its value is better."""
-    outcomes = [outcome for run in runs if (outcome := Outcome.read(run.path)) is not None]
-    known = [run.kg for run in runs if run.kg is not None]
-    kg = sum(known) if known else None
-    last = runs[-1]
-    outcome = outcomes[-1] if outcomes else None
-    state = last.state if outcome is None else outcome.state
-    if outcome is not None and outcome.values:
-        return SearchTrial(number, state, kg, outcome.values[0]), outcome.rises[0]
-    return SearchTrial(number, state, kg, last.value), last.rises
+def _trial(number: int, runs: Sequence[_Run]) -> SearchTrial:
+    """Return a trial, which may have several runs, in any order."""
+    outcomes = [run.outcome for run in runs if run.outcome is not None]
+    known = [run.ledger.kg for run in runs if run.ledger.kg is not None]
+    values = [
+        *(outcome.values[0] for outcome in outcomes if outcome.values),
+        *(run.ledger.value for run in runs if run.ledger.value is not None),
+    ]
+    states = [outcome.state for outcome in outcomes] or [run.ledger.state for run in runs]
+    return SearchTrial(
+        number, min(states, key=_BY_WEIGHT.index), sum(known) if known else None, next(iter(values), None)
+    )

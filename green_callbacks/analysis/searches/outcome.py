@@ -43,6 +43,7 @@ class Outcome:
         reason: Why, as a sentence. Defaults to None, for no reason.
         values: The values of the objectives. Defaults to none.
         rises: For each objective, whether more of it is better. Defaults to none.
+        began: When the trial began, as text. It tells trials of one number apart. Defaults to an empty text.
     """
 
     study: str
@@ -51,6 +52,7 @@ class Outcome:
     reason: str | None = None
     values: tuple[float, ...] = ()
     rises: tuple[bool, ...] = ()
+    began: str = ""
 
     @classmethod
     def read(cls, ledger: Path) -> Self | None:
@@ -69,8 +71,10 @@ class Outcome:
                 reason=said.get("reason"),
                 values=tuple(float(value) for value in values),
                 rises=tuple(bool(each) for each in rises),
+                began=str(said.get("began", "")),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        # A number may be too large for a computer, and a hostile file may be nested too deeply.
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
         return found if found.state in get_args(State) and len(found.values) <= len(found.rises) else None
 

@@ -140,6 +140,9 @@ def _sentences(search: SearchTotals) -> list[str]:
         said.append(f"Trial {search.best.number} is the best, with a value of {value}. Later trials took {after}.")
     if search.saved_kg is not None and any(trial.kg for trial in search.in_state("pruned")):
         said.append(_saved(search.saved_kg))
+    repeated = len(search.trials) - len({trial.number for trial in search.trials})
+    if repeated:
+        said.append(f"{repeated:,} of the trials have the number of another, so the study was created more than once.")
     unknown = sum(trial.kg is None for trial in search.trials)
     if unknown:
         trials = "1 trial" if unknown == 1 else f"{unknown} trials"
