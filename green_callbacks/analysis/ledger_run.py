@@ -6,7 +6,8 @@ from pathlib import Path
 
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.ledger import LedgerContents, NestedRun
+from green_callbacks.ledger import LedgerContents, NestedRun, closing_of
+from green_callbacks.ledger.overlaps.candidates import MeasuredRun
 from green_callbacks.metrics import Direction, Metric, metric_of_run, quality_metric
 from green_callbacks.records import History, RunRecord
 
@@ -46,6 +47,13 @@ class LedgerRun:
         head = replace(contents.head, run_id=contents.run_id)
         devices, seconds = list(totals.devices), totals.duration_seconds
         return NestedRun.of(head, devices, totals.facility_kwh, seconds, is_closed=contents.is_closed)
+
+    @property
+    def measured(self) -> MeasuredRun:
+        """The run, as far as it tells whether other processes measured its devices at the same time."""
+        contents, history = self.contents, self.history
+        closing = closing_of(contents.run_id, history, monitor=None, mode="max")
+        return MeasuredRun.of(self.path, closing, contents.head)._replace(devices=tuple(self.totals.devices))
 
     @property
     def notices(self) -> tuple[str, ...]:

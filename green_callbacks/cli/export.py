@@ -69,7 +69,6 @@ def run(arguments: argparse.Namespace) -> int:
     """
     from green_callbacks.cli.output_files import refuse_ledgers, write_whole
     from green_callbacks.cli.runs import read_runs
-    from green_callbacks.ledger import counted_in
 
     for option, owner in _ONLY_FOR.items():
         if getattr(arguments, option) and arguments.format != owner:
@@ -79,12 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     for each in runs:
         if not each.contents.is_closed:
             complain(f"The run {each.run_id} was killed or is still running. The export ends with its last record.")
-    for each, holders in zip(runs, counted_in([each.nested for each in runs]), strict=True):
-        if holders:
-            complain(
-                f"The energy of the run {each.run_id} is also in the run {runs[holders[0]].run_id}, so a sum of both "
-                "counts it twice. Export one of them."
-            )
+    _complain_of_sums(runs)
     for target in filter(None, (arguments.output, arguments.card)):
         refuse_ledgers(target, runs)
     text = _text(runs, arguments)
@@ -95,6 +89,26 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         say_data(text)
     return 0
+
+
+def _complain_of_sums(runs: list["LedgerRun"]) -> None:
+    """Say which energy a sum of the exported runs would count twice."""
+    from green_callbacks.ledger import counted_in
+    from green_callbacks.ledger.overlaps.candidates import seeming_sharers
+
+    inside = counted_in([each.nested for each in runs])
+    for each, holders in zip(runs, inside, strict=True):
+        if holders:
+            complain(
+                f"The energy of the run {each.run_id} is also in the run {runs[holders[0]].run_id}, so a sum of both "
+                "counts it twice. Export one of them."
+            )
+    sharers = seeming_sharers([each.measured for each, holders in zip(runs, inside, strict=True) if not holders])
+    if sharers:
+        complain(
+            f"{sharers:,} runs measured a device that another process measured at the same time, so a sum of them "
+            "counts it several times. `green-callbacks summary` counts it once."
+        )
 
 
 def _text(runs: list["LedgerRun"], arguments: argparse.Namespace) -> str:

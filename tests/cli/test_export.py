@@ -1,5 +1,8 @@
 import pytest
 
+from green_callbacks.ledger import Head, Lines
+from green_callbacks.records import DeviceEnergy, EpochRecord
+
 
 def test_the_model_cards_metadata(command, ledger):
     status, out, err = command(
@@ -94,3 +97,15 @@ def test_a_run_without_an_end_is_said_to_be_one(command, ledger):
     assert status == 0
     assert "was killed or is still running" in err
     assert "epochs" in out
+
+
+@pytest.mark.parametrize(("device", "is_said"), [("gpu:0", True), ("gpu:1", False)])
+def test_runs_that_measured_a_device_together_are_said(command, tmp_path, device, is_said):
+    for run_id, name in {"a": "gpu:0", "b": device}.items():
+        lines = Lines()
+        head = lines.head(Head(run_id=run_id, version="1", host="node01", process=f"process of {run_id}"))
+        row = EpochRecord.scripted(epoch=0, emissions_kg=0.2)
+        row = row._replace(devices={name: DeviceEnergy(100.0, "gpu", "counter", row.duration_seconds)})
+        (tmp_path / f"{run_id}.jsonl").write_bytes(head + lines.record(row))
+    _, _, err = command("export", tmp_path, "--format", "codecarbon-csv")
+    assert ("2 runs measured a device that another process measured at the same time" in err) == is_said

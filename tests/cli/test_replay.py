@@ -1,6 +1,8 @@
 import pytest
 
 from green_callbacks import CarbonBudget, read_ledger, replay
+from green_callbacks.ledger import Head, Lines
+from green_callbacks.records import DeviceEnergy, EpochRecord
 
 
 def rising(epoch):
@@ -175,3 +177,15 @@ def test_a_stop_at_a_metric_that_is_not_a_number_is_found(ledger, command):
     status, out, err = command("replay", path, "--policy", "budget=20 g")
     assert (status, err) == (0, "")
     assert "After 4 of 12 epochs" in out
+
+
+def test_devices_that_several_processes_measured_are_said(command, tmp_path):
+    for run_id in ("a", "b"):
+        lines = Lines()
+        head = lines.head(Head(run_id=run_id, version="1", host="node01", process=f"process of {run_id}"))
+        rows = [EpochRecord.scripted(epoch=at, emissions_kg=0.2, metrics={"val_acc": 0.5}) for at in range(3)]
+        device = {"gpu:0": DeviceEnergy(100.0, "gpu", "counter", 60.0)}
+        written = b"".join(lines.record(row._replace(devices=device)) for row in rows)
+        (tmp_path / f"{run_id}.jsonl").write_bytes(head + written)
+    _, out, _ = command("replay", tmp_path, "--policy", "marginal-gain:val_acc")
+    assert "2 runs measured a device that another process measured at the same time. The sums count it" in out

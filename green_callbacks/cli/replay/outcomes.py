@@ -8,6 +8,7 @@ from green_callbacks.cli.replay.landings import AT_LEAST, REFUSED, notes
 from green_callbacks.cli.runs import written_value
 from green_callbacks.cli.summary.sums import left_out, spent
 from green_callbacks.ledger import counted
+from green_callbacks.ledger.overlaps.candidates import seeming_sharers
 from green_callbacks.metrics import Metric
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
@@ -98,7 +99,7 @@ def side_by_side(outcomes: Sequence[Outcome]) -> str:
     by_rule = [[outcome for outcome in outcomes if outcome.rule == rule] for rule in rules]
     sums = [_sum_row(group) for group in by_rule if len(group) > 1]
     table = aligned([_HEAD, *map(_row, outcomes), *sums], left=_LEFT)
-    remarks = [*notes([outcome.landing for outcome in outcomes]), *_refused(outcomes)]
+    remarks = [*notes([outcome.landing for outcome in outcomes]), *_refused(outcomes), *_shared(outcomes)]
     return "\n".join([table, "", *left_out(outcome.run for outcome in outcomes), _NOTE, *remarks])
 
 
@@ -106,6 +107,17 @@ def _refused(outcomes: Sequence[Outcome]) -> list[str]:
     """Name the runs that could not have landed."""
     runs = dict.fromkeys(outcome.run.run_id for outcome in outcomes if outcome.is_refused)
     return [f"{for_terminal(run_id)}: {REFUSED}" for run_id in runs]
+
+
+def _shared(outcomes: Sequence[Outcome]) -> list[str]:
+    """Say that sums count devices several times which several processes measured at the same time."""
+    runs = list({outcome.run.path: outcome.run for outcome in outcomes}.values())
+    counts = counted([run.nested for run in runs])
+    sharers = seeming_sharers([run.measured for run, is_in in zip(runs, counts, strict=True) if is_in])
+    if not sharers:
+        return []
+    together = f"{sharers:,} runs measured a device that another process measured at the same time."
+    return [f"{together} The sums count it for each of them."]
 
 
 def _row(outcome: Outcome) -> list[str]:
