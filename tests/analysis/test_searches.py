@@ -124,7 +124,7 @@ def test_a_search_that_was_begun_anew_has_trials_of_its_own(tmp_path):
 
 def test_the_direction_of_the_objective_counts_before_that_of_a_metric(tmp_path):
     runs = [ledger_of(number, tmp_path, value=0.9, rises=True) for number in range(3)]
-    Outcome(study="digits", trial=0, state="failed").write(runs[0].path)
+    Outcome(study="digits", trial=0, state="failed", rises=(True, False)).write(runs[0].path)
     for run, value in zip(runs[1:], (0.3, 0.1), strict=True):
         Outcome(study="digits", trial=1, state="complete", values=(value,), rises=(False,)).write(run.path)
     assert searches_among(runs)[0].best.number == 2

@@ -14,7 +14,7 @@ from green_callbacks._frameworks.optuna.search_options import (
 )
 from green_callbacks._frameworks.optuna.search_spending import SearchSpending
 from green_callbacks._frameworks.optuna.shared_trial import is_shared, own_trial
-from green_callbacks._frameworks.optuna.study_totals import rises_of, study_totals
+from green_callbacks._frameworks.optuna.study_totals import quality_objective, rises_of, study_totals
 from green_callbacks._frameworks.optuna.trial_rule import TrialRule, WatchingRule
 from green_callbacks._frameworks.optuna.trial_run import TrialRun
 from green_callbacks.accountant import AccountantOptions, EnergyAccountant
@@ -165,7 +165,8 @@ class SearchBudget:
         """Keep what the study took the trial for beside a ledger, which may differ from the end of its run."""
         state = _STATES.get(trial.state.name)
         if state is not None:
-            values, rises, began = tuple(trial.values or ()), rises_of(study), str(trial.datetime_start)
+            first, began = quality_objective(study, [trial]), str(trial.datetime_start)
+            values, rises = (_with_first(first, each) for each in (tuple(trial.values or ()), rises_of(study)))
             found = Outcome.read(ledger) or Outcome(study=study.study_name, trial=trial.number, state=state)
             self.keep_outcome(replace(found, state=state, values=values, rises=rises, began=began), ledger)
 
@@ -337,3 +338,8 @@ class SearchBudget:
                 objectives[0].lower(),
                 metric.name,
             )
+
+
+def _with_first(first: int, values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return values with the value of an index before the others."""
+    return (*values[first : first + 1], *values[:first], *values[first + 1 :])

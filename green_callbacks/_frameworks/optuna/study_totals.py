@@ -1,6 +1,7 @@
 """The totals of a study, from its trials and from the ledgers of their runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from math import isclose
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from green_callbacks.analysis.searches.outcome import State
 from green_callbacks.analysis.searches.totals import SearchTotals, SearchTrial
 from green_callbacks.ledger.project_totals import project_closings
 
+_ROUNDING: Final = 1e-9
+"""Share by which an objective may differ from the emissions of its trial through rounding. No unit, by experiment."""
 _STATES: Final[Mapping[str, State]] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
 
 
@@ -23,17 +26,37 @@ def study_totals(study: Any, folder: Path) -> SearchTotals:
     spent = spending_by_trial(trials)
     ledgers = {closing.run_id: closing.emissions_kg for closing in project_closings(folder).closings}
     runs = {run_id for each in spent.values() for run_id in each.run_ids}
+    quality = quality_objective(study, trials)
     found = []
     for trial in trials:
         if trial.state.name == "WAITING":
             continue
         nothing = 0.0 if trial.user_attrs.get(EMISSIONS) == 0.0 else None  # as of a trial that was refused
         kg = _kg(spent.get(trial.number, TrialSpending(nothing)), ledgers)
-        value = trial.values[0] if trial.values and trial.state.name == "COMPLETE" else None
+        value = trial.values[quality] if trial.values and trial.state.name == "COMPLETE" else None
         found.append(SearchTrial(trial.number, _STATES.get(trial.state.name, "unfinished"), kg, value))
-    rises = rises_of(study)[0]
+    rises = rises_of(study)[quality]
     other_kg = sum(kg for run_id, kg in ledgers.items() if run_id not in runs)
     return SearchTotals(study.study_name, found, rises=rises, other_kg=other_kg)
+
+
+def quality_objective(study: Any, trials: Iterable[Any]) -> int:
+    """Return the index of the objective by which a trial is good, the first that is not what it emitted.
+
+    Args:
+        study: The study.
+        trials: Complete trials of the study.
+    """
+    complete = [trial for trial in trials if trial.state.name == "COMPLETE"]
+    for index in range(len(study.directions)):
+        if not complete or not all(_is_emitted(trial.values[index], trial) for trial in complete):
+            return index
+    return 0
+
+
+def _is_emitted(value: float, trial: Any) -> bool:
+    kg = trial.user_attrs.get(EMISSIONS)
+    return isinstance(kg, int | float) and isclose(value, kg, rel_tol=_ROUNDING)
 
 
 def rises_of(study: Any) -> tuple[bool, ...]:

@@ -99,7 +99,8 @@ def _totals(study: str, trials: Mapping[_Key, Sequence[_Run]]) -> SearchTotals:
     """Return the totals of a search. The direction of its objective counts before the direction of a metric."""
     found = [_trial(number, runs) for (number, _), runs in sorted(trials.items())]
     runs = [run for each in trials.values() for run in each]
-    said = [run.outcome.rises[0] for run in runs if run.outcome is not None and run.outcome.rises]
+    outcomes = [run.outcome for run in runs if run.outcome is not None and run.outcome.rises]
+    said = [outcome.rises[0] for outcome in sorted(outcomes, key=lambda each: not each.values)]
     implied = [run.ledger.rises for run in runs if run.ledger.value is not None]
     return SearchTotals(study, found, rises=[*said, *implied, True][0])
 

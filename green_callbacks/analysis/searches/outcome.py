@@ -41,7 +41,7 @@ class Outcome:
         trial: Number of the trial.
         state: What the search takes the trial for.
         reason: Why, as a sentence. Defaults to None, for no reason.
-        values: The values of the objectives. Defaults to none.
+        values: The values of the objectives, first of the objective of quality. Defaults to none.
         rises: For each objective, whether more of it is better. Defaults to none.
         began: When the trial began, as text. It tells trials of one number apart. Defaults to an empty text.
     """

@@ -114,6 +114,20 @@ def test_a_metric_that_cannot_be_is_refused_before_the_first_trial(options):
         SearchBudget("1 kg", **options)
 
 
+def test_emissions_as_the_first_objective_do_not_choose_the_best_trial(place):
+    budget = SearchBudget(None)
+    study = optuna.create_study(directions=["minimize", "maximize"])
+
+    def objective(trial):
+        value, kg = fold(budget, trial, [0.5 + trial.number] * (1 + trial.number))
+        return kg, value
+
+    study.optimize(objective, n_trials=3, callbacks=[budget])
+    assert budget.summary(study).best.number == 2
+    assert [Outcome.read(path).values[0] for path in ledgers(place)] == [0.5, 1.5, 2.5]
+    assert Outcome.read(ledgers(place)[0]).rises == (True, False)
+
+
 def test_a_missing_metric_is_said_of_the_pruner_of_optuna(caplog):
     budget = SearchBudget(None, monitor="val_akk", mode="max")
     optuna.create_study(direction="maximize").optimize(lambda trial: fold(budget, trial)[0], n_trials=1)
