@@ -92,6 +92,11 @@ class BudgetChecks:
             self._begin_batches()
             self._ask_at = _NEVER if is_stopped else 1
 
+    def hurry(self) -> None:
+        """Make a check due now, in an open epoch of one process. Another thread may call this."""
+        if self._is_alone:
+            self._due = min(self._due, self._now()) if self._due < inf else inf
+
     def repeat(self) -> None:
         """Report the stop again after every later batch of the epoch."""
         self._due, self._ask_at = -inf, 0

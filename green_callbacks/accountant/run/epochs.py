@@ -187,6 +187,11 @@ class RunEpochs:
         ):  # for the second time
             self._board.budgets.say_without_epochs(has_observed=True)
 
+    def hurry(self) -> None:
+        """Let the next batch of the open epoch check the budgets, whenever the next check would be due."""
+        if self.budget_checks is not None:
+            self.budget_checks.hurry()
+
     def check_budgets(self) -> bool:
         """Check the budgets inside the epoch. Return whether the run is to stop."""
         return self._open_epoch.check_budgets()

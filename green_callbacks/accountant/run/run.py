@@ -67,6 +67,7 @@ class Run:
         self.landing = self.board.landing
         self.landing.publish = self.knowledge.land
         self.shared.publish = self.knowledge.share
+        self.shared.hurry = self.epochs.hurry
 
     def _run_closing(self) -> RunClosing:
         return RunClosing(

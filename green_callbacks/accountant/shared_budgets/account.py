@@ -115,6 +115,8 @@ class SharedAccount:
         self._was_away_seconds = self._latency_seconds = 0.0
         self._is_blind = True
         """Whether nothing was known of the others at the last decision, before which an epoch was not reserved."""
+        self.on_first: Callable[[], object] = lambda: None
+        """Called once, on the thread that talks, with the first answer."""
         self._first = threading.Lock()
         self._first.acquire()
         self._news = threading.Lock()
@@ -163,10 +165,13 @@ class SharedAccount:
         before = None if self._answer is None else self._answer.standing.epoch_cost
         claim = self._claim_of(note, before)
         standing = registry.claim(claim)
-        self._answer, self._told = Answer(claim, standing), note
+        is_later, self._answer, self._told = self._answer is not None, Answer(claim, standing), note
         ring(self._news)
         now = time.monotonic()
-        self._latency_seconds += _LATENCY_SHARE * (now - began - self._latency_seconds)
+        taken = now - began
+        self._latency_seconds += (_LATENCY_SHARE if is_later else 1.0) * (taken - self._latency_seconds)
+        if not is_later:
+            self.on_first()
         self._say_back()
         self._say_limit(standing)
         if note.is_ended:

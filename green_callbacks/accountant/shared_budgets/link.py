@@ -113,14 +113,22 @@ class RegistryLink:
         return not self._leaving
 
     def _run(self) -> None:
-        while True:
-            self._serve()
-            with self._lock:
-                if not self._dues:
-                    self._is_running = False
-                    self._close()
-                    return
-            self._bell.acquire(timeout=self._seconds_to_next())
+        try:
+            while not self._is_over():
+                self._bell.acquire(timeout=self._seconds_to_next())
+        except BaseException:  # such as SystemExit from a driver: the next run starts another thread
+            self._is_running = False
+            raise
+
+    def _is_over(self) -> bool:
+        """Tell everything that is due. Return whether no run is left, and let go of the registry then."""
+        self._serve()
+        with self._lock:
+            if self._dues:
+                return False
+            self._is_running = False
+            self._close()
+            return True
 
     def _serve(self) -> None:
         for talk in list(self._dues):

@@ -32,7 +32,7 @@ _FILES_SECONDS: Final = 3.0
 _DATABASE_SECONDS: Final = ANSWER_SECONDS
 """Longest time in s that the first epoch waits for a database."""
 _CLOSE_SECONDS: Final = 2.0
-"""Longest time in s that the close of a run waits for the files of a project."""
+"""Longest time in s that the close of a run waits for a registry that usually answers within a second."""
 
 
 class SharedBudgets:
@@ -55,6 +55,8 @@ class SharedBudgets:
         self._board = board
         self._threads = threads
         self._history: History = state.history
+        self.hurry: Callable[[], object] = lambda: None
+        """Lets the open epoch check its budgets at once."""
         self.share_of: Callable[[EpochRecord], float] = lambda _: 1.0
         """Returns the part of a record that the project counts for this run."""
         self._seen = len(state.history)
@@ -113,6 +115,7 @@ class SharedBudgets:
     def start(self) -> None:
         """Begin to talk."""
         for account, link in self._links():
+            account.on_first = self.hurry
             account.note(self._demand(account.terms.amount.quantity))
             link.join(account, self._threads)
 
@@ -164,10 +167,10 @@ class SharedBudgets:
         """Tell the registries the last total. A database is told by a thread of its own."""
         self._is_training = False
         self._divide()
-        for account, (link, is_files) in self._accounts.items():
+        for account, (link, _) in self._accounts.items():
             account.note(self._demand(account.terms.amount.quantity, is_over=True), is_ended=True)
             link.leave(account)
-            if is_files or account.is_quick:  # a child of multiprocessing or of Ray ends without any later moment
+            if account.is_quick:  # a child of multiprocessing or of Ray ends without any later moment
                 link.finish(_CLOSE_SECONDS)
         self._accounts = {}
 

@@ -238,3 +238,22 @@ def test_a_stop_because_others_hold_the_rest_is_no_overspending(logs, caplog):
     second.close()
     first.close()
     assert "does not ask inside an epoch" not in caplog.text
+
+
+def test_a_late_answer_that_everything_is_spent_stops_the_open_epoch(logs, monkeypatch):
+    first, clock = started(logs, 2 * EPOCH_KG)
+    for _ in first.epochs(5):
+        clock.advance(10.0)
+    first.close()
+    released, claim = threading.Event(), FilesRegistry.claim
+    monkeypatch.setattr(FilesRegistry, "claim", lambda *args: released.wait(60) and claim(*args))
+    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.shared_budgets._FILES_SECONDS", 0.0)
+    second, _ = started(logs, 2 * EPOCH_KG)  # on a clock that stands still, so that no check is due by time
+    batches = 0
+    for _ in second.epochs(1):
+        for batches in second.steps(range(1000)):
+            if batches == 3:
+                released.set()
+                assert until(second._run.epochs.budget_checks.is_overdue)
+    second.close()
+    assert batches == 3
