@@ -76,7 +76,7 @@ class PolicyBoard:
         self._metrics = tuple(watched_metric(policy) for policy in policies)
         for policy, metric in zip(policies, self._metrics, strict=True):
             if metric is not None:
-                self.missing_metrics.add(metric.name, _watcher(policy))
+                self.missing_metrics.add(metric.name, _watcher(policy, metric))
         self._watched = next(filter(None, self._metrics), None)
 
     def _open_budgets(self) -> OpenBudgets:
@@ -295,6 +295,8 @@ def _checked(answer: object) -> Verdict:
     return answer
 
 
-def _watcher(policy: Policy) -> str:
+def _watcher(policy: Policy, metric: Metric) -> str:
     """Return what messages call a policy that watches a metric, which they name themselves."""
-    return policy.title if isinstance(policy, Titled) and isinstance(policy.title, str) else type(policy).__name__
+    title = policy.title if isinstance(policy, Titled) else None
+    is_other = isinstance(title, str) and metric.name not in title
+    return title if is_other else type(policy).__name__
