@@ -298,5 +298,4 @@ def _checked(answer: object) -> Verdict:
 def _watcher(policy: Policy, metric: Metric) -> str:
     """Return what messages call a policy that watches a metric, which they name themselves."""
     title = policy.title if isinstance(policy, Titled) else None
-    is_other = isinstance(title, str) and metric.name not in title
-    return title if is_other else type(policy).__name__
+    return title if isinstance(title, str) and metric.name not in title else type(policy).__name__
