@@ -11,6 +11,8 @@ from green_callbacks.ledger.ledger_files import may_be_ledger
 
 FOLDER: Final = "green-callbacks"
 """Name of the folder in a log folder that holds the ledgers of its runs."""
+HIDDEN_FOLDER: Final = ".green-callbacks"
+"""Name of the folder in a project that holds what is no ledger. Searches for ledgers skip hidden folders."""
 
 _LEDGERS: Final = "**/*.jsonl"
 _Identity = tuple[int, int]

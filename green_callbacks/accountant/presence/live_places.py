@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-_HIDDEN: Final = ".green-callbacks"
+from green_callbacks.ledger.project_ledgers import HIDDEN_FOLDER
+
 _LIVE: Final = "live"
 _PRIVATE: Final = 0o700
 """Mode of the folder of the user, as bits. Nobody else may read or write it."""
@@ -66,7 +67,7 @@ def live_folder_of_project(project: str | Path) -> Path:
     Args:
         project: Folder or pattern of the project.
     """
-    return root_of(project) / _HIDDEN / _LIVE
+    return root_of(project) / HIDDEN_FOLDER / _LIVE
 
 
 def root_of(project: str | Path) -> Path:

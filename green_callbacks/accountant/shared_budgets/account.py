@@ -207,12 +207,14 @@ class SharedAccount:
         Args:
             failure: Why.
         """
-        if self._answer is None and self._by_ledgers is None:
-            self._by_ledgers = sum(entry.spent for entry in self._entries())
         if self._away_since is None:
             self._away_since = self._asked_at
         self._say_away(str(failure) or type(failure).__name__)
-        ring(self._first)
+        try:
+            if self._answer is None and self._by_ledgers is None:
+                self._by_ledgers = sum(entry.spent for entry in self._entries())
+        finally:
+            ring(self._first)  # whatever the ledgers do, the first epoch does not wait for them in vain
 
     def views(self, demand: Demand, *, is_inside: bool = False) -> Iterator[SharedSpending]:
         """Return what :meth:`view` returns, for every name of the project.

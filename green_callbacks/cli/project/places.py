@@ -8,8 +8,9 @@ from typing import Final, Self, get_args
 
 from green_callbacks.configuration import read_configuration
 from green_callbacks.errors import ConfigurationError, GreenCallbacksError
+from green_callbacks.ledger.project_ledgers import HIDDEN_FOLDER
 from green_callbacks.registry import BudgetRegistry, RegistryUnavailableError, open_registry
-from green_callbacks.registry.files.budget_folder import HIDDEN_FOLDER, budget_folder, project_folder
+from green_callbacks.registry.files.budget_folder import budget_folder, project_folder
 from green_callbacks.registry.sql import hide_password
 from green_callbacks.text import for_terminal
 from green_callbacks.units import Quantity, described

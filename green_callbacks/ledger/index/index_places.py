@@ -8,8 +8,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISVTX
 from typing import Final
 
-HIDDEN_FOLDER: Final = ".green-callbacks"
-"""Name of the folder in a project that holds what is no ledger. Searches for ledgers skip hidden folders."""
+from green_callbacks.ledger.project_ledgers import HIDDEN_FOLDER
 
 _NAME: Final = "totals.jsonl"
 _HASH_BYTES: Final = 8

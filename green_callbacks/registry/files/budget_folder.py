@@ -8,10 +8,8 @@ from pathlib import Path, PurePath
 from typing import Final
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.ledger.project_ledgers import HIDDEN_FOLDER
 from green_callbacks.units import Quantity, described
-
-HIDDEN_FOLDER: Final = ".green-callbacks"
-"""Name of the folder in a project that holds its budgets. Searches for ledgers skip hidden folders."""
 
 _SHORT_NAMES: Final[dict[Quantity, str]] = {"emissions_kg": "kg", "facility_kwh": "kwh"}
 _HASH_DIGITS: Final = 8

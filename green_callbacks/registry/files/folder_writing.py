@@ -8,7 +8,7 @@ from pathlib import Path
 from stat import S_IMODE, S_ISVTX
 from typing import Final
 
-from green_callbacks.registry.files.budget_folder import HIDDEN_FOLDER
+from green_callbacks.ledger.project_ledgers import HIDDEN_FOLDER
 from green_callbacks.registry.files.folder_files import ENDING
 
 _UNFINISHED: Final = ".tmp"

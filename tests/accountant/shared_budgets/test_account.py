@@ -188,3 +188,15 @@ def test_a_demand_follows_from_history_and_plan():
     assert (made.to_come, made.is_training, made.is_over, made.not_ours) == (2, True, False, pytest.approx(0.1))
     over = Demand.of(history, Plan(epochs=3), "emissions_kg", not_ours=0.0, is_training=True, is_over=False)
     assert over.is_over
+
+
+def test_an_outage_is_said_even_if_the_ledgers_cannot_be_read(account):
+    def fail():
+        raise OSError(5, "Input/output error")
+
+    account._entries = fail
+    with pytest.raises(OSError, match="Input/output"):
+        account.fail(TestOutage.AWAY)
+    assert "is away. Nobody listens" in account._notices.texts[0]
+    account.await_first(0.0)
+    assert not account._first.locked()
