@@ -201,7 +201,7 @@ class SharedAccount:
             is_ended=note.is_ended,
         )
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Note that the registry is away. Called on the thread that talks.
 
         Args:

@@ -46,7 +46,7 @@ class Talk(Protocol):
         """Tell it, and take the answer. Return after which time in s to ask again. None for not by itself."""
         ...
 
-    def fail(self, failure: Exception) -> None:
+    def fail(self, failure: BaseException) -> None:
         """Take the failure of the registry. It is told again."""
         ...
 
@@ -116,7 +116,7 @@ class RegistryLink:
         try:
             while not self._is_over():
                 self._bell.acquire(timeout=self._seconds_to_next())
-        except BaseException:  # such as SystemExit from a driver: the next run starts another thread
+        except BaseException:  # the next run starts another thread, which tells what is left, too
             self._is_running = False
             raise
 
@@ -151,7 +151,7 @@ class RegistryLink:
             seconds = talk.tell(self._registry)
         # A registry is a database or a disk with a driver of others, and no fault of theirs may end the thread. The run
         # says what happened.
-        except Exception as failure:  # noqa: BLE001
+        except (Exception, SystemExit) as failure:  # noqa: BLE001
             talk.fail(failure)
             self._failures += 1
             wait = min(RETRY_SECONDS * 2 ** min(self._failures - 1, 10), _MOST_RETRY_SECONDS)

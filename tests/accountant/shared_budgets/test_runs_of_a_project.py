@@ -257,3 +257,20 @@ def test_a_late_answer_that_everything_is_spent_stops_the_open_epoch(logs, monke
                 assert until(second._run.epochs.budget_checks.is_overdue)
     second.close()
     assert batches == 3
+
+
+def test_a_driver_that_ends_its_thread_is_an_outage(logs, monkeypatch):
+    claim, left = FilesRegistry.claim, [SystemExit(3)]
+
+    def leaving(*args):
+        if left:
+            raise left.pop()
+        return claim(*args)
+
+    monkeypatch.setattr(FilesRegistry, "claim", leaving)
+    monkeypatch.setattr("green_callbacks.accountant.shared_budgets.link._MOST_RETRY_SECONDS", 0.01)
+    accountant, clock = started(logs, 1.0)
+    train(accountant, clock, range(2))
+    settled(accountant)
+    accountant.close()
+    assert registered(logs)[accountant.run_id].spent == pytest.approx(2 * EPOCH_KG)
