@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from math import fsum
 from typing import Final, NamedTuple, Self
 
+from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.coverage import is_whole
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.intensity import Intensity
@@ -15,6 +16,7 @@ from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH, joules_to_kwh, k
 
 _NO_PHASES: Final[Mapping[str, PhaseEnergy]] = {}
 _NO_METRICS: Final[Mapping[str, float]] = {}
+_NO_ACTIVITY: Final[Mapping[str, DeviceActivity]] = {}
 _SCRIPTED_INTENSITY = Intensity(g_per_kwh=1000.0, source="scripted", found_by="scripted")
 
 
@@ -40,6 +42,9 @@ class EpochRecord(NamedTuple):
         tokens: Training tokens. Defaults to None, if unknown.
         flops: Floating-point operations of the training. Defaults to None, if unknown.
         verdicts: Verdict of each policy after this record, in the order of the policies. Defaults to none.
+        data_wait_seconds: Time that training waited for its next batch, in s, estimated from every 50th step. Defaults
+            to None, if the loop did not see it.
+        activity: What devices did besides using energy, by device. Defaults to none, if no device was observed.
 
     Example:
         >>> record = EpochRecord.scripted(epoch=3, emissions_kg=0.2, metrics={"val_acc": 0.9})
@@ -63,6 +68,8 @@ class EpochRecord(NamedTuple):
     tokens: int | None = None
     flops: float | None = None
     verdicts: tuple[Verdict, ...] = ()
+    data_wait_seconds: float | None = None
+    activity: Mapping[str, DeviceActivity] = _NO_ACTIVITY
 
     @classmethod
     def scripted(
