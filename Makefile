@@ -31,7 +31,9 @@ WORKERS ?= 2
 PROCESSES = $(if $(filter 1,$(WORKERS)),0,$(WORKERS))
 SEARCHES := tests/frameworks/optuna tests/frameworks/ray tests/frameworks/registry tests/frameworks/slurm
 BACKEND := backend or not keras
-RUN_TESTS = COVERAGE_FILE=.coverage.$(or $(2),$(1)) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q --durations=15 --dist worksteal -n $(PROCESSES)
+# Many tests use real threads, processes and disks, which a busy machine delays. So a test that fails is made once more,
+# and the report names it.
+RUN_TESTS = COVERAGE_FILE=.coverage.$(or $(2),$(1)) OMP_NUM_THREADS=1 .venv/$(1)/bin/python -P -m pytest --cov --cov-report= -q -r fER --reruns 1 --durations=15 --dist worksteal -n $(PROCESSES)
 # Each process would otherwise compile the package and the tests anew, which is most of what collecting takes.
 unexport PYTHONDONTWRITEBYTECODE
 
