@@ -1,0 +1,124 @@
+"""The facts about a run that decide whether it can be compared with another run."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from green_callbacks.ledger import LedgerContents
+from green_callbacks.records import History
+from green_callbacks.records.coverage import SHARED, missing
+from green_callbacks.records.means import effective_intensity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConditions:
+    """The facts about a run that decide whether it can be compared with another run.
+
+    Attributes:
+        gpus: Product names of the GPUs, with the number of each. Defaults to none.
+        components: Components whose energy was measured or modelled, such as ``gpu``. Defaults to none.
+        unmeasured: Components of accelerators that the run used and nobody measured. Defaults to none.
+        shared: Components of the devices that other processes used at the same time. Defaults to none.
+        modelled_share: Share of the energy that comes from a model, 0 to 1. Defaults to None, if nothing is known.
+        throttled_share: Share of the observed time in which a GPU was throttled, 0 to 1. Defaults to None, if no GPU
+            was observed.
+        pue: Mean PUE. Defaults to None, if unknown.
+        zone: Place of the carbon intensity. Defaults to None, if unknown.
+        g_per_kwh: Mean carbon intensity, in gCO2e/kWh. Defaults to None, if unknown.
+        hosts: Names of the machines. Defaults to none.
+        versions: Versions of Python, of the frameworks and of this package, by name. Defaults to none.
+        planned_epochs: Number of planned epochs. Defaults to None, if unknown.
+        epoch_samples: Training samples of the first whole epoch. Defaults to None, if unknown.
+        repeated_kwh_share: Share of the energy that went to epochs which were repeated, 0 to 1. Defaults to 0.
+        fits: Whether the run trained several models, one after the other. Defaults to False.
+
+    Example:
+        >>> RunConditions(gpus={"NVIDIA A100": 2}).gpus
+        {'NVIDIA A100': 2}
+    """
+
+    gpus: Mapping[str, int] = field(default_factory=dict)
+    components: frozenset[str] = frozenset()
+    unmeasured: frozenset[str] = frozenset()
+    shared: frozenset[str] = frozenset()
+    modelled_share: float | None = None
+    throttled_share: float | None = None
+    pue: float | None = None
+    zone: str | None = None
+    g_per_kwh: float | None = None
+    hosts: frozenset[str] = frozenset()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    planned_epochs: int | None = None
+    epoch_samples: int | None = None
+    repeated_kwh_share: float = 0.0
+    fits: bool = False
+
+    @classmethod
+    def of(cls, contents: LedgerContents) -> Self:
+        """Read the facts from a ledger.
+
+        Args:
+            contents: Contents of the ledger.
+        """
+        history, head, devices = contents.history, contents.head, contents.history.device_totals()
+        intensity, share = effective_intensity(history), history.measured_share
+        lost = set(missing(devices))
+        gpus = [name for name, each in devices.items() if each.component == "gpu"]
+        products = Counter(_product(contents, name) for name in gpus)
+        versions = {**contents.versions, "green-callbacks": contents.version}
+        return cls(
+            gpus=dict(sorted(products.items())),
+            components=frozenset(each.component for each in devices.values() if each.joules is not None),
+            unmeasured=frozenset(each.component for name, each in devices.items() if name in lost),
+            shared=frozenset(each.component for each in devices.values() if SHARED in each.flags),
+            modelled_share=None if share is None else 1 - share,
+            throttled_share=_throttled_share(history),
+            pue=history.mean_pue,
+            zone=None if intensity is None else intensity.zone,
+            g_per_kwh=None if intensity is None else intensity.g_per_kwh,
+            hosts=frozenset(head.all_hosts),
+            versions={name: version for name, version in versions.items() if version},
+            planned_epochs=contents.plan.epochs,
+            epoch_samples=_epoch_samples(history),
+            repeated_kwh_share=_repeated_share(history),
+            fits=history.fit_row > 0,
+        )
+
+
+def _product(contents: LedgerContents, device: str) -> str:
+    known = contents.devices.get(device)
+    return (known and known.product) or "a GPU of unknown product"
+
+
+def _throttled_share(history: History) -> float | None:
+    """Return the share of the observed time in which a GPU was throttled."""
+    observed = throttled = 0.0
+    for record in history:
+        for each in record.activity.values():
+            if each.throttled_share is not None:
+                observed += each.observed_seconds
+                throttled += each.observed_seconds * each.throttled_share
+    return throttled / observed if observed > 0 else None
+
+
+def _epoch_samples(history: History) -> int | None:
+    """Return the samples of the first whole epoch, which may be in several records."""
+    closed = history.epoch_rows
+    if not closed:
+        return None
+    epoch, samples = history.epoch_at(closed[0]), 0
+    for row in range(closed[0] + 1):
+        record = history[row]
+        if record.epoch == epoch:
+            if record.samples is None:
+                return None
+            samples += record.samples
+    return samples
+
+
+def _repeated_share(history: History) -> float:
+    """Return the share of the energy of epochs that were repeated, or were cut short outside epochs."""
+    whole = history.energy_joules
+    lost = [history.energy_joules_at(row) or 0.0 for row in range(len(history)) if history.was_lost(row)]
+    return sum(lost) / whole if whole else 0.0
