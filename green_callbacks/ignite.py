@@ -123,6 +123,12 @@ class EmissionsMonitor:
             engine.remove_event_handler(handler, event)
         engine.add_event_handler(event, handler)
 
+    def _on_get_batch_started(self, engine: Engine) -> None:
+        self._training.ask(engine)
+
+    def _on_get_batch_completed(self, engine: Engine) -> None:
+        self._training.arrive(engine)
+
     def _on_iteration_started(self, engine: Engine) -> None:
         self._training.go_on(engine)
 

@@ -130,11 +130,10 @@ class Rows:
         if devices is None:
             raise wrong(get("set"), "set of devices named by a line before")
         seconds, session = amount(get("seconds"), MAX_SECONDS), devices.session
-        intensity = _intensity(session, get("intensity"), self._damages)
-        pue = _pue(session, get("pue"))
+        intensity, pue = _intensity(session, get("intensity"), self._damages), _pue(session, get("pue"))
         closes, complete = get("closes_epoch", True), get("complete", True)
         epoch, step, rate = get("epoch"), get("step"), get("learning_rate")
-        samples, tokens, flops = get("samples"), get("tokens"), get("flops")
+        samples, tokens, flops, wait = get("samples"), get("tokens"), get("flops"), get("data_wait_seconds")
         record = EpochRecord(  # by position and without helpers, because both would add a tenth to the time of reading
             None if epoch is None else count(epoch),
             moment(get("at")),
@@ -151,6 +150,7 @@ class Rows:
             None if samples is None else count(samples),
             None if tokens is None else count(tokens),
             None if flops is None else amount(flops, MAX_FLOPS),
+            data_wait_seconds=None if wait is None else amount(wait, MAX_SECONDS),
         )
         # Only now, because a damaged line must not change what later lines inherit.
         session.intensity, session.pue, session.damages = intensity, pue, self._damages

@@ -98,6 +98,8 @@ def _counts(record: EpochRecord) -> str:
         text += f',"tokens":{int(record.tokens)}'
     if record.flops is not None:
         text += f',"flops":{_within(record.flops, MAX_FLOPS)}'
+    if record.data_wait_seconds is not None:
+        text += f',"data_wait_seconds":{_within(record.data_wait_seconds, MAX_SECONDS)}'
     return text
 
 

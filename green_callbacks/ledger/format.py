@@ -89,6 +89,7 @@ The tolerance is the systematic relative error of the device, for example 0.05 f
 | `learning_rate` | number | Learning rate at the end. |
 | `samples`, `tokens` | count | Training samples and tokens seen. |
 | `flops` | operations | Floating-point operations of the training. |
+| `data_wait_seconds` | s | Time that training waited for its next batch, estimated from every 47th step. |
 
 A record of more than 64 devices has columns of another form. `{"runs":[[1535,0.0],[1,2.5]]}` is 1,535 times 0.0 and
 once 2.5. A text is base64 of the numbers in float64, the least byte first, with a NaN for null.

@@ -78,6 +78,7 @@ def full_record():
         samples=1,
         tokens=1,
         flops=1.0,
+        data_wait_seconds=0.5,
     )
 
 

@@ -144,6 +144,7 @@ def record(epoch: int | None, place: int) -> EpochRecord:
         samples=1000,
         tokens=17,
         flops=1e18,
+        data_wait_seconds=0.25,
     )
 
 

@@ -91,6 +91,7 @@ def _records(count):
             samples=7,
             tokens=9,
             flops=1e9,
+            data_wait_seconds=1.5,
             closes_epoch=epoch % 5 > 0,
         )
 

@@ -1,4 +1,4 @@
-"""Counts the samples of an epoch of a Lightning trainer, where the number is certain."""
+"""Counts the samples of an epoch of a Lightning trainer, where the number is certain, and looks at its loader."""
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,9 @@ import torch
 from torch.utils.data import DataLoader, default_collate
 
 from green_callbacks._frameworks.torch.loader_draws import Draws, draws_of, is_known
+from green_callbacks._frameworks.torch.loader_watch import LoaderWatch
 from green_callbacks.accountant.guarded_calls import Guarded
+from green_callbacks.accountant.loops.data_waits import DataWaits
 
 _CHANGES: Final = ("on_before_batch_transfer", "on_after_batch_transfer")
 """Hooks in which a user may change a batch."""
@@ -28,6 +30,7 @@ class EpochSamples:
 
     def __init__(self, guarded: Guarded) -> None:
         self._guarded = guarded
+        self._watch = LoaderWatch()
         self.batches = 0
         self._told = 0
         self._draws: Draws | None = None
@@ -36,13 +39,15 @@ class EpochSamples:
         self._measured: int | None = 0
         self._ask_first: Callable[[Any], Callable[[Any], int] | None] | None = None
 
-    def begin(self, trainer: Any, *, is_resumed: bool) -> None:
+    def begin(self, trainer: Any, waits: DataWaits, *, is_resumed: bool) -> None:
         """Begin an epoch.
 
         Args:
             trainer: The trainer. Its loader is the loader of the epoch.
+            waits: Takes note of the waits for the loader.
             is_resumed: Whether the epoch continues from a checkpoint.
         """
+        self._watch.begin_epoch(trainer, waits)
         self.batches, self._told = 0, 0
         self._measure, self._measured = None, 0
         loader = self._guarded.ask("The training loader", partial(_only_loader, trainer), None)
@@ -50,6 +55,10 @@ class EpochSamples:
         self._draws = self._guarded.ask("The sampler of the training loader", ask, None)
         self._is_measured = loader is not None and self._draws is None
         self._ask_first = partial(measure_of, trainer=trainer, loader=loader) if self._is_measured else None
+
+    def end(self) -> None:
+        """End the fit."""
+        self._watch.end()
 
     def see(self, batch: Any) -> None:
         """Count a batch.

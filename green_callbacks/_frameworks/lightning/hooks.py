@@ -265,10 +265,10 @@ class LightningHooks(OfLightning):
             self._count(self._run.trainer)
         if self._run is not None:
             self._last_validation.put_back(self._run.trainer)
+        self._samples.end()
         if self._first_place is not None:
             self._first_place.leave()
-        self._has_begun = self._in_epoch = False
-        self._run = self._first_place = None
+        self._has_begun, self._in_epoch, self._run, self._first_place = False, False, None, None
         self.accountant.close(together=together)
         if self._remote is not None:
             self._remote.keep()
@@ -281,10 +281,10 @@ class LightningHooks(OfLightning):
             self._in_epoch = True
             self._steps = trainer.global_step
             self._last_validation.put_back(trainer)  # of a trainer whose minimum has won
-            self._samples.begin(trainer, is_resumed=is_resumed)
             if self.accountant.may_land:
                 self.accountant.at_step(trainer.global_step)
             self.accountant.begin_epoch(trainer.current_epoch)
+            self._samples.begin(trainer, self.accountant.data_waits, is_resumed=is_resumed)
             self._plan(trainer, batches)
 
     def _end_landing(self, trainer: Any) -> None:

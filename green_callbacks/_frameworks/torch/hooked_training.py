@@ -137,6 +137,24 @@ class HookedTraining:
         groups = [group for each in self._optimizers for group in getattr(each, "param_groups", ())]
         return any("initial_lr" in group for group in groups)
 
+    def ask(self, trainer: object) -> None:
+        """Note that an object that trains asks its loader for a batch.
+
+        Args:
+            trainer: The object.
+        """
+        if self.is_open and trainer is self.trainer:
+            self.accountant.data_waits.ask()
+
+    def arrive(self, trainer: object) -> None:
+        """Note that the batch has arrived.
+
+        Args:
+            trainer: The object that trains.
+        """
+        if self.is_open and trainer is self.trainer:
+            self.accountant.data_waits.arrive()
+
     def go_on(self, trainer: object) -> None:
         """Go on with a training that was paused inside an epoch. Does nothing if it was not.
 

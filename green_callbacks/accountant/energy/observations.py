@@ -26,6 +26,7 @@ class Observations:
         tokens: Training tokens, or None if unknown.
         flops: Floating-point operations, or None if unknown.
         step: Optimizer steps so far, or None if unknown.
+        data_wait_seconds: Time that training waited for data, in s, or None if unknown.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -34,6 +35,7 @@ class Observations:
     tokens: int | None = None
     flops: float | None = None
     step: int | None = None
+    data_wait_seconds: float | None = None
 
     def note(self, metrics: Mapping[str, Any], counts: Mapping[str, Any], guarded: Guarded) -> None:
         """Note fresh values. A value that is no number is passed over, and reported once.

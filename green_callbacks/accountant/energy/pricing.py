@@ -71,6 +71,7 @@ class Pricing:
             samples=lap.samples,
             tokens=lap.tokens,
             flops=lap.flops,
+            data_wait_seconds=_within(observations.data_wait_seconds, lap.seconds),
         )
 
     def unrecorded(self) -> EpochRecord | None:
@@ -105,3 +106,8 @@ def _as_they_are(devices: Mapping[str, DeviceEnergy], _began: float, _seconds: f
 def _sum(amounts: list[float | None]) -> float | None:
     """Return the sum of the known amounts, or None if the last amount is unknown."""
     return None if amounts[-1] is None else sum(amount for amount in amounts if amount is not None)
+
+
+def _within(wait_seconds: float | None, seconds: float) -> float | None:
+    """Return an estimated wait, which is no longer than its interval."""
+    return None if wait_seconds is None else min(wait_seconds, seconds)

@@ -115,7 +115,8 @@ def each_step(
     traces.is_in_steps = True
     if accountant.may_land:
         accountant.at_step(done)
-    for number, batch in enumerate(batches, start=1):
+    watched = run.epochs.waits.watched(batches) if run and run.epochs.is_open else batches
+    for number, batch in enumerate(watched, start=1):
         yield batch
         traces.steps += 1
         accountant.observe(step=done + number)

@@ -10,6 +10,7 @@ from green_callbacks.accountant.energy.interval_edges import Edges
 from green_callbacks.accountant.energy.observations import MAX_COUNT
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.landing.agreement import agreed_step
+from green_callbacks.accountant.loops.data_waits import DataWaits
 from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
 from green_callbacks.accountant.ranks.protocol import checked_phase
 from green_callbacks.accountant.run.closing import RunClosing
@@ -36,6 +37,8 @@ class RunEpochs:
         """Whether an epoch has begun since the start."""
         self.completeness = EpochCompleteness(settings.clock, state.notices, state.history)
         """Tells whether an epoch was whole."""
+        self.waits = DataWaits(settings.clock)
+        """Estimates how long training waits for data."""
         self._settings = settings
         self._trainer = opened.trainer
         self._ranks = ranks
@@ -140,6 +143,7 @@ class RunEpochs:
         self._board.landing.begin_epoch(epoch, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch, asked_at_seconds)
         self.completeness.begin()
+        self.waits.begin()
         self._open_epoch.begin(epoch)
         self._shared.begin_epoch()
 
@@ -210,6 +214,7 @@ class RunEpochs:
             return unmeasured(self._settings.clock)
         going_on = self._board.stop_reason is None
         self.completeness.gather(self._timeline.interval.observations.metrics)
+        self._note_wait()
         record = self._records.record(complete=True, together=True, goes_on=True)
         self._open_epoch.is_cut_short |= going_on and self._board.stop_reason is not None
         self._parts.begin()
@@ -229,6 +234,7 @@ class RunEpochs:
             self.completeness.learn(observations.metrics)
         if whole and self._settings.samples_per_epoch is not None:  # of all ranks together, of which each counts
             observations.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
+        self._note_wait()
         record = self._records.record(complete=whole, together=True)
         self.leave_landing()
         self._timeline.done()
@@ -255,7 +261,12 @@ class RunEpochs:
         Args:
             together: Whether all ranks call this.
         """
+        if self.is_open:
+            self._note_wait()
         self._records.record(complete=not self.is_open, together=together)
+
+    def _note_wait(self) -> None:
+        self._timeline.interval.observations.data_wait_seconds = self.waits.take()
 
     def watch(self) -> None:
         """Watch the open epoch, on a thread that is not the training thread."""

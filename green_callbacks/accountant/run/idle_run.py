@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from green_callbacks.accountant.landing.rates import Rates
+from green_callbacks.accountant.loops.data_waits import DataWaits
 from green_callbacks.accountant.ranks.protocol import checked_phase
 from green_callbacks.clock import Clock
 from green_callbacks.records import WORLD, Checkpoints, EpochRecord, Plan
@@ -41,6 +42,7 @@ class IdleRun:
     def __init__(self, clock: Clock, *, has_started: bool) -> None:
         self._clock = clock
         self._has_started = has_started
+        self.waits = DataWaits(clock)
 
     @property
     def knowledge(self) -> Self:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
+from green_callbacks.accountant.loops.data_waits import DataWaits
 from green_callbacks.metrics import Metric
 from green_callbacks.records import Checkpoints
 
@@ -22,6 +23,11 @@ class LateReports:
 
         @property
         def _live(self) -> "Run | IdleRun": ...
+
+    @property
+    def data_waits(self) -> DataWaits:
+        """Takes note of when training asks for a batch, and when the batch arrives. Ignores it without a live run."""
+        return self._live.epochs.waits
 
     @property
     def watched(self) -> Metric | None:

@@ -65,6 +65,7 @@ SPARSE: Final = {
     "samples": "d",
     "tokens": "d",
     "flops": "d",
+    "waits": "d",
     "merged_epochs": "q",
     "merged_parts": "q",
     "merged_outside": "d",
@@ -72,10 +73,15 @@ SPARSE: Final = {
 }
 """Type codes of the columns that only some rows have.
 
+``waits`` holds the time that training waited for data, in s.
+
 In a thinned history a row may stand for several. ``merged_epochs`` and ``merged_parts`` count the other epochs and
 parts that it contains. ``merged_outside`` is their energy outside epochs, in J. ``fits`` holds the first row of every
 fit except the first fit, with the latest epoch before it.
 """
+
+LATER: Final = frozenset({"waits"})
+"""Columns that states of earlier versions do not have."""
 
 NAMED: Final = ("metrics", "gaps", "most_joules")
 """Groups of columns by name.

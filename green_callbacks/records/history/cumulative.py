@@ -229,6 +229,13 @@ class Cumulative:
         values = rows.flops.until(rows.length).values
         return sum(values) if values else None
 
+    @property
+    def data_wait_seconds(self) -> float | None:
+        """Time that training waited for data, in s, in the records that know it. None if no record knows it."""
+        rows = self._rows
+        values = rows.waits.until(rows.length).values
+        return sum(values) if values else None
+
     def _last(self, sums: Sequence[float]) -> float:
         return sums[-1] if sums else 0.0
 

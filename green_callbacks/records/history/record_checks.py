@@ -37,6 +37,8 @@ def _wrong(record: EpochRecord) -> Iterator[str]:
     for name in ("learning_rate", "samples", "tokens", "flops"):
         if getattr(record, name) is not None and not _is_number(getattr(record, name)):
             yield f"its {name} is no number"
+    if record.data_wait_seconds is not None and not _is_finite(record.data_wait_seconds):
+        yield "its data_wait_seconds is no finite number"
     if not isinstance(record.started_at, datetime):
         yield "its started_at is no time"
     yield from _wrong_metrics(record.metrics)

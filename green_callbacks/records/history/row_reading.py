@@ -30,6 +30,7 @@ def record_at(rows: Rows, row: int) -> EpochRecord:
         samples=None if samples is None else int(samples),
         tokens=None if tokens is None else int(tokens),
         flops=rows.flops.get(row),
+        data_wait_seconds=rows.waits.get(row),
     )
 
 

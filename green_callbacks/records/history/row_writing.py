@@ -60,6 +60,8 @@ def _write_counts(rows: Rows, row: int, record: EpochRecord) -> None:
         rows.tokens.put(row, record.tokens)
     if record.flops is not None:
         rows.flops.put(row, record.flops)
+    if record.data_wait_seconds is not None:
+        rows.waits.put(row, record.data_wait_seconds)
 
 
 def _write_devices(rows: Rows, row: int, devices: Mapping[str, DeviceEnergy]) -> _Energy | None:

@@ -67,6 +67,7 @@ class Rows:
     samples: Sparse
     tokens: Sparse
     flops: Sparse
+    waits: Sparse
     merged_epochs: Sparse
     merged_parts: Sparse
     merged_outside: Sparse

@@ -11,6 +11,7 @@ from green_callbacks.records.history.columns import (
     COMPLETE,
     DENSE,
     DEVICE_NUMBERS,
+    LATER,
     NAMED,
     PHASE_NUMBERS,
     SPARSE,
@@ -122,6 +123,8 @@ class Decoder:
         self._dense(rows)
         sparse = checks.mapping(self._state.get("sparse"), "its sparse columns")
         for name, code in SPARSE.items():
+            if name in LATER and name not in sparse:
+                continue
             setattr(rows, name, self._sparse(sparse.get(name), code, f"its {name}"))
         for name in NAMED:
             columns = checks.mapping(self._state.get(name), f"its {name}")
@@ -198,7 +201,7 @@ class Decoder:
         checks.within(rows.marks, "the marks of its rows", 0, CLOSES | COMPLETE)
         for name in ("pue", "kg", "kwh", "seconds"):
             checks.all_finite(rows.dense(name), f"its {name}")
-        for name in ("samples", "tokens", "flops"):
+        for name in ("samples", "tokens", "flops", "waits"):
             checks.all_finite(getattr(rows, name).values, f"its {name}")
         for column in rows.most_joules.values():
             checks.all_finite(column.values, "its most expensive phases")

@@ -1,0 +1,117 @@
+"""How long training waits for its next batch, from a look at a part of its steps."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TypeVar
+
+from green_callbacks.clock import Clock
+
+Batch = TypeVar("Batch")
+
+EXACT_STEPS: Final = 50
+"""Number of first steps of a pass over the data, all of which are looked at. So a short epoch is measured exactly, and
+a pass costs at most this many looks and one in 47 steps (by convention).
+"""
+STRIDE: Final = 47
+"""Every so many steps, one is looked at after the first ones (by convention). It is a prime number near 50, because
+loaders with several workers deliver batches in bursts of as many."""
+_STEADY: Final = EXACT_STEPS // 2
+"""Position in a pass from which a wait counts for the mean of later steps. Workers have filled their queues by then (by
+convention)."""
+
+
+class DataWaits:
+    """Estimates the time that the training thread waits for batches in the open epoch.
+
+    The first 50 steps of a pass over the data are looked at, and then every 47th. The mean wait of looked-at steps
+    stands for the others. The first steps of a pass are not in that mean, because they wait for workers to start.
+
+    Only the time in the loader counts. Whoever calls :meth:`ask` and :meth:`arrive` does so around the loader.
+
+    Args:
+        clock: The clock of the run.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin an epoch."""
+        self._passed_seconds = self._told_seconds = 0.0
+        self._has_new = False
+        self._restart()
+
+    def _restart(self) -> None:
+        self._position = self._steady = self._unseen = 0
+        self._seen_seconds = self._steady_seconds = 0.0
+        self._asked: float | None = None
+
+    def begin_pass(self) -> None:
+        """Begin another pass over the data in the same epoch. Its first wait counts once, too."""
+        self._passed_seconds = self._estimate()
+        self._restart()
+
+    def ask(self) -> None:
+        """Note that training asks for a batch now, if this step is looked at."""
+        position = self._position
+        if position < EXACT_STEPS or (position - EXACT_STEPS) % STRIDE == 0:
+            self._asked = self._clock.monotonic()
+
+    def arrive(self) -> None:
+        """Note that the batch has arrived."""
+        self.count(self.waited())
+
+    def waited(self) -> float | None:
+        """End the wait. Return its length in s, or None if this step is not looked at."""
+        asked, self._asked = self._asked, None
+        return None if asked is None else max(self._clock.monotonic() - asked, 0.0)
+
+    def count(self, seconds: float | None) -> None:
+        """Count a batch.
+
+        Args:
+            seconds: The wait for it, in s. None if unknown.
+        """
+        if seconds is None:
+            self._unseen += 1
+        else:
+            self._seen_seconds += seconds
+            if self._position >= _STEADY:
+                self._steady += 1
+                self._steady_seconds += seconds
+        self._position += 1
+        self._has_new = True
+
+    def forget(self) -> None:
+        """Note that the last call of :meth:`ask` began no wait, because the data ended or something else was done."""
+        self._asked = None
+
+    def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        """Go through the batches of a pass, and look at the waits for them.
+
+        Args:
+            batches: The training data.
+
+        Yields:
+            The batches.
+        """
+        self.begin_pass()
+        self.ask()  # before the loader starts its workers
+        for batch in batches:
+            self.arrive()
+            yield batch
+            self.ask()
+        self.forget()
+
+    def take(self) -> float | None:
+        """Return the estimated wait since the last call in this epoch, in s. None if no batch has arrived since."""
+        if not self._has_new:
+            return None
+        self._has_new = False
+        seconds = self._estimate()
+        since, self._told_seconds = seconds - self._told_seconds, seconds
+        return max(since, 0.0)
+
+    def _estimate(self) -> float:
+        looked = self._steady_seconds / self._steady if self._steady else 0.0
+        return self._passed_seconds + self._seen_seconds + looked * self._unseen
