@@ -2,7 +2,7 @@
 
 import pytest
 
-from green_callbacks import EnergyAccountant
+from green_callbacks import EnergyAccountant, EpochRecord, History
 from green_callbacks.accountant.loops.data_waits import EXACT_STEPS, STRIDE, DataWaits
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.sources import ScriptedSource
@@ -154,3 +154,11 @@ def test_a_wait_survives_checkpoint_and_ledger(tmp_path):
     for history in (run.history, again.history, resumed.history):
         assert [record.data_wait_seconds for record in history if record.epoch is not None] == [2.0, 2.0]
         assert history.data_wait_seconds == 4.0
+
+
+def test_a_state_of_an_earlier_version_has_no_waits():
+    history = History([EpochRecord.scripted(epoch=0, emissions_kg=1.0)._replace(data_wait_seconds=0.5)])
+    columns = history.to_columns()
+    del columns["sparse"]["waits"]
+    (record,) = History.from_columns(columns)
+    assert (record.emissions_kg, record.data_wait_seconds) == (1.0, None)
