@@ -37,6 +37,9 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         metavar="RULE",
         help="rule to replay, as for replay, can be repeated. Defaults to marginal-gain",
     )
+    parser.add_argument(
+        "--group-by", metavar="NAME", help="show groups of runs with bands, by a label of the runs or by folder"
+    )
     parser.add_argument("--title", metavar="TEXT", help="title of the page. Defaults to the folders and the date")
     parser.set_defaults(run=run)
 
@@ -45,14 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Write a report.
 
     Args:
-        arguments: ``folders``, ``output``, ``rule`` and ``title``.
+        arguments: ``folders``, ``output``, ``rule``, ``group_by`` and ``title``.
 
     Returns:
         0.
 
     Raises:
         LedgerError: No folder holds a readable ledger.
-        ConfigurationError: A rule cannot be read, the output is a ledger, or the output cannot be written.
+        ConfigurationError: A rule cannot be read, no run has the label, the output is a ledger, or the output cannot be
+            written.
     """
     from green_callbacks.analysis.replays.rule_text import Rule
     from green_callbacks.cli.output_files import refuse_ledgers, replace_whole
@@ -64,8 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
         Rule.parse(rule)  # an impossible rule is refused before ledgers are read
     found = ReportFolders(arguments.folders)
     refuse_ledgers(arguments.output, found.ledgers)
+    groups = "" if arguments.group_by is None else found.groups(arguments.group_by)
     data = found.data(rules)
-    content = report_html(data, title=arguments.title or _title(arguments.folders, data["runs"]["written_at"])).encode()
+    title = arguments.title or _title(arguments.folders, data["runs"]["written_at"])
+    content = report_html(data, title=title, groups=groups).encode()
     replace_whole(arguments.output, content)
     for sentence in data["runs"]["said"]:
         complain(sentence)

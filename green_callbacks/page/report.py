@@ -33,16 +33,24 @@ _HEADING: Final = '<h1 class="hidden">Carbon</h1>'
 _NO_SCRIPT: Final = "This report draws its charts with JavaScript, which is switched off. Allow it for this file."
 
 
-def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapping[str, Asset] = ASSETS) -> str:
+_TABLE: Final = '\t<section class="card wide">'
+"""Beginning of the table of all runs. A report shows its groups before it."""
+
+
+def report_html(
+    data: Mapping[str, object], *, title: str = _TITLE, groups: str = "", assets: Mapping[str, Asset] = ASSETS
+) -> str:
     """Write the page as one file.
 
     Args:
         data: The objects ``runs``, ``details``, ``stops`` and ``zones`` of the page.
         title: Title of the page. Defaults to ``Carbon of training runs``.
+        groups: HTML of the groups of runs, as of :func:`green_callbacks.page.groups.section.groups_html`. Defaults to
+            an empty text, for no groups.
         assets: Files of the page by name. Defaults to the files of the package.
 
     Returns:
-        HTML. It contains no name of a run outside its data.
+        HTML. It contains no name of a run outside its data. Names of groups are in it, escaped.
 
     Raises:
         GreenCallbacksError: A file of the page is missing.
@@ -64,7 +72,7 @@ def report_html(data: Mapping[str, object], *, title: str = _TITLE, assets: Mapp
             *_head(shown, [library, script], styles),
             "<body>",
             f"<noscript><p>{_NO_SCRIPT}</p></noscript>",
-            _body(assets[_STRUCTURE].text()).replace(_HEADING, f"<h1>{shown}</h1>"),
+            _body(assets[_STRUCTURE].text(), groups).replace(_HEADING, f"<h1>{shown}</h1>"),
             f'<script type="application/json" id="data">{inlined_json(data)}</script>',
             f"<script>{library}</script>",
             f'<script type="module">{script}</script>',
@@ -91,8 +99,9 @@ def _head(title: str, scripts: list[str], styles: list[str]) -> list[str]:
     ]
 
 
-def _body(page: str) -> str:
-    return page.partition("<body>")[2].partition("</body>")[0].strip()
+def _body(page: str, groups: str) -> str:
+    before, table, after = page.partition("<body>")[2].partition("</body>")[0].strip().partition(_TABLE)
+    return f"{before}{groups}\n{table}{after}" if groups else f"{before}{table}{after}"
 
 
 def inlined_json(data: object) -> str:

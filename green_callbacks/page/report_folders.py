@@ -12,9 +12,11 @@ from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.page.collection import CollectedRun, Collection
 from green_callbacks.page.finding import FoundLedger, key_of
+from green_callbacks.page.groups.runs import labeled_runs
+from green_callbacks.page.groups.section import groups_html
 from green_callbacks.page.naming import names_of
 from green_callbacks.page.report_data import fitted
-from green_callbacks.page.row import Row, row_of
+from green_callbacks.page.row import Row, group_of, row_of
 from green_callbacks.page.rows import runs_of
 from green_callbacks.page.run_detail import run_of
 from green_callbacks.page.stops import stop_of
@@ -104,6 +106,21 @@ class ReportFolders:
                 return {"key": key, "stops": False, "text": str(reason)}
 
         return fitted(runs, detail=detail, stop=stop, rules=rules, zones=zones())
+
+    def groups(self, label: str) -> str:
+        """Return the section of a report that shows groups of runs.
+
+        Args:
+            label: A label of the runs, or ``folder``.
+
+        Returns:
+            HTML.
+
+        Raises:
+            ConfigurationError: No run has the label, or no run has a metric and known emissions.
+        """
+        once = {run.overview.closing.run_id or run.key: run for run in self._runs.values()}
+        return groups_html(labeled_runs([(group_of(run.name), run.overview) for run in once.values()], label))
 
     def _read(self, folder: Path, number: int) -> None:
         snapshot = Collection(folder).read_all()

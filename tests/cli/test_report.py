@@ -45,6 +45,27 @@ def test_rules_and_a_title_by_choice(command, ledger, tmp_path):
     assert "<title>A &lt;title&gt;</title>" in output.read_text(encoding="utf-8")
 
 
+def test_groups_by_a_label_stand_before_the_table_of_runs(command, ledger, tmp_path):
+    folder, output = ledger("one", labels={"method": "<b>a"}).parent, tmp_path / "report.html"
+    ledger("two", labels={"method": "b"})
+
+    status, _, err = command("report", folder, "-o", output, "--group-by", "method")
+
+    html = output.read_text(encoding="utf-8")
+    assert (status, err) == (0, "")
+    assert html.index("<h2>Groups by method</h2>") < html.index('id="rows"')
+    assert "&lt;b&gt;a</label>" in html
+    assert len(inlined(output)["runs"]["runs"]) == 2
+
+
+def test_groups_by_an_unknown_label_write_nothing(command, ledger, tmp_path):
+    output = tmp_path / "report.html"
+    status, _, err = command("report", ledger("one").parent, "-o", output, "--group-by", "metod")
+    assert status == 2
+    assert "No run has the label metod. Group by folder, or by a label of these runs (none)." in err
+    assert not output.exists()
+
+
 def test_stops_and_savings_are_those_of_replay(command, ledger, tmp_path):
     path, output = ledger("one"), tmp_path / "report.html"
     command("report", path.parent, "-o", output, "--rule", "budget=20 g")

@@ -139,6 +139,24 @@ def test_a_report_of_real_runs_draws_without_a_request_or_a_complaint(watched: W
     assert watched.page.evaluate("document.documentElement.lang") == "en"
 
 
+def test_groups_draw_without_a_complaint_whatever_their_names(watched: Watched, tmp_path: Path) -> None:
+    for at, name in enumerate(HOSTILE[:7]):
+        accountant, clock = scripted(ledger=tmp_path / "logs" / f"{at}.jsonl", labels={"method": name})
+        accountant.start()
+        train(accountant, clock, range(4), metrics=lambda epoch: {"val_acc": 0.5 + epoch / 10})
+        accountant.close()
+    path = tmp_path / "report.html"
+    assert main(["report", str(tmp_path / "logs"), "-o", str(path), "--group-by", "method"]) == 0
+
+    shown = watched.open_file(path)
+
+    assert (watched.dialogs, watched.said) == ([], [])
+    assert watched.requests == [path.as_uri()]
+    assert "onerror=alert(1)" in shown
+    assert watched.page.locator("#groups .plot path[stroke]").count() == 7
+    assert watched.page.locator("#groups tbody tr").count() == 7
+
+
 def test_hostile_ledgers_run_nothing_and_are_shown(watched: Watched, tmp_path: Path) -> None:
     logs, path = tmp_path / "logs", tmp_path / "report.html"
     write_hostile_runs(logs, HOSTILE)

@@ -29,6 +29,7 @@ class RunConditions:
         hosts: Names of the machines. Defaults to none.
         versions: Versions of Python, of the frameworks and of this package, by name. Defaults to none.
         planned_epochs: Number of planned epochs. Defaults to None, if unknown.
+        anneals: Whether the plan lets the learning rate fall. Defaults to False.
         epoch_samples: Training samples of the first whole epoch. Defaults to None, if unknown.
         repeated_kwh_share: Share of the energy that went to epochs which were repeated, 0 to 1. Defaults to 0.
         fits: Whether the run trained several models, one after the other. Defaults to False.
@@ -50,6 +51,7 @@ class RunConditions:
     hosts: frozenset[str] = frozenset()
     versions: Mapping[str, str] = field(default_factory=dict)
     planned_epochs: int | None = None
+    anneals: bool = False
     epoch_samples: int | None = None
     repeated_kwh_share: float = 0.0
     fits: bool = False
@@ -80,6 +82,7 @@ class RunConditions:
             hosts=frozenset(head.all_hosts),
             versions={name: version for name, version in versions.items() if version},
             planned_epochs=contents.plan.epochs,
+            anneals=contents.plan.anneals or bool(contents.plan.learning_rate_drops),
             epoch_samples=_epoch_samples(history),
             repeated_kwh_share=_repeated_share(history),
             fits=history.fit_row > 0,

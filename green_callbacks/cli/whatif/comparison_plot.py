@@ -1,15 +1,12 @@
 """The same run elsewhere, as a picture."""
 
-import warnings
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from green_callbacks.cli.output_files import write_whole
+from green_callbacks.cli.pictures import draw
 from green_callbacks.cli.whatif.comparison import counts, factor
 from green_callbacks.cli.whatif.other_places import Spent
-from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import Intensity
 from green_callbacks.text import for_terminal
 from green_callbacks.text.wording import place, significant
@@ -47,26 +44,10 @@ def plot(path: Path, run_id: str, spent: Spent, there: Sequence[Intensity]) -> N
     Raises:
         ConfigurationError: ``matplotlib`` is missing, or the picture cannot be written.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure  # without pyplot, which has a global state
-    except ModuleNotFoundError as error:
-        msg = "A plot needs matplotlib. Run pip install 'green-callbacks[plot]'."
-        raise ConfigurationError(msg) from error
     bars = sorted([spent.intensity, *there], key=lambda each: -each.g_per_kwh)
-    picture = BytesIO()
-    # A dollar sign in a name begins no formula, and no name is handed to TeX.
-    with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the picture shows a box
-        figure = Figure(figsize=(_WIDTH_INCHES, _MARGIN_INCHES + _BAR_INCHES * len(bars)), layout="constrained")
-        axes = figure.add_subplot(title=f"The run {for_terminal(run_id, limit=_LONGEST_NAME)} elsewhere")
-        _draw(axes, spent, bars)
-        try:
-            figure.savefig(picture, dpi=150, format=path.suffix.removeprefix(".") or None)
-        except ValueError as error:
-            msg = f"The picture {path} cannot be written ({error}). Name a file that ends in .png, .svg or .pdf."
-            raise ConfigurationError(msg) from error
-    write_whole(path, picture.getvalue())
+    title = f"The run {for_terminal(run_id, limit=_LONGEST_NAME)} elsewhere"
+    height = _MARGIN_INCHES + _BAR_INCHES * len(bars)
+    draw(path, (_WIDTH_INCHES, height), lambda figure: _draw(figure.add_subplot(title=title), spent, bars))
 
 
 def _draw(axes: "Axes", spent: Spent, bars: Sequence[Intensity]) -> None:

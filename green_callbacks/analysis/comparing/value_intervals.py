@@ -1,0 +1,148 @@
+"""Means and differences of a metric over runs, with the intervals that chance leaves open.
+
+Metrics stay on their own scale. The intervals are Student's and Welch's, computed by SciPy.
+"""
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from green_callbacks.errors import ConfigurationError
+
+__all__ = ["CONFIDENCE", "Difference", "Mean", "difference", "mean_of"]
+
+CONFIDENCE: Final = 0.95
+"""Share of intervals that cover the truth, as a ratio. By convention.
+
+Example:
+    >>> CONFIDENCE
+    0.95
+"""
+
+_LEAST_RUNS: Final = 2
+"""Number of runs from which chance can be told from a difference, because one run has no spread."""
+
+_NEXT_TO_NOTHING: Final = 1e-12
+"""Spread over runs, as a share of the value, that is rounding and not chance. By experiment."""
+
+Why = Literal["", "few", "equal"]
+
+
+class Mean(NamedTuple):
+    """The mean of a metric over runs.
+
+    Attributes:
+        value: The mean.
+        low: Lower end of the 95 % interval. None if the runs do not tell it.
+        high: Upper end of the 95 % interval. None if the runs do not tell it.
+
+    Example:
+        >>> Mean(0.9, None, None).value
+        0.9
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+class Difference(NamedTuple):
+    """The difference between the means of two groups.
+
+    Attributes:
+        value: Mean of the first group less the mean of the second group.
+        low: Lower end of the 95 % interval. None if the runs do not tell it.
+        high: Upper end of the 95 % interval. None if the runs do not tell it.
+        is_paired: Whether runs with the same seed were compared.
+        why: Why there is no interval. It is ``few`` for a single run, ``equal`` for runs without any spread.
+
+    Example:
+        >>> Difference(0.02, 0.01, 0.03, is_paired=False, why="").shows
+        True
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    is_paired: bool
+    why: Why
+
+    @property
+    def shows(self) -> bool:
+        """Whether a difference is shown, which is a whole interval on one side of zero."""
+        return self.low is not None and self.high is not None and (self.low > 0.0 or self.high < 0.0)
+
+
+def mean_of(values: Sequence[float]) -> Mean:
+    """Return the mean over runs, with Student's interval.
+
+    Args:
+        values: A value of each run, at least one.
+
+    Raises:
+        ConfigurationError: SciPy is missing.
+
+    Example:
+        >>> mean_of([0.9])
+        Mean(value=0.9, low=None, high=None)
+    """
+    mean = _mean(values)
+    if len(values) < _LEAST_RUNS or not _vary(values):
+        return Mean(mean, None, None)
+    low, high = _interval(lambda stats: stats.ttest_1samp(list(values), 0.0))
+    return Mean(mean, low, high)
+
+
+def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: bool = False) -> Difference:
+    """Return the difference between two groups of runs, with Welch's interval, or Student's for pairs.
+
+    Args:
+        ours: A value of each run of the first group, at least one.
+        theirs: A value of each run of the second group, at least one.
+        is_paired: Whether the values of both groups belong together in their order. Defaults to False.
+
+    Raises:
+        ConfigurationError: SciPy is missing.
+
+    Example:
+        >>> difference([0.9], [0.75]).why
+        'few'
+    """
+    value = _mean(ours) - _mean(theirs)
+    changes = [one - other for one, other in zip(ours, theirs, strict=True)] if is_paired else []
+    if min(len(ours), len(theirs)) < _LEAST_RUNS:
+        return Difference(value, None, None, is_paired, "few")
+    if not (_vary(changes, max(map(abs, ours))) if is_paired else _vary(ours) or _vary(theirs)):
+        return Difference(value, None, None, is_paired, "equal")
+    if is_paired:
+        low, high = _interval(lambda stats: stats.ttest_1samp(changes, 0.0))
+    else:
+        low, high = _interval(lambda stats: stats.ttest_ind(list(ours), list(theirs), equal_var=False))
+    return Difference(value, low, high, is_paired, "")
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(value / len(values) for value in values)  # a sum of very large values would overflow
+
+
+def _vary(values: Sequence[float], size: float | None = None) -> bool:
+    largest = max(map(abs, values)) if size is None else size
+    return max(values) - min(values) > _NEXT_TO_NOTHING * largest
+
+
+def _interval(test: Callable[[Any], Any]) -> tuple[float, float]:
+    """Return the interval of a test of SciPy, which has no types."""
+    stats = _statistics()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of a group whose runs are all equal
+        low, high = test(stats).confidence_interval(CONFIDENCE)
+    return float(low), float(high)
+
+
+def _statistics() -> Any:  # noqa: ANN401  SciPy has no types
+    try:
+        from scipy import stats
+    except ModuleNotFoundError as error:
+        msg = "A comparison needs SciPy. Run pip install 'green-callbacks[compare]'."
+        raise ConfigurationError(msg) from error
+    return stats

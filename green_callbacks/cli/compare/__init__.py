@@ -1,0 +1,1 @@
+"""The sub-command ``green-callbacks compare``."""
