@@ -24,8 +24,15 @@ FRAMEWORKS = {
     "psycopg",
     "optuna",
     "ray",
+    "scipy",
 }
-IN_EXAMPLES = {"green_callbacks.registry.sql": "sqlalchemy"}
+IN_EXAMPLES = {
+    "green_callbacks.registry.sql": "sqlalchemy",
+    "green_callbacks.analysis.comparing.censored": "scipy",
+    "green_callbacks.analysis.comparing.comparison": "scipy",
+    "green_callbacks.analysis.comparing.power": "scipy",
+    "green_callbacks.analysis.comparing.ratio": "scipy",
+}
 """Packages that the examples of a room need, though its modules do not."""
 MODULES = [
     green_callbacks.__name__,

@@ -11,6 +11,7 @@ from typing import Final, NoReturn
 
 from green_callbacks._version import __version__
 from green_callbacks.cli import export, report
+from green_callbacks.cli.compare import command as compare
 from green_callbacks.cli.doctor import command as doctor
 from green_callbacks.cli.printing import complain, flush, prepare
 from green_callbacks.cli.project import command as project
@@ -41,7 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         Exit status. 0 is success, and 2 comes with a sentence on standard error. ``doctor`` returns 1 if no energy can
-        be measured, and ``whatif`` if no energy was measured. Ctrl-C returns 130.
+        be measured, ``whatif`` if no energy was measured,
+        and ``compare`` the status of its gate. Ctrl-C returns 130.
 
     Raises:
         SystemExit: ``--help``, ``--version``, or wrong arguments (status 2).
@@ -101,6 +103,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"green-callbacks {__version__}")
     subparsers = parser.add_subparsers(title="sub-commands", metavar="COMMAND", required=True)
-    for command in (run, doctor, summary, project, replay, whatif, report, export):
+    for command in (run, doctor, summary, project, replay, compare, whatif, report, export):
         command.register(subparsers)
     return parser

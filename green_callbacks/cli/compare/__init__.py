@@ -1,1 +1,1 @@
-"""The sub-command ``green-callbacks compare``."""
+"""``green-callbacks compare``, which compares groups of runs at equal quality."""
