@@ -28,10 +28,10 @@ FRAMEWORKS = {
 }
 IN_EXAMPLES = {
     "green_callbacks.registry.sql": "sqlalchemy",
-    "green_callbacks.analysis.comparing.censored": "scipy",
-    "green_callbacks.analysis.comparing.comparison": "scipy",
-    "green_callbacks.analysis.comparing.power": "scipy",
-    "green_callbacks.analysis.comparing.ratio": "scipy",
+    "green_callbacks.analysis.comparing.equal_quality.censored": "scipy",
+    "green_callbacks.analysis.comparing.equal_quality.comparison": "scipy",
+    "green_callbacks.analysis.comparing.equal_quality.power": "scipy",
+    "green_callbacks.analysis.comparing.equal_quality.ratio": "scipy",
 }
 """Packages that the examples of a room need, though its modules do not."""
 MODULES = [

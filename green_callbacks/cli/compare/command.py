@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from green_callbacks.cli.printing import remark, say, say_data
 
 if TYPE_CHECKING:
-    from green_callbacks.analysis.comparing.comparison import Comparison
+    from green_callbacks.analysis.comparing.equal_quality.comparison import Comparison
 
 _TEXT: Final = "text"
 _JSON: Final = "json"
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         LedgerError: A ledger cannot be read.
         ConfigurationError: An argument cannot be read, a side is missing, or SciPy is.
     """
-    from green_callbacks.analysis.comparing.ratio import scipy_stats
+    from green_callbacks.analysis.comparing.equal_quality.ratio import scipy_stats
     from green_callbacks.cli.compare.gate import decide, parse_gate
     from green_callbacks.cli.compare.written import json_text, notes, text
 
@@ -111,8 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compared(arguments: argparse.Namespace, limit: float | None) -> "Comparison":
     from green_callbacks.analysis.comparing import metric_of_groups, read_group
-    from green_callbacks.analysis.comparing.comparison import SIZE, compare_groups
-    from green_callbacks.analysis.comparing.reaching import Target, parse_target
+    from green_callbacks.analysis.comparing.equal_quality.comparison import SIZE, compare_groups
+    from green_callbacks.analysis.comparing.equal_quality.reaching import Target, parse_target
     from green_callbacks.cli.compare.selection import selections
 
     metric, value = parse_target(arguments.reach)

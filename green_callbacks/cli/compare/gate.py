@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Final, Literal
 
-from green_callbacks.analysis.comparing.comparison import Comparison
-from green_callbacks.analysis.comparing.ratio import Ratio
-from green_callbacks.analysis.comparing.reaching import Quantity
-from green_callbacks.analysis.comparing.sentences import main_sentences
+from green_callbacks.analysis.comparing.equal_quality.comparison import Comparison
+from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio
+from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity
+from green_callbacks.analysis.comparing.equal_quality.sentences import main_sentences
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.text import for_terminal
 

@@ -8,9 +8,15 @@ from statistics import fmean, geometric_mean
 from typing import Any, Final
 
 from green_callbacks.analysis.comparing import ComparedRun
-from green_callbacks.analysis.comparing.comparison import Compared, Comparison
-from green_callbacks.analysis.comparing.reaching import QUANTITIES, Quantity, Side
-from green_callbacks.analysis.comparing.sentences import amount, claim, main_sentences, method_sentence, run_sentences
+from green_callbacks.analysis.comparing.equal_quality.comparison import Compared, Comparison
+from green_callbacks.analysis.comparing.equal_quality.reaching import QUANTITIES, Quantity, Side
+from green_callbacks.analysis.comparing.equal_quality.sentences import (
+    amount,
+    claim,
+    main_sentences,
+    method_sentence,
+    run_sentences,
+)
 from green_callbacks.cli.compare.gate import Gate
 from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 

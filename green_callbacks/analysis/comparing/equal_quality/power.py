@@ -5,7 +5,7 @@ from math import hypot, log, sqrt
 from statistics import stdev
 from typing import Final
 
-from green_callbacks.analysis.comparing.ratio import CONFIDENCE, scipy_stats
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats
 
 POWER: Final = 0.8
 """Probability with which a true difference of the given size would be shown. A ratio. By convention.

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Final
 
 from green_callbacks.analysis.comparing.compared_run import SEED_LABEL, ComparedRun
-from green_callbacks.analysis.comparing.reaching import Side
+from green_callbacks.analysis.comparing.equal_quality.reaching import Side
 from green_callbacks.records.coverage import in_words
 from green_callbacks.text import for_terminal
 from green_callbacks.text.wording import percent, significant

@@ -4,12 +4,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from green_callbacks.analysis.comparing.censored import Way, log_rank_p
-from green_callbacks.analysis.comparing.fairness import unlike
+from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank_p
+from green_callbacks.analysis.comparing.equal_quality.fairness import unlike
+from green_callbacks.analysis.comparing.equal_quality.power import runs_needed
+from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio, permutation_p, ratio_of
+from green_callbacks.analysis.comparing.equal_quality.reaching import (
+    QUANTITIES,
+    Quantity,
+    Reached,
+    Side,
+    Target,
+    spent_without,
+)
 from green_callbacks.analysis.comparing.group import Group
-from green_callbacks.analysis.comparing.power import runs_needed
-from green_callbacks.analysis.comparing.ratio import Ratio, permutation_p, ratio_of
-from green_callbacks.analysis.comparing.reaching import QUANTITIES, Quantity, Reached, Side, Target, spent_without
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.text import for_terminal
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
-from green_callbacks.analysis.comparing.censored import is_shown
 from green_callbacks.analysis.comparing.compared_run import ComparedRun
-from green_callbacks.analysis.comparing.comparison import Compared, Comparison
-from green_callbacks.analysis.comparing.power import MOST_RUNS, POWER
-from green_callbacks.analysis.comparing.ratio import CONFIDENCE, Method, Ratio, least_permutation_p
-from green_callbacks.analysis.comparing.reaching import Quantity, spent_without
+from green_callbacks.analysis.comparing.equal_quality.censored import is_shown
+from green_callbacks.analysis.comparing.equal_quality.comparison import Compared, Comparison
+from green_callbacks.analysis.comparing.equal_quality.power import MOST_RUNS, POWER
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, Method, Ratio, least_permutation_p
+from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity, spent_without
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
 from green_callbacks.text.wording import percent, significant
@@ -105,7 +105,7 @@ def main_sentences(comparison: Comparison, quantity: Quantity = "energy") -> lis
 
     Example:
         >>> from green_callbacks.metrics import Metric
-        >>> from green_callbacks.analysis.comparing.reaching import Side, Target
+        >>> from green_callbacks.analysis.comparing.equal_quality.reaching import Side, Target
         >>> ratio = Ratio(estimate=0.82, low=0.76, high=0.89, p_value=0.001, method="welch", runs=(5, 5))
         >>> compared = Compared(quantity="energy", costs=([0.4], [0.5]), ratio=ratio)
         >>> target, sides = Target(Metric("val_acc", "max"), 0.92), [Side(name, []) for name in ("B", "A")]
@@ -141,7 +141,7 @@ def claim(comparison: Comparison, quantity: Quantity) -> str | None:
 
     Example:
         >>> from green_callbacks.metrics import Metric
-        >>> from green_callbacks.analysis.comparing.reaching import Side, Target
+        >>> from green_callbacks.analysis.comparing.equal_quality.reaching import Side, Target
         >>> compared = Compared(quantity="time", costs=([0.4], [0.5]), ratio=Ratio(estimate=0.8))
         >>> target, sides = Target(Metric("val_acc", "max"), 0.92), [Side(name, []) for name in ("B", "A")]
         >>> comparison = Comparison(
@@ -271,7 +271,7 @@ def run_sentences(comparison: Comparison) -> list[str]:
 
     Example:
         >>> from green_callbacks.metrics import Metric
-        >>> from green_callbacks.analysis.comparing.reaching import Side, Target
+        >>> from green_callbacks.analysis.comparing.equal_quality.reaching import Side, Target
         >>> target, sides = Target(Metric("val_acc", "max"), 0.92), [Side(name, []) for name in ("B", "A")]
         >>> comparison = Comparison(
         ...     target=target, first=sides[0], second=sides[1], is_paired=False, quantities=[], unlike=[]

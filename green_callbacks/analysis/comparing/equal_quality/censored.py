@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from green_callbacks.analysis.comparing.ratio import CONFIDENCE, scipy_stats
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats
 
 _MOST_RESAMPLES: Final = 2000
 """Largest number of permutations. Up to 6 against 6 runs they are all permutations. By choice, for a wait of 2 s."""
