@@ -35,6 +35,7 @@ class SameAmount:
         is_given: Whether the user gave the amount. Otherwise it is the smallest median total of a group.
         groups: The groups at the amount.
         contrasts: The comparisons between them.
+        unlike: Sentences about conditions that make the comparison unfair. Defaults to none.
 
     Example:
         >>> from green_callbacks.analysis.comparing.quality_curve import QualityCurve
@@ -51,9 +52,19 @@ class SameAmount:
     is_given: bool
     groups: Sequence[GroupAt]
     contrasts: Sequence[Contrast]
+    unlike: Sequence[str] = ()
 
     @classmethod
-    def of(cls, groups: Sequence[CurveGroup], metric: Metric, *, axis: Axis, kept: Kept, amount: float | None) -> Self:
+    def of(
+        cls,
+        groups: Sequence[CurveGroup],
+        metric: Metric,
+        *,
+        axis: Axis,
+        kept: Kept,
+        amount: float | None,
+        unlike: Sequence[str] = (),
+    ) -> Self:
         """Compare groups at an amount.
 
         Args:
@@ -62,6 +73,7 @@ class SameAmount:
             axis: What the runs spend.
             kept: Which value of a run counts.
             amount: The amount, in kWh, kgCO2e or s. None for the smallest median total of a group.
+            unlike: Sentences about conditions that make the comparison unfair. Defaults to none.
 
         Raises:
             ConfigurationError: SciPy is missing, or no amount is given and a group has no measured spending.
@@ -84,6 +96,7 @@ class SameAmount:
             is_given=amount is not None,
             groups=read,
             contrasts=found,
+            unlike=unlike,
         )
 
     @property

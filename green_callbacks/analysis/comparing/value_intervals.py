@@ -7,17 +7,9 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from green_callbacks.errors import ConfigurationError
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats
 
-__all__ = ["CONFIDENCE", "Difference", "Mean", "difference", "mean_of"]
-
-CONFIDENCE: Final = 0.95
-"""Share of intervals that cover the truth, as a ratio. By convention.
-
-Example:
-    >>> CONFIDENCE
-    0.95
-"""
+__all__ = ["Difference", "Mean", "difference", "mean_of"]
 
 _LEAST_RUNS: Final = 2
 """Number of runs from which chance can be told from a difference, because one run has no spread."""
@@ -132,17 +124,8 @@ def _vary(values: Sequence[float], size: float | None = None) -> bool:
 
 def _interval(test: Callable[[Any], Any]) -> tuple[float, float]:
     """Return the interval of a test of SciPy, which has no types."""
-    stats = _statistics()
+    stats = scipy_stats()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a group whose runs are all equal
         low, high = test(stats).confidence_interval(CONFIDENCE)
     return float(low), float(high)
-
-
-def _statistics() -> Any:  # noqa: ANN401  SciPy has no types
-    try:
-        from scipy import stats
-    except ModuleNotFoundError as error:
-        msg = "A comparison needs SciPy. Run pip install 'green-callbacks[compare]'."
-        raise ConfigurationError(msg) from error
-    return stats

@@ -1,7 +1,6 @@
 """Groups of runs at the same spending, as a table with sentences."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from textwrap import fill
 from typing import Final
 
 from green_callbacks.analysis.comparing.equal_spending import Contrast, GroupAt
@@ -9,7 +8,7 @@ from green_callbacks.analysis.comparing.quality_curve import TOLERANCE, Axis
 from green_callbacks.analysis.comparing.same_amount import SameAmount
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_energy, format_mass
-from green_callbacks.text.layout import UNKNOWN, WIDTH, aligned
+from green_callbacks.text.layout import UNKNOWN, aligned, labeled
 from green_callbacks.text.wording import duration, percent, significant
 
 _WRITTEN: Final[Mapping[Axis, Callable[[float], str]]] = {
@@ -21,6 +20,9 @@ _WRITTEN: Final[Mapping[Axis, Callable[[float], str]]] = {
 
 _DIGITS: Final = 4
 """Significant digits of a metric."""
+
+_LABEL_WIDTH: Final = 9
+"""Width of the column of labels, in characters."""
 
 _LONGEST_NAME: Final = 60
 """Longest name of a group, in characters. It leaves room for the figures of its row."""
@@ -50,8 +52,8 @@ def same_amount_text(found: SameAmount) -> str:
     """
     chosen = "" if found.is_given else ", the smallest median total of a group"
     heading = f"At the same {found.axis}, {written_amount(found.axis, found.amount)}{chosen}"
-    wrapped = [fill(each, WIDTH, break_long_words=False, break_on_hyphens=False) for each in sentences(found)]
-    return "\n\n".join([heading, _table(found), "\n".join(wrapped)])
+    said = [labeled(label, *lines, label_width=_LABEL_WIDTH) for label, lines in _blocks(found).items() if lines]
+    return "\n".join([heading, "", _table(found), "", *said])
 
 
 def _table(found: SameAmount) -> str:
@@ -93,29 +95,40 @@ def sentences(found: SameAmount) -> list[str]:
     Args:
         found: The comparison.
     """
-    return [
-        *(_judgment(found, each) for each in found.contrasts),
-        *_without_reference(found),
-        *(said for each in found.groups for said in _left_out(found, each)),
-        *(said for each in found.groups for said in _inside(found, each)),
-        _which_value(found),
-    ]
+    return [line for lines in _blocks(found).values() for line in lines]
+
+
+def _blocks(found: SameAmount) -> dict[str, list[str]]:
+    """Return the sentences by their subject."""
+    return {
+        "Result": [
+            *(_judgment(found, each) for each in found.contrasts),
+            *_without_contrast(found),
+            *_without_reference(found),
+        ],
+        "Plans": [said for each in found.groups for said in _inside(found, each)],
+        "Unlike": [*found.unlike],
+        "Runs": [said for each in found.groups for said in _left_out(found, each)],
+        "Note": [_which_value(found)],
+    }
 
 
 def _judgment(found: SameAmount, each: Contrast) -> str:
-    ours, theirs, named = name_of(each.ours), name_of(each.theirs), for_terminal(found.metric.name, limit=_LONGEST_NAME)
+    ours, theirs = name_of(each.ours), name_of(each.theirs)
     if each.difference.low is None or each.difference.high is None:
         return f"{_means(found, each)} {_WHY[each.difference.why]}"
     if each.verdict == "open":
+        named = for_terminal(found.metric.name, limit=_LONGEST_NAME)
         return f"{_open(each)} The {named} of {ours} less that of {theirs} is {_signed(each)}."
-    is_better = each.verdict == "beats"
-    better, worse = (ours, theirs) if is_better else (theirs, ours)
-    told = f"{better} beats {worse} at the same {found.axis}, by {_size(found, each)}."
-    unfinished = [name_of(side) for side in (each.ours, each.theirs) if side.is_unfinished]
-    if len(unfinished) == 1:
-        return f"{told} This is unfair to {unfinished[0]}, which is read before its plan ended."
-    is_vain = not is_better and each.theirs.group.is_reference
-    return f"{told} Training for less pays more than {ours}." if is_vain else told
+    better, worse = (each.ours, each.theirs) if each.verdict == "beats" else (each.theirs, each.ours)
+    told = f"{name_of(better)} beats {name_of(worse)} at the same {found.axis}, by {_size(found, each)}."
+    if worse.is_unfinished and not better.is_unfinished:
+        return f"{told} {_unfair(worse)}"
+    return f"{told} Training for less pays more than {ours}." if better.group.is_reference else told
+
+
+def _unfair(group: GroupAt) -> str:
+    return f"This is unfair to {name_of(group)}, which is read before its plan ended."
 
 
 _WHY: Final = {
@@ -132,7 +145,8 @@ def _means(found: SameAmount, each: Contrast) -> str:
 def _open(each: Contrast) -> str:
     ours, theirs = name_of(each.ours), name_of(each.theirs)
     if each.theirs.group.is_reference:
-        return f"{ours} is not shown to beat {theirs}. As far as these runs tell, training for less does as well."
+        vain = "As far as these runs tell, training for less does as well."
+        return f"{ours} is not shown to beat {theirs}. {_unfair(each.ours) if each.ours.is_unfinished else vain}"
     return f"No difference between {ours} and {theirs} is shown."
 
 
@@ -150,6 +164,12 @@ def _size(found: SameAmount, each: Contrast) -> str:
 def _runs(each: Contrast) -> str:
     ours, theirs = len(each.ours.values), len(each.theirs.values)
     return f"{ours} pairs with the same seed" if each.difference.is_paired else f"{ours} against {theirs} runs"
+
+
+def _without_contrast(found: SameAmount) -> Iterator[str]:
+    if not found.contrasts:
+        amount = written_amount(found.axis, found.amount)
+        yield f"Fewer than two groups have a value at {amount}, so nothing is compared. Name another amount with --at."
 
 
 def _without_reference(found: SameAmount) -> Iterator[str]:

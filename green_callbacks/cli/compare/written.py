@@ -1,7 +1,7 @@
 """A comparison as text and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from math import isfinite
 from statistics import fmean, geometric_mean
@@ -79,19 +79,27 @@ def _epochs(side: Side) -> str:
     return f"{fmean(epochs):.1f}" if epochs and not side.missed else UNKNOWN
 
 
-def json_text(comparison: Comparison, quantity: Quantity, gate: Gate | None) -> str:
+def json_text(
+    comparison: Comparison | None, quantity: Quantity, gate: Gate | None, more: Mapping[str, Any] | None = None
+) -> str:
     """Write a comparison for another program.
 
     Args:
-        comparison: The comparison.
+        comparison: The comparison. None without a quality to reach.
         quantity: What is compared first.
         gate: The gate. None without a gate.
+        more: What else was compared. Defaults to None, for nothing.
 
     Returns:
         A JSON object. What is not known is null.
     """
+    found = {} if comparison is None else _data(comparison, quantity, gate)
+    return json.dumps({**found, **(more or {})}, indent=2, allow_nan=False)
+
+
+def _data(comparison: Comparison, quantity: Quantity, gate: Gate | None) -> dict[str, Any]:
     target = comparison.target
-    found = {
+    return {
         "reach": {"metric": target.metric.name, "mode": target.metric.mode, "value": target.value},
         "of": quantity,
         "paired": comparison.is_paired,
@@ -102,7 +110,6 @@ def json_text(comparison: Comparison, quantity: Quantity, gate: Gate | None) -> 
         "runs": run_sentences(comparison),
         "gate": None if gate is None else asdict(gate),
     }
-    return json.dumps(found, indent=2, allow_nan=False)
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The quality of groups against their emissions as a picture in SVG, which needs no script."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
@@ -116,8 +117,8 @@ def _grid(axes: _Axes) -> Iterator[str]:
         yield f'<text fill="currentColor" x="{_LEFT / 2:g}" y="{axes.y(value)}">{value:.4g}</text>'
     for grams in _ticks(0.0, axes.most_kg * GRAMS_PER_KG):
         x = axes.x(grams / GRAMS_PER_KG)
-        inside = min(x, _WIDTH - _LEFT / 2)
-        yield f'<text fill="currentColor" x="{inside}" y="{base + _BOTTOM / 2:g}">{mass_text(grams)}</text>'
+        if x <= _WIDTH - _LEFT / 2:  # else it would be cut off
+            yield f'<text fill="currentColor" x="{x}" y="{base + _BOTTOM / 2:g}">{mass_text(grams)}</text>'
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -149,4 +150,9 @@ def _stairs(axes: _Axes, places: Sequence[tuple[float, float]]) -> list[tuple[fl
 
 
 def _joined(corners: Sequence[tuple[float, float]]) -> str:
-    return "L".join(f"{x:g} {y:g}" for x, y in corners)
+    """Write a path from its second word on. Corners below or beside the corner before need only one number."""
+    written = [f"{corners[0][0]:g} {corners[0][1]:g}"]
+    for (x_before, y_before), (x, y) in pairwise(corners):
+        if (x, y) != (x_before, y_before):
+            written.append(f"V{y:g}" if x == x_before else f"H{x:g}" if y == y_before else f"L{x:g} {y:g}")
+    return "".join(written)

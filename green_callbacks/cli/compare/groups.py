@@ -1,0 +1,80 @@
+"""The groups of runs that the arguments of ``green-callbacks compare`` name, read once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from green_callbacks.analysis.comparing import Group, read_group
+from green_callbacks.cli.compare.selection import Selection, selections
+from green_callbacks.errors import ConfigurationError
+from green_callbacks.text import for_terminal
+
+
+@dataclass(frozen=True, slots=True)
+class NamedGroup:
+    """A group of runs as the arguments name it.
+
+    Attributes:
+        group: The group.
+        labels: Labels that chose its runs.
+        is_reference: Whether it is the same training by fewer epochs.
+    """
+
+    group: Group
+    labels: frozenset[str]
+    is_reference: bool
+
+
+def read_groups(
+    first: Sequence[str], against: Sequence[Sequence[str]], references: Sequence[Sequence[str]], metric: str
+) -> list[NamedGroup]:
+    """Read all groups, the first group first, then the others, and last the references.
+
+    Args:
+        first: Terms of the first side.
+        against: Terms of each ``--against``.
+        references: Terms of each ``--reference``. It may name a group that is there already.
+        metric: Key of the compared metric.
+
+    Returns:
+        The groups with different names. No run is in two of them.
+
+    Raises:
+        LedgerError: A ledger cannot be read.
+        ConfigurationError: There is only one group, or a run is in two groups.
+    """
+    others = [*((terms, False) for terms in against), *((terms, True) for terms in references)]
+    if not others:
+        msg = "A comparison needs other runs. Name them with --against, or runs of fewer epochs with --reference."
+        raise ConfigurationError(msg)
+    found: list[NamedGroup] = []
+    for terms, is_reference in others:
+        sides = selections(first, [terms])
+        if not found:
+            found.append(_read(sides[0], metric, first, found, is_reference=False))
+        _add(found, _read(sides[1], metric, terms, found, is_reference=is_reference))
+    return found
+
+
+def _read(
+    side: Selection, metric: str, terms: Sequence[str], before: Sequence[NamedGroup], *, is_reference: bool
+) -> NamedGroup:
+    is_taken = any(each.group.name == side.name for each in before)
+    name = for_terminal(" ".join(terms)) if is_taken else side.name
+    return NamedGroup(read_group(name, side.paths, metric, side.labels), frozenset(side.labels), is_reference)
+
+
+def _add(found: list[NamedGroup], added: NamedGroup) -> None:
+    """Add a group. A group that is there already becomes the reference if it is named again as such."""
+    new = {run.run_id for run in added.group.runs}
+    for at, each in enumerate(found):
+        both = new & {run.run_id for run in each.group.runs}
+        if both and added.is_reference and len(both) == len(new) == len(each.group.runs):
+            found[at] = replace(each, is_reference=True)
+            return
+        if both:
+            msg = (
+                f"Run {for_terminal(min(both))} is on both sides, {each.group.name} and {added.group.name}. Name it on "
+                "one side only."
+            )
+            raise ConfigurationError(msg)
+    found.append(added)
