@@ -7,8 +7,8 @@ import pytest
     ("arguments", "reason"),
     [
         (["--against", "b"], "The comparison needs a quality. Name it with --reach, or compare with --at-equal-energy"),
-        (["--against", "b", "--at", "1 kWh"], "The comparison needs a metric. Name it with --monitor"),
         (["--against", "b", "--at", "1 kWh", "--monitor", "acc", "--gate", "+5 %"], "needs a quality"),
+        (["--at-equal-energy"], "A comparison needs other runs. Name them with --against, or runs of fewer epochs with"),
         (
             ["--reach", "acc=0.9", "--monitor", "loss"],
             "--reach is about acc, and --monitor about loss. Name one metric.",
@@ -25,3 +25,10 @@ def test_the_amount_is_given_once(command, capsys):
     with pytest.raises(SystemExit):
         command("compare", "a", "--against", "b", "--at", "1 kWh", "--at-equal-energy")
     assert "not allowed with argument --at" in capsys.readouterr().err
+
+
+def test_runs_without_a_metric_need_one(command, ledger):
+    one, other = ledger("one", metrics=None), ledger("two", metrics=None)
+    status, _, err = command("compare", one, "--against", other, "--at-equal-energy")
+    assert status == 2
+    assert "No run of the first side watched a metric. Name the metric with --monitor" in err

@@ -65,7 +65,7 @@ class GroupAt:
         group: The group.
         counted: The runs that spent the amount and had a value by then.
         values: The values of these runs.
-        short: Names of the runs that spent less. They are left out, because nothing is extrapolated.
+        short: The runs that spent less. They are left out, because nothing is extrapolated.
         unknown: Names of the runs without a value by then, or without measured spending.
         mean: Mean of the values. None if no run counts.
         share: Share of its whole spending at which a run is read, as the median over the runs. It is 1 for runs that
@@ -80,7 +80,7 @@ class GroupAt:
     group: CurveGroup
     counted: Sequence[QualityCurve]
     values: Sequence[float]
-    short: Sequence[str]
+    short: Sequence[QualityCurve]
     unknown: Sequence[str]
     mean: Mean | None
     share: float | None
@@ -147,8 +147,8 @@ def groups_at(groups: Sequence[CurveGroup], amount: float) -> list[GroupAt]:
 def _at(group: CurveGroup, amount: float) -> GroupAt:
     read = [(curve, curve.value_at(amount)) for curve in group.curves]
     counted = [(curve, value) for curve, value in read if value is not None]
-    short = [curve.run_id for curve, _ in read if curve.total is not None and curve.is_short_of(amount)]
-    unknown = [curve.run_id for curve, value in read if value is None and curve.run_id not in short]
+    short = [curve for curve, _ in read if curve.total is not None and curve.is_short_of(amount)]
+    unknown = [curve.run_id for curve, value in read if value is None and curve not in short]
     values = [value for _, value in counted]
     inside = [curve for curve, _ in counted if not curve.ends_by(amount)]
     return GroupAt(

@@ -122,6 +122,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _metric_name(arguments: argparse.Namespace) -> str:
     from green_callbacks.analysis.comparing.equal_quality.reaching import parse_target
+    from green_callbacks.cli.compare.groups import metric_of_runs
     from green_callbacks.text import for_terminal
 
     named = arguments.monitor
@@ -137,8 +138,7 @@ def _metric_name(arguments: argparse.Namespace) -> str:
         msg = "The comparison needs a quality. Name it with --reach, or compare with --at-equal-energy instead."
         raise ConfigurationError(msg)
     if named is None:
-        msg = "The comparison needs a metric. Name it with --monitor, such as --monitor val_acc."
-        raise ConfigurationError(msg)
+        return metric_of_runs(arguments.first, arguments.against or [], arguments.reference)
     return str(named)
 
 

@@ -1,11 +1,13 @@
 """The groups of runs that the arguments of ``green-callbacks compare`` name, read once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from green_callbacks.analysis.comparing import Group, read_group
 from green_callbacks.cli.compare.selection import Selection, selections
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.ledger import ledgers_of
+from green_callbacks.ledger.index import LedgerEntry, entry_of
 from green_callbacks.text import for_terminal
 
 
@@ -42,10 +44,7 @@ def read_groups(
         LedgerError: A ledger cannot be read.
         ConfigurationError: There is only one group, or a run is in two groups.
     """
-    others = [*((terms, False) for terms in against), *((terms, True) for terms in references)]
-    if not others:
-        msg = "A comparison needs other runs. Name them with --against, or runs of fewer epochs with --reference."
-        raise ConfigurationError(msg)
+    others = _others(against, references)
     found: list[NamedGroup] = []
     for terms, is_reference in others:
         sides = selections(first, [terms])
@@ -53,6 +52,40 @@ def read_groups(
             found.append(_read(sides[0], metric, first, found, is_reference=False))
         _add(found, _read(sides[1], metric, terms, found, is_reference=is_reference))
     return found
+
+
+def metric_of_runs(first: Sequence[str], against: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> str:
+    """Return the metric that a run of the first side watched, or else its first validation metric.
+
+    Args:
+        first: Terms of the first side.
+        against: Terms of each ``--against``.
+        references: Terms of each ``--reference``.
+
+    Raises:
+        ConfigurationError: There is no other side, or no run of the first side has such a metric.
+    """
+    side, _ = selections(first, [_others(against, references)[0][0]])
+    for path in side.paths:
+        for file in [path] if path.is_file() else ledgers_of(path):
+            entry = entry_of(file)
+            if isinstance(entry, LedgerEntry) and entry.closing.monitor and _is_of(side, entry.head.labels):
+                return entry.closing.monitor
+    msg = "No run of the first side watched a metric. Name the metric with --monitor, such as --monitor val_acc."
+    raise ConfigurationError(msg)
+
+
+def _others(against: Sequence[Sequence[str]], references: Sequence[Sequence[str]]) -> list[tuple[Sequence[str], bool]]:
+    """Return the terms of the other groups, each with whether it is a reference."""
+    others = [*((terms, False) for terms in against), *((terms, True) for terms in references)]
+    if not others:
+        msg = "A comparison needs other runs. Name them with --against, or runs of fewer epochs with --reference."
+        raise ConfigurationError(msg)
+    return others
+
+
+def _is_of(side: Selection, labels: Mapping[str, str]) -> bool:
+    return all(labels.get(label) in values for label, values in side.labels.items())
 
 
 def _read(

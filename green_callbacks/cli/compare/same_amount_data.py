@@ -41,7 +41,7 @@ def _group(each: GroupAt) -> dict[str, Any]:
             "is_reference": each.group.is_reference,
             "runs": len(each.group.curves),
             "counted": {curve.run_id: value for curve, value in zip(each.counted, each.values, strict=True)},
-            "spent_less": list(each.short),
+            "spent_less": [curve.run_id for curve in each.short],
             "without_value": list(each.unknown),
             "share_of_run": each.share,
             "learning_rate_still_to_fall": each.is_unfinished,

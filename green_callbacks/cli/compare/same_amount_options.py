@@ -26,7 +26,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="runs of the same training by fewer epochs, which a method must beat at the same energy, can be repeated",
     )
     parser.add_argument(
-        "--monitor", metavar="METRIC", help="metric that measures quality. Defaults to the metric of --reach"
+        "--monitor", metavar="METRIC", help="metric that measures quality. Defaults to that of --reach or of the runs"
     )
     parser.add_argument(
         "--value",

@@ -157,8 +157,12 @@ def _signed(each: Contrast) -> str:
 
 def _size(found: SameAmount, each: Contrast) -> str:
     low, high = sorted(abs(end) for end in (each.difference.low, each.difference.high) if end is not None)
-    size = f"{significant(abs(each.difference.value))} of {for_terminal(found.metric.name, limit=_LONGEST_NAME)}"
-    return f"{size} (95 %: {significant(low)} to {significant(high)}; {_runs(each)})"
+    size = f"{_plain(abs(each.difference.value))} of {for_terminal(found.metric.name, limit=_LONGEST_NAME)}"
+    return f"{size} (95 %: {_plain(low)} to {_plain(high)}; {_runs(each)})"
+
+
+def _plain(value: float) -> str:
+    return significant(value) if value >= 1 else f"{value:.3g}"
 
 
 def _runs(each: Contrast) -> str:
@@ -186,13 +190,22 @@ def _left_out(found: SameAmount, each: GroupAt) -> Iterator[str]:
         rest = f" The rest may flatter {name}." if each.values else ""
         yield (
             f"{len(each.short)} of {count} runs of {name} spent less than {amount} and do not count "
-            f"({_named(each.short)}), because nothing is extrapolated.{rest}"
+            f"({_named([curve.run_id for curve in each.short])}), because nothing is extrapolated.{rest}"
+            f"{_remedy(found, each)}"
         )
     if each.unknown:
         yield (
             f"{len(each.unknown)} of {count} runs of {name} had no {for_terminal(found.metric.name)} by then, or no "
             f"measured {found.axis}, and do not count ({_named(each.unknown)})."
         )
+
+
+def _remedy(found: SameAmount, each: GroupAt) -> str:
+    """Return the amount at which all runs of a group count. A time cannot be given as an amount."""
+    least = min(curve.total or 0.0 for curve in each.short)
+    if found.axis == "time" or not least:
+        return ""
+    return f' All of them count with --at "{format_energy(least) if found.axis == "energy" else format_mass(least)}".'
 
 
 def _named(run_ids: Sequence[str]) -> str:

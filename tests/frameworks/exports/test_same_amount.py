@@ -105,7 +105,7 @@ class TestSentences:
         short = Group("trick", [*grouped("trick", 0.8, 20).runs, trained([0.9], kwh=0.1, name="killed\x1b[2J")])
         text = flat(same_amount_text(compared([short], grouped("fewer", 0.8, 20), amount=2.0)))
         assert "1 of 6 runs of trick spent less than 2.00 kWh and do not count (killed\\x1b[2J)" in text
-        assert "The rest may flatter trick." in text
+        assert 'The rest may flatter trick. All of them count with --at "100 Wh".' in text
 
     def test_an_amount_that_nobody_spent(self):
         found = compared([grouped("trick", 0.8, 9)], grouped("fewer", 0.8, 9), amount=100.0)
