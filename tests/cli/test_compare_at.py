@@ -8,7 +8,7 @@ import pytest
     [
         (["--against", "b"], "The comparison needs a quality. Name it with --reach, or compare with --at-equal-energy"),
         (["--against", "b", "--at", "1 kWh", "--monitor", "acc", "--gate", "+5 %"], "needs a quality"),
-        (["--at-equal-energy"], "A comparison needs other runs. Name them with --against, or runs of fewer epochs with"),
+        (["--at-equal-energy"], "A comparison needs other runs. Name them with --against, or runs of fewer epochs"),
         (
             ["--reach", "acc=0.9", "--monitor", "loss"],
             "--reach is about acc, and --monitor about loss. Name one metric.",
