@@ -48,6 +48,7 @@ class QualityCurve:
         total: Spending of the whole run. None if nothing was measured.
         anneals: Whether the learning rate of the run fell towards the end of its plan. Defaults to False.
         seed: Seed of the run. Defaults to None, if unknown.
+        is_closed: Whether the run was closed. Otherwise it was killed or is still running. Defaults to True.
 
     Example:
         >>> curve = QualityCurve("digits", spent=[1.0, 2.0], values=[0.6, 0.8], total=2.0)
@@ -61,6 +62,7 @@ class QualityCurve:
     total: float | None
     anneals: bool = False
     seed: str | None = None
+    is_closed: bool = True
 
     @classmethod
     def of(cls, run: ComparedRun, metric: Metric, axis: Axis, kept: Kept = "best") -> Self:
@@ -90,6 +92,7 @@ class QualityCurve:
             total=run.kwh if axis == "energy" else run.kg if axis == "emissions" else run.seconds,
             anneals=run.conditions.anneals,
             seed=run.seed,
+            is_closed=run.is_closed,
         )
 
     def value_at(self, amount: float) -> float | None:

@@ -108,7 +108,7 @@ def _blocks(found: SameAmount) -> dict[str, list[str]]:
         ],
         "Plans": [said for each in found.groups for said in _inside(found, each)],
         "Unlike": [*found.unlike],
-        "Runs": [said for each in found.groups for said in _left_out(found, each)],
+        "Runs": [said for each in found.groups for said in (*_left_out(found, each), *_open_ended(found, each))],
         "Note": [_which_value(found)],
     }
 
@@ -197,6 +197,16 @@ def _left_out(found: SameAmount, each: GroupAt) -> Iterator[str]:
         yield (
             f"{len(each.unknown)} of {count} runs of {name} had no {for_terminal(found.metric.name)} by then, or no "
             f"measured {found.axis}, and do not count ({_named(each.unknown)})."
+        )
+
+
+def _open_ended(found: SameAmount, each: GroupAt) -> Iterator[str]:
+    """Say which runs count as whole though they did not come to their end."""
+    cut = [curve.run_id for curve in each.counted if not curve.is_closed and curve.ends_by(found.amount)]
+    if cut:
+        yield (
+            f"{len(cut)} of {len(each.group.curves)} runs of {name_of(each)} were killed or are still running, and count "
+            f"with what they have ({_named(cut)})."
         )
 
 

@@ -124,6 +124,11 @@ class TestSentences:
         assert min(found.groups[0].values) == 0.1
         assert found.contrasts[0].verdict == "open"
 
+    def test_a_run_that_was_killed_near_the_amount_is_named(self):
+        runs = [*grouped("trick", 0.95, 9).runs, trained([0.9] * 10, kwh=0.1, name="killed", is_closed=False)]
+        text = flat(same_amount_text(compared([Group("trick", runs)], grouped("fewer", 0.93, 9))))
+        assert "1 of 6 runs of trick were killed or are still running, and count with what they have (killed)." in text
+
     def test_a_run_without_any_value_is_named(self):
         runs = [*grouped("trick", 0.95, 9).runs, trained([float("nan")] * 10, kwh=0.1, name="nan")]
         text = flat(same_amount_text(compared([Group("trick", runs)], grouped("fewer", 0.93, 9))))
