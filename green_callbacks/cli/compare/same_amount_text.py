@@ -205,8 +205,8 @@ def _open_ended(found: SameAmount, each: GroupAt) -> Iterator[str]:
     cut = [curve.run_id for curve in each.counted if not curve.is_closed and curve.ends_by(found.amount)]
     if cut:
         yield (
-            f"{len(cut)} of {len(each.group.curves)} runs of {name_of(each)} were killed or are still running, and count "
-            f"with what they have ({_named(cut)})."
+            f"{len(cut)} of {len(each.group.curves)} runs of {name_of(each)} were killed or are still running, and "
+            f"count with what they have ({_named(cut)})."
         )
 
 
