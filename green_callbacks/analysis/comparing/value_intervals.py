@@ -100,7 +100,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: boo
         >>> difference([0.9], [0.75]).why
         'few'
     """
-    value = _mean(ours) - _mean(theirs)
+    value = _gap(_mean(ours), _mean(theirs))
     changes = [one - other for one, other in zip(ours, theirs, strict=True)] if is_paired else []
     if min(len(ours), len(theirs)) < _LEAST_RUNS:
         return Difference(value, None, None, is_paired, "few")
@@ -115,6 +115,11 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: boo
 
 def _mean(values: Sequence[float]) -> float:
     return sum(value / len(values) for value in values)  # a sum of very large values would overflow
+
+
+def _gap(ours: float, theirs: float) -> float:
+    """Return the difference of two means, without what rounding leaves of equal means."""
+    return 0.0 if abs(ours - theirs) <= _NEXT_TO_NOTHING * max(abs(ours), abs(theirs)) else ours - theirs
 
 
 def _vary(values: Sequence[float], size: float | None = None) -> bool:
