@@ -12,7 +12,7 @@ from green_callbacks.measurement.read_time_limit import EDGE_SECONDS, LATE, SETT
 from green_callbacks.measurement.registry import REGISTRY
 from green_callbacks.measurement.shared_polling import Poll
 from green_callbacks.measurement.source_closing import let_go
-from green_callbacks.records import DeviceInfo
+from green_callbacks.records import ActivityTotals, DeviceInfo
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.sources.common.opening import OPEN_SECONDS, Opener
 from green_callbacks.text.log import get_logger
@@ -172,7 +172,7 @@ class EnergyMeter:
             return None
         seconds, when = self._clock.monotonic(), self._clock.now()
         own.read(seconds, EDGE_SECONDS)
-        return Snapshot(seconds, when, {**own.state.tallies_of(self._claims[own]), **joined})
+        return Snapshot(seconds, when, {**own.state.tallies_of(self._claims[own]), **joined}, self._activity())
 
     def _join(self, devices: Collection[str]) -> dict[str, Tally]:
         """Claim devices, and join the gauges of other runs that measure them. Return the first tallies."""
@@ -217,8 +217,17 @@ class EnergyMeter:
         self._raise_failure(own)
         state = own.state
         if is_in_time and not (state.shared or self.is_ending or self._lent or len(self._claims) > 1):
-            return Snapshot(seconds, when, state.tallies)
-        return Snapshot(seconds, when, self._parts(seconds, is_in_time=is_in_time))
+            return Snapshot(seconds, when, state.tallies, self._activity())
+        return Snapshot(seconds, when, self._parts(seconds, is_in_time=is_in_time), self._activity())
+
+    def _activity(self) -> Mapping[str, ActivityTotals]:
+        """Return what the devices did so far. It is never divided between runs, because all see the same device."""
+        own = self._own
+        told = own.watch.now()
+        for gauge in (*self._claims, *(REGISTRY.lender(source, self._clock) for source in self._lent)):
+            if gauge is not None and gauge is not own:
+                told = {**gauge.watch.now(), **told}
+        return told
 
     def _raise_failure(self, gauge: Gauge) -> None:
         if self._is_strict:

@@ -1,6 +1,7 @@
 """The totals of a run, summed over its records."""
 
 from pathlib import Path
+from typing import Any
 
 from green_callbacks.analysis.landing_totals import landing_totals
 from green_callbacks.records import History, Landing, RunRecord
@@ -59,12 +60,14 @@ def totals(
     )
 
 
-def _measured(history: History) -> dict[str, float | None]:
-    """Return energy and emissions by their names in a run record, each None if nothing was measured."""
+def _measured(history: History) -> dict[str, Any]:
+    """Return energy, emissions and activity by their names in a run record. What was not measured is None or empty."""
     joules = history.energy_joules
     return {
         "energy_joules": joules,
         "energy_kwh": None if joules is None else joules_to_kwh(joules),
         "facility_kwh": None if joules is None else history.facility_kwh,
         "emissions_kg": None if joules is None else history.emissions_kg,
+        "activity": history.activity(),
+        "outside_activity": history.activity(outside=True),
     }

@@ -10,8 +10,9 @@ from typing import Any, Final, cast
 from green_callbacks.ledger._columns import column_of, values_of_runs
 from green_callbacks.ledger.format import NOT_FINITE, PHASES, SETS_PER_SESSION
 from green_callbacks.ledger.limits import MAX_DEVICES, MAX_KNOWN_DEVICES, MAX_METRICS
-from green_callbacks.records import METHODS, DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
+from green_callbacks.records import METHODS, DeviceActivity, DeviceEnergy, EpochRecord, Intensity, Method, PhaseEnergy
 from green_callbacks.records.checked import (
+    MAX_ACTIVITY,
     MAX_FLOPS,
     MAX_JOULES,
     MAX_NAME,
@@ -149,8 +150,9 @@ class Rows:
             None if rate is None else _any_number(rate),
             None if samples is None else count(samples),
             None if tokens is None else count(tokens),
-            None if flops is None else amount(flops, MAX_FLOPS),
+            flops if flops is None else amount(flops, MAX_FLOPS),
             data_wait_seconds=None if wait is None else amount(wait, MAX_SECONDS),
+            activity=_activity(get("activity"), devices.names),
         )
         # Only now, because a damaged line must not change what later lines inherit.
         session.intensity, session.pue, session.damages = intensity, pue, self._damages
@@ -256,6 +258,20 @@ def _phase(name: str, said: object, seconds: float) -> PhaseEnergy:
     if joules is not None:
         joules = amount(joules, MAX_JOULES)
     return PhaseEnergy(joules, amount(rest[0], MAX_SECONDS) if rest else seconds)
+
+
+def _activity(said: object, names: tuple[str, ...]) -> dict[str, DeviceActivity]:
+    if said is None:
+        return {}
+    told = zip(names, sequence(said, len(names)), strict=False)  # the last devices are left out
+    return {name: _observed(each) for name, each in told if each is not None}
+
+
+def _observed(said: object) -> DeviceActivity:
+    fields = sequence(said, len(DeviceActivity._fields))
+    if not fields or fields[0] is None:
+        raise wrong(said, "observed time and activity of a device")
+    return DeviceActivity._make([None if each is None else amount(each, MAX_ACTIVITY) for each in fields])
 
 
 def _metrics(said: object) -> dict[str, float]:

@@ -10,8 +10,8 @@ from typing import Final, SupportsFloat
 
 from green_callbacks.ledger._columns import PLAIN_DEVICES, column_text
 from green_callbacks.ledger.limits import MAX_METRICS
-from green_callbacks.records import EpochRecord
-from green_callbacks.records.checked import MAX_FLOPS, MAX_JOULES, MAX_SECONDS, short
+from green_callbacks.records import DeviceActivity, EpochRecord
+from green_callbacks.records.checked import MAX_ACTIVITY, MAX_FLOPS, MAX_JOULES, MAX_SECONDS, short
 
 _NULL: Final = "null"
 _NAMES: Final = ("joules", "low", "high", "gaps")
@@ -39,7 +39,7 @@ def row_text(kind: str, number: int, record: EpochRecord, surroundings: str, *, 
     when = record.started_at.isoformat().replace("+00:00", "Z")
     text += f',"at":"{when}","seconds":{float(record.duration_seconds)!r}'
     text += _devices(record) + surroundings + _phases(record)
-    return text + (_metrics(record) if has_metrics else "") + _counts(record) + "}"
+    return text + (_metrics(record) if has_metrics else "") + _counts(record) + _activity(record) + "}"
 
 
 def _devices(record: EpochRecord) -> str:
@@ -101,6 +101,24 @@ def _counts(record: EpochRecord) -> str:
     if record.data_wait_seconds is not None:
         text += f',"data_wait_seconds":{_within(record.data_wait_seconds, MAX_SECONDS)}'
     return text
+
+
+def _activity(record: EpochRecord) -> str:
+    """Return what the devices of the set did, up to the last device that was observed."""
+    seen = record.activity
+    if not seen or len(seen) > PLAIN_DEVICES:
+        return ""
+    told = [_fields(seen[name]) if name in seen else _NULL for name in record.devices]
+    while told and told[-1] == _NULL:
+        told.pop()
+    return f',"activity":[{",".join(told)}]' if told else ""
+
+
+def _fields(activity: DeviceActivity) -> str:
+    texts = [_within(value, MAX_ACTIVITY) for value in activity]
+    while texts[-1] == _NULL and len(texts) > 1:
+        texts.pop()
+    return _NULL if texts[0] == _NULL else f"[{','.join(texts)}]"
 
 
 def _any(value: SupportsFloat) -> str:

@@ -90,6 +90,17 @@ The tolerance is the systematic relative error of the device, for example 0.05 f
 | `samples`, `tokens` | count | Training samples and tokens seen. |
 | `flops` | operations | Floating-point operations of the training. |
 | `data_wait_seconds` | s | Time that training waited for its next batch, estimated from every 47th step. |
+| `activity` | list of lists | What each device of the set did besides using energy. Null where it was not observed. |
+| `activity[][0]` | s | Time in which it was observed. |
+| `activity[][1]` | 0 to 1 | Share of that time in which a kernel ran. |
+| `activity[][2]`, `activity[][3]` | MHz, °C | Mean clock of the multiprocessors, mean temperature. |
+| `activity[][4]` | 0 to 1 | Share of that time in which clocks were lowered for any of the next three reasons. |
+| `activity[][5]`, `activity[][6]` | 0 to 1 | Share with a chip that was too hot, and share at the power limit. |
+| `activity[][7]` | 0 to 1 | Share with a brake of the power supply. |
+| `activity[][8]` | W | Power limit in force at the end. |
+
+The lists of an activity leave out unknown values at their end, and devices at the end of the set. An activity is
+recorded for at most 64 devices.
 
 A record of more than 64 devices has columns of another form. `{"runs":[[1535,0.0],[1,2.5]]}` is 1,535 times 0.0 and
 once 2.5. A text is base64 of the numbers in float64, the least byte first, with a NaN for null.

@@ -5,8 +5,9 @@ from datetime import datetime
 from math import hypot, sqrt
 from typing import Final, NamedTuple
 
+from green_callbacks.measurement.activity_watch import NOT_WATCHED
 from green_callbacks.measurement.read_time_limit import LATE
-from green_callbacks.records import DeviceEnergy, Reading
+from green_callbacks.records import ActivityTotals, DeviceEnergy, Reading
 from green_callbacks.sources.common.never_falling import never_below
 
 _UNMEASURED_SHARE: Final = 1 - 1e-9
@@ -68,6 +69,7 @@ class Snapshot(NamedTuple):
         seconds: Monotonic time in s.
         when: Time of day, aware, in UTC.
         tallies: Tally by device.
+        activity: What devices did so far besides using energy, by device. Defaults to nothing.
 
     >>> from datetime import UTC
     >>> Snapshot(12.5, datetime(2025, 1, 1, tzinfo=UTC), {}).seconds
@@ -77,6 +79,7 @@ class Snapshot(NamedTuple):
     seconds: float
     when: datetime
     tallies: Mapping[str, Tally]
+    activity: Mapping[str, ActivityTotals] = NOT_WATCHED
 
 
 def carried_on(before: Tally | None, reading: Reading, seconds: float, late_seconds: float) -> Tally:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from green_callbacks.call_threads import Threads
 from green_callbacks.clock import Clock
+from green_callbacks.measurement.activity_watch import ActivityWatch
 from green_callbacks.measurement.device_tally import Tally, carried_on, silent
 from green_callbacks.measurement.energy_division import NOTHING, Claim, State
 from green_callbacks.measurement.interrupt_safe_lock import Turn, done_in_turn, in_turn
@@ -34,6 +35,8 @@ class Gauge:
         self.owners: dict[str, EnergySource] = {}
         """The source that counts for each device, which is the first source that had it."""
         self.readers = Readers(clock, threads)
+        self.watch = ActivityWatch()
+        """What its devices do besides using energy."""
         self.state: State = NOTHING
         self.turn = Turn()
         self._read_twice: set[str] = set()
@@ -44,6 +47,7 @@ class Gauge:
         added = tuple(sources)
         self.sources += added
         self.readers.add(added)
+        self.watch.add(added)
 
     def read(self, seconds: float, limit_seconds: float, *, settled: bool = False) -> bool:
         """Read all sources, and replace :attr:`state`.
@@ -127,6 +131,7 @@ class Gauge:
             sources: The sources.
         """
         self.sources = tuple(source for source in self.sources if source not in sources)
+        self.watch.drop(sources)
         for source in sources:
             self.readers.drop(source)
         gone = {name for name, owner in self.owners.items() if owner in sources}
@@ -157,6 +162,7 @@ class Gauge:
     def close(self) -> None:
         """Forget every source and every device."""
         self.readers.close()
+        self.watch = ActivityWatch()
         self.sources, self.owners, self.state = (), {}, NOTHING
 
     def _go_on(self, seconds: float) -> None:

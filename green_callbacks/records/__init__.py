@@ -3,7 +3,7 @@
 Everything that follows from a value is derived from it, and not stored.
 """
 
-from green_callbacks.records.activity import DeviceActivity
+from green_callbacks.records.activity import ActivityTotals, DeviceActivity
 from green_callbacks.records.checkpoints import Checkpoints
 from green_callbacks.records.device import DeviceEnergy, DeviceInfo, PhaseEnergy, Reading
 from green_callbacks.records.epoch import EpochRecord
@@ -21,6 +21,7 @@ __all__ = [
     "METHODS",
     "METHOD_WORDS",
     "WORLD",
+    "ActivityTotals",
     "Checkpoints",
     "Code",
     "Column",

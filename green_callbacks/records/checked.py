@@ -20,6 +20,9 @@ MAX_JOULES: Final = 1e21
 MAX_FLOPS: Final = 1e40
 """Most floating-point operations of a record. The largest training runs of 2025 took about 5e26."""
 
+MAX_ACTIVITY: Final = 1e11
+"""Largest number of the activity of a device. The largest is a time, bounded like :data:`MAX_SECONDS`."""
+
 MAX_WATTS: Final = 1e9
 """Highest power limit of a device, in W. About the power of a power station."""
 

@@ -1,9 +1,10 @@
 """The totals of a run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.landing import Landing
@@ -66,6 +67,8 @@ class RunRecord(NotebookView):
         stop_reason: Why a policy ended the run. None if no policy ended it.
         notices: Facts that kept something from working, as sentences with the remedy. Defaults to none.
         landing: The part of the run in which its learning rate went to 0. Defaults to None, for no landing.
+        activity: What devices did in the epochs besides using energy, by device. Defaults to nothing.
+        outside_activity: What they did outside epochs, by device. Defaults to nothing.
 
     Example:
         >>> from green_callbacks.analysis import totals
@@ -97,6 +100,8 @@ class RunRecord(NotebookView):
     stop_reason: str | None
     notices: tuple[str, ...] = ()
     landing: LandingTotals | None = None
+    activity: Mapping[str, DeviceActivity] = field(default_factory=dict)
+    outside_activity: Mapping[str, DeviceActivity] = field(default_factory=dict)
 
     @property
     def reference_kg(self) -> float | None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.records import ActivityTotals, DeviceInfo, Reading
 
 
 class EnergySource(ABC):
@@ -68,6 +68,16 @@ class EnergySource(ABC):
 
     def poll(self) -> None:
         """Do periodic work on the worker's thread, such as sampling, following a phase, or noticing a wrap."""
+
+    def activity(self) -> Mapping[str, ActivityTotals]:
+        """Return what devices did since the source was opened, besides using energy. It answers from memory, at once.
+
+        A source learns it in :meth:`poll`, and replaces the totals of a device as a whole.
+
+        Returns:
+            The totals by the names that :meth:`read` uses. A device that cannot be observed is left out.
+        """
+        return {}
 
     def describe(self) -> Mapping[str, DeviceInfo]:
         """Return descriptions of the devices, by the names that :meth:`read` uses.

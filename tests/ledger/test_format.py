@@ -10,6 +10,7 @@ from green_callbacks.ledger import Closing, Head, Lines, RunBudget
 from green_callbacks.ledger import format as form
 from green_callbacks.records import (
     Checkpoints,
+    DeviceActivity,
     DeviceEnergy,
     EpochRecord,
     Intensity,
@@ -79,6 +80,7 @@ def full_record():
         tokens=1,
         flops=1.0,
         data_wait_seconds=0.5,
+        activity={"gpu0": DeviceActivity(1.0, 0.5, 1500.0, 60.0, 0.1, 0.0, 0.1, 0.0, 300.0)},
     )
 
 
@@ -118,6 +120,8 @@ def names_of(line):
             yield from (f"plan.shared[].{part}" for each in value.get("shared", ()) for part in each)
         if name == "budgets":
             yield from (f"{name}[].{part}" for budget in value for part in budget)
+        if name == "activity":
+            yield from (f"{name}[][{at}]" for at in range(len(value[0])))
         if name == "changed":
             yield from (f"{name}[].{part}" for part in value[0])
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from hypothesis import strategies as st
 
-from green_callbacks.records import DeviceEnergy, EpochRecord, Intensity, PhaseEnergy, Verdict
+from green_callbacks.records import DeviceActivity, DeviceEnergy, EpochRecord, Intensity, PhaseEnergy, Verdict
 
 JOULES = st.floats(0, 1e12, allow_subnormal=False)
 NAMES = st.sampled_from(["gpu:0", "gpu:1", "cpu:package-0", "dram:0", "platform:é"])
@@ -53,6 +53,16 @@ VERDICTS = st.builds(
 EPOCHS = st.none() | st.integers(0, 10**6)
 
 
+ACTIVITIES = st.sampled_from(
+    [
+        DeviceActivity(59.9, 0.9, 1500.0, 70.5, 0.5, 0.2, 0.3, 0.0, 400.0),
+        DeviceActivity(0.001, utilization=0.0, limit_watts=300.0),
+        DeviceActivity(1e6, throttled_share=0.0, thermal_share=1.0),
+        DeviceActivity(3.0),
+    ]
+)
+
+
 @st.composite
 def records(draw, epochs=EPOCHS):
     """A record that any source, framework and user may have led to."""
@@ -78,6 +88,7 @@ def records(draw, epochs=EPOCHS):
         learning_rate=draw(st.none() | st.floats(0, 10)),
         samples=draw(st.none() | st.integers(0, 10**9)),
         verdicts=tuple(draw(st.lists(VERDICTS, max_size=2))),
+        activity={name: draw(ACTIVITIES) for name in used if name.startswith("gpu") and draw(st.booleans())},
     )
 
 
@@ -90,8 +101,8 @@ def comparable(record):
     """What must survive: everything but verdicts; NaN equal to itself, mappings in any order."""
     return repr(
         {
-            **{name: getattr(record, name) for name in record.__slots__ if name != "verdicts"},
-            **{name: sorted(getattr(record, name).items()) for name in ("devices", "phases", "metrics")},
+            **{name: getattr(record, name) for name in record._fields if name != "verdicts"},
+            **{name: sorted(getattr(record, name).items()) for name in ("devices", "phases", "metrics", "activity")},
         }
     )
 
@@ -117,5 +128,7 @@ def totals_of(history):
             history.steps,
             history.measured_share,
             sorted(history.device_totals().items()),
+            sorted(history.activity().items()),
+            sorted(history.activity(outside=True).items()),
         ]
     )

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from green_callbacks.accountant.ranks.protocol import PHASES
 from green_callbacks.carbon.energy_weighted import Piece
-from green_callbacks.records import METHODS, DeviceEnergy, DeviceInfo, PhaseEnergy
+from green_callbacks.records import METHODS, DeviceActivity, DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
 
 _FIELDS: Final = 7
@@ -42,6 +42,9 @@ LATENT: Final = "latent"
 """Flag of a slot for a device that may appear later. Until then, no lap and no record holds the device."""
 
 
+_NO_ACTIVITY: Final[Mapping[str, DeviceActivity]] = {}
+
+
 class Lap(NamedTuple):
     """The energy of one process, or of all together, in one interval.
 
@@ -53,6 +56,7 @@ class Lap(NamedTuple):
         pieces: Energy of this process by time, at least one piece.
         tokens: Training tokens seen, or None if unknown.
         flops: Floating-point operations done, or None if unknown.
+        activity: What devices did besides using energy, by device.
     """
 
     seconds: float
@@ -62,6 +66,7 @@ class Lap(NamedTuple):
     pieces: Sequence[Piece]
     tokens: int | None = None
     flops: float | None = None
+    activity: Mapping[str, DeviceActivity] = _NO_ACTIVITY
 
 
 @dataclass(frozen=True, slots=True)

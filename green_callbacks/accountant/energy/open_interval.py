@@ -6,6 +6,7 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.observations import Observations
 from green_callbacks.carbon.energy_weighted import Piece
+from green_callbacks.measurement.activity_watch import activity_between
 from green_callbacks.meter import Snapshot, energy_between
 from green_callbacks.records import DeviceEnergy, PhaseEnergy
 
@@ -89,7 +90,14 @@ class OpenInterval(NamedTuple):
         observations = self.observations
         pieces = self.pieces or (Piece(self.first.when, self.first.when, 0.0),)
         return Lap(
-            self.seconds, whole, self.phases, observations.samples, pieces, observations.tokens, observations.flops
+            self.seconds,
+            whole,
+            self.phases,
+            observations.samples,
+            pieces,
+            observations.tokens,
+            observations.flops,
+            activity_between(self.first.activity, self.last.activity, self.seconds, whole),
         )
 
 

@@ -72,6 +72,7 @@ class Pricing:
             tokens=lap.tokens,
             flops=lap.flops,
             data_wait_seconds=_within(observations.data_wait_seconds, lap.seconds),
+            activity=lap.activity,
         )
 
     def unrecorded(self) -> EpochRecord | None:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import isnan, nan
 
+from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.coverage import is_missing, is_whole
 from green_callbacks.records.device import DeviceEnergy
 from green_callbacks.records.history.columns import NONE, known, total
-from green_callbacks.records.history.device_totals import device_methods, device_totals, measured_joules
+from green_callbacks.records.history.devices.activity_columns import activity_where
+from green_callbacks.records.history.devices.device_totals import device_methods, device_totals, measured_joules
 from green_callbacks.records.history.row_reading import devices_of, joules_where
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
@@ -235,6 +237,19 @@ class Cumulative:
         rows = self._rows
         values = rows.waits.until(rows.length).values
         return sum(values) if values else None
+
+    def activity(self, *, outside: bool = False) -> dict[str, DeviceActivity]:
+        """Return what devices did in all epochs, besides using energy. Means are weighted by the observed time.
+
+        Args:
+            outside: Whether to return what they did outside epochs instead. Epochs that were repeated lie outside.
+                Defaults to False.
+
+        Returns:
+            The activity by device. A device that was not observed is absent.
+        """
+        rows = self._rows
+        return activity_where(rows.activity, rows.epoch, rows.length, outside=outside)
 
     def _last(self, sums: Sequence[float]) -> float:
         return sums[-1] if sums else 0.0

@@ -6,6 +6,7 @@ from math import isfinite
 from numbers import Real
 from typing import Final
 
+from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.intensity import Intensity
@@ -44,6 +45,7 @@ def _wrong(record: EpochRecord) -> Iterator[str]:
     yield from _wrong_metrics(record.metrics)
     yield from _wrong_devices(record.devices)
     yield from _wrong_phases(record.phases)
+    yield from _wrong_activity(record.activity)
     yield from _wrong_intensity(record)
 
 
@@ -73,6 +75,15 @@ def _wrong_phases(phases: object) -> Iterator[str]:
         (phase.joules is None or _is_finite(phase.joules)) and _is_finite(phase.seconds) for phase in phases.values()
     ):
         yield "a number of one of its phases is not finite"
+
+
+def _wrong_activity(activity: object) -> Iterator[str]:
+    if not isinstance(activity, Mapping) or not all(isinstance(each, DeviceActivity) for each in activity.values()):
+        yield "its activity is no mapping of DeviceActivity"
+    elif not all(
+        (value is None and at > 0) or _is_finite(value) for each in activity.values() for at, value in enumerate(each)
+    ):
+        yield "a number of the activity of one of its devices is not finite"
 
 
 def _wrong_intensity(record: EpochRecord) -> Iterator[str]:

@@ -6,6 +6,7 @@ from itertools import compress
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history.columns import CLOSES, COMPLETE, NONE, PHASE_NUMBERS, known, total
+from green_callbacks.records.history.devices.activity_columns import activity_of
 from green_callbacks.records.history.rows import Rows, until
 
 
@@ -31,6 +32,7 @@ def record_at(rows: Rows, row: int) -> EpochRecord:
         tokens=None if tokens is None else int(tokens),
         flops=rows.flops.get(row),
         data_wait_seconds=rows.waits.get(row),
+        activity=activity_of(rows.activity, row),
     )
 
 

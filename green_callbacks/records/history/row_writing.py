@@ -8,6 +8,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
 from green_callbacks.records.epoch import EpochRecord, sensor_gains, total_energy
 from green_callbacks.records.history.columns import CLOSES, COMPLETE, NO_DEVICES, NONE, OPEN, Sparse
+from green_callbacks.records.history.devices.activity_columns import put_activity
 from green_callbacks.records.history.rows import Rows, put
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 
@@ -43,6 +44,8 @@ def _write(rows: Rows, row: int, record: EpochRecord) -> None:
     _write_counts(rows, row, record)
     energy = _write_devices(rows, row, record.devices)
     _write_phases(rows, row, record.phases)
+    if record.activity:
+        put_activity(rows.activity, row, record.activity)
     rows.started.append(record.started_at.timestamp())
     rows.intensity.append(record.intensity)
     _write_sums(rows, row, record, energy)

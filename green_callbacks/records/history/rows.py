@@ -19,6 +19,7 @@ from green_callbacks.records.history.columns import (
     Shared,
     Sparse,
 )
+from green_callbacks.records.history.devices.activity_columns import ActivityColumns
 from green_callbacks.records.intensity import Intensity
 
 
@@ -34,6 +35,7 @@ class Rows:
         *DENSE,
         *SPARSE,
         *NAMED,
+        "activity",
         "closed_rows",
         "device_begins",
         "device_numbers",
@@ -86,6 +88,7 @@ class Rows:
             setattr(self, name, Sparse(code))
         for name in NAMED:
             setattr(self, name, {})
+        self.activity: ActivityColumns = {}
         self.intensity: Shared[Intensity] = Shared()
         self.devices: Shared[DeviceLabels] = Shared()
         self.phases: Shared[tuple[str, ...]] = Shared()
@@ -123,6 +126,8 @@ class Rows:
         for name in NAMED:
             columns = {key: column.copy(length) for key, column in list(getattr(self, name).items())}
             setattr(copied, name, {key: column for key, column in columns.items() if column.rows})
+        watched = {name: column.copy(length) for name, column in list(self.activity.items())}
+        copied.activity = {name: column for name, column in watched.items() if column.rows}
         copied.intensity = self.intensity.copy(length)
         copied.devices = self.devices.copy(length)
         copied.phases = self.phases.copy(length)

@@ -8,9 +8,10 @@ from typing import Any
 
 from green_callbacks.clock import Clock
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.records import METHODS, Method, Reading
+from green_callbacks.records import METHODS, ActivityTotals, Method, Reading
 from green_callbacks.sources.common.device import SYSTEM_CLOCK, LiveSource, checked_at_least_zero
 from green_callbacks.sources.common.option_checks import checked_name
+from green_callbacks.sources.declared.scripted_activity import Activity, ScriptedActivity, checked_scripts
 from green_callbacks.units import described, finite_number
 
 Energy = Callable[[float], float]
@@ -90,10 +91,13 @@ class ScriptedSource(LiveSource[float]):
         tolerance: Relative tolerance of the readings. Defaults to 0.
         lost_seconds: Pairs of times since the source opened, in s, between which no device answers. Defaults to none.
         reset_seconds: Times since the source opened, in s, at which every counter falls to zero. Defaults to none.
+        activity: What the devices do besides using energy. It is a ``DeviceActivity``, a function from seconds since
+            the source opened to one, or a mapping of these by device. Its ``observed_seconds`` does not matter.
+            Defaults to none, for devices that do not report it.
         clock: The clock. Defaults to the machine's.
 
     Raises:
-        ConfigurationError: A power, tolerance or time is impossible.
+        ConfigurationError: A power, tolerance, time or activity is impossible.
 
     Example:
         >>> from green_callbacks.clock import ScriptedClock
@@ -117,6 +121,7 @@ class ScriptedSource(LiveSource[float]):
         tolerance: float = 0.0,
         lost_seconds: Iterable[tuple[float, float]] = (),
         reset_seconds: Iterable[float] = (),
+        activity: Activity | Mapping[str, Activity] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         super().__init__()
@@ -132,9 +137,11 @@ class ScriptedSource(LiveSource[float]):
         first_read = [end for start, end in self._lost if start == 0]
         resets = [checked_at_least_zero(at, "reset_seconds") for at in _listed(reset_seconds, "reset_seconds")]
         self._resets = sorted([*resets, *first_read])
+        self._activity = ScriptedActivity(checked_scripts(activity, self._energies))
         self._clock = clock
 
     def _begin(self) -> float:
+        self._activity.begin()
         return self._clock.monotonic()
 
     def read(self) -> Mapping[str, Reading]:
@@ -147,7 +154,7 @@ class ScriptedSource(LiveSource[float]):
         if opened_at is None:
             return {}
         now = self._clock.monotonic() - opened_at
-        lost_at = next((start for start, end in self._lost if start <= now < end), None)
+        lost_at = self._lost_at(now)
         seen_until = now if lost_at is None else lost_at
         return {
             name: Reading(
@@ -160,6 +167,17 @@ class ScriptedSource(LiveSource[float]):
             )
             for name, energy in self._energies.items()
         }
+
+    def activity(self) -> Mapping[str, ActivityTotals]:
+        """Return what the devices did up to now, as scripted. A lost device was not observed."""
+        opened_at = self._live
+        if opened_at is None:
+            return {}
+        is_lost = (lambda at: self._lost_at(at) is not None) if self._lost else None
+        return self._activity.until(self._clock.monotonic() - opened_at, opened_at, is_lost)
+
+    def _lost_at(self, now: float) -> float | None:
+        return next((start for start, end in self._lost if start <= now < end), None)
 
     def _last_reset(self, until: float) -> float:
         return max((at for at in self._resets if at <= until), default=0.0)

@@ -7,6 +7,7 @@ from operator import xor
 from typing import Any, Final
 
 from green_callbacks.records.history.columns import CLOSES, COMPLETE, DENSE, SPARSE, Numbers, Shared, Sparse
+from green_callbacks.records.history.devices.activity_columns import spread_activity
 from green_callbacks.records.history.rows import Rows, put
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker
@@ -150,6 +151,7 @@ def _spread(rows: Rows, coarse: Rows, by: Interpolation) -> None:
         for at, gap_seconds in zip(column.rows, column.values, strict=True):
             for row in range(*by.blocks[at]):
                 put(rows.gaps, name, row, gap_seconds * by.shares[row])
+    rows.activity = spread_activity(coarse.activity, by.blocks, by.shares)
     check_finite(rows)
 
 

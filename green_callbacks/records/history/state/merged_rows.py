@@ -18,6 +18,7 @@ from green_callbacks.records.history.columns import (
     Sparse,
     total,
 )
+from green_callbacks.records.history.devices.activity_columns import merged_activity
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.measurement_methods import METHODS, Method
@@ -204,6 +205,7 @@ def merged(rows: Rows, blocks: Sequence[Block]) -> Rows:
     for name in _COUNTS:
         setattr(made, name, _summed(getattr(rows, name).until(rows.length), ends, SPARSE[name]))
     made.gaps = {name: _summed(column.until(rows.length), ends) for name, column in list(rows.gaps.items())}
+    made.activity = merged_activity(rows.activity, ends)
     made.steps = _last(rows.steps.until(rows.length), ends, "q")
     most = list(rows.most_joules.items())
     made.most_joules = {name: _last(column.until(rows.length), ends) for name, column in most}

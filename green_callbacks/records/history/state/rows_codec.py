@@ -21,6 +21,7 @@ from green_callbacks.records.history.columns import (
     Sparse,
     known,
 )
+from green_callbacks.records.history.devices.activity_columns import ACTIVITY_NUMBERS, ActivityColumn
 from green_callbacks.records.history.rows import Rows
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
@@ -56,6 +57,11 @@ def encode_rows(rows: Rows) -> dict[str, Any]:
     for name in NAMED:
         columns = list(getattr(rows, name).items())
         state[name] = {key: encode_sparse(column, length) for key, column in columns if column.until(length).rows}
+    state["activity"] = {
+        name: [pack(column.rows), pack(column.values)]
+        for name, each in list(rows.activity.items())
+        if (column := each.copy(length)).rows
+    }
     devices, phases = rows.devices.used(length), rows.phases.used(length)
     state["devices"] = {
         "labels": [
@@ -129,6 +135,8 @@ class Decoder:
         for name in NAMED:
             columns = checks.mapping(self._state.get(name), f"its {name}")
             setattr(rows, name, {key: self._sparse(each, "d", f"its {name}") for key, each in columns.items()})
+        watched = checks.mapping(self._state.get("activity", {}), "its activity")  # older states have none
+        rows.activity = {name: self._activity(each) for name, each in watched.items()}
         self._devices(rows)
         self._phases(rows)
         self._intensities(rows)
@@ -143,6 +151,16 @@ class Decoder:
 
     def _sparse(self, packed: object, code: str, what: str) -> Sparse:
         return read_sparse(packed, code, what, self._length, self._unpacker)
+
+    def _activity(self, packed: object) -> ActivityColumn:
+        what, column = "its activity", ActivityColumn()
+        packed_rows, values = checks.listed(packed, what, 2)
+        column.rows = self._unpacker.numbers(packed_rows, "i", self._length, what)
+        checks.rising(column.rows, self._length, what)
+        column.values = self._unpacker.exactly(values, "d", ACTIVITY_NUMBERS * len(column.rows), what)
+        checks.all_finite(column.values, what, or_nan=True)
+        checks.all_finite(column.values[::ACTIVITY_NUMBERS], what)
+        return column
 
     def _devices(self, rows: Rows) -> None:
         packed = checks.mapping(self._state.get("devices"), "its devices")

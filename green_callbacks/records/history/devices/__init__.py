@@ -1,0 +1,1 @@
+"""What each device did in the rows of a history."""
