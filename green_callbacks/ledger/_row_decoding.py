@@ -271,7 +271,8 @@ def _observed(said: object) -> DeviceActivity:
     fields = sequence(said, len(DeviceActivity._fields))
     if not fields or fields[0] is None:
         raise wrong(said, "observed time and activity of a device")
-    return DeviceActivity._make([None if each is None else amount(each, MAX_ACTIVITY) for each in fields])
+    unsaid = [None] * (len(DeviceActivity._fields) - len(fields))
+    return DeviceActivity._make([None if each is None else amount(each, MAX_ACTIVITY) for each in [*fields, *unsaid]])
 
 
 def _metrics(said: object) -> dict[str, float]:
