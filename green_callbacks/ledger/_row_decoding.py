@@ -132,17 +132,16 @@ class Rows:
             raise wrong(get("set"), "set of devices named by a line before")
         seconds, session = amount(get("seconds"), MAX_SECONDS), devices.session
         intensity, pue = _intensity(session, get("intensity"), self._damages), _pue(session, get("pue"))
-        closes, complete = get("closes_epoch", True), get("complete", True)
-        epoch, step, rate = get("epoch"), get("step"), get("learning_rate")
+        closes, complete, rate = get("closes_epoch", True), get("complete", True), get("learning_rate")
         samples, tokens, flops, wait = get("samples"), get("tokens"), get("flops"), get("data_wait_seconds")
         record = EpochRecord(  # by position and without helpers, because both would add a tenth to the time of reading
-            None if epoch is None else count(epoch),
+            None if (epoch := get("epoch")) is None else count(epoch),
             moment(get("at")),
             seconds,
             _energies(devices, seconds, get),
             intensity,
             pue,
-            None if step is None else count(step),
+            None if (step := get("step")) is None else count(step),
             closes is True or flag(closes),
             complete is True or flag(complete),
             _phases(get("phases"), seconds),

@@ -45,16 +45,21 @@ class ActivityWatch:
         return told
 
     def _ask(self, source: EnergySource) -> Mapping[str, ActivityTotals]:
+        why: object = "the answer is no mapping of ActivityTotals"
         try:
-            return source.activity()
-        # A source may be the user's own, and its failure must not end training.
-        except Exception:
-            self.drop([source])
-            logger.exception(
-                "%s cannot say what its devices do. Their energy is recorded without it. Correct its activity().",
-                type(source).__name__,
-            )
-            return NOT_WATCHED
+            told = source.activity()
+            if isinstance(told, Mapping) and all(isinstance(each, ActivityTotals) for each in told.values()):
+                return told
+        # A source may be the user's own, and its failure must not end training. The message shows it.
+        except Exception as error:  # noqa: BLE001
+            why = f"{type(error).__name__}: {error}"
+        self.drop([source])
+        logger.warning(
+            "%s does not say what its devices do (%s). Their energy is recorded without it. Correct its activity().",
+            type(source).__name__,
+            why,
+        )
+        return NOT_WATCHED
 
 
 def activity_between(
@@ -83,6 +88,13 @@ def activity_between(
         return {}
     found = {}
     for name, totals in last.items():
-        if name in counted and (seen := totals.since(first.get(name), seconds)) is not None:
+        if name in counted and (seen := _since(first.get(name), totals, seconds)) is not None:
             found[name] = seen
     return found if len(found) <= MOST_WATCHED else {}
+
+
+def _since(first: ActivityTotals | None, last: ActivityTotals, seconds: float) -> DeviceActivity | None:
+    try:
+        return last.since(first, seconds)
+    except (TypeError, ValueError, ArithmeticError):  # totals of a user's source may hold anything
+        return None

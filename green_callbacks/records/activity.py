@@ -1,6 +1,7 @@
 """What a device did during one record, besides using energy."""
 
 from collections.abc import Iterable
+from math import isfinite
 from typing import Final, NamedTuple, Self
 
 MEANS: Final = (
@@ -19,6 +20,8 @@ _DIGITS: Final = (4, 1, 1, 4, 4, 4, 4)
 """Decimal places of the means, in order. No sensor is more exact, and a ledger stays small."""
 _SECONDS_DIGITS: Final = 3
 """Decimal places of the observed time, in s. The driver is asked about once a second."""
+_WATTS_DIGITS: Final = 3
+"""Decimal places of a power limit, in W. Drivers tell it in mW."""
 
 
 class DeviceActivity(NamedTuple):
@@ -128,12 +131,18 @@ class ActivityTotals(NamedTuple):
         if not seconds > 0:
             return None
         means = [
-            round((whole - before) / (time - earlier), digits) if time > earlier else None
+            _rounded((whole - before) / (time - earlier), digits) if time > earlier else None
             for whole, before, time, earlier, digits in zip(
                 self.sums, first.sums, self.times, first.times, _DIGITS, strict=True
             )
         ]
-        return DeviceActivity._make([round(min(seconds, most_seconds), _SECONDS_DIGITS), *means, self.limit_watts])
+        limit_watts = None if self.limit_watts is None else _rounded(self.limit_watts, _WATTS_DIGITS)
+        return DeviceActivity._make([round(min(seconds, most_seconds), _SECONDS_DIGITS), *means, limit_watts])
+
+
+def _rounded(value: float, digits: int) -> float | None:
+    """Return a rounded number. None for a number that is not finite, which only a faulty source can tell."""
+    return round(value, digits) if isfinite(value) else None
 
 
 def mean_activity(parts: Iterable[DeviceActivity]) -> DeviceActivity | None:
