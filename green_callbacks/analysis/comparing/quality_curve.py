@@ -36,6 +36,9 @@ Example:
     0.05
 """
 
+_ROUNDING: Final = 0.005
+"""Ratio by which a value may cost more than an amount, because amounts are written with three digits."""
+
 
 @dataclass(frozen=True)
 class QualityCurve:
@@ -98,7 +101,8 @@ class QualityCurve:
     def value_at(self, amount: float) -> float | None:
         """Return the value that the run had for an amount. Nothing is extrapolated.
 
-        A run whose total equals the amount within 5 % counts with its whole run.
+        A run whose total equals the amount within 5 % counts with its whole run. A value counts if its spending equals
+        the amount in three digits.
 
         Args:
             amount: The amount, in the unit of the curve.
@@ -108,7 +112,7 @@ class QualityCurve:
         """
         if self.total is None or self.is_short_of(amount):
             return None
-        at = len(self.spent) if self.ends_by(amount) else bisect_right(self.spent, amount)
+        at = len(self.spent) if self.ends_by(amount) else bisect_right(self.spent, amount * (1 + _ROUNDING))
         return self.values[at - 1] if at else None
 
     def is_short_of(self, amount: float) -> bool:

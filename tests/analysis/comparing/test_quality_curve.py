@@ -62,6 +62,13 @@ def test_nothing_is_extrapolated_but_totals_that_differ_by_little_are_the_same()
     assert curve([0.5, 0.8], kwh=0.53).value_at(1.0) == 0.5, "this one is read inside its plan"
 
 
+def test_an_amount_that_was_copied_from_a_table_gives_the_same_value():
+    long = curve([0.1 * at for at in range(1, 10)], kwh=2.2222)
+    assert long.value_at(4 * 2.2222) == long.value_at(8.89) == pytest.approx(0.4)
+    assert long.value_at(8.88) == pytest.approx(0.4), "8.888 is 8.89 in three digits"
+    assert long.value_at(8.8) == pytest.approx(0.3)
+
+
 def test_a_run_without_energy_has_no_value_by_energy_but_one_by_time():
     unmeasured = run([0.5, 0.8], kwh=0.0)
     unmeasured = ComparedRun(**{name: getattr(unmeasured, name) for name in ("run_id", "path", "points", "seconds")})
