@@ -17,6 +17,7 @@ from green_callbacks._version import __version__
 
 if TYPE_CHECKING:
     from green_callbacks.accountant import AccountantOptions, EnergyAccountant
+    from green_callbacks.data_report import DataReport, Indexed
     from green_callbacks.ledger import read_ledger
     from green_callbacks.policies import CarbonBudget, MarginalGain, Policy, Replay, replay
     from green_callbacks.records import EpochRecord, History, Plan, RunRecord, Verdict
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _ROOMS: Final = {
     "accountant": ("AccountantOptions", "EnergyAccountant"),
+    "data_report": ("DataReport", "Indexed"),
     "ledger": ("read_ledger",),
     "policies": ("CarbonBudget", "MarginalGain", "Policy", "Replay", "replay"),
     "records": ("EpochRecord", "History", "Plan", "RunRecord", "Verdict"),
@@ -38,9 +40,11 @@ _ROOMS: Final = {
 __all__ = [
     "AccountantOptions",
     "CarbonBudget",
+    "DataReport",
     "EnergyAccountant",
     "EpochRecord",
     "History",
+    "Indexed",
     "MarginalGain",
     "MlflowSink",
     "Plan",

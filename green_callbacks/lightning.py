@@ -10,9 +10,11 @@ callback must come from the root of its ``Trainer``.
 from lightning.pytorch import Callback
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+from green_callbacks._frameworks.data_report.lightning import DataReportHooks
 from green_callbacks._frameworks.lightning.front_checkpoint import FrontHooks
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
 from green_callbacks._frameworks.switched_on.monitor import SwitchedOnHooks
+from green_callbacks._frameworks.torch.indexed import Indexed
 from green_callbacks._frameworks.torch.recent_average import recent_average
 
 
@@ -28,4 +30,8 @@ class FrontCheckpoint(FrontHooks, ModelCheckpoint):
     __doc__ = FrontHooks.__doc__
 
 
-__all__ = ["EmissionsMonitor", "FrontCheckpoint", "recent_average"]
+class DataReport(DataReportHooks, Callback):
+    __doc__ = DataReportHooks.__doc__
+
+
+__all__ = ["DataReport", "EmissionsMonitor", "FrontCheckpoint", "Indexed", "recent_average"]

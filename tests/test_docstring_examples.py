@@ -20,6 +20,7 @@ FRAMEWORKS = {
     "tensorboard",
     "httpx2",
     "matplotlib",
+    "numpy",
     "sqlalchemy",
     "psycopg",
     "optuna",
@@ -28,6 +29,7 @@ FRAMEWORKS = {
 }
 IN_EXAMPLES = {
     "green_callbacks.registry.sql": "sqlalchemy",
+    "green_callbacks.data_report": "numpy",
     "green_callbacks.analysis.comparing.equal_quality.censored": "scipy",
     "green_callbacks.analysis.comparing.equal_quality.comparison": "scipy",
     "green_callbacks.analysis.comparing.equal_quality.power": "scipy",

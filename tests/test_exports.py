@@ -7,9 +7,11 @@ import green_callbacks
 PUBLIC = {
     "AccountantOptions",
     "CarbonBudget",
+    "DataReport",
     "EnergyAccountant",
     "EpochRecord",
     "History",
+    "Indexed",
     "MarginalGain",
     "MlflowSink",
     "Plan",
@@ -27,7 +29,7 @@ PUBLIC = {
     "read_ledger",
     "replay",
 }
-ROOMS = ["accountant", "carbon", "exports", "policies", "records", "sinks", "sources", "summary"]
+ROOMS = ["accountant", "carbon", "data_report", "exports", "policies", "records", "sinks", "sources", "summary"]
 
 
 def test_the_public_names_are_exactly_these():

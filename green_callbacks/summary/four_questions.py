@@ -3,6 +3,7 @@
 from typing import Final
 
 from green_callbacks.analysis import last_gain
+from green_callbacks.analysis.data_sentences import report_on_data
 from green_callbacks.carbon import cleanest_comparable
 from green_callbacks.carbon.pue import EFFICIENT_PUE
 from green_callbacks.metrics import Metric
@@ -47,7 +48,7 @@ def answers(run: RunRecord, context: RunContext, metric: Metric | None) -> dict[
         "place": _place(run),
         "facility": _facility(run, context.pue_source),
         "time": _time(context.history, metric),
-        "data": _data(run, context.history),
+        "data": " ".join(filter(None, (_data(run, context.history), report_on_data(run.ledger)))),
     }
 
 

@@ -141,12 +141,23 @@ def test_a_search_with_keras_tuner_keeps_to_its_budget(tmp_path):
     assert ledgers - int(trials) in (0, 1), "the last one may be refused, or ended by the budget"
 
 
+def test_a_report_on_the_data_finds_wrong_labels(tmp_path):
+    printed = run([EXAMPLES / "data_report.py"], tmp_path).stdout
+
+    found, right = map(int, re.search(r"\n(\d+) samples look mislabeled, and (\d+) of them are", printed).groups())
+    assert found > 200
+    assert right >= 0.9 * found
+    assert "of the visits went to samples that were known already" in " ".join(printed.split())
+    assert len(list((tmp_path / "green-callbacks").glob("*.data.json"))) == 1
+
+
 def test_every_example_is_tested():
     assert {path.name for path in EXAMPLES.glob("*.*")} == {
         "accelerate_digits.py",  # by the tests of transformers, where Accelerate is
         "averaged_weights_keras.py",
         "averaged_weights_lightning.py",
         "averaged_weights_loop.py",
+        "data_report.py",
         "fabric_digits.py",
         "fastai_digits.py",
         "keras_digits.py",

@@ -1,0 +1,1 @@
+"""The bodies of the callbacks that report on the training data."""

@@ -1,0 +1,145 @@
+"""What a report on the data could not do or know, each said once and kept in its file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from green_callbacks.accountant import EnergyAccountant
+from green_callbacks.accountant.ranks.torch_group import has_group
+from green_callbacks.text.log import get_logger
+from green_callbacks.text.wording import significant
+
+if TYPE_CHECKING:
+    from green_callbacks.data_report.visit_book import VisitBook
+
+logger = get_logger(__name__)
+
+_LEAST_REACH: Final = 0.75
+"""Share of a data set that the indices must reach, as a ratio. Two wrapped halves reach half of it."""
+
+
+class ReportNotes:
+    """The warnings of a report.
+
+    Args:
+        accountant: The accountant of the run, whose summary repeats the warnings. None without one.
+    """
+
+    def __init__(self, accountant: EnergyAccountant | None) -> None:
+        self._accountant = accountant
+        self._texts = dict[str, str]()
+
+    def follow(self, accountant: EnergyAccountant | None) -> None:
+        """Repeat later warnings in the summary of a run.
+
+        Args:
+            accountant: The accountant of the run.
+        """
+        self._accountant = accountant
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The warnings so far."""
+        return tuple(self._texts.values())
+
+    def say(self, key: str, message: str, *arguments: object) -> None:
+        """Log a warning once, and keep it.
+
+        Args:
+            key: Its subject.
+            message: A format string for the ``%`` operator, with the remedy.
+            *arguments: Values for the format string.
+        """
+        if key in self._texts:
+            return
+        self._texts[key] = message % arguments if arguments else message
+        if self._accountant is not None:
+            self._accountant.warn(f"data {key}", "%s", self._texts[key])
+        else:
+            logger.warning("%s", self._texts[key])
+
+    def resized(self, before: int, now: int) -> None:
+        """Say that the data set has another size than before the resume."""
+        change = "grown" if now > before else "shrunk"
+        self.say(
+            "resized",
+            "The data set has %s from %d to %d samples since the report began. If old samples have new positions, "
+            "their counts are mixed. Then begin a new run.",
+            change,
+            before,
+            now,
+        )
+
+    def replaces(self, path: Path) -> None:
+        """Say that the report of an earlier process is replaced."""
+        self.say(
+            "replaced",
+            "The report %s of an earlier process is replaced, because no checkpoint held its counts. It covers only "
+            "the epochs since. Save the state of the DataReport in the checkpoint.",
+            path,
+        )
+
+    def unwritten(self, path: Path, reason: OSError) -> None:
+        """Say that the file cannot be written."""
+        self.say(
+            "unwritten",
+            "The report on the data cannot be written to %s (%s). Its samples are not listed. Pass path= with a "
+            "writable folder.",
+            path,
+            reason.strerror or reason,
+        )
+
+    def say_without_file(self, *, has_run: bool) -> None:
+        """Say that there is no file."""
+        why = "the run has no ledger" if has_run else "it belongs to no run that is measured"
+        self.say("no file", "The report on the data is written to no file, because %s. Pass path= to keep it.", why)
+
+    def known_by(self, counts: Mapping[str, int], known_below: float | None) -> str | None:
+        """Return how the report tells that a sample is known, as a sentence. None if it cannot tell.
+
+        Args:
+            counts: Counts of visits.
+            known_below: Loss below which a sample is known. None if no loss can tell.
+        """
+        if known_below is None and not counts["by_answer"]:
+            return None
+        if counts["negative"] and not counts["by_answer"]:
+            self.say(
+                "negative",
+                "Some losses are negative, so they are no cross entropy, and no loss tells whether a sample is known. "
+                "Pass correct= with the losses.",
+            )
+            return None
+        below = f"A sample counts as known while its loss is below {significant(known_below or 0.0)}"
+        if not counts["by_answer"]:
+            return f"{below}, which suits cross entropy."
+        if not counts["by_loss"]:
+            return "A sample counts as known while the network classifies it correctly."
+        return f"{below}, or while the network classifies it correctly where that was reported."
+
+    def look(self, book: "VisitBook", size: int | None) -> None:
+        """Look for what makes the report less than whole.
+
+        Args:
+            book: The visits.
+            size: Number of samples in the data set. None if unknown.
+        """
+        counts, reached = book.counts, book.table.size
+        if counts["without_loss"]:
+            message = "%d losses were NaN or infinite. The report leaves these visits out."
+            self.say("nan", message, counts["without_loss"])
+        if counts["out_of_range"]:
+            message = "%d indices were negative or too large. The report leaves them out. Pass positions from 0 on."
+            self.say("range", message, counts["out_of_range"])
+        if size is not None and counts["visits"] >= 2 * size and reached < _LEAST_REACH * size:
+            message = (
+                "The indices end at %d, but the data set has %d samples, so several samples may share an index. "
+                "Wrap the whole data set once, as Indexed(ConcatDataset(…))."
+            )
+            self.say("reach", message, reached - 1, size)
+        if not book.is_shared and has_group():
+            self.say(
+                "one rank",
+                "The report covers only the samples of one process. In every process, call share(ranks) at the start, "
+                "and gather(ranks) after each epoch.",
+            )
