@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, FEWEST, scipy_stats
 
 _MOST_RESAMPLES: Final = 2000
 """Largest number of permutations. Up to 6 against 6 runs they are all permutations. By choice, for a wait of 2 s."""
@@ -44,7 +44,7 @@ def log_rank_p(first: Sequence[Way], second: Sequence[Way]) -> float | None:
         second: The runs of the second side.
 
     Returns:
-        A probability. None if no run reached the quality, or if a side has no run.
+        A probability. None if no run reached the quality, or if a side has fewer than two runs.
 
     Raises:
         ConfigurationError: SciPy is missing.
@@ -55,7 +55,7 @@ def log_rank_p(first: Sequence[Way], second: Sequence[Way]) -> float | None:
         0.029
     """
     ways = [*first, *second]
-    if not first or not second or not any(way.reached for way in ways):
+    if min(len(first), len(second)) < FEWEST or not any(way.reached for way in ways):
         return None
     found = scipy_stats().permutation_test(
         (range(len(first)), range(len(first), len(ways))),

@@ -55,7 +55,7 @@ _Sides = tuple[Side, Side]
 def _devices(sides: _Sides) -> Iterable[str | None]:
     yield _differ("The GPUs", sides, _gpus)
     yield _differ("The machines", sides, lambda run: ", ".join(sorted(filter(None, run.conditions.hosts))))
-    yield _differ("The counted devices", sides, lambda run: in_words(sorted(run.conditions.components)))
+    yield _differ("The counted devices", sides, _components)
     for side in sides:
         lost = sum(bool(run.conditions.unmeasured) for run in side.runs)
         if lost:
@@ -64,6 +64,10 @@ def _devices(sides: _Sides) -> Iterable[str | None]:
         if shared:
             runs = sum(bool(run.conditions.shared) for run in side.runs)
             yield f"Other processes used {in_words(sorted(shared))} of {_of_runs(runs, side)} at the same time."
+
+
+def _components(run: ComparedRun) -> str | None:
+    return in_words(sorted(run.conditions.components)) if run.conditions.components else None
 
 
 def _gpus(run: ComparedRun) -> str | None:

@@ -15,7 +15,6 @@ from green_callbacks.analysis.comparing.run_points import RunPoint
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Metric
 from green_callbacks.text import for_terminal
-from green_callbacks.text.wording import significant
 
 _FLOAT32: Final = 2.0**-22
 """Relative difference that counts as none. It is two steps of single precision, in which frameworks compute metrics."""
@@ -67,7 +66,7 @@ class Target:
 
     def __str__(self) -> str:
         """Write metric and value."""
-        return f"{for_terminal(self.metric.name)} {significant(self.value, 6).rstrip('0').rstrip('.')}"
+        return f"{for_terminal(self.metric.name)} {self.value:.6g}"
 
 
 def parse_target(text: str) -> tuple[str, float]:

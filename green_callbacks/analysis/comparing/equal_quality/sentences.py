@@ -7,7 +7,13 @@ from green_callbacks.analysis.comparing.compared_run import ComparedRun
 from green_callbacks.analysis.comparing.equal_quality.censored import is_shown
 from green_callbacks.analysis.comparing.equal_quality.comparison import Compared, Comparison
 from green_callbacks.analysis.comparing.equal_quality.power import MOST_RUNS, POWER
-from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, Method, Ratio, least_permutation_p
+from green_callbacks.analysis.comparing.equal_quality.ratio import (
+    CONFIDENCE,
+    FEWEST,
+    Method,
+    Ratio,
+    least_permutation_p,
+)
 from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity, spent_without
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
@@ -116,6 +122,9 @@ def main_sentences(comparison: Comparison, quantity: Quantity = "energy") -> lis
         B needs 18 % less energy than A to reach val_acc 0.92 (95 %: 11 to 24 %; 5 against 5 runs).
     """
     compared = comparison.of(quantity)
+    empty = [side.name for side in (comparison.first, comparison.second) if not side.size]
+    if empty:
+        return [f"No run of {' and '.join(empty)} says anything about {comparison.target}. Name other runs."]
     if not comparison.all_reached:
         return _censored(comparison, compared)
     ratio = compared.ratio
@@ -175,16 +184,17 @@ def _no_interval(comparison: Comparison, ratio: Ratio) -> str:
             "The runs of a side do not differ at all, so nothing tells the part of chance. Give each run a seed of "
             "its own."
         )
-    if ratio.runs == (1, 1):
+    return _too_few(comparison, ratio.runs)
+
+
+def _too_few(comparison: Comparison, runs: tuple[int, int]) -> str:
+    if runs == (1, 1):
         return "One run each says nothing of chance. Make at least three runs of each side."
-    lone = comparison.first if ratio.runs[0] == 1 else comparison.second
+    lone = comparison.first if runs[0] == 1 else comparison.second
     return f"The single run of {lone.name} says nothing of chance. Make at least three runs of each side."
 
 
 def _unknown(comparison: Comparison, compared: Compared) -> list[str]:
-    empty = [side.name for side in (comparison.first, comparison.second) if not side.size]
-    if empty:
-        return [f"No run of {' and '.join(empty)} says anything about {comparison.target}. Name other runs."]
     unknown = f"The {_NOUNS[compared.quantity]} to reach {comparison.target} is not known on both sides."
     if compared.quantity == "time":
         return [unknown]
@@ -222,12 +232,15 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
     noun = _NOUNS[compared.quantity]
     if not any(side.reached for side in sides):
         return [*said, "Name a quality that runs reach, or train longer."]
+    sizes = sides[0].size, sides[1].size
+    if min(sizes) < FEWEST:
+        return [*said, _too_few(comparison, sizes)]
     if compared.log_rank_p is None:
         return [*said, f"The {noun} of some runs is not known, so the sides cannot be compared."]
     said.append("No means are compared, because runs that failed would be left out of them.")
-    p = f"(log-rank test, p = {_p(compared.log_rank_p)})"
+    p = f"(log-rank test, p {_p(compared.log_rank_p)})"
     if not is_shown(compared.log_rank_p):
-        least = least_permutation_p((sides[0].size, sides[1].size))
+        least = least_permutation_p(sizes)
         more = ["So few runs can never show one."] if least > 1 - CONFIDENCE else []
         return [*said, f"No difference in {noun} is shown {p}.", *more]
     return [*said, f"The sides differ in the {noun} to reach it {p}."]
@@ -251,12 +264,12 @@ def method_sentence(compared: Compared) -> str | None:
     ratio = compared.ratio
     if ratio is None or ratio.method is None or ratio.p_value is None:
         return None
-    text = f"{_METHODS[ratio.method]}, p = {_p(ratio.p_value)}"
+    text = f"{_METHODS[ratio.method]}, p {_p(ratio.p_value)}"
     if ratio.permutation_p is not None:
         least = least_permutation_p(ratio.runs, paired=ratio.method == "paired")
-        text += f"; permutation test, p = {_p(ratio.permutation_p)}"
+        text += f"; permutation test, p {_p(ratio.permutation_p)}"
         if least > 1 - CONFIDENCE:
-            text += f" (never less than {_p(least)} with so few runs)"
+            text += f" (never less than {_digits(least)} with so few runs)"
     return f"{text[0].upper()}{text[1:]}. It compares geometric means, because methods multiply a cost."
 
 
@@ -282,18 +295,18 @@ def run_sentences(comparison: Comparison) -> list[str]:
     said = []
     for side in (comparison.first, comparison.second):
         said += [f"Run {_name(run)} of {side.name} is left out, because {reason}." for run, reason in side.left_out]
-        said += _named(f"of {side.name} did not reach it", [_ended(run) for run in side.missed])
+        said += _named("", f"of {side.name} did not reach it", [_ended(run) for run in side.missed])
         zero = [run for run in side.missed if not run.points]
-        said += _named(f"of {side.name} have no value of the metric", [_name(run) for run in zero])
+        said += _named("", f"of {side.name} had no value of the metric", [_name(run) for run in zero])
     unknown = list(dict.fromkeys(name for each in comparison.quantities for name in each.unknown))
-    return [*said, *_named("have no measured energy or time, and stand in no ratio", unknown)]
+    return [*said, *_named("No ratio holds ", "without measured energy or time", unknown)]
 
 
-def _named(fate: str, names: Sequence[str]) -> list[str]:
+def _named(begin: str, fate: str, names: Sequence[str]) -> list[str]:
     if not names:
         return []
     more = f", and {len(names) - _MOST_NAMED} others" if len(names) > _MOST_NAMED else ""
-    return [f"{_runs(len(names))} {fate} ({', '.join(names[:_MOST_NAMED])}{more})."]
+    return [f"{begin}{_runs(len(names))} {fate} ({', '.join(names[:_MOST_NAMED])}{more})."]
 
 
 def _ended(run: ComparedRun) -> str:
@@ -311,4 +324,8 @@ def _runs(count: int) -> str:
 
 
 def _p(value: float) -> str:
-    return "less than 0.001" if value < 1e-3 else f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"  # noqa: PLR2004
+    return "< 0.001" if value < 1e-3 else f"= {_digits(value)}"  # noqa: PLR2004
+
+
+def _digits(value: float) -> str:
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.3f}"  # noqa: PLR2004
