@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 from typing import Final
 
+from green_callbacks.analysis.findings import findings
 from green_callbacks.ledger import LedgerContents, RunBudget
 from green_callbacks.metrics import Metric
 from green_callbacks.records import Checkpoints, DeviceInfo, History, RunRecord
@@ -36,6 +37,7 @@ def facts_of(contents: LedgerContents, run: RunRecord, metric: Metric | None) ->
     groups: dict[str, Iterable[Fact]] = {
         TOTALS: _totals(run),
         ORIGIN: _origin(contents, run, metric),
+        "Findings": (("finding", each.text) for each in findings(contents.history, contents.devices)),
         "Devices": _devices(contents, run),
         "Budgets": _budgets(contents, run),
         "Checkpoints": _checkpoints(contents),

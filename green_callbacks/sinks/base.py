@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from green_callbacks.records import Checkpoints, EpochRecord, History, Plan, RunRecord
+from green_callbacks.records import Checkpoints, DeviceInfo, EpochRecord, History, Plan, RunRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +50,7 @@ class RunContext:
             the history.
         ledger: The ledger of the run. None if there is none.
         reporting: How the framework itself reports metrics.
+        devices: Properties of the devices, such as the default of their power limits, by device.
 
     Example:
         >>> context = RunContext(run_id="my-run", folder=Path(), before=History(), history=History())
@@ -70,6 +71,7 @@ class RunContext:
     checkpoints: Mapping[str, Checkpoints] = field(default_factory=dict)
     ledger: Path | None = None
     reporting: Reporting = field(default_factory=Reporting)
+    devices: Mapping[str, DeviceInfo] = field(default_factory=dict)
 
 
 class Sink(ABC):

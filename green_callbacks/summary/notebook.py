@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from green_callbacks.analysis import front
+from green_callbacks.analysis.findings import findings
 from green_callbacks.analysis.totals import totals
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.closing_points import places_on_front
 from green_callbacks.ledger.reader import read_quietly
 from green_callbacks.metrics import Metric, metric_of_run
-from green_callbacks.records import History, RunRecord
+from green_callbacks.records import DeviceInfo, History, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.summary.epoch_table import rows_of
 from green_callbacks.summary.summary import totals_in_words
@@ -91,11 +92,17 @@ def _recorded(run: RunRecord) -> dict[str, Any]:
         run.energy_joules,
     ):
         return {}
-    return {"history": history, "monitor": contents.monitor, "mode": contents.mode}
+    return {"history": history, "monitor": contents.monitor, "mode": contents.mode, "devices": contents.devices}
 
 
 def run_html(
-    run: RunRecord, history: History | None = None, *, state: str = "", monitor: str | None = None, mode: str = "max"
+    run: RunRecord,
+    history: History | None = None,
+    *,
+    state: str = "",
+    monitor: str | None = None,
+    mode: str = "max",
+    devices: Mapping[str, DeviceInfo] | None = None,
 ) -> str:
     """Return a run as HTML.
 
@@ -105,6 +112,7 @@ def run_html(
         state: What the run does now, such as ``running``. Defaults to an empty text, for nothing.
         monitor: Key of the watched metric. Defaults to None, which chooses the first validation metric.
         mode: Direction in which that metric improves, ``max`` or ``min``. Defaults to ``max``.
+        devices: Properties of devices, by device. Defaults to none.
 
     Returns:
         A ``div`` of at most 30 kB.
@@ -118,7 +126,8 @@ def run_html(
     parts = [_title(run, state), _pairs(_facts(run))]
     if history:
         metric = metric_of_run(monitor, mode, history.metric_names)
-        parts += [_table(history, metric), _front(history, metric)]
+        found = [("Finding", each.text) for each in findings(history, devices)]
+        parts += [_table(history, metric), _pairs(found) if found else "", _front(history, metric)]
     return f'<div style="color:inherit;font-size:90%">{"".join(parts)}</div>'
 
 

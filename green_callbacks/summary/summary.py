@@ -5,6 +5,7 @@ from dataclasses import replace
 from textwrap import fill
 from typing import Any, Final
 
+from green_callbacks.analysis.findings import findings
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.metrics import Metric, improves, quality_metric
 from green_callbacks.records import WORLD, EpochRecord, RunRecord
@@ -105,7 +106,8 @@ def summarise(run: RunRecord, context: RunContext) -> str:
 
     Returns:
         Lines of plain text, safe to print. They say which energy is missing from the numbers and why the run ended.
-        Then come totals, a table of the epochs, the answers to the four questions, and the quality reached on the way.
+        Then come totals, a table of the epochs, findings, the answers to the four questions, and the quality reached on
+        the way.
 
     Example:
         >>> from pathlib import Path
@@ -125,6 +127,7 @@ def summarise(run: RunRecord, context: RunContext) -> str:
         [_labeled("Note", text) for text in run.notices],
         [_labeled(label, text) for label, text in totals_in_words(run).items()],
         [table(context.history, metric.name if metric else None)],
+        [_labeled("Finding", each.text) for each in findings(context.history, context.devices)],
         [_labeled(label.capitalize(), text) for label, text in answered.items()],
         [_labeled("On the way", *text.split("\n")) for text in _on_the_way(context, metric)],
         [] if run.ledger is None else [_labeled("Ledger", str(run.ledger))],

@@ -91,11 +91,13 @@ class TransformersHooks(OnlyTransformers):
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Keep the learning rates scaled in a landing."""
+        self._training.waits.begin_step(state)
         self._training.on_step_begin(args, state, control, **kwargs)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop if a budget is spent, and end a part of the epoch if it is due."""
         self._training.on_step_end(args, state, control, **kwargs)
+        self._training.waits.end_step(state, control)
 
     def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Observe what is logged."""
@@ -103,6 +105,7 @@ class TransformersHooks(OnlyTransformers):
 
     def on_prediction_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Begin the phase of an evaluation that was not announced."""
+        self._training.waits.forget()
         self._training.on_prediction_step(args, state, control, **kwargs)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:

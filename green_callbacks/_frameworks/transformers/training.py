@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from green_callbacks._frameworks.torch.step_waits import StepWaits
 from green_callbacks._frameworks.transformers.evaluation import OtherEvaluation, of_quality, present_evaluation
 from green_callbacks._frameworks.transformers.fit import KEY, Fit, SavedAccount
 from green_callbacks._frameworks.transformers.fit_start import (
@@ -50,11 +51,11 @@ class TrainingHooks:
         self._is_evaluating = False  # in an evaluation that the loop has announced
         self._other = OtherEvaluation(self.accountant)
         self._in_epoch = False
-        self._steps = self._logged_step = 0
-        self._evaluated_step = -1
+        self._steps, self._logged_step, self._evaluated_step = 0, 0, -1
         self._resumed_epoch: int | None = None
         self._is_whole: bool | None = None
         self._planned: tuple[object, ...] = ()
+        self.waits = StepWaits(self._guarded)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state of a copy, which is a new run with the same options, without trainer and model."""
@@ -113,6 +114,7 @@ class TrainingHooks:
         self.accountant.begin_epoch(epoch)
         self._in_epoch = True
         self._plan(self._fit, kwargs.get("lr_scheduler"))
+        self.waits.begin_epoch(self.accountant.data_waits, args, state)
 
     @property
     def _is_back(self) -> bool:

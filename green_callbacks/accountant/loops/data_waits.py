@@ -38,24 +38,28 @@ class DataWaits:
     def begin(self) -> None:
         """Begin an epoch."""
         self._passed_seconds = self._told_seconds = 0.0
-        self._has_new = False
+        self._has_new, self._is_known = False, True
         self._restart()
 
     def _restart(self) -> None:
-        self._position = self._steady = self._unseen = 0
-        self._seen_seconds = self._steady_seconds = 0.0
+        self._position = self._seen = self._steady = self._unseen = 0
+        self._first_seconds = self._seen_seconds = self._steady_seconds = 0.0
         self._asked: float | None = None
 
     def begin_pass(self) -> None:
         """Begin another pass over the data in the same epoch. Its first wait counts once, too."""
-        self._passed_seconds = self._estimate()
+        passed_seconds = self._estimate()
+        self._is_known &= passed_seconds is not None
+        self._passed_seconds = passed_seconds or 0.0
         self._restart()
 
-    def ask(self) -> None:
-        """Note that training asks for a batch now, if this step is looked at."""
+    def ask(self) -> bool:
+        """Note that training asks for a batch now. Return whether this step is looked at."""
         position = self._position
         if position < EXACT_STEPS or (position - EXACT_STEPS) % STRIDE == 0:
             self._asked = self._clock.monotonic()
+            return True
+        return False
 
     def arrive(self) -> None:
         """Note that the batch has arrived."""
@@ -75,7 +79,10 @@ class DataWaits:
         if seconds is None:
             self._unseen += 1
         else:
-            self._seen_seconds += seconds
+            is_later = self._position > 0
+            self._first_seconds += 0.0 if is_later else seconds
+            self._seen_seconds += seconds if is_later else 0.0
+            self._seen += is_later
             if self._position >= _STEADY:
                 self._steady += 1
                 self._steady_seconds += seconds
@@ -104,14 +111,26 @@ class DataWaits:
         self.forget()
 
     def take(self) -> float | None:
-        """Return the estimated wait since the last call in this epoch, in s. None if no batch has arrived since."""
+        """Return the estimated wait since the last call in this epoch, in s.
+
+        None if no batch has arrived since, or if too few waits could be seen.
+        """
         if not self._has_new:
             return None
         self._has_new = False
         seconds = self._estimate()
+        if seconds is None or not self._is_known:
+            return None
         since, self._told_seconds = seconds - self._told_seconds, seconds
         return max(since, 0.0)
 
-    def _estimate(self) -> float:
-        looked = self._steady_seconds / self._steady if self._steady else 0.0
-        return self._passed_seconds + self._seen_seconds + looked * self._unseen
+    def _estimate(self) -> float | None:
+        """Return the wait in the epoch so far, in s. None if nothing stands for the steps that were not looked at."""
+        mean = 0.0
+        if self._steady:
+            mean = self._steady_seconds / self._steady
+        elif self._unseen:  # something else was done before every later batch
+            if not self._seen:
+                return None
+            mean = self._seen_seconds / self._seen
+        return self._passed_seconds + self._first_seconds + self._seen_seconds + mean * self._unseen

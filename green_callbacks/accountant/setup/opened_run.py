@@ -1,7 +1,7 @@
 """The parts of a run, opened in order."""
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from green_callbacks.accountant.decisions.policy_board import PolicyBoard
@@ -15,6 +15,7 @@ from green_callbacks.accountant.setup.parent_run import parents_of_run
 from green_callbacks.accountant.setup.resume import RunState
 from green_callbacks.accountant.setup.trainer_context import TrainerContext, head_of
 from green_callbacks.ledger import Head, RunLedger
+from green_callbacks.records import DeviceInfo
 from green_callbacks.sinks import MlflowSink, RunContext, Sink, TensorBoardSink, WandbSink
 from green_callbacks.summary import Summary
 from green_callbacks.text.log import get_logger
@@ -68,7 +69,8 @@ class OpenedRun:
         board = _board(settings, trainer, state)
         try:
             measurement.begin(make_room)
-            context = _context(settings, trainer, state, board)
+            infos = {slot.name: slot.info for slot in measurement.slots.slots if slot.info != DeviceInfo()}
+            context = replace(_context(settings, trainer, state, board), devices=infos)
             head = _head(settings, trainer, state, context, measurement)
             ledger = _ledger(head, state, measurement)
             threads, shown = measurement.meter.threads, len(state.history)

@@ -7,6 +7,7 @@ from datetime import datetime
 from io import StringIO
 from typing import Any
 
+from green_callbacks.cli.summary.findings_data import findings_of
 from green_callbacks.cli.summary.rows import Row, Sums, sums_of
 from green_callbacks.records.reference import WORLD, reference_kg
 from green_callbacks.text import for_csv_cell
@@ -26,7 +27,8 @@ def json_text(rows: Sequence[Row], remarks: Sequence[str], groups: Mapping[str, 
         by: What they are grouped by.
 
     Returns:
-        An object with the sums, then all groups or all runs. Unknown values are null.
+        An object with the sums, then all groups or all runs. A single run has its findings, too. Unknown values are
+        null.
     """
     fields: dict[str, Any] = {
         "total": _sum_fields(sums_of(rows)),
@@ -34,6 +36,8 @@ def json_text(rows: Sequence[Row], remarks: Sequence[str], groups: Mapping[str, 
         "basis": "location-based",
         "remarks": list(remarks),
     }
+    if len(rows) == 1:
+        fields["findings"] = findings_of(rows[0].run.path)
     if groups is None:
         fields["runs"] = [_run_fields(row) | {"labels": dict(row.run.entry.head.labels)} for row in rows]
     else:

@@ -34,6 +34,7 @@ def alone(run: LedgerRun, metric: Metric | None) -> str:
         mode=metric.mode if metric else "max",
         pue_source=run.contents.pue_source,
         checkpoints=run.contents.checkpoints,
+        devices=run.contents.devices,
     )
     parent = run.contents.head.parent
     state = "" if run.contents.is_closed else " (killed or still running)"

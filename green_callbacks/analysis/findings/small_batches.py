@@ -1,0 +1,120 @@
+"""Batches that cost more energy for each sample than other batches of the same run."""
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+from green_callbacks.analysis.findings.finding import Finding
+from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, costs_of
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.wording import significant
+
+_LEAST_RATIO: Final = 1.5
+"""Ratio of two sizes of batches from which on they are compared (by convention). The last batch of an epoch is often
+smaller, and changes the mean by less."""
+_SAME: Final = 1.1
+"""Ratio of two sizes up to which they count as the same size (by convention)."""
+_SAME_WORK: Final = 1.05
+"""Ratio of tokens, or of operations, of a sample up to which samples are the same work (by convention)."""
+_LEAST_RECORDS: Final = 2
+"""Number of records of a size that are compared (by convention)."""
+_DIGITS: Final = 2
+"""Significant digits of the size of a batch."""
+
+
+class _Size(NamedTuple):
+    rows: list[Row]
+    batch: float
+    joules: float
+    low: float
+    high: float
+
+
+def small_batches(facts: RunFacts) -> Finding | None:
+    """Return whether smaller batches took more energy for each sample.
+
+    It is only said where a run has seen two sizes, and where the difference exceeds all bounds. The first record of a
+    run is left out, because it holds what is done once.
+
+    Args:
+        facts: The records of the run.
+
+    Returns:
+        The ratio of the energy for each sample. The cost is what the larger batch would have saved.
+    """
+    sizes = list(_sizes(facts.inside))
+    if len(sizes) < 2:  # noqa: PLR2004  a comparison takes two
+        return None
+    large = max(sizes, key=lambda size: size.batch)
+    small = min(sizes, key=lambda size: size.batch)
+    is_sure = large.batch >= _LEAST_RATIO * small.batch and large.high < small.low and _are_alike(small, large)
+    if not is_sure:
+        return None
+    costs = costs_of(small.rows, (small.joules - large.joules) / small.joules)
+    text = (
+        f"Batches of about {_rounded(small.batch)} samples took {significant(small.joules)} J a sample, and batches of "
+        f"about {_rounded(large.batch)} took {significant(large.joules)} J. With the larger batch, the epochs of the "
+        f"smaller would have cost {format_mass(costs['emissions_kg'])} less."
+    )
+    return Finding(key="small_batches", value=small.joules / large.joules, text=text, **costs, is_saving=True)
+
+
+def _sizes(rows: Sequence[Row]) -> Iterator[_Size]:
+    """Yield the sizes of batches that were used for long enough, each with its energy for each sample."""
+    known = [row for row in rows[1:] if row.steps and row.record.samples and row.record.complete]
+    known.sort(key=_batch)
+    if not known or not are_measured(known):
+        return
+    groups = [[known[0]]]
+    for before, row in pairwise(known):
+        if _batch(row) > _SAME * _batch(before):
+            groups.append([])
+        groups[-1].append(row)
+    for group in groups:
+        if len(group) >= _LEAST_RECORDS and sum(map(_train_seconds, group)) >= LEAST_SECONDS:
+            yield _size(group)
+
+
+def _size(rows: list[Row]) -> _Size:
+    samples = sum(row.record.samples or 0 for row in rows)
+    steps = sum(row.steps or 0 for row in rows)
+    joules, low, high = (sum(each) for each in zip(*map(_train_joules, rows), strict=True))
+    return _Size(rows, samples / steps, joules / samples, low / samples, high / samples)
+
+
+def _batch(row: Row) -> float:
+    return (row.record.samples or 0) / (row.steps or 1)
+
+
+def _train_joules(row: Row) -> tuple[float, float, float]:
+    """Return the energy of the training in a record, with its bounds, in J. All are 0 if unknown."""
+    record, whole = row.record, row.record.energy_joules
+    if not whole:
+        return 0.0, 0.0, 0.0
+    train = record.phases.get("train")
+    share = 1.0 if train is None or train.joules is None else min(train.joules / whole, 1.0)
+    return whole * share, (record.energy_low_joules or 0.0) * share, (record.energy_high_joules or whole) * share
+
+
+def _train_seconds(row: Row) -> float:
+    train = row.record.phases.get("train")
+    return row.record.duration_seconds if train is None else train.seconds
+
+
+def _are_alike(one: _Size, other: _Size) -> bool:
+    """Return whether a sample is as much work in both sizes, as far as that is known."""
+    for name in ("tokens", "flops"):
+        works = [_work(size, name) for size in (one, other)]
+        known = [work for work in works if work]
+        if len(known) == 1 or (known and max(known) > _SAME_WORK * min(known)):
+            return False
+    return True
+
+
+def _work(size: _Size, name: str) -> float:
+    samples = sum(row.record.samples or 0 for row in size.rows)
+    return float(sum(getattr(row.record, name) or 0 for row in size.rows)) / samples
+
+
+def _rounded(batch: float) -> str:
+    return significant(batch, _DIGITS) if batch < 100 else f"{batch:.0f}"  # noqa: PLR2004  three digits from there on

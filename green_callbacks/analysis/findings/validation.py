@@ -1,0 +1,46 @@
+"""Validation that takes a large part of the energy of the epochs."""
+
+from typing import Final
+
+from green_callbacks.analysis.findings.finding import Finding
+from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, costs_of, seconds_of
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.wording import percent
+
+_LEAST_SHARE: Final = 0.25
+"""Share of the energy of the epochs from which on validation is dear, as a ratio. A forward pass takes about a third of
+a training step, so validation on as many samples as training takes a quarter (by estimate).
+"""
+_LEAST_EPOCHS: Final = 5
+"""Number of epochs with a validation that the finding needs (by convention). The first validation often is slow."""
+
+
+def validation(facts: RunFacts) -> Finding | None:
+    """Return whether validation took much of the energy of the epochs.
+
+    Args:
+        facts: The records of the run.
+
+    Returns:
+        The share of the energy of the epochs. Not all of the cost can be saved, because some validation is needed.
+    """
+    rows = [row for row in facts.inside if row.record.phases]
+    epochs = {row.record.epoch for row in rows if _share(row) > 0 and row.record.closes_epoch}
+    if len(epochs) < _LEAST_EPOCHS or seconds_of(rows) < LEAST_SECONDS or not are_measured(rows):
+        return None
+    costs = {name: sum(costs_of([row], _share(row))[name] for row in rows) for name in ("facility_kwh", "emissions_kg")}
+    whole = costs_of(facts.inside)
+    share = costs["facility_kwh"] / whole["facility_kwh"] if whole["facility_kwh"] > 0 else 0.0
+    if share < _LEAST_SHARE:
+        return None
+    text = (
+        f"Validation took {percent(share)} of the energy of the epochs, {format_mass(costs['emissions_kg'])}. "
+        "Validating every second epoch, or on fewer samples, saves a part of it."
+    )
+    return Finding(key="validation", value=share, text=text, **costs, is_saving=True)
+
+
+def _share(row: Row) -> float:
+    """Return the share of the energy of a row that validation took. 0 if unknown."""
+    joules, phase = row.record.energy_joules, row.record.phases.get("validation")
+    return min(phase.joules / joules, 1.0) if phase is not None and phase.joules and joules else 0.0
