@@ -110,11 +110,15 @@ def main_sentences(comparison: Comparison, quantity: Quantity = "energy") -> lis
         One or more sentences.
 
     Example:
+        >>> from pathlib import Path
         >>> from green_callbacks.metrics import Metric
-        >>> from green_callbacks.analysis.comparing.equal_quality.reaching import Side, Target
+        >>> from green_callbacks.analysis.comparing import RunPoint
+        >>> from green_callbacks.analysis.comparing.equal_quality.reaching import Reached, Side, Target
+        >>> run = ComparedRun(run_id="digits", path=Path("digits.jsonl"))
+        >>> reached = [Reached(run, RunPoint(3, 0.93, kwh=0.4, kg=0.1, seconds=60.0))]
         >>> ratio = Ratio(estimate=0.82, low=0.76, high=0.89, p_value=0.001, method="welch", runs=(5, 5))
         >>> compared = Compared(quantity="energy", costs=([0.4], [0.5]), ratio=ratio)
-        >>> target, sides = Target(Metric("val_acc", "max"), 0.92), [Side(name, []) for name in ("B", "A")]
+        >>> target, sides = Target(Metric("val_acc", "max"), 0.92), [Side(name, reached) for name in ("B", "A")]
         >>> comparison = Comparison(
         ...     target=target, first=sides[0], second=sides[1], is_paired=False, quantities=[compared], unlike=[]
         ... )
