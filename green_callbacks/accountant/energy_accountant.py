@@ -55,8 +55,9 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
 
     Args:
         **options: ``sources``, ``location``, ``carbon_intensity``, ``pue``, ``policies``, ``decide_every``, ``sinks``,
-            ``ledger``, ``plan``, ``samples_per_epoch``, ``labels``, ``strict`` and ``clock``. None is required. Call
-            ``help(AccountantOptions)`` for the meaning, unit and default of each.
+            ``ledger``, ``plan``, ``samples_per_epoch``, ``tokens_per_sample``, ``flops_per_sample``, ``labels``,
+            ``strict`` and ``clock``. None is required. Call ``help(AccountantOptions)`` for the meaning, unit and
+            default of each.
 
     Raises:
         ConfigurationError: An option cannot work.
@@ -237,11 +238,12 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         """Whether the run is being measured, in this process."""
         return self._live.is_live
 
-    def begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int, *, step: int | None = None) -> None:
         """Begin an epoch. Ends an epoch that is still open as incomplete, and starts a run that is not live.
 
         Args:
             epoch: Its index, from 0.
+            step: Optimizer steps so far. Defaults to the steps at the end of the epoch before, if they are known.
 
         Raises:
             BudgetSpentError: No budget is left for the first epoch since the start.
@@ -258,7 +260,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
             if self.history.lost_rows(epoch, self._resumed_step):
                 run.rewind(epoch, self._resumed_step)
         try:
-            self._begin_in(run, int(epoch))
+            self._begin_in(run, int(epoch), step)
         except BudgetSpentError:
             run.close(together=False)
             raise

@@ -54,6 +54,7 @@ def totals(
         samples=history.samples,
         tokens=history.tokens,
         flops=history.flops,
+        effort=history.effort,
         stop_reason=stop_reason,
         notices=notices,
         landing=None if landing is None else landing_totals(history, landing),

@@ -3,12 +3,13 @@
 from typing import Final
 
 from green_callbacks.exports._formatting import TOOL, plain
-from green_callbacks.records import METHOD_WORDS, WORLD, DeviceEnergy, History, Intensity, RunRecord
+from green_callbacks.records import METHOD_WORDS, WORLD, DeviceEnergy, Effort, History, Intensity, RunRecord
 from green_callbacks.records.coverage import what_counts, who_else
 from green_callbacks.records.means import effective_intensity, effective_pue
 from green_callbacks.records.reference import AT_THE_WORLDS
 from green_callbacks.text import for_markdown
 from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.efforts import effort_facts
 from green_callbacks.text.landings import landing_length
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
@@ -47,6 +48,7 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
     """
     sentences = [
         _energy(run, effective_pue(history), pue_source),
+        _effort(run.effort),
         _landing(run),
         _measured(run),
         who_else(run.devices),
@@ -68,6 +70,12 @@ def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
         f"{plain(run.facility_kwh, _DIGITS)} kWh at the facility "
         f"(power usage effectiveness, PUE: {significant(pue)}{source})."
     )
+
+
+def _effort(effort: Effort) -> str:
+    """Say what a unit of training took, so that papers on other amounts of data can be compared. Empty if unknown."""
+    each = [f"{text} {label.removeprefix('training ')}" for label, text in effort_facts(effort).items()]
+    return f"Without validation, training took {', '.join(each)}." if each else ""
 
 
 def _landing(run: RunRecord) -> str:

@@ -25,6 +25,7 @@ from green_callbacks.records.checked import (
     flags,
     mapping,
     one_of,
+    optional_count,
     sequence,
     text,
     wrong,
@@ -133,7 +134,7 @@ class Rows:
         seconds, session = amount(get("seconds"), MAX_SECONDS), devices.session
         intensity, pue = _intensity(session, get("intensity"), self._damages), _pue(session, get("pue"))
         closes, complete, rate = get("closes_epoch", True), get("complete", True), get("learning_rate")
-        samples, tokens, flops, wait = get("samples"), get("tokens"), get("flops"), get("data_wait_seconds")
+        wait = get("data_wait_seconds")
         record = EpochRecord(  # by position and without helpers, because both would add a tenth to the time of reading
             None if (epoch := get("epoch")) is None else count(epoch),
             moment(get("at")),
@@ -147,15 +148,24 @@ class Rows:
             _phases(get("phases"), seconds),
             _metrics(get("metrics")),
             None if rate is None else _any_number(rate),
-            None if samples is None else count(samples),
-            None if tokens is None else count(tokens),
-            flops if flops is None else amount(flops, MAX_FLOPS),
+            *_counts(get),
             data_wait_seconds=None if wait is None else amount(wait, MAX_SECONDS),
             activity=_activity(get("activity"), devices.names),
+            steps=optional_count(get("steps")),
         )
         # Only now, because a damaged line must not change what later lines inherit.
         session.intensity, session.pue, session.damages = intensity, pue, self._damages
         return record
+
+
+def _counts(get: Callable[[str], Any]) -> tuple[int | None, int | None, float | None]:
+    """Return samples, tokens and floating-point operations."""
+    samples, tokens, flops = get("samples"), get("tokens"), get("flops")
+    return (
+        None if samples is None else count(samples),
+        None if tokens is None else count(tokens),
+        None if flops is None else amount(flops, MAX_FLOPS),
+    )
 
 
 def _intensity(session: _Session, said: object, damages: int) -> Intensity:

@@ -100,6 +100,8 @@ def _counts(record: EpochRecord) -> str:
         text += f',"flops":{_within(record.flops, MAX_FLOPS)}'
     if record.data_wait_seconds is not None:
         text += f',"data_wait_seconds":{_within(record.data_wait_seconds, MAX_SECONDS)}'
+    if record.steps is not None:
+        text += f',"steps":{int(record.steps)}'
     return text
 
 

@@ -5,7 +5,7 @@ correctly. So it loses its effect when lines are appended after it or removed be
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import FileIO
 from os import SEEK_END
@@ -40,6 +40,7 @@ from green_callbacks.records.checked import (
     text,
     wrong,
 )
+from green_callbacks.records.effort import NO_EFFORT, Effort, decode_effort, encode_effort
 from green_callbacks.text import is_plain_name
 
 _TAIL_BYTES: Final = 8_192
@@ -96,7 +97,8 @@ class Closing:
         is_uniform: Whether all records have the devices, carbon intensity and PUE of the first record. Defaults to
             False, if this is not known.
         head_offset: Where the last head of the file begins, in bytes. Defaults to None, if this is not known.
-        samples_joules: Energy of the epochs in which the samples were seen, in J. Defaults to None, if unknown.
+        effort: What the training took per step, sample, token and operation. Defaults to None, for a closing line of an
+            earlier version.
         facts: When and where the run ran. Defaults to None, for a closing line of an earlier version.
     """
 
@@ -123,8 +125,19 @@ class Closing:
     stop_reason: str | None = None
     is_uniform: bool = False
     head_offset: int | None = None
-    samples_joules: float | None = None
+    effort: Effort | None = None
     facts: RunFacts | None = None
+
+    @property
+    def is_of_this_version(self) -> bool:
+        """Whether it states all totals. A closing line of an earlier version leaves some to the records."""
+        return self.facts is not None and self.effort is not None
+
+    @property
+    def samples_joules(self) -> float | None:
+        """Energy of the training in which the samples were counted, in J. None if unknown."""
+        samples = None if self.effort is None else self.effort.samples
+        return samples and samples.amount
 
 
 def closing_of(
@@ -180,7 +193,7 @@ def _others(history: History) -> dict[str, Any]:
         "measured_share": history.measured_share,
         "is_uniform": history.is_uniform and not history.is_thinned,
         "samples": history.samples,
-        "samples_joules": history.samples_joules,
+        "effort": history.effort,
         "tokens": history.tokens,
         "flops": history.flops,
         "steps": history.steps if history else None,
@@ -211,7 +224,7 @@ def encode_closing(closing: Closing, most: int) -> dict[str, Any]:
         "high_kg": closing.emissions_high_kg,
         "measured_share": closing.measured_share,
         "samples": closing.samples,
-        "samples_joules": closing.samples_joules,
+        **({} if closing.effort is None else {"effort": encode_effort(closing.effort)}),
         "tokens": closing.tokens,
         "flops": closing.flops,
         "steps": closing.steps,
@@ -307,7 +320,7 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
         emissions_high_kg=optional_amount(get("high_kg"), MAX_JOULES),
         measured_share=optional_amount(get("measured_share"), _MOST_SHARE),
         samples=optional_count(get("samples")),
-        samples_joules=optional_amount(get("samples_joules"), MAX_JOULES),
+        effort=_effort(get),
         tokens=optional_count(get("tokens")),
         flops=optional_amount(get("flops"), MAX_FLOPS * MAX_LINES),
         steps=optional_count(get("steps")),
@@ -322,6 +335,13 @@ def decode_closing(said: Mapping[str, Any], stop_reason: str | None) -> Closing:
         head_offset=optional_count(get("head")),
         facts=None if get("facts") is None else decode_facts(get("facts")),
     )
+
+
+def _effort(get: Callable[[str], Any]) -> Effort | None:
+    """Return the effort. None in a line of an earlier version about counted work, whose records tell it."""
+    if get("effort") is not None:
+        return decode_effort(get("effort"))
+    return NO_EFFORT if get("samples") is get("tokens") is get("flops") is None else None
 
 
 def _run_name(said: object) -> str:

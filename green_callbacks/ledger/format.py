@@ -89,6 +89,7 @@ The tolerance is the systematic relative error of the device, for example 0.05 f
 | `learning_rate` | number | Learning rate at the end. |
 | `samples`, `tokens` | count | Training samples and tokens seen. |
 | `flops` | operations | Floating-point operations of the training. |
+| `steps` | count | Optimizer steps done in this record. |
 | `data_wait_seconds` | s | Time that training waited for its next batch, estimated from every 47th step. |
 | `activity` | list of lists | What each device of the set did besides using energy. Null where it was not observed. |
 | `activity[][0]` | s | Time in which it was observed. |
@@ -195,7 +196,7 @@ its checkpoints can be moved together.
 | `closing.kg`, `closing.low_kg`, `closing.high_kg` | kgCO2e | Emissions and their bounds. |
 | `closing.measured_share` | 0 to 1 | Share of the energy that was measured. |
 | `closing.samples`, `closing.tokens` | count | Training samples and tokens seen. |
-| `closing.samples_joules` | J | Energy of the epochs with these samples. |
+| `closing.effort` | list | `[count, amount, low, high]` of training, for the records with such a count. |
 | `closing.flops` | operations | Floating-point operations of the training. |
 | `closing.steps` | count | Optimizer steps of the last fit. |
 | `closing.devices` | object of J | Energy by device. Empty where there are more than eight devices. |
@@ -205,6 +206,9 @@ its checkpoints can be moved together.
 | `closing.curve` | list | `[kgCO2e, value, epoch]` at the end of each epoch, thinned. |
 | `closing.uniform` | true, false | Whether devices, intensity and PUE are the same in all records. Default: false. |
 | `closing.head` | bytes | Where the last head of the file begins. |
+
+The four entries of `closing.effort` are steps, samples and tokens with their energy in J, and floating-point operations
+with their emissions in gCO2e. An entry is null without such a count. The energy is that of the phase `train`.
 
 The closing is a cache of sums. The records stay the truth.
 

@@ -88,6 +88,8 @@ def last_head(path: Path, closing: Closing) -> Head | None:
 
 
 def _quick(path: Path, file: FileIO, closing: Closing) -> LedgerOverview | None:
+    if closing.effort is None:
+        return None
     if not closing.is_uniform and (closing.head_offset is not None or _changes(file)):
         return None
     file.seek(0)

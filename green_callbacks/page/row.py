@@ -14,6 +14,7 @@ from green_callbacks.ledger.overlaps.candidates import MeasuredRun
 from green_callbacks.ledger.overview import LedgerOverview
 from green_callbacks.page.thinning import few_digits, places_on_front, points
 from green_callbacks.records import Intensity
+from green_callbacks.records.effort import NO_EFFORT
 from green_callbacks.text import for_terminal
 from green_callbacks.units import GRAMS_PER_KG, Quantity, joules_to_kwh
 
@@ -251,13 +252,13 @@ def _energy(overview: LedgerOverview) -> Row:
     if closing.energy_joules is None:
         return {}
     kg = {"g": closing.emissions_kg, "low_g": closing.emissions_low_kg, "high_g": closing.emissions_high_kg}
-    each = closing.samples_joules
+    each = (closing.effort or NO_EFFORT).joules_per_sample
     return {
         **{name: None if value is None else few_digits(value * GRAMS_PER_KG) for name, value in kg.items()},
         "kwh": few_digits(joules_to_kwh(closing.energy_joules)),
         "facility_kwh": few_digits(closing.facility_kwh),
         "measured": few_digits(closing.measured_share),
-        "joules_per_sample": few_digits(each / closing.samples) if each is not None and closing.samples else None,
+        "joules_per_sample": None if each is None else few_digits(each.value),
     }
 
 

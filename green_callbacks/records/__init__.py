@@ -6,6 +6,7 @@ Everything that follows from a value is derived from it, and not stored.
 from green_callbacks.records.activity import ActivityTotals, DeviceActivity
 from green_callbacks.records.checkpoints import Checkpoints
 from green_callbacks.records.device import DeviceEnergy, DeviceInfo, PhaseEnergy, Reading
+from green_callbacks.records.effort import Effort, Ratio, Work
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history import Column, History
 from green_callbacks.records.intensity import Intensity
@@ -28,6 +29,7 @@ __all__ = [
     "DeviceActivity",
     "DeviceEnergy",
     "DeviceInfo",
+    "Effort",
     "EpochRecord",
     "History",
     "Intensity",
@@ -36,9 +38,11 @@ __all__ = [
     "Method",
     "PhaseEnergy",
     "Plan",
+    "Ratio",
     "Reading",
     "RunRecord",
     "SharedSpending",
     "Verdict",
+    "Work",
     "least_direct",
 ]

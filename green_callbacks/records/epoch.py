@@ -8,6 +8,7 @@ from typing import Final, NamedTuple, Self
 from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.coverage import is_whole
 from green_callbacks.records.device import DeviceEnergy, PhaseEnergy
+from green_callbacks.records.effort import Effort, EffortSum, TrainingUse, phase_of_training, training_use
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.measurement_methods import Method
 from green_callbacks.records.reference import WORLD
@@ -45,6 +46,7 @@ class EpochRecord(NamedTuple):
         data_wait_seconds: Time that training waited for its next batch, in s, estimated from every 50th step. Defaults
             to None, if the loop did not see it.
         activity: What devices did besides using energy, by device. Defaults to none, if no device was observed.
+        steps: Optimizer steps done in this interval. Defaults to None, if unknown.
 
     Example:
         >>> record = EpochRecord.scripted(epoch=3, emissions_kg=0.2, metrics={"val_acc": 0.9})
@@ -70,6 +72,7 @@ class EpochRecord(NamedTuple):
     verdicts: tuple[Verdict, ...] = ()
     data_wait_seconds: float | None = None
     activity: Mapping[str, DeviceActivity] = _NO_ACTIVITY
+    steps: int | None = None
 
     @classmethod
     def scripted(
@@ -173,6 +176,27 @@ class EpochRecord(NamedTuple):
         """Mean power of all devices over the record, in W."""
         joules = self.energy_joules
         return None if joules is None or self.duration_seconds <= 0 else joules / self.duration_seconds
+
+    @property
+    def training(self) -> TrainingUse | None:
+        """Energy and emissions of the training in this record, without validation. None if unknown.
+
+        The energy is that of the phase ``train``. A record inside an epoch that has no phases counts whole.
+        """
+        energy = total_energy(self.devices)
+        is_training = self.epoch is not None or not self.complete  # or it was training that was repeated
+        train = phase_of_training(self.phases, energy and energy[0], is_training=is_training)
+        return training_use(energy, train, self.pue, self.intensity)
+
+    @property
+    def effort(self) -> Effort:
+        """What the training in this record took per step, sample, token and operation, by its counts.
+
+        A count of a whole epoch stands on its last part. :meth:`History.effort_at` adds the energy of the other parts.
+        """
+        sums = EffortSum()
+        sums.add(self)
+        return sums.effort
 
     @property
     def measured_share(self) -> float | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.device import DeviceEnergy
+from green_callbacks.records.effort import NO_EFFORT, Effort
 from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.landing import Landing
 from green_callbacks.records.notebook_view import NotebookView
@@ -69,6 +70,8 @@ class RunRecord(NotebookView):
         landing: The part of the run in which its learning rate went to 0. Defaults to None, for no landing.
         activity: What devices did in the epochs besides using energy, by device. Defaults to nothing.
         outside_activity: What they did outside epochs, by device. Defaults to nothing.
+        effort: What the training took per step, sample, token and operation. Defaults to nothing, if nothing was
+            counted.
 
     Example:
         >>> from green_callbacks.analysis import totals
@@ -102,6 +105,7 @@ class RunRecord(NotebookView):
     landing: LandingTotals | None = None
     activity: Mapping[str, DeviceActivity] = field(default_factory=dict)
     outside_activity: Mapping[str, DeviceActivity] = field(default_factory=dict)
+    effort: Effort = NO_EFFORT
 
     @property
     def reference_kg(self) -> float | None:

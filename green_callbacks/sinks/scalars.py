@@ -12,6 +12,7 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green/measured_percent``              | %      | share of the energy that was measured, not modelled               |
 | ``green/budget_left_g``                 | g      | rest of a budget in units of mass                                 |
 | ``green/budget_left_wh``                | Wh     | rest of a budget in units of energy, with the PUE                 |
+| ``green/joules_per_sample``             | J      | energy of training per sample, without validation                 |
 | ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric per kgCO2e                             |
 | ``green/1_quality_by_mg_co2e``          | metric | watched metric, higher is better, over the emissions in mg        |
 | ``green/1_loss_by_mg_co2e``             | metric | watched metric, lower is better, over the emissions in mg         |
@@ -30,10 +31,16 @@ Masses are masses of CO2e. A number that was not measured has no key. Policies o
 | ``green_detail/gain_on_doubling``       | ratio  | gain by the last doubling of the energy, of the whole gain so far |
 | ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
 | ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
+| ``green_detail/joules_per_step``        | J      | the same per optimizer step                                       |
+| ``green_detail/joules_per_token``       | J      | the same per token                                                |
+| ``green_detail/grams_per_exaflop``      | g      | emissions of training per 10^18 floating-point operations         |
+| ``green_detail/<these four>_low``       |        | lower bound of each, such as ``green_detail/joules_per_step_low`` |
+| ``green_detail/<these four>_high``      |        | upper bound of each                                               |
 
-A landing has a key only once it has begun. Gains come from ``MarginalGain``, and everything about a budget or a
-prediction comes from ``CarbonBudget``. Components have keys of their own only if a record has several. The curves over
-the emissions and the page appear only in TensorBoard.
+A landing has a key only once it has begun. Energy per sample, step or token has a key only where these were counted.
+Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
+have keys of their own only if a record has several. The curves over the emissions and the page appear only in
+TensorBoard.
 
 A run of MLflow or W&B also gets facts and totals of the run, as tags or as its summary.
 
@@ -57,13 +64,15 @@ A run of MLflow or W&B also gets facts and totals of the run, as tags or as its 
 | ``green/not_counted``              |       | what was not measured                               |
 | ``green/shared_devices``           |       | who else used the devices                           |
 | ``green/notices``                  |       | warnings of the run                                 |
+
+Over the whole run, the keys of energy per sample, step and token and of emissions per exaFLOP end with ``_total``.
 """
 
 from collections.abc import Iterable
 from math import isfinite
 from typing import Final
 
-from green_callbacks.records import EpochRecord, Verdict
+from green_callbacks.records import Effort, EpochRecord, Verdict
 from green_callbacks.text import for_terminal
 from green_callbacks.units import joules_to_kwh
 
@@ -89,6 +98,9 @@ _DETAILS: Final = frozenset(
 )
 """Values of verdicts that are shown as details."""
 
+_MAIN_RATIO: Final = "joules_per_sample"
+"""The ratio of an effort that most people look for."""
+
 _LEFT_OUT: Final = frozenset({f"{MAIN}forecast_wh"})
 """Values of verdicts that only the ledger keeps, because they differ from another value by a constant factor."""
 
@@ -111,6 +123,7 @@ def scalars(
     emissions_total_kg: float | None,
     low_kg: float | None = None,
     high_kg: float | None = None,
+    effort: Effort | None = None,
 ) -> dict[str, float]:
     """Return the numbers to show for a record.
 
@@ -119,6 +132,8 @@ def scalars(
         emissions_total_kg: Emissions of the run up to the end of the record, in kgCO2e. None if nothing was measured.
         low_kg: Lower bound of these emissions, in kgCO2e. Defaults to None.
         high_kg: Upper bound of these emissions, in kgCO2e. Defaults to None.
+        effort: What the record took per step, sample, token and operation, with the energy of earlier parts of its
+            epoch. Defaults to the effort of the record alone.
 
     Returns:
         Finite numbers by key, in the units of the table above. The main keys come first.
@@ -137,7 +152,7 @@ def scalars(
         "green/watts": record.mean_watts,
         "green/measured_percent": None if share is None else 100.0 * share,
     }
-    values |= _components(record)
+    values |= _components(record) | _effort(record.effort if effort is None else effort)
     values |= {
         "green_detail/emissions_total_low_kg": low_kg,
         "green_detail/emissions_total_high_kg": high_kg,
@@ -150,6 +165,15 @@ def scalars(
     return {
         for_terminal(_grouped(key)): value for key, value in shown.items() if isfinite(value) and key not in _LEFT_OUT
     }
+
+
+def _effort(effort: Effort) -> dict[str, float | None]:
+    """Return what training took per unit of work, with its bounds."""
+    values: dict[str, float | None] = {}
+    for name, ratio in effort.ratios().items():
+        values[(MAIN if name == _MAIN_RATIO else DETAIL) + name] = ratio.value
+        values |= {f"{DETAIL}{name}_low": ratio.low, f"{DETAIL}{name}_high": ratio.high}
+    return values
 
 
 def _components(record: EpochRecord) -> dict[str, float | None]:

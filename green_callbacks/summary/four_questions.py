@@ -11,14 +11,17 @@ from green_callbacks.records import History, RunRecord
 from green_callbacks.sinks.base import RunContext
 from green_callbacks.summary.pareto_sentences import doubling
 from green_callbacks.text import for_terminal
-from green_callbacks.text.amounts import format_energy, format_mass
+from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.efforts import emissions_of_one, energy_of_one
 from green_callbacks.text.wording import intensity_range, percent, place, significant
-from green_callbacks.units import joules_to_kwh
 
 _LEAST_SHARE: Final = 0.01
 """Smallest share of the emissions that is worth a sentence, as a ratio. A run always ends a moment after its last
 epoch.
 """
+
+_WITHOUT_VALIDATION: Final = "This counts the energy of training, not of validation."
+_WITH_ALL: Final = "This counts all energy of the epochs, in which no validation was seen."
 
 
 def answers(run: RunRecord, context: RunContext, metric: Metric | None) -> dict[str, str]:
@@ -32,7 +35,8 @@ def answers(run: RunRecord, context: RunContext, metric: Metric | None) -> dict[
     Returns:
         One or two sentences for each question. ``place`` compares the run's place with the cleanest comparable zone.
         ``facility`` compares the run's PUE with a PUE of 1.1. ``time`` prices the last point of quality, and predicts
-        the gain of doubling the emissions. ``data`` gives the number of samples and the energy of each.
+        the gain of doubling the emissions. ``data`` gives the number of samples, and the
+        energy of training per sample, step and token as far as they are known.
 
     Example:
         >>> from pathlib import Path
@@ -108,12 +112,19 @@ def _time(history: History, metric: Metric | None) -> str:
 
 
 def _data(run: RunRecord, history: History) -> str:
-    if not run.samples:
+    effort = run.effort
+    if not run.samples and not effort.ratios():
         return "Not known, because the number of samples was not reported."
-    seen = f"{run.samples:,} samples seen"
-    joules = history.samples_joules
-    if joules is None:
-        return f"{seen}. The energy of each is not known."
-    each = joules / run.samples
-    used = f"{significant(each)} J" if each < 1 else format_energy(joules_to_kwh(each))
-    return f"{seen}, {used} each. This counts all energy of the epochs, validation included."
+    each = effort.joules_per_sample
+    sentences = [f"{run.samples:,} samples seen" if run.samples else "The number of samples was not reported."]
+    if run.samples:
+        sentences[0] += f", {energy_of_one(each, ' each')}." if each else ". The energy of each is not known."
+    for unit, ratio in {"A step": effort.joules_per_step, "A token": effort.joules_per_token}.items():
+        if ratio is not None:
+            sentences.append(f"{unit} took {energy_of_one(ratio)}.")
+    if effort.grams_per_exaflop is not None:
+        sentences.append(f"An exaFLOP took {emissions_of_one(effort.grams_per_exaflop)} CO2e.")
+    if effort.ratios():
+        has_validation = history.most_phase_joules("validation") > 0
+        sentences.append(_WITHOUT_VALIDATION if has_validation else _WITH_ALL)
+    return " ".join(sentences)

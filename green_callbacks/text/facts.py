@@ -12,6 +12,7 @@ from typing import Final
 
 from green_callbacks.records import METHOD_WORDS, DeviceEnergy, Intensity, RunRecord
 from green_callbacks.text.amounts import format_mass
+from green_callbacks.text.efforts import effort_facts
 from green_callbacks.text.landings import landing_spent
 from green_callbacks.text.wording import duration, intensity_range, percent, place, significant
 
@@ -42,6 +43,7 @@ def total_facts(run: RunRecord) -> dict[str, str]:
         "epochs": f"{run.epochs} in {duration(run.duration_seconds)}",
         "stopped because": run.stop_reason or "no policy stopped it",
         **_landing(run),
+        **effort_facts(run.effort),
     }
 
 

@@ -12,6 +12,7 @@ from green_callbacks.records import (
     Checkpoints,
     DeviceActivity,
     DeviceEnergy,
+    Effort,
     EpochRecord,
     Intensity,
     Landing,
@@ -58,6 +59,7 @@ CLOSING = Closing(
     tokens=1,
     flops=1.0,
     steps=1,
+    effort=Effort(),
 )
 
 
@@ -81,6 +83,7 @@ def full_record():
         flops=1.0,
         data_wait_seconds=0.5,
         activity={"gpu0": DeviceActivity(1.0, 0.5, 1500.0, 60.0, 0.1, 0.0, 0.1, 0.0, 300.0)},
+        steps=1,
     )
 
 

@@ -11,7 +11,7 @@ from green_callbacks.records import History
 
 SAID = {
     "run_id": "run-1", "rows": 3, "epochs": 2, "seconds": 1.0, "joules": 2.0, "facility_kwh": 3.0, "kg": 4.0,
-    "low_kg": 3.0, "high_kg": 5.0, "measured_share": 0.5, "samples": 1, "samples_joules": 0.5, "tokens": 2,
+    "low_kg": 3.0, "high_kg": 5.0, "measured_share": 0.5, "samples": 1, "effort": [None] * 4, "tokens": 2,
     "flops": 3.0, "steps": 4,
     "devices": {"gpu:0": 2.0}, "zone": "DE", "monitor": "val_acc", "mode": "max", "front": [[1.0, 0.5, 0]],
     "curve": [[1.0, None, None]],
@@ -40,7 +40,11 @@ def test_no_limit_has_fallen():
         ("high_kg", [None, 1e21], [-1.0, 1.1e21]),
         ("measured_share", [None, 0.0, 1.0], [-0.1, 1.1]),
         ("samples", [None, 2**53], [-1, 2**53 + 1, 1.5]),
-        ("samples_joules", [None, 0.0, 1e15], [-0.1, "1"]),
+        (
+            "effort",
+            [None, [None] * 4, [[1.0, 2.0, 1.5, 2.5], None, None, [1e300] * 4]],
+            [[None] * 3, [None] * 5, [[1.0] * 3, None, None, None], [[1e301] * 4] * 4, ["1"] * 4, {}],
+        ),
         ("tokens", [None, 2**53], [-1, 2**53 + 1, 1.5]),
         ("flops", [None, 1e47], [-1.0, 1e48]),
         ("steps", [None, 2**53], [-1, 2**53 + 1, 1.5]),

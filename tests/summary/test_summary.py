@@ -222,19 +222,19 @@ class TestData:
     def test_samples_and_the_energy_of_each(self):
         text = answered(History([outside(), record(0, samples=60_000), record(1, samples=60_000)]))["data"]
 
-        assert text.startswith("120,000 samples seen, 0.0667 J each")
+        assert text.startswith("120,000 samples seen, 0.0667 J each (0.0642 J to 0.0692 J). This counts all")
 
     def test_epochs_that_are_done_again_have_both_their_samples_and_their_energy(self):
         history = History([outside(), record(0, samples=60_000), record(1, samples=60_000)])
         history.rewind(1)
         history.append(record(1, samples=60_000))
 
-        assert answered(history)["data"].startswith("180,000 samples seen, 0.0667 J each")
+        assert answered(history)["data"].startswith("180,000 samples seen, 0.0667 J each (0")
 
     def test_the_energy_of_a_large_sample_has_a_unit_in_which_it_reads_well(self):
         history = History([record(0, gpu_joules=7.2e6, cpu_joules=None, samples=2)])
 
-        assert answered(history)["data"].startswith("2 samples seen, 1.00 kWh each")
+        assert answered(history)["data"].startswith("2 samples seen, 1.00 kWh each (950 Wh to 1.05 kWh).")
 
     def test_what_the_end_of_a_run_takes_is_not_called_training_that_bought_nothing(self):
         epochs = [record(e, metrics={"val_acc": 0.5 + e / 10}) for e in range(3)]

@@ -188,7 +188,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         self._has_ended_batches = self._is_cut_short = False
         self._keep_landing()
         try:
-            self.accountant.begin_epoch(number)
+            self.accountant.begin_epoch(number, step=self.fit.steps() or 0)
         except BudgetSpentError:
             self.accountant.close()
             raise

@@ -24,6 +24,9 @@ class EpochSamples:
     first batch shows whether the first dimension of its tensors is the batch. Then one tensor of each batch gives its
     size. If neither is certain, the number of samples is unknown.
 
+    Beside a ``ThroughputMonitor`` of Lightning, it counts floating-point operations, too. The module states them as
+    ``flops_per_batch``, for this process.
+
     Args:
         guarded: Calls the loaders of users, and reads their batches.
     """
@@ -33,6 +36,8 @@ class EpochSamples:
         self._watch = LoaderWatch()
         self.batches = 0
         self._told = 0
+        self._module: Any = None
+        self._flops = 0.0
         self._draws: Draws | None = None
         self._is_measured = False
         self._measure: Callable[[Any], int] | None = None
@@ -48,7 +53,8 @@ class EpochSamples:
             is_resumed: Whether the epoch continues from a checkpoint.
         """
         self._watch.begin_epoch(trainer, waits)
-        self.batches, self._told = 0, 0
+        self.batches, self._told, self._flops = 0, 0, 0.0
+        self._module = trainer.lightning_module if _counts_flops(trainer) else None
         self._measure, self._measured = None, 0
         loader = self._guarded.ask("The training loader", partial(_only_loader, trainer), None)
         ask = partial(draws_of, loader, is_resumed=is_resumed)
@@ -67,6 +73,9 @@ class EpochSamples:
             batch: The batch, as the module received it.
         """
         self.batches += 1
+        if self._module is not None:
+            each = self._guarded.ask("flops_per_batch", partial(getattr, self._module, "flops_per_batch", None), None)
+            self._flops += self._guarded.numbers({"flops_per_batch": each}).get("flops_per_batch", 0.0)
         if self._is_measured:
             self._add(batch)
 
@@ -89,6 +98,15 @@ class EpochSamples:
             return None
         since, self._told = total - self._told, total
         return since
+
+    def take_flops(self) -> float | None:
+        """Return the floating-point operations since the last call in this epoch. None if unknown."""
+        since, self._flops = self._flops, 0.0
+        return since or None
+
+
+def _counts_flops(trainer: Any) -> bool:
+    return any(kind.__name__ == "ThroughputMonitor" for each in trainer.callbacks for kind in type(each).__mro__)
 
 
 def measure_of(batch: Any, trainer: Any, loader: Any) -> Callable[[Any], int] | None:

@@ -283,7 +283,7 @@ class LightningHooks(OfLightning):
             self._last_validation.put_back(trainer)  # of a trainer whose minimum has won
             if self.accountant.may_land:
                 self.accountant.at_step(trainer.global_step)
-            self.accountant.begin_epoch(trainer.current_epoch)
+            self.accountant.begin_epoch(trainer.current_epoch, step=trainer.global_step)
             self._samples.begin(trainer, self.accountant.data_waits, is_resumed=is_resumed)
             self._plan(trainer, batches)
 
@@ -318,5 +318,6 @@ class LightningHooks(OfLightning):
 
     def _count(self, trainer: Any) -> None:
         """Observe steps, and also samples if the user does not observe them."""
-        samples = self._samples.take()
-        self.accountant.observe(step=trainer.global_step, samples=None if self.accountant.samples else samples)
+        samples, flops = self._samples.take(), self._samples.take_flops()
+        samples = None if self.accountant.samples else samples
+        self.accountant.observe(step=trainer.global_step, samples=samples, flops=flops)

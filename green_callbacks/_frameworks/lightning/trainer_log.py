@@ -113,7 +113,7 @@ def epoch_values(accountant: EnergyAccountant, record: EpochRecord) -> dict[str,
     """
     history = accountant.history
     total_kg = history.emissions_kg or record.emissions_kg  # the latter is None if nothing was measured
-    shown = scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg)
+    shown = scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg, history.last_effort)
     return {**shown, _FOR_SEARCHES: 1000.0 * history.facility_kwh} if history.facility_kwh else shown
 
 

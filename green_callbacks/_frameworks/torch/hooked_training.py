@@ -128,7 +128,7 @@ class HookedTraining:
         now = self._progress(self.trainer)
         if self.accountant.may_land:
             self.accountant.at_step(now.step)
-        self.accountant.begin_epoch(now.epoch)
+        self.accountant.begin_epoch(now.epoch, step=now.step)
         self.accountant.expect(replace(now.plan, schedule_unreadable=self._has_schedule()))
         self.is_open = True
 
@@ -193,7 +193,8 @@ class HookedTraining:
         length, done = now.plan.epoch_steps, now.step - self._begun
         is_whole = length is not None and self._begun % length + done >= length
         record = self.accountant.end_epoch(complete=is_whole or (None if is_cut else False))
-        return scalars(record, self.accountant.history.emissions_kg or None)
+        history = self.accountant.history
+        return scalars(record, history.emissions_kg or None, effort=history.last_effort)
 
     def _observe(self, now: Progress) -> None:
         fresh = {key: value for key, value in self._metrics.fresh(now.metrics).items() if key not in self._judged}

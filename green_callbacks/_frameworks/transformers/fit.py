@@ -48,6 +48,8 @@ class Fit:
         self._most_steps: int | None = None
         self._first_batch = self._first_step = self._told_samples = 0
         self._told_tokens: int = state.num_input_tokens_seen or 0
+        self._ranks: int = max(int(getattr(args, "world_size", 1)), 1)
+        self._told_flops = self._flops()
 
     @property
     def is_running(self) -> bool:
@@ -127,6 +129,21 @@ class Fit:
         total = int(self.state.num_input_tokens_seen or 0)
         since, self._told_tokens = total - self._told_tokens, total
         return since if since > 0 else None
+
+    def take_flops(self) -> float | None:
+        """Return the floating-point operations of all processes since the last call. None if the trainer knows none.
+
+        The trainer sums the operations of all processes now and then. Since that, those of this process are known, and
+        count for each of the others.
+        """
+        total = self._flops()
+        since, self._told_flops = total - self._told_flops, total
+        return since if since > 0 else None
+
+    def _flops(self) -> float:
+        trainer = self.call.variables().get("self") if self.call is not None else None
+        since_sum = self._guarded.numbers({"current_flos": getattr(trainer, "current_flos", 0.0)})
+        return float(self.state.total_flos or 0.0) + self._ranks * since_sum.get("current_flos", 0.0)
 
     def _samples(self, steps: int) -> int | None:
         if self._draws is None or self._batches is None:

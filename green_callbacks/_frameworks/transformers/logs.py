@@ -33,7 +33,7 @@ class TrainerLogs:
             return
         history = accountant.history
         total_kg = history.emissions_kg or record.emissions_kg  # the latter is None if nothing was measured
-        values = scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg)
+        values = scalars(record, total_kg, history.emissions_low_kg, history.emissions_high_kg, history.last_effort)
         shown = {key: value for key, value in values.items() if key.startswith(MAIN)}
         if shown:
             state.log_history.append({**shown, "epoch": state.epoch, "step": state.global_step})

@@ -111,7 +111,7 @@ class TrainingHooks:
         epoch = self._fit.begin_epoch(self._resumed_epoch)
         if self.accountant.may_land:
             self.accountant.at_step(state.global_step)
-        self.accountant.begin_epoch(epoch)
+        self.accountant.begin_epoch(epoch, step=state.global_step)
         self._in_epoch = True
         self._plan(self._fit, kwargs.get("lr_scheduler"))
         self.waits.begin_epoch(self.accountant.data_waits, args, state)
@@ -294,12 +294,14 @@ class TrainingHooks:
 
 
 def _observe_counts(accountant: EnergyAccountant, fit: Fit, state: Any, rate: float | None) -> None:
-    samples, tokens = fit.take_samples(), fit.take_tokens()
+    samples, tokens, flops = fit.take_samples(), fit.take_tokens(), fit.take_flops()
+    is_first = state.is_world_process_zero  # the trainer counts tokens and operations over all ranks
     accountant.observe(
         learning_rate=rate,
         step=state.global_step,
         samples=None if accountant.samples else samples,
-        tokens=tokens if state.is_world_process_zero else None,  # counted over all ranks
+        tokens=tokens if is_first or tokens is None else 0,
+        flops=flops if is_first or flops is None else 0.0,
     )
 
 

@@ -27,6 +27,8 @@ class Observations:
         flops: Floating-point operations, or None if unknown.
         step: Optimizer steps so far, or None if unknown.
         data_wait_seconds: Time that training waited for data, in s, or None if unknown.
+        first_step: Optimizer steps at the beginning, or None if unknown. Negative if the count began again meanwhile.
+        likely_steps: Steps with which it may have begun. The first count shows which.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -36,6 +38,13 @@ class Observations:
     flops: float | None = None
     step: int | None = None
     data_wait_seconds: float | None = None
+    first_step: int | None = None
+    likely_steps: tuple[int, ...] = ()
+
+    @property
+    def steps(self) -> int | None:
+        """Optimizer steps since the beginning, or None if unknown."""
+        return None if self.step is None or self.first_step is None else self.step - self.first_step
 
     def note(self, metrics: Mapping[str, Any], counts: Mapping[str, Any], guarded: Guarded) -> None:
         """Note fresh values. A value that is no number is passed over, and reported once.
@@ -62,10 +71,20 @@ class Observations:
         elif not 0 <= number < (MAX_FLOPS if name == "flops" else MAX_COUNT):
             guarded.say_once(name, "The number of %s is %s, which cannot be. It is not recorded.", name, number)
         elif name == "step":
-            self.step = int(number)
+            self._count_step(int(number))
         elif name == "flops":
             self.flops = (self.flops or 0.0) + number
         elif name == "tokens":
             self.tokens = min((self.tokens or 0) + int(number), MAX_COUNT)
         else:
             self.samples = min((self.samples or 0) + int(number), MAX_COUNT)
+
+    def _count_step(self, step: int) -> None:
+        """Note the steps so far. A count that falls back has begun again, or its beginning is unknown."""
+        latest = self.first_step if self.step is None else self.step
+        if latest is None:
+            self.first_step = next((each for each in self.likely_steps if each <= step <= each + 1), None)
+        elif step < latest:
+            self.first_step = None if self.first_step is None or step > 1 else self.first_step - latest
+        self.likely_steps = ()
+        self.step = step

@@ -9,6 +9,7 @@ from green_callbacks.accountant.energy.lap_vectors import Lap
 from green_callbacks.accountant.energy.open_interval import OpenInterval
 from green_callbacks.accountant.energy.timeline import SHARED_EDGE_SECONDS, Timeline
 from green_callbacks.accountant.energy.unmeasured_gpus import UnmeasuredGpus
+from green_callbacks.accountant.setup.counts_per_sample import CountsPerSample
 from green_callbacks.records import DeviceEnergy, EpochRecord
 
 Flagged = Callable[[Mapping[str, DeviceEnergy], float, float], Mapping[str, DeviceEnergy]]
@@ -24,16 +25,24 @@ class Pricing:
         grid: The carbon intensity.
         pue: The PUE.
         gpus: Accelerators that train and are not measured.
+        per_sample: What the user knows of each sample.
     """
 
     def __init__(
-        self, timeline: Timeline, slots: DeviceSlots, grid: GridIntensity, pue: float, gpus: UnmeasuredGpus
+        self,
+        timeline: Timeline,
+        slots: DeviceSlots,
+        grid: GridIntensity,
+        pue: float,
+        gpus: UnmeasuredGpus,
+        per_sample: CountsPerSample,
     ) -> None:
         self._timeline = timeline
         self._slots = slots
         self._grid = grid
         self._pue = pue
         self._gpus = gpus
+        self._per_sample = per_sample
         self.flagged: Flagged = _as_they_are
         """Flags the devices that other processes measure, too."""
 
@@ -69,8 +78,9 @@ class Pricing:
             metrics=observations.metrics,
             learning_rate=observations.learning_rate,
             samples=lap.samples,
-            tokens=lap.tokens,
-            flops=lap.flops,
+            tokens=self._per_sample.tokens_of(lap.samples, lap.tokens),
+            flops=self._per_sample.flops_of(lap.samples, lap.flops),
+            steps=observations.steps,
             data_wait_seconds=_within(observations.data_wait_seconds, lap.seconds),
             activity=lap.activity,
         )

@@ -75,7 +75,10 @@ class RunMeasurement:
         grid = self._begin_grid()
         self.timeline = Timeline(meter, self._settings.clock, shared or first, self.slots.owned)
         """The open intervals."""
-        self.pricing = Pricing(self.timeline, self.slots, grid, self._settings.pue.value, self.gpus)
+        settings = self._settings
+        self.pricing = Pricing(
+            self.timeline, self.slots, grid, settings.pue.value, self.gpus, settings.counts_per_sample
+        )
         """Turns intervals into records."""
 
     def _first(self, make_room: Callable[[Collection[str]], bool]) -> Snapshot:

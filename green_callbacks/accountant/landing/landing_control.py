@@ -94,17 +94,18 @@ class LandingControl:
         self._of_loop = OptimizerRates(lambda: each)
         self.start_scaling(self._of_loop)
 
-    def _begin_in(self, run: "Run", epoch: int) -> None:
+    def _begin_in(self, run: "Run", epoch: int, step: int | None) -> None:
         """Begin an epoch. Note the learning rate with which it begins in a user's own loop.
 
         Args:
             run: The run.
             epoch: Index of the epoch.
+            step: Optimizer steps so far. None if the caller does not know them.
 
         Raises:
             BudgetSpentError: No budget is left for the first epoch since the start.
         """
-        run.epochs.begin(epoch)
+        run.epochs.begin(epoch, step)
         if self._of_loop is not None:
             run.epochs.note(None, {"learning_rate": self._of_loop.present()})
 

@@ -111,6 +111,8 @@ def each_step(
             "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop "
             "over accountant.epochs(n), or between begin_epoch() and end_epoch().",
         )
+    else:
+        run.epochs.begin_steps(done)
     traces = run.epochs.completeness.traces if run else Traces()
     traces.is_in_steps = True
     if accountant.may_land:

@@ -1,7 +1,7 @@
 """The epochs of a run, from their beginning to their end."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.decisions.decision_interval import EpochParts
@@ -12,6 +12,7 @@ from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.landing.agreement import agreed_step
 from green_callbacks.accountant.loops.data_waits import DataWaits
 from green_callbacks.accountant.loops.epoch_completeness import EpochCompleteness
+from green_callbacks.accountant.loops.steps_done import StepsDone
 from green_callbacks.accountant.ranks.protocol import checked_phase
 from green_callbacks.accountant.run.closing import RunClosing
 from green_callbacks.accountant.run.idle_run import unmeasured
@@ -19,6 +20,11 @@ from green_callbacks.accountant.run.record_keeping import RecordKeeping
 from green_callbacks.accountant.setup.opened_run import OpenedRun
 from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.records import EpochRecord
+
+_NO_SAMPLES: Final = (
+    "tokens_per_sample= and flops_per_sample= have no effect, because the number of samples is not known. Pass "
+    "samples_per_epoch=, or call accountant.observe(samples=…)."
+)
 
 
 class RunEpochs:
@@ -53,6 +59,8 @@ class RunEpochs:
         self._shared = shared
         self._guarded = Guarded()
         self._parts = EpochParts(settings.decide_every, ranks, settings.clock)
+        self._steps_done = StepsDone(state.history, state.notices, opened.trainer.is_own_loop, state.step)
+        self._notices = state.notices
         self._open_epoch = self._new_open_epoch()
         self._records = self._record_keeping()
 
@@ -126,11 +134,12 @@ class RunEpochs:
         if unended is not None:
             self.end(complete=False)
 
-    def begin(self, epoch: int) -> None:
+    def begin(self, epoch: int, step: int | None = None) -> None:
         """End what lies outside epochs, and begin an epoch.
 
         Args:
             epoch: Its index.
+            step: Optimizer steps so far. Defaults to None, if the caller does not know them.
 
         Raises:
             BudgetSpentError: No budget is left for the first epoch since the start.
@@ -142,10 +151,22 @@ class RunEpochs:
             self._board.refuse_if_spent(self._history, self._ranks)
         self._board.landing.begin_epoch(epoch, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch, asked_at_seconds)
+        told = {} if step is None else self._guarded.numbers({"step": step})
+        self._steps_done.begin(self._timeline.interval.observations, epoch, told.get("step"))
         self.completeness.begin()
         self.waits.begin()
         self._open_epoch.begin(epoch)
         self._shared.begin_epoch()
+
+    def begin_steps(self, step: int) -> None:
+        """Note the optimizer steps at the beginning of the open epoch, unless steps were counted in it.
+
+        Args:
+            step: Optimizer steps so far.
+        """
+        observations = self._timeline.interval.observations
+        if self.is_open and observations.step is None:
+            observations.first_step = step
 
     def agreed_last(self) -> int | None:
         """Return the last recorded epoch, which only rank 0 may know. Every rank calls this."""
@@ -213,9 +234,11 @@ class RunEpochs:
         if not self.is_open:
             return unmeasured(self._settings.clock)
         going_on = self._board.stop_reason is None
-        self.completeness.gather(self._timeline.interval.observations.metrics)
+        before = self._timeline.interval.observations
+        self.completeness.gather(before.metrics)
         self._note_wait()
         record = self._records.record(complete=True, together=True, goes_on=True)
+        self._steps_done.end_part(before, self._timeline.interval.observations)
         self._open_epoch.is_cut_short |= going_on and self._board.stop_reason is not None
         self._parts.begin()
         return record
@@ -234,8 +257,11 @@ class RunEpochs:
             self.completeness.learn(observations.metrics)
         if whole and self._settings.samples_per_epoch is not None:  # of all ranks together, of which each counts
             observations.samples = self._settings.samples_per_epoch if self._is_first_rank else 0
+        self._steps_done.end(observations, self._timeline.interval.epoch, is_whole=whole)
         self._note_wait()
         record = self._records.record(complete=whole, together=True)
+        if whole and record.samples is None and self._settings.counts_per_sample.is_given and self._is_first_rank:
+            self._notices.say("per sample", _NO_SAMPLES)
         self.leave_landing()
         self._timeline.done()
         return record

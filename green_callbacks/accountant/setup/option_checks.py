@@ -6,6 +6,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
+from green_callbacks.accountant.energy.observations import MAX_FLOPS
+from green_callbacks.accountant.setup.counts_per_sample import CountsPerSample
 from green_callbacks.clock import Clock
 from green_callbacks.configuration import checked_labels
 from green_callbacks.errors import ConfigurationError
@@ -151,3 +153,29 @@ def samples(given: object) -> int | None:
         msg = f"samples_per_epoch= takes a number of samples above 0, such as 50_000, not {described(given)}."
         raise ConfigurationError(msg)
     return given
+
+
+def counts_per_sample(tokens: object, flops: object) -> CountsPerSample:
+    """Return the tokens and operations of a sample.
+
+    Args:
+        tokens: Number of tokens as the user gave it. None if it was not given.
+        flops: Number of floating-point operations as the user gave it. None if it was not given.
+
+    Raises:
+        ConfigurationError: One of them is no number above 0.
+    """
+    return CountsPerSample(
+        _per_sample("tokens_per_sample", "tokens in a sample, such as 512", tokens, _MOST_SAMPLES),
+        _per_sample("flops_per_sample", "floating-point operations for a sample, such as 1.2e10", flops, MAX_FLOPS),
+    )
+
+
+def _per_sample(name: str, what: str, given: object, most: float) -> float | None:
+    if given is None:
+        return None
+    is_number = isinstance(given, float | int) and not isinstance(given, bool)
+    if not isinstance(given, float | int) or not (is_number and 0 < given < most):  # NaN is not above 0 either
+        msg = f"{name}= takes the number of {what}, above 0, not {described(given)}."
+        raise ConfigurationError(msg)
+    return float(given)

@@ -17,6 +17,7 @@ from green_callbacks.accountant.setup.configured_budget import (
     beside_own,
     configured_budget,
 )
+from green_callbacks.accountant.setup.counts_per_sample import CountsPerSample
 from green_callbacks.carbon import CarbonIntensity, ConstantIntensity, Pue, resolve_pue, said_intensity
 from green_callbacks.carbon.tables import tables
 from green_callbacks.clock import Clock, SystemClock
@@ -57,6 +58,10 @@ class AccountantOptions(TypedDict, total=False):
         plan: The plan of the run, as far as the framework does not know it. Defaults to no plan.
         samples_per_epoch: Number of training samples in an epoch. It overrides the counted number. Defaults to the
             counted number.
+        tokens_per_sample: Number of tokens in a training sample, or their mean. It gives the energy of a token, and
+            overrides the counted number. Defaults to the counted number.
+        flops_per_sample: Floating-point operations of training on one sample, forward and backward. They give the
+            emissions of an exaFLOP, and override the counted number. Defaults to the counted number.
         labels: Your labels of the run, such as ``{"team": "vision"}``. The ledger holds them, with the labels of the
             configuration. Defaults to none.
         strict: Whether to raise failures of sensors and sinks, which are otherwise logged. Meant for tests. Defaults
@@ -78,6 +83,8 @@ class AccountantOptions(TypedDict, total=False):
     ledger: str | Path | Literal[False] | None
     plan: Plan | None
     samples_per_epoch: int | None
+    tokens_per_sample: float | None
+    flops_per_sample: float | None
     labels: Mapping[str, str] | None
     strict: bool
     clock: Clock
@@ -96,6 +103,7 @@ class Settings:
     ledger: Path | Literal[False] | None
     plan: Plan
     samples_per_epoch: int | None
+    counts_per_sample: CountsPerSample
     labels: Mapping[str, str]
     strict: bool
     clock: Clock
@@ -133,7 +141,6 @@ class Settings:
         get = options.get
         is_disabled = is_set(DISABLE_VARIABLE, environ)
         said = Configuration() if is_disabled else read_configuration(environ)
-        misspelled = tuple(unknown_variables(environ).values())
         location = checks.one("location", str, "'DE'", get("location"))
         settings = cls(
             sources=checks.objects("sources", EnergySource, "NvmlSource()", get("sources")),  # type: ignore[type-abstract]  # to compare with
@@ -146,10 +153,11 @@ class Settings:
             ledger=checks.ledger(get("ledger")),
             plan=checks.one("plan", Plan, "Plan(epochs=100)", get("plan")) or Plan(),
             samples_per_epoch=checks.samples(get("samples_per_epoch")),
+            counts_per_sample=checks.counts_per_sample(get("tokens_per_sample"), get("flops_per_sample")),
             labels=checks.labels({**said.labels, **checks.labels(get("labels"))}),
             strict=checks.flag("strict", get("strict")),
             clock=checks.clock(get("clock"), SystemClock),
-            faults=misspelled,
+            faults=tuple(unknown_variables(environ).values()),
         )
         if is_disabled:
             logger.info("%s is set, so nothing is measured, kept or stopped.", DISABLE_VARIABLE)

@@ -9,6 +9,8 @@ from typing import Any
 
 from green_callbacks.cli.summary.findings_data import findings_of
 from green_callbacks.cli.summary.rows import Row, Sums, sums_of
+from green_callbacks.records import Effort
+from green_callbacks.records.effort import NO_EFFORT, RATIOS
 from green_callbacks.records.reference import WORLD, reference_kg
 from green_callbacks.text import for_csv_cell
 from green_callbacks.text.layout import UNKNOWN
@@ -125,7 +127,20 @@ def _run_fields(row: Row) -> dict[str, _Cell]:
         "best": row.best,
         "samples": closing.samples,
         "tokens": closing.tokens,
+        "flops": closing.flops,
+        "steps": closing.steps,
+        **_effort_fields(closing.effort or NO_EFFORT),
     }
+
+
+def _effort_fields(effort: Effort) -> dict[str, _Cell]:
+    """Return the energy of training per unit of work, with its bounds. Unknown values are None."""
+    known = effort.ratios()
+    fields: dict[str, _Cell] = {}
+    for name in RATIOS:
+        value, low, high = known.get(name, (None, None, None))
+        fields |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return fields
 
 
 def _amounts(row: Row) -> dict[str, _Cell]:

@@ -18,7 +18,7 @@ from zlib import crc32
 from green_callbacks.errors import LedgerError
 from green_callbacks.ledger.ledger_files import bounded_lines, opened
 
-HEADER: Final = b'{"type":"totals","version":1}'
+HEADER: Final = b'{"type":"totals","version":2}'
 """First line of an index. A file that begins otherwise is written by another version, and counts as empty."""
 
 MAX_INDEX_BYTES: Final = 2**28

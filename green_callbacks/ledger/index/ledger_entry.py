@@ -93,7 +93,7 @@ def closed_entry(path: Path) -> LedgerEntry | None:
         path: The file.
     """
     closing = read_closing(path)
-    if closing is None or closing.facts is None:
+    if closing is None or not closing.is_of_this_version:
         return None
     head = last_head(path, closing)
     return None if head is None else entry_from(closing, head, is_closed=True)

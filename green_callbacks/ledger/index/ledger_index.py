@@ -298,7 +298,7 @@ class LedgerIndex:
         followed = self._growing.setdefault(name, FollowedLedger(path))
         followed.refresh()
         overview = followed.overview
-        if overview is None or overview.closing.facts is None:  # unreadable, or closed by an earlier version
+        if overview is None or not overview.closing.is_of_this_version:  # unreadable, or closed by an earlier version
             return summed_entry(path)
         return entry_from(overview.closing, overview.head, is_closed=overview.is_closed, remark=overview.remark)
 

@@ -66,6 +66,7 @@ SPARSE: Final = {
     "tokens": "d",
     "flops": "d",
     "waits": "d",
+    "steps_done": "q",
     "merged_epochs": "q",
     "merged_parts": "q",
     "merged_outside": "d",
@@ -77,10 +78,11 @@ SPARSE: Final = {
 
 In a thinned history a row may stand for several. ``merged_epochs`` and ``merged_parts`` count the other epochs and
 parts that it contains. ``merged_outside`` is their energy outside epochs, in J. ``fits`` holds the first row of every
-fit except the first fit, with the latest epoch before it.
+fit except the first fit, with the latest epoch before it. ``steps`` are the steps so far, and ``steps_done`` the steps
+of the row itself.
 """
 
-LATER: Final = frozenset({"waits"})
+LATER: Final = frozenset({"steps_done", "waits"})
 """Columns that states of earlier versions do not have."""
 
 NAMED: Final = ("metrics", "gaps", "most_joules")

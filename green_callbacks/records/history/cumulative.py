@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
-from math import isnan, nan
+from math import isnan
 
 from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.coverage import is_missing, is_whole
 from green_callbacks.records.device import DeviceEnergy
-from green_callbacks.records.history.columns import NONE, known, total
+from green_callbacks.records.history.columns import known, total
 from green_callbacks.records.history.devices.activity_columns import activity_where
 from green_callbacks.records.history.devices.device_totals import device_methods, device_totals, measured_joules
 from green_callbacks.records.history.row_reading import devices_of, joules_where
@@ -76,17 +76,6 @@ class Cumulative:
     def outside_joules(self) -> float | None:
         """Energy of the records outside epochs, in J. None if nothing was measured."""
         return joules_where(self._rows, outside=True)
-
-    @property
-    def samples_joules(self) -> float | None:
-        """Energy of the records with training samples, in J. These lie inside epochs, or in epochs that were repeated.
-
-        None if nothing was measured.
-        """
-        rows, inside = self._rows, self.epochs_joules
-        seen = rows.samples.until(rows.length).rows
-        again = (rows.joules[row] for row in seen if rows.epoch[row] == NONE)
-        return total((nan if inside is None else inside, *again))
 
     @property
     def emissions_low_kg(self) -> float | None:

@@ -4,8 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self, overload
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.records.effort import Effort
 from green_callbacks.records.epoch import EpochRecord
 from green_callbacks.records.history.columns import Column
+from green_callbacks.records.history.devices.effort_rows import effort_at, total_effort
 from green_callbacks.records.history.present_fit import PresentFit
 from green_callbacks.records.history.record_checks import what_cannot_be_kept
 from green_callbacks.records.history.row_reading import lost_rows, record_at
@@ -99,6 +101,33 @@ class History(NotebookView, PresentFit, Sequence[EpochRecord]):
         """Make the records one by one."""
         rows = self._rows
         return (record_at(rows, row) for row in range(rows.length))
+
+    @property
+    def effort(self) -> Effort:
+        """What the training of all records took per step, sample, token and operation."""
+        return total_effort(self._rows)
+
+    def effort_at(self, row: int) -> Effort:
+        """Return the effort that a record completes.
+
+        The last part of an epoch may tell the counts of the whole epoch. Then it has the energy of all parts.
+
+        Args:
+            row: Position of the record, from 0.
+        """
+        return effort_at(self._rows, row)
+
+    @property
+    def last_effort(self) -> Effort | None:
+        """What the last record completes, like :meth:`effort_at`. None without a record."""
+        rows = self._rows
+        return effort_at(rows, rows.length - 1) if rows.length else None
+
+    @property
+    def samples_joules(self) -> float | None:
+        """Energy of the training in which the samples were counted, without validation, in J. None if unknown."""
+        samples = self.effort.samples
+        return samples and samples.amount
 
     def copy(self) -> Self:
         """Return an independent history of the same records."""

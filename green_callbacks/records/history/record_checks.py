@@ -28,7 +28,7 @@ def what_cannot_be_kept(record: object) -> str | None:
 
 
 def _wrong(record: EpochRecord) -> Iterator[str]:
-    for name in ("epoch", "step"):
+    for name in ("epoch", "step", "steps"):
         value = getattr(record, name)
         if value is not None and not (isinstance(value, int) and -MOST_COUNT <= value <= MOST_COUNT):
             yield f"its {name} is not a 64-bit integer"

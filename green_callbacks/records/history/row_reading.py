@@ -33,6 +33,7 @@ def record_at(rows: Rows, row: int) -> EpochRecord:
         flops=rows.flops.get(row),
         data_wait_seconds=rows.waits.get(row),
         activity=activity_of(rows.activity, row),
+        steps=rows.steps_done.get(row),
     )
 
 

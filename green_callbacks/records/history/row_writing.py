@@ -65,6 +65,8 @@ def _write_counts(rows: Rows, row: int, record: EpochRecord) -> None:
         rows.flops.put(row, record.flops)
     if record.data_wait_seconds is not None:
         rows.waits.put(row, record.data_wait_seconds)
+    if record.steps is not None:
+        rows.steps_done.put(row, record.steps)
 
 
 def _write_devices(rows: Rows, row: int, devices: Mapping[str, DeviceEnergy]) -> _Energy | None:

@@ -5,6 +5,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Hashable
 from typing import Any, Self
 
+from green_callbacks.records.effort import NO_EFFORT
 from green_callbacks.records.history.columns import (
     CLOSES,
     COMPLETE,
@@ -40,6 +41,7 @@ class Rows:
         "device_begins",
         "device_numbers",
         "devices",
+        "effort_before",
         "gains",
         "intensity",
         "intended",
@@ -70,6 +72,7 @@ class Rows:
     tokens: Sparse
     flops: Sparse
     waits: Sparse
+    steps_done: Sparse
     merged_epochs: Sparse
     merged_parts: Sparse
     merged_outside: Sparse
@@ -98,6 +101,8 @@ class Rows:
         self.part_rows = array("i")
         self.gains: list[tuple[tuple[float, ...], tuple[float, ...]]] = []
         self.latest_epoch = NONE
+        self.effort_before = NO_EFFORT, 0
+        """The effort of the first rows, and the number of these rows. They were thinned if it is not 0."""
 
     def follow(self, row: int, epoch: int, *, closes: bool, complete: bool) -> None:
         """Note whether a row begins a new fit, and whether it is a part or the end of an epoch.
@@ -138,6 +143,7 @@ class Rows:
         copied.part_rows = array("i", until(self.part_rows, length))
         copied.latest_epoch = next((epoch for epoch in reversed(copied.epoch) if epoch != NONE), NONE)
         copied.unseen, copied.length, copied.intended = self.unseen, length, length
+        copied.effort_before = self.effort_before
         return copied
 
     def rewound(self, lost: Collection[int]) -> Self:

@@ -82,7 +82,7 @@ class Board:
 
     def _draw(self, record: EpochRecord) -> None:
         place = self._axis.place(record)
-        values = scalars(record, self._spent.kg, self._spent.low_kg, self._spent.high_kg)
+        values = scalars(record, self._spent.kg, self._spent.low_kg, self._spent.high_kg, self._spent.effort)
         self._tags.update(values)
         if not self._context.reporting.streams_scalars:
             self.stream.scalars(values, place, self._wall_seconds)

@@ -57,6 +57,7 @@ def totals(run: RunRecord) -> dict[str, Fact]:
             "green/energy_total_wh": _thousand(run.energy_kwh),
             "green/facility_energy_total_wh": _thousand(run.facility_kwh),
             "green/measured_total_percent": None if share is None else 100.0 * share,
+            **{f"green/{name}_total": ratio.value for name, ratio in run.effort.ratios().items()},
             "green/duration_total_s": run.duration_seconds,
             "green/epochs_total": float(run.epochs),
             "green/stop_reason": run.stop_reason,

@@ -120,7 +120,8 @@ class TrackerSink(Sink):
         session.whole = None
         session.last = place = _place(record, record.epoch, session.context.reporting.step_metric)
         runs = tuple(self._runs(session))
-        values = scalars(record, session.spent.kg, session.spent.low_kg, session.spent.high_kg) if runs else {}
+        spent = session.spent
+        values = scalars(record, spent.kg, spent.low_kg, spent.high_kg, spent.effort) if runs else {}
         for run, is_streamed in runs:
             with self._raising_once(session):
                 if not any(run.is_same(each) for each in session.told):

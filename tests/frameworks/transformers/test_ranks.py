@@ -31,5 +31,8 @@ def test_two_processes_are_one_run(tmp_path):
             [epoch, 2 * epoch + 2, True, 8] for epoch in range(epochs)
         ]
         assert other[name]["records"] == []
+        samples, tokens, flops, steps = told["counts"]
+        assert (samples, tokens, steps) == (8 * epochs, 16 * epochs, 2 * epochs)
+        assert flops == pytest.approx(4e15 * epochs)  # the trainer sums them in single precision
     assert first["first"]["run_id"] == first["second"]["run_id"]
     assert len(list((tmp_path / "green-callbacks").glob("*.jsonl"))) == 1

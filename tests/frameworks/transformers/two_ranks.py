@@ -32,7 +32,9 @@ def main(folder: Path) -> None:
         budget = CarbonBudget(f"{(2.5 if name == 'first' else 4.5) * joules} J")
         options = scripted(training, sources=[Ranked(300.0, clock=training.clock)], policies=[budget])
         monitor = EmissionsMonitor(**options)
-        trainer = trainer_of(training, monitor, ddp_backend="gloo")
+        trainer = trainer_of(training, monitor, ddp_backend="gloo", include_num_input_tokens_seen="all")
+        trainer.model.main_input_name = "x"
+        trainer.floating_point_ops = lambda inputs: 1e15
         trainer.train(resume_from_checkpoint=is_resumed)
         run = monitor.accountant.close()
         seen[name] = {
@@ -42,6 +44,7 @@ def main(folder: Path) -> None:
             "devices": sorted(run.devices),
             "joules": run.energy_joules,
             "run_id": run.run_id,
+            "counts": (run.samples, run.tokens, run.flops, run.effort.steps and run.effort.steps.units),
         }
     folder.joinpath(f"rank{os.environ['RANK']}.json").write_text(json.dumps(seen), encoding="utf-8")
 

@@ -444,7 +444,7 @@ def _spoil(chance, path, folder):
 
 def test_what_cannot_be_read_is_no_entry(tmp_path):
     assert isinstance(index_of(tmp_path).entry(tmp_path / "none.jsonl"), UnreadLedger)
-    assert json.loads(index_file.HEADER)["version"] == 1
+    assert json.loads(index_file.HEADER)["version"] == 2
 
 
 @pytest.mark.parametrize("now", [time.time_ns, tomorrow], ids=["young", "old"])

@@ -1,1 +1,1 @@
-"""What each device did in the rows of a history."""
+"""What each device did in the rows of a history, and what each unit of work took."""

@@ -144,7 +144,7 @@ def _spread(rows: Rows, coarse: Rows, by: Interpolation) -> None:
         rows.duration.extend([coarse.duration[at]] if single else [after - before for before, after in pairwise(until)])
         rows.pue.extend([coarse.pue[at]] * (end - begin))
     last = [end - 1 for _, end in by.blocks]
-    for name in ("steps", "samples", "tokens", "flops", "waits"):
+    for name in ("steps", "samples", "tokens", "flops", "waits", "steps_done"):
         setattr(rows, name, _at_ends(getattr(coarse, name), last))
     rows.most_joules = {name: _at_ends(column, last) for name, column in coarse.most_joules.items()}
     for name, column in coarse.gaps.items():

@@ -24,7 +24,7 @@ from green_callbacks.records.intensity import Intensity
 from green_callbacks.records.measurement_methods import METHODS, Method
 from green_callbacks.units import GRAMS_PER_KG, JOULES_PER_KWH
 
-_COUNTS: Final = ("samples", "tokens", "flops", "waits")
+_COUNTS: Final = ("samples", "tokens", "flops", "waits", "steps_done")
 
 
 class Block(NamedTuple):

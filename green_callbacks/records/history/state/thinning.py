@@ -19,13 +19,15 @@ from itertools import pairwise
 from math import isnan
 from typing import Any, Final
 
+from green_callbacks.records.effort import Effort, decode_effort, encode_effort
 from green_callbacks.records.history.columns import NONE, Sparse
+from green_callbacks.records.history.devices.effort_rows import total_effort
 from green_callbacks.records.history.rows import Rows, until
 from green_callbacks.records.history.state import state_checks as checks
 from green_callbacks.records.history.state.expanded_rows import Interpolation, expanded, mixed
 from green_callbacks.records.history.state.kept_rows import Kept, what_is_kept
 from green_callbacks.records.history.state.merged_rows import Block, block, merged
-from green_callbacks.records.history.state.packed_columns import Unpacker, pack
+from green_callbacks.records.history.state.packed_columns import DamagedError, Unpacker, pack
 from green_callbacks.records.history.state.rows_codec import Decoder, encode_rows, encode_sparse
 
 MOST_EPOCHS: Final = 10_000
@@ -56,7 +58,8 @@ def encode(rows: Rows) -> dict[str, Any]:
     ends = [each.end for each in blocks]
     kept, coarse = what_is_kept(rows, ends), merged(rows, blocks)
     coarse.unseen = rows.unseen + rows.length - len(kept.rows)
-    return {**encode_rows(coarse), "fine": _encode_fine(rows, kept, ends, coarse)}
+    effort = encode_effort(total_effort(rows))  # of all rows, because a block mixes training with other work
+    return {**encode_rows(coarse), "fine": {**_encode_fine(rows, kept, ends, coarse), "effort": effort}}
 
 
 def decode(state: object) -> Rows:
@@ -71,7 +74,21 @@ def decode(state: object) -> Rows:
     unpacker = Unpacker()
     decoder = Decoder(state, unpacker)
     rows, fine = decoder.rows(), checks.mapping(state, "its columns").get("fine")
-    return rows if fine is None else expanded(rows, checks.mapping(fine, "its fine columns"), unpacker)
+    if fine is None:
+        return rows
+    columns = checks.mapping(fine, "its fine columns")
+    made = expanded(rows, columns, unpacker)
+    if columns.get("effort") is not None:  # of no earlier version
+        made.effort_before = _effort(columns["effort"]), made.length
+    return made
+
+
+def _effort(said: object) -> Effort:
+    try:
+        return decode_effort(said)
+    except ValueError as reason:
+        msg = "its effort is no list of counts"
+        raise DamagedError(msg) from reason
 
 
 def _is_long(rows: Rows) -> bool:
