@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
 from green_callbacks.accountant.loops.epoch_completeness import Traces
 from green_callbacks.accountant.loops.loop_exit import askers_of, how_left
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from green_callbacks.accountant.run.run import Run
 
 Batch = TypeVar("Batch")
+
+_OUTSIDE: Final = (
+    "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop over "
+    "accountant.epochs(n), or between begin_epoch() and end_epoch()."
+)
 
 
 def each_epoch(accountant: "EnergyAccountant", run_of: Callable[[], "Run | None"], count: int) -> Iterator[int]:
@@ -106,11 +111,7 @@ def each_step(
     run = run_of()
     done = run.steps_done if run else 0
     if run is None or not run.epochs.is_open:
-        accountant.warn(
-            "steps outside",
-            "accountant.steps() goes through batches outside of an epoch, where no policy is asked. Put it into a loop "
-            "over accountant.epochs(n), or between begin_epoch() and end_epoch().",
-        )
+        accountant.warn("steps outside", _OUTSIDE)
     else:
         run.epochs.begin_steps(done)
     traces = run.epochs.completeness.traces if run else Traces()
