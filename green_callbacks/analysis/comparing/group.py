@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from green_callbacks.analysis.comparing.compared_run import ComparedRun
 from green_callbacks.errors import ConfigurationError, LedgerError
@@ -19,6 +20,9 @@ Labels = Mapping[str, Collection[str]]
 """For each label, the values of which a run must have one."""
 
 _NO_LABELS: Labels = {}
+
+_MOST_NAMED: Final = 10
+"""Largest number of labels that a message names, by convention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +69,17 @@ def read_group(name: str, paths: Iterable[Path], metric: str, labels: Labels = _
     """
     files: dict[str, list[Path]] = {}
     runs: dict[str, ComparedRun] = {}
+    others: set[str] = set()
     for path, contents in _ledgers(paths):
         if not _has(contents.labels, labels):
+            others |= {f"{label}={value}" for label, value in contents.labels.items() if label in labels}
             continue
         key = contents.run_id or str(path)
         files.setdefault(key, []).append(path)
         if key not in runs:
             runs[key] = ComparedRun.of(path, contents, metric)
     if not runs:
-        raise LedgerError(for_terminal(_nothing(name, labels), limit=None))
+        raise LedgerError(for_terminal(_nothing(name, labels, others), limit=None))
     for key, copies in files.items():
         if len(copies) > 1:
             runs[key] = _united(copies, metric)
@@ -113,11 +119,12 @@ def metric_of_groups(groups: Iterable[Group], name: str, mode: Direction | None 
         raise ConfigurationError(msg) from error
 
 
-def _nothing(name: str, labels: Labels) -> str:
+def _nothing(name: str, labels: Labels, others: Collection[str]) -> str:
     if not labels:
         return f"No ledger of {name} can be read. Name the ledgers of other runs."
     wanted = " and ".join(f"{label}={' or '.join(values)}" for label, values in labels.items())
-    return f"No run of {name} has the label {wanted}. Name a label that the runs have."
+    known = ", ".join(sorted(others)[:_MOST_NAMED]) or "no such label"
+    return f"No run has the label {wanted}. Name a label that runs there have ({known})."
 
 
 def _has(labels: Mapping[str, str], wanted: Labels) -> bool:

@@ -7,6 +7,7 @@ from typing import Self
 
 from green_callbacks.ledger import LedgerContents
 from green_callbacks.records import History
+from green_callbacks.records.activity import DeviceActivity
 from green_callbacks.records.coverage import SHARED, missing
 from green_callbacks.records.means import effective_intensity
 
@@ -23,6 +24,7 @@ class RunConditions:
         modelled_share: Share of the energy that comes from a model, 0 to 1. Defaults to None, if nothing is known.
         throttled_share: Share of the observed time in which a GPU was throttled, 0 to 1. Defaults to None, if no GPU
             was observed.
+        limit_watts: Mean power limit of the GPUs at the end, in W. Defaults to None, if unknown.
         pue: Mean PUE. Defaults to None, if unknown.
         zone: Place of the carbon intensity. Defaults to None, if unknown.
         g_per_kwh: Mean carbon intensity, in gCO2e/kWh. Defaults to None, if unknown.
@@ -32,6 +34,7 @@ class RunConditions:
         anneals: Whether the plan lets the learning rate fall. Defaults to False.
         epoch_samples: Training samples of the first whole epoch. Defaults to None, if unknown.
         repeated_kwh_share: Share of the energy that went to epochs which were repeated, 0 to 1. Defaults to 0.
+        first_epoch: Index of the first recorded epoch. Defaults to None, if none began.
         fits: Whether the run trained several models, one after the other. Defaults to False.
 
     Example:
@@ -45,6 +48,7 @@ class RunConditions:
     shared: frozenset[str] = frozenset()
     modelled_share: float | None = None
     throttled_share: float | None = None
+    limit_watts: float | None = None
     pue: float | None = None
     zone: str | None = None
     g_per_kwh: float | None = None
@@ -54,6 +58,7 @@ class RunConditions:
     anneals: bool = False
     epoch_samples: int | None = None
     repeated_kwh_share: float = 0.0
+    first_epoch: int | None = None
     fits: bool = False
 
     @classmethod
@@ -64,7 +69,7 @@ class RunConditions:
             contents: Contents of the ledger.
         """
         history, head, devices = contents.history, contents.head, contents.history.device_totals()
-        intensity, share = effective_intensity(history), history.measured_share
+        intensity, share, activity = effective_intensity(history), history.measured_share, history.activity()
         lost = set(missing(devices))
         gpus = [name for name, each in devices.items() if each.component == "gpu"]
         products = Counter(_product(contents, name) for name in gpus)
@@ -75,7 +80,8 @@ class RunConditions:
             unmeasured=frozenset(each.component for name, each in devices.items() if name in lost),
             shared=frozenset(each.component for each in devices.values() if SHARED in each.flags),
             modelled_share=None if share is None else 1 - share,
-            throttled_share=_throttled_share(history),
+            throttled_share=_throttled_share(activity),
+            limit_watts=_limit_watts(activity),
             pue=history.mean_pue,
             zone=None if intensity is None else intensity.zone,
             g_per_kwh=None if intensity is None else intensity.g_per_kwh,
@@ -85,6 +91,7 @@ class RunConditions:
             anneals=contents.plan.anneals or bool(contents.plan.learning_rate_drops),
             epoch_samples=_epoch_samples(history),
             repeated_kwh_share=_repeated_share(history),
+            first_epoch=next(filter(lambda epoch: epoch is not None, map(history.epoch_at, range(len(history)))), None),
             fits=history.fit_row > 0,
         )
 
@@ -94,15 +101,17 @@ def _product(contents: LedgerContents, device: str) -> str:
     return (known and known.product) or "a GPU of unknown product"
 
 
-def _throttled_share(history: History) -> float | None:
+def _throttled_share(activity: Mapping[str, DeviceActivity]) -> float | None:
     """Return the share of the observed time in which a GPU was throttled."""
-    observed = throttled = 0.0
-    for record in history:
-        for each in record.activity.values():
-            if each.throttled_share is not None:
-                observed += each.observed_seconds
-                throttled += each.observed_seconds * each.throttled_share
-    return throttled / observed if observed > 0 else None
+    known = [(each.observed_seconds, each.throttled_share) for each in activity.values()]
+    throttled = [(seconds, share) for seconds, share in known if share is not None]
+    observed = sum(seconds for seconds, _ in throttled)
+    return sum(seconds * share for seconds, share in throttled) / observed if observed > 0 else None
+
+
+def _limit_watts(activity: Mapping[str, DeviceActivity]) -> float | None:
+    limits = [each.limit_watts for each in activity.values() if each.limit_watts is not None]
+    return sum(limits) / len(limits) if limits else None
 
 
 def _epoch_samples(history: History) -> int | None:

@@ -25,7 +25,8 @@ _LABEL_WIDTH: Final = 9
 
 _NOTE: Final = (
     "Costs are geometric means until the end of the epoch that first had the quality, with set-up, validation and "
-    "repeated epochs. Energy is that of the computers. CO2e is at the intensity and PUE of each run."
+    "repeated epochs. Energy is that of the computers. CO2e is at the intensity and PUE of each run. Intervals hold "
+    "the chance between runs, and no error of sensors."
 )
 
 

@@ -155,7 +155,7 @@ def test_a_quality_that_no_run_reaches():
     found = comparison(first=reached("new", missed=[1.0]), second=reached("old", missed=[1.0]))
     assert main_sentences(found) == [
         "0 of 1 run of new and 0 of 1 run of old reached val_acc 0.9.",
-        "Name a quality that runs reach, or train longer.",
+        "The best value of a run is 0.5000. Name a quality that runs reach, or train longer.",
     ]
 
 
@@ -166,7 +166,7 @@ def test_unknown_energy_and_sides_without_a_word():
     found = comparison(first=silent, second=reached("old", 1.0, missed=[2.0]))
     assert main_sentences(found) == ["No run of silent says anything about val_acc 0.9. Name other runs."]
     assert run_sentences(found)[0] == (
-        "Run other of silent is left out, because it has no value of val_acc, but of other metrics."
+        "The comparison leaves out 1 run of silent with values of other metrics than val_acc (other)."
     )
 
 

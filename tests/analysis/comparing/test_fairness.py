@@ -66,6 +66,12 @@ def test_nothing_is_said_of_what_is_alike_or_unknown():
             {},
             "The GPUs of new were throttled for 23 % of the time and those of old for 0 %.",
         ),
+        ({"limit_watts": 200.0}, {"limit_watts": 400.0}, "The power limits of the GPUs differ (200 against 400 W)."),
+        (
+            {"first_epoch": 7},
+            {"first_epoch": 1},
+            "Earlier costs are missing, because 3 of the 3 runs of new began later than in the first epoch.",
+        ),
         (
             {"pue": 1.5},
             {},

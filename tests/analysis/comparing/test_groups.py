@@ -67,7 +67,7 @@ def test_labels_choose_runs(ledger):
     [run] = read_group("new", [folder], "val_acc", {"method": ["new"]}).runs
     assert (run.labels["method"], run.seed) == ("new", "1")
     assert len(read_group("both", [folder], "val_acc", {"method": ["new", "old"], "seed": ["1"]}).runs) == 2
-    with pytest.raises(LedgerError, match=r"No run of x has the label method=none\. Name"):
+    with pytest.raises(LedgerError, match=r"No run has the label method=none\. .* \(method=new, method=old\)"):
         read_group("x", [folder], "val_acc", {"method": ["none"]})
 
 

@@ -73,8 +73,8 @@ def test_runs_are_sorted_by_what_became_of_them():
     assert [each.run.run_id for each in side.reached] == ["reached"]
     assert [run.run_id for run in side.missed] == ["missed", "killed early", "failed"]
     assert [(run.run_id, why) for run, why in side.left_out] == [
-        ("wrapper", "it has no epoch"),
-        ("other", "it has no value of val_acc, but of other metrics"),
+        ("wrapper", "without any epoch"),
+        ("other", "with values of other metrics than val_acc"),
     ]
     assert side.size == 4
 

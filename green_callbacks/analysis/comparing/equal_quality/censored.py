@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, FEWEST, scipy_stats
 
-_MOST_RESAMPLES: Final = 2000
-"""Largest number of permutations. Up to 6 against 6 runs they are all permutations. By choice, for a wait of 2 s."""
+_MOST_RESAMPLES: Final = 1000
+"""Largest number of permutations. Up to 6 against 6 runs they are all permutations. By choice, for a wait of 1 s."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,9 @@ def _throttling(sides: _Sides) -> Iterable[str | None]:
             f"The GPUs of {sides[0].name} were throttled for {percent(one)} of the time and those of "
             f"{sides[1].name} for {percent(other)}."
         )
+    limits = [_mean(run.conditions.limit_watts for run in side.runs) for side in sides]
+    if _is_other(*limits):
+        yield f"The power limits of the GPUs differ ({_numbers(limits)} W)."
 
 
 def _grid(sides: _Sides) -> Iterable[str | None]:
@@ -147,6 +150,9 @@ def _energy(sides: _Sides) -> Iterable[str | None]:
         repeated = _mean(run.conditions.repeated_kwh_share for run in side.runs)
         if repeated is not None and repeated > _AS_MUCH:
             yield f"Repeated epochs took {percent(repeated)} of the energy of {side.name}, which counts."
+        late = sum((run.conditions.first_epoch or 0) > 1 for run in side.runs)  # some frameworks count from 1
+        if late:
+            yield f"Earlier costs are missing, because {_of_runs(late, side)} began later than in the first epoch."
         several = sum(run.conditions.fits for run in side.runs)
         if several:
             yield f"Several models were trained in {_of_runs(several, side)}. The first that is good enough counts."

@@ -216,5 +216,5 @@ def _says_nothing(run: ComparedRun, target: Target) -> str | None:
     if target.metric.name in run.metric_names:
         return None
     if run.metric_names:
-        return f"it has no value of {for_terminal(target.metric.name)}, but of other metrics"
-    return None if run.began_epochs or not run.is_closed else "it has no epoch"
+        return f"with values of other metrics than {for_terminal(target.metric.name)}"
+    return None if run.began_epochs or not run.is_closed else "without any epoch"

@@ -235,7 +235,10 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
     said = [f"{shares} reached {comparison.target}."]
     noun = _NOUNS[compared.quantity]
     if not any(side.reached for side in sides):
-        return [*said, "Name a quality that runs reach, or train longer."]
+        best = [_best(comparison, run) for side in sides for run in side.runs]
+        known = comparison.target.metric.best(value for value in best if value is not None)
+        nearest = "" if known is None else f"The best value of a run is {significant(known, 4)}. "
+        return [*said, f"{nearest}Name a quality that runs reach, or train longer."]
     sizes = sides[0].size, sides[1].size
     if min(sizes) < FEWEST:
         return [*said, _too_few(comparison, sizes)]
@@ -298,12 +301,18 @@ def run_sentences(comparison: Comparison) -> list[str]:
     """
     said = []
     for side in (comparison.first, comparison.second):
-        said += [f"Run {_name(run)} of {side.name} is left out, because {reason}." for run, reason in side.left_out]
+        for reason in dict.fromkeys(reason for _, reason in side.left_out):
+            names = [_name(run) for run, why in side.left_out if why == reason]
+            said += _named("The comparison leaves out ", f"of {side.name} {reason}", names)
         said += _named("", f"of {side.name} did not reach it", [_ended(run) for run in side.missed])
         zero = [run for run in side.missed if not run.points]
         said += _named("", f"of {side.name} had no value of the metric", [_name(run) for run in zero])
     unknown = list(dict.fromkeys(name for each in comparison.quantities for name in each.unknown))
     return [*said, *_named("No ratio holds ", "without measured energy or time", unknown)]
+
+
+def _best(comparison: Comparison, run: ComparedRun) -> float | None:
+    return comparison.target.metric.best(point.value for point in run.points)
 
 
 def _named(begin: str, fate: str, names: Sequence[str]) -> list[str]:
