@@ -1,13 +1,14 @@
 """Means and differences of a metric over runs, with the intervals that chance leaves open.
 
-Metrics stay on their own scale. The intervals are Student's and Welch's, computed by SciPy.
+Metrics stay on their own scale. SciPy computes Student's and Welch's intervals, as :mod:`ratio
+<green_callbacks.analysis.comparing.equal_quality.ratio>` chooses them.
 """
 
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
-from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, have_one_spread, scipy_stats
 
 __all__ = ["Difference", "Mean", "difference", "mean_of"]
 
@@ -86,7 +87,7 @@ def mean_of(values: Sequence[float]) -> Mean:
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: bool = False) -> Difference:
-    """Return the difference between two groups of runs, with Welch's interval, or Student's for pairs.
+    """Return the difference between two groups of runs, with the interval that chance leaves open.
 
     Args:
         ours: A value of each run of the first group, at least one.
@@ -109,7 +110,8 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: boo
     if is_paired:
         low, high = _interval(lambda stats: stats.ttest_1samp(changes, 0.0))
     else:
-        low, high = _interval(lambda stats: stats.ttest_ind(list(ours), list(theirs), equal_var=False))
+        is_one = have_one_spread(ours, theirs)
+        low, high = _interval(lambda stats: stats.ttest_ind(list(ours), list(theirs), equal_var=is_one))
     return Difference(value, low, high, is_paired, "")
 
 

@@ -134,7 +134,7 @@ def ratio_of(first: Sequence[float], second: Sequence[float], *, paired: bool = 
     differences = [one - other for one, other in zip(*logs, strict=True)] if paired else []
     if (stdev(differences) if paired else max(spreads)) <= _NO_SPREAD:
         return Ratio(estimate=estimate, runs=runs, why_none="spread")
-    method = "paired" if paired else _unpaired(runs, spreads)
+    method: Method = "paired" if paired else "pooled" if have_one_spread(*logs) else "welch"
     test = _t_test(logs, method)
     interval = test.confidence_interval(CONFIDENCE)
     return Ratio(
@@ -151,8 +151,19 @@ def _exp(logarithm: float) -> float:
     return exp(max(-_LARGEST_LOG, min(logarithm, _LARGEST_LOG)))
 
 
-def _unpaired(runs: tuple[int, int], spreads: Sequence[float]) -> Method:
-    return "pooled" if runs[0] == runs[1] and max(spreads) <= _MOST_UNLIKE * min(spreads) else "welch"
+def have_one_spread(first: Sequence[float], second: Sequence[float]) -> bool:
+    """Whether the interval of two sides takes one spread for both, as the module says.
+
+    Args:
+        first: Values of the first side, at least two.
+        second: Values of the second side, at least two.
+
+    Example:
+        >>> have_one_spread([1.0, 2.0], [4.0, 6.0]), have_one_spread([1.0, 2.0], [4.0, 9.0])
+        (True, False)
+    """
+    spreads = stdev(first), stdev(second)
+    return len(first) == len(second) and max(spreads) <= _MOST_UNLIKE * min(spreads)
 
 
 def _t_test(logs: Sequence[Sequence[float]], method: Method) -> Any:  # noqa: ANN401  SciPy has no types
