@@ -6,6 +6,8 @@ Metrics stay on their own scale. SciPy computes Student's and Welch's intervals,
 
 import warnings
 from collections.abc import Callable, Sequence
+from math import isfinite
+from sys import float_info
 from typing import Any, Final, Literal, NamedTuple
 
 from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, have_one_spread, scipy_stats
@@ -18,7 +20,7 @@ _LEAST_RUNS: Final = 2
 _NEXT_TO_NOTHING: Final = 1e-12
 """Spread over runs, as a share of the value, that is rounding and not chance. By experiment."""
 
-Why = Literal["", "few", "equal"]
+Why = Literal["", "few", "equal", "large"]
 
 
 class Mean(NamedTuple):
@@ -47,7 +49,8 @@ class Difference(NamedTuple):
         low: Lower end of the 95 % interval. None if the runs do not tell it.
         high: Upper end of the 95 % interval. None if the runs do not tell it.
         is_paired: Whether runs with the same seed were compared.
-        why: Why there is no interval. It is ``few`` for a single run, ``equal`` for runs without any spread.
+        why: Why there is no interval. It is ``few`` for a single run, ``equal`` for runs without any spread, and
+            ``large`` for values that are too large to be squared.
 
     Example:
         >>> Difference(0.02, 0.01, 0.03, is_paired=False, why="").shows
@@ -112,7 +115,7 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: boo
     else:
         is_one = have_one_spread(ours, theirs)
         low, high = _interval(lambda stats: stats.ttest_ind(list(ours), list(theirs), equal_var=is_one))
-    return Difference(value, low, high, is_paired, "")
+    return Difference(value, low, high, is_paired, "large" if low is None else "")
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -121,7 +124,8 @@ def _mean(values: Sequence[float]) -> float:
 
 def _gap(ours: float, theirs: float) -> float:
     """Return the difference of two means, without what rounding leaves of equal means."""
-    return 0.0 if abs(ours - theirs) <= _NEXT_TO_NOTHING * max(abs(ours), abs(theirs)) else ours - theirs
+    gap = max(-float_info.max, min(ours - theirs, float_info.max))  # JSON has no infinity
+    return 0.0 if abs(gap) <= _NEXT_TO_NOTHING * max(abs(ours), abs(theirs)) else gap
 
 
 def _vary(values: Sequence[float], size: float | None = None) -> bool:
@@ -129,10 +133,10 @@ def _vary(values: Sequence[float], size: float | None = None) -> bool:
     return max(values) - min(values) > _NEXT_TO_NOTHING * largest
 
 
-def _interval(test: Callable[[Any], Any]) -> tuple[float, float]:
-    """Return the interval of a test of SciPy, which has no types."""
+def _interval(test: Callable[[Any], Any]) -> tuple[float, float] | tuple[None, None]:
+    """Return the interval of a test of SciPy, which has no types. None if its numbers are too large."""
     stats = scipy_stats()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of a group whose runs are all equal
         low, high = test(stats).confidence_interval(CONFIDENCE)
-    return float(low), float(high)
+    return (float(low), float(high)) if isfinite(low) and isfinite(high) else (None, None)

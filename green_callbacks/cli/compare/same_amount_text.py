@@ -133,6 +133,7 @@ def _unfair(group: GroupAt) -> str:
 
 _WHY: Final = {
     "few": "One run on a side tells nothing of chance. Add runs with other seeds.",
+    "large": "Values of this size have no interval.",
     "equal": "Runs without any spread tell nothing of chance. Add runs with other seeds.",
 }
 

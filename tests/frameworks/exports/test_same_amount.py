@@ -135,6 +135,16 @@ class TestSentences:
         assert "1 of 6 runs of trick had no val_acc by then, or no measured energy, and do not count (nan)." in text
 
 
+@pytest.mark.parametrize("large", [1e155, 1e300, 1.7e308])
+def test_values_of_any_size_are_plain_json(large):
+    groups = [
+        Group(name, [trained([sign * large * share]) for share in (1, 0.5)]) for name, sign in (("a", 1), ("b", -1))
+    ]
+    found = compared(groups, kept="last")
+    json.dumps(same_amount_data(found), allow_nan=False)
+    assert same_amount_text(found)
+
+
 def test_json_holds_every_row_and_leaves_out_the_unknown():
     found = compared([grouped("trick", 0.8, 9)], grouped("fewer", 0.7, 9, runs=1))
     data = json.loads(json.dumps(same_amount_data(found), allow_nan=False))
