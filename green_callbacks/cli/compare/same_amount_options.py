@@ -12,7 +12,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """
     amounts = parser.add_mutually_exclusive_group()
     amounts.add_argument(
-        "--at", metavar="AMOUNT", help="compare the quality for the same energy or emissions, such as '0.5 kWh'"
+        "--at",
+        metavar="AMOUNT",
+        help="compare the quality for the same energy of the computers, or the same emissions, such as '0.5 kWh'",
     )
     amounts.add_argument(
         "--at-equal-energy", action="store_true", help="the same at the smallest median energy of a group"

@@ -242,4 +242,5 @@ def _which_value(found: SameAmount) -> str:
     ended = [curve for each in found.groups for curve in each.counted if curve.ends_by(found.amount)]
     differ = any(abs((curve.total or 0.0) / found.amount - 1) > _NOTICED for curve in ended)
     whole = f" A run whose total is within {percent(TOLERANCE)} of the amount counts as a whole." if differ else ""
-    return f"A run counts with its {counts}.{whole}"
+    energy = " Energy is that of the computers, without the PUE." if found.axis == "energy" else ""
+    return f"A run counts with its {counts}.{whole}{energy}"
