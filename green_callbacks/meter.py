@@ -10,7 +10,7 @@ from green_callbacks.measurement.energy_division import Claim
 from green_callbacks.measurement.gauge import Gauge
 from green_callbacks.measurement.read_time_limit import EDGE_SECONDS, LATE, SETTLED_SECONDS, name_of
 from green_callbacks.measurement.registry import REGISTRY
-from green_callbacks.measurement.shared_polling import Poll
+from green_callbacks.measurement.shared_polling import Observation, Poll
 from green_callbacks.measurement.source_closing import let_go
 from green_callbacks.records import ActivityTotals, DeviceInfo
 from green_callbacks.sources.base import EnergySource
@@ -127,7 +127,9 @@ class EnergyMeter:
 
     def polls(self) -> list[Poll]:
         """Return the polls of all sources that want to be polled, for the worker."""
-        return [Poll(each, gauge.rota(each)) for each, gauge in self._sources() if each.poll_seconds is not None]
+        kinds = (Poll, Observation)
+        polls = [gauge.poll(source, kind) for source, gauge in self._sources() for kind in kinds]
+        return [each for each in polls if each.poll_seconds is not None]
 
     def warn_of_silent(self) -> None:
         """Warn of open sources without devices. A device that is unknown at the start is not added later."""

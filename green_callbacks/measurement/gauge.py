@@ -9,7 +9,7 @@ from green_callbacks.measurement.device_tally import Tally, carried_on, silent
 from green_callbacks.measurement.energy_division import NOTHING, Claim, State
 from green_callbacks.measurement.interrupt_safe_lock import Turn, done_in_turn, in_turn
 from green_callbacks.measurement.read_time_limit import Readers
-from green_callbacks.measurement.shared_polling import Rota
+from green_callbacks.measurement.shared_polling import Poll, Rota
 from green_callbacks.sources.base import EnergySource
 from green_callbacks.text.log import get_logger
 
@@ -40,7 +40,7 @@ class Gauge:
         self.state: State = NOTHING
         self.turn = Turn()
         self._read_twice: set[str] = set()
-        self._rotas: dict[EnergySource, Rota] = {}
+        self._rotas: dict[tuple[EnergySource, type[Poll]], Rota] = {}
 
     def add(self, sources: Iterable[EnergySource]) -> None:
         """Add open sources."""
@@ -108,13 +108,14 @@ class Gauge:
         """
         self.state = self.state.forgot(claim)
 
-    def rota(self, source: EnergySource) -> Rota:
-        """Return the rota of a source.
+    def poll(self, source: EnergySource, kind: type[Poll]) -> Poll:
+        """Return a poll of a source, in its rota.
 
         Args:
             source: The source.
+            kind: The kind of poll. Each kind has a rota of its own.
         """
-        return self._rotas.setdefault(source, Rota())
+        return kind(source, self._rotas.setdefault((source, kind), Rota()))
 
     @in_turn
     def _change(self, limit_seconds: float, change: Callable[[State], State]) -> State:

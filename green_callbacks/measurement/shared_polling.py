@@ -48,9 +48,24 @@ class Poll:
         if not rota.at_it.acquire(blocking=False):
             return
         try:
-            now, period = time.monotonic(), self.source.poll_seconds or 0.0
+            now, period = time.monotonic(), self.poll_seconds or 0.0
             if rota.last is None or rota.last is self or now - rota.seconds >= _IN_TIME * period:
                 rota.last, rota.seconds = self, now
-                self.source.poll()
+                self._work()
         finally:
             rota.at_it.release()
+
+    def _work(self) -> None:
+        self.source.poll()
+
+
+class Observation(Poll):
+    """Asks a source what its devices do, for one of the runs that share it. It may hang without delaying a poll."""
+
+    @property
+    def poll_seconds(self) -> float | None:
+        """Interval of the questions, in s, or None for no questions."""
+        return self.source.observe_seconds
+
+    def _work(self) -> None:
+        self.source.observe()

@@ -25,6 +25,9 @@ class EnergySource(ABC):
     poll_seconds: float | None = None
     """Interval between two calls of :meth:`poll` on the worker, in s. None for no calls. It may differ by object."""
 
+    observe_seconds: float | None = None
+    """Interval between two calls of :meth:`observe` on the worker, in s. None for no calls. It may differ by object."""
+
     is_instant: bool = False
     """Whether :meth:`read` only reads memory of this process.
 
@@ -69,10 +72,16 @@ class EnergySource(ABC):
     def poll(self) -> None:
         """Do periodic work on the worker's thread, such as sampling, following a phase, or noticing a wrap."""
 
+    def observe(self) -> None:
+        """Ask what the devices do besides using energy, on a thread of the worker.
+
+        If it hangs, neither :meth:`poll` nor :meth:`read` waits for it.
+        """
+
     def activity(self) -> Mapping[str, ActivityTotals]:
         """Return what devices did since the source was opened, besides using energy. It answers from memory, at once.
 
-        A source learns it in :meth:`poll`, and replaces the totals of a device as a whole.
+        A source learns it in :meth:`observe`, and replaces the totals of a device as a whole.
 
         Returns:
             The totals by the names that :meth:`read` uses. A device that cannot be observed is left out.

@@ -732,7 +732,7 @@ EXPORT int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
 EXPORT int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *celsius) {
     (void)sensor;
     GPU_CALL;
-    *celsius = 50;
+    *celsius = (unsigned)told(g, __func__, 50);
     return SUCCESS;
 }
 
@@ -740,7 +740,26 @@ typedef struct { unsigned gpu, memory; } Utilization;
 
 EXPORT int nvmlDeviceGetUtilizationRates(void *device, Utilization *rates) {
     GPU_CALL;
-    *rates = (Utilization){90, 40};
+    *rates = (Utilization){(unsigned)told(g, __func__, 90), 40};
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetClockInfo(void *device, int kind, unsigned *mhz) {
+    (void)kind;
+    GPU_CALL;
+    *mhz = (unsigned)told(g, __func__, 1500);
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetCurrentClocksEventReasons(void *device, unsigned long long *reasons) {
+    GPU_CALL;
+    *reasons = (unsigned long long)told(g, __func__, 0);
+    return SUCCESS;
+}
+
+EXPORT int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *reasons) {
+    GPU_CALL;
+    *reasons = (unsigned long long)told(g, __func__, 0);
     return SUCCESS;
 }
 

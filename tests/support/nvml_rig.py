@@ -8,8 +8,8 @@ from math import inf
 
 from green_callbacks.meter import Snapshot, Tally, energy_between
 from green_callbacks.records import Reading
-from green_callbacks.sources.nvidia.sharing.utilization_share import GpuSharing
 from green_callbacks.sources.nvidia.source import NvmlSource
+from green_callbacks.sources.nvidia.usage.utilization_share import GpuSharing
 from support.fake_nvml import GPUS, SOURCE, FakeNvml
 
 __all__ = ["GPUS", "SOURCE", "FakeNvml", "Lap", "Rig", "ScriptedNvmlSource", "lap"]
@@ -107,6 +107,14 @@ class Rig:
             self._due = self._next_due()
             self.source.poll()
         self.nvml.advance(max(0.0, end - self.nvml.seconds()))
+
+    def watch(self, seconds: float) -> None:
+        """Let time pass, and ask meanwhile what the GPUs do, as the worker would."""
+        end = self.nvml.seconds() + seconds
+        while (due := self.nvml.seconds() + (self.source.observe_seconds or inf)) < end:
+            self.run(due - self.nvml.seconds())
+            self.source.observe()
+        self.run(end - self.nvml.seconds())
 
     def edge(self) -> Edge:
         """Read, and note the truth."""

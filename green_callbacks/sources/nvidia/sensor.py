@@ -64,6 +64,11 @@ class GpuSensor:
         return self._architecture is not None and self._architecture <= _VOLTA
 
     @property
+    def handle(self) -> NvmlHandle:
+        """The driver's present handle of the GPU."""
+        return self._handle
+
+    @property
     def is_slow(self) -> bool:
         """Whether the driver is so slow that all calls are left out that can be spared."""
         return self._driver.is_slow

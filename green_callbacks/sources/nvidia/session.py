@@ -10,11 +10,13 @@ from green_callbacks.clock import Clock
 from green_callbacks.process import process_id
 from green_callbacks.records import DeviceInfo, Reading
 from green_callbacks.sources.common.device import ForkSafeLock
+from green_callbacks.sources.nvidia.driver.activity_calls import ActivityDriver
 from green_callbacks.sources.nvidia.driver.calls import Driver
 from green_callbacks.sources.nvidia.gpu import MeasuredGpu
 from green_callbacks.sources.nvidia.sensor import GpuSensor
-from green_callbacks.sources.nvidia.sharing.other_processes import LISTING_SECONDS, OtherProcesses
-from green_callbacks.sources.nvidia.sharing.utilization_share import SmShare, of_job
+from green_callbacks.sources.nvidia.usage.activity import ActivityWatch
+from green_callbacks.sources.nvidia.usage.other_processes import LISTING_SECONDS, OtherProcesses
+from green_callbacks.sources.nvidia.usage.utilization_share import SmShare, of_job
 from green_callbacks.sources.nvidia.visible_devices import Chosen
 from green_callbacks.text.log import get_logger
 
@@ -42,6 +44,7 @@ class Session:
         gpus: The measured GPUs.
         others: Each GPU with the search for other processes on it.
         shares: The job's share of each GPU that is divided, by name.
+        watch: What the GPUs do besides using energy.
         infos: Descriptions of the GPUs so far, by name.
         listing_due_seconds: Monotonic time of the next search for other processes, in s.
     """
@@ -55,6 +58,7 @@ class Session:
         self.gpus: list[MeasuredGpu] = []
         self.others: list[tuple[MeasuredGpu, OtherProcesses]] = []
         self.shares: dict[str, SmShare] = {}
+        self.watch = ActivityWatch(ActivityDriver(driver), clock)
         self.infos: dict[str, DeviceInfo] = {}
         self.listing_due_seconds = 0.0
 
@@ -70,6 +74,7 @@ class Session:
         others = OtherProcesses(sensor, chosen.mig.instance[0] if chosen.mig else None)
         self.gpus.append(gpu)
         self.others.append((gpu, others))
+        self.watch.add(gpu.name, sensor, is_slice=chosen.mig is not None)
         if not self._driver.is_slow and others.is_there():
             gpu.flag("shared")
         if is_divided and chosen.mig is None:
@@ -147,7 +152,7 @@ class Session:
     def close(self) -> None:
         """Shut the driver down. A driver that hangs is left behind after 0.2 s."""
         self.closing.set()
-        if not _shut_down(self._driver, self.lock, _CLOSING_SECONDS):
+        if not _shut_down(self._driver, self.lock, self.watch.lock, _CLOSING_SECONDS):
             logger.warning(
                 "NVIDIA's driver has not answered for %.1f s. It is not shut down. Look for errors of the GPU (Xid) "
                 "in 'dmesg'.",
@@ -155,17 +160,18 @@ class Session:
             )
 
 
-def _shut_down(driver: Driver, lock: ForkSafeLock, timeout_seconds: float) -> bool:
+def _shut_down(driver: Driver, lock: ForkSafeLock, other_lock: threading.Lock, timeout_seconds: float) -> bool:
     """Shut the driver down as soon as no other thread is in a call of it, and return whether it was in time.
 
     Args:
         driver: The driver.
-        lock: Held by every thread that is in a call of the driver.
+        lock: Held by every thread that is in a call about the energy.
+        other_lock: Held by the thread that is in a call about the activity.
         timeout_seconds: How long to wait, in s. After that the driver is shut down in the background.
     """
 
     def shut_down() -> None:
-        with lock:
+        with lock, other_lock:
             driver.close()
 
     thread = threading.Thread(target=shut_down, name="green_callbacks close of NVIDIA's driver", daemon=True)

@@ -7,14 +7,14 @@ from typing import Final
 from green_callbacks.clock import Clock, SystemClock
 from green_callbacks.errors import ConfigurationError, SourceUnavailableError
 from green_callbacks.process import process_id
-from green_callbacks.records import DeviceInfo, Reading
+from green_callbacks.records import ActivityTotals, DeviceInfo, Reading
 from green_callbacks.sources.common.device import LiveSource
 from green_callbacks.sources.common.option_checks import checked_names
 from green_callbacks.sources.nvidia.driver.calls import Driver, DriverError
 from green_callbacks.sources.nvidia.driver.remedy import none_chosen, remedy, without_power
 from green_callbacks.sources.nvidia.session import Session
-from green_callbacks.sources.nvidia.sharing.other_processes import FIRST_LISTING_SECONDS
-from green_callbacks.sources.nvidia.sharing.utilization_share import GpuSharing, of_job
+from green_callbacks.sources.nvidia.usage.other_processes import FIRST_LISTING_SECONDS
+from green_callbacks.sources.nvidia.usage.utilization_share import GpuSharing, of_job
 from green_callbacks.sources.nvidia.visible_devices import bare_uuid, choose, find_gpus, names_slices
 from green_callbacks.text.log import get_logger
 
@@ -121,6 +121,23 @@ class NvmlSource(LiveSource[Session]):
         """Read every GPU now. This takes two calls of the driver for each GPU, and no waiting."""
         session = self._session()
         return {} if session is None else session.read()
+
+    @property
+    def observe_seconds(self) -> float | None:  # type: ignore[override]  # the base allows it per object
+        """Present interval between two calls of :meth:`observe`, in s. It is longer with a slow driver."""
+        session = self._live
+        return None if session is None else session.watch.interval_seconds
+
+    def observe(self) -> None:
+        """Ask what the GPUs do. This takes five calls of the driver for each GPU."""
+        session = self._session()
+        if session is not None:
+            session.watch.sample(session.closing.is_set)
+
+    def activity(self) -> Mapping[str, ActivityTotals]:
+        """Return what the GPUs did so far besides using energy, without asking the driver."""
+        session = self._session()
+        return {} if session is None else session.watch.totals
 
     def describe(self) -> Mapping[str, DeviceInfo]:
         """Return UUID, product name and default power limit of every GPU. The driver is asked once."""

@@ -71,7 +71,10 @@ class Driver:
         """Number of attempts of a call whose failure may pass."""
         self.call_seconds = 0.0
         """Mean duration of the last few calls, in s. A call counts as 0.2 s at most."""
-        self._nvml = nvml
+        self.nvml = nvml
+        """The module."""
+        self.clock = clock
+        """The clock that times the calls. None for the machine's."""
         # The machine's own function is faster, and every call is timed.
         self._monotonic = monotonic if clock is None or type(clock) is SystemClock else clock.monotonic
         # A foreign pynvml lacks names, a library may not load, and a text may not be UTF-8.
@@ -228,7 +231,7 @@ class Driver:
             if not any(code in _PASSING for code, known in zip(codes, watts, strict=True) if known is None):
                 break
         if any(codes) and watts.count(None) == len(watts):
-            msg = f"field {fields[0][0]}: {self._nvml.NVMLError(next(filter(None, codes)))}"
+            msg = f"field {fields[0][0]}: {self.nvml.NVMLError(next(filter(None, codes)))}"
             raise DriverError(msg)
         return watts
 
@@ -240,7 +243,7 @@ class Driver:
             after_stamp: Only samples later than this time stamp, in µs, are returned.
         """
         try:
-            _, samples = self.call("nvmlDeviceGetSamples", handle, self._nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
+            _, samples = self.call("nvmlDeviceGetSamples", handle, self.nvml.NVML_TOTAL_POWER_SAMPLES, after_stamp)
         except DriverError as error:
             if getattr(error.__cause__, "value", None) in _NOTHING_NEW:
                 return []
@@ -279,7 +282,7 @@ class Driver:
         """
         begun = self._monotonic()
         try:
-            return getattr(self._nvml, name)(*arguments)
+            return getattr(self.nvml, name)(*arguments)
         except self._failures as failure:
             return self._call_again(failure, name, arguments)
         finally:
@@ -292,7 +295,7 @@ class Driver:
             if getattr(failure, "value", None) not in _PASSING:
                 break
             try:
-                return getattr(self._nvml, name)(*arguments)
+                return getattr(self.nvml, name)(*arguments)
             except self._failures as error:
                 failure = error
         kind = DriverGoneError if getattr(failure, "value", None) == _UNINITIALIZED else DriverError

@@ -16,7 +16,7 @@ from green_callbacks.errors import ConfigurationError
 from green_callbacks.meter import EnergyMeter, energy_between
 from green_callbacks.records import Reading
 from green_callbacks.sources import NvmlSource
-from green_callbacks.sources.nvidia.sharing.utilization_share import IdlePower, UsageInterval
+from green_callbacks.sources.nvidia.usage.utilization_share import IdlePower, UsageInterval
 
 OWN, OTHER, THIRD = os.getpid(), 1234567, 1234568
 SLICE = "MIG-11111111-2222-5333-8444-555555555555"

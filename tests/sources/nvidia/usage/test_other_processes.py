@@ -12,7 +12,7 @@ from support.nvml_rig import Rig
 from green_callbacks.sources import NvmlSource
 from green_callbacks.sources.nvidia.driver.calls import Driver
 from green_callbacks.sources.nvidia.sensor import GpuSensor
-from green_callbacks.sources.nvidia.sharing.other_processes import OtherProcesses
+from green_callbacks.sources.nvidia.usage.other_processes import OtherProcesses
 
 OTHER = 1234567
 LISTED = "nvmlDeviceGetComputeRunningProcesses_v3"
