@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 
 from green_callbacks.accountant.ranks.protocol import PHASES
 from green_callbacks.carbon.energy_weighted import Piece
+from green_callbacks.measurement.activity_slots import ActivitySlots
+from green_callbacks.measurement.activity_watch import MOST_WATCHED
 from green_callbacks.records import METHODS, DeviceActivity, DeviceEnergy, DeviceInfo, PhaseEnergy
 from green_callbacks.records.coverage import UNMEASURED
 
@@ -104,7 +106,9 @@ class LapVectors:
     def __init__(self, slots: Sequence[DeviceSlot], rank: int) -> None:
         self._slots = slots
         self._size = len(slots)
-        self._length = _FIELDS * self._size + len(PHASES) + _COUNTS
+        self._counts = _FIELDS * self._size + len(PHASES)
+        self._activity = ActivitySlots([(slot.name, slot.local_name, slot.rank == rank) for slot in _watched(slots)])
+        self._length = self._counts + _COUNTS + self._activity.size
         self._own = [(at, slot.local_name) for at, slot in enumerate(slots) if slot.rank == rank]
         self._names = [slot.name for slot in slots]
         self._components = [slot.component for slot in slots]
@@ -124,7 +128,8 @@ class LapVectors:
         for at, phase in enumerate(PHASES, start=_FIELDS * size):
             energy = lap.phases.get(phase)
             vector[at] = (energy.joules or 0.0) if energy else 0.0
-        vector[-_COUNTS:] = array("d", [nan if each is None else each for each in (lap.samples, lap.tokens, lap.flops)])
+        counts = array("d", [nan if each is None else each for each in (lap.samples, lap.tokens, lap.flops)])
+        vector[self._counts :] = counts + self._activity.numbers(lap.activity)
         return vector
 
     def lap(self, local: Lap, vector: Sequence[float]) -> Lap:
@@ -135,8 +140,9 @@ class LapVectors:
             vector: The sum of the vectors of all ranks.
         """
         devices = self._devices(local.seconds, vector)
-        *_, samples, tokens, flops = vector
-        joules = dict(zip(PHASES, vector[_FIELDS * self._size : -_COUNTS], strict=True))
+        counts = self._counts
+        samples, tokens, flops, *activity = vector[counts:]
+        joules = dict(zip(PHASES, vector[_FIELDS * self._size : counts], strict=True))
         is_measured = any(device.joules is not None for device in devices.values())
         phases = {
             name: PhaseEnergy(joules[name] if is_measured else None, phase.seconds)
@@ -150,6 +156,7 @@ class LapVectors:
             local.pieces,
             None if isnan(tokens) else int(tokens),
             None if isnan(flops) else flops,
+            self._activity.activity(activity),
         )
 
     def alone(self, lap: Lap) -> Lap:
@@ -162,7 +169,14 @@ class LapVectors:
         numbers = array("d", [number for number in _numbers(None, seconds) for _ in range(size)])
         for at, local_name in self._own:
             numbers[at::size] = _numbers(lap.devices.get(local_name), seconds)
-        return Lap(seconds, self._devices(seconds, numbers), lap.phases, None, lap.pieces)
+        return Lap(
+            seconds,
+            self._devices(seconds, numbers),
+            lap.phases,
+            None,
+            lap.pieces,
+            activity=self._activity.own(lap.activity),
+        )
 
     def _devices(self, seconds: float, vector: Sequence[float]) -> dict[str, DeviceEnergy]:
         """Return the devices of a vector, column by column because this takes most of the time of many ranks."""
@@ -195,6 +209,12 @@ class LapVectors:
             for slot in self._slots
             if LATENT not in slot.flags or UNMEASURED in devices[slot.name].flags
         }
+
+
+def _watched(slots: Sequence[DeviceSlot]) -> list[DeviceSlot]:
+    """Return the slots whose activity the vector holds, which are the GPUs of a run that has not too many."""
+    gpus = [slot for slot in slots if slot.component == "gpu"]
+    return gpus if len(gpus) <= MOST_WATCHED else []
 
 
 def _numbers(device: DeviceEnergy | None, duration_seconds: float) -> "array[float]":

@@ -6,6 +6,7 @@ import time
 import pytest
 from support.nvml_rig import GPUS, Rig
 
+from green_callbacks import EnergyAccountant
 from green_callbacks.records import ActivityTotals
 from green_callbacks.sources import NvmlSource
 from green_callbacks.sources.nvidia.driver.calls import Driver
@@ -212,3 +213,20 @@ def test_the_calls_are_timed_apart_from_the_calls_of_the_energy(rig):
     before = session._driver.call_seconds
     session.watch._driver.call_seconds = 1.0
     assert session._driver.call_seconds == before
+
+
+def test_a_run_records_what_its_gpu_did(nvml):
+    """In real time, with the worker of a run."""
+    nvml.script(f"gpu\nlimit 500\nwrong {REASONS} 4")
+    run = EnergyAccountant(sources=[NvmlSource()], location="DE", ledger=False, sinks=[])
+    run.start()
+    run.begin_epoch(0)
+    deadline = time.monotonic() + 20.0
+    while nvml.calls("nvmlDeviceGetUtilizationRates") < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    record = run.end_epoch()
+    totals = run.close()
+    activity = record.activity[GPUS[0]]
+    assert (activity.utilization, activity.power_cap_share, activity.limit_watts) == (0.9, 1.0, 500.0)
+    assert 0.0 < activity.observed_seconds <= record.duration_seconds
+    assert totals.activity[GPUS[0]].utilization == 0.9
