@@ -123,8 +123,11 @@ def _nothing(name: str, labels: Labels, others: Collection[str]) -> str:
     if not labels:
         return f"No ledger of {name} can be read. Name the ledgers of other runs."
     wanted = " and ".join(f"{label}={' or '.join(values)}" for label, values in labels.items())
-    known = ", ".join(sorted(others)[:_MOST_NAMED]) or "no such label"
-    return f"No run has the label {wanted}. Name a label that runs there have ({known})."
+    if not others:
+        return f"No run has the label {wanted}, nor another value of it. Check its name and the folder."
+    return (
+        f"No run has the label {wanted}. Name a label that runs there have ({', '.join(sorted(others)[:_MOST_NAMED])})."
+    )
 
 
 def _has(labels: Mapping[str, str], wanted: Labels) -> bool:

@@ -69,6 +69,8 @@ def test_labels_choose_runs(ledger):
     assert len(read_group("both", [folder], "val_acc", {"method": ["new", "old"], "seed": ["1"]}).runs) == 2
     with pytest.raises(LedgerError, match=r"No run has the label method=none\. .* \(method=new, method=old\)"):
         read_group("x", [folder], "val_acc", {"method": ["none"]})
+    with pytest.raises(LedgerError, match=r"No run has the label lr=1, nor another value of it\. Check"):
+        read_group("x", [folder], "val_acc", {"lr": ["1"]})
 
 
 def test_what_is_no_ledger_is_refused(tmp_path):

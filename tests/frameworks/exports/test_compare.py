@@ -278,6 +278,7 @@ class TestCommand:
         status, out, err = command(*gate)
         assert status == 3
         assert "1 of 2 runs of short and 5 of 5 runs of old reached val_acc 0.88." in out
+        assert "The runs that failed ended before any run reached it, so they say nothing of its price." in out
         assert "1 run of short did not reach it (" in err
         assert command(*gate, "--undecided", "pass")[0] == 1
         assert command(*gate, "--undecided", "estimate")[0] == 1
@@ -322,6 +323,11 @@ class TestCommand:
         write_group(tmp_path / "pue", seed=4, pue=1.5)
         out = flat(command(tmp_path / "pue", "--against", folders / "old", "--reach", "val_acc=0.88")[1])
         assert "The PUE differs (1.50 against 1.00). It changes only the emissions." in out
+        gate = ("--gate", "+20 %", "--of", "energy")
+        status, out, err = command(tmp_path / "pue", "--against", folders / "old", "--reach", "val_acc=0.88", *gate)
+        assert status == 0
+        assert out.endswith(" The notes name 1 unfair condition.\n")
+        assert err.startswith("The PUE differs")
 
     def test_copies_of_a_run_count_once_and_never_on_both_sides(self, command, folders, tmp_path):
         shutil.copytree(folders / "old", tmp_path / "copy")

@@ -245,12 +245,22 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
     if compared.log_rank_p is None:
         return [*said, f"The {noun} of some runs is not known, so the sides cannot be compared."]
     said.append("No means are compared, because runs that failed would be left out of them.")
+    if _ended_early(comparison, compared):
+        said.append("The runs that failed ended before any run reached it, so they say nothing of its price.")
     p = f"(log-rank test, p {_p(compared.log_rank_p)})"
     if not is_shown(compared.log_rank_p):
         least = least_permutation_p(sizes)
         more = ["So few runs can never show one."] if least > 1 - CONFIDENCE else []
         return [*said, f"No difference in {noun} is shown {p}.", *more]
     return [*said, f"The sides differ in the {noun} to reach it {p}."]
+
+
+def _ended_early(comparison: Comparison, compared: Compared) -> bool:
+    """Return whether every run that failed had cost less than the cheapest run that reached the quality."""
+    sides, quantity = (comparison.first, comparison.second), compared.quantity
+    spent = [spent_without(run, quantity) or 0.0 for side in sides for run in side.missed]
+    paid = [each.cost(quantity) or 0.0 for side in sides for each in side.reached]
+    return max(spent) < min(paid)
 
 
 def method_sentence(compared: Compared) -> str | None:
