@@ -137,7 +137,7 @@ class ActivityTotals(NamedTuple):
             )
         ]
         limit_watts = None if self.limit_watts is None else _rounded(self.limit_watts, _WATTS_DIGITS)
-        return DeviceActivity._make([round(min(seconds, most_seconds), _SECONDS_DIGITS), *means, limit_watts])
+        return DeviceActivity._make([min(round(seconds, _SECONDS_DIGITS), most_seconds), *means, limit_watts])
 
 
 def _rounded(value: float, digits: int) -> float | None:
