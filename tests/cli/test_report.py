@@ -60,9 +60,9 @@ def test_groups_by_a_label_stand_before_the_table_of_runs(command, ledger, tmp_p
 
 def test_groups_by_an_unknown_label_write_nothing(command, ledger, tmp_path):
     output = tmp_path / "report.html"
-    status, _, err = command("report", ledger("one").parent, "-o", output, "--group-by", "metod")
+    status, _, err = command("report", ledger("one").parent, "-o", output, "--group-by", "way")
     assert status == 2
-    assert "No run has the label metod. Group by folder, or by a label of these runs (none)." in err
+    assert "No run has the label way. Group by folder, or by a label of these runs (none)." in err
     assert not output.exists()
 
 
