@@ -41,11 +41,20 @@ def findings(history: History, infos: Mapping[str, DeviceInfo] | None = None) ->
         >>> findings(History([EpochRecord.scripted(epoch=0, emissions_kg=0.5)]))
         ()
     """
-    if history.is_thinned or not history:
+    if history.is_thinned or not _may_have_any(history):
         return ()
     facts = RunFacts.of(history, infos or {})
     found = [finding for find in _ALL if (finding := find(facts)) is not None]
     return tuple(sorted(found, key=_savings, reverse=True))
+
+
+def _may_have_any(history: History) -> bool:
+    """Return whether the columns of a history hold what findings need. To read all records takes much longer."""
+    return bool(
+        history.has_activity
+        or history.most_phase_joules("validation")
+        or (history.samples is not None and history.steps_at(len(history) - 1) is not None)
+    )
 
 
 def _savings(finding: Finding) -> float:

@@ -40,16 +40,17 @@ def data_wait(facts: RunFacts) -> Finding | None:
         The share of the epochs in which the GPUs were idle. The cost is at most what a faster loader saves.
     """
     rows = [row for row in facts.inside if row.record.data_wait_seconds is not None]
-    seconds, gpus = seconds_of(rows), gpus_of(rows)
+    seconds = seconds_of(rows)
     if seconds < max(LEAST_SECONDS, LEAST_OBSERVED * seconds_of(facts.inside)):
         return None
     waited = sum(row.record.data_wait_seconds or 0.0 for row in rows) / seconds
-    idle = [gpu for gpu in gpus.values() if _LEAST_IDLE <= _idle(gpu) <= 1 - LEAST_USE]
-    if not idle or waited < _LEAST_WAIT:
+    if waited < _LEAST_WAIT:
         return None
-    share = sum(map(_idle, idle)) / len(idle)
+    gpus = gpus_of(rows)
+    idle = [gpu for gpu in gpus.values() if _LEAST_IDLE <= _idle(gpu) <= 1 - LEAST_USE]
+    share = sum(map(_idle, idle)) / max(len(idle), 1)
     joules = sum(gpu.joules for gpu in gpus.values())
-    if waited < _EXPLAINED * share or joules <= 0:
+    if not idle or waited < _EXPLAINED * share or joules <= 0:
         return None
     costs = costs_of(rows, sum(min(waited, _idle(gpu)) * gpu.joules for gpu in idle) / joules)
     verb = "was" if len(idle) == 1 else "were"

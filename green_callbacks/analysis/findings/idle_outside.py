@@ -33,7 +33,7 @@ def idle_outside(facts: RunFacts) -> Finding | None:
     Returns:
         The share of the emissions of the run. The cost is the energy of these GPUs alone.
     """
-    used = {name for name, gpu in gpus_of(facts.inside).items() if _is_used(gpu)}
+    used = {name for name, gpu in facts.gpus.items() if _is_used(gpu)}
     idle = {name: rows for name in used if (rows := [row for row in facts.outside if _is_idle(row, name)])}
     idle = {name: rows for name, rows in idle.items() if seconds_of(rows) >= _LEAST_SECONDS}
     whole_kg = sum(row.emissions_kg for row in (*facts.inside, *facts.outside))
@@ -48,7 +48,7 @@ def idle_outside(facts: RunFacts) -> Finding | None:
     gpus = [GpuTime(name) for name in sorted(idle)]
     share, verb = kg / whole_kg, "was" if len(gpus) == 1 else "were"
     text = (
-        f"{named(gpus, len(gpus_of(facts.inside)))} {verb} held idle for {duration(longest)} outside epochs. That cost "
+        f"{named(gpus, len(facts.gpus))} {verb} held idle for {duration(longest)} outside epochs. That cost "
         f"{format_mass(kg)}, {percent(share)} of the run. Let the process end with its training, so that others can "
         f"use the {'GPU' if len(gpus) == 1 else 'GPUs'}."
     )
@@ -70,5 +70,5 @@ def _is_idle(row: Row, name: str) -> bool:
 
 def _part(row: Row, name: str) -> float:
     """Return the share of the energy of a row that a GPU used."""
-    whole, own = row.record.energy_joules, row.record.devices[name].joules
+    whole, own = row.joules, row.record.devices[name].joules
     return own / whole if whole and own else 0.0

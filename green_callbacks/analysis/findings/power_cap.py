@@ -33,7 +33,7 @@ def power_cap(facts: RunFacts) -> Finding | None:
     Returns:
         The share of the epochs. It has no cost, because a lowered limit may save energy.
     """
-    gpus = {name: rows for name in gpus_of(facts.inside) if (rows := _capped(facts, name))}
+    gpus = {name: rows for name in facts.gpus if (rows := _capped(facts, name))}
     held = [gpu for name, rows in gpus.items() if _is_held(gpu := gpus_of(rows)[name])]
     if not held:
         return None
@@ -41,7 +41,7 @@ def power_cap(facts: RunFacts) -> Finding | None:
     limits = [row.record.activity[gpu.name].limit_watts or 0.0 for gpu in held for row in gpus[gpu.name]]
     defaults = [facts.infos[gpu.name].default_limit_watts or 0.0 for gpu in held]
     text = (
-        f"{named(held, len(gpus_of(facts.inside)))} reached a lowered power limit for {percent(share)} of the epochs. "
+        f"{named(held, len(facts.gpus))} reached a lowered power limit for {percent(share)} of the epochs. "
         f"It was {_range(limits)}, and the default is {_range(defaults)}. A lower limit makes training longer and "
         "often saves energy, so it may be intended."
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from green_callbacks.records import DeviceEnergy, DeviceInfo, EpochRecord, History
@@ -20,6 +21,8 @@ _NAMED: Final = 3
 """Largest number of GPUs that a sentence names."""
 _LONGEST_NAME: Final = 60
 """Longest name of a GPU in a sentence, in characters."""
+_FACTS: Final = ("utilization", "thermal_share", "power_cap_share", "hardware_share")
+"""The facts about a GPU that findings read, by their names in an activity."""
 _UNSURE: Final = frozenset({SHARED, UNMEASURED, "share_unknown", "sm_share", "shared_host"})
 """Flags of devices whose activity or energy is not that of the run alone."""
 
@@ -32,15 +35,19 @@ class Row(NamedTuple):
         facility_kwh: Energy of the facility, in kWh. 0 if nothing was measured.
         emissions_kg: Emissions, in kgCO2e. 0 if nothing was measured.
         steps: Optimizer steps of the record. None if unknown.
+        joules: Energy, in J. None if nothing was measured.
+        is_measured: Whether every GPU was measured, and more than half of the energy is no model.
     """
 
     record: EpochRecord
     facility_kwh: float
     emissions_kg: float
     steps: int | None
+    joules: float | None
+    is_measured: bool
 
 
-@dataclass(slots=True)
+@dataclass
 class RunFacts:
     """The rows of a run, inside epochs and outside.
 
@@ -56,6 +63,11 @@ class RunFacts:
     outside: list[Row] = field(default_factory=list)
     infos: Mapping[str, DeviceInfo] = field(default_factory=dict)
 
+    @cached_property
+    def gpus(self) -> "dict[str, GpuTime]":
+        """What each GPU did inside epochs, by device."""
+        return gpus_of(self.inside)
+
     @classmethod
     def of(cls, history: History, infos: Mapping[str, DeviceInfo]) -> "RunFacts":
         """Read the records of a run.
@@ -70,7 +82,9 @@ class RunFacts:
         sums = zip(history, history.cumulative_kwh, history.cumulative_kg, strict=False)
         for at, (record, kwh, kg) in enumerate(sums):
             if not history.was_lost(at):
-                row = Row(record, kwh - before_kwh, kg - before_kg, _steps(last, record))
+                joules, measured = history.energy_joules_at(at), history.measured_joules_at(at)
+                is_measured = bool(joules) and measured is not None and measured > LEAST_OBSERVED * (joules or 0.0)
+                row = Row(record, kwh - before_kwh, kg - before_kg, _steps(last, record), joules, is_measured)
                 (facts.outside if record.epoch is None else facts.inside).append(row)
                 last = record if record.step is not None else last
             else:
@@ -127,13 +141,14 @@ class GpuTime:
         """
         self.seconds += record.duration_seconds
         self.joules += device.joules or 0.0
-        self.is_sure &= device.joules is not None and device.method != "modelled" and _UNSURE.isdisjoint(device.flags)
+        is_measured = device.joules is not None and device.method != "modelled"
+        self.is_sure &= is_measured and (not device.flags or _UNSURE.isdisjoint(device.flags))
         activity = record.activity.get(self.name)
         if activity is None or activity.observed_seconds <= 0:
             return
         seconds = min(activity.observed_seconds, record.duration_seconds)
-        for fact in ("utilization", "thermal_share", "power_cap_share", "hardware_share"):
-            share = getattr(activity, fact)
+        shares = (activity.utilization, activity.thermal_share, activity.power_cap_share, activity.hardware_share)
+        for fact, share in zip(_FACTS, shares, strict=True):
             if share is not None:
                 self.known_seconds[fact] = self.known_seconds.get(fact, 0.0) + seconds
                 self.sums[fact] = self.sums.get(fact, 0.0) + share * seconds
@@ -159,8 +174,7 @@ def are_measured(rows: Sequence[Row]) -> bool:
     Args:
         rows: The rows.
     """
-    shares = [row.record.measured_share for row in rows]
-    return bool(rows) and all(share is not None and share > LEAST_OBSERVED for share in shares)
+    return bool(rows) and all(row.is_measured for row in rows)
 
 
 def seconds_of(rows: Iterable[Row]) -> float:

@@ -88,7 +88,7 @@ def _batch(row: Row) -> float:
 
 def _train_joules(row: Row) -> tuple[float, float, float]:
     """Return the energy of the training in a record, with its bounds, in J. All are 0 if unknown."""
-    record, whole = row.record, row.record.energy_joules
+    record, whole = row.record, row.joules
     if not whole:
         return 0.0, 0.0, 0.0
     train = record.phases.get("train")

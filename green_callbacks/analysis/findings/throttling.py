@@ -3,7 +3,7 @@
 from typing import Final
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import RunFacts, costs_of, gpus_of, mean_of, named
+from green_callbacks.analysis.findings.run_facts import RunFacts, costs_of, mean_of, named
 from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import percent
 
@@ -38,7 +38,7 @@ def braked(facts: RunFacts) -> Finding | None:
 
 
 def _throttled(facts: RunFacts, key: str, fact: str, what: str, remedy: str) -> Finding | None:
-    gpus = gpus_of(facts.inside)
+    gpus = facts.gpus
     slow = [gpu for gpu in gpus.values() if (gpu.share(fact) or 0.0) >= _LEAST_SHARE]
     joules = sum(gpu.joules for gpu in gpus.values())
     if not slow or joules <= 0:

@@ -3,7 +3,7 @@
 from typing import Final
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, costs_of, seconds_of
+from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, seconds_of
 from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import percent
 
@@ -24,13 +24,16 @@ def validation(facts: RunFacts) -> Finding | None:
     Returns:
         The share of the energy of the epochs. Not all of the cost can be saved, because some validation is needed.
     """
-    rows = [row for row in facts.inside if row.record.phases]
+    rows = facts.inside if any("validation" in row.record.phases for row in facts.inside) else []
     epochs = {row.record.epoch for row in rows if _share(row) > 0 and row.record.closes_epoch}
     if len(epochs) < _LEAST_EPOCHS or seconds_of(rows) < LEAST_SECONDS or not are_measured(rows):
         return None
-    costs = {name: sum(costs_of([row], _share(row))[name] for row in rows) for name in ("facility_kwh", "emissions_kg")}
-    whole = costs_of(facts.inside)
-    share = costs["facility_kwh"] / whole["facility_kwh"] if whole["facility_kwh"] > 0 else 0.0
+    costs = {
+        "facility_kwh": sum(_share(row) * row.facility_kwh for row in rows),
+        "emissions_kg": sum(_share(row) * row.emissions_kg for row in rows),
+    }
+    whole_kwh = sum(row.facility_kwh for row in rows)
+    share = costs["facility_kwh"] / whole_kwh if whole_kwh > 0 else 0.0
     if share < _LEAST_SHARE:
         return None
     text = (
@@ -42,5 +45,5 @@ def validation(facts: RunFacts) -> Finding | None:
 
 def _share(row: Row) -> float:
     """Return the share of the energy of a row that validation took. 0 if unknown."""
-    joules, phase = row.record.energy_joules, row.record.phases.get("validation")
+    joules, phase = row.joules, row.record.phases.get("validation")
     return min(phase.joules / joules, 1.0) if phase is not None and phase.joules and joules else 0.0

@@ -227,6 +227,11 @@ class Cumulative:
         values = rows.waits.until(rows.length).values
         return sum(values) if values else None
 
+    @property
+    def has_activity(self) -> bool:
+        """Whether any record may tell what devices did. Takes less than 1 µs."""
+        return bool(self._rows.activity)
+
     def activity(self, *, outside: bool = False) -> dict[str, DeviceActivity]:
         """Return what devices did in all epochs, besides using energy. Means are weighted by the observed time.
 
