@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from green_callbacks.records import DeviceEnergy, DeviceInfo, EpochRecord, History
 from green_callbacks.records.coverage import SHARED, UNMEASURED
+from green_callbacks.records.effort import Effort
 from green_callbacks.text import for_terminal
 
 LEAST_SECONDS: Final = 300.0
@@ -34,7 +35,7 @@ class Row(NamedTuple):
         record: The record.
         facility_kwh: Energy of the facility, in kWh. 0 if nothing was measured.
         emissions_kg: Emissions, in kgCO2e. 0 if nothing was measured.
-        steps: Optimizer steps of the record. None if unknown.
+        effort: What its training took, by samples and steps. Nothing without samples.
         joules: Energy, in J. None if nothing was measured.
         is_measured: Whether every GPU was measured, and more than half of the energy is no model.
     """
@@ -42,7 +43,7 @@ class Row(NamedTuple):
     record: EpochRecord
     facility_kwh: float
     emissions_kg: float
-    steps: int | None
+    effort: Effort
     joules: float | None
     is_measured: bool
 
@@ -78,27 +79,16 @@ class RunFacts:
         """
         facts = cls(infos=infos)
         before_kwh = before_kg = 0.0
-        last: EpochRecord | None = None
         sums = zip(history, history.cumulative_kwh, history.cumulative_kg, strict=False)
         for at, (record, kwh, kg) in enumerate(sums):
             if not history.was_lost(at):
+                effort = Effort() if record.samples is None else history.effort_at(at)
                 joules, measured = history.energy_joules_at(at), history.measured_joules_at(at)
                 is_measured = bool(joules) and measured is not None and measured > LEAST_OBSERVED * (joules or 0.0)
-                row = Row(record, kwh - before_kwh, kg - before_kg, _steps(last, record), joules, is_measured)
+                row = Row(record, kwh - before_kwh, kg - before_kg, effort, joules, is_measured)
                 (facts.outside if record.epoch is None else facts.inside).append(row)
-                last = record if record.step is not None else last
-            else:
-                last = None
             before_kwh, before_kg = kwh, kg
         return facts
-
-
-def _steps(last: EpochRecord | None, record: EpochRecord) -> int | None:
-    """Return the steps of a record, where the record before belongs to the same fit."""
-    if last is None or last.step is None or record.step is None or record.epoch is None or last.epoch is None:
-        return None
-    steps = record.step - last.step
-    return steps if steps > 0 and record.epoch >= last.epoch else None
 
 
 @dataclass(slots=True)

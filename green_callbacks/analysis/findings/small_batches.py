@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, costs_of
+from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured
+from green_callbacks.records.effort import Work
 from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import significant
 
@@ -20,6 +21,9 @@ _LEAST_RECORDS: Final = 2
 """Number of records of a size that are compared (by convention)."""
 _DIGITS: Final = 2
 """Significant digits of the size of a batch."""
+
+
+_NO_WORK: Final = Work(0.0, 0.0, 0.0, 0.0)
 
 
 class _Size(NamedTuple):
@@ -50,7 +54,7 @@ def small_batches(facts: RunFacts) -> Finding | None:
     is_sure = large.batch >= _LEAST_RATIO * small.batch and large.high < small.low and _are_alike(small, large)
     if not is_sure:
         return None
-    costs = costs_of(small.rows, (small.joules - large.joules) / small.joules)
+    costs = _saved(small, large)
     text = (
         f"Batches of about {_rounded(small.batch)} samples took {significant(small.joules)} J a sample, and batches of "
         f"about {_rounded(large.batch)} took {significant(large.joules)} J. With the larger batch, the epochs of the "
@@ -61,7 +65,7 @@ def small_batches(facts: RunFacts) -> Finding | None:
 
 def _sizes(rows: Sequence[Row]) -> Iterator[_Size]:
     """Yield the sizes of batches that were used for long enough, each with its energy for each sample."""
-    known = [row for row in rows[1:] if row.steps and row.record.samples and row.record.complete]
+    known = [row for row in rows[1:] if row.record.complete and _batch(row) and row.joules]
     known.sort(key=_batch)
     if not known or not are_measured(known):
         return
@@ -76,24 +80,31 @@ def _sizes(rows: Sequence[Row]) -> Iterator[_Size]:
 
 
 def _size(rows: list[Row]) -> _Size:
-    samples = sum(row.record.samples or 0 for row in rows)
-    steps = sum(row.steps or 0 for row in rows)
-    joules, low, high = (sum(each) for each in zip(*map(_train_joules, rows), strict=True))
+    works = list(map(_samples, rows))
+    steps = sum(row.effort.steps.units for row in rows if row.effort.steps)
+    samples = sum(work.units for work in works)
+    joules, low, high = (sum(getattr(work, name) for work in works) for name in ("amount", "low", "high"))
     return _Size(rows, samples / steps, joules / samples, low / samples, high / samples)
 
 
+def _samples(row: Row) -> Work:
+    return row.effort.samples or _NO_WORK
+
+
 def _batch(row: Row) -> float:
-    return (row.record.samples or 0) / (row.steps or 1)
+    """Return the samples of a step. 0 if unknown."""
+    steps = row.effort.steps
+    return _samples(row).units / steps.units if steps is not None and steps.units > 0 else 0.0
 
 
-def _train_joules(row: Row) -> tuple[float, float, float]:
-    """Return the energy of the training in a record, with its bounds, in J. All are 0 if unknown."""
-    record, whole = row.record, row.joules
-    if not whole:
-        return 0.0, 0.0, 0.0
-    train = record.phases.get("train")
-    share = 1.0 if train is None or train.joules is None else min(train.joules / whole, 1.0)
-    return whole * share, (record.energy_low_joules or 0.0) * share, (record.energy_high_joules or whole) * share
+def _saved(small: _Size, large: _Size) -> dict[str, Any]:
+    """Return what the larger batch would have saved, as arguments of a finding."""
+    share = (small.joules - large.joules) / small.joules
+    parts = [(row, share * _samples(row).amount / (row.joules or 1.0)) for row in small.rows]
+    return {
+        "facility_kwh": sum(part * row.facility_kwh for row, part in parts),
+        "emissions_kg": sum(part * row.emissions_kg for row, part in parts),
+    }
 
 
 def _train_seconds(row: Row) -> float:

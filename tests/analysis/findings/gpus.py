@@ -65,7 +65,7 @@ def batches(sizes, joules_a_sample, seconds=120.0):
         samples = 36_000
         step += samples // size
         watts = joules_a_sample[size] * samples / seconds
-        records.append(record(epoch, watts=watts, samples=samples, step=step))
+        records.append(record(epoch, watts=watts, samples=samples, step=step, steps=samples // size))
     return History(records)
 
 
@@ -87,7 +87,8 @@ def healthy(seed):
             "power_cap_share": chance.uniform(0, 1),
         }
         samples = size * chance.randint(90, 110)
-        step += -(-samples // size)
+        steps = -(-samples // size)
+        step += steps
         records.append(
             record(
                 epoch,
@@ -98,6 +99,7 @@ def healthy(seed):
                 wait=chance.choice([None, 0.0, chance.uniform(0, 0.2 if is_small else 1.0)]),
                 samples=samples,
                 step=step,
+                steps=steps,
                 phases=phases(chance.uniform(0, 0.2), own, watts * gpus),
                 flags=chance.choice([(), (), ("shared",)]),
                 **facts,
