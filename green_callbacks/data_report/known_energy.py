@@ -20,6 +20,7 @@ class KnownEnergy:
         training: Energy of training in the epochs so far, with its bounds, in J.
         known: Energy among it of visits to known samples, with its bounds, in J.
         is_whole: Whether the energy of every epoch with visits is known.
+        rows: Number of records that were looked at. -1 before the first look.
 
     Example:
         >>> energy = KnownEnergy()
@@ -38,7 +39,7 @@ class KnownEnergy:
         self.is_whole = True
         self._settled = 0, 0
         self._first_row: int | None = None
-        self._rows = 0
+        self.rows = -1
 
     def begin(self, history: History) -> None:
         """Note where the epoch of the next visits begins, unless it is noted already.
@@ -46,8 +47,8 @@ class KnownEnergy:
         Args:
             history: The records so far.
         """
-        if self._first_row is None or len(history) < self._rows:  # a resume may have merged old records
-            self._first_row = self._rows = len(history)
+        if self._first_row is None or len(history) < self.rows:  # a resume may have merged old records
+            self._first_row = self.rows = len(history)
 
     def is_over(self, history: History) -> bool:
         """Return whether the epoch of the visits has ended.
@@ -56,9 +57,9 @@ class KnownEnergy:
             history: The records so far.
         """
         rows = len(history)
-        if rows == self._rows or self._first_row is None:
+        if rows == self.rows or self._first_row is None:
             return False
-        new, self._rows = history[self._rows : rows], rows
+        new, self.rows = history[self.rows : rows], rows
         return any(record.epoch is not None and record.closes_epoch for record in new)
 
     def settle(self, history: History, visits: int, known_visits: int) -> None:
@@ -69,7 +70,7 @@ class KnownEnergy:
             visits: All visits so far.
             known_visits: All visits to known samples so far.
         """
-        first, self._first_row = self._first_row, None
+        first, self._first_row, self.rows = self._first_row, None, -1
         visits_before, known_before = self._settled
         self._settled = visits, known_visits
         visits, known_visits = visits - visits_before, known_visits - known_before
@@ -104,7 +105,7 @@ class KnownEnergy:
         self.known = float(known[0]), float(known[1]), float(known[2])
         self._settled = int(settled[0]), int(settled[1])
         self.is_whole = bool(state["is_whole"])
-        self._first_row, self._rows = None, 0
+        self._first_row, self.rows = None, -1
 
 
 def training_joules(record: EpochRecord) -> _Energy | None:

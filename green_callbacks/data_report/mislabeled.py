@@ -5,6 +5,10 @@ label has a high loss for many epochs, and a high mean loss even after it was le
 split in two by the threshold of Otsu (1979), which maximizes the variance between the two groups. The share of the
 variance that lies between the groups tells whether there are two groups at all. It is 0.637 for a normal distribution
 and 0.648 for an exponential distribution, which are one group each.
+
+A group of hard samples has a mean loss below chance, because the network learns something of them. A group of wrong
+labels has a mean loss above chance, because the network learns another class. Chance is the loss of the network before
+it has learned, at the first visits of the run.
 """
 
 from typing import Final, NamedTuple
@@ -19,10 +23,20 @@ LEAST_SEPARATION: Final = 0.65
 distribution. By experiment, it was 0.56 to 0.61 on digits and mnist1d without wrong labels. It was 0.68 to 0.88 with
 20 % of wrong labels, from the tenth epoch on.
 """
+CHANCE_VISITS: Final = 256
+"""Visits at the beginning of a run whose mean loss is chance, a count. They are one to eight steps of usual batches."""
+LEAST_CHANCE: Final = 0.693
+"""Smallest chance, in nats. It is ln 2, of two classes. A run that begins with a trained network has lower losses."""
+ABOVE_CHANCE: Final = 1.2
+"""Mean loss of the upper group from which it is worse than chance, as a ratio to chance. By experiment on digits and
+mnist1d, it was 0.3 to 0.8 without wrong labels, and 1.3 to 3 with 5 or 20 % of wrong labels.
+"""
+BELOW_CHANCE: Final = 0.6
+"""Largest mean loss of the lower group, as a ratio to chance. Above it, the network has learned too little to judge. By
+experiment, the ratio was 0.15 to 0.58 from the tenth epoch on.
+"""
 LARGEST_SHARE: Final = 0.5
 """Largest share of samples that may be mislabeled, as a ratio. Most samples teach the network the right labels."""
-LEAST_THRESHOLD: Final = 0.693
-"""Smallest mean cross entropy that counts as high, in nats: half of the probability is on other classes."""
 _BINS: Final = 4_096
 """Bins between the lowest and the highest mean loss, a count. Narrow bins leave the threshold exact to 0.02 %."""
 _SAME: Final = 1e-9
@@ -36,16 +50,25 @@ class Split(NamedTuple):
         threshold: Mean loss above which a sample belongs to the upper group.
         separation: Share of the variance that lies between the groups, as a ratio.
         share: Share of the samples in the upper group, as a ratio.
+        lower: Mean of the lower group.
+        upper: Mean of the upper group.
     """
 
     threshold: float
     separation: float
     share: float
+    lower: float
+    upper: float
 
-    @property
-    def are_two(self) -> bool:
-        """Whether the groups stand apart, and the upper group is the smaller one."""
-        return self.separation >= LEAST_SEPARATION and self.share <= LARGEST_SHARE
+    def has_wrong_labels(self, chance: float) -> bool:
+        """Return whether the upper group stands apart, is the smaller one, and is worse than chance.
+
+        Args:
+            chance: Mean loss before the network had learned.
+        """
+        chance = max(chance, LEAST_CHANCE)
+        stands_apart = self.separation >= LEAST_SEPARATION and self.share <= LARGEST_SHARE
+        return stands_apart and self.upper >= ABOVE_CHANCE * chance and self.lower <= BELOW_CHANCE * chance
 
 
 def split(mean_losses: NDArray[np.float32]) -> Split | None:
@@ -59,7 +82,7 @@ def split(mean_losses: NDArray[np.float32]) -> Split | None:
 
     Example:
         >>> found = split(np.array([0.1] * 80 + [0.2] * 10 + [3.0] * 10, "f4"))
-        >>> found.are_two, found.share
+        >>> found.has_wrong_labels(chance=2.3), found.share
         (True, 0.1)
     """
     if not len(mean_losses) or not float(np.ptp(mean_losses)) > 0:
@@ -76,4 +99,10 @@ def split(mean_losses: NDArray[np.float32]) -> Split | None:
     best = int(highest[len(highest) // 2])  # every threshold in an empty gap is as good, and the middle is safest
     overall = sums[-1] / len(mean_losses)
     variance = float((counts * (centers - overall) ** 2).sum()) / len(mean_losses)
-    return Split(float(edges[best + 1]), float(between[best]) / variance, float(above[best]) / len(mean_losses))
+    return Split(
+        threshold=float(edges[best + 1]),
+        separation=float(between[best]) / variance,
+        share=float(above[best]) / len(mean_losses),
+        lower=float(sums[best] / below[best]),
+        upper=float((sums[-1] - sums[best]) / above[best]),
+    )

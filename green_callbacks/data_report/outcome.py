@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from green_callbacks.data_report.duplicates import Duplicates
 from green_callbacks.data_report.known_energy import KnownEnergy
-from green_callbacks.data_report.mislabeled import LEAST_THRESHOLD, LEAST_VISITS, split
+from green_callbacks.data_report.mislabeled import LEAST_VISITS, split
 from green_callbacks.data_report.sample_table import AT_ONCE
 from green_callbacks.data_report.visit_book import VisitBook
 from green_callbacks.ledger.data_file import DataTotals
@@ -94,8 +94,8 @@ def _kinds(book: VisitBook, *, knows: bool) -> dict[str, _Mask]:
     if knows and seen.any() and 2 * int(enough.sum()) >= int(seen.sum()):
         means = table.mean_loss()
         found = split(means[enough])
-        stand_apart = found is not None and found.are_two and found.threshold >= LEAST_THRESHOLD
-        kinds["probably_mislabeled"] = enough & (means > (found.threshold if found and stand_apart else np.inf))
+        threshold = found.threshold if found is not None and found.has_wrong_labels(book.chance) else np.inf
+        kinds["probably_mislabeled"] = enough & (means > threshold)
     return kinds
 
 

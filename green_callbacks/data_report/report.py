@@ -92,9 +92,9 @@ class DataReport:
         from green_callbacks.data_report.visit_book import VisitBook
 
         self._accountant = accountant
-        self._book = VisitBook(self._known_below)
-        self._energy = KnownEnergy()
         self._notes = ReportNotes(accountant)
+        self._book = VisitBook(self._known_below, partial(self._notes.say, "unfit"))
+        self._energy = KnownEnergy()
         self._guarded = Guarded()
         self._duplicates: Duplicates | None = None
         self._dataset_size: int | None = None
@@ -148,17 +148,11 @@ class DataReport:
         """
         accountant = self._accountant
         if accountant is not None and self._is_first_rank:
-            self._settle_what_is_over()
-            self._energy.begin(accountant.history)
-        self._guarded.tell("Reading the losses of the samples", partial(self._put, index, losses, correct))
-
-    def _put(self, index: Any, losses: Any, correct: Any) -> None:
-        from green_callbacks.data_report.pending_visits import UnfitError
-
-        try:
-            self._book.put(index, losses, correct)
-        except UnfitError as unfit:
-            self._notes.say("unfit", str(unfit))
+            history = accountant.history
+            if len(history) != self._energy.rows:
+                self._settle_what_is_over()
+                self._energy.begin(history)
+        self._guarded.tell("Reading the losses of the samples", partial(self._book.put, index, losses, correct))
 
     def say(self, key: str, message: str, *arguments: object) -> None:
         """Log a warning once, and keep it for the file and the summary.

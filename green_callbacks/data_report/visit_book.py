@@ -1,12 +1,14 @@
 """Everything that is counted of the visits to samples, on one rank or on all."""
 
 from base64 import b64decode, b64encode
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from green_callbacks.accountant.ranks.protocol import Ranks
+from green_callbacks.data_report.mislabeled import CHANCE_VISITS
 from green_callbacks.data_report.pending_visits import PendingVisits, Visits
 from green_callbacks.data_report.sample_table import COLUMNS, SampleTable
 from green_callbacks.errors import ConfigurationError
@@ -30,6 +32,7 @@ class VisitBook:
 
     Args:
         known_below: Loss below which a sample is known, if training does not say. None if no loss can tell.
+        refuse: Called with a sentence if the values of a step do not fit together.
 
     Attributes:
         table: What training has shown of each sample.
@@ -37,18 +40,20 @@ class VisitBook:
         is_shared: Whether several ranks fill the table, which only :meth:`gather` does then.
     """
 
-    def __init__(self, known_below: float | None) -> None:
+    def __init__(self, known_below: float | None, refuse: Callable[[str], object]) -> None:
         self.table = SampleTable()
         self.counts = dict.fromkeys(COUNTS, 0)
         self.is_shared = False
+        self._first = 0, 0.0
         self._known_below = known_below
-        self._pending = PendingVisits()
+        self._pending = PendingVisits(refuse)
         self._unsent: list[NDArray[Any]] = []
 
     @property
-    def has_unsent(self) -> bool:
-        """Whether visits of this rank wait for :meth:`gather`."""
-        return bool(self._unsent)
+    def chance(self) -> float:
+        """Mean loss of the first visits, before the network has learned. 0 without a visit."""
+        visits, losses = self._first
+        return losses / visits if visits else 0.0
 
     def put(self, index: Any, losses: Any, correct: Any = None) -> None:
         """Note the visits of a step.
@@ -57,9 +62,6 @@ class VisitBook:
             index: Index of each sample.
             losses: Loss of each sample.
             correct: Whether each sample was classified correctly. Defaults to None, if unknown.
-
-        Raises:
-            UnfitError: The values do not fit together.
         """
         self._pending.put(index, losses, correct)
         if self._pending.is_due:
@@ -112,6 +114,7 @@ class VisitBook:
         return {
             "version": _VERSION,
             "counts": dict(self.counts),
+            "first": list(self._first),
             "columns": {name: column.copy() if copy else column for name, column in columns.items()},
         }
 
@@ -127,6 +130,8 @@ class VisitBook:
         try:
             columns = {name: np.asarray(state["columns"][name], np.uint8).view(kind) for name, kind in COLUMNS.items()}
             counts = {name: int(state["counts"][name]) for name in COUNTS}
+            visits, losses = state["first"]
+            first = int(visits), float(losses)
             is_whole = state["version"] == _VERSION and len({len(column) for column in columns.values()}) == 1
         except (KeyError, TypeError, ValueError) as error:
             msg = f"The state of the report on the data cannot be read ({error!r}). Resume without it."
@@ -135,7 +140,7 @@ class VisitBook:
             msg = "The state of the report on the data is of another version, or damaged. Resume without it."
             raise ConfigurationError(msg)
         self.table.load(columns)
-        self.counts = counts
+        self.counts, self._first = counts, first
 
     def _known(self, visits: Visits) -> NDArray[np.bool_]:
         if visits.correct is not None:
@@ -147,6 +152,9 @@ class VisitBook:
         return visits.losses < self._known_below
 
     def _count(self, indices: NDArray[np.int64], losses: NDArray[np.float32], known: NDArray[np.bool_]) -> None:
+        if self._first[0] < CHANCE_VISITS:
+            finite = losses[np.isfinite(losses)][: CHANCE_VISITS - self._first[0]]
+            self._first = self._first[0] + len(finite), self._first[1] + float(finite.sum())
         counted = self.table.add(indices, losses, known)
         self.counts["visits"] += counted.visits
         self.counts["known_visits"] += counted.known
