@@ -1,12 +1,16 @@
 """Groups of runs, read from ledgers."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 from support.runs import scripted, train
 
-from green_callbacks.analysis.comparing import Group, metric_of_groups, read_group
+from green_callbacks.analysis.comparing import ComparedRun, Group, RunConditions, metric_of_groups, read_group
 from green_callbacks.errors import ConfigurationError, LedgerError
+from green_callbacks.ledger import LedgerContents
+from green_callbacks.records import DeviceInfo, EpochRecord, History, Plan
+from green_callbacks.records.activity import DeviceActivity
 
 
 @pytest.fixture
@@ -105,3 +109,42 @@ def test_the_conditions_of_a_run(ledger):
     assert facts.components == {"gpu"}
     assert (sum(facts.gpus.values()), facts.repeated_kwh_share, facts.fits) == (1, 0.0, False)
     assert "python" in {name.lower() for name in facts.versions}
+
+
+def contents(*records, history=None, **fields):
+    known = {"stop_reason": None, "is_closed": True, "plan": Plan(), "monitor": None, "mode": "max", "checkpoints": {}}
+    history = History(records) if history is None else history
+    return LedgerContents(run_id="run", history=history, pue_source="given", **known, **fields)
+
+
+def test_what_gpus_did_is_a_condition():
+    record = EpochRecord.scripted(epoch=7, emissions_kg=1.0)
+    busy = DeviceActivity(60.0, throttled_share=0.5, limit_watts=300.0)
+    idle = DeviceActivity(180.0, throttled_share=0.1, limit_watts=500.0)
+    activity = {"gpu0": busy, "gpu1": idle, "gpu2": DeviceActivity(9.0)}
+    facts = RunConditions.of(contents(record._replace(activity=activity)))
+    assert facts.throttled_share == pytest.approx((60 * 0.5 + 180 * 0.1) / 240)
+    assert (facts.limit_watts, facts.first_epoch) == (400.0, 7)
+
+
+def test_products_and_samples_are_conditions():
+    device = EpochRecord.scripted(epoch=0, emissions_kg=1.0).devices["scripted"]._replace(component="gpu")
+    part = EpochRecord.scripted(epoch=0, emissions_kg=1.0)._replace(samples=40)
+    parts = [part._replace(closes_epoch=False), part]
+    records = [record._replace(devices={"gpu0": device, "gpu1": device}) for record in parts]
+    info = {"gpu0": DeviceInfo(product="NVIDIA A100"), "gpu1": DeviceInfo(product="NVIDIA A100")}
+    facts = RunConditions.of(contents(*records, devices=info))
+    assert (facts.gpus, facts.epoch_samples) == ({"NVIDIA A100": 2}, 80)
+
+
+def test_time_without_energy_and_repeated_epochs_are_shares():
+    first = EpochRecord.scripted(epoch=0, emissions_kg=1.0, duration_seconds=30.0, metrics={"val_acc": 0.9})
+    history = History([first, first._replace(epoch=1, devices={}, duration_seconds=10.0)])
+    history.rewind(0)
+    history.append(first)
+    run = ComparedRun.of(Path("run.jsonl"), contents(history=history), "val_acc")
+    assert run.unmeasured_share == pytest.approx(10 / 70)
+    assert run.conditions.repeated_kwh_share == pytest.approx(0.5)
+    assert [(point.epoch, point.kwh) for point in run.points] == [
+        (0, pytest.approx(2.0))
+    ]  # the repeated epoch was paid

@@ -12,6 +12,7 @@ import warnings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.hostile_runs import write_hostile_runs
 from support.reaching_runs import TARGET, reached, write_group, write_run
 
 from green_callbacks.analysis.comparing.equal_quality import compare_groups
@@ -24,6 +25,7 @@ from green_callbacks.errors import ConfigurationError
 
 pytest.importorskip("scipy")
 EQUAL_QUALITY = "green_callbacks.analysis.comparing.equal_quality"
+EVIL = "\x1b[31mforged\r\n\u202e\x00\x9b<b>$x$"
 COSTS = st.lists(st.floats(1e-9, 1e9), min_size=1, max_size=6)
 
 
@@ -328,6 +330,19 @@ class TestCommand:
         assert status == 0
         assert out.endswith(" The notes name 1 unfair condition.\n")
         assert err.startswith("The PUE differs")
+
+    def test_no_name_in_a_ledger_reaches_the_terminal_as_it_is(self, command, tmp_path):
+        texts = [EVIL, f"other{EVIL}"]
+        paths = [write_hostile_runs(tmp_path / str(at), [text])[0] for at, text in enumerate(texts)]
+        for path in paths:  # both have the same metric, besides their own
+            path.write_bytes(path.read_bytes().replace(b'"metrics":{', b'"metrics":{"val_acc":0.9,'))
+        renamed = paths[1].read_bytes().replace(b"hostile-0", b"hostile-1")
+        paths[1].write_bytes(renamed)
+        for more in ([], ["--gate", "5"], ["--format", "json"]):
+            status, out, err = command(paths[0], "--against", paths[1], "--reach", "val_acc=0.5", *more)
+            assert status in {0, 3}
+            assert all(each.isprintable() or each == "\n" for each in out + err)
+        assert "forged" in out
 
     def test_copies_of_a_run_count_once_and_never_on_both_sides(self, command, folders, tmp_path):
         shutil.copytree(folders / "old", tmp_path / "copy")
