@@ -150,6 +150,7 @@ def _quantity(compared: Compared) -> dict[str, Any]:
         "ratio": None if ratio is None else asdict(ratio),
         "is_shown": None if ratio is None or ratio.low is None else ratio.is_shown,
         "log_rank_p": compared.log_rank_p,
+        "medians": compared.medians,
         "runs_needed": compared.needed,
         "runs_needed_for": compared.size,
         "unknown": list(compared.unknown),

@@ -82,15 +82,15 @@ def test_no_difference_says_how_many_runs_would_show_one():
     assert main_sentences(found) == [
         "No difference in energy is shown.",
         "new needs 4 % less energy than old to reach val_acc 0.9 (95 %: 12 % less to 5 % more; 5 against 5 runs).",
-        "8 more runs each would show one of 10 %.",
+        "8 more runs each would show one of 10 % with a chance of 80 %.",
     ]
 
 
 @pytest.mark.parametrize(
     ("needed", "runs", "text"),
     [
-        (6, (5, 5), "1 more run each would show one of 10 %."),
-        (9, (3, 5), "9 runs of each side would show one of 10 %."),
+        (6, (5, 5), "1 more run each would show one of 10 % with a chance of 80 %."),
+        (9, (3, 5), "9 runs of each side would show one of 10 % with a chance of 80 %."),
         (5, (5, 6), "These runs would have shown one of 10 % with a chance of at least 80 %."),
         (None, (5, 5), "Not even 10,000 runs each would show one of 10 %, because the runs scatter too much."),
     ],
@@ -145,8 +145,11 @@ def test_runs_that_never_reach_it_are_in_no_mean():
         "The single run of new says nothing of chance. Make at least three runs of each side.",
     ]
     many = reached("new", *range(1, 6), missed=[9.0]), reached("old", *range(1, 6))
-    shown = comparison(first=many[0], second=many[1], log_rank_p=0.004)
-    assert main_sentences(shown)[-1] == "The sides differ in the energy to reach it (log-rank test, p = 0.004)."
+    shown = comparison(first=many[0], second=many[1], log_rank_p=0.004, medians=(0.3, None))
+    assert main_sentences(shown)[-2:] == [
+        "Half of the runs of new reached it by 300 Wh.",
+        "The sides differ in the energy to reach it (log-rank test, p = 0.004).",
+    ]
     unknown = comparison(first=many[0], second=many[1])
     assert "The energy of some runs is not known, so the sides cannot be compared." in main_sentences(unknown)
 

@@ -16,7 +16,7 @@ from support.hostile_runs import write_hostile_runs
 from support.reaching_runs import TARGET, reached, write_group, write_run
 
 from green_callbacks.analysis.comparing.equal_quality import compare_groups
-from green_callbacks.analysis.comparing.equal_quality.censored import Way, is_shown, log_rank_p
+from green_callbacks.analysis.comparing.equal_quality.censored import Way, is_shown, log_rank_p, median_cost
 from green_callbacks.analysis.comparing.equal_quality.power import runs_needed
 from green_callbacks.analysis.comparing.equal_quality.ratio import permutation_p, ratio_of
 from green_callbacks.analysis.comparing.equal_quality.sentences import main_sentences
@@ -163,6 +163,8 @@ class TestStatistics:
         assert log_rank_p(fast, early) == pytest.approx(1.0)
         assert log_rank_p(early, slow) is None
         assert log_rank_p([], slow) is None
+        assert (median_cost(fast), median_cost(slow), median_cost([])) == (2.0, None, None)
+        assert median_cost([*fast[:2], *early[:2]]) == 1.0  # of the two that were still on their way
         assert log_rank_p(fast[:1], slow) is None
 
 
@@ -300,6 +302,7 @@ class TestCommand:
         assert old["reached"][0]["energy_kwh"] == pytest.approx(0.03, rel=0.2)
         assert found["quantities"]["energy"]["ratio"] is None
         assert 0 < found["quantities"]["energy"]["log_rank_p"] <= 1
+        assert found["quantities"]["energy"]["medians"][1] == pytest.approx(0.03, rel=0.2)
         out = command(
             *(folders / "new", "--against", folders / "old", "--reach", "val_acc=0.88"),
             "--gate",

@@ -12,6 +12,9 @@ from typing import Any, Final
 
 from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, FEWEST, scipy_stats
 
+_HALF: Final = 0.5 + 1e-9
+"""Share of the runs that a median leaves. A ratio, with room for rounding."""
+
 _MOST_RESAMPLES: Final = 1000
 """Largest number of permutations. Up to 6 against 6 runs they are all permutations. By choice, for a wait of 1 s."""
 
@@ -66,6 +69,29 @@ def log_rank_p(first: Sequence[Way], second: Sequence[Way]) -> float | None:
         random_state=0,  # the same ledgers give the same text
     )
     return float(found.pvalue)
+
+
+def median_cost(ways: Sequence[Way]) -> float | None:
+    """Return the cost by which half of the runs have reached the quality, by the estimate of Kaplan and Meier.
+
+    Args:
+        ways: The runs.
+
+    Returns:
+        The cost. None if fewer than half of them are known to have reached it.
+
+    Raises:
+        ConfigurationError: SciPy is missing.
+
+    Example:
+        >>> median_cost([Way(1.0, True), Way(2.0, True), Way(3.0, False)]), median_cost([Way(1.0, False)])
+        (2.0, None)
+    """
+    if not any(way.reached for way in ways):
+        return None
+    remaining = scipy_stats().ecdf(_censored(ways)).sf
+    steps = zip(remaining.quantiles, remaining.probabilities, strict=True)
+    return next((float(cost) for cost, share in steps if share <= _HALF), None)
 
 
 def is_shown(p_value: float | None) -> bool:

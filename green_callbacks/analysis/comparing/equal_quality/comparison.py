@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank_p
+from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank_p, median_cost
 from green_callbacks.analysis.comparing.equal_quality.fairness import unlike
 from green_callbacks.analysis.comparing.equal_quality.power import runs_needed
 from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio, permutation_p, ratio_of
@@ -41,6 +41,8 @@ class Compared:
             has no known cost.
         log_rank_p: Probability of such a difference by chance, where a run did not reach the quality. Defaults to None,
             if all did, or if nothing is known.
+        medians: Costs by which half of the runs of each side had reached the quality, where a run did not reach it.
+            Defaults to None for each side, if all did, or if nothing is known.
         needed: Number of runs of each side that would show a difference of :attr:`size`. Defaults to None, if unknown
             or above 10,000.
         size: Relative difference that ``needed`` is about. Defaults to 0.1.
@@ -55,6 +57,7 @@ class Compared:
     unknown: Sequence[str] = ()
     ratio: Ratio | None = None
     log_rank_p: float | None = None
+    medians: tuple[float | None, float | None] = (None, None)
     needed: int | None = None
     size: float = SIZE
 
@@ -180,7 +183,8 @@ def _compared(
     found = Compared(quantity=quantity, costs=(first, second), unknown=unknown, size=size)
     if sides[0].missed or sides[1].missed:
         ways = [_ways(side, quantity) for side in sides]
-        return found if unknown else replace(found, log_rank_p=log_rank_p(*ways))
+        medians = median_cost(ways[0]), median_cost(ways[1])
+        return found if unknown else replace(found, log_rank_p=log_rank_p(*ways), medians=medians)
     if not first or not second:
         return found
     is_paired = bool(pairs) and not unknown

@@ -214,9 +214,10 @@ def more_runs(compared: Compared) -> str:
     Example:
         >>> ratio = Ratio(estimate=0.96, low=0.88, high=1.05, p_value=0.3, method="pooled", runs=(5, 5))
         >>> more_runs(Compared(quantity="energy", costs=([0.4], [0.5]), ratio=ratio, needed=13))
-        '8 more runs each would show one of 10 %.'
+        '8 more runs each would show one of 10 % with a chance of 80 %.'
     """
     size, needed = percent(compared.size), compared.needed
+    power = f" with a chance of {percent(POWER)}"
     runs = (0, 0) if compared.ratio is None else compared.ratio.runs
     if needed is None:
         return f"Not even {MOST_RUNS:,} runs each would show one of {size}, because the runs scatter too much."
@@ -224,8 +225,8 @@ def more_runs(compared: Compared) -> str:
         return f"These runs would have shown one of {size} with a chance of at least {percent(POWER)}."
     if runs[0] == runs[1]:
         more = needed - runs[0]
-        return f"{more:,} more {'run' if more == 1 else 'runs'} each would show one of {size}."
-    return f"{needed:,} runs of each side would show one of {size}."
+        return f"{more:,} more {'run' if more == 1 else 'runs'} each would show one of {size}{power}."
+    return f"{needed:,} runs of each side would show one of {size}{power}."
 
 
 def _censored(comparison: Comparison, compared: Compared) -> list[str]:
@@ -245,6 +246,11 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
     if compared.log_rank_p is None:
         return [*said, f"The {noun} of some runs is not known, so the sides cannot be compared."]
     said.append("No means are compared, because runs that failed would be left out of them.")
+    said += [
+        f"Half of the runs of {side.name} reached it by {amount(compared.quantity, median)}."
+        for side, median in zip(sides, compared.medians, strict=True)
+        if median is not None
+    ]
     if _ended_early(comparison, compared):
         said.append("The runs that failed ended before any run reached it, so they say nothing of its price.")
     p = f"(log-rank test, p {_p(compared.log_rank_p)})"
