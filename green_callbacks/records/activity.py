@@ -20,6 +20,8 @@ _DIGITS: Final = (4, 1, 1, 4, 4, 4, 4)
 """Decimal places of the means, in order. No sensor is more exact, and a ledger stays small."""
 _SECONDS_DIGITS: Final = 3
 """Decimal places of the observed time, in s. The driver is asked about once a second."""
+_MEAN_DIGITS: Final = 6
+"""Decimal places of means over several records, which hides the rounding of sums."""
 _WATTS_DIGITS: Final = 3
 """Decimal places of a power limit, in W. Drivers tell it in mW."""
 
@@ -164,5 +166,6 @@ def mean_activity(parts: Iterable[DeviceActivity]) -> DeviceActivity | None:
     whole = ActivityTotals(0.0)
     for each in seen:
         whole = whole.plus(each)
-    means = (total / time if time > 0 else None for total, time in zip(whole.sums, whole.times, strict=True))
-    return DeviceActivity._make([whole.observed_seconds, *means, whole.limit_watts])
+    sums = zip(whole.sums, whole.times, strict=True)
+    means = [round(total / time, _MEAN_DIGITS) if time > 0 else None for total, time in sums]
+    return DeviceActivity._make([round(whole.observed_seconds, _MEAN_DIGITS), *means, whole.limit_watts])

@@ -1,7 +1,7 @@
 """The GPUs as NVIDIA's driver reports them."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -9,9 +9,11 @@ from green_callbacks.cli.doctor.finding import Finding, State
 from green_callbacks.errors import SourceUnavailableError
 from green_callbacks.small_files import read_or_empty
 from green_callbacks.sources.job.machine_kind import place_of
+from green_callbacks.sources.nvidia.driver.activity_calls import ActivityDriver
 from green_callbacks.sources.nvidia.driver.calls import Driver, DriverError
 from green_callbacks.sources.nvidia.driver.remedy import command, remedy
 from green_callbacks.sources.nvidia.sensor import GpuSensor
+from green_callbacks.sources.nvidia.usage.clock_reasons import ClockReasons
 from green_callbacks.sources.nvidia.visible_devices import Chosen, Found, choose, find_gpus
 
 _TOPIC: Final = "NVIDIA GPU"
@@ -46,7 +48,7 @@ def gpus(
     try:
         found = find_gpus(driver)
         chosen = choose(found, None, environ)
-        findings = [_used(driver, one) for one in chosen]
+        findings = [finding for one in chosen for finding in (_used(driver, one), *_lowered(driver, one))]
     except DriverError as error:
         text = f"The driver reports '{error}'. {remedy(_code(error))}"
         return [Finding(topic=_TOPIC, state="missing", text=text, command="nvidia-smi")]
@@ -134,6 +136,38 @@ def _cautions(driver: Driver, chosen: Chosen) -> Iterator[str]:
         yield f"Other processes use it ({', '.join(map(str, others))}). Its energy includes theirs, flagged shared."
         if not mig:
             yield _share(driver, chosen.gpu)
+
+
+def _lowered(driver: Driver, chosen: Chosen) -> Iterator[Finding]:
+    """Yield what makes the GPU slower than it could be now. A GPU at its default limit is as fast as it should be."""
+    gpu, asked = chosen.gpu, ActivityDriver(driver)
+    bits = _answer(lambda: asked.clock_reasons(gpu.handle))
+    reasons = ClockReasons.of(int(bits or 0))
+    name, details = f"{gpu.name} ({gpu.uuid})", {"uuid": gpu.uuid, **reasons._asdict()}
+    if reasons.thermal:
+        text = f"{name} lowers its clocks now, because it is too hot. Training takes longer. Look at its cooling."
+        yield Finding(topic=_TOPIC, state="attention", text=text, details=details)
+    if reasons.hardware:
+        text = f"A brake of the hardware slows {name} down now. Training takes longer. Look at its power supply."
+        yield Finding(topic=_TOPIC, state="attention", text=text, details=details)
+    limit_watts = _answer(lambda: driver.limit_watts(gpu.handle))
+    default_watts = _answer(lambda: driver.default_limit_watts(gpu.handle))
+    if limit_watts is not None and default_watts is not None and limit_watts < default_watts:
+        now = " It runs at this limit now." if reasons.power_cap else ""
+        text = (
+            f"The power limit of {name} is {limit_watts:.0f} W, below its default of {default_watts:.0f} W. Training "
+            f"may take longer, and may need less energy.{now}"
+        )
+        command = f"sudo nvidia-smi -i {gpu.uuid} -pl {default_watts:.0f}"
+        limits = {"limit_watts": limit_watts, "default_limit_watts": default_watts}
+        yield Finding(topic=_TOPIC, state="known", text=text, command=command, details={**details, **limits})
+
+
+def _answer(ask: Callable[[], float]) -> float | None:
+    try:
+        return ask()
+    except DriverError:
+        return None
 
 
 _SENSORS: Final = {
