@@ -2,44 +2,49 @@
 
 Masses are masses of CO2e. A number that was not measured has no key. Policies of your own may add keys.
 
-| key                                     | unit   | meaning                                                           |
-|-----------------------------------------|--------|-------------------------------------------------------------------|
-| ``green/emissions_total_g``             | g      | emissions of the run so far, records outside epochs included      |
-| ``green/emissions_g``                   | g      | emissions of the record, which is an epoch or a part of an epoch  |
-| ``green/energy_wh``                     | Wh     | energy of the record at the computers, without the PUE            |
-| ``green/watts``                         | W      | mean power of the record, all devices together                    |
-| ``green/gpu_watts``                     | W      | mean power of the record, all GPUs together                       |
-| ``green/measured_percent``              | %      | share of the energy that was measured, not modelled               |
-| ``green/budget_left_g``                 | g      | rest of a budget in units of mass                                 |
-| ``green/budget_left_wh``                | Wh     | rest of a budget in units of energy, with the PUE                 |
-| ``green/joules_per_sample``             | J      | energy of training per sample, without validation                 |
-| ``green/gain_per_kg``                   | 1/kg   | gain of the watched metric per kgCO2e                             |
-| ``green/1_quality_by_mg_co2e``          | metric | watched metric, higher is better, over the emissions in mg        |
-| ``green/1_loss_by_mg_co2e``             | metric | watched metric, lower is better, over the emissions in mg         |
-| ``green/landing``                       | ratio  | factor of the learning rate in a landing, from 1 to 0             |
-| ``green/provenance``                    | text   | page on the origin of all numbers                                 |
-| ``green_detail/<component>_watts``      | W      | mean power of a component, such as ``cpu``                        |
-| ``green_detail/<component>_energy_wh``  | Wh     | energy of a component, without the PUE                            |
-| ``green_detail/intensity_g_per_kwh``    | g/kWh  | carbon intensity of the electricity                               |
-| ``green_detail/emissions_total_low_g``  | g      | lower bound of the emissions so far                               |
-| ``green_detail/emissions_total_high_g`` | g      | upper bound of the emissions so far                               |
-| ``green_detail/budget_share``           | ratio  | spent share of a budget, where 1 is all of it                     |
-| ``green_detail/forecast_g``             | g      | predicted emissions of the whole run                              |
-| ``green_detail/forecast_low_g``         | g      | lower bound of the prediction                                     |
-| ``green_detail/forecast_high_g``        | g      | upper bound of the prediction                                     |
-| ``green_detail/gain_per_kwh``           | 1/kWh  | gain of the watched metric per kWh, with the PUE                  |
-| ``green_detail/gain_on_doubling``       | ratio  | gain by the last doubling of the energy, of the whole gain so far |
-| ``green_detail/quality_by_ug_co2e``     | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg          |
-| ``green_detail/loss_by_ug_co2e``        | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg             |
-| ``green_detail/joules_per_step``        | J      | the same per optimizer step                                       |
-| ``green_detail/joules_per_token``       | J      | the same per token                                                |
-| ``green_detail/grams_per_exaflop``      | g      | emissions of training per 10^18 floating-point operations         |
-| ``green_detail/<these four>_low``       |        | lower bound of each, such as ``green_detail/joules_per_step_low`` |
-| ``green_detail/<these four>_high``      |        | upper bound of each                                               |
+| key                                      | unit   | meaning                                                          |
+|------------------------------------------|--------|------------------------------------------------------------------|
+| ``green/emissions_total_g``              | g      | emissions of the run so far, records outside epochs included     |
+| ``green/emissions_g``                    | g      | emissions of the record, which is an epoch or a part of an epoch |
+| ``green/energy_wh``                      | Wh     | energy of the record at the computers, without the PUE           |
+| ``green/watts``                          | W      | mean power of the record, all devices together                   |
+| ``green/gpu_watts``                      | W      | mean power of the record, all GPUs together                      |
+| ``green/measured_percent``               | %      | share of the energy that was measured, not modelled              |
+| ``green/budget_left_g``                  | g      | rest of a budget in units of mass                                |
+| ``green/budget_left_wh``                 | Wh     | rest of a budget in units of energy, with the PUE                |
+| ``green/joules_per_sample``              | J      | energy of training per sample, without validation                |
+| ``green/gain_per_kg``                    | 1/kg   | gain of the watched metric per kgCO2e                            |
+| ``green/1_quality_by_mg_co2e``           | metric | watched metric, higher is better, over the emissions in mg       |
+| ``green/1_loss_by_mg_co2e``              | metric | watched metric, lower is better, over the emissions in mg        |
+| ``green/landing``                        | ratio  | factor of the learning rate in a landing, from 1 to 0            |
+| ``green/provenance``                     | text   | page on the origin of all numbers                                |
+| ``green_detail/<component>_watts``       | W      | mean power of a component, such as ``cpu``                       |
+| ``green_detail/<component>_energy_wh``   | Wh     | energy of a component, without the PUE                           |
+| ``green_detail/intensity_g_per_kwh``     | g/kWh  | carbon intensity of the electricity                              |
+| ``green_detail/emissions_total_low_g``   | g      | lower bound of the emissions so far                              |
+| ``green_detail/emissions_total_high_g``  | g      | upper bound of the emissions so far                              |
+| ``green_detail/gpu_utilization_percent`` | %      | share of the time in which a kernel ran, mean of all GPUs        |
+| ``green_detail/gpu_throttled_percent``   | %      | share of the time with lowered clocks, mean of all GPUs          |
+| ``green_detail/gpu_sm_mhz``              | MHz    | clock of the multiprocessors, mean of all GPUs                   |
+| ``green_detail/gpu_celsius``             | °C     | temperature of the chips, mean of all GPUs                       |
+| ``green_detail/budget_share``            | ratio  | spent share of a budget, where 1 is all of it                    |
+| ``green_detail/forecast_g``              | g      | predicted emissions of the whole run                             |
+| ``green_detail/forecast_low_g``          | g      | lower bound of the prediction                                    |
+| ``green_detail/forecast_high_g``         | g      | upper bound of the prediction                                    |
+| ``green_detail/gain_per_kwh``            | 1/kWh  | gain of the watched metric per kWh, with the PUE                 |
+| ``green_detail/gain_on_doubling``        | ratio  | gain by the last doubling of energy, of the whole gain so far    |
+| ``green_detail/quality_by_ug_co2e``      | metric | as ``green/1_quality_by_mg_co2e``, over µg, up to 100 mg         |
+| ``green_detail/loss_by_ug_co2e``         | metric | as ``green/1_loss_by_mg_co2e``, over µg, up to 100 mg            |
+| ``green_detail/joules_per_step``         | J      | the same per optimizer step                                      |
+| ``green_detail/joules_per_token``        | J      | the same per token                                               |
+| ``green_detail/grams_per_exaflop``       | g      | emissions of training per 10^18 floating-point operations        |
+| ``green_detail/<these four>_low``        |        | lower bound, such as ``green_detail/joules_per_step_low``        |
+| ``green_detail/<these four>_high``       |        | upper bound of each                                              |
 
 A landing has a key only once it has begun. Energy per sample, step or token has a key only where these were counted.
 Gains come from ``MarginalGain``, and everything about a budget or a prediction comes from ``CarbonBudget``. Components
-have keys of their own only if a record has several. The curves over the emissions and the page appear only in
+have keys of their own only if a record has several. What GPUs do has keys only where their driver told it, and clocks
+are often lowered by a full load at the default power limit. The curves over the emissions and the page appear only in
 TensorBoard.
 
 A run of MLflow or W&B also gets facts and totals of the run, as tags or as its summary.
@@ -73,6 +78,7 @@ from math import isfinite
 from typing import Final
 
 from green_callbacks.records import Effort, EpochRecord, Verdict
+from green_callbacks.records.activity import mean_activity
 from green_callbacks.text import for_terminal
 from green_callbacks.units import joules_to_kwh
 
@@ -150,13 +156,14 @@ def scalars(
         "green/emissions_kg": record.emissions_kg,
         "green/energy_kwh": record.energy_kwh,
         "green/watts": record.mean_watts,
-        "green/measured_percent": None if share is None else 100.0 * share,
+        "green/measured_percent": _percent(share),
     }
     values |= _components(record) | _effort(record.effort if effort is None else effort)
     values |= {
         "green_detail/emissions_total_low_kg": low_kg,
         "green_detail/emissions_total_high_kg": high_kg,
         "green_detail/intensity_g_per_kwh": record.intensity.g_per_kwh,
+        **_activity(record),
     }
     for verdict in record.verdicts:
         values |= _told(verdict)
@@ -188,6 +195,23 @@ def _components(record: EpochRecord) -> dict[str, float | None]:
         joules = record.component_joules()
         values |= {f"{DETAIL}{component}_energy_kwh": joules_to_kwh(total) for component, total in joules.items()}
     return values
+
+
+def _activity(record: EpochRecord) -> dict[str, float | None]:
+    """Return what the GPUs did, as means over all GPUs and their observed time."""
+    whole = mean_activity(record.activity.values())
+    if whole is None:
+        return {}
+    return {
+        "green_detail/gpu_utilization_percent": _percent(whole.utilization),
+        "green_detail/gpu_throttled_percent": _percent(whole.throttled_share),
+        "green_detail/gpu_sm_mhz": whole.sm_mhz,
+        "green_detail/gpu_celsius": whole.temperature_celsius,
+    }
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100.0 * share
 
 
 def _shown(key: str, value: float) -> tuple[str, float]:

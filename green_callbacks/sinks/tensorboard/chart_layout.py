@@ -53,6 +53,7 @@ _CHARTS: Final[dict[str, dict[str, _Chart]]] = {
         "Loss of a small run (horizontal: µg CO2e)": _Chart((rf"{SMALL_QUALITY['min']}$",)),
         "Mean power (W)": _Chart((r"green/watts$", r"green/gpu_watts$", r"green_detail/.+_watts$")),
         "Measured, not modelled (% of the energy)": _Chart((r"green/measured_percent$",)),
+        "What GPUs did (% of the time)": _Chart((r"green_detail/gpu_(utilization|throttled)_percent$",)),
         "Carbon intensity (gCO2e/kWh)": _Chart((r"green_detail/intensity_g_per_kwh$",)),
         "Gain of the metric per kg CO2e": _Chart((r"green/gain_per_kg$",)),
         "Factor of the learning rate in a landing": _Chart((r"green/landing$",)),
