@@ -82,7 +82,7 @@ def decide(
     """
     ratio = comparison.of(quantity).ratio
     outcome = _shown(ratio, 1 + limit)
-    why = " ".join([*main_sentences(comparison, quantity), *_unfair(comparison)])
+    why = " ".join([*main_sentences(comparison, quantity), *_unlike(comparison)])
     words = _WORDS[outcome]
     if outcome == "undecided" and undecided != "fail":
         assumed = _assumed(comparison, ratio, 1 + limit, undecided)
@@ -109,9 +109,13 @@ def _assumed(comparison: Comparison, ratio: Ratio | None, most: float, undecided
     return "undecided" if ratio is None else "within" if ratio.estimate <= most else "beyond"
 
 
-def _unfair(comparison: Comparison) -> list[str]:
+def _unlike(comparison: Comparison) -> list[str]:
     count = len(comparison.unlike)
-    return [f"The notes name {count} unfair {'condition' if count == 1 else 'conditions'}."] if count else []
+    return (
+        [f"The notes name {count} other {'difference' if count == 1 else 'differences'} between the sides."]
+        if count
+        else []
+    )
 
 
 def _line(limit: float, words: str, why: str) -> str:
