@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from support.thread_ranks import on_ranks
 
 from green_callbacks import EnergyAccountant, read_ledger
 from green_callbacks.clock import ScriptedClock
@@ -196,3 +197,22 @@ def test_without_samples_it_is_said_once_that_they_have_no_effect(clock, new, ca
 def test_what_is_no_number_of_a_sample_is_refused(name, given):
     with pytest.raises(ConfigurationError, match=f"{name}= takes the number of"):
         EnergyAccountant(**{name: given})
+
+
+def test_a_count_of_one_process_alone_is_said_to_be_lost(caplog):
+    def body(ranks):
+        clock = ScriptedClock()
+        source = ScriptedSource(WATTS, clock=clock)
+        accountant = EnergyAccountant(sources=[source], clock=clock, ledger=False, sinks=[], carbon_intensity=400.0)
+        accountant.start(ranks=ranks)
+        for epoch in range(2):
+            accountant.begin_epoch(epoch)
+            clock.advance(1.0)
+            accountant.observe(samples=5, tokens=7 if ranks.rank == 0 else None)
+            accountant.end_epoch()
+        return accountant.close()
+
+    run, _ = on_ranks(2, body)
+    assert (run.samples, run.tokens) == (20, None)
+    assert caplog.text.count("Not every process reported tokens") == 1
+    assert run.effort.joules_per_token is None

@@ -7,7 +7,7 @@ from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.decisions.decision_interval import EpochParts
 from green_callbacks.accountant.decisions.open_epoch import OpenEpoch
 from green_callbacks.accountant.energy.interval_edges import Edges
-from green_callbacks.accountant.energy.observations import MAX_COUNT
+from green_callbacks.accountant.energy.observations import MAX_COUNT, Observations
 from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.landing.agreement import agreed_step
 from green_callbacks.accountant.loops.data_waits import DataWaits
@@ -21,6 +21,10 @@ from green_callbacks.accountant.setup.opened_run import OpenedRun
 from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.records import EpochRecord
 
+_ONE_RANK: Final = (
+    "Not every process reported %s in an epoch, so their number is not known. Call accountant.observe(%s=…) in every "
+    "process with what that process has done, or with 0."
+)
 _NO_SAMPLES: Final = (
     "tokens_per_sample= and flops_per_sample= have no effect, because the number of samples is not known. Pass "
     "samples_per_epoch=, or call accountant.observe(samples=…)."
@@ -260,11 +264,19 @@ class RunEpochs:
         self._steps_done.end(observations, self._timeline.interval.epoch, is_whole=whole)
         self._note_wait()
         record = self._records.record(complete=whole, together=True)
-        if whole and record.samples is None and self._settings.counts_per_sample.is_given and self._is_first_rank:
-            self._notices.say("per sample", _NO_SAMPLES)
+        if whole and self._is_first_rank:
+            self._say_uncounted(observations, record)
         self.leave_landing()
         self._timeline.done()
         return record
+
+    def _say_uncounted(self, observations: Observations, record: EpochRecord) -> None:
+        """Say which counts of an epoch are lost, with the remedy."""
+        for name in ("samples", "tokens", "flops"):
+            if getattr(observations, name) is not None and getattr(record, name) is None:
+                self._notices.say(f"uncounted {name}", _ONE_RANK, name, name)
+        if record.samples is None and self._settings.counts_per_sample.is_given:
+            self._notices.say("per sample", _NO_SAMPLES)
 
     def leave_landing(self) -> None:
         """Leave the learning rates alone until the next epoch. The same optimizers may be used for anything else."""
