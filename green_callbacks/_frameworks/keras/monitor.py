@@ -284,7 +284,7 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         if not self._has_ended_batches:
             self._has_ended_batches = True
             self._is_cut_short = fit.is_cut_short(is_asked=self._stop.is_wanted)
-            self.accountant.observe(samples=fit.samples())
+            self.accountant.count(samples=fit.samples())
 
     def _observe(self, fit: Fit, logs: dict[str, Any]) -> None:
         steps = fit.steps()

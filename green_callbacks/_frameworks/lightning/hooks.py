@@ -317,7 +317,6 @@ class LightningHooks(OfLightning):
         self._count(trainer)
 
     def _count(self, trainer: Any) -> None:
-        """Observe steps, and also samples if the user does not observe them."""
+        """Report steps, samples and operations, unless the user observes them."""
         samples, flops = self._samples.take(), self._samples.take_flops()
-        samples = None if self.accountant.samples else samples
-        self.accountant.observe(step=trainer.global_step, samples=samples, flops=flops)
+        self.accountant.count(step=trainer.global_step, samples=samples, flops=flops)

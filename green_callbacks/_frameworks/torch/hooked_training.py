@@ -199,9 +199,9 @@ class HookedTraining:
     def _observe(self, now: Progress) -> None:
         fresh = {key: value for key, value in self._metrics.fresh(now.metrics).items() if key not in self._judged}
         samples = self._draws.take(now.loader, now.step - self._begun, now.plan.epoch_steps)
-        known = self.accountant.samples
         rate = self._rates.present()
-        self.accountant.observe(fresh, learning_rate=rate, samples=None if known else samples, step=now.step)
+        self.accountant.observe(fresh, learning_rate=rate)
+        self.accountant.count(step=now.step, samples=samples)
 
     def pause(self, trainer: object) -> None:
         """End the measurement until the training goes on. An open epoch counts as incomplete up to now.

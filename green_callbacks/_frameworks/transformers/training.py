@@ -296,10 +296,10 @@ class TrainingHooks:
 def _observe_counts(accountant: EnergyAccountant, fit: Fit, state: Any, rate: float | None) -> None:
     samples, tokens, flops = fit.take_samples(), fit.take_tokens(), fit.take_flops()
     is_first = state.is_world_process_zero  # the trainer counts tokens and operations over all ranks
-    accountant.observe(
-        learning_rate=rate,
+    accountant.observe(learning_rate=rate)
+    accountant.count(
         step=state.global_step,
-        samples=None if accountant.samples else samples,
+        samples=samples,
         tokens=tokens if is_first or tokens is None else 0,
         flops=flops if is_first or flops is None else 0.0,
     )

@@ -115,6 +115,10 @@ class RunEpochs:
         """Training samples observed in the open interval, or None if none were."""
         return self._timeline.interval.observations.samples
 
+    def has_counted(self, name: str) -> bool:
+        """Return whether samples, tokens or flops were observed in the open interval."""
+        return getattr(self._timeline.interval.observations, name) is not None
+
     @property
     def unrecorded_seconds(self) -> float:
         """Time in s from the end of the last record to the last edge."""

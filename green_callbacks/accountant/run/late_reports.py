@@ -29,6 +29,27 @@ class LateReports:
         """Takes note of when training asks for a batch, and when the batch arrives. Ignores it without a live run."""
         return self._live.epochs.waits
 
+    def count(
+        self,
+        *,
+        step: int | None = None,
+        samples: int | None = None,
+        tokens: int | None = None,
+        flops: float | None = None,
+    ) -> None:
+        """Report counts that the framework knows. A count that the user observes in the open interval goes before.
+
+        Args:
+            step: Optimizer steps so far. Defaults to None, if unknown.
+            samples: Training samples since the last call. Defaults to None, if unknown.
+            tokens: Training tokens since the last call. Defaults to None, if unknown.
+            flops: Floating-point operations since the last call. Defaults to None, if unknown.
+        """
+        epochs = self._live.epochs
+        counts = {"samples": samples, "tokens": tokens, "flops": flops}
+        new = {name: None if epochs.has_counted(name) else number for name, number in counts.items()}
+        epochs.note(None, {"step": step, **new})
+
     @property
     def watched(self) -> Metric | None:
         """The metric that stands for the quality of the model. None if nothing watches a metric, or before a start."""

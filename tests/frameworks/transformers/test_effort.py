@@ -66,3 +66,19 @@ def test_a_model_without_operations_has_none(training):
 
     run = monitor.accountant.close()
     assert (run.flops, run.tokens, run.effort.flops, run.effort.tokens) == (None, None, None, None)
+
+
+def test_what_the_user_counts_goes_before_the_counts_of_the_trainer(training):
+    monitor = monitor_of(training)
+    trainer = counting_trainer(training, monitor)
+    counted = trainer.floating_point_ops
+
+    def observing(inputs):
+        monitor.accountant.observe(samples=1, tokens=3, flops=5.0)
+        return counted(inputs)
+
+    trainer.floating_point_ops = observing
+    trainer.train()
+
+    run = monitor.accountant.close()
+    assert (run.samples, run.tokens, run.flops) == (3 * BATCHES, 9 * BATCHES, 15.0 * BATCHES)
