@@ -1,10 +1,10 @@
-"""Floating-point operations, where a ThroughputMonitor has the module state them."""
+"""The operations and steps of an epoch, where a ThroughputMonitor or a resume makes them special."""
 
 from typing import Any
 
 import pytest
-from frameworks.lightning.tiny import BATCHES, TinyModule, monitor, trainer
-from lightning.pytorch.callbacks import ThroughputMonitor
+from frameworks.lightning.tiny import BATCHES, TRAIN_JOULES, TinyModule, monitor, trainer
+from lightning.pytorch.callbacks import ModelCheckpoint, ThroughputMonitor
 
 from green_callbacks.clock import ScriptedClock
 
@@ -41,3 +41,22 @@ def test_without_the_monitor_an_attribute_of_that_name_may_mean_anything(tmp_pat
 @pytest.mark.filterwarnings("ignore:When using the `ThroughputMonitor`")
 def test_a_module_that_states_none_has_none(tmp_path):
     assert fitted(tmp_path, throughput(), flops=None).close().flops is None
+
+
+@pytest.mark.filterwarnings("ignore:You're resuming from a checkpoint", "ignore:Checkpoint directory")
+@pytest.mark.parametrize("has_account", [True, False])
+@pytest.mark.parametrize("step", [3, 4, 6])
+def test_a_resume_inside_an_epoch_counts_the_steps_that_follow(tmp_path, step, has_account):
+    clock = ScriptedClock()
+    saving = ModelCheckpoint(tmp_path, filename="{step}", every_n_train_steps=step, save_top_k=-1)
+    first = [monitor(clock, sinks=[])] if has_account else []
+    trainer(tmp_path, *first, saving, max_epochs=2, enable_checkpointing=True).fit(TinyModule(clock))
+    resumed = monitor(clock, sinks=[])
+
+    going_on = trainer(tmp_path, resumed, max_epochs=3)
+    going_on.fit(TinyModule(clock), ckpt_path=tmp_path / f"step={step}.ckpt", weights_only=True)
+
+    effort = resumed.accountant.close().effort
+    done = 3 * BATCHES - step + (2 * BATCHES if has_account else 0)
+    assert effort.steps.units == done
+    assert effort.joules_per_step.value == pytest.approx(TRAIN_JOULES / BATCHES)
