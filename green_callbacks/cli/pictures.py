@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from green_callbacks.cli.output_files import write_whole
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.text import for_terminal
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,13 +26,19 @@ def draw(path: Path, size_inches: tuple[float, float], paint: Callable[["Figure"
         paint: Draws into the figure.
 
     Raises:
-        ConfigurationError: ``matplotlib`` is missing, or the picture cannot be written.
+        ConfigurationError: ``matplotlib`` is missing or cannot be loaded, or the picture cannot be written.
     """
     try:
         from matplotlib import rc_context
         from matplotlib.figure import Figure  # without pyplot, which has a global state
     except ModuleNotFoundError as error:
         msg = "A plot needs matplotlib. Run pip install 'green-callbacks[plot]'."
+        raise ConfigurationError(msg) from error
+    except (ImportError, AttributeError, ValueError, OSError) as error:  # built for another NumPy, or half removed
+        msg = (
+            f"A plot needs matplotlib, which is installed but cannot be loaded ({for_terminal(str(error))}). Run pip "
+            "install --force-reinstall numpy matplotlib."
+        )
         raise ConfigurationError(msg) from error
     picture = BytesIO()
     # A dollar sign in a name begins no formula, and no name is handed to TeX.

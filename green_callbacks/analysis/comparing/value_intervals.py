@@ -5,12 +5,12 @@ Metrics stay on their own scale. SciPy computes Student's and Welch's intervals,
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from sys import float_info
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, have_one_spread, scipy_stats
+from green_callbacks.analysis.comparing.equal_quality.ratio import CONFIDENCE, scipy_stats, t_interval
 
 __all__ = ["Difference", "Mean", "difference", "mean_of"]
 
@@ -85,8 +85,10 @@ def mean_of(values: Sequence[float]) -> Mean:
     mean = _mean(values)
     if len(values) < _LEAST_RUNS or not _vary(values):
         return Mean(mean, None, None)
-    low, high = _interval(lambda stats: stats.ttest_1samp(list(values), 0.0))
-    return Mean(mean, low, high)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of values whose squares are too large
+        interval = scipy_stats().ttest_1samp(list(values), 0.0).confidence_interval(CONFIDENCE)
+    return Mean(mean, *_finite(*interval))
 
 
 def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: bool = False) -> Difference:
@@ -110,11 +112,8 @@ def difference(ours: Sequence[float], theirs: Sequence[float], *, is_paired: boo
         return Difference(value, None, None, is_paired, "few")
     if not (_vary(changes, max(map(abs, ours))) if is_paired else _vary(ours) or _vary(theirs)):
         return Difference(value, None, None, is_paired, "equal")
-    if is_paired:
-        low, high = _interval(lambda stats: stats.ttest_1samp(changes, 0.0))
-    else:
-        is_one = have_one_spread(ours, theirs)
-        low, high = _interval(lambda stats: stats.ttest_ind(list(ours), list(theirs), equal_var=is_one))
+    found = t_interval(ours, theirs, paired=is_paired)
+    low, high = _finite(found.low, found.high)
     return Difference(value, low, high, is_paired, "large" if low is None else "")
 
 
@@ -133,10 +132,6 @@ def _vary(values: Sequence[float], size: float | None = None) -> bool:
     return max(values) - min(values) > _NEXT_TO_NOTHING * largest
 
 
-def _interval(test: Callable[[Any], Any]) -> tuple[float, float] | tuple[None, None]:
-    """Return the interval of a test of SciPy, which has no types. None if its numbers are too large."""
-    stats = scipy_stats()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of a group whose runs are all equal
-        low, high = test(stats).confidence_interval(CONFIDENCE)
+def _finite(low: float, high: float) -> tuple[float, float] | tuple[None, None]:
+    """Return an interval. None if its numbers are too large."""
     return (float(low), float(high)) if isfinite(low) and isfinite(high) else (None, None)

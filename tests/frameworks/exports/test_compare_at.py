@@ -17,7 +17,7 @@ QUALITY = {"trick": (12, 0.8), "full": (24, 0.85), "fewer": (12, 0.7), "faster":
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """Three runs of each method, labelled. A whole run of 12 epochs takes 60 Wh."""
+    """Three runs of each method, labeled. A whole run of 12 epochs takes 60 Wh."""
     folder = tmp_path_factory.mktemp("runs")
     for method, (epochs, top) in QUALITY.items():
         for seed in range(3):
