@@ -38,7 +38,8 @@ class ComparedRun:
         mode: Direction in which the metric improves, if a policy of the run watched it. Defaults to None.
         is_closed: Whether the run was closed. Otherwise it was killed or is still running. Defaults to True.
         stop_reason: Why a policy ended the run. Defaults to None, if no policy did.
-        unmeasured_share: Share of the time without any measured energy, 0 to 1. Defaults to 0.
+        unmeasured_share: Largest share of the time in which a device, or all of them, could not be read, 0 to 1.
+            Defaults to 0.
         conditions: Facts that a fair comparison needs. Defaults to no facts.
 
     Example:
@@ -98,10 +99,11 @@ class ComparedRun:
 
 
 def _unmeasured_share(contents: LedgerContents) -> float:
-    """Return the share of the time whose records have no energy at all."""
+    """Return the share of the time whose records have no energy, or that a device did not answer."""
     history, before, missed = contents.history, 0.0, 0.0
     for row, seconds in enumerate(history.cumulative_seconds):
         if history.energy_joules_at(row) is None:
             missed += seconds - before
         before = seconds
-    return missed / before if before > 0 else 0.0
+    gaps = [each.gap_seconds for each in history.device_totals().values() if each.joules is not None]
+    return min(max([missed, *gaps]) / before, 1.0) if before > 0 else 0.0

@@ -148,3 +148,10 @@ def test_time_without_energy_and_repeated_epochs_are_shares():
     assert [(point.epoch, point.kwh) for point in run.points] == [
         (0, pytest.approx(2.0))
     ]  # the repeated epoch was paid
+
+
+def test_gaps_of_a_device_are_time_without_a_measurement():
+    record = EpochRecord.scripted(epoch=0, emissions_kg=1.0, duration_seconds=30.0)
+    device = record.devices["scripted"]._replace(gap_seconds=12.0)
+    read = contents(record._replace(devices={"cpu": device, "gpu": record.devices["scripted"]}))
+    assert ComparedRun.of(Path("run.jsonl"), read, "val_acc").unmeasured_share == pytest.approx(0.4)
