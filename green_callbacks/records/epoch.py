@@ -43,8 +43,9 @@ class EpochRecord(NamedTuple):
         tokens: Training tokens. Defaults to None, if unknown.
         flops: Floating-point operations of the training. Defaults to None, if unknown.
         verdicts: Verdict of each policy after this record, in the order of the policies. Defaults to none.
-        data_wait_seconds: Time that training waited for its next batch, in s, estimated from every 50th step. Defaults
-            to None, if the loop did not see it.
+        data_wait_seconds: Time that training waited for its next batch, in s, estimated from the first 50 steps of a
+            pass over the data and every 47th later step. It is that of the first process. Defaults to None, if the loop
+            did not see it.
         activity: What devices did besides using energy, by device. Defaults to none, if no device was observed.
         steps: Optimizer steps done in this interval. Defaults to None, if unknown.
 

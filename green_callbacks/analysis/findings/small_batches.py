@@ -51,8 +51,8 @@ def small_batches(facts: RunFacts) -> Finding | None:
         return None
     large = max(sizes, key=lambda size: size.batch)
     small = min(sizes, key=lambda size: size.batch)
-    is_sure = large.batch >= _LEAST_RATIO * small.batch and large.high < small.low and _are_alike(small, large)
-    if not is_sure:
+    differs = large.batch >= _LEAST_RATIO * small.batch and 0 < large.joules <= large.high < small.low <= small.joules
+    if not differs or not _are_alike(small, large):
         return None
     costs = _saved(small, large)
     text = (
