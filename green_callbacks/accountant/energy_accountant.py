@@ -411,7 +411,8 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
     def steps(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Go through the batches of an epoch, one step each, until a policy ends the run.
 
-        Budgets are checked inside the epoch. With ``decide_every``, all policies are asked inside the epoch.
+        Budgets are checked inside the epoch. With ``decide_every``, all policies are asked inside the epoch. Records
+        tell how long the loop waited for batches.
 
         Args:
             batches: The training data.
