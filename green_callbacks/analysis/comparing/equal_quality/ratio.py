@@ -61,9 +61,6 @@ _LARGEST_LOG: Final = 700.0
 """Largest logarithm of a ratio. Its exponential still is a number of double precision, so that a forged ledger has one.
 """
 
-_MOST_NUMBERS: Final = 1_000_000
-"""Largest number of exchanged costs that are in memory at once. It bounds the memory to a few 10 MB."""
-
 _MOST_RESAMPLES: Final = 20_000
 """Largest number of permutations. Up to 8 against 8 runs they are all permutations. By choice, for a second's wait."""
 
@@ -258,7 +255,6 @@ def permutation_p(first: Sequence[float], second: Sequence[float], *, paired: bo
         n_resamples=_MOST_RESAMPLES,
         batch=max(1, _MOST_AT_ONCE // (len(first) + len(second))),
         vectorized=True,
-        batch=max(1, _MOST_NUMBERS // (len(first) + len(second))),
         random_state=0,  # the same ledgers give the same text
     )
     return float(found.pvalue)
