@@ -6,7 +6,8 @@
 Pass them with ``model.fit(…, callbacks=callbacks)``.
 """
 
+from green_callbacks._frameworks.data_report.keras import DataReport
 from green_callbacks._frameworks.keras.front_checkpoint import FrontCheckpoint
 from green_callbacks._frameworks.keras.monitor import EmissionsMonitor
 
-__all__ = ["EmissionsMonitor", "FrontCheckpoint"]
+__all__ = ["DataReport", "EmissionsMonitor", "FrontCheckpoint"]
