@@ -5,6 +5,7 @@ accelerator stay there until then. Their copy to the host is read at the next ti
 step waits for the accelerator.
 """
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -143,13 +144,12 @@ class _Copy:
     def _joined(self, values: Sequence[Any]) -> Any:
         if isinstance(values[0], np.ndarray):
             return np.concatenate(values)
-        import torch  # the values are tensors of torch
-
+        torch = sys.modules["torch"]  # the values are its tensors
         joined = torch.cat(list(values))
         joined = joined.float() if joined.is_floating_point() else joined
         if joined.is_cuda:
             joined = joined.to("cpu", non_blocking=True)
-            self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]  # torch does not annotate it
+            self._event = torch.cuda.Event()
             self._event.record(torch.cuda.current_stream(values[0].device))
         return joined.cpu()
 

@@ -14,6 +14,7 @@ from green_callbacks.analysis.data_sentences import data_sentences
 from green_callbacks.data_report.duplicates import Duplicates, find_duplicates
 from green_callbacks.data_report.known_energy import KnownEnergy
 from green_callbacks.data_report.report_notes import ReportNotes
+from green_callbacks.data_report.torch_ranks import present_ranks
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger.data_file import DataTotals, data_file_of, read_data_totals, write_data_file
 from green_callbacks.text.log import get_logger
@@ -47,6 +48,9 @@ class DataReport:
     Samples are probably mislabeled if their mean loss stands apart from the mean loss of all others. That takes five
     visits of each. Long runs learn wrong labels by heart, which the mean over all visits shows for longer than the last
     loss. Samples of a group that is too rare to be learned stand apart, too.
+
+    In a ``Trainer`` of Hugging Face, call :meth:`observe` in ``compute_loss`` while ``model.training``. In a loop of
+    several processes, call :meth:`share` at the start and :meth:`gather` after each epoch, in all of them.
 
     The report takes eight to ten bytes of memory a sample, and as much again while a checkpoint is saved. Its file is
     described in :mod:`green_callbacks.ledger.data_file`.
@@ -176,22 +180,23 @@ class DataReport:
         if self._is_first_rank:
             self._book.table.reserve(size)
 
-    def share(self, ranks: Ranks) -> None:
+    def share(self, ranks: Ranks | None = None) -> None:
         """Begin a run of several processes. From here on, :meth:`gather` brings their visits together.
 
         Args:
-            ranks: The processes.
+            ranks: The processes. Defaults to the process group of ``torch.distributed``.
         """
+        ranks = ranks or present_ranks()
         self._book.is_shared = ranks.size > 1
         self._is_first_rank = ranks.rank == 0
 
-    def gather(self, ranks: Ranks) -> None:
+    def gather(self, ranks: Ranks | None = None) -> None:
         """Bring the visits of all processes to the first. Call it at the end of each epoch, in every process.
 
         Args:
-            ranks: The processes.
+            ranks: The processes. Defaults to the process group of ``torch.distributed``.
         """
-        self._book.gather(ranks)
+        self._book.gather(ranks or present_ranks())
 
     def find_duplicates(
         self,

@@ -140,6 +140,6 @@ class ReportNotes:
         if not book.is_shared and has_group():
             self.say(
                 "one rank",
-                "The report covers only the samples of one process. In every process, call share(ranks) at the start, "
-                "and gather(ranks) after each epoch.",
+                "The report covers only the samples of one process. In every process, call share() at the start, "
+                "and gather() after each epoch.",
             )

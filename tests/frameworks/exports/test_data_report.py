@@ -241,6 +241,11 @@ def test_visits_of_several_ranks_come_together():
         report.finish()
         return report.totals()
 
+    alone = DataReport()
+    alone.share()
+    alone.observe([0], [0.1])
+    alone.gather()
+    assert alone.totals().visits == 1
     first, second = on_ranks(2, rank)
     assert (first.samples, first.visits, first.known_at_once, first.never_learned) == (11, 72, 10, 1)
     assert second.visits == 0

@@ -28,7 +28,7 @@ class Scripted(keras.Model):
     def call(self, x):
         return self.layer(x)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, *, training=True):
         index = keras.ops.reshape(y["index"], (-1,))
         is_first = keras.ops.cast(keras.ops.equal(index, 0), "float32")
         losses = 0.0 * keras.ops.reshape(y_pred, (-1,)) + 3.0 * is_first + 0.1
@@ -51,7 +51,13 @@ def fit(report, model, folder, *, epochs=6, is_first=True, said=None, **compiled
     x, y = np.zeros((SAMPLES, 4), "float32"), {"index": np.arange(SAMPLES)}
     callbacks = [report, monitor, passing] if is_first else [monitor, report, passing]
     model.fit(
-        x, y, epochs=epochs, batch_size=BATCH_SIZE, verbose=0, callbacks=callbacks, validation_data=(x[:8], {"index": np.arange(8)})
+        x,
+        y,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        verbose=0,
+        callbacks=callbacks,
+        validation_data=(x[:8], {"index": np.arange(8)}),
     )
     return monitor
 

@@ -2,14 +2,17 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
 import torch
 from frameworks.lightning.tiny import BATCHES, WATTS, monitor, trainer
 from lightning.pytorch import Callback, LightningModule
 from lightning.pytorch.callbacks import ModelCheckpoint
+from support.warm_python import run_script
 from torch.utils.data import ConcatDataset, DataLoader, Subset
 
+from green_callbacks import DataReport as ForLoops
 from green_callbacks import Summary
 from green_callbacks.clock import ScriptedClock
 from green_callbacks.errors import ConfigurationError
@@ -34,7 +37,7 @@ class Scripted(LightningModule):
         self.clock.advance(1.0)
         index = batch["index"] if isinstance(batch, dict) else batch[-1]
         losses = self.losses(self.current_epoch, index)
-        loss = self.layer.weight.sum() * 0 + torch.nan_to_num(losses).mean()
+        loss = sum(each.sum() for each in self.parameters()) * 0 + torch.nan_to_num(losses).mean()
         known = {"loss": loss, "per_sample_loss": losses, "index": index, "correct": losses < 0.05}
         return {key: known[key] for key in self.keys}
 
@@ -288,8 +291,6 @@ def test_a_fast_development_run_writes_nothing(tmp_path, clock):
 
 
 def test_a_report_for_loops_is_no_callback(tmp_path, clock):
-    from green_callbacks import DataReport as ForLoops
-
     with pytest.raises(ConfigurationError, match=r"import DataReport from green_callbacks\.lightning"):
         trainer(tmp_path, ForLoops())
 
@@ -298,3 +299,39 @@ def test_it_is_told_as_information(tmp_path, clock, caplog):
     caplog.set_level(logging.INFO, "green_callbacks")
     fit(tmp_path, clock, DataReport())
     assert "The samples are listed in" in caplog.text
+
+
+def test_tensors_on_an_accelerator_are_joined_there_and_read_later(monkeypatch):
+    class Event:
+        def record(self, stream):
+            waited.append(stream)
+
+        def synchronize(self):
+            waited.append("waited")
+
+    class OnGpu(torch.Tensor):
+        is_cpu, is_cuda = False, True
+
+        def to(self, *options, **named):
+            return self.as_subclass(torch.Tensor)
+
+    waited, report = [], ForLoops()
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: "stream")
+    index, losses = torch.arange(4).as_subclass(OnGpu), torch.tensor([0.1, 0.1, 3.0, 0.2], dtype=torch.bfloat16)
+    for _ in range(256):
+        report.observe(index, losses.as_subclass(OnGpu))
+    assert "stream" in waited
+    assert "waited" not in waited, "no step waits"
+    assert report.totals().visits == 1024
+    assert report.totals().never_learned == 1
+
+
+def test_visits_of_two_processes_come_together_and_a_resumed_run_goes_on(tmp_path):
+    done = run_script([Path(__file__).with_name("data_ranks.py"), tmp_path], tmp_path)
+    assert done.returncode == 0, done.stderr
+
+    seen = {path.stem: path.read_text() for path in tmp_path.glob("rank*.txt")}
+    assert seen == {"rank0-6": "60 9", "rank1-6": "0 0", "rank0-8": "80 9", "rank1-8": "0 0"}
+    assert written(tmp_path)["indices"]["known_at_once"] == list(range(1, 9))
+    assert written(tmp_path)["totals"]["dataset_size"] == 9

@@ -1,0 +1,31 @@
+"""Trains on two processes of this machine with a report on the data: ``data_ranks.py FOLDER``."""
+
+import sys
+from pathlib import Path
+
+from frameworks.lightning.test_data_report import Scripted, loader, pairs
+from frameworks.lightning.tiny import monitor, quiet
+from lightning.pytorch import Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from green_callbacks.clock import ScriptedClock
+from green_callbacks.lightning import DataReport, Indexed
+
+SAMPLES = 9
+"""An odd number, so that one sample of each epoch is on both ranks."""
+
+
+def main(folder: Path) -> None:
+    """Train six epochs, and then two more from the checkpoint."""
+    for epochs, ckpt_path in ((6, None), (8, folder / "last.ckpt")):
+        clock = ScriptedClock()
+        callbacks = [monitor(clock), DataReport(), ModelCheckpoint(folder, save_last=True)]
+        options = {"accelerator": "cpu", "devices": 2, "strategy": "ddp", "enable_checkpointing": True}
+        trainer = Trainer(**{**quiet(folder), **options, "max_epochs": epochs, "callbacks": callbacks})
+        trainer.fit(Scripted(clock), loader(Indexed(pairs(SAMPLES)), shuffle=True), ckpt_path=ckpt_path)
+        totals = callbacks[1].report.totals()
+        folder.joinpath(f"rank{trainer.global_rank}-{epochs}.txt").write_text(f"{totals.visits} {totals.samples}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
