@@ -412,7 +412,8 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         """Go through the batches of an epoch, one step each, until a policy ends the run.
 
         Budgets are checked inside the epoch. With ``decide_every``, all policies are asked inside the epoch. Records
-        tell how long the loop waited for batches.
+        tell how long the loop waited for batches. In another phase than ``train``, budgets are checked as well, but no
+        step is counted.
 
         Args:
             batches: The training data.

@@ -71,13 +71,13 @@ class Work(NamedTuple):
     high: float
 
     def each(self, size: float = 1.0) -> Ratio | None:
-        """Return what one unit took. None if no unit was counted.
+        """Return what one unit took. None if no unit was counted, or if no energy was measured.
 
         Args:
             size: Size of the unit, as a number of counted units. Defaults to 1.
         """
         units = self.units / size
-        return Ratio(self.amount / units, self.low / units, self.high / units) if units > 0 else None
+        return Ratio(self.amount / units, self.low / units, self.high / units) if units > 0 and self.high > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,6 +199,76 @@ def test_what_is_no_number_of_a_sample_is_refused(name, given):
         EnergyAccountant(**{name: given})
 
 
+@pytest.mark.parametrize("starts_again", [True, False])
+def test_steps_that_are_counted_from_zero_are_said_once_and_not_believed(accountant, clock, caplog, starts_again):
+    for epoch in range(3):
+        accountant.begin_epoch(epoch)
+        for number in range(STEPS):
+            clock.advance(1.0)
+            accountant.observe({"loss": 1.0}, step=number if starts_again else epoch * STEPS + number)
+        accountant.end_epoch()
+
+    assert steps_of(accountant) == ([None] * 3 if starts_again else [None, STEPS, STEPS])
+    assert caplog.text.count("began with 0") == 1
+
+
+def test_a_loop_may_report_the_steps_before_an_epoch_and_after_it(accountant, clock, caplog):
+    for epoch in range(2):
+        accountant.begin_epoch(epoch)
+        accountant.observe(step=STEPS * epoch)
+        clock.advance(float(STEPS))
+        accountant.observe(step=STEPS * (epoch + 1))
+        accountant.end_epoch()
+
+    assert steps_of(accountant) == [STEPS, STEPS]
+    assert not caplog.text
+
+
+def test_a_second_count_beside_steps_is_said_once(accountant, clock, caplog):
+    taken = 0
+    for _ in accountant.epochs(3):
+        for number in accountant.steps(range(8)):
+            clock.advance(1.0)
+            taken += number % 4 == 3
+            if number % 4 == 3:
+                accountant.observe(step=taken)
+
+    assert steps_of(accountant) == [None] * 3
+    assert caplog.text.count("counts each batch as a step") == 1
+
+
+def test_batches_of_a_validation_are_no_steps(accountant, clock):
+    for _ in accountant.epochs(2):
+        for number in accountant.steps(range(STEPS)):
+            clock.advance(1.0)
+            if number == STEPS // 2:
+                with accountant.phase("validation"):
+                    for _ in accountant.steps(range(3)):
+                        clock.advance(1.0)
+
+    assert steps_of(accountant) == [STEPS, STEPS]
+    assert accountant.close().effort.joules_per_step.value == pytest.approx(WATTS)
+
+
+def test_two_passes_in_an_epoch_count_the_steps_of_both(accountant, clock):
+    for _ in accountant.epochs(3):
+        for length in (3, 2):
+            for _ in accountant.steps(range(length)):
+                clock.advance(1.0)
+
+    assert steps_of(accountant) == [5, 5, 5]
+
+
+def test_steps_without_any_energy_of_training_have_no_ratio(accountant, clock):
+    accountant.begin_epoch(0)
+    with accountant.phase("validation"):
+        clock.advance(1.0)
+    accountant.observe(step=STEPS)
+    accountant.end_epoch()
+
+    assert accountant.close().effort.ratios() == {}
+
+
 def test_a_count_of_one_process_alone_is_said_to_be_lost(caplog):
     def body(ranks):
         clock = ScriptedClock()

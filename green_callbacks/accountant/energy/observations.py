@@ -29,6 +29,9 @@ class Observations:
         data_wait_seconds: Time that training waited for data, in s, or None if unknown.
         first_step: Optimizer steps at the beginning, or None if unknown. Negative if the count began again meanwhile.
         likely_steps: Steps with which it may have begun. The first count shows which.
+        reported_first: The first count of steps that was reported, or None if none was.
+        stride: Difference of two reported counts in a row, or None if less than two were. 0 if it changed.
+        has_fallen: Whether a count of steps fell back, so that the steps are unknown.
     """
 
     metrics: dict[str, float] = field(default_factory=dict)
@@ -40,6 +43,16 @@ class Observations:
     data_wait_seconds: float | None = None
     first_step: int | None = None
     likely_steps: tuple[int, ...] = ()
+    reported_first: int | None = None
+    stride: int | None = None
+    has_fallen: bool = False
+
+    @property
+    def may_lack_last_step(self) -> bool:
+        """Whether steps were reported as 0, 1, 2, …, so that nobody knows whether the last step was done."""
+        if self.reported_first != 0 or self.first_step != 0:
+            return False
+        return self.stride in {None, 1} or self.stride not in {0, self.step}
 
     @property
     def steps(self) -> int | None:
@@ -85,6 +98,12 @@ class Observations:
         if latest is None:
             self.first_step = next((each for each in self.likely_steps if each <= step <= each + 1), None)
         elif step < latest:
+            self.has_fallen |= step > 1
             self.first_step = None if self.first_step is None or step > 1 else self.first_step - latest
         self.likely_steps = ()
+        if self.step is None:
+            self.reported_first = step
+        elif step != self.step:
+            stride = step - self.step
+            self.stride = stride if self.stride in {None, stride} else 0
         self.step = step

@@ -17,13 +17,18 @@ loaders with several workers deliver batches in bursts of as many."""
 _STEADY: Final = EXACT_STEPS // 2
 """Position in a pass from which a wait counts for the mean of later steps. Workers have filled their queues by then (by
 convention)."""
+_ENOUGH: Final = 16
+"""Number of later looks that stand for later steps by themselves (by convention). A pass may begin more slowly than it
+goes on, because files are not cached yet.
+"""
 
 
 class DataWaits:
     """Estimates the time that the training thread waits for batches in the open epoch.
 
     The first 50 steps of a pass over the data are looked at, and then every 47th. The mean wait of looked-at steps
-    stands for the others. The first steps of a pass are not in that mean, because they wait for workers to start.
+    stands for the others. The first 25 steps of a pass are not in that mean, because they wait for workers to start.
+    In a long pass, none of the first 50 is in it.
 
     Only the time in the loader counts. Whoever calls :meth:`ask` and :meth:`arrive` does so around the loader.
 
@@ -42,8 +47,8 @@ class DataWaits:
         self._restart()
 
     def _restart(self) -> None:
-        self._position = self._seen = self._steady = self._unseen = 0
-        self._first_seconds = self._seen_seconds = self._steady_seconds = 0.0
+        self._position = self._seen = self._steady = self._late = self._unseen = 0
+        self._first_seconds = self._seen_seconds = self._steady_seconds = self._late_seconds = 0.0
         self._asked: float | None = None
 
     def begin_pass(self) -> None:
@@ -86,6 +91,9 @@ class DataWaits:
             if self._position >= _STEADY:
                 self._steady += 1
                 self._steady_seconds += seconds
+            if self._position >= EXACT_STEPS:
+                self._late += 1
+                self._late_seconds += seconds
         self._position += 1
         self._has_new = True
 
@@ -127,7 +135,9 @@ class DataWaits:
     def _estimate(self) -> float | None:
         """Return the wait in the epoch so far, in s. None if nothing stands for the steps that were not looked at."""
         mean = 0.0
-        if self._steady:
+        if self._late >= _ENOUGH:
+            mean = self._late_seconds / self._late
+        elif self._steady:
             mean = self._steady_seconds / self._steady
         elif self._unseen:  # something else was done before every later batch
             if not self._seen:

@@ -109,6 +109,9 @@ def each_step(
         The batches.
     """
     run = run_of()
+    if run is not None and run.epochs.is_open and not run.epochs.is_training:
+        yield from _each_other(accountant, batches)
+        return
     done = run.steps_done if run else 0
     if run is None or not run.epochs.is_open:
         accountant.warn("steps outside", _OUTSIDE)
@@ -132,3 +135,11 @@ def each_step(
         if accountant.look():
             return
     traces.is_in_steps = False
+
+
+def _each_other(accountant: "EnergyAccountant", batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Go through the batches of a validation, which are no optimizer steps, until a budget ends the run."""
+    for batch in batches:
+        yield batch
+        if accountant.look():
+            return

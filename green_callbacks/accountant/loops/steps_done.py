@@ -11,6 +11,15 @@ _SAME_STEP: Final = (
     "observe(step=…) gave %d at the end of two epochs, so the energy of a step is not known. Pass the optimizer steps "
     "since the beginning of the training, or take the batches from accountant.steps(…)."
 )
+_FROM_ZERO: Final = (
+    "observe(step=…) began with 0, so the last step of the epoch may be missing, and the energy of a step is not known "
+    "there. Pass the optimizer steps that are done, which are 1 after the first step."
+)
+_FELL_BACK: Final = (
+    "observe(step=…) fell back to fewer steps, so the energy of a step is not known in that epoch. Pass the optimizer "
+    "steps since the beginning of the training. accountant.steps(…) counts each batch as a step. Where a step takes "
+    "several batches, loop over the batches without it."
+)
 
 
 @dataclass(slots=True)
@@ -68,6 +77,20 @@ class StepsDone:
         after.first_step = before.step if is_seen else before.first_step
         after.likely_steps = () if is_seen else before.likely_steps
 
+    def doubt(self, observations: Observations) -> None:
+        """Forget steps that may be wrong, and say so, before an interval is recorded.
+
+        Args:
+            observations: The observations of the interval.
+        """
+        if not self.is_own_loop:
+            return
+        if observations.may_lack_last_step:
+            self.notices.say("step from zero", _FROM_ZERO)
+            observations.first_step = None
+        elif observations.has_fallen and observations.steps is None:
+            self.notices.say("step fell", _FELL_BACK)
+
     def end(self, observations: Observations, epoch: int | None, *, is_whole: bool) -> None:
         """End an epoch, before it is recorded.
 
@@ -76,6 +99,7 @@ class StepsDone:
             epoch: Its index.
             is_whole: Whether it ran to its end.
         """
+        self.doubt(observations)
         if self.is_own_loop and is_whole and observations.step and observations.steps == 0:
             self.notices.say("same step", _SAME_STEP, observations.step)
             observations.first_step = None

@@ -20,6 +20,7 @@ from green_callbacks.accountant.run.record_keeping import RecordKeeping
 from green_callbacks.accountant.setup.opened_run import OpenedRun
 from green_callbacks.accountant.shared_budgets.shared_budgets import SharedBudgets
 from green_callbacks.records import EpochRecord
+from green_callbacks.records.effort import TRAIN
 
 _ONE_RANK: Final = (
     "Not every process reported %s in an epoch, so their number is not known. Call accountant.observe(%s=…) in every "
@@ -103,6 +104,11 @@ class RunEpochs:
     def is_open(self) -> bool:
         """Whether the open interval is an epoch, or a part of one."""
         return self._timeline.interval.epoch is not None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether an epoch is open, and is in its training."""
+        return self.is_open and self._timeline.interval.phase == TRAIN
 
     @property
     def step(self) -> int | None:
@@ -245,6 +251,7 @@ class RunEpochs:
         before = self._timeline.interval.observations
         self.completeness.gather(before.metrics)
         self._note_wait()
+        self._steps_done.doubt(before)
         record = self._records.record(complete=True, together=True, goes_on=True)
         self._steps_done.end_part(before, self._timeline.interval.observations)
         self._open_epoch.is_cut_short |= going_on and self._board.stop_reason is not None

@@ -157,7 +157,7 @@ class Run:
     def steps_done(self) -> int:
         """Optimizer steps so far. Rank 0 alone has a history that grows, so other ranks count for themselves."""
         counted = None if self._is_first_rank else self.landing.course.step
-        return counted or self.history.steps or 0
+        return counted or self.epochs.step or 0
 
     @property
     def is_orphaned(self) -> bool:

@@ -162,3 +162,20 @@ def test_a_state_of_an_earlier_version_has_no_waits():
     del columns["sparse"]["waits"]
     (record,) = History.from_columns(columns)
     assert (record.emissions_kg, record.data_wait_seconds) == (1.0, None)
+
+
+def test_a_slow_beginning_does_not_stand_for_a_long_pass():
+    (record,) = trained([*[1.0] * 30, *[0.0] * 970])
+    assert record.data_wait_seconds == pytest.approx(30.0)
+
+
+def test_the_loader_of_a_validation_is_no_wait_of_the_training():
+    clock = ScriptedClock()
+    with accountant(clock) as run:
+        for _ in run.epochs(1):
+            for _ in run.steps(batches(clock, [0.5] * 10)):
+                clock.advance(1.0)
+            with run.phase("validation"):
+                for _ in run.steps(batches(clock, [9.0] * 10)):
+                    clock.advance(1.0)
+    assert run.history[-1].data_wait_seconds == pytest.approx(5.0)
