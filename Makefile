@@ -122,6 +122,7 @@ bench: .venv/bench/ready .venv/lightning/ready .venv/transformers/ready .venv/se
 	.venv/lightning/bin/python tests/benchmarks/bench_landing.py
 	.venv/lightning/bin/python tests/benchmarks/bench_compare.py
 	.venv/lightning/bin/python tests/benchmarks/bench_data_report.py
+	.venv/lightning/bin/python tests/benchmarks/bench_what_pays.py --quick
 	.venv/lightning/bin/python tests/benchmarks/bench_ranks.py
 	.venv/searches/bin/python tests/benchmarks/bench_registry.py
 	.venv/lightning/bin/python tests/benchmarks/bench_switch.py

@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).parents[2]
 _PAGES: Final = {
     "metric_keys": "green_callbacks.sinks.scalars",
     "ledger_fields": "green_callbacks.ledger.format",
+    "what_pays": "green_callbacks.what_pays",
 }
 """Pages that show the docstring of a module under a name of their own."""
 
@@ -28,6 +29,7 @@ _TITLES: Final = {
     "index": "green_callbacks",
     "metric_keys": "Metric keys",
     "ledger_fields": "Ledger fields",
+    "what_pays": "What pays",
     "architecture": "Architecture",
 }
 """Titles of the pages that are no modules. pdoc would show the names of their files."""
@@ -50,6 +52,7 @@ _INDEX: Final = """
 | choose a carbon intensity | [green_callbacks.carbon](green_callbacks/carbon.html) |
 | read a finished run | [green_callbacks.ledger](green_callbacks/ledger.html) |
 | send records elsewhere | [green_callbacks.sinks](green_callbacks/sinks.html) |
+| spend less for the same quality | [What pays](what_pays.html) |
 | export a run | [green_callbacks.exports](green_callbacks/exports.html) |
 | know a metric key and its unit | [Metric keys](metric_keys.html) |
 | know a field of the ledger | [Ledger fields](ledger_fields.html) |

@@ -10,15 +10,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     Args:
         parser: The parser of the sub-command.
     """
-    amounts = parser.add_mutually_exclusive_group()
-    amounts.add_argument(
-        "--at",
-        metavar="AMOUNT",
-        help="compare the quality for the same energy of the computers, or the same emissions, such as '0.5 kWh'",
-    )
-    amounts.add_argument(
-        "--at-equal-energy", action="store_true", help="the same at the smallest median energy of a group"
-    )
+    _add_amounts(parser)
     parser.add_argument(
         "--reference",
         nargs="+",
@@ -41,6 +33,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE.png",
         help="picture of quality against energy to draw as well, with bands, which needs the extra 'plot'",
+    )
+
+
+def _add_amounts(parser: argparse.ArgumentParser) -> None:
+    amounts = parser.add_mutually_exclusive_group()
+    amounts.add_argument(
+        "--at",
+        metavar="AMOUNT",
+        help="compare the quality for the same energy of the computers, or the same emissions, such as '0.5 kWh'",
+    )
+    amounts.add_argument(
+        "--at-equal-energy", action="store_true", help="the same at the smallest median energy of a group"
     )
 
 
