@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from green_callbacks.accountant import EnergyAccountant
-from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.analysis.data_sentences import data_sentences
 from green_callbacks.data_report.duplicates import Duplicates, find_duplicates
@@ -99,7 +98,6 @@ class DataReport:
         self._notes = ReportNotes(accountant)
         self._book = VisitBook(self._known_below, partial(self._notes.say, "unfit"))
         self._energy = KnownEnergy()
-        self._guarded = Guarded()
         self._duplicates: Duplicates | None = None
         self._dataset_size: int | None = None
         self._owns_file = False
@@ -156,7 +154,11 @@ class DataReport:
             if len(history) != self._energy.rows:
                 self._settle_what_is_over()
                 self._energy.begin(history)
-        self._guarded.tell("Reading the losses of the samples", partial(self._book.put, index, losses, correct))
+        self._book.put(index, losses, correct)
+
+    def copy_no_index(self) -> None:
+        """Keep each index without a copy, because the loader makes a new one for each batch."""
+        self._book.copy_no_index()
 
     def say(self, key: str, message: str, *arguments: object) -> None:
         """Log a warning once, and keep it for the file and the summary.

@@ -2,11 +2,13 @@
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from green_callbacks.accountant.guarded_calls import Guarded
 from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.data_report.mislabeled import CHANCE_VISITS
 from green_callbacks.data_report.pending_visits import PendingVisits, Visits
@@ -46,6 +48,7 @@ class VisitBook:
         self.is_shared = False
         self._first = 0, 0.0
         self._known_below = known_below
+        self._guarded = Guarded()
         self._pending = PendingVisits(refuse)
         self._unsent: list[NDArray[Any]] = []
 
@@ -63,9 +66,12 @@ class VisitBook:
             losses: Loss of each sample.
             correct: Whether each sample was classified correctly. Defaults to None, if unknown.
         """
-        self._pending.put(index, losses, correct)
-        if self._pending.is_due:
-            self.move(wait=False)
+        if self._pending.put(index, losses, correct):
+            self._guarded.tell("Reading the losses of the samples", partial(self.move, wait=False))
+
+    def copy_no_index(self) -> None:
+        """Keep each index without a copy, because the loader makes a new one for each batch."""
+        self._pending.copies_index = False
 
     def move(self, *, wait: bool = True) -> None:
         """Move visits into the table.

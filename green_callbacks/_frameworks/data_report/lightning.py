@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch.utils.data import DataLoader
 
 from green_callbacks._frameworks.lightning.hooks import LightningHooks
 from green_callbacks._frameworks.lightning.import_roots import OfLightning
@@ -154,6 +155,8 @@ class DataReportHooks(OfLightning):
 
     def _expect(self, trainer: Any) -> None:
         loader = trainer.train_dataloader
+        if type(loader) is DataLoader and not loader.num_workers:  # workers share the memory of an index
+            self.report.copy_no_index()
         parts = parts_of(getattr(loader, "dataset", None))
         if len(parts) > 1 and trainer.is_global_zero:
             self.report.say("parts", _SEVERAL_PARTS, len(parts))
