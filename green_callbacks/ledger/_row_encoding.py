@@ -6,7 +6,7 @@ of that time goes to code that has left the caches of the processor while its th
 
 from json.encoder import encode_basestring_ascii as quoted
 from math import isfinite
-from typing import Final, SupportsFloat
+from typing import Any, Final, SupportsFloat
 
 from green_callbacks.ledger._columns import PLAIN_DEVICES, column_text
 from green_callbacks.ledger.limits import MAX_METRICS
@@ -117,6 +117,9 @@ def _activity(record: EpochRecord) -> str:
 
 
 def _fields(activity: DeviceActivity) -> str:
+    known: Any = activity
+    if None not in activity and min(known) >= 0.0 and sum(known) <= MAX_ACTIVITY:  # not with a NaN
+        return repr(list(activity)).replace(" ", "")
     texts = [_within(value, MAX_ACTIVITY) for value in activity]
     while texts[-1] == _NULL and len(texts) > 1:
         texts.pop()
