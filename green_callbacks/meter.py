@@ -226,6 +226,8 @@ class EnergyMeter:
         """Return what the devices did so far. It is never divided between runs, because all see the same device."""
         own = self._own
         told = own.watch.now()
+        if not self._lent and self._claims.keys() <= {own}:  # fast, because this runs at every edge
+            return told
         for gauge in (*self._claims, *(REGISTRY.lender(source, self._clock) for source in self._lent)):
             if gauge is not None and gauge is not own:
                 told = {**gauge.watch.now(), **told}

@@ -19,6 +19,8 @@ class ActivityWatch:
 
     def __init__(self) -> None:
         self._sources: tuple[EnergySource, ...] = ()
+        self._checked: dict[EnergySource, Mapping[str, ActivityTotals]] = {}
+        """The last answer of each source that was found to be valid. Most edges see the same answer again."""
 
     def add(self, sources: Iterable[EnergySource]) -> None:
         """Add open sources. A source that never knows anything is left out.
@@ -48,7 +50,10 @@ class ActivityWatch:
         why: object = "the answer is no mapping of ActivityTotals"
         try:
             told = source.activity()
+            if told is self._checked.get(source, self):
+                return told
             if isinstance(told, Mapping) and all(isinstance(each, ActivityTotals) for each in told.values()):
+                self._checked[source] = told
                 return told
         # A source may be the user's own, and its failure must not end training. The message shows it.
         except Exception as error:  # noqa: BLE001
@@ -96,5 +101,5 @@ def activity_between(
 def _since(first: ActivityTotals | None, last: ActivityTotals, seconds: float) -> DeviceActivity | None:
     try:
         return last.since(first, seconds)
-    except (TypeError, ValueError, ArithmeticError):  # totals of a user's source may hold anything
+    except (AttributeError, TypeError, ValueError, ArithmeticError):  # totals of a user's source may hold anything
         return None
