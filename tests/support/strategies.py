@@ -87,6 +87,7 @@ def records(draw, epochs=EPOCHS):
         metrics=draw(METRICS),
         learning_rate=draw(st.none() | st.floats(0, 10)),
         samples=draw(st.none() | st.integers(0, 10**9)),
+        steps=draw(st.none() | st.integers(0, 10**6)),
         verdicts=tuple(draw(st.lists(VERDICTS, max_size=2))),
         activity={name: draw(ACTIVITIES) for name in used if name.startswith("gpu") and draw(st.booleans())},
     )
@@ -126,6 +127,7 @@ def totals_of(history):
             history.tokens,
             history.flops,
             history.steps,
+            history.effort,
             history.measured_share,
             sorted(history.device_totals().items()),
             sorted(history.activity().items()),
