@@ -29,6 +29,12 @@ RATIOS: Final = ("joules_per_step", "joules_per_sample", "joules_per_token", "gr
 _MOST: Final = 1e300
 """Largest number of an effort that is accepted, far above any real one. By convention."""
 
+_FLOPS: Final = COUNTS.index("flops")
+"""Place of the floating-point operations among the counts."""
+
+_NOTHING: Final = (0.0, 0.0, 0.0)
+"""What waits for a count after a record with that count, in J or g."""
+
 _CLOSED: Final = object()
 """Stands for the epoch that is open after a record, if none is."""
 
@@ -160,18 +166,36 @@ def training_use(
     part = train.joules if isinstance(train, PhaseEnergy) else train
     if energy is None or part is None:
         return None
-    joules, low, high = energy
-    share = min(part / joules, 1.0) if joules > 0 else 1.0
-    part, low, high = min(part, joules), low * share, high * share
+    return TrainingUse(*use_of(*energy, part, pue, prices_of(intensity)))
+
+
+def prices_of(intensity: Intensity) -> tuple[float, float, float]:
+    """Return a carbon intensity with its bounds, in gCO2e/kWh."""
+    return intensity.g_per_kwh, intensity.lowest_g_per_kwh, intensity.highest_g_per_kwh
+
+
+def use_of(
+    joules: float, low: float, high: float, part: float, pue: float, prices: tuple[float, float, float]
+) -> tuple[float, float, float, float, float, float]:
+    """Return the numbers of a :class:`TrainingUse`. A history asks for each of its rows.
+
+    Args:
+        joules: Energy of the record, in J.
+        low: Its lower bound, in J.
+        high: Its upper bound, in J.
+        part: Energy of its training, in J.
+        pue: Power usage effectiveness of the facility.
+        prices: Carbon intensity with its bounds, in gCO2e/kWh.
+    """
+    if part < joules:
+        share = part / joules
+        low *= share
+        high *= share
+    else:
+        part = joules
     facility = pue / JOULES_PER_KWH
-    return TrainingUse(
-        part,
-        low,
-        high,
-        part * facility * intensity.g_per_kwh,
-        low * facility * intensity.lowest_g_per_kwh,
-        high * facility * intensity.highest_g_per_kwh,
-    )
+    g_per_kwh, lowest, highest = prices
+    return part, low, high, part * facility * g_per_kwh, low * facility * lowest, high * facility * highest
 
 
 def phase_of_training(
@@ -205,20 +229,21 @@ class EffortSum:
     def __init__(self, effort: Effort = NO_EFFORT) -> None:
         known = [getattr(effort, name) for name in COUNTS]
         self._sums: list[list[float] | None] = [None if work is None else list(work) for work in known]
-        self._pending: list[list[float] | None] = [None] * len(COUNTS)
+        self._pending: dict[int, tuple[float, float, float]] = {}
+        """Energy or emissions of the open epoch that wait for a count, by the place of the count."""
         self._open: object = _CLOSED
 
     def copy(self) -> "EffortSum":
         """Return a copy that can go on by itself."""
         made = EffortSum()
-        made._sums, made._pending, made._open = list(self._sums), list(self._pending), self._open
+        made._sums = [None if each is None else list(each) for each in self._sums]
+        made._pending, made._open = dict(self._pending), self._open
         return made
 
     @property
     def effort(self) -> Effort:
         """The effort of all records so far."""
-        works = [None if each is None else Work(*each) for each in self._sums]
-        return Effort(**dict(zip(COUNTS, works, strict=True)))
+        return effort_of(self._sums)
 
     def add(self, record: "EpochRecord") -> Effort:
         """Add a record.
@@ -233,39 +258,53 @@ class EffortSum:
         return effort_of(self.take(record.epoch, record.training, counts, closes=record.closes_epoch))
 
     def take(
-        self, epoch: int | None, use: TrainingUse | None, counts: Sequence[float | None], *, closes: bool
-    ) -> list[list[float] | None]:
+        self,
+        epoch: int | None,
+        use: tuple[float, float, float, float, float, float] | None,
+        counts: Sequence[float | None],
+        *,
+        closes: bool,
+    ) -> list[Sequence[float] | None]:
         """Add a record.
 
         Args:
             epoch: Index of its epoch. None outside epochs.
-            use: Energy and emissions of its training. None if unknown.
+            use: The numbers of a :class:`TrainingUse`. None if unknown.
             counts: Its steps, samples, tokens and operations. None where unknown.
             closes: Whether it is the last record of its epoch.
 
         Returns:
             For each count, what it added, as count, amount and bounds. None where it added nothing.
         """
+        pending = self._pending
         if epoch != self._open:
-            self._pending = [None] * len(COUNTS)
-            self._open = epoch
-        if closes:
-            self._open = _CLOSED
-        added: list[list[float] | None] = [None] * len(COUNTS)
+            pending.clear()
+        self._open = _CLOSED if closes else epoch
+        added: list[Sequence[float] | None] = [None, None, None, None]
         for at, count in enumerate(counts):
-            if use is None and count is None:
+            if count is None and (closes or use is None):
                 continue
-            waiting = self._pending[at]
-            if use is not None:
-                amounts: Sequence[float] = use[3:] if at == len(COUNTS) - 1 else use[:3]
-                waiting = [*amounts] if waiting is None else [a + b for a, b in zip(waiting, amounts, strict=True)]
-            self._pending[at] = waiting if count is None else None
-            if count is not None and use is not None and waiting is not None:
-                added[at] = [count, *waiting]
-                before = self._sums[at]
-                more = added[at] or []
-                self._sums[at] = more if before is None else [a + b for a, b in zip(before, more, strict=True)]
+            waiting = pending.pop(at, _NOTHING)
+            if use is None:
+                continue
+            value, low, high = use[3:] if at == _FLOPS else use[:3]
+            amounts = (waiting[0] + value, waiting[1] + low, waiting[2] + high)
+            if count is None:
+                pending[at] = amounts
+            else:
+                added[at] = (count, *amounts)
+                self._put(at, count, amounts)
         return added
+
+    def _put(self, at: int, count: float, amounts: tuple[float, float, float]) -> None:
+        total = self._sums[at]
+        if total is None:
+            self._sums[at] = [count, *amounts]
+            return
+        total[0] += count
+        total[1] += amounts[0]
+        total[2] += amounts[1]
+        total[3] += amounts[2]
 
 
 def effort_of(added: Sequence[Sequence[float] | None]) -> Effort:

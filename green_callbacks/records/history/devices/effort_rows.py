@@ -2,22 +2,13 @@
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from math import fsum, isnan
+from math import fsum, isnan, nan
 from operator import mul
 from typing import Final
 
-from green_callbacks.records.device import PhaseEnergy
-from green_callbacks.records.effort import (
-    TRAIN,
-    Effort,
-    EffortSum,
-    TrainingUse,
-    effort_of,
-    phase_of_training,
-    training_use,
-)
+from green_callbacks.records.effort import TRAIN, Effort, EffortSum, effort_of, prices_of, use_of
 from green_callbacks.records.epoch import sensor_gains, total_energy
-from green_callbacks.records.history.columns import CLOSES, COMPLETE, NONE, PHASE_NUMBERS, Sparse, known
+from green_callbacks.records.history.columns import CLOSES, COMPLETE, DEVICE_NUMBERS, NONE, PHASE_NUMBERS, Sparse
 from green_callbacks.records.history.row_reading import devices_of
 from green_callbacks.records.history.rows import Rows
 
@@ -82,14 +73,15 @@ def _goes_on(rows: Rows, row: int) -> bool:
     return not rows.marks[row] & CLOSES and rows.epoch[row] == rows.epoch[row + 1]
 
 
-def _take(sums: EffortSum, rows: Rows, first: int, end: int) -> list[list[float] | None]:
+def _take(sums: EffortSum, rows: Rows, first: int, end: int) -> list[Sequence[float] | None]:
     """Add rows, and return what the last row added."""
-    counts = [_values(getattr(rows, name), first, end) for name in _COLUMNS]
-    added: list[list[float] | None] = []
-    for row in range(first, end):
+    columns = [_values(getattr(rows, name), first, end) for name in _COLUMNS]
+    counts = zip(*([column.get(row) for row in range(first, end)] for column in columns), strict=True)
+    uses = _Uses(rows)
+    added: list[Sequence[float] | None] = []
+    for row, own in zip(range(first, end), counts, strict=True):
         epoch, mark = rows.epoch[row], rows.marks[row]
-        use = _use(rows, row, is_training=epoch != NONE or not mark & COMPLETE)
-        own = [each.get(row) for each in counts]
+        use = uses.of(row, is_training=epoch != NONE or not mark & COMPLETE)
         added = sums.take(None if epoch == NONE else epoch, use, own, closes=bool(mark & CLOSES))
     return added
 
@@ -99,25 +91,49 @@ def _values(column: Sparse, first: int, end: int) -> dict[int, float]:
     return dict(zip(column.rows[begin:until], column.values[begin:until], strict=True))
 
 
-def _use(rows: Rows, row: int, *, is_training: bool) -> TrainingUse | None:
-    joules = known(rows.joules[row])
-    names = rows.phases.get(row)
-    train: PhaseEnergy | float | None
-    if TRAIN in names:
-        train = known(rows.phase_numbers[rows.phase_begins[row] + PHASE_NUMBERS * names.index(TRAIN)])
-    else:
-        train = None if names else phase_of_training({}, joules, is_training=is_training)
-    if joules is None or train is None:
-        return None
-    return training_use(_energy(rows, row, joules), train, rows.pue[row], rows.intensity.get(row))
+class _Uses:
+    """The energy and emissions of training in each row. Keeps what rows have in common."""
 
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._gains: dict[int, tuple[tuple[float, ...], tuple[float, ...]]] = {}
+        self._prices: dict[int, tuple[float, float, float]] = {}
+        self._places = [names.index(TRAIN) if TRAIN in names else None for names in rows.phases.distinct]
 
-def _energy(rows: Rows, row: int, joules: float) -> tuple[float, float, float] | None:
-    """Return the energy of a row with its bounds, like ``total_energy()``."""
-    _, _, methods, tolerances, _ = rows.devices.get(row)
-    begin, size = rows.device_begins[row], len(methods)
-    numbers: Sequence[float] = rows.device_numbers[begin + size : begin + 3 * size]
-    if isnan(sum(numbers)) or isnan(sum(rows.device_numbers[begin : begin + size])):
-        return total_energy(devices_of(rows, row, rows.duration[row]))
-    less, more = sensor_gains(methods, tolerances)
-    return joules, fsum(map(mul, numbers[:size], less)), fsum(map(mul, numbers[size:], more))
+    def of(self, row: int, *, is_training: bool) -> tuple[float, float, float, float, float, float] | None:
+        """Return the numbers of a ``TrainingUse``. None if unknown.
+
+        Args:
+            row: The row.
+            is_training: Whether it is training if it has no phases.
+        """
+        rows = self._rows
+        joules, phases = rows.joules[row], rows.phases.index[row]
+        place = self._places[phases]
+        if place is not None:
+            part = rows.phase_numbers[rows.phase_begins[row] + PHASE_NUMBERS * place]
+        else:
+            part = joules if is_training and not rows.phases.distinct[phases] else nan
+        if isnan(joules + part):
+            return None
+        at = rows.intensity.index[row]
+        prices = self._prices.get(at)
+        if prices is None:
+            prices = self._prices[at] = prices_of(rows.intensity.distinct[at])
+        return use_of(joules, *self._bounds(row), part, rows.pue[row], prices)
+
+    def _bounds(self, row: int) -> tuple[float, float]:
+        """Return the bounds of the energy of a row, like ``total_energy()``."""
+        rows = self._rows
+        at = rows.devices.index[row]
+        gains = self._gains.get(at)
+        if gains is None:
+            _, _, methods, tolerances, _ = rows.devices.distinct[at]
+            gains = self._gains[at] = sensor_gains(methods, tolerances)
+        less, more = gains
+        begin, size = rows.device_begins[row], len(less)
+        numbers = rows.device_numbers[begin : begin + DEVICE_NUMBERS * size]
+        if isnan(sum(numbers)):
+            energy = total_energy(devices_of(rows, row, rows.duration[row]))
+            return (nan, nan) if energy is None else energy[1:]
+        return fsum(map(mul, numbers[size : 2 * size], less)), fsum(map(mul, numbers[2 * size :], more))
