@@ -38,6 +38,11 @@ class Poll:
         self._rota = rota
 
     @property
+    def name(self) -> str:
+        """What is asked, as the subject of a sentence."""
+        return type(self.source).__name__
+
+    @property
     def poll_seconds(self) -> float | None:
         """Interval of the polls, in s, or None for no polls."""
         return self.source.poll_seconds
@@ -61,6 +66,11 @@ class Poll:
 
 class Observation(Poll):
     """Asks a source what its devices do, for one of the runs that share it. It may hang without delaying a poll."""
+
+    @property
+    def name(self) -> str:
+        """What is asked, as the subject of a sentence. The energy is not concerned if it hangs."""
+        return f"{super().name}, asked what its devices do besides using energy,"
 
     @property
     def poll_seconds(self) -> float | None:

@@ -3,7 +3,7 @@ import threading
 import pytest
 
 from green_callbacks.measurement import shared_polling as polls
-from green_callbacks.measurement.shared_polling import Poll, Rota
+from green_callbacks.measurement.shared_polling import Observation, Poll, Rota
 from green_callbacks.sources import ScriptedSource
 
 LONG_SECONDS = 30.0
@@ -87,3 +87,9 @@ def test_a_poll_that_raises_leaves_the_next_one_free(now):
     for _ in range(2):
         with pytest.raises(OSError, match="5"):
             poll.poll()
+
+
+def test_a_question_that_hangs_says_that_the_energy_is_not_concerned():
+    source = ScriptedSource(100.0)
+    assert Poll(source, Rota()).name == "ScriptedSource"
+    assert Observation(source, Rota()).name == "ScriptedSource, asked what its devices do besides using energy,"

@@ -98,7 +98,7 @@ class RunMeasurement:
     def polled(self) -> Iterator[tuple[Poll | PolledIntensity, str]]:
         """Yield the sources and the provider of carbon intensity that want to be polled, with their names."""
         for poll in self.meter.polls():
-            yield poll, name_of(poll.source)
+            yield poll, poll.name
         if isinstance(self._provider, PolledIntensity):
             yield self._provider, type(self._provider).__name__
 

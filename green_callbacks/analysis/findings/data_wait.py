@@ -57,7 +57,7 @@ def data_wait(facts: RunFacts) -> Finding | None:
     text = (
         f"{named(idle, len(gpus))} {verb} idle for {percent(share)} of the epochs, and training waited for data for "
         f"{percent(waited)} of them. That cost at most {format_mass(costs['emissions_kg'])}. More workers of the data "
-        "loader, or data that are prepared once, may help."
+        "loader that stay from epoch to epoch, or data that are prepared once, may help."
     )
     return Finding(key="data_wait", value=share, text=text, **costs, is_saving=True)
 

@@ -23,6 +23,9 @@ _LEAST_SECONDS: Final = 600.0
 _LEAST_SHARE: Final = 0.1
 """Share of the emissions of the run that the idle GPUs must have caused, as a ratio (by convention)."""
 
+_BEFORE: Final = "Prepare the data before the process takes a GPU, so that others can use the"
+_AFTER: Final = "Let the process end with its training, so that others can use the"
+
 
 def idle_outside(facts: RunFacts) -> Finding | None:
     """Return whether GPUs that trained were held idle outside epochs.
@@ -47,10 +50,12 @@ def idle_outside(facts: RunFacts) -> Finding | None:
     longest = max(map(seconds_of, idle.values()))
     gpus = [GpuTime(name) for name in sorted(idle)]
     share, verb = kg / whole_kg, "was" if len(gpus) == 1 else "were"
+    began_at = facts.inside[0].record.started_at
+    before_kg = sum(row.emissions_kg * part for row, part in parts if row.record.started_at < began_at)
+    remedy = _BEFORE if before_kg > kg / 2 else _AFTER
     text = (
         f"{named(gpus, len(facts.gpus))} {verb} held idle for {duration(longest)} outside epochs. That cost "
-        f"{format_mass(kg)}, {percent(share)} of the run. Let the process end with its training, so that others can "
-        f"use the {'GPU' if len(gpus) == 1 else 'GPUs'}."
+        f"{format_mass(kg)}, {percent(share)} of the run. {remedy} {'GPU' if len(gpus) == 1 else 'GPUs'}."
     )
     return Finding(key="idle_outside", value=share, text=text, facility_kwh=kwh, emissions_kg=kg, is_saving=True)
 

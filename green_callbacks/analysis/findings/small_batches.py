@@ -21,6 +21,8 @@ _LEAST_RECORDS: Final = 2
 """Number of records of a size that are compared (by convention)."""
 _DIGITS: Final = 2
 """Significant digits of the size of a batch."""
+_WORKS: Final = ("tokens", "flops")
+"""The counts that show how much work samples are."""
 
 
 _NO_WORK: Final = Work(0.0, 0.0, 0.0, 0.0)
@@ -55,10 +57,12 @@ def small_batches(facts: RunFacts) -> Finding | None:
     if not differs or not _are_alike(small, large):
         return None
     costs = _saved(small, large)
+    # Small pictures and frozen layers allow large batches, too, and take less by themselves.
+    condition = "" if _is_work_known(small) else ", if a sample was as much work in them"
     text = (
         f"Batches of about {_rounded(small.batch)} samples took {significant(small.joules)} J a sample, and batches of "
         f"about {_rounded(large.batch)} took {significant(large.joules)} J. With the larger batch, the epochs of the "
-        f"smaller would have cost {format_mass(costs['emissions_kg'])} less."
+        f"smaller would have cost {format_mass(costs['emissions_kg'])} less{condition}."
     )
     return Finding(key="small_batches", value=small.joules / large.joules, text=text, **costs, is_saving=True)
 
@@ -113,13 +117,23 @@ def _train_seconds(row: Row) -> float:
 
 
 def _are_alike(one: _Size, other: _Size) -> bool:
-    """Return whether a sample is as much work in both sizes, as far as that is known."""
-    for name in ("tokens", "flops"):
+    """Return whether a sample is as much work in both sizes, as far as that is known, on the same devices."""
+    if _devices(one) != _devices(other):
+        return False
+    for name in _WORKS:
         works = [_work(size, name) for size in (one, other)]
         known = [work for work in works if work]
         if len(known) == 1 or (known and max(known) > _SAME_WORK * min(known)):
             return False
     return True
+
+
+def _devices(size: _Size) -> set[str]:
+    return {name for row in size.rows for name in row.record.devices}
+
+
+def _is_work_known(size: _Size) -> bool:
+    return any(_work(size, name) for name in _WORKS)
 
 
 def _work(size: _Size, name: str) -> float:

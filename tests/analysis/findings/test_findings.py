@@ -1,7 +1,9 @@
 """Each finding is made where its fault was planted, and not where the opposite was."""
 
+from datetime import timedelta
+
 import pytest
-from analysis.findings.gpus import GRID, INFOS, batches, healthy, phases, record, run
+from analysis.findings.gpus import GRID, INFOS, START, batches, healthy, phases, record, run
 
 from green_callbacks.analysis.findings import findings
 from green_callbacks.records import DeviceInfo, History
@@ -184,3 +186,25 @@ def test_a_thinned_history_gives_none():
     history = PLANTED["data_wait"].copy()
     history._rows.unseen = 1
     assert keys(history) == []
+
+
+def test_batches_whose_samples_may_be_other_work_are_compared_under_a_condition():
+    history = PLANTED["small_batches"]
+    assert only(history).text.endswith(" less, if a sample was as much work in them.")
+    known = History([each._replace(tokens=100 * each.samples) for each in history])
+    assert only(known).text.endswith(" less.")
+    assert "if a sample" not in only(known).text
+
+
+def test_batches_on_other_devices_are_not_compared():
+    def moved(at, each):
+        devices = {"gpu:1": each.devices["gpu:0"], "gpu:2": each.devices["gpu:0"]}
+        return each if at < 4 else each._replace(devices=devices, activity={}, samples=2 * each.samples)
+
+    assert keys(History([moved(at, each) for at, each in enumerate(PLANTED["small_batches"])])) == []
+
+
+@pytest.mark.parametrize(("first", "remedy"), [(True, "Prepare the data before"), (False, "Let the process end")])
+def test_the_remedy_of_an_idle_gpu_depends_on_when_it_was_idle(first, remedy):
+    idle = outside(HOURS, started_at=START - timedelta(hours=3) if first else START + timedelta(days=1))
+    assert remedy in only(History([idle, *run()] if first else [*run(), idle])).text

@@ -16,6 +16,8 @@ _MOST_CELSIUS: Final = 200
 """Highest temperature that is believed, in °C. Chips switch off at about 100. By convention."""
 _MOST_BITS: Final = 2**63
 """Bound of the reasons for low clocks. A larger number is a 64-bit -1."""
+_NO_BITS: Final = 2**32 - 1
+"""All bits of a 32-bit -1, which is no set of reasons. The driver uses nine bits, and one for an unknown reason."""
 _REASONS: Final = ("nvmlDeviceGetCurrentClocksEventReasons", "nvmlDeviceGetCurrentClocksThrottleReasons")
 """The function that tells why clocks are low, and its name before driver 535 (``nvml.h``)."""
 
@@ -52,7 +54,7 @@ class ActivityDriver(Driver):
                 refusal = error
                 continue
             self._reasons = (name,)
-            return int(_within(bits, 0, _MOST_BITS, "set of reasons", ""))
+            return int(_within(-1 if bits == _NO_BITS else bits, 0, _MOST_BITS, "set of reasons", ""))
         raise refusal or DriverError("no function tells the reasons for low clocks")
 
 

@@ -115,6 +115,11 @@ def test_an_impossible_value_is_no_answer(rig, function, value, field):
     assert activity.throttled_share == 0.0
 
 
+def test_reasons_of_all_bits_are_no_answer(rig):
+    activity = seen(rig.open(f"gpu\nwrong {REASONS} {2**32 - 1}"))
+    assert (activity.throttled_share, activity.utilization) == (None, 0.9)
+
+
 def test_a_lost_gpu_is_not_observed_until_it_comes_back(rig):
     activity = seen(rig.open("gpu\nlost 20 50"), 60.0)
     assert activity.observed_seconds == pytest.approx(30.0, abs=3.0)
