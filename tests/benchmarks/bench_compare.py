@@ -22,7 +22,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from green_callbacks.analysis.comparing.equal_quality.censored import Way, is_shown, log_rank_p
+from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank
 from green_callbacks.analysis.comparing.equal_quality.ratio import ratio_of
 
 REPETITIONS = 2000
@@ -104,7 +104,7 @@ def censored(chance: random.Random, runs: int, truth: float, repetitions: int) -
         for factor in (truth, 1.0):
             costs = [factor * draw(chance) for _ in range(runs)]
             sides.append([Way(min(cost, 1.1), cost <= 1.1) for cost in costs])
-        shown += is_shown(log_rank_p(*sides))
+        shown += (found := log_rank(*sides)) is not None and found.is_shown
     return shown / repetitions
 
 

@@ -1,9 +1,10 @@
 """A limit that the first side of a comparison must keep, for continuous integration."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final, Literal
 
+from green_callbacks.analysis.comparing.equal_quality.censored import log_rank, ways_of
 from green_callbacks.analysis.comparing.equal_quality.comparison import Comparison
 from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio
 from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity
@@ -71,8 +72,9 @@ def decide(
 ) -> Gate:
     """Decide whether the first side keeps a limit.
 
-    The limit is kept if the whole interval is within it, and broken if the whole interval is beyond it. A side with
-    runs that did not reach the quality has no interval, so nothing is decided.
+    The limit is kept if the whole interval is within it, and broken if the whole interval is beyond it. Where a run did
+    not reach the quality there is no interval. Then the log-rank test decides, against the costs of the second side
+    times the limit. A side that reaches the quality less often never passes.
 
     Args:
         comparison: The comparison.
@@ -81,7 +83,7 @@ def decide(
         undecided: What happens if the runs cannot decide.
     """
     ratio = comparison.of(quantity).ratio
-    outcome = _shown(ratio, 1 + limit)
+    outcome = _shown(ratio, 1 + limit) if comparison.all_reached else _by_log_rank(comparison, quantity, 1 + limit)
     why = " ".join([*main_sentences(comparison, quantity), *_unlike(comparison)])
     words = _WORDS[outcome]
     if outcome == "undecided" and undecided != "fail":
@@ -97,12 +99,30 @@ def _shown(ratio: Ratio | None, most: float) -> Outcome:
     return "within" if ratio.high <= most else "beyond" if ratio.low > most else "undecided"
 
 
-def _assumed(comparison: Comparison, ratio: Ratio | None, most: float, undecided: str) -> Outcome:
-    """Return what an undecided gate counts as. A side that reaches the quality less often never passes."""
-    first, second = comparison.first, comparison.second
-    if not first.size or not second.size:
+def _by_log_rank(comparison: Comparison, quantity: Quantity, most: float) -> Outcome:
+    """Return what is shown where a run did not reach the quality."""
+    if comparison.of(quantity).log_rank is None:
         return "undecided"
-    if len(first.reached) * second.size < len(second.reached) * first.size:
+    first, second = (ways_of(side, quantity) for side in (comparison.first, comparison.second))
+    found = log_rank(first, [replace(way, cost=way.cost * most) for way in second])
+    if found is None or not found.is_shown:
+        return "undecided"
+    if not found.is_sooner:
+        return "beyond"
+    return "undecided" if _reaches_less(comparison) else "within"
+
+
+def _reaches_less(comparison: Comparison) -> bool:
+    """Return whether a smaller share of the first side's runs reaches the quality."""
+    first, second = comparison.first, comparison.second
+    return len(first.reached) * second.size < len(second.reached) * first.size
+
+
+def _assumed(comparison: Comparison, ratio: Ratio | None, most: float, undecided: str) -> Outcome:
+    """Return what an undecided gate counts as."""
+    if not comparison.first.size or not comparison.second.size:
+        return "undecided"
+    if _reaches_less(comparison):
         return "beyond"
     if undecided == "pass":
         return "within"

@@ -149,7 +149,7 @@ def _quantity(compared: Compared) -> dict[str, Any]:
     return {
         "ratio": None if ratio is None else asdict(ratio),
         "is_shown": None if ratio is None or ratio.low is None else ratio.is_shown,
-        "log_rank_p": compared.log_rank_p,
+        "log_rank": None if compared.log_rank is None else compared.log_rank._asdict(),
         "medians": compared.medians,
         "runs_needed": compared.needed,
         "runs_needed_for": compared.size,

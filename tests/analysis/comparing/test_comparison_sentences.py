@@ -6,6 +6,7 @@ from support.reaching_runs import TARGET, reached
 
 from green_callbacks.analysis.comparing import Group
 from green_callbacks.analysis.comparing.equal_quality import Comparison, Side
+from green_callbacks.analysis.comparing.equal_quality.censored import LogRank
 from green_callbacks.analysis.comparing.equal_quality.comparison import Compared
 from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio
 from green_callbacks.analysis.comparing.equal_quality.sentences import (
@@ -23,7 +24,7 @@ WELCH = {"p_value": 0.001, "method": "welch", "runs": (5, 5)}
 
 def comparison(ratio=None, *, first=None, second=None, quantity="energy", **fields):
     sides = [Side.of(group, TARGET) for group in (first or reached("new", 1.0), second or reached("old", 1.0))]
-    compared = Compared(quantity=quantity, costs=([1.0], [1.0]), ratio=ratio, **fields)
+    compared = Compared(quantity=quantity, ratio=ratio, **{"costs": ([1.0], [1.0]), **fields})
     return Comparison(target=TARGET, first=sides[0], second=sides[1], is_paired=False, quantities=[compared], unlike=[])
 
 
@@ -32,6 +33,8 @@ def comparison(ratio=None, *, first=None, second=None, quantity="energy", **fiel
     [
         (0.82, "18 % less"),
         (0.058, "94 % less"),
+        (0.0034, "99.66 % less"),
+        (1e-9, "more than 99.99 % less"),
         (1.0004, "as much"),
         (1.0, "as much"),
         (1.012, "1.2 % more"),
@@ -48,6 +51,7 @@ def test_a_ratio_is_written_as_a_difference(ratio, text):
     ("low", "high", "text"),
     [
         (0.76, 0.89, "11 to 24 %"),
+        (1e-4, 0.0034, "99.66 to 99.99 %"),
         (1.05, 1.2, "5 to 20 %"),
         (0.88, 1.05, "12 % less to 5 % more"),
         (0.9, 1.0, "10 % less to as much"),
@@ -131,10 +135,15 @@ def test_without_an_interval_the_reason_is_said(runs, why, text):
 
 
 def test_runs_that_never_reach_it_are_in_no_mean():
-    found = comparison(first=reached("new", 1.0, missed=[2.0]), second=reached("old", 1.0, 2.0, 3.0), log_rank_p=0.3)
+    found = comparison(
+        first=reached("new", 1.0, missed=[2.0]),
+        second=reached("old", 1.0, 2.0, 3.0),
+        log_rank=LogRank(0.3, is_sooner=False),
+    )
     assert main_sentences(found) == [
         "1 of 2 runs of new and 3 of 3 runs of old reached val_acc 0.9.",
         "No means are compared, because runs that failed would be left out of them.",
+        "A run that ended without it counts as never reaching it.",
         "No difference in energy is shown (log-rank test, p = 0.30).",
         "So few runs can never show one.",
     ]
@@ -145,10 +154,11 @@ def test_runs_that_never_reach_it_are_in_no_mean():
         "The single run of new says nothing of chance. Make at least three runs of each side.",
     ]
     many = reached("new", *range(1, 6), missed=[9.0]), reached("old", *range(1, 6))
-    shown = comparison(first=many[0], second=many[1], log_rank_p=0.004, medians=(0.3, None))
-    assert main_sentences(shown)[-2:] == [
+    shown = comparison(first=many[0], second=many[1], log_rank=LogRank(0.004, is_sooner=False), medians=(0.3, None))
+    assert main_sentences(shown)[-3:] == [
         "Half of the runs of new reached it by 300 Wh.",
-        "The sides differ in the energy to reach it (log-rank test, p = 0.004).",
+        "A run that ended without it counts as never reaching it.",
+        "old reaches it more often or for less energy than new (log-rank test, p = 0.004).",
     ]
     unknown = comparison(first=many[0], second=many[1])
     assert "The energy of some runs is not known, so the sides cannot be compared." in main_sentences(unknown)
@@ -163,7 +173,10 @@ def test_a_quality_that_no_run_reaches():
 
 
 def test_unknown_energy_and_sides_without_a_word():
-    assert main_sentences(comparison())[0] == "The energy to reach val_acc 0.9 is not known on both sides."
+    assert (
+        main_sentences(comparison(costs=([1.0], [])))[0]
+        == "The energy to reach val_acc 0.9 is unknown or 0 in all runs of old."
+    )
     assert len(main_sentences(comparison(quantity="time"), "time")) == 1
     silent = Group("silent", [trained([], name="other", metric_names=("val_loss",))])
     found = comparison(first=silent, second=reached("old", 1.0, missed=[2.0]))
@@ -183,7 +196,7 @@ def test_what_became_of_runs_is_said():
             "5 runs of new did not reach it (new-5, ended at 2.00 kWh, new-6, ended at 2.00 kWh, new-7, ended at "
             "2.00 kWh, killed-0, killed or still running at 3.00 kWh, stopped-0, stopped by a policy at 4.00 kWh)."
         ),
-        "No ratio holds 1 run without measured energy or time (old-0).",
+        "No ratio holds 1 run whose energy, emissions or time is unknown or 0 (old-0).",
     ]
 
 

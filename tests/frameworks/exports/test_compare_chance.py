@@ -1,11 +1,18 @@
 """The chance that intervals of ``green-callbacks compare`` leave, for groups of other sizes and other costs."""
 
 import random
+from math import inf
 
 import pytest
+from support.reaching_runs import TARGET, reached
 
+from green_callbacks.analysis.comparing.equal_quality import compare_groups
+from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank, median_cost, ways_of
 from green_callbacks.analysis.comparing.equal_quality.ratio import permutation_p, ratio_of, t_interval
+from green_callbacks.analysis.comparing.equal_quality.reaching import Side
+from green_callbacks.analysis.comparing.equal_quality.sentences import main_sentences
 from green_callbacks.analysis.comparing.value_intervals import difference
+from green_callbacks.cli.compare.gate import decide
 
 pytest.importorskip("scipy")
 
@@ -40,3 +47,41 @@ def test_permutations_of_large_groups_take_little_memory(monkeypatch):
     whole = permutation_p(*sides)
     monkeypatch.setattr("green_callbacks.analysis.comparing.equal_quality.ratio._MOST_AT_ONCE", 4000)
     assert permutation_p(*sides) == pytest.approx(whole, abs=0.01)
+
+
+def test_a_side_whose_runs_fail_early_does_not_look_better():
+    """Half of the runs of one side reach it for a half, and the other half end soon after that."""
+    good, failed = [1.0 + at / 100 for at in range(6)], [1.1 + at / 100 for at in range(6)]
+    all_later = reached("old", *(2.0 + at / 100 for at in range(12)))
+    found = compare_groups(reached("new", *good, missed=failed), all_later, TARGET)
+    assert not found.of("energy").log_rank.is_shown
+    assert "A run that ended without it counts as never reaching it." in main_sentences(found)
+    cut = compare_groups(reached("new", *good, missed=failed, is_closed=False), all_later, TARGET)
+    assert cut.of("energy").log_rank.is_shown
+
+
+def test_runs_that_ended_are_never_on_their_way_again():
+    ended, cut = reached("a", 1.0, missed=[2.0]), reached("a", 1.0, missed=[2.0], is_closed=False)
+    ways = [ways_of(Side.of(group, TARGET), "energy") for group in (ended, cut)]
+    assert [way[1].cost for way in ways] == [inf, 2.0]
+    assert median_cost([Way(1.0, reached=True), *(Way(inf, reached=False) for _ in range(2))]) is None
+    assert log_rank([Way(inf, reached=False)] * 3, [Way(1.0, reached=True)] * 3) == pytest.approx((0.1, False))
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "limit", "outcome"),
+    [
+        (((), (9, 9, 9, 9, 9)), ((1, 2, 3, 4, 5), ()), 0.05, "beyond"),
+        (((1, 2, 3, 4, 5), ()), ((), (9, 9, 9, 9, 9)), 0.05, "within"),
+        (((1, 2, 3, 4, 5), ()), ((2, 3, 4, 5), (9,)), 0.05, "undecided"),
+        (((1, 2, 3, 4, 5), ()), ((2, 3, 4, 5), (9,)), 9.0, "within"),
+        (((1, 1.1, 1.2, 1.3, 1.4), (1.5,)), ((8, 8.1, 8.2, 8.3, 8.4, 8.5), ()), 4.0, "undecided"),
+        (((1, 1.1), (1.5,)), ((8, 8.1), (9,)), 0.05, "undecided"),
+    ],
+)
+def test_a_gate_where_some_runs_fail(new, old, limit, outcome):
+    sides = reached("new", *new[0], missed=new[1]), reached("old", *old[0], missed=old[1])
+    found = decide(compare_groups(*sides, TARGET), "energy", limit, "fail")
+    assert found.outcome == outcome
+    if outcome == "beyond":
+        assert "old reaches it more often or for less energy than new (log-rank test, p = 0.008)." in found.line

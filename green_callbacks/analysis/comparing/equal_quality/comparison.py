@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank_p, median_cost
+from green_callbacks.analysis.comparing.equal_quality.censored import LogRank, log_rank, median_cost, ways_of
 from green_callbacks.analysis.comparing.equal_quality.fairness import unlike
 from green_callbacks.analysis.comparing.equal_quality.power import runs_needed
 from green_callbacks.analysis.comparing.equal_quality.ratio import Ratio, permutation_p, ratio_of
@@ -14,7 +14,6 @@ from green_callbacks.analysis.comparing.equal_quality.reaching import (
     Reached,
     Side,
     Target,
-    spent_without,
 )
 from green_callbacks.analysis.comparing.group import Group
 from green_callbacks.errors import ConfigurationError
@@ -39,8 +38,8 @@ class Compared:
         unknown: Names of runs whose cost is not known or is 0. Defaults to none.
         ratio: Ratio of the first side to the second. Defaults to None, if a run did not reach the quality, or if a side
             has no known cost.
-        log_rank_p: Probability of such a difference by chance, where a run did not reach the quality. Defaults to None,
-            if all did, or if nothing is known.
+        log_rank: What the log-rank test says, where a run did not reach the quality. Defaults to None, if all did, or
+            if nothing is known.
         medians: Costs by which half of the runs of each side had reached the quality, where a run did not reach it.
             Defaults to None for each side, if all did, or if nothing is known.
         needed: Number of runs of each side that would show a difference of :attr:`size`. Defaults to None, if unknown
@@ -56,7 +55,7 @@ class Compared:
     costs: tuple[Sequence[float], Sequence[float]]
     unknown: Sequence[str] = ()
     ratio: Ratio | None = None
-    log_rank_p: float | None = None
+    log_rank: LogRank | None = None
     medians: tuple[float | None, float | None] = (None, None)
     needed: int | None = None
     size: float = SIZE
@@ -182,9 +181,9 @@ def _compared(
     first, second = ([cost for cost in costs if cost] for costs in known)
     found = Compared(quantity=quantity, costs=(first, second), unknown=unknown, size=size)
     if sides[0].missed or sides[1].missed:
-        ways = [_ways(side, quantity) for side in sides]
+        ways = [ways_of(side, quantity) for side in sides]
         medians = median_cost(ways[0]), median_cost(ways[1])
-        return found if unknown else replace(found, log_rank_p=log_rank_p(*ways), medians=medians)
+        return found if unknown else replace(found, log_rank=log_rank(*ways), medians=medians)
     if not first or not second:
         return found
     is_paired = bool(pairs) and not unknown
@@ -196,8 +195,3 @@ def _compared(
         ratio=replace(ratio, permutation_p=permutation_p(first, second, paired=is_paired)),
         needed=runs_needed(first, second, size, paired=is_paired),
     )
-
-
-def _ways(side: Side, quantity: Quantity) -> list[Way]:
-    reached = [Way(each.cost(quantity) or 0.0, reached=True) for each in side.reached]
-    return [*reached, *(Way(spent_without(run, quantity) or 0.0, reached=False) for run in side.missed)]

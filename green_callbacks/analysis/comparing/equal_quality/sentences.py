@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from green_callbacks.analysis.comparing.compared_run import ComparedRun
-from green_callbacks.analysis.comparing.equal_quality.censored import is_shown
+from green_callbacks.analysis.comparing.equal_quality.censored import LogRank
 from green_callbacks.analysis.comparing.equal_quality.comparison import Compared, Comparison
 from green_callbacks.analysis.comparing.equal_quality.power import MOST_RUNS, POWER
 from green_callbacks.analysis.comparing.equal_quality.ratio import (
@@ -14,7 +14,7 @@ from green_callbacks.analysis.comparing.equal_quality.ratio import (
     Ratio,
     least_permutation_p,
 )
-from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity, spent_without
+from green_callbacks.analysis.comparing.equal_quality.reaching import Quantity, Side, spent_without
 from green_callbacks.text import for_terminal
 from green_callbacks.text.amounts import format_duration, format_energy, format_mass
 from green_callbacks.text.wording import percent, significant
@@ -32,6 +32,12 @@ _TIMES: Final = 2.0
 
 _AS_MUCH: Final = 5e-4
 """Difference from a ratio of 1 that a text writes as none. A ratio, by the digits of a percentage."""
+
+_NEARLY_ALL: Final = 0.99
+"""Share above which a percentage has more digits, by the digits of a percentage."""
+
+_ALL_BUT: Final = 0.9999
+"""Largest share that is written as a number. By choice."""
 
 _MOST_NAMED: Final = 5
 """Largest number of runs that a sentence names. By choice, for a line that can be read."""
@@ -67,7 +73,7 @@ def difference(ratio: float) -> str:
         return "as much"
     if ratio >= _TIMES:
         return f"{significant(ratio)} times as much"
-    return f"{percent(abs(ratio - 1))} {'less' if ratio < 1 else 'more'}"
+    return f"{_less(1 - ratio)} less" if ratio < 1 else f"{percent(ratio - 1)} more"
 
 
 def interval(ratio: Ratio) -> str:
@@ -85,9 +91,9 @@ def interval(ratio: Ratio) -> str:
     if ratio.method == "paired":
         runs = f"{ratio.runs[0]} pairs of runs"
     if high < 1 - _AS_MUCH:
-        text = f"{_points(1 - high)} to {percent(1 - low)}"
+        text = f"{_less(1 - high).removesuffix(' %')} to {_less(1 - low)}"
     elif low >= 1 + _AS_MUCH and high < _TIMES:
-        text = f"{_points(low - 1)} to {percent(high - 1)}"
+        text = f"{percent(low - 1).removesuffix(' %')} to {percent(high - 1)}"
     elif low >= 1 and high >= _TIMES:
         text = f"{difference(low)} to {significant(high)} times"
     else:
@@ -95,8 +101,11 @@ def interval(ratio: Ratio) -> str:
     return f"{percent(CONFIDENCE)}: {text}; {runs}"
 
 
-def _points(share: float) -> str:
-    return percent(share).removesuffix(" %")
+def _less(share: float) -> str:
+    """Write how much less a side needs. Nobody needs nothing, so it is never rounded to all."""
+    if share <= _NEARLY_ALL:
+        return percent(share)
+    return f"{share:.2%}".replace("%", " %") if share <= _ALL_BUT else f"more than {_ALL_BUT:.2%}".replace("%", " %")
 
 
 def main_sentences(comparison: Comparison, quantity: Quantity = "energy") -> list[str]:
@@ -199,10 +208,12 @@ def _too_few(comparison: Comparison, runs: tuple[int, int]) -> str:
 
 
 def _unknown(comparison: Comparison, compared: Compared) -> list[str]:
-    unknown = f"The {_NOUNS[compared.quantity]} to reach {comparison.target} is not known on both sides."
+    sides = zip((comparison.first, comparison.second), compared.costs, strict=True)
+    names = " and ".join(side.name for side, costs in sides if not costs)
+    unknown = f"The {_NOUNS[compared.quantity]} to reach {comparison.target} is unknown or 0 in all runs of {names}."
     if compared.quantity == "time":
         return [unknown]
-    return [unknown, "Name runs whose energy was measured, or compare with --of time."]
+    return [unknown, "Name other runs, or compare with --of time."]
 
 
 def more_runs(compared: Compared) -> str:
@@ -243,7 +254,7 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
     sizes = sides[0].size, sides[1].size
     if min(sizes) < FEWEST:
         return [*said, _too_few(comparison, sizes)]
-    if compared.log_rank_p is None:
+    if compared.log_rank is None:
         return [*said, f"The {noun} of some runs is not known, so the sides cannot be compared."]
     said.append("No means are compared, because runs that failed would be left out of them.")
     said += [
@@ -251,19 +262,28 @@ def _censored(comparison: Comparison, compared: Compared) -> list[str]:
         for side, median in zip(sides, compared.medians, strict=True)
         if median is not None
     ]
-    if _ended_early(comparison, compared):
-        said.append("The runs that failed ended before any run reached it, so they say nothing of its price.")
-    p = f"(log-rank test, p {_p(compared.log_rank_p)})"
-    if not is_shown(compared.log_rank_p):
-        least = least_permutation_p(sizes)
-        more = ["So few runs can never show one."] if least > 1 - CONFIDENCE else []
-        return [*said, f"No difference in {noun} is shown {p}.", *more]
-    return [*said, f"The sides differ in the {noun} to reach it {p}."]
+    return [*said, *_judgments(comparison, compared, compared.log_rank)]
 
 
-def _ended_early(comparison: Comparison, compared: Compared) -> bool:
-    """Return whether every run that failed had cost less than the cheapest run that reached the quality."""
-    sides, quantity = (comparison.first, comparison.second), compared.quantity
+def _judgments(comparison: Comparison, compared: Compared, found: LogRank) -> list[str]:
+    sides, noun = (comparison.first, comparison.second), _NOUNS[compared.quantity]
+    if any(run.is_closed for side in sides for run in side.missed):
+        said = ["A run that ended without it counts as never reaching it."]
+    elif _were_cut(sides, compared.quantity):
+        said = ["The others were killed or still run, and say nothing yet, because they cost less than each of these."]
+    else:
+        said = []
+    p = f"(log-rank test, p {_p(found.p_value)})"
+    if found.is_shown:
+        better, worse = sides if found.is_sooner else sides[::-1]
+        return [*said, f"{better.name} reaches it more often or for less {noun} than {worse.name} {p}."]
+    least = least_permutation_p((sides[0].size, sides[1].size))
+    more = ["So few runs can never show one."] if least > 1 - CONFIDENCE else []
+    return [*said, f"No difference in {noun} is shown {p}.", *more]
+
+
+def _were_cut(sides: tuple[Side, Side], quantity: Quantity) -> bool:
+    """Return whether every run without the quality had cost less than the cheapest run that reached it."""
     spent = [spent_without(run, quantity) or 0.0 for side in sides for run in side.missed]
     paid = [each.cost(quantity) or 0.0 for side in sides for each in side.reached]
     return max(spent) < min(paid)
@@ -324,7 +344,7 @@ def run_sentences(comparison: Comparison) -> list[str]:
         zero = [run for run in side.missed if not run.points]
         said += _named("", f"of {side.name} had no value of the metric", [_name(run) for run in zero])
     unknown = list(dict.fromkeys(name for each in comparison.quantities for name in each.unknown))
-    return [*said, *_named("No ratio holds ", "without measured energy or time", unknown)]
+    return [*said, *_named("No ratio holds ", "whose energy, emissions or time is unknown or 0", unknown)]
 
 
 def _best(comparison: Comparison, run: ComparedRun) -> float | None:
@@ -339,7 +359,7 @@ def _named(begin: str, fate: str, names: Sequence[str]) -> list[str]:
 
 
 def _ended(run: ComparedRun) -> str:
-    spent = spent_without(run, "energy")
+    spent = spent_without(run, "energy") if run.points else None
     how = "stopped by a policy" if run.stop_reason else "ended" if run.is_closed else "killed or still running"
     return f"{_name(run)}, {how}{'' if spent is None else f' at {format_energy(spent)}'}"
 
