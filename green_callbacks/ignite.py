@@ -124,13 +124,14 @@ class EmissionsMonitor:
         engine.add_event_handler(event, handler)
 
     def _on_get_batch_started(self, engine: Engine) -> None:
+        self._training.go_on(engine)
         self._training.ask(engine)
 
     def _on_get_batch_completed(self, engine: Engine) -> None:
         self._training.arrive(engine)
 
     def _on_iteration_started(self, engine: Engine) -> None:
-        self._training.go_on(engine)
+        self._training.go_on(engine, steps_under_way=1)
 
     def _on_iteration_completed(self, engine: Engine) -> None:
         if self._training.is_over(engine):

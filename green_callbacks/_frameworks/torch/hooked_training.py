@@ -124,11 +124,12 @@ class HookedTraining:
             self._draws.begin()
             self._open()
 
-    def _open(self) -> None:
+    def _open(self, steps_under_way: int = 0) -> None:
         now = self._progress(self.trainer)
+        done = now.step - steps_under_way
         if self.accountant.may_land:
-            self.accountant.at_step(now.step)
-        self.accountant.begin_epoch(now.epoch, step=now.step)
+            self.accountant.at_step(done)
+        self.accountant.begin_epoch(now.epoch, step=done)
         self.accountant.expect(replace(now.plan, schedule_unreadable=self._has_schedule()))
         self.is_open = True
 
@@ -155,16 +156,17 @@ class HookedTraining:
         if self.is_open and trainer is self.trainer:
             self.accountant.data_waits.arrive()
 
-    def go_on(self, trainer: object) -> None:
+    def go_on(self, trainer: object, steps_under_way: int = 0) -> None:
         """Go on with a training that was paused inside an epoch. Does nothing if it was not.
 
         Args:
             trainer: The object that trains.
+            steps_under_way: Number of steps that it counts already, and has not done. Defaults to 0.
         """
         if self._is_paused and trainer is self.trainer:
             self._is_paused = False
             self._call = self._start()
-            self._open()
+            self._open(steps_under_way)
 
     def is_over(self, trainer: object) -> bool:
         """Return whether the training is to stop after a step. A part of the epoch ends here if it is due.

@@ -140,6 +140,8 @@ def test_an_interrupted_trainer_goes_on_with_its_epoch_and_its_pause_is_not_meas
     assert [row[:2] for row in rows(monitor)] == [(0, True), (1, False), (1, True), (2, True)]
     assert rows(monitor)[2][4] == 0.2
     assert sum(row[3] or 0 for row in rows(monitor)) == 24
+    steps = [each.steps for each in monitor.accountant.history if each.epoch is not None]
+    assert steps == [4, step - 4, 8 - step, 4]
     assert monitor.accountant.close().energy_joules == pytest.approx(3 * EPOCH_JOULES)
 
 
