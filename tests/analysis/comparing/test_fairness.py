@@ -1,11 +1,14 @@
 """What makes a comparison unfair is said, and what is alike is not."""
 
+from pathlib import Path
+
 import pytest
 from support.reaching_runs import TARGET, reached
 
-from green_callbacks.analysis.comparing import RunConditions
-from green_callbacks.analysis.comparing.equal_quality import Side
+from green_callbacks.analysis.comparing import ComparedRun, Group, RunConditions, RunPoint, RunPoints
+from green_callbacks.analysis.comparing.equal_quality import Side, Target
 from green_callbacks.analysis.comparing.equal_quality.fairness import unlike
+from green_callbacks.metrics import Metric
 
 
 def said(first, second, labels=(None, None), **options):
@@ -138,3 +141,25 @@ def test_runs_of_one_seed_are_said():
 def test_time_without_a_measurement_is_said():
     sides = [Side.of(reached(name, 1.0, unmeasured_share=share), TARGET) for name, share in (("a", 0.3), ("b", 0.0))]
     assert unlike(*sides) == ["Up to 30 % of the time of the run of a was not measured."]
+
+
+def measured(name, epochs, cost=1.0):
+    """Three runs of ten epochs, whose quality was measured in some of them."""
+    points = RunPoints([RunPoint(at, at / 10, (at + 1) * cost, 0.1, 60.0 * at) for at in epochs])
+    path = Path(f"{name}.jsonl")
+    runs = [ComparedRun(run_id=f"{name}-{at}", path=path, points=points, kwh=10.0 * cost) for at in range(3)]
+    return Side.of(Group(name, runs), Target(Metric("val_acc", "max"), 0.45))
+
+
+def test_rare_values_put_a_side_behind():
+    often, rarely = measured("often", range(10)), measured("rarely", [4, 9])
+    said_of = "Quality was measured every epoch in often and every 5 epochs in rarely."
+    assert unlike(often, rarely) == [f"{said_of} On average this alone puts rarely 2 epochs behind."]
+    assert unlike(rarely, often)[0].endswith("this alone puts rarely 2 epochs behind.")
+    once = measured("once", [9])
+    assert "every 10 epochs in once" in unlike(often, once)[0]
+
+
+def test_values_of_every_epoch_are_alike_whatever_an_epoch_costs():
+    assert unlike(measured("cheap", range(10)), measured("dear", range(10), cost=2.0)) == []
+    assert unlike(measured("none", []), measured("often", range(10))) == []

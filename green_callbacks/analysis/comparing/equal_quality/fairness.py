@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
-from statistics import fmean
+from statistics import fmean, median
 from typing import Final
 
 from green_callbacks.analysis.comparing.compared_run import SEED_LABEL, ComparedRun
@@ -20,6 +20,9 @@ _SHARE: Final = 0.05
 
 _MOSTLY: Final = 0.5
 """Share of modelled energy above which a comparison is mostly one of models. A ratio, by choice."""
+
+_BEHIND: Final = 0.02
+"""Share of the epochs by which rare values may put a side behind without a word. A ratio, by choice."""
 
 _MOST_NAMED: Final = 3
 """Largest number of values of a side that a sentence names. By choice, for a line that can be read."""
@@ -128,6 +131,43 @@ def _work(sides: _Sides) -> Iterable[str | None]:
     samples = [_mean(run.conditions.epoch_samples for run in side.runs) for side in sides]
     if _is_other(*samples):
         yield f"The samples of an epoch differ ({' against '.join(f'{each or 0:,.0f}' for each in samples)})."
+    yield _rare_values(sides)
+
+
+def _rare_values(sides: _Sides) -> str | None:
+    """Say how far a side is behind because its quality was measured more rarely.
+
+    A run pays until the value that shows its quality. On average this is half a step after it had the quality.
+    """
+    one, other = (_median(map(_step, side.runs)) for side in sides)
+    if one is None or other is None:
+        return None
+    whole = fmean(float(run.points[-1].epoch or 0) + 1 for side in sides for run in side.runs if run.points)
+    reached = [each.at.epoch + 1 for side in sides for each in side.reached if each.at.epoch is not None]
+    behind = abs(one - other) / 2
+    if behind <= _BEHIND * (fmean(reached) if reached else whole):
+        return None
+    late = sides[0] if one > other else sides[1]
+    steps = " and ".join(f"{_epochs(step)} in {side.name}" for step, side in zip((one, other), sides, strict=True))
+    return f"Quality was measured {steps}. On average this alone puts {late.name} {behind:.2g} epochs behind."
+
+
+def _epochs(step: float) -> str:
+    return "every epoch" if abs(step - 1) < _AS_MUCH else f"every {step:.2g} epochs"
+
+
+def _step(run: ComparedRun) -> float | None:
+    """Return the mean number of epochs between two values."""
+    epochs = [point.epoch for point in run.points if point.epoch is not None]
+    if not epochs:
+        return None
+    step = (epochs[-1] - epochs[0]) / (len(epochs) - 1) if len(epochs) > 1 else epochs[0] + 1.0
+    return step if step > 0 else None
+
+
+def _median(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return median(known) if known else None
 
 
 def _labels(sides: _Sides, *, but: Collection[str]) -> Iterable[str | None]:
