@@ -26,6 +26,11 @@ _EXPLAINED: Final = 0.5
 """Part of the idle time that the wait must explain, as a ratio (by convention). If the wait is shorter, other work of
 the host keeps the GPU idle."""
 
+_LEAST_WORK: Final = 0.2
+"""Share of the remaining time in which a GPU must be used, as a ratio (by convention). A GPU that only serves a
+display, beside a training on the CPU, does not wait for its data.
+"""
+
 
 def data_wait(facts: RunFacts) -> Finding | None:
     """Return whether training waited for data while its GPUs were idle.
@@ -47,7 +52,8 @@ def data_wait(facts: RunFacts) -> Finding | None:
     if waited < _LEAST_WAIT:
         return None
     gpus = gpus_of(rows)
-    idle = [gpu for gpu in gpus.values() if _LEAST_IDLE <= _idle(gpu) <= 1 - LEAST_USE]
+    most_idle = 1 - max(LEAST_USE, _LEAST_WORK * (1 - waited))
+    idle = [gpu for gpu in gpus.values() if _LEAST_IDLE <= _idle(gpu) <= most_idle]
     share = sum(map(_idle, idle)) / max(len(idle), 1)
     joules = sum(gpu.joules for gpu in gpus.values())
     if not idle or waited < _EXPLAINED * share or joules <= 0:

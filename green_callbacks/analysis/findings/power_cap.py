@@ -10,7 +10,6 @@ from green_callbacks.analysis.findings.run_facts import (
     Row,
     RunFacts,
     gpus_of,
-    mean_of,
     named,
     seconds_of,
 )
@@ -37,7 +36,7 @@ def power_cap(facts: RunFacts) -> Finding | None:
     held = [gpu for name, rows in gpus.items() if _is_held(gpu := gpus_of(rows)[name])]
     if not held:
         return None
-    share = mean_of(held, "power_cap_share")
+    share = sum(_reached(facts, gpu) for gpu in held) / len(held)
     limits = [row.record.activity[gpu.name].limit_watts or 0.0 for gpu in held for row in gpus[gpu.name]]
     defaults = [facts.infos[gpu.name].default_limit_watts or 0.0 for gpu in held]
     text = (
@@ -59,8 +58,19 @@ def _capped(facts: RunFacts, name: str) -> list[Row]:
 
 
 def _is_below(row: Row, name: str, default: float) -> bool:
+    watts = _limit_watts(row, name)
+    return watts is not None and 0 < watts < _BELOW * default
+
+
+def _reached(facts: RunFacts, gpu: GpuTime) -> float:
+    """Return the share of the epochs in which a GPU was at its lowered limit. The limit may change within a run."""
+    known = (row for row in facts.inside if _limit_watts(row, gpu.name) is not None)
+    return (gpu.share("power_cap_share") or 0.0) * min(gpu.seconds / seconds_of(known), 1.0)
+
+
+def _limit_watts(row: Row, name: str) -> float | None:
     activity = row.record.activity.get(name)
-    return activity is not None and activity.limit_watts is not None and 0 < activity.limit_watts < _BELOW * default
+    return None if activity is None else activity.limit_watts
 
 
 def _is_held(gpu: GpuTime) -> bool:

@@ -11,8 +11,10 @@ _LEAST_SHARE: Final = 0.25
 """Share of the energy of the epochs from which on validation is dear, as a ratio. A forward pass takes about a third of
 a training step, so validation on as many samples as training takes a quarter (by estimate).
 """
-_LEAST_EPOCHS: Final = 5
-"""Number of epochs with a validation that the finding needs (by convention). The first validation often is slow."""
+_LEAST_RECORDS: Final = 5
+"""Number of records with a validation that the finding needs (by convention). The first validation often is slow. A
+record is an epoch, or a part of a long one.
+"""
 
 
 def validation(facts: RunFacts) -> Finding | None:
@@ -25,8 +27,8 @@ def validation(facts: RunFacts) -> Finding | None:
         The share of the energy of the epochs. Not all of the cost can be saved, because some validation is needed.
     """
     rows = facts.inside if any("validation" in row.record.phases for row in facts.inside) else []
-    epochs = {row.record.epoch for row in rows if _share(row) > 0 and row.record.closes_epoch}
-    if len(epochs) < _LEAST_EPOCHS or seconds_of(rows) < LEAST_SECONDS or not are_measured(rows):
+    count = sum(_share(row) > 0 and row.record.complete for row in rows)
+    if count < _LEAST_RECORDS or seconds_of(rows) < LEAST_SECONDS or not are_measured(rows):
         return None
     costs = {
         "facility_kwh": sum(_share(row) * row.facility_kwh for row in rows),
@@ -38,7 +40,7 @@ def validation(facts: RunFacts) -> Finding | None:
         return None
     text = (
         f"Validation took {percent(share)} of the energy of the epochs, {format_mass(costs['emissions_kg'])}. "
-        "Validating every second epoch, or on fewer samples, saves a part of it."
+        "Validating half as often, or on fewer samples, saves a part of it."
     )
     return Finding(key="validation", value=share, text=text, **costs, is_saving=True)
 

@@ -45,6 +45,7 @@ OPPOSITES = {
     "others use the GPU": run(flags=("shared",), thermal_share=0.5, **IDLE),
     "the energy is a model": run(method="modelled", thermal_share=0.5, phases=phases(0.5), **IDLE),
     "a GPU that is only there": run(utilization=0.0, wait=0.9),
+    "a GPU of a display": run(utilization=0.05, wait=0.5),
     "a tiny run": run(epochs=10, seconds=10.0, thermal_share=0.9, phases=phases(0.5, 10.0), **IDLE),
     "short spells of heat": run(thermal_share=0.04),
     "a GPU at its default limit": run(limit_watts=400.0, power_cap_share=1.0),
@@ -208,3 +209,21 @@ def test_batches_on_other_devices_are_not_compared():
 def test_the_remedy_of_an_idle_gpu_depends_on_when_it_was_idle(first, remedy):
     idle = outside(HOURS, started_at=START - timedelta(hours=3) if first else START + timedelta(days=1))
     assert remedy in only(History([idle, *run()] if first else [*run(), idle])).text
+
+
+def test_a_limit_that_was_lowered_meanwhile_counts_for_its_epochs():
+    capped = [record(epoch, limit_watts=250.0, power_cap_share=0.9) for epoch in range(3, 10)]
+    finding = only(History([*run(3), *capped]))
+    assert finding.value == pytest.approx(0.9 * 0.7)
+    assert "for 63 % of the epochs" in finding.text
+
+
+@pytest.mark.parametrize("parts", [4, 40])
+def test_a_validation_inside_a_long_epoch_is_found(parts):
+    rows = [
+        record(
+            at // parts, phases=phases(0.0 if at % 4 == 3 else 0.5), step=at + 1, closes_epoch=at % parts == parts - 1
+        )
+        for at in range(40)
+    ]
+    assert only(History(rows)).value == pytest.approx(0.375)
