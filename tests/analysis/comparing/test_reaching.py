@@ -71,12 +71,13 @@ def test_runs_are_sorted_by_what_became_of_them():
     ]
     side = Side.of(Group("side", runs), TARGET)
     assert [each.run.run_id for each in side.reached] == ["reached"]
-    assert [run.run_id for run in side.missed] == ["missed", "killed early", "failed"]
+    assert [run.run_id for run in side.missed] == ["missed", "failed"]
     assert [(run.run_id, why) for run, why in side.left_out] == [
+        ("killed early", "without any epoch"),
         ("wrapper", "without any epoch"),
         ("other", "with values of other metrics than val_acc"),
     ]
-    assert side.size == 4
+    assert side.size == 3
 
 
 def test_costs_that_are_not_known_are_none():

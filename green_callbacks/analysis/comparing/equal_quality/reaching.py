@@ -217,4 +217,4 @@ def _says_nothing(run: ComparedRun, target: Target) -> str | None:
         return None
     if run.metric_names:
         return f"with values of other metrics than {for_terminal(target.metric.name)}"
-    return None if run.began_epochs or not run.is_closed else "without any epoch"
+    return None if run.began_epochs else "without any epoch"
