@@ -25,7 +25,7 @@ class ComparedRun:
     """A run as a comparison needs it.
 
     Attributes:
-        run_id: Name of the run.
+        run_id: Name of the run, or its ledger if the process was killed before it wrote the name.
         path: Its ledger.
         points: The values of the compared metric, each with the cost until then. Defaults to none.
         kwh: Energy of the whole run at the computers, in kWh. Defaults to None, if nothing was measured.
@@ -80,7 +80,7 @@ class ComparedRun:
         """
         history, joules = contents.history, contents.history.energy_joules
         return cls(
-            run_id=contents.run_id or path.stem,
+            run_id=contents.run_id or str(path),  # other runs without a name have files of the same name
             path=path,
             points=RunPoints.of(history, metric),
             kwh=None if joules is None else joules_to_kwh(joules),

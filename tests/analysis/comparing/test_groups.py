@@ -155,3 +155,13 @@ def test_gaps_of_a_device_are_time_without_a_measurement():
     device = record.devices["scripted"]._replace(gap_seconds=12.0)
     read = contents(record._replace(devices={"cpu": device, "gpu": record.devices["scripted"]}))
     assert ComparedRun.of(Path("run.jsonl"), read, "val_acc").unmeasured_share == pytest.approx(0.4)
+
+
+def test_runs_without_a_name_are_not_taken_for_one_run(ledger, tmp_path):
+    found = []
+    for side in ("new", "old"):
+        ledger(f"{side}/good")
+        (tmp_path / "runs" / side / "cut.jsonl").write_bytes(b'{"type":"run","schema":2,"run_i')
+        found.append({run.run_id for run in read_group(side, [tmp_path / "runs" / side], "val_acc").runs})
+    assert len(found[0]) == len(found[1]) == 2
+    assert not found[0] & found[1]
