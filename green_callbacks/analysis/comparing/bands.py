@@ -67,8 +67,7 @@ def _value(curve: QualityCurve, amount: float) -> float | None:
     """Return the value of a run at a point of a picture. A run that ends near the amount keeps its last value."""
     if curve.is_short_of(amount):
         return None
-    at = bisect_right(curve.spent, amount)
-    return curve.values[at - 1] if at else None
+    return curve.value_after(bisect_right(curve.spent, amount))
 
 
 def _amounts(curves: Sequence[QualityCurve], most: int) -> Iterator[float]:

@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import isfinite
+from math import isfinite, nan
 from typing import Final, Literal, Self
 
 from green_callbacks.analysis.comparing.compared_run import ComparedRun
@@ -47,11 +47,12 @@ class QualityCurve:
     Attributes:
         run_id: Name of the run.
         spent: Spending at each value, in kWh, kgCO2e or s, rising.
-        values: The value that counts from there on. All are finite.
+        values: The value that counts from there on. It is no number from there on if the last value counts and is none.
         total: Spending of the whole run. None if nothing was measured.
         anneals: Whether the learning rate of the run fell towards the end of its plan. Defaults to False.
         seed: Seed of the run. Defaults to None, if unknown.
         is_closed: Whether the run was closed. Otherwise it was killed or is still running. Defaults to True.
+        ends_in_none: Whether the last value of the run was no number, as after a training diverged. Defaults to False.
 
     Example:
         >>> curve = QualityCurve("digits", spent=[1.0, 2.0], values=[0.6, 0.8], total=2.0)
@@ -66,10 +67,11 @@ class QualityCurve:
     anneals: bool = False
     seed: str | None = None
     is_closed: bool = True
+    ends_in_none: bool = False
 
     @classmethod
     def of(cls, run: ComparedRun, metric: Metric, axis: Axis, kept: Kept = "best") -> Self:
-        """Read the curve of a run. Values that are not finite do not count.
+        """Read the curve of a run. No value that is not finite counts as the best value.
 
         Args:
             run: The run, with points of the metric.
@@ -86,7 +88,7 @@ class QualityCurve:
             >>> list(curve.values), curve.total
             ([0.6, 0.8, 0.8], 3.0)
         """
-        known = [point for point in run.points if isfinite(point.value)]
+        known = [point for point in run.points if kept == "last" or isfinite(point.value)]
         values = [point.value for point in known]
         return cls(
             run_id=run.run_id,
@@ -96,6 +98,7 @@ class QualityCurve:
             anneals=run.conditions.anneals,
             seed=run.seed,
             is_closed=run.is_closed,
+            ends_in_none=bool(run.points) and not isfinite(run.points[-1].value),
         )
 
     def value_at(self, amount: float) -> float | None:
@@ -113,7 +116,16 @@ class QualityCurve:
         if self.total is None or self.is_short_of(amount):
             return None
         at = len(self.spent) if self.ends_by(amount) else bisect_right(self.spent, amount * (1 + _ROUNDING))
-        return self.values[at - 1] if at else None
+        return self.value_after(at)
+
+    def value_after(self, count: int) -> float | None:
+        """Return the value that holds after so many values. None without one, or if it is no number.
+
+        Args:
+            count: Number of values.
+        """
+        value = self.values[count - 1] if count else nan
+        return value if isfinite(value) else None
 
     def is_short_of(self, amount: float) -> bool:
         """Whether the run spent more than 5 % less than an amount.

@@ -209,6 +209,13 @@ def _open_ended(found: SameAmount, each: GroupAt) -> Iterator[str]:
             f"{len(cut)} of {len(each.group.curves)} runs of {name_of(each)} were killed or are still running, and "
             f"count with what they have ({_named(cut)})."
         )
+    diverged = [curve.run_id for curve in each.counted if curve.ends_in_none and curve.ends_by(found.amount)]
+    if diverged:
+        yield (
+            f"{len(diverged)} of {len(each.group.curves)} runs of {name_of(each)} had a last "
+            f"{for_terminal(found.metric.name)} that is no number, and count with the best value before "
+            f"({_named(diverged)})."
+        )
 
 
 def _remedy(found: SameAmount, each: GroupAt) -> str:

@@ -41,7 +41,9 @@ def test_the_best_until_then_or_the_last():
     values = [0.5, 0.8, float("nan"), 0.7]
     assert [curve(values).value_at(kwh) for kwh in (0.9, 1.0, 1.9, 2.0, 3.5, 4.0)] == [None, 0.5, 0.5, 0.8, 0.8, 0.8]
     assert curve(values, kept="last").value_at(4.0) == 0.7
-    assert curve(values, kept="last").value_at(3.5) == 0.8
+    assert curve(values, kept="last").value_at(3.5) is None
+    assert [curve(values[:last]).ends_in_none for last in (0, 2, 3, 4)] == [False, False, True, False]
+    assert [point.amount for point in band_of([curve(values, kept="last")])] == [1.0, 2.0, 4.0]
     assert curve([0.5, 0.3, 0.4], LOSS).value_at(3.0) == 0.3
     assert curve([float("nan"), float("inf")]).value_at(2.0) is None
 

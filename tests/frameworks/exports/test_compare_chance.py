@@ -4,8 +4,10 @@ import random
 from math import inf
 
 import pytest
+from support.quality_curves import compared, trained
 from support.reaching_runs import TARGET, reached
 
+from green_callbacks.analysis.comparing import Group
 from green_callbacks.analysis.comparing.equal_quality import compare_groups
 from green_callbacks.analysis.comparing.equal_quality.censored import Way, log_rank, median_cost, ways_of
 from green_callbacks.analysis.comparing.equal_quality.ratio import permutation_p, ratio_of, t_interval
@@ -13,6 +15,7 @@ from green_callbacks.analysis.comparing.equal_quality.reaching import Side
 from green_callbacks.analysis.comparing.equal_quality.sentences import main_sentences
 from green_callbacks.analysis.comparing.value_intervals import difference
 from green_callbacks.cli.compare.gate import decide
+from green_callbacks.cli.compare.same_amount_text import sentences
 
 pytest.importorskip("scipy")
 
@@ -85,3 +88,11 @@ def test_a_gate_where_some_runs_fail(new, old, limit, outcome):
     assert found.outcome == outcome
     if outcome == "beyond":
         assert "old reaches it more often or for less energy than new (log-rank test, p = 0.008)." in found.line
+
+
+def test_a_run_that_diverged_is_told_at_the_same_energy():
+    ours = [[0.5, 0.8], [0.5, 0.81], [0.5, float("nan")]]
+    groups = [Group(name, [trained(values, name=f"{name}{at}") for at, values in enumerate(ours)]) for name in "ab"]
+    said = [*sentences(compared(groups)), *sentences(compared(groups, kept="last"))]
+    assert "1 of 3 runs of a had a last val_acc that is no number, and count with the best value before (a2)." in said
+    assert "1 of 3 runs of a had no val_acc by then, or no measured energy, and do not count (a2)." in said
