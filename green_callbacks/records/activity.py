@@ -18,6 +18,12 @@ MEANS: Final = (
 _NOTHING: Final = (0.0,) * len(MEANS)
 _STEPS: Final = (1e4, 1e1, 1e1, 1e4, 1e4, 1e4, 1e4)
 """Steps of a unit to which the means are rounded, in order. No sensor is more exact, and a ledger stays small."""
+_MOST: Final = (1.0, 1e5, 1e3, 1.0, 1.0, 1.0, 1.0)
+"""Largest means that are believed, in order (by convention). Shares end at 1, and clocks in MHz and temperatures in °C
+far above the values of any chip.
+"""
+_MOST_WATTS: Final = 1e5
+"""Largest power limit that is believed, in W, far above any GPU's (by convention)."""
 _SECONDS_DIGITS: Final = 3
 """Decimal places of the observed time, in s. The driver is asked about once a second."""
 _MEAN_DIGITS: Final = 6
@@ -128,7 +134,8 @@ class ActivityTotals(NamedTuple):
                 earlier.
 
         Returns:
-            The activity. None if nothing was observed, or if the source was opened again meanwhile.
+            The activity, without values that no device can have. None if nothing was observed, or if the source was
+            opened again meanwhile.
 
         Raises:
             ArithmeticError: A sum is not finite.
@@ -143,10 +150,23 @@ class ActivityTotals(NamedTuple):
         means: list[float | None] = []
         for at, steps in enumerate(_STEPS):  # without zip() and round(), because this runs at every edge
             time = times[at] - earlier[at]
-            means.append(int((sums[at] - before[at]) / time * steps + 0.5) / steps if time > 0 else None)
+            mean = int((sums[at] - before[at]) / time * steps + 0.5) / steps if time > 0 else -1.0
+            means.append(mean if 0.0 <= mean <= _MOST[at] else None)
         observed_seconds = min(round(seconds, _SECONDS_DIGITS), most_seconds)
         limit_watts = self.limit_watts if self.limit_watts is None else round(self.limit_watts, _WATTS_DIGITS)
+        if limit_watts is not None and not 0.0 <= limit_watts <= _MOST_WATTS:
+            limit_watts = None
         return _activity((observed_seconds, *means, limit_watts))
+
+
+def is_possible(activity: DeviceActivity) -> bool:
+    """Return whether a device can have all values of an activity.
+
+    Args:
+        activity: The activity, with values that are numbers or None.
+    """
+    known = zip((*activity.means, activity.limit_watts), (*_MOST, _MOST_WATTS), strict=True)
+    return all(value is None or 0.0 <= value <= most for value, most in known)
 
 
 def mean_activity(parts: Iterable[DeviceActivity]) -> DeviceActivity | None:

@@ -84,7 +84,8 @@ class EnergySource(ABC):
         A source learns it in :meth:`observe`, and replaces the totals of a device as a whole.
 
         Returns:
-            The totals by the names that :meth:`read` uses. A device that cannot be observed is left out.
+            The totals by the names that :meth:`read` uses. A device that cannot be observed is left out. Records leave
+            out a mean that no device can have, such as a share above 1.
         """
         return {}
 

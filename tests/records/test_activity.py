@@ -1,10 +1,11 @@
-from math import nan
+from math import inf, nan
 
 import pytest
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import ActivityTotals, DeviceActivity, EpochRecord, History
 from green_callbacks.records.activity import MEANS, mean_activity
+from green_callbacks.sources import ScriptedSource
 
 BUSY = DeviceActivity(60.0, 0.9, 1500.0, 70.0, 0.5, 0.2, 0.3, 0.0, 400.0)
 IDLE = DeviceActivity(20.0, 0.1, 500.0, 40.0, 0.0, 0.0, 0.0, 0.0, 300.0)
@@ -89,3 +90,20 @@ def test_a_record_with_an_impossible_activity_is_refused(activity):
         return
     with pytest.raises(ConfigurationError, match="activity"):
         history.append(record(0)._replace(activity=activity or 5))
+
+
+@pytest.mark.parametrize("share", [50.0, -0.5])
+def test_a_share_that_cannot_be_is_absent(share):
+    seen = ActivityTotals(0.0).plus(BUSY._replace(utilization=share)).since(ActivityTotals(0.0), 60.0)
+    assert (seen.utilization, seen.sm_mhz) == (None, BUSY.sm_mhz)
+
+
+@pytest.mark.parametrize("watts", [-5.0, inf, nan])
+def test_a_limit_that_cannot_be_is_absent(watts):
+    last = ActivityTotals(0.0).plus(BUSY._replace(limit_watts=watts))
+    assert last.since(ActivityTotals(0.0), 60.0).limit_watts is None
+
+
+def test_a_script_in_percent_is_refused():
+    with pytest.raises(ConfigurationError, match="shares of at most 1"):
+        ScriptedSource(100.0, activity=DeviceActivity(1.0, utilization=95.0))

@@ -1,11 +1,12 @@
 """What scripted GPUs do besides using energy."""
 
 from collections.abc import Callable, Collection, Mapping
-from math import ceil, isfinite
+from math import ceil
 from typing import Final
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.records import ActivityTotals, DeviceActivity
+from green_callbacks.records.activity import is_possible
 from green_callbacks.units import described
 
 Activity = DeviceActivity | Callable[[float], DeviceActivity]
@@ -79,13 +80,16 @@ def checked(activity: object) -> DeviceActivity:
         activity: The activity, of any type.
 
     Raises:
-        ConfigurationError: It is no activity, or a value is not finite or below 0.
+        ConfigurationError: It is no activity, or has a value that no device can have.
     """
     if isinstance(activity, DeviceActivity):
         values = [value for value in (*activity.means, activity.limit_watts) if value is not None]
-        if all(isinstance(value, int | float) and isfinite(value) and value >= 0 for value in values):
+        if all(isinstance(value, int | float) for value in values) and is_possible(activity):
             return activity
-    msg = f"activity must be a DeviceActivity of finite numbers of at least 0, or a function of one, not {activity!r}."
+    msg = (
+        "activity must be a DeviceActivity of numbers of at least 0, with shares of at most 1, or a function of one, "
+        f"not {activity!r}."
+    )
     raise ConfigurationError(msg)
 
 
