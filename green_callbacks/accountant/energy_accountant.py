@@ -11,6 +11,7 @@ from typing import Any, Self, Unpack
 
 from green_callbacks.accountant.decisions.budget_checks import BudgetChecks
 from green_callbacks.accountant.landing.landing_control import LandingControl
+from green_callbacks.accountant.last_calls import LastCalls
 from green_callbacks.accountant.loops.epoch_loops import Batch, each_epoch, each_step
 from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.accountant.run.epochs import RunEpochs
@@ -86,6 +87,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         self._finalizer: weakref.finalize[[], EnergyAccountant] | None = None
         self._is_resumed = False
         self._resumed_step: int | None = None
+        self._last_calls = LastCalls()
         if self._settings.ledger and os.path.exists(self._settings.ledger):  # noqa: PTH110  never raises
             self._state = RunState.from_ledger(self._settings.ledger)
             self._is_resumed = True
@@ -293,6 +295,14 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         """
         self._state.notices.say(key, message, *arguments)
 
+    def before_close(self, call: Callable[[], object]) -> None:
+        """Call a method whenever this run closes, before its summary is written. A failure is reported once.
+
+        Args:
+            call: A method. Its object is not kept alive.
+        """
+        self._last_calls.add(call)
+
     def phase(self, name: str) -> AbstractContextManager[None]:
         """Begin a phase, inside or outside an epoch.
 
@@ -463,7 +473,12 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
             The totals so far.
         """
         if self._run is not None:
-            return self._definitive(self._run).close(together=together)
+            try:
+                if self.is_live:  # neither closed already nor in a fork
+                    self._last_calls.make()
+            finally:
+                run = self._definitive(self._run).close(together=together)
+            return run
         state = self._state
         return totals(self.history, self.run_id, state.ledger, state.stop_reason, state.notices.texts, state.landed)
 

@@ -59,11 +59,11 @@ def _energy(totals: DataTotals) -> str:
 
 def _kinds(totals: DataTotals) -> str:
     told = [
-        (totals.known_at_once, "were known at once and never forgotten"),
-        (totals.forgotten, "were forgotten at least once"),
-        (totals.never_learned, "were never learned"),
+        (totals.known_at_once, "known at once and never forgotten"),
+        (totals.forgotten, "forgotten at least once"),
+        (totals.never_learned, "never learned"),
     ]
-    parts = [f"{number:,} {what}" for number, what in told if number is not None]
+    parts = [f"{number:,} {'was' if number == 1 else 'were'} {what}" for number, what in told if number is not None]
     return f"Of {totals.samples:,} samples, {', '.join(parts)}." if parts else ""
 
 

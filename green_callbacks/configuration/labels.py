@@ -15,6 +15,8 @@ _LONGEST_LABEL: Final = 200
 def checked_labels(given: object, what: str) -> dict[str, str]:
     """Return labels, as texts by name.
 
+    A whole number becomes a text, because seeds are numbers.
+
     Args:
         given: The value that the user gave.
         what: Where the user gave it, such as ``labels=``.
@@ -26,6 +28,8 @@ def checked_labels(given: object, what: str) -> dict[str, str]:
         >>> checked_labels({"team": "vision"}, "labels=")
         {'team': 'vision'}
     """
+    if isinstance(given, Mapping):
+        given = {name: str(label) if type(label) is int else label for name, label in given.items()}
     if not isinstance(given, Mapping) or not all(isinstance(each, str) for pair in given.items() for each in pair):
         msg = f"{what} takes texts by name, such as {{'team': 'vision'}}: {_not_a_text(given)}."
         raise ConfigurationError(msg)

@@ -10,7 +10,6 @@ from green_callbacks.ledger.data_file import DataTotals
 from green_callbacks.text import for_terminal
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _KINDS: Final = {
@@ -52,11 +51,12 @@ def plot(path: Path, totals: DataTotals) -> None:
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the picture shows a box
         figure = Figure(figsize=_INCHES, layout="constrained")
         named = for_terminal(totals.run_id, limit=_LONGEST_NAME)
-        _draw(figure.add_subplot(title=f"Samples of the run {named}" if named else "Samples"), totals)
+        _draw(figure, f"Samples of the run {named}" if named else "Samples", totals)
         _save(figure, path)
 
 
-def _draw(axes: "Axes", totals: DataTotals) -> None:
+def _draw(figure: "Figure", title: str, totals: DataTotals) -> None:
+    axes = figure.add_subplot(title=title)
     edges = totals.histogram["edges"]
     for kind, (label, color) in _KINDS.items():
         bins = totals.histogram.get(kind)
@@ -64,7 +64,8 @@ def _draw(axes: "Axes", totals: DataTotals) -> None:
             axes.stairs(bins, edges, fill=kind == "all", color=color, label=f"{label} ({sum(bins):,.0f})")
     axes.set(xlabel="mean loss over all visits", ylabel="samples", yscale="symlog")
     axes.set_ylim(bottom=0)
-    axes.legend()
+    axes.yaxis.set_major_formatter("{x:,.0f}")  # powers of ten would need mathematics, which a hostile name could use
+    figure.legend(loc="outside lower center", ncols=2)  # beside the bars, because they fill the axes
 
 
 def _save(figure: "Figure", path: Path) -> None:

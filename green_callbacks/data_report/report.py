@@ -51,6 +51,9 @@ class DataReport:
     In a ``Trainer`` of Hugging Face, call :meth:`observe` in ``compute_loss`` while ``model.training``. In a loop of
     several processes, call :meth:`share` at the start and :meth:`gather` after each epoch, in all of them.
 
+    The file is written when the accountant closes, and the summary quotes it. Without an accountant, call
+    :meth:`finish` at the end, or write ``with DataReport(path="data.json") as report:``.
+
     The report takes eight to ten bytes of memory a sample, and as much again while a checkpoint is saved. Its file is
     described in :mod:`green_callbacks.ledger.data_file`.
 
@@ -90,6 +93,8 @@ class DataReport:
         self._known_below = known_below
         self._path = None if path is None else Path(path)
         self._begin(accountant)
+        if accountant is not None:
+            accountant.before_close(self._finish_what_is_new)
 
     def _begin(self, accountant: EnergyAccountant | None) -> None:
         from green_callbacks.data_report.visit_book import VisitBook
@@ -100,7 +105,7 @@ class DataReport:
         self._energy = KnownEnergy()
         self._duplicates: Duplicates | None = None
         self._dataset_size: int | None = None
-        self._owns_file = False
+        self._owns_file = self._is_finished = False
         self._is_first_rank = True
 
     def __getstate__(self) -> dict[str, Any]:
@@ -155,6 +160,7 @@ class DataReport:
                 self._settle_what_is_over()
                 self._energy.begin(history)
         self._book.put(index, losses, correct)
+        self._is_finished = False
 
     def copy_no_index(self) -> None:
         """Keep each index without a copy, because the loader makes a new one for each batch."""
@@ -269,7 +275,11 @@ class DataReport:
         return path
 
     def finish(self) -> None:
-        """End the report, and write its file. Later visits go on with it."""
+        """End the report, and write its file. Later visits go on with it.
+
+        The accountant that the report was made with calls it when it closes.
+        """
+        self._is_finished = True
         self._book.move()
         if self._accountant is not None and self._is_first_rank:
             self._energy.is_over(self._accountant.history)
@@ -307,6 +317,10 @@ class DataReport:
             self._notes.resized(size, self._dataset_size)
         self._dataset_size = self._dataset_size or size
         self._owns_file = True
+
+    def _finish_what_is_new(self) -> None:
+        if not self._is_finished:
+            self.finish()
 
     def _settle_what_is_over(self) -> None:
         """Divide the energy of an epoch whose record is there by now."""

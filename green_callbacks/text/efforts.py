@@ -9,6 +9,10 @@ from green_callbacks.units import GRAMS_PER_KG, joules_to_kwh
 
 _CLOSE: Final = 0.005
 """Relative distance of a bound below which three digits do not show it. By the number of digits."""
+_SMALL_UNITS: Final = {"J": 1.0, "mJ": 1e3, "µJ": 1e6}
+"""Units of less than 1 J, each with its number in 1 J (SI prefixes)."""
+_LEAST_SHOWN: Final = 0.01
+"""Number from which on a unit is used, by convention. Smaller numbers get the next unit."""
 
 
 def energy_of_one(ratio: Ratio, after: str = "") -> str:
@@ -21,6 +25,8 @@ def energy_of_one(ratio: Ratio, after: str = "") -> str:
     Example:
         >>> energy_of_one(Ratio(0.25, 0.2, 0.3)), energy_of_one(Ratio(0.25, 0.25, 0.25))
         ('0.250 J (0.200 J to 0.300 J)', '0.250 J')
+        >>> energy_of_one(Ratio(0.0036, 0.0036, 0.0036)), energy_of_one(Ratio(4e-6, 4e-6, 4e-6))
+        ('3.60 mJ', '4.00 µJ')
     """
     return _with_bounds(ratio, [_energy(each) for each in ratio], after)
 
@@ -62,4 +68,9 @@ def _with_bounds(ratio: Ratio, texts: list[str], after: str = "") -> str:
 
 
 def _energy(joules: float) -> str:
-    return f"{significant(joules)} J" if joules < 1 else format_energy(joules_to_kwh(joules))
+    if joules >= 1:
+        return format_energy(joules_to_kwh(joules))
+    for unit, factor in _SMALL_UNITS.items():
+        if joules * factor >= _LEAST_SHOWN:
+            return f"{significant(joules * factor)} {unit}"
+    return f"{significant(joules)} J"

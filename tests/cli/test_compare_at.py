@@ -7,7 +7,7 @@ import pytest
     ("arguments", "reason"),
     [
         (["--against", "b"], "The comparison needs a quality. Name it with --reach, or compare with --at-equal-energy"),
-        (["--against", "b", "--at", "1 kWh", "--monitor", "acc", "--gate", "+5 %"], "needs a quality"),
+        (["--against", "b", "--at", "1 kWh", "--monitor", "acc", "--gate", "+5 %"], "Name it with --reach as well"),
         (["--at-equal-energy"], "A comparison needs other runs. Name them with --against, or runs of fewer epochs"),
         (
             ["--reach", "acc=0.9", "--monitor", "loss"],

@@ -81,8 +81,8 @@ def test_labels_are_merged_name_by_name(write, monkeypatch):
     write(user='[labels]\nteam = "vision"\nwho = "ann"', site='[labels]\nteam = "none yet"\ncluster = "north"')
     monkeypatch.setenv("GREEN_CALLBACKS_LABELS", "who=bob, env = prod ,")
     assert read_configuration().labels == {"cluster": "north", "team": "vision", "who": "bob", "env": "prod"}
-    run = EnergyAccountant(labels={"env": "test"}, **QUIET)
-    assert run._settings.labels == {"cluster": "north", "team": "vision", "who": "bob", "env": "test"}
+    run = EnergyAccountant(labels={"env": "test", "seed": 3}, **QUIET)
+    assert run._settings.labels == {"cluster": "north", "team": "vision", "who": "bob", "env": "test", "seed": "3"}
 
 
 def test_labels_reach_the_head_of_the_ledger(write, tmp_path):
@@ -138,7 +138,7 @@ def test_a_wrong_variable_is_refused_where_an_accountant_is_made(variable, value
         ('project = " "', "Name a folder on this machine"),
         ("ledger_folder = 3", "ledger_folder is a text, not 3"),
         ('labels = "team"', r"labels in .*config\.toml takes texts by name, .* 'team' is no mapping"),
-        ("[labels]\nteam = 3", "3 is no text"),
+        ("[labels]\nteam = 3.5", "3.5 is no text"),
         (f"pue = {'9' * 5000}", "it is not TOML"),
         ('server = "https://example.org"', "'server' is none of location, carbon_intensity, pue, labels, budget"),
         ('registry = "budget.db"', "is no URL of a database"),

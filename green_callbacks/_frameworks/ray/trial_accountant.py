@@ -28,7 +28,7 @@ class TrialAccountant(EnergyAccountant):
     @property
     def trial_id(self) -> str:
         """Id of the trial."""
-        return (self._options.get("labels") or {}).get(TRIAL, "")
+        return str((self._options.get("labels") or {}).get(TRIAL, ""))
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint, with the trial."""

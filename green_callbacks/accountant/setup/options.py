@@ -62,8 +62,8 @@ class AccountantOptions(TypedDict, total=False):
             overrides the counted number. Defaults to the counted number.
         flops_per_sample: Floating-point operations of training on one sample, forward and backward. They give the
             emissions of an exaFLOP, and override the counted number. Defaults to the counted number.
-        labels: Your labels of the run, such as ``{"team": "vision"}``. The ledger holds them, with the labels of the
-            configuration. Defaults to none.
+        labels: Your labels of the run, such as ``{"team": "vision", "seed": 3}``. The ledger holds them as texts, with
+            the labels of the configuration. Defaults to none.
         strict: Whether to raise failures of sensors and sinks, which are otherwise logged. Meant for tests. Defaults
             to False.
         clock: The clock. Defaults to the clock of the machine.
@@ -85,7 +85,7 @@ class AccountantOptions(TypedDict, total=False):
     samples_per_epoch: int | None
     tokens_per_sample: float | None
     flops_per_sample: float | None
-    labels: Mapping[str, str] | None
+    labels: Mapping[str, str | int] | None
     strict: bool
     clock: Clock
 

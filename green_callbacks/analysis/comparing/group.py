@@ -1,5 +1,7 @@
 """Reads the runs of one side of a comparison."""
 
+import glob
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -156,9 +158,20 @@ def _ledgers(paths: Iterable[Path]) -> Iterator[tuple[Path, LedgerContents]]:
             logger.warning("%d ledgers of %s cannot be read. %s", len(unread), shown(path), unread[0])
 
 
+def ledgers_at(path: Path) -> list[Path]:
+    """Return the ledgers of a folder or a pattern, or the file itself. Folders that match the pattern are searched.
+
+    Args:
+        path: A ledger, a folder or a glob pattern of ledgers or folders.
+    """
+    if path.is_file():
+        return [path]
+    folders = () if path.is_dir() else filter(os.path.isdir, sorted(glob.glob(str(path))))  # noqa: PTH207  any pattern
+    return each_once([*ledgers_of(path), *(file for folder in folders for file in ledgers_of(folder))])
+
+
 def _files(path: Path) -> list[Path]:
-    """Return the ledgers of a folder or a pattern, or the file itself."""
-    files = [path] if path.is_file() else ledgers_of(path)
+    files = ledgers_at(path)
     if not files:
         msg = f"There is no ledger (*.jsonl) at {shown(path)}. Name the ledgers of runs, or a folder with ledgers."
         raise LedgerError(msg)

@@ -136,6 +136,8 @@ def _metric_name(arguments: argparse.Namespace) -> str:
         return reached
     if arguments.gate is not None or not is_asked(arguments):
         msg = "The comparison needs a quality. Name it with --reach, or compare with --at-equal-energy instead."
+        if is_asked(arguments):
+            msg = "--gate judges what it takes to reach a quality, and none is named. Name it with --reach as well."
         raise ConfigurationError(msg)
     if named is None:
         return metric_of_runs(arguments.first, arguments.against or [], arguments.reference)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from green_callbacks.analysis.comparing import Group, read_group
+from green_callbacks.analysis.comparing.group import ledgers_at
 from green_callbacks.cli.compare.selection import Selection, selections
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.ledger import ledgers_of
 from green_callbacks.ledger.index import LedgerEntry, entry_of
 from green_callbacks.text import for_terminal
 
@@ -67,7 +67,7 @@ def metric_of_runs(first: Sequence[str], against: Sequence[Sequence[str]], refer
     """
     side, _ = selections(first, [_others(against, references)[0][0]])
     for path in side.paths:
-        for file in [path] if path.is_file() else ledgers_of(path):
+        for file in ledgers_at(path):
             entry = entry_of(file)
             if isinstance(entry, LedgerEntry) and entry.closing.monitor and _is_of(side, entry.head.labels):
                 return entry.closing.monitor
@@ -105,9 +105,8 @@ def _add(found: list[NamedGroup], added: NamedGroup) -> None:
             found[at] = replace(each, is_reference=True)
             return
         if both:
-            msg = (
-                f"Run {for_terminal(min(both))} is on both sides, {each.group.name} and {added.group.name}. Name it on "
-                "one side only."
-            )
+            names = [each.group.name, added.group.name]
+            sides = "" if each.group.name.startswith("the ") else f", {' and '.join(names)}"
+            msg = f"Run {for_terminal(min(both))} is on both sides{sides}. Name it on one side only."
             raise ConfigurationError(msg)
     found.append(added)

@@ -65,7 +65,7 @@ SHARED = ScriptedSource()
         ({"decide_every": "1,5 min"}, r"as in 1\.5, not a comma"),
         ({"plan": 100}, r"plan=Plan\(epochs=100\), not 100"),
         ({"plan": Plan}, "not the class Plan"),
-        ({"labels": {"team": 3}}, "labels= takes texts by name.*: 3 is no text"),
+        ({"labels": {"team": 3.5}}, "labels= takes texts by name.*: 3.5 is no text"),
         ({"labels": [("team", "vision")]}, "is no mapping"),
         ({"strict": "no"}, "strict= takes True or False, not 'no'"),
         ({"strict": 1}, "strict= takes True or False, not 1"),

@@ -86,17 +86,17 @@ def test_no_difference_says_how_many_runs_would_show_one():
     assert main_sentences(found) == [
         "No difference in energy is shown.",
         "new needs 4 % less energy than old to reach val_acc 0.9 (95 %: 12 % less to 5 % more; 5 against 5 runs).",
-        "8 more runs each would show one of 10 % with a chance of 80 %.",
+        "8 more runs each would show a difference of 10 % with a chance of 80 %.",
     ]
 
 
 @pytest.mark.parametrize(
     ("needed", "runs", "text"),
     [
-        (6, (5, 5), "1 more run each would show one of 10 % with a chance of 80 %."),
-        (9, (3, 5), "9 runs of each side would show one of 10 % with a chance of 80 %."),
-        (5, (5, 6), "These runs would have shown one of 10 % with a chance of at least 80 %."),
-        (None, (5, 5), "Not even 10,000 runs each would show one of 10 %, because the runs scatter too much."),
+        (6, (5, 5), "1 more run each would show a difference of 10 % with a chance of 80 %."),
+        (9, (3, 5), "9 runs of each side would show a difference of 10 % with a chance of 80 %."),
+        (5, (5, 6), "These runs would have shown a difference of 10 % with a chance of at least 80 %."),
+        (None, (5, 5), "Not even 10,000 runs each would show a difference of 10 %, because the runs scatter too much."),
     ],
 )
 def test_the_number_of_runs_that_would_do(needed, runs, text):

@@ -56,6 +56,14 @@ def test_a_pattern_and_its_folder_count_each_file_once(ledger):
     assert len(read_group("all", [folder / "a*.jsonl", folder, folder / "a1.jsonl"], "val_acc").runs) == 3
 
 
+def test_a_pattern_of_folders_leads_to_the_ledgers_below_them(ledger):
+    folder = ledger("new/a").parent
+    ledger("new/below/b")
+    ledger("old/c")
+    assert len(read_group("new", [folder.parent / "n*"], "val_acc").runs) == 2
+    assert len(read_group("all", [folder.parent / "*"], "val_acc").runs) == 3
+
+
 def test_copies_of_a_run_are_united_and_said(ledger, caplog):
     path = ledger("a")
     shutil.copy(path, path.with_name("copy.jsonl"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from support.thread_ranks import on_ranks
 
-from green_callbacks import DataReport, EnergyAccountant, EpochRecord, History
+from green_callbacks import DataReport, EnergyAccountant, EpochRecord, History, Summary
 from green_callbacks.data_report import find_duplicates
 from green_callbacks.data_report.known_energy import KnownEnergy
 from green_callbacks.data_report.mislabeled import split
@@ -166,6 +166,7 @@ def test_a_picture_shows_the_kinds(tmp_path):
     report.plot(tmp_path / "samples.svg")
     drawn = (tmp_path / "samples.svg").read_text()
     assert "<svg" in drawn
+    assert "mathdefault" not in drawn
     with pytest.raises(ConfigurationError, match=r"ends in \.png"):
         report.plot(tmp_path / "samples.nonsense")
     with pytest.raises(ConfigurationError, match="existing folder"):
@@ -204,6 +205,27 @@ def test_a_loop_that_is_resumed_by_its_ledger_says_that_it_begins_anew(tmp_path)
                 report.observe([0, 1], [0.1, 3.0])
     assert report.totals().visits == 2
     assert "of an earlier process is replaced" in report.totals().notes[0]
+
+
+def test_the_summary_of_a_loop_quotes_a_report_that_nothing_finished(tmp_path):
+    said: list[str] = []
+    sinks = [Summary(said.append)]
+    with EnergyAccountant(sources=[], sinks=sinks, ledger=tmp_path / "run.jsonl") as accountant:
+        report = DataReport(accountant)
+        for _ in accountant.epochs(2):
+            report.observe([0, 1], [0.1, 3.0])
+    assert "Of 2 samples, 1 was known at once" in " ".join("".join(said).split())
+    assert (tmp_path / "run.data.json").exists()
+
+
+def test_a_report_that_fails_at_the_close_fails_no_training(tmp_path, caplog):
+    with EnergyAccountant(sources=[], sinks=[], ledger=tmp_path / "run.jsonl") as accountant:
+        report = DataReport(accountant)
+        for _ in accountant.epochs(1):
+            report.observe([0], [0.1])
+        report.finish = None  # the close finds no method
+    assert not accountant.is_live
+    assert "A last call before the close of the run failed" in caplog.text
 
 
 def test_energy_of_epochs_in_parts_and_without_a_measurement():

@@ -225,19 +225,19 @@ def more_runs(compared: Compared) -> str:
     Example:
         >>> ratio = Ratio(estimate=0.96, low=0.88, high=1.05, p_value=0.3, method="pooled", runs=(5, 5))
         >>> more_runs(Compared(quantity="energy", costs=([0.4], [0.5]), ratio=ratio, needed=13))
-        '8 more runs each would show one of 10 % with a chance of 80 %.'
+        '8 more runs each would show a difference of 10 % with a chance of 80 %.'
     """
     size, needed = percent(compared.size), compared.needed
     power = f" with a chance of {percent(POWER)}"
     runs = (0, 0) if compared.ratio is None else compared.ratio.runs
     if needed is None:
-        return f"Not even {MOST_RUNS:,} runs each would show one of {size}, because the runs scatter too much."
+        return f"Not even {MOST_RUNS:,} runs each would show a difference of {size}, because the runs scatter too much."
     if needed <= min(runs):
-        return f"These runs would have shown one of {size} with a chance of at least {percent(POWER)}."
+        return f"These runs would have shown a difference of {size} with a chance of at least {percent(POWER)}."
     if runs[0] == runs[1]:
         more = needed - runs[0]
-        return f"{more:,} more {'run' if more == 1 else 'runs'} each would show one of {size}{power}."
-    return f"{needed:,} runs of each side would show one of {size}{power}."
+        return f"{more:,} more {'run' if more == 1 else 'runs'} each would show a difference of {size}{power}."
+    return f"{needed:,} runs of each side would show a difference of {size}{power}."
 
 
 def _censored(comparison: Comparison, compared: Compared) -> list[str]:
