@@ -1,6 +1,7 @@
 """How long training waits for its next batch, from a look at a part of its steps."""
 
 from collections.abc import Iterable, Iterator
+from threading import get_ident
 from typing import Final, TypeVar
 
 from green_callbacks.clock import Clock
@@ -21,6 +22,32 @@ _ENOUGH: Final = 16
 """Number of later looks that stand for later steps by themselves (by convention). A pass may begin more slowly than it
 goes on, because files are not cached yet.
 """
+_OUTLIERS_FROM: Final = 8
+"""Number of looks from which on the longest counts as the second longest for others (by convention). One stall of a
+disk would else count 47 times.
+"""
+
+
+class _Looks:
+    """Some looked-at waits, and their mean for steps that were not looked at."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self._seconds = self._longest = self._second = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.number += 1
+        self._seconds += seconds
+        if seconds > self._longest:
+            self._longest, self._second = seconds, self._longest
+        elif seconds > self._second:
+            self._second = seconds
+
+    @property
+    def mean(self) -> float:
+        if self.number < _OUTLIERS_FROM:
+            return self._seconds / self.number
+        return max(self._seconds - self._longest + self._second, 0.0) / self.number
 
 
 class DataWaits:
@@ -28,7 +55,8 @@ class DataWaits:
 
     The first 50 steps of a pass over the data are looked at, and then every 47th. The mean wait of looked-at steps
     stands for the others. The first 25 steps of a pass are not in that mean, because they wait for workers to start.
-    In a long pass, none of the first 50 is in it.
+    In a long pass, none of the first 50 is in it. A single stall stands for itself alone, and so do
+    waits that come once in hundreds of batches.
 
     Only the time in the loader counts. Whoever calls :meth:`ask` and :meth:`arrive` does so around the loader.
 
@@ -44,11 +72,13 @@ class DataWaits:
         """Begin an epoch."""
         self._passed_seconds = self._told_seconds = 0.0
         self._has_new, self._is_known = False, True
+        self._thread = get_ident()
         self._restart()
 
     def _restart(self) -> None:
-        self._position = self._seen = self._steady = self._late = self._unseen = 0
-        self._first_seconds = self._seen_seconds = self._steady_seconds = self._late_seconds = 0.0
+        self._position = self._unseen = 0
+        self._first_seconds = self._seen_seconds = 0.0
+        self._seen, self._steady, self._late = _Looks(), _Looks(), _Looks()
         self._asked: float | None = None
 
     def begin_pass(self) -> None:
@@ -87,13 +117,12 @@ class DataWaits:
             is_later = self._position > 0
             self._first_seconds += 0.0 if is_later else seconds
             self._seen_seconds += seconds if is_later else 0.0
-            self._seen += is_later
+            if is_later:
+                self._seen.add(seconds)
             if self._position >= _STEADY:
-                self._steady += 1
-                self._steady_seconds += seconds
+                self._steady.add(seconds)
             if self._position >= EXACT_STEPS:
-                self._late += 1
-                self._late_seconds += seconds
+                self._late.add(seconds)
         self._position += 1
         self._has_new = True
 
@@ -104,6 +133,8 @@ class DataWaits:
     def watched(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         """Go through the batches of a pass, and look at the waits for them.
 
+        A thread that fetches batches ahead waits for them without keeping training. So its waits are unknown.
+
         Args:
             batches: The training data.
 
@@ -111,6 +142,8 @@ class DataWaits:
             The batches.
         """
         self.begin_pass()
+        if get_ident() != self._thread:
+            self._is_known = False
         self.ask()  # before the loader starts its workers
         for batch in batches:
             self.arrive()
@@ -135,12 +168,12 @@ class DataWaits:
     def _estimate(self) -> float | None:
         """Return the wait in the epoch so far, in s. None if nothing stands for the steps that were not looked at."""
         mean = 0.0
-        if self._late >= _ENOUGH:
-            mean = self._late_seconds / self._late
-        elif self._steady:
-            mean = self._steady_seconds / self._steady
+        if self._late.number >= _ENOUGH:
+            mean = self._late.mean
+        elif self._steady.number:
+            mean = self._steady.mean
         elif self._unseen:  # something else was done before every later batch
-            if not self._seen:
+            if not self._seen.number:
                 return None
-            mean = self._seen_seconds / self._seen
+            mean = self._seen.mean
         return self._passed_seconds + self._first_seconds + self._seen_seconds + mean * self._unseen

@@ -58,4 +58,4 @@ def _may_have_any(history: History) -> bool:
 
 
 def _savings(finding: Finding) -> float:
-    return finding.emissions_kg or 0.0 if finding.is_saving else 0.0
+    return finding.facility_kwh or 0.0 if finding.is_saving else 0.0

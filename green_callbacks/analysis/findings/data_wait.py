@@ -9,12 +9,12 @@ from green_callbacks.analysis.findings.run_facts import (
     LEAST_USE,
     GpuTime,
     RunFacts,
+    amount_of,
     costs_of,
     gpus_of,
     named,
     seconds_of,
 )
-from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import percent
 
 _LEAST_IDLE: Final = 0.25
@@ -62,7 +62,7 @@ def data_wait(facts: RunFacts) -> Finding | None:
     verb = "was" if len(idle) == 1 else "were"
     text = (
         f"{named(idle, len(gpus))} {verb} idle for {percent(share)} of the epochs, and training waited for data for "
-        f"{percent(waited)} of them. That cost at most {format_mass(costs['emissions_kg'])}. More workers of the data "
+        f"{percent(waited)} of them. That cost at most {amount_of(costs)}. More workers of the data "
         "loader that stay from epoch to epoch, or data that are prepared once, may help."
     )
     return Finding(key="data_wait", value=share, text=text, **costs, is_saving=True)

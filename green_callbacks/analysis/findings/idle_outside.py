@@ -9,11 +9,11 @@ from green_callbacks.analysis.findings.run_facts import (
     GpuTime,
     Row,
     RunFacts,
+    amount_of,
     gpus_of,
     named,
     seconds_of,
 )
-from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import duration, percent
 
 _IDLE: Final = 0.02
@@ -21,9 +21,9 @@ _IDLE: Final = 0.02
 _LEAST_SECONDS: Final = 600.0
 """Idle time outside epochs that the finding needs, in s (by convention). Any run takes minutes to begin and to end."""
 _LEAST_SHARE: Final = 0.1
-"""Share of the emissions of the run that the idle GPUs must have caused, as a ratio (by convention)."""
+"""Share of the energy of the run that the idle GPUs must have used, as a ratio (by convention)."""
 
-_BEFORE: Final = "Prepare the data before the process takes a GPU, so that others can use the"
+_BEFORE: Final = "Do what needs no GPU, such as preparing data, before the process takes the"
 _AFTER: Final = "Let the process end with its training, so that others can use the"
 
 
@@ -34,30 +34,31 @@ def idle_outside(facts: RunFacts) -> Finding | None:
         facts: The records of the run.
 
     Returns:
-        The share of the emissions of the run. The cost is the energy of these GPUs alone.
+        The share of the energy of the run. The cost is the energy of these GPUs alone.
     """
     used = {name for name, gpu in facts.gpus.items() if _is_used(gpu)}
     idle = {name: rows for name in used if (rows := [row for row in facts.outside if _is_idle(row, name)])}
     idle = {name: rows for name, rows in idle.items() if seconds_of(rows) >= _LEAST_SECONDS}
-    whole_kg = sum(row.emissions_kg for row in (*facts.inside, *facts.outside))
-    if not idle or whole_kg <= 0:
+    whole_kwh = sum(row.facility_kwh for row in (*facts.inside, *facts.outside))
+    if not idle or whole_kwh <= 0:
         return None
     parts = [(row, _part(row, name)) for name, rows in idle.items() for row in rows]
-    kg = sum(row.emissions_kg * part for row, part in parts)
     kwh = sum(row.facility_kwh * part for row, part in parts)
-    if kg < _LEAST_SHARE * whole_kg:
+    costs = {"facility_kwh": kwh, "emissions_kg": sum(row.emissions_kg * part for row, part in parts)}
+    if kwh < _LEAST_SHARE * whole_kwh:
         return None
     longest = max(map(seconds_of, idle.values()))
     gpus = [GpuTime(name) for name in sorted(idle)]
-    share, verb = kg / whole_kg, "was" if len(gpus) == 1 else "were"
+    share, verb = kwh / whole_kwh, "was" if len(gpus) == 1 else "were"
     began_at = facts.inside[0].record.started_at
-    before_kg = sum(row.emissions_kg * part for row, part in parts if row.record.started_at < began_at)
-    remedy = _BEFORE if before_kg > kg / 2 else _AFTER
+    before_kwh = sum(row.facility_kwh * part for row, part in parts if row.record.started_at < began_at)
+    remedy = _BEFORE if before_kwh > kwh / 2 else _AFTER
+    what = "GPU" if len(gpus) == 1 else "GPUs"
     text = (
         f"{named(gpus, len(facts.gpus))} {verb} held idle for {duration(longest)} outside epochs. That cost "
-        f"{format_mass(kg)}, {percent(share)} of the run. {remedy} {'GPU' if len(gpus) == 1 else 'GPUs'}."
+        f"{amount_of(costs)}, {percent(share)} of the energy of the run. {remedy} {what}."
     )
-    return Finding(key="idle_outside", value=share, text=text, facility_kwh=kwh, emissions_kg=kg, is_saving=True)
+    return Finding(key="idle_outside", value=share, text=text, **costs, is_saving=True)
 
 
 def _is_used(gpu: GpuTime) -> bool:

@@ -9,6 +9,7 @@ from green_callbacks.records import DeviceEnergy, DeviceInfo, EpochRecord, Histo
 from green_callbacks.records.coverage import SHARED, UNMEASURED
 from green_callbacks.records.effort import Effort
 from green_callbacks.text import for_terminal
+from green_callbacks.text.amounts import format_energy, format_mass
 
 LEAST_SECONDS: Final = 300.0
 """Time that a finding needs, in s (by convention). At one sample a second, a share is then known to about 3 points."""
@@ -20,6 +21,8 @@ waits for nothing.
 """
 _NAMED: Final = 3
 """Largest number of GPUs that a sentence names."""
+_PAIR: Final = 2
+"""Number of GPUs that a sentence calls both."""
 _LONGEST_NAME: Final = 60
 """Longest name of a GPU in a sentence, in characters."""
 _FACTS: Final = ("utilization", "thermal_share", "power_cap_share", "hardware_share")
@@ -37,7 +40,7 @@ class Row(NamedTuple):
         emissions_kg: Emissions, in kgCO2e. 0 if nothing was measured.
         effort: What its training took, by samples and steps. Nothing without samples.
         joules: Energy, in J. None if nothing was measured.
-        is_measured: Whether every GPU was measured, and more than half of the energy is no model.
+        is_measured: Whether every GPU was measured, for this run alone, and so was more than half of the energy.
     """
 
     record: EpochRecord
@@ -83,8 +86,8 @@ class RunFacts:
         for at, (record, kwh, kg) in enumerate(sums):
             if not history.was_lost(at):
                 effort = Effort() if record.samples is None else history.effort_at(at)
-                joules, measured = history.energy_joules_at(at), history.measured_joules_at(at)
-                is_measured = bool(joules) and measured is not None and measured > LEAST_OBSERVED * (joules or 0.0)
+                joules = history.energy_joules_at(at)
+                is_measured = history.measured_joules_at(at) is not None and _is_of_run(record.devices.values(), joules)
                 row = Row(record, kwh - before_kwh, kg - before_kg, effort, joules, is_measured)
                 (facts.outside if record.epoch is None else facts.inside).append(row)
             before_kwh, before_kg = kwh, kg
@@ -144,6 +147,17 @@ class GpuTime:
                 self.sums[fact] = self.sums.get(fact, 0.0) + share * seconds
 
 
+def _is_of_run(devices: Iterable[DeviceEnergy], joules: float | None) -> bool:
+    """Return whether all GPUs and more than half of the energy of a record were measured for this run alone."""
+    sure_joules = 0.0
+    for device in devices:
+        if device.method != "modelled" and _UNSURE.isdisjoint(device.flags):
+            sure_joules += device.joules or 0.0
+        elif device.component == "gpu":
+            return False
+    return bool(joules) and sure_joules > LEAST_OBSERVED * (joules or 0.0)
+
+
 def gpus_of(rows: Iterable[Row]) -> dict[str, GpuTime]:
     """Return what each GPU did in some rows, by device.
 
@@ -159,7 +173,7 @@ def gpus_of(rows: Iterable[Row]) -> dict[str, GpuTime]:
 
 
 def are_measured(rows: Sequence[Row]) -> bool:
-    """Return whether more than half of the energy of rows was measured, and every GPU.
+    """Return whether more than half of the energy of rows was measured for the run alone, and every GPU.
 
     Args:
         rows: The rows.
@@ -190,6 +204,16 @@ def costs_of(rows: Iterable[Row], share: float = 1.0) -> dict[str, Any]:
     }
 
 
+def amount_of(costs: Mapping[str, float]) -> str:
+    """Return a cost as sentences tell it. It is energy where the electricity causes no emissions.
+
+    Args:
+        costs: The cost, as arguments of a finding.
+    """
+    kg = costs["emissions_kg"]
+    return format_mass(kg) if kg > 0 else format_energy(costs["facility_kwh"])
+
+
 def named(gpus: Sequence[GpuTime], of: int) -> str:
     """Return the GPUs as a sentence begins with them, such as ``2 of 8 GPUs (gpu:3 and gpu:4)``.
 
@@ -200,7 +224,7 @@ def named(gpus: Sequence[GpuTime], of: int) -> str:
     if of == 1:
         return "The GPU"
     if len(gpus) == of:
-        return f"All {of} GPUs"
+        return "Both GPUs" if of == _PAIR else f"All {of} GPUs"
     names = [for_terminal(gpu.name, limit=_LONGEST_NAME) for gpu in gpus[:_NAMED]]
     rest = len(gpus) - len(names)
     listed = ", ".join([*names, *([f"{rest} more"] if rest else [])])

@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured
+from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, amount_of, are_measured
 from green_callbacks.records.effort import Work
-from green_callbacks.text.amounts import format_mass
 from green_callbacks.text.wording import significant
 
 _LEAST_RATIO: Final = 1.5
@@ -62,7 +61,7 @@ def small_batches(facts: RunFacts) -> Finding | None:
     text = (
         f"Batches of about {_rounded(small.batch)} samples took {significant(small.joules)} J a sample, and batches of "
         f"about {_rounded(large.batch)} took {significant(large.joules)} J. With the larger batch, the epochs of the "
-        f"smaller would have cost {format_mass(costs['emissions_kg'])} less{condition}."
+        f"smaller would have cost {amount_of(costs)} less{condition}."
     )
     return Finding(key="small_batches", value=small.joules / large.joules, text=text, **costs, is_saving=True)
 

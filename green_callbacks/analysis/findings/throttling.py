@@ -3,8 +3,7 @@
 from typing import Final
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import RunFacts, costs_of, mean_of, named
-from green_callbacks.text.amounts import format_mass
+from green_callbacks.analysis.findings.run_facts import RunFacts, amount_of, costs_of, mean_of, named
 from green_callbacks.text.wording import percent
 
 _LEAST_SHARE: Final = 0.1
@@ -46,7 +45,7 @@ def _throttled(facts: RunFacts, key: str, fact: str, what: str, remedy: str) -> 
     share = mean_of(slow, fact)
     costs = costs_of(facts.inside, sum((gpu.share(fact) or 0.0) * gpu.joules for gpu in slow) / joules)
     text = (
-        f"{named(slow, len(gpus))} {what} for {percent(share)} of the epochs. Meanwhile "
-        f"{format_mass(costs['emissions_kg'])} was emitted. {remedy}"
+        f"{named(slow, len(gpus))} {what} for {percent(share)} of the epochs. That time "
+        f"cost {amount_of(costs)}. {remedy}"
     )
     return Finding(key=key, value=share, text=text, **costs)

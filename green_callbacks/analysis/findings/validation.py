@@ -3,8 +3,14 @@
 from typing import Final
 
 from green_callbacks.analysis.findings.finding import Finding
-from green_callbacks.analysis.findings.run_facts import LEAST_SECONDS, Row, RunFacts, are_measured, seconds_of
-from green_callbacks.text.amounts import format_mass
+from green_callbacks.analysis.findings.run_facts import (
+    LEAST_SECONDS,
+    Row,
+    RunFacts,
+    amount_of,
+    are_measured,
+    seconds_of,
+)
 from green_callbacks.text.wording import percent
 
 _LEAST_SHARE: Final = 0.25
@@ -39,7 +45,7 @@ def validation(facts: RunFacts) -> Finding | None:
     if share < _LEAST_SHARE:
         return None
     text = (
-        f"Validation took {percent(share)} of the energy of the epochs, {format_mass(costs['emissions_kg'])}. "
+        f"Validation took {percent(share)} of the energy of the epochs, {amount_of(costs)}. "
         "Validating half as often, or on fewer samples, saves a part of it."
     )
     return Finding(key="validation", value=share, text=text, **costs, is_saving=True)

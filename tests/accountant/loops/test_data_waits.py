@@ -1,5 +1,7 @@
 """The wait for data, on a scripted clock."""
 
+from threading import Thread
+
 import pytest
 
 from green_callbacks import EnergyAccountant, EpochRecord, History
@@ -179,3 +181,22 @@ def test_the_loader_of_a_validation_is_no_wait_of_the_training():
                 for _ in run.steps(batches(clock, [9.0] * 10)):
                     clock.advance(1.0)
     assert run.history[-1].data_wait_seconds == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("count", [100, 400, 5_000])
+def test_a_single_stall_of_the_disk_stands_for_itself(count):
+    """The stall is at a step that is looked at, with 46 others behind it."""
+    waits = [0.0] * count
+    waits[EXACT_STEPS + STRIDE if count > 100 else EXACT_STEPS] = 60.0
+    (record,) = trained(waits)
+    assert record.data_wait_seconds == pytest.approx(60.0)
+
+
+def test_a_thread_that_fetches_ahead_keeps_nobody_waiting():
+    clock = ScriptedClock()
+    with accountant(clock) as run:
+        for _ in run.epochs(2):
+            ahead = Thread(target=lambda: list(run.steps(batches(clock, [0.5] * 9))))
+            ahead.start()
+            ahead.join()
+    assert {record.data_wait_seconds for record in run.history} == {None}

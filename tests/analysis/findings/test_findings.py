@@ -6,7 +6,7 @@ import pytest
 from analysis.findings.gpus import GRID, INFOS, START, batches, healthy, phases, record, run
 
 from green_callbacks.analysis.findings import findings
-from green_callbacks.records import DeviceInfo, History
+from green_callbacks.records import DeviceInfo, History, Intensity
 
 IDLE = {"utilization": 0.59, "wait": 0.45}
 HOURS = 7_200.0
@@ -42,7 +42,7 @@ OPPOSITES = {
     "nobody asked the driver": run(wait=0.9, observed=0.0),
     "the driver was asked too rarely": run(observed=0.3, thermal_share=0.9, **IDLE),
     "the driver does not know": run(utilization=None, wait=0.9, thermal_share=None, hardware_share=None),
-    "others use the GPU": run(flags=("shared",), thermal_share=0.5, **IDLE),
+    "others use the GPU": run(flags=("shared",), thermal_share=0.5, phases=phases(0.5), **IDLE),
     "the energy is a model": run(method="modelled", thermal_share=0.5, phases=phases(0.5), **IDLE),
     "a GPU that is only there": run(utilization=0.0, wait=0.9),
     "a GPU of a display": run(utilization=0.05, wait=0.5),
@@ -205,10 +205,37 @@ def test_batches_on_other_devices_are_not_compared():
     assert keys(History([moved(at, each) for at, each in enumerate(PLANTED["small_batches"])])) == []
 
 
-@pytest.mark.parametrize(("first", "remedy"), [(True, "Prepare the data before"), (False, "Let the process end")])
+@pytest.mark.parametrize(
+    ("first", "remedy"),
+    [(True, "Do what needs no GPU, such as preparing data, before"), (False, "Let the process end")],
+)
 def test_the_remedy_of_an_idle_gpu_depends_on_when_it_was_idle(first, remedy):
     idle = outside(HOURS, started_at=START - timedelta(hours=3) if first else START + timedelta(days=1))
     assert remedy in only(History([idle, *run()] if first else [*run(), idle])).text
+
+
+@pytest.mark.parametrize("flags", [("shared",), ("sm_share",), ("share_unknown",), ("unmeasured",)])
+def test_batches_are_not_compared_where_another_program_came_and_went(flags):
+    """The energy of a shared GPU is not that of the run, so small batches only look dear."""
+    rows = list(batches([32] * 4 + [128] * 4, {32: 2.0, 128: 1.0}))
+    there = [
+        row._replace(devices={name: each._replace(flags=flags) for name, each in row.devices.items()})
+        for row in rows[:4]
+    ]
+    assert keys(History([*there, *rows[4:]])) == []
+
+
+@pytest.mark.parametrize("key", [*PLANTED])
+def test_a_cost_without_emissions_is_energy(key):
+    clean = Intensity(g_per_kwh=0.0, source="test", found_by="argument")
+    found = only(History([row._replace(intensity=clean) for row in PLANTED[key]]))
+    assert found.key == key
+    assert "mg" not in found.text
+    assert ("Wh" in found.text) is (found.facility_kwh is not None)
+
+
+def test_two_gpus_are_both():
+    assert only(run(gpus=2, thermal_share=0.5)).text.startswith("Both GPUs ")
 
 
 def test_a_limit_that_was_lowered_meanwhile_counts_for_its_epochs():
