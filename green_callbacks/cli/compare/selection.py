@@ -33,7 +33,7 @@ def selections(first: Sequence[str], against: Sequence[Sequence[str]] | None) ->
         against: Terms of each ``--against``.
 
     Raises:
-        ConfigurationError: There is no other side, or there are several.
+        ConfigurationError: There is no other side, or there are several, or a term is empty.
     """
     if not against:
         msg = "A comparison needs two sides. Name the other runs with --against."
@@ -45,6 +45,9 @@ def selections(first: Sequence[str], against: Sequence[Sequence[str]] | None) ->
         )
         raise ConfigurationError(msg)
     sides = first, against[0]
+    if not all(term.strip() for terms in sides for term in terms):  # Path("") would be the working folder
+        msg = "A name of runs is empty, as after a variable that is not set. Name the runs, or . for this folder."
+        raise ConfigurationError(msg)
     labels = [_labels(terms) for terms in sides]
     own = [[Path(term) for term in terms if not _is_label(term)] for terms in sides]
     paths = [own[0] or own[1] or [Path()], own[1] or own[0] or [Path()]]

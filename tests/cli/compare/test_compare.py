@@ -121,3 +121,10 @@ def test_a_missing_file_is_named(command, ledger, tmp_path):
     status, _, err = command("compare", tmp_path / "none.jsonl", "--against", ledger("old"), "--reach", "val_acc=0.8")
     assert status == 2
     assert "none.jsonl" in err
+
+
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_unset_variable_is_not_the_working_folder(empty):
+    for sides in (([empty], [["b"]]), (["a"], [["b", empty]])):
+        with pytest.raises(ConfigurationError, match="is empty, as after a variable that is not set"):
+            selections(*sides)
