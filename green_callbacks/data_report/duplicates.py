@@ -4,15 +4,21 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
-from green_callbacks.data_report.indexed import INDEX, Indexed
+from green_callbacks.data_report.indexed import INDEX, Indexed, parts_of
 from green_callbacks.errors import ConfigurationError
 
 LABEL_KEYS: Final = ("label", "labels", "target", "targets", "y")
 """Keys of labels in samples that are mappings."""
 _DIGEST_BYTES: Final = 16
 """Length of a hash, in bytes. Among a billion samples, two different samples share a hash with probability 1e-21."""
-_PROBES: Final = 3
-"""Number of samples that are read twice, to see whether the data set changes them at random."""
+_PROBES: Final = 32
+"""Number of samples that are read twice, to see whether the data set changes them at random. A change of each second
+sample stays unseen in one of ten thousand passes.
+"""
+_PAIR: Final = 2
+"""Number of elements of a sample that is an input and its label."""
+_PALETTE: Final = "P"
+"""First letter of the modes of images whose bytes are places in a palette."""
 _CONTAINER: Final = b"("
 _END: Final = b")"
 
@@ -46,25 +52,25 @@ def find_duplicates(dataset: Any, split: Callable[[Any], tuple[Any, Any]] | None
 
     Args:
         dataset: A data set with positions. An :class:`Indexed` data set is unwrapped.
-        split: Returns the input and the label of a sample. Defaults to the first and the second element of a tuple or
-            list. In a mapping, the label is what is under ``label``, ``labels``, ``target``, ``targets`` or ``y``, and
-            the input is the rest without ``index``. Any other sample is an input without a label.
+        split: Returns the input and the label of a sample. Defaults to the two elements of a pair. In a mapping, the
+            label is what is under ``label``, ``labels``, ``target``, ``targets`` or ``y``, and the input is the rest
+            without ``index``. Any other sample is an input without a label, except for a longer tuple or list.
 
     Returns:
         The groups of equal inputs.
 
     Raises:
         ConfigurationError: The data set has no positions, changes its samples at random, or holds objects whose bytes
-            are not known.
+            are not known. A sample has more than two elements, and nothing tells which of them is the label.
 
     Example:
         >>> find_duplicates([("cat.png", 0), ("dog.png", 1), ("cat.png", 1)])
         Duplicates(groups=((0, 2),), conflicting=((0, 2),))
     """
     data = Indexed(dataset.dataset if isinstance(dataset, Indexed) else dataset).dataset
-    parts, count = split or _parts, len(data)
+    parts, count = split or (_parts_before_index if parts_of(data) else _parts), len(data)
     for position in {count * probe // _PROBES for probe in range(_PROBES)} if count else ():
-        if _digest(parts(data[position])[0]) != _digest(parts(data[position])[0]):
+        if _digest(parts(data[position])) != _digest(parts(data[position])):
             msg = (
                 f"The data set returns another sample {position} each time, so no duplicates can be found. "
                 "Pass the data set without random augmentation."
@@ -88,9 +94,22 @@ def _parts(sample: Any) -> tuple[Any, Any]:
         label = {key: value for key, value in sample.items() if key in LABEL_KEYS}
         left_out = {INDEX, *LABEL_KEYS}
         return {key: value for key, value in sample.items() if key not in left_out}, label
-    if isinstance(sample, tuple | list) and len(sample) > 1:
+    if isinstance(sample, tuple | list) and len(sample) == _PAIR:
         return sample[0], sample[1]
+    if isinstance(sample, tuple | list) and len(sample) > _PAIR:
+        msg = (
+            f"A sample has {len(sample)} elements, and nothing tells which of them is the label. "
+            "Pass split=, such as lambda sample: (sample[:-1], sample[-1])."
+        )
+        raise ConfigurationError(msg)
     return sample, None
+
+
+def _parts_before_index(sample: Any) -> tuple[Any, Any]:
+    """Return the parts of a sample from a subset of an :class:`Indexed` data set."""
+    if isinstance(sample, tuple | list):
+        sample = sample[:-1] if len(sample) > _PAIR else sample[0]
+    return _parts(sample)
 
 
 def _digest(value: Any) -> bytes:
@@ -121,24 +140,35 @@ def _pieces(value: Any) -> Iterable[bytes]:
     elif hasattr(value, "tobytes") and hasattr(value, "mode"):  # an image of Pillow
         yield f"{value.mode}{value.size}".encode()
         yield value.tobytes()
+        if value.mode.startswith(_PALETTE):
+            yield from _pieces(value.getpalette())
     else:
-        msg = (
-            f"The bytes of a {type(value).__name__} are not known, so no duplicates can be found. "
-            "Pass split=, which returns arrays, numbers or text of a sample, and its label."
-        )
-        raise ConfigurationError(msg)
+        raise ConfigurationError(_unknown_bytes(value))
 
 
 def _array_pieces(value: Any) -> Iterable[bytes]:
     import numpy as np
 
-    host = value.detach().cpu() if hasattr(value, "detach") else value
-    kind = str(host.dtype)
-    if kind == "torch.bfloat16":
-        host = host.float()
-    array = np.asarray(host)
+    try:
+        host = value.detach().cpu().resolve_conj().resolve_neg() if hasattr(value, "detach") else value
+        kind = str(host.dtype)
+        array = np.ma.getdata(host.float() if kind == "torch.bfloat16" else host)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # such as of a sparse tensor
+        raise ConfigurationError(_unknown_bytes(value)) from error
+    if array.dtype.hasobject and not array.shape:  # such as of a sparse matrix
+        raise ConfigurationError(_unknown_bytes(value))
     if array.dtype.hasobject:
+        yield f"{array.shape}".encode()
         yield from _pieces(array.tolist())
         return
     yield f"{kind}{array.shape}".encode()
     yield np.ascontiguousarray(array).tobytes()
+    if np.ma.isMaskedArray(value):
+        yield from _array_pieces(np.ma.getmaskarray(value))
+
+
+def _unknown_bytes(value: object) -> str:
+    return (
+        f"The bytes of a {type(value).__name__} are not known, so no duplicates can be found. "
+        "Pass split=, which returns arrays, numbers or text of a sample, and its label."
+    )

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.units import described
 
 INDEX: Final = "index"
 """Key of the position in samples that are mappings, and in what a training step returns."""
@@ -43,6 +44,12 @@ class Indexed:
         return len(self.dataset)
 
     def __getitem__(self, index: int) -> Any:
+        if not hasattr(index, "__index__") or getattr(index, "ndim", False):  # an array of one element has __index__
+            msg = (
+                f"Indexed(…) takes one position at a time, not {described(index)}. "
+                "Let the DataLoader make the batches, with batch_size= or batch_sampler=."
+            )
+            raise ConfigurationError(msg)
         return with_index(self.dataset[index], index if index >= 0 else len(self.dataset) + index)
 
     def __getitems__(self, indices: Sequence[int]) -> list[Any]:

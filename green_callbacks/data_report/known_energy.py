@@ -47,8 +47,11 @@ class KnownEnergy:
         Args:
             history: The records so far.
         """
-        if self._first_row is None or len(history) < self.rows:  # a resume may have merged old records
-            self._first_row = self.rows = len(history)
+        rows = len(history)
+        if self._first_row is None or rows < max(self.rows, self._first_row):  # a resume may have merged old records
+            self._first_row = rows
+        if self.rows < 0 or rows < self.rows:
+            self.rows = rows
 
     def is_over(self, history: History) -> bool:
         """Return whether the epoch of the visits has ended.
@@ -57,7 +60,7 @@ class KnownEnergy:
             history: The records so far.
         """
         rows = len(history)
-        if rows == self.rows or self._first_row is None:
+        if rows == self.rows or self._first_row is None or self.rows < 0:
             return False
         new, self.rows = history[self.rows : rows], rows
         return any(record.epoch is not None and record.closes_epoch for record in new)
@@ -70,13 +73,17 @@ class KnownEnergy:
             visits: All visits so far.
             known_visits: All visits to known samples so far.
         """
-        first, self._first_row, self.rows = self._first_row, None, -1
+        first, self.rows = self._first_row, -1
+        records = [] if first is None else [record for record in history[first:] if record.epoch is not None]
+        if not records:
+            self.rows = -1 if first is None else len(history)  # an epoch that was cut short gets its record later
+            return
+        self._first_row = None
         visits_before, known_before = self._settled
         self._settled = visits, known_visits
         visits, known_visits = visits - visits_before, known_visits - known_before
         if visits <= 0:
             return
-        records = [] if first is None else [record for record in history[first:] if record.epoch is not None]
         energies = [training_joules(record) for record in records]
         used = [energy for energy in energies if energy is not None]
         self.is_whole &= bool(used) and len(used) == len(energies)
@@ -91,6 +98,7 @@ class KnownEnergy:
             "training": list(self.training),
             "known": list(self.known),
             "settled": list(self._settled),
+            "first_row": self._first_row,
             "is_whole": self.is_whole,
         }
 
@@ -105,7 +113,8 @@ class KnownEnergy:
         self.known = float(known[0]), float(known[1]), float(known[2])
         self._settled = int(settled[0]), int(settled[1])
         self.is_whole = bool(state["is_whole"])
-        self._first_row, self.rows = None, -1
+        first = state.get("first_row")
+        self._first_row, self.rows = None if first is None else int(first), -1
 
 
 def training_joules(record: EpochRecord) -> _Energy | None:

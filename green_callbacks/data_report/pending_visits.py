@@ -30,7 +30,17 @@ _OTHER_SHAPE: Final = (
     "A batch has {} indexes and {} of shape {}, so its samples are not reported. "
     'Compute one for each sample, such as with reduction="none" and a mean over all other dimensions.'
 )
+_NO_ANSWERS: Final = (
+    "The answers of a batch are neither true nor false, so its samples are not reported. "
+    "Pass whether each sample was classified correctly, such as predicted == labels."
+)
+_SHORT_FLOATS: Final = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+"""Names of types that JAX and TensorFlow add to NumPy, which calculates with none of them."""
 _Step = tuple[Any, Any, Any]
+
+
+_TABLE: Final = 2
+"""Number of dimensions of a table."""
 
 
 class Visits(NamedTuple):
@@ -58,7 +68,8 @@ class PendingVisits:
         refuse: Called with a sentence if the values of a step do not fit together.
 
     Attributes:
-        copies_index: Whether to copy each index, because the loader may reuse its memory, or share it among processes.
+        copies_values: Whether to copy each index and each loss. The loader may reuse or share the memory of an index,
+            and a loop may change losses in place.
 
     Example:
         >>> pending = PendingVisits(refuse=print)
@@ -69,7 +80,7 @@ class PendingVisits:
     """
 
     def __init__(self, refuse: Callable[[str], object]) -> None:
-        self.copies_index = True
+        self.copies_values = True
         self._refuse = refuse
         self._steps: list[_Step] = []
         self._visits = 0
@@ -89,10 +100,8 @@ class PendingVisits:
         try:
             if losses.requires_grad:
                 losses = losses.detach()
-            if not losses.is_cpu:
+            if self.copies_values or not losses.is_cpu:
                 losses, index = losses.clone(), index.clone()
-            elif self.copies_index:
-                index = index.clone()
             self._visits += index.shape[0]
         except (AttributeError, IndexError):  # no tensors of torch, or a number
             index, losses = _kept(index), _kept(losses)
@@ -148,7 +157,7 @@ class _Copy:
         indices, losses, correct = self._columns
         return Visits(
             np.asarray(_on_host(indices)).astype(np.int64, copy=False),
-            np.asarray(_on_host(losses)).astype(np.float32, copy=False),
+            _as_float32(np.asarray(_on_host(losses))),
             None if correct is None else np.asarray(_on_host(correct)).astype(np.bool_, copy=False),
         )
 
@@ -170,7 +179,8 @@ def _kept(value: Any) -> Any:
     if hasattr(value, "requires_grad"):
         return value.detach().clone()
     try:
-        return np.array(value)
+        array = np.array(value)
+        return array.astype(np.float32) if array.dtype.name in _SHORT_FLOATS else array
     except (TypeError, ValueError):  # such as lists of unlike lengths
         return np.array(None)
 
@@ -196,7 +206,7 @@ def _fits(step: _Step) -> bool:
         and shape == losses.shape
         and _kind(index) in "iu"
         and _kind(losses) == "f"
-        and (correct is None or (type(correct) is type(index) and correct.shape == shape))
+        and (correct is None or (type(correct) is type(index) and correct.shape == shape and _kind(correct) == "b"))
     )
 
 
@@ -213,15 +223,19 @@ def _made_fit(step: _Step) -> _Step:
         _UnfitError: Its values are of another type or number.
     """
     index, losses, correct = (None if each is None else np.asarray(_on_host(each)) for each in step)
-    if index is None or index.ndim != 1 or index.dtype.kind not in "iu":
+    if index is not None and index.ndim == _TABLE and index.shape[1] == 1:
+        index = index[:, 0]  # Keras and JAX may return columns
+    if index is None or index.ndim != 1 or (index.dtype.kind not in "iu" and index.size):
         raise _UnfitError(_NO_INDEX)
     if losses is None or losses.dtype.kind not in "iuf":
         raise _UnfitError(_NO_NUMBERS)
     for values, what in ((losses, "losses"), (correct, "answers")):
         if values is not None and values.size != len(index):
             raise _UnfitError(_OTHER_SHAPE.format(len(index), what, values.shape))
+    if correct is not None and not np.isin(correct, (0, 1)).all():
+        raise _UnfitError(_NO_ANSWERS)
     answers = None if correct is None else correct.reshape(-1).astype(np.bool_)
-    return index.astype(np.int64), losses.reshape(-1).astype(np.float32), answers
+    return index.astype(np.int64), _as_float32(losses.reshape(-1)), answers
 
 
 def _alike(steps: Sequence[_Step]) -> list[list[_Step]]:
@@ -235,6 +249,11 @@ def _alike(steps: Sequence[_Step]) -> list[list[_Step]]:
         last = kind
         groups[-1].append(step)
     return groups
+
+
+def _as_float32(losses: NDArray[Any]) -> NDArray[np.float32]:
+    with np.errstate(over="ignore"):  # a loss that is too large becomes infinite, which is counted
+        return losses.astype(np.float32, copy=False)
 
 
 def _on_host(value: Any) -> Any:

@@ -12,6 +12,7 @@ from green_callbacks.accountant.ranks.protocol import Ranks
 from green_callbacks.analysis.data_sentences import data_sentences
 from green_callbacks.data_report.duplicates import Duplicates, find_duplicates
 from green_callbacks.data_report.known_energy import KnownEnergy
+from green_callbacks.data_report.report_file import named_file
 from green_callbacks.data_report.report_notes import ReportNotes
 from green_callbacks.data_report.torch_ranks import present_ranks
 from green_callbacks.errors import ConfigurationError
@@ -91,7 +92,7 @@ class DataReport:
             msg = f"known_below= takes a loss or None, not {described(known_below)}."
             raise ConfigurationError(msg)
         self._known_below = known_below
-        self._path = None if path is None else Path(path)
+        self._path = named_file(path)
         self._begin(accountant)
         if accountant is not None:
             accountant.before_close(self._finish_what_is_new)
@@ -162,9 +163,9 @@ class DataReport:
         self._book.put(index, losses, correct)
         self._is_finished = False
 
-    def copy_no_index(self) -> None:
-        """Keep each index without a copy, because the loader makes a new one for each batch."""
-        self._book.copy_no_index()
+    def copy_nothing(self) -> None:
+        """Keep values without copies, because each batch has an index and losses of its own."""
+        self._book.copy_nothing()
 
     def say(self, key: str, message: str, *arguments: object) -> None:
         """Log a warning once, and keep it for the file and the summary.
@@ -284,6 +285,8 @@ class DataReport:
         if self._accountant is not None and self._is_first_rank:
             self._energy.is_over(self._accountant.history)
             self._settle()
+        if self._is_first_rank and self._book.has_unsent:
+            self._notes.say_not_gathered()
         if not self._is_first_rank or not (self._book.counts["visits"] or self._duplicates):
             return
         path = self.write()
@@ -310,9 +313,15 @@ class DataReport:
         Raises:
             ConfigurationError: The state is of another version, or damaged.
         """
+        energy = KnownEnergy()
+        try:
+            energy.load(state["energy"])
+            size = None if state.get("dataset_size") is None else int(state["dataset_size"])
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+            msg = f"The state of the report on the data cannot be read ({error!r}). Resume without it."
+            raise ConfigurationError(msg) from error
         self._book.load(dict(state))
-        self._energy.load(state["energy"])
-        size = state.get("dataset_size")
+        self._energy = energy
         if self._dataset_size is not None and size is not None and size != self._dataset_size:
             self._notes.resized(size, self._dataset_size)
         self._dataset_size = self._dataset_size or size

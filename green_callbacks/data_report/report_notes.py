@@ -74,8 +74,8 @@ class ReportNotes:
         """Say that the report of an earlier process is replaced."""
         self.say(
             "replaced",
-            "The report %s of an earlier process is replaced, because no checkpoint held its counts. It covers only "
-            "the epochs since. Save the state of the DataReport in the checkpoint.",
+            "The report %s of an earlier process is replaced, because its counts were not continued. It covers only "
+            "the epochs since. Save the state of the DataReport in the checkpoint, and load it.",
             path,
         )
 
@@ -83,10 +83,18 @@ class ReportNotes:
         """Say that the file cannot be written."""
         self.say(
             "unwritten",
-            "The report on the data cannot be written to %s (%s). Its samples are not listed. Pass path= with a "
-            "writable folder.",
+            "The report on the data cannot be written to %s (%s). Its samples are not listed. Pass path= with a new "
+            "file in a writable folder.",
             path,
             reason.strerror or reason,
+        )
+
+    def say_not_gathered(self) -> None:
+        """Say that visits of this process are missing."""
+        self.say(
+            "not gathered",
+            "The last visits of a process are missing in the report on the data, because gather() did not follow "
+            "them. In a loop of your own, call it after each epoch, in every process.",
         )
 
     def say_without_file(self, *, has_run: bool) -> None:
@@ -126,11 +134,11 @@ class ReportNotes:
         """
         counts, reached = book.counts, book.table.size
         if counts["without_loss"]:
-            message = "%d losses were NaN or infinite. The report leaves these visits out."
-            self.say("nan", message, counts["without_loss"])
+            message = "%s had a loss that is NaN or infinite. The report leaves such visits out."
+            self.say("nan", message, _counted(counts["without_loss"]))
         if counts["out_of_range"]:
-            message = "%d indices were negative or too large. The report leaves them out. Pass positions from 0 on."
-            self.say("range", message, counts["out_of_range"])
+            message = "%s had a negative or too large index. The report leaves such visits out. Pass positions from 0."
+            self.say("range", message, _counted(counts["out_of_range"]))
         if size is not None and counts["visits"] >= 2 * size and reached < _LEAST_REACH * size:
             message = (
                 "The indices end at %d, but the data set has %d samples, so several samples may share an index. "
@@ -143,3 +151,7 @@ class ReportNotes:
                 "The report covers only the samples of one process. In every process, call share() at the start, "
                 "and gather() after each epoch.",
             )
+
+
+def _counted(visits: int) -> str:
+    return "1 visit" if visits == 1 else f"{visits:,} visits"

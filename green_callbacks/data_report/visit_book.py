@@ -58,6 +58,11 @@ class VisitBook:
         visits, losses = self._first
         return losses / visits if visits else 0.0
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether visits of this rank wait for :meth:`gather`."""
+        return bool(self._unsent)
+
     def put(self, index: Any, losses: Any, correct: Any = None) -> None:
         """Note the visits of a step.
 
@@ -69,9 +74,9 @@ class VisitBook:
         if self._pending.put(index, losses, correct):
             self._guarded.tell("Reading the losses of the samples", partial(self.move, wait=False))
 
-    def copy_no_index(self) -> None:
-        """Keep each index without a copy, because the loader makes a new one for each batch."""
-        self._pending.copies_index = False
+    def copy_nothing(self) -> None:
+        """Keep values without copies, because each batch has an index and losses of its own."""
+        self._pending.copies_values = False
 
     def move(self, *, wait: bool = True) -> None:
         """Move visits into the table.

@@ -32,7 +32,7 @@ know.
 | ``probably_mislabeled`` | count | Samples whose mean loss stands apart. Absent while it is too early to say. |
 | ``copies`` | count | Samples that are equal to another sample. Absent if nobody looked. |
 | ``conflicting`` | count | Groups of equal samples whose labels differ. Absent if nobody looked. |
-| ``training_joules`` | list of J | Energy of training in the reported epochs, and its lower and upper bound. |
+| ``training_joules`` | list of J | Energy of training in the epochs that had ended, and its lower and upper bound. |
 | ``known_joules`` | list of J | Energy among it of visits to samples that were known already, and its bounds. |
 | ``notes`` | list of text | What could not be done or known, and the remedy. Default: none. |
 | ``histogram`` | object | ``edges`` of the mean loss, and the number of samples in each bin, by kind of sample. |
@@ -200,7 +200,7 @@ def write_data_file(path: Path, totals: DataTotals, indices: Mapping[str, Iterab
         indices: Positions of samples, or groups of positions, by kind.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written, or holds something else.
 
     Example:
         >>> from tempfile import mkdtemp
@@ -209,6 +209,8 @@ def write_data_file(path: Path, totals: DataTotals, indices: Mapping[str, Iterab
         >>> json.loads(path.read_text())["indices"], read_data_totals(path).samples
         ({'forgotten': [1]}, 2)
     """
+    path = Path(os.path.realpath(path))  # a link stays, and never raises
+    _refuse_other_content(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{path.name}-{os.getpid()}.unfinished")
     known = {name: value for name, value in totals._asdict().items() if value not in (None, (), {})}
@@ -224,6 +226,21 @@ def write_data_file(path: Path, totals: DataTotals, indices: Mapping[str, Iterab
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def _refuse_other_content(path: Path) -> None:
+    """Keep files of others, and devices.
+
+    Raises:
+        OSError: The file is not empty, and no report.
+    """
+    try:
+        head = read_beginning(path)
+    except FileNotFoundError:
+        return
+    if head.strip() and FORMAT.encode() not in head:
+        msg = "it holds something else, which stays"
+        raise FileExistsError(msg)
 
 
 def _texts(values: Iterable[Any]) -> Iterator[str]:

@@ -68,7 +68,6 @@ def test_numbers_of_other_kinds_and_nested_values_differ():
 
 def test_a_user_can_tell_input_and_label_apart():
     data = [("a.png", "x", 0), ("b.png", "x", 1)]
-    assert find_duplicates(data).groups == ()
     assert find_duplicates(data, split=lambda sample: (sample[1], sample[2])).conflicting == ((0, 1),)
 
 
@@ -103,3 +102,23 @@ except ValueError as error:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=child_environment(), timeout=60
     )
     assert done.stdout == "A DataReport needs NumPy. Run pip install 'green-callbacks[data]'.\n"
+
+
+@pytest.mark.parametrize("sample", [("premise", "hypothesis", 0), [5, 7, 9]])
+def test_of_more_than_two_elements_the_label_must_be_named(sample):
+    with pytest.raises(ConfigurationError, match="which of them is the label"):
+        find_duplicates([sample])
+    assert find_duplicates([sample] * 2, split=lambda each: (each[:-1], each[-1])).groups == ((0, 1),)
+
+
+def test_the_position_in_a_subset_of_an_indexed_set_is_no_label():
+    class Subset:
+        dataset = Indexed([("cat", 0), ("dog", 1), ("cat", 0)])
+
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, position):
+            return self.dataset[position]
+
+    assert find_duplicates(Subset()) == ((((0, 2),)), ())

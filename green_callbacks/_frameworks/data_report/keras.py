@@ -40,9 +40,10 @@ class DataReport(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  #
         model.fit(x, {"label": labels, "index": numpy.arange(len(labels))}, callbacks=[report, EmissionsMonitor()])
 
     Put it before the ``EmissionsMonitor``, whose summary then quotes the report. Only training counts, and no
-    validation. With TensorFlow, compile the model with ``jit_compile=False``, because XLA lets no losses out. If no
-    losses come, the callback says so once and does nothing. See :class:`green_callbacks.data_report.DataReport` for the
-    meaning of each count.
+    validation. With TensorFlow, compile the model with ``jit_compile=False``, because XLA lets no losses out. Keras
+    tells callbacks of no exception, so call ``report.report.finish()`` after one to write the file. If no losses come,
+    the callback says so once and does nothing. See :class:`green_callbacks.data_report.DataReport` for the meaning of
+    each count.
 
     Args:
         known_below: Loss below which a sample is known. None for a loss that cannot tell. Defaults to ln 2.
@@ -65,6 +66,7 @@ class DataReport(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  #
         super().__init__()
         self.report = AnyReport(known_below=known_below, path=path)
         self._guarded = Guarded()
+        self._was_missed = False
         self._begin()
 
     def _begin(self) -> None:
@@ -87,6 +89,7 @@ class DataReport(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  #
             losses: Loss of each sample, before the mean.
             correct: Whether each sample was classified correctly. Defaults to None, which leaves that to the loss.
         """
+        self._was_missed |= not self._is_on
         if self._is_on:
             values = [index, losses] if correct is None else [index, losses, correct]
             self._guarded.tell("Reading the losses of the samples", partial(_send, self._take, values))
@@ -100,6 +103,9 @@ class DataReport(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  #
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Begin or continue the report of a fit."""
         self._is_on, self._is_testing = True, False
+        if self._was_missed:  # a step that was compiled before the fit has no losses to send
+            self._was_missed = False
+            self._guarded.tell("Compiling the training step", partial(self.model.make_train_function, force=True))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Take the monitor of this fit, wherever it stands among the callbacks."""

@@ -156,7 +156,7 @@ class DataReportHooks(OfLightning):
     def _expect(self, trainer: Any) -> None:
         loader = trainer.train_dataloader
         if type(loader) is DataLoader and not loader.num_workers:  # workers share the memory of an index
-            self.report.copy_no_index()
+            self.report.copy_nothing()
         parts = parts_of(getattr(loader, "dataset", None))
         if len(parts) > 1 and trainer.is_global_zero:
             self.report.say("parts", _SEVERAL_PARTS, len(parts))

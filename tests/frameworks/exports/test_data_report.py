@@ -10,7 +10,7 @@ import pytest
 from support.thread_ranks import on_ranks
 
 from green_callbacks import DataReport, EnergyAccountant, EpochRecord, History, Summary
-from green_callbacks.data_report import find_duplicates
+from green_callbacks.data_report import Indexed, find_duplicates
 from green_callbacks.data_report.known_energy import KnownEnergy
 from green_callbacks.data_report.mislabeled import split
 from green_callbacks.data_report.sample_table import SampleTable
@@ -155,6 +155,119 @@ def test_arrays_are_equal_by_kind_shape_and_bytes():
 def test_an_array_may_hold_what_has_no_bytes():
     with pytest.raises(ConfigurationError, match="are not known"):
         find_duplicates([np.array([object()])])
+
+
+class Flipped:
+    """Changes each second sample at random."""
+
+    def __len__(self):
+        return 100
+
+    def __getitem__(self, position):
+        return np.array([position, np.random.default_rng().integers(2)]), 0
+
+
+def test_duplicates_are_found_in_no_data_that_change():
+    for _ in range(20):
+        with pytest.raises(ConfigurationError, match="another sample"):
+            find_duplicates(Flipped())
+
+
+def test_masks_and_palettes_are_part_of_a_sample():
+    class Image:
+        mode, size = "P", (1, 1)
+
+        def __init__(self, color):
+            self.color = color
+
+        def tobytes(self):
+            return b"0"
+
+        def getpalette(self):
+            return [self.color]
+
+    assert find_duplicates([(Image(1), 0), (Image(2), 0), (Image(1), 0)]).groups == ((0, 2),)
+    masked = [np.ma.array([1, 2], mask=[0, last]) for last in (0, 1, 0)]
+    assert find_duplicates(masked).groups == ((0, 2),)
+
+
+class Sparse:
+    """A matrix that NumPy takes for one object."""
+
+    shape, dtype = (3, 3), np.dtype("f8")
+
+
+def test_a_sparse_matrix_is_refused():
+    with pytest.raises(ConfigurationError, match="bytes of a Sparse are not known"):
+        find_duplicates([Sparse()])
+
+
+def test_values_that_a_loop_changes_later_were_copied():
+    report = DataReport()
+    index, losses = np.array([0, 1]), np.array([0.1, 3.0], "f4")
+    report.observe(index, losses)
+    index += 5
+    losses *= 0
+    totals = report.totals()
+    assert (totals.samples, totals.never_learned) == (2, 1)
+
+
+@pytest.mark.parametrize("answers", [[0.7, 0.2], ["yes", "no"], [None, True], [float("nan"), 1.0]])
+def test_answers_that_are_neither_true_nor_false_are_said(answers):
+    report = DataReport()
+    report.observe([0, 1], [0.1, 0.2], answers)
+    assert report.totals().visits == 0
+    assert "neither true nor false" in report.totals().notes[0]
+
+
+def test_answers_may_be_zeros_and_ones_and_an_index_a_column():
+    report = DataReport()
+    report.observe([[0], [1]], [[0.1], [0.2]], [1.0, 0.0])
+    report.observe([], [])
+    totals = report.totals()
+    assert (totals.visits, totals.never_learned, totals.notes) == (2, 1, ())
+
+
+def test_visits_that_no_gather_followed_are_said():
+    report = DataReport()
+    report.share(TwoRanks())
+    report.observe([0, 1], [0.1, 0.2])
+    report.finish()
+    assert "gather() did not follow" in report.totals().notes[0]
+
+
+class TwoRanks:
+    """The first of two processes."""
+
+    rank, size = 0, 2
+
+
+@pytest.mark.parametrize("position", [[1, 2], slice(2), np.array([1, 2])])
+def test_an_indexed_set_takes_one_position_at_a_time(position):
+    with pytest.raises(ConfigurationError, match="one position at a time"):
+        Indexed(range(5))[position]
+
+
+@pytest.mark.parametrize("path", ["", 3, b"report", "s3://bucket/report.json", "a/"])
+def test_a_path_that_cannot_work_is_refused(path):
+    with pytest.raises(ConfigurationError, match="path="):
+        DataReport(path=path)
+
+
+def test_the_file_lies_where_it_was_named_and_what_is_there_stays(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tmp_path.joinpath("mine.csv").write_text("a,b")
+    tmp_path.joinpath("linked.json").symlink_to("real.json")
+    reports = [DataReport(path=name) for name in ("report.json", "mine.csv", "linked.json")]
+    monkeypatch.chdir(tmp_path.parent)
+    for report in reports:
+        report.observe([0], [0.1])
+        report.finish()
+    assert reports[0].write() == tmp_path / "report.json"
+    assert tmp_path.joinpath("mine.csv").read_text() == "a,b"
+    assert "holds something else" in reports[1].totals().notes[0]
+    assert tmp_path.joinpath("linked.json").is_symlink()
+    assert "visits" in tmp_path.joinpath("real.json").read_text()
 
 
 def test_a_picture_shows_the_kinds(tmp_path):

@@ -107,3 +107,18 @@ def test_a_copy_is_a_new_report(tmp_path):
     report = DataReport(known_below=0.5)
     fit(report, Scripted(report), tmp_path, epochs=1)
     assert copy.deepcopy(report).report.totals().visits == 0
+
+
+def test_a_model_that_was_trained_before_is_compiled_again(tmp_path):
+    report = DataReport()
+    model = Scripted(report)
+    model.compile(optimizer="sgd", jit_compile=False)
+    model.fit(np.zeros((SAMPLES, 4), "float32"), {"index": np.arange(SAMPLES)}, batch_size=BATCH_SIZE, verbose=0)
+    model.fit(
+        np.zeros((SAMPLES, 4), "float32"),
+        {"index": np.arange(SAMPLES)},
+        batch_size=BATCH_SIZE,
+        verbose=0,
+        callbacks=[report],
+    )
+    assert report.report.totals().visits == SAMPLES

@@ -173,7 +173,7 @@ def test_losses_that_are_no_numbers_are_left_out_and_said(tmp_path, clock, caplo
     callback = DataReport()
     fit(tmp_path, clock, callback, module=Scripted(clock, odd))
     assert callback.report.totals().samples == 7
-    assert "6 losses were NaN or infinite" in caplog.text
+    assert "6 visits had a loss that is NaN or infinite" in caplog.text
 
 
 class Other(Scripted):
@@ -199,7 +199,7 @@ class Other(Scripted):
         ({"per_sample_loss": torch.tensor(1.0)}, "losses of shape ()"),
         ({"per_sample_loss": ["a", "b"]}, "are no numbers"),
         ({"correct": torch.ones(3)}, "answers of shape (3,)"),
-        ({"index": torch.tensor([-1, 2**40])}, "indices were negative or too large"),
+        ({"index": torch.tensor([-1, 2**40])}, "16 visits had a negative or too large index"),
     ],
 )
 def test_what_cannot_be_counted_is_said_once_and_training_goes_on(change, sentence, tmp_path, clock, caplog):
@@ -226,6 +226,58 @@ def test_after_an_exception_there_is_a_report_in_the_summary_too(tmp_path, clock
         fit(tmp_path, clock, callback, callbacks=[energy, callback, Raising()])
     assert written(tmp_path)["totals"]["visits"] == 24
     assert "samples that were known already" in " ".join(said[0].split())
+
+
+class CutShort(Callback):
+    """Raises within its fourth epoch."""
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if (trainer.current_epoch, batch_idx) == (3, 1):
+            raise RuntimeError
+
+
+def test_an_epoch_that_is_cut_short_leaves_the_energy_of_the_others(tmp_path, clock):
+    callback, energy = DataReport(), monitor(clock)
+    with pytest.raises(RuntimeError):
+        fit(tmp_path, clock, callback, callbacks=[energy, callback, CutShort()])
+    totals = callback.report.totals()
+    assert totals.visits == 28
+    assert totals.training_joules == pytest.approx([3 * BATCHES * WATTS] * 3)
+    fit(tmp_path, clock, callback, callbacks=[callback, energy], max_epochs=2)
+    totals = callback.report.totals()
+    assert totals.training_joules == pytest.approx([(5 * BATCHES + 2) * WATTS] * 3), "its record came later"
+
+
+class Saved(Callback):
+    """Saves a checkpoint in the third epoch, before that epoch is recorded."""
+
+    def on_validation_end(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            trainer.save_checkpoint(f"{trainer.default_root_dir}/saved.ckpt")
+
+
+def test_a_checkpoint_before_the_end_of_its_epoch_loses_no_energy(tmp_path, clock):
+    first, resumed = DataReport(), DataReport()
+    for callback, options in ((first, {}), (resumed, {"ckpt_path": tmp_path / "saved.ckpt"})):
+        fitting = trainer(tmp_path, callback, monitor(clock), Saved(), max_epochs=6, enable_checkpointing=True)
+        fitting.fit(Validated(clock), loader(), loader(), **options)
+    totals = resumed.report.totals()
+    assert totals.training_joules == pytest.approx([6 * BATCHES * WATTS] * 3)
+    assert totals.known_joules == pytest.approx([3 * BATCHES * WATTS * 7 / 8] * 3)
+
+
+@pytest.mark.parametrize("change", [{"energy": {}}, {"energy": None}, {"dataset_size": "x"}, {"version": 9}])
+def test_a_damaged_state_is_said_and_counts_begin_anew(change, tmp_path, clock, caplog):
+    first, saved = DataReport(), ModelCheckpoint(tmp_path / "saved", save_last=True)
+    fit(tmp_path, clock, first, callbacks=[first, monitor(clock), saved], max_epochs=1, enable_checkpointing=True)
+    path = tmp_path / "saved" / "last.ckpt"
+    checkpoint = torch.load(path, weights_only=False)
+    checkpoint["callbacks"][DataReport.state_key].update(change)
+    torch.save(checkpoint, path)
+    resumed = DataReport()
+    fit(tmp_path, clock, resumed, ckpt_path=path, max_epochs=2)
+    assert resumed.report.totals().visits == SAMPLES
+    assert "The state of the report on the data" in caplog.text
 
 
 def test_a_resumed_run_counts_like_an_uninterrupted_one(tmp_path, clock):
