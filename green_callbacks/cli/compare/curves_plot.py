@@ -109,6 +109,7 @@ def _line(axes: "Axes", group: CurveGroup, points: Sequence[BandPoint], at: int,
     name, count = for_terminal(group.name, limit=_LONGEST_NAME), len(group.curves)
     runs = "1 run" if count == 1 else f"{count} runs"
     label = f"{name} ({'reference, ' if group.is_reference else ''}{runs})"
+    label = f" {label}" if label.startswith("_") else label  # matplotlib leaves such a name out of the legend
     amounts = [each.amount / size for each in points]
     low, high = [each.low for each in points], [each.high for each in points]
     axes.fill_between(amounts, low, high, step="post", color=color, alpha=0.18, linewidth=0)

@@ -173,6 +173,10 @@ class TestPicture:
         assert "(5 runs)" in drawn
         assert "Dotted: only some of the runs." in drawn
 
+    def test_a_name_that_begins_with_an_underscore_is_in_the_legend(self, tmp_path):
+        plot(tmp_path / "a.svg", [CurveGroup.of(grouped("_old", 0.8, 4), ACC, "energy")], ACC, "energy")
+        assert "_old (5 runs)" in (tmp_path / "a.svg").read_text(encoding="utf-8")
+
     @pytest.mark.parametrize("ending", ["png", "pdf"])
     def test_other_formats(self, tmp_path, ending):
         found = compared([grouped("trick", 0.8, 20)], grouped("fewer", 0.7, 20, runs=1))
