@@ -183,6 +183,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
             self._finalizer.detach()
         self._finalizer = weakref.finalize(self, run.abandon)
         self._finalizer.atexit = False  # at exit, the run closes itself
+        self._last_calls.also_at_exit()
         return self
 
     @property
@@ -474,8 +475,7 @@ class EnergyAccountant(JoiningRun, LandingControl, LateReports, AccountantView):
         """
         if self._run is not None:
             try:
-                if self.is_live:  # neither closed already nor in a fork
-                    self._last_calls.make()
+                self._last_calls.make()
             finally:
                 run = self._definitive(self._run).close(together=together)
             return run

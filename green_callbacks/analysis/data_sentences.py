@@ -64,7 +64,8 @@ def _kinds(totals: DataTotals) -> str:
         (totals.never_learned, "never learned"),
     ]
     parts = [f"{number:,} {'was' if number == 1 else 'were'} {what}" for number, what in told if number is not None]
-    return f"Of {totals.samples:,} samples, {', '.join(parts)}." if parts else ""
+    of = "1 sample" if totals.samples == 1 else f"{totals.samples:,} samples"
+    return f"Of {of}, {', '.join(parts)}." if parts and totals.samples else ""
 
 
 def _mislabeled(totals: DataTotals) -> str:

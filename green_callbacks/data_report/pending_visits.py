@@ -27,7 +27,7 @@ _NO_NUMBERS: Final = (
     "The losses of a batch are no numbers, so its samples are not reported. Pass one number for each sample."
 )
 _OTHER_SHAPE: Final = (
-    "A batch has {} indexes and {} of shape {}, so its samples are not reported. "
+    "A batch has {} indices and {} of shape {}, so its samples are not reported. "
     'Compute one for each sample, such as with reduction="none" and a mean over all other dimensions.'
 )
 _NO_ANSWERS: Final = (

@@ -94,6 +94,7 @@ class DataReport:
         self._known_below = known_below
         self._path = named_file(path)
         self._begin(accountant)
+        self._is_of_loop = accountant is not None
         if accountant is not None:
             accountant.before_close(self._finish_what_is_new)
 
@@ -115,6 +116,7 @@ class DataReport:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._is_of_loop = False
         self._begin(None)
 
     def follow(self, accountant: EnergyAccountant | None) -> None:
@@ -160,8 +162,9 @@ class DataReport:
             if len(history) != self._energy.rows:
                 self._settle_what_is_over()
                 self._energy.begin(history)
+        if self._is_finished:
+            self._go_on()
         self._book.put(index, losses, correct)
-        self._is_finished = False
 
     def copy_nothing(self) -> None:
         """Keep values without copies, because each batch has an index and losses of its own."""
@@ -326,6 +329,11 @@ class DataReport:
             self._notes.resized(size, self._dataset_size)
         self._dataset_size = self._dataset_size or size
         self._owns_file = True
+
+    def _go_on(self) -> None:
+        self._is_finished = False
+        if self._is_of_loop and self._accountant is not None and not self._accountant.is_live:
+            self._notes.say_after_the_end(self._accountant.run_id)
 
     def _finish_what_is_new(self) -> None:
         if not self._is_finished:

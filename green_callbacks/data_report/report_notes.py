@@ -102,6 +102,11 @@ class ReportNotes:
         why = "the run has no ledger" if has_run else "it belongs to no run that is measured"
         self.say("no file", "The report on the data is written to no file, because %s. Pass path= to keep it.", why)
 
+    def say_after_the_end(self, run_id: str) -> None:
+        """Say that visits came after the end of the run."""
+        message = "The report on the data belongs to the run %s, which has ended. Make a DataReport for each run."
+        self.say("ended", message, run_id)
+
     def known_by(self, counts: Mapping[str, int], known_below: float | None) -> str | None:
         """Return how the report tells that a sample is known, as a sentence. None if it cannot tell.
 

@@ -48,7 +48,7 @@ def methods(run: RunRecord, history: History, *, pue_source: str | None = None) 
     """
     sentences = [
         _energy(run, effective_pue(history), pue_source),
-        _effort(run.effort),
+        _effort(run.effort, has_validation=history.most_phase_joules("validation") > 0),
         _landing(run),
         _measured(run),
         who_else(run.devices),
@@ -72,10 +72,11 @@ def _energy(run: RunRecord, pue: float | None, pue_source: str | None) -> str:
     )
 
 
-def _effort(effort: Effort) -> str:
+def _effort(effort: Effort, *, has_validation: bool) -> str:
     """Say what a unit of training took, so that papers on other amounts of data can be compared. Empty if unknown."""
     each = [f"{text} {label.removeprefix('training ')}" for label, text in effort_facts(effort).items()]
-    return f"Without validation, training took {', '.join(each)}." if each else ""
+    which = "Without validation" if has_validation else "With all energy of its epochs"
+    return f"{which}, training took {', '.join(each)}." if each else ""
 
 
 def _landing(run: RunRecord) -> str:

@@ -39,6 +39,9 @@ def test_few_visits_and_clean_data_are_said():
     )
     clean = early._replace(probably_mislabeled=0, copies=0)
     assert data_sentences(clean)[1:] == ("No samples stand out as mislabeled.", "No two samples are equal.")
+    assert data_sentences(DataTotals("run", samples=0, visits=0, known_visits=0, forgotten=0)) == ()
+    single = DataTotals("run", samples=1, visits=2, known_visits=0, forgotten=1)
+    assert data_sentences(single) == ("Of 1 sample, 1 was forgotten at least once.",)
     one = early._replace(probably_mislabeled=1, copies=1, conflicting=0)
     assert data_sentences(one)[1:] == (
         "1 sample is probably mislabeled (0.1 %).",

@@ -1,12 +1,15 @@
 """The counts of a report on the data, against counts that are made one by one."""
 
 import pickle
+import subprocess
+import sys
 from collections import defaultdict
 from copy import deepcopy
 from itertools import pairwise
 
 import numpy as np
 import pytest
+from support.child_environment import child_environment
 from support.thread_ranks import on_ranks
 
 from green_callbacks import DataReport, EnergyAccountant, EpochRecord, History, Summary
@@ -339,6 +342,32 @@ def test_a_report_that_fails_at_the_close_fails_no_training(tmp_path, caplog):
         report.finish = None  # the close finds no method
     assert not accountant.is_live
     assert "A last call before the close of the run failed" in caplog.text
+
+
+LOOP_WITHOUT_CLOSE = """
+from green_callbacks import DataReport, EnergyAccountant, Summary
+accountant = EnergyAccountant(sources=[], sinks=[Summary(print)], ledger="run.jsonl")
+report = DataReport(accountant)
+for _ in accountant.epochs(2):
+    report.observe([0, 1], [0.1, 3.0])
+"""
+
+
+def test_a_loop_that_closes_nothing_has_its_report_at_exit(tmp_path):
+    command = [sys.executable, "-c", LOOP_WITHOUT_CLOSE]
+    done = subprocess.run(command, cwd=tmp_path, env=child_environment(), capture_output=True, text=True, check=True)
+    assert "Of 2 samples, 1 was known at once" in " ".join(done.stdout.split())
+    assert (tmp_path / "run.data.json").exists()
+
+
+def test_a_report_that_outlives_its_run_says_so(tmp_path, caplog):
+    with EnergyAccountant(sources=[], sinks=[], ledger=tmp_path / "run.jsonl") as accountant:
+        report = DataReport(accountant)
+        for _ in accountant.epochs(1):
+            report.observe([0], [0.1])
+    assert "has ended" not in caplog.text
+    report.observe([0], [0.1])
+    assert "Make a DataReport for each run." in caplog.text
 
 
 def test_energy_of_epochs_in_parts_and_without_a_measurement():

@@ -223,7 +223,8 @@ def _listed(values: Counter[str], *, counted: bool = False) -> str:
         for_terminal(value) if len(common) == 1 or not counted else f"{for_terminal(value)} in {_runs(count)}"
         for value, count in common[:_MOST_NAMED]
     ]
-    more = [f"{len(common) - _MOST_NAMED} others"] if len(common) > _MOST_NAMED else []
+    left = len(common) - _MOST_NAMED
+    more = ["1 other" if left == 1 else f"{left} others"] if left > 0 else []
     return ", ".join([*shown, *more])
 
 
