@@ -5,7 +5,8 @@
 >>> report = DataReport()
 >>> report.observe(index=[0, 1], losses=[0.1, 2.0])
 
-In Lightning, pass ``DataReport()`` of :mod:`green_callbacks.lightning` to the trainer. The report needs NumPy, which
+In a loop, ``DataReport(accountant)`` also tells the energy, and its file is written when the accountant closes. In
+Lightning, pass ``DataReport()`` of :mod:`green_callbacks.lightning` to the trainer. The report needs NumPy, which
 ``pip install 'green-callbacks[data]'`` brings.
 """
 

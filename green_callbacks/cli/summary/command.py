@@ -22,7 +22,8 @@ _DESCRIPTION: Final = """\
 Writes the summary of a run, with the reason of its end, its totals, a table of its epochs, and ways to make it cheaper.
 Writes several runs as a table, with their sums as the first lines. The table shows the runs with the most emissions,
 and JSON and CSV hold all of them. The summary of a run that was killed or is still running ends with its last record.
-Energy that several runs hold counts once. JSON of a single run also holds its findings."""
+Energy that several runs hold counts once. JSON of a single run also holds its findings.
+Most findings need an NVIDIA GPU and five minutes of training."""
 
 
 def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
