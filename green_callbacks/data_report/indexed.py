@@ -24,6 +24,7 @@ class Indexed:
         ConfigurationError: The data set has no positions, like an ``IterableDataset``.
 
     Example:
+        >>> from green_callbacks.data_report import Indexed
         >>> data = Indexed([(0.5, "cat"), (0.7, "dog")])
         >>> data[1], len(data)
         ((0.7, 'dog', 1), 2)

@@ -286,3 +286,16 @@ def test_a_count_of_one_process_alone_is_said_to_be_lost(caplog):
     assert (run.samples, run.tokens) == (20, None)
     assert caplog.text.count("Not every process reported tokens") == 1
     assert run.effort.joules_per_token is None
+
+
+def test_a_step_of_the_user_is_no_count_where_a_framework_counts(accountant, clock):
+    accountant.start(is_running=lambda: True)
+    for epoch in range(3):
+        accountant.begin_epoch(epoch, step=STEPS * epoch)
+        for number in range(STEPS):
+            clock.advance(1.0)
+            accountant.observe({"loss": 1.0}, step=number)
+        accountant.count(step=STEPS * (epoch + 1))
+        accountant.end_epoch()
+
+    assert steps_of(accountant) == [STEPS] * 3

@@ -292,7 +292,8 @@ class EmissionsMonitor(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[mi
         if steps and self._rates is not None and self.accountant.landing is None:
             # A landing may end after any batch, and so inside an epoch. Two steps within an epoch show that.
             self.accountant.at_step(steps - 1)
-        self.accountant.observe(self._guarded.numbers(logs), learning_rate=rate, step=steps)
+        self.accountant.count(step=steps)  # first, because a landing that ends at this step changes the rate
+        self.accountant.observe(self._guarded.numbers(logs), learning_rate=rate)
 
     def _values(self) -> dict[str, float]:
         """Return the numbers of an epoch for the logs, summed over its parts. The keys are always the same."""

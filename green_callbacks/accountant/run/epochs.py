@@ -66,6 +66,7 @@ class RunEpochs:
         self._parts = EpochParts(settings.decide_every, ranks, settings.clock)
         self._steps_done = StepsDone(state.history, state.notices, opened.trainer.is_own_loop, state.step)
         self._notices = state.notices
+        self._framework_counts_steps = False
         self._open_epoch = self._new_open_epoch()
         self._records = self._record_keeping()
 
@@ -166,6 +167,7 @@ class RunEpochs:
         self._board.landing.begin_epoch(epoch, self._ranks)
         self._edges.at(self._timeline.begin_epoch, epoch, asked_at_seconds)
         told = {} if step is None else self._guarded.numbers({"step": step})
+        self._framework_counts_steps = bool(told) and not self._trainer.is_own_loop
         self._steps_done.begin(self._timeline.interval.observations, epoch, told.get("step"))
         self.completeness.begin()
         self.waits.begin()
@@ -203,14 +205,18 @@ class RunEpochs:
             self._edges.at(self._timeline.mark, name)
         return before
 
-    def note(self, metrics: Mapping[str, Any] | None, counts: Mapping[str, Any]) -> None:
+    def note(self, metrics: Mapping[str, Any] | None, counts: Mapping[str, Any], *, by_framework: bool = False) -> None:
         """Note fresh metrics and counts of the open interval.
 
         Args:
             metrics: Metrics, or None for none.
             counts: Learning rate and counts by name, or None where unknown.
+            by_framework: Whether a framework counts. Where it counts steps, another count of the user is no count of
+                them, such as the number of a batch beside a metric. Defaults to False.
         """
         self.completeness.traces.observed += metrics is not None
+        if self._framework_counts_steps and not by_framework:
+            counts = {**counts, "step": None}
         if self._settings.samples_per_epoch is not None:
             counts = {**counts, "samples": None}
         if self._board.landing.is_wanted:

@@ -77,7 +77,7 @@ class IdleRun:
     def keep_checkpoints(self, metric: str, kept: Checkpoints) -> None:
         """Ignore checkpoint files."""
 
-    def note(self, metrics: Mapping[str, Any] | None, counts: Mapping[str, Any]) -> None:
+    def note(self, metrics: Mapping[str, Any] | None, counts: Mapping[str, Any], *, by_framework: bool = False) -> None:
         """Ignore metrics and counts."""
 
     def has_counted(self, name: str) -> bool:  # noqa: ARG002  as of a run

@@ -48,7 +48,7 @@ class LateReports:
         epochs = self._live.epochs
         counts = {"samples": samples, "tokens": tokens, "flops": flops}
         new = {name: None if epochs.has_counted(name) else number for name, number in counts.items()}
-        epochs.note(None, {"step": step, **new})
+        epochs.note(None, {"step": step, **new}, by_framework=True)
 
     @property
     def watched(self) -> Metric | None:
