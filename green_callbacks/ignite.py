@@ -113,6 +113,7 @@ class EmissionsMonitor:
 
     def _on_epoch_started(self, engine: Engine) -> None:
         self._training.begin_epoch(engine)
+        self._stand_at_loader(engine)
         self._make_last(engine, self._end_epoch, Events.EPOCH_COMPLETED)
         for key in [each for each in engine.state.metrics or () if is_ours(str(each))]:
             del engine.state.metrics[key]  # of the epoch before
@@ -122,6 +123,13 @@ class EmissionsMonitor:
         if engine.has_event_handler(handler, event):
             engine.remove_event_handler(handler, event)
         engine.add_event_handler(event, handler)
+
+    def _stand_at_loader(self, engine: Engine) -> None:
+        """Let no handler of others lie between the loader and the handlers that time it."""
+        self._make_last(engine, self._on_get_batch_started, Events.GET_BATCH_STARTED)
+        handlers = getattr(engine, "_event_handlers", {}).get(Events.GET_BATCH_COMPLETED)
+        if isinstance(handlers, list):  # Ignite can only append
+            handlers.sort(key=lambda each: each[0] != self._on_get_batch_completed)
 
     def _on_get_batch_started(self, engine: Engine) -> None:
         self._training.go_on(engine)

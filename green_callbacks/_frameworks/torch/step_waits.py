@@ -16,6 +16,8 @@ from green_callbacks.accountant.loops.data_waits import DataWaits
 
 _HOOKS: Final = ("on_step_end", "on_step_begin")
 """Hooks of callbacks that may lie between two steps of a trainer."""
+_FIRST_HOOKS: Final = ("on_epoch_begin",)
+"""Hooks of callbacks that may lie between the beginning of an epoch and its first step."""
 _HANDLER: Final = "CallbackHandler"
 """The class that calls the hooks, and knows all callbacks."""
 _OURS: Final = frozenset({"transformers", "green_callbacks"})
@@ -54,10 +56,13 @@ class StepWaits:
         """
         kind = self._guarded.ask("The device of the training", lambda: args.device.type, None)
         self._pending, self._state = None, state
-        is_seen = kind in _DEVICES and _is_alone(sys._getframe(1))  # noqa: SLF001  no hook tells of other callbacks
+        callbacks = _callbacks(sys._getframe(1))  # noqa: SLF001  no hook tells of other callbacks
+        is_seen = kind in _DEVICES and callbacks is not None and _are_quick(callbacks, _HOOKS)
         self._waits = waits if is_seen else None
         self._is_gpu = kind == "cuda"
-        self._ask()
+        self.forget()
+        if _are_quick(callbacks or (), _FIRST_HOOKS):
+            self._ask()
 
     def end_step(self, state: Any, control: Any) -> None:
         """Note that a step has ended. The trainer asks for a batch now, unless it does something else before.
@@ -126,8 +131,8 @@ def _seconds_between(first: Any, last: Any) -> float | None:
     return max(first.elapsed_time(last) / _MILLISECONDS, 0.0) if last.query() else None
 
 
-def _is_alone(frame: FrameType | None) -> bool:
-    """Return whether no hook of a user may lie between two steps. False if that is unknown.
+def _callbacks(frame: FrameType | None) -> Iterable[object] | None:
+    """Return all callbacks of a trainer. None if they are unknown.
 
     Args:
         frame: The frame of a hook.
@@ -135,11 +140,17 @@ def _is_alone(frame: FrameType | None) -> bool:
     while frame is not None:
         handler = frame.f_locals.get("self")
         if type(handler).__name__ == _HANDLER:
-            return _are_quick(getattr(handler, "callbacks", ()))
+            return tuple(getattr(handler, "callbacks", ()))
         frame = frame.f_back
-    return False
+    return None
 
 
-def _are_quick(callbacks: Iterable[object]) -> bool:
-    hooks = [getattr(type(each), name, None) for each in callbacks for name in _HOOKS]
+def _are_quick(callbacks: Iterable[object], names: Iterable[str]) -> bool:
+    """Return whether no hook of a user is among the hooks of callbacks. It may belong to the object alone.
+
+    Args:
+        callbacks: The callbacks.
+        names: Names of the hooks.
+    """
+    hooks = [getattr(each, name, None) for name in names for each in callbacks]
     return all(str(getattr(hook, "__module__", "")).partition(".")[0] in _OURS for hook in hooks)

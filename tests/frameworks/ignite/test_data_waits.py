@@ -36,3 +36,14 @@ def test_a_trainer_without_data_has_waited_for_nothing(script):
     script.trainer.run(None, max_epochs=2, epoch_length=3)
     waits = {each.data_wait_seconds for each in monitor.accountant.history if each.epoch is not None}
     assert waits <= {0.0, None}
+
+
+def test_handlers_at_the_loader_are_no_wait(script):
+    """They were added after the monitor to what happens before the loader, and the other way round."""
+    monitor = script.monitor()
+    script.trainer.add_event_handler(Events.GET_BATCH_COMPLETED, lambda: script.clock.advance(7.0))
+    monitor.attach(script.trainer, script.evaluator)
+    script.trainer.add_event_handler(Events.GET_BATCH_STARTED, lambda: script.clock.advance(7.0))
+    script.trainer.run(SlowLoader(script.clock), max_epochs=3)
+    waits = [each.data_wait_seconds for each in monitor.accountant.history if each.epoch is not None]
+    assert waits == pytest.approx([2.0 * BATCHES] * 3)

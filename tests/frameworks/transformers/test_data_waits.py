@@ -60,6 +60,21 @@ def test_a_slow_callback_of_the_user_leaves_the_wait_unknown(training):
     assert set(waits(training, Busy(training.clock))) == {None}
 
 
+def test_a_slow_hook_of_one_object_leaves_the_wait_unknown(training):
+    busy = TrainerCallback()
+    busy.on_step_end = lambda *_, **__: training.clock.advance(50.0)
+    assert set(waits(training, busy)) == {None}
+
+
+def test_a_slow_beginning_of_an_epoch_is_no_wait(training):
+    class Slow(TrainerCallback):
+        def on_epoch_begin(self, *_, **__):
+            training.clock.advance(500.0)
+
+    # The first wait is not seen, in which the trainer fetches two batches. Another stands for it.
+    assert waits(training, Slow()) == pytest.approx([SAMPLES * SECONDS] * 3, rel=0.2)
+
+
 class Arguments:
     def __init__(self, kind):
         self.device = torch.device(kind)
@@ -88,7 +103,7 @@ class Event:
 def gpu(monkeypatch):
     clock = ScriptedClock()
     monkeypatch.setattr(step_waits, "_recorded", lambda: Event(clock))
-    monkeypatch.setattr(step_waits, "_is_alone", lambda frame: True)
+    monkeypatch.setattr(step_waits, "_callbacks", lambda frame: ())
     monkeypatch.setattr(Event, "idle_at", 0.0)
     monkeypatch.setattr(Event, "is_done", True)
     waits = DataWaits(clock)
