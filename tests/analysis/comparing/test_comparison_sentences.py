@@ -85,7 +85,7 @@ def test_no_difference_says_how_many_runs_would_show_one():
     found = comparison(Ratio(estimate=0.96, low=0.88, high=1.05, **WELCH), needed=13)
     assert main_sentences(found) == [
         "No difference in energy is shown.",
-        "new needs 4 % less energy than old to reach val_acc 0.9 (95 %: 12 % less to 5 % more; 5 against 5 runs).",
+        "new needed 4 % less energy than old to reach val_acc 0.9 (95 %: 12 % less to 5 % more; 5 against 5 runs).",
         "8 more runs each would show a difference of 10 % with a chance of 80 %.",
     ]
 
@@ -106,7 +106,7 @@ def test_the_number_of_runs_that_would_do(needed, runs, text):
 
 def test_as_much_and_times():
     same = Ratio(estimate=1.0, low=0.9, high=1.1, **WELCH)
-    assert "new needs as much time as old to reach" in claim(comparison(same, quantity="time"), "time")
+    assert "new needed as much time as old to reach" in claim(comparison(same, quantity="time"), "time")
     more = Ratio(estimate=2.5, low=2.2, high=3.0, **WELCH)
     assert "new needs 2.50 times as much CO2e as old to reach" in claim(
         comparison(more, quantity="emissions"), "emissions"
@@ -131,7 +131,7 @@ def test_as_much_and_times():
 )
 def test_without_an_interval_the_reason_is_said(runs, why, text):
     found = main_sentences(comparison(Ratio(estimate=0.8, runs=runs, why_none=why)))
-    assert found == ["new needs 20 % less energy than old to reach val_acc 0.9.", text]
+    assert found == ["new needed 20 % less energy than old to reach val_acc 0.9.", text]
 
 
 def test_runs_that_never_reach_it_are_in_no_mean():

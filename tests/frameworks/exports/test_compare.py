@@ -235,11 +235,11 @@ class TestCommand:
         assert int(found[2]) < 18 < int(found[3])
         assert "Student's t-test on logarithms, p < 0.001; permutation test, p = 0.008." in text
         assert re.search(r"new +5 +5 +6\.0 +\d+\.\d Wh +\d+\.\d g +6 min 0 s", out)
-        assert "new needs as much time as old" in text
+        assert "new needed as much time as old" in text
 
     def test_no_difference_says_how_many_runs_would_show_one(self, command, folders):
         out = flat(command(folders / "same", "--against", folders / "old", "--reach", "val_acc=0.88")[1])
-        assert "No difference in energy is shown. same needs" in out
+        assert "No difference in energy is shown. same needed" in out
         assert re.search(r"(more runs each would show|would have shown) a difference of 10 %", out)
 
     def test_the_gate_is_one_line_and_a_status(self, command, folders):
@@ -359,4 +359,4 @@ class TestCommand:
         assert (status, "Add --mode max or --mode min." in err) == (2, True)
         status, out, _ = command(path, "--against", other, "--reach", "odd=5", "--mode", "max", "--of", "time")
         assert status == 0
-        assert "a needs as much time as b to reach odd 5. One run each says nothing of chance." in flat(out)
+        assert "a needed as much time as b to reach odd 5. One run each says nothing of chance." in flat(out)

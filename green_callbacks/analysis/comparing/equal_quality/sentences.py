@@ -188,7 +188,8 @@ def _needs(comparison: Comparison, compared: Compared, ratio: Ratio) -> str:
         amount_of = f"as much {noun}"
     than = "as" if "as much" in changed else "than"
     first, second = comparison.first.name, comparison.second.name
-    return f"{first} needs {amount_of} {than} {second} to reach {comparison.target}"
+    verb = "needs" if ratio.is_shown else "needed"  # nobody knows whether it would need so again
+    return f"{first} {verb} {amount_of} {than} {second} to reach {comparison.target}"
 
 
 def _no_interval(comparison: Comparison, ratio: Ratio) -> str:
