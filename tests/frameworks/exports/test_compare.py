@@ -330,7 +330,7 @@ class TestCommand:
         gate = ("--gate", "+20 %", "--of", "energy")
         status, out, err = command(tmp_path / "pue", "--against", folders / "old", "--reach", "val_acc=0.88", *gate)
         assert status == 0
-        assert out.endswith(" The notes name 1 other difference between the sides.\n")
+        assert out.endswith(" The notes name 1 other thing to know of the sides.\n")
         assert err.startswith("The PUE differs")
 
     def test_no_name_in_a_ledger_reaches_the_terminal_as_it_is(self, command, tmp_path):
