@@ -16,6 +16,11 @@ _SAME: Final = 1.1
 """Ratio of two sizes up to which they count as the same size (by convention)."""
 _SAME_WORK: Final = 1.05
 """Ratio of tokens, or of operations, of a sample up to which samples are the same work (by convention)."""
+_LEAST_SAVING: Final = 0.05
+"""Share of the energy for each sample that the larger batch must have saved, as a ratio (by convention)."""
+_MORE_WAIT: Final = 0.05
+"""Largest share of the time by which one size may have waited longer for data, as a ratio (by convention). Data that
+are read for the first time make batches dear, whatever their size."""
 _LEAST_RECORDS: Final = 2
 """Number of records of a size that are compared (by convention)."""
 _DIGITS: Final = 2
@@ -53,7 +58,8 @@ def small_batches(facts: RunFacts) -> Finding | None:
     large = max(sizes, key=lambda size: size.batch)
     small = min(sizes, key=lambda size: size.batch)
     differs = large.batch >= _LEAST_RATIO * small.batch and 0 < large.joules <= large.high < small.low <= small.joules
-    if not differs or not _are_alike(small, large):
+    is_enough = small.joules - large.joules >= _LEAST_SAVING * small.joules
+    if not (differs and is_enough and _are_alike(small, large)):
         return None
     costs = _saved(small, large)
     # Small pictures and frozen layers allow large batches, too, and take less by themselves.
@@ -117,7 +123,7 @@ def _train_seconds(row: Row) -> float:
 
 def _are_alike(one: _Size, other: _Size) -> bool:
     """Return whether a sample is as much work in both sizes, as far as that is known, on the same devices."""
-    if _devices(one) != _devices(other):
+    if _devices(one) != _devices(other) or abs(_wait_share(one) - _wait_share(other)) > _MORE_WAIT:
         return False
     for name in _WORKS:
         works = [_work(size, name) for size in (one, other)]
@@ -129,6 +135,11 @@ def _are_alike(one: _Size, other: _Size) -> bool:
 
 def _devices(size: _Size) -> set[str]:
     return {name for row in size.rows for name in row.record.devices}
+
+
+def _wait_share(size: _Size) -> float:
+    waits = sum(row.record.data_wait_seconds or 0.0 for row in size.rows)
+    return waits / sum(map(_train_seconds, size.rows))
 
 
 def _is_work_known(size: _Size) -> bool:

@@ -25,6 +25,7 @@ def outside(seconds, **facts):
     return record(None, seconds=seconds, **{"utilization": 0.0, "watts": 90.0} | facts)
 
 
+SMALL_BATCHES = batches([32] * 4 + [128] * 4, {32: 2.0, 128: 1.0})
 PLANTED = {
     "data_wait": run(**IDLE),
     "overheated": run(thermal_share=0.3),
@@ -32,7 +33,7 @@ PLANTED = {
     "power_cap": run(limit_watts=250.0, power_cap_share=0.8),
     "validation": run(phases=phases(0.4)),
     "idle_outside": History([*run(), outside(HOURS)]),
-    "small_batches": batches([32] * 4 + [128] * 4, {32: 2.0, 128: 1.0}),
+    "small_batches": SMALL_BATCHES,
 }
 OPPOSITES = {
     "the host waits while the GPU works": run(utilization=0.97, wait=0.9),
@@ -56,6 +57,10 @@ OPPOSITES = {
     "one batch size": batches([32] * 8, {32: 2.0}),
     "nearly one batch size": batches([32] * 4 + [40] * 4, {32: 2.0, 40: 1.0}),
     "equally dear batches": batches([32] * 4 + [128] * 4, {32: 1.0, 128: 0.97}),
+    "batches of equal cost but for rounding": batches([32] * 4 + [128] * 4, {32: 1.0, 128: 1.0 / 1.03}),
+    "small batches that wait for files": History(
+        row._replace(data_wait_seconds=40.0) if row.epoch < 4 else row for row in SMALL_BATCHES
+    ),
     "dearer large batches": batches([32] * 4 + [128] * 4, {32: 1.0, 128: 1.5}),
     "a large batch once": batches([32] * 8 + [128], {32: 2.0, 128: 1.0}),
     "a slow first epoch": batches([16] + [128] * 8, {16: 9.0, 128: 1.0}),
