@@ -95,20 +95,24 @@ class DataReport:
         self._path = named_file(path)
         self._begin(accountant)
         self._is_of_loop = accountant is not None
-        if accountant is not None:
-            accountant.before_close(self._finish_what_is_new)
 
     def _begin(self, accountant: EnergyAccountant | None) -> None:
         from green_callbacks.data_report.visit_book import VisitBook
 
-        self._accountant = accountant
         self._notes = ReportNotes(accountant)
+        self._join(accountant)
         self._book = VisitBook(self._known_below, partial(self._notes.say, "unfit"))
         self._energy = KnownEnergy()
         self._duplicates: Duplicates | None = None
         self._dataset_size: int | None = None
         self._owns_file = self._is_finished = False
         self._is_first_rank = True
+
+    def _join(self, accountant: EnergyAccountant | None) -> None:
+        self._accountant = accountant
+        self._notes.follow(accountant)
+        if accountant is not None:
+            accountant.before_close(self._finish_what_is_new)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the options. A copy is a new report."""
@@ -126,8 +130,7 @@ class DataReport:
             accountant: The accountant. None if there is none.
         """
         if self._accountant is None:
-            self._accountant = accountant
-            self._notes.follow(accountant)
+            self._join(accountant)
         elif self._accountant is not accountant:
             self._begin(accountant)
 
@@ -281,7 +284,7 @@ class DataReport:
     def finish(self) -> None:
         """End the report, and write its file. Later visits go on with it.
 
-        The accountant that the report was made with calls it when it closes.
+        The accountant of the report calls it when it closes.
         """
         self._is_finished = True
         self._book.move()

@@ -39,11 +39,11 @@ class DataReport(OnlyKeras3, keras.callbacks.Callback):  # type: ignore[misc]  #
 
         model.fit(x, {"label": labels, "index": numpy.arange(len(labels))}, callbacks=[report, EmissionsMonitor()])
 
-    Put it before the ``EmissionsMonitor``, whose summary then quotes the report. Only training counts, and no
+    The summary of the ``EmissionsMonitor`` quotes the report, wherever the two stand. Only training counts, and no
     validation. With TensorFlow, compile the model with ``jit_compile=False``, because XLA lets no losses out. Keras
-    tells callbacks of no exception, so call ``report.report.finish()`` after one to write the file. If no losses come,
-    the callback says so once and does nothing. See :class:`green_callbacks.data_report.DataReport` for the meaning of
-    each count.
+    tells callbacks of no exception. The file is then written when the ``EmissionsMonitor`` notices it, or by
+    ``report.report.finish()``. If no losses come, the callback says so once and does nothing. See
+    :class:`green_callbacks.data_report.DataReport` for the meaning of each count.
 
     Args:
         known_below: Loss below which a sample is known. None for a loss that cannot tell. Defaults to ln 2.

@@ -73,7 +73,7 @@ def test_training_counts_and_validation_does_not(is_first, tmp_path):
     assert written["indices"]["known_at_once"] == list(range(1, 20))
     assert written["indices"]["never_learned"] == written["indices"]["probably_mislabeled"] == [0]
     assert totals["known_joules"][0] == pytest.approx(totals["training_joules"][0] / 6 * 3 * 19 / 20)
-    assert ("samples that were known already" in " ".join(said[0].split())) == is_first
+    assert "samples that were known already" in " ".join(said[0].split())
 
 
 def test_a_model_that_shows_no_losses_is_said_once(tmp_path, caplog):
@@ -122,3 +122,22 @@ def test_a_model_that_was_trained_before_is_compiled_again(tmp_path):
         callbacks=[report],
     )
     assert report.report.totals().visits == SAMPLES
+
+
+class Raising(keras.callbacks.Callback):
+    """Raises within the third epoch."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == 2:
+            raise RuntimeError
+
+
+def test_after_an_exception_the_monitor_has_the_report_written(tmp_path):
+    report, monitor = DataReport(), EmissionsMonitor(sources=[], sinks=[], ledger=tmp_path / "run.jsonl")
+    model = Scripted(report)
+    model.compile(optimizer="sgd", jit_compile=False)
+    x, y = np.zeros((SAMPLES, 4), "float32"), {"index": np.arange(SAMPLES)}
+    with pytest.raises(RuntimeError):
+        model.fit(x, y, epochs=6, verbose=0, callbacks=[monitor, report, Raising()])
+    monitor.accountant.close()
+    assert json.loads((tmp_path / "run.data.json").read_text())["totals"]["visits"] == 3 * SAMPLES
