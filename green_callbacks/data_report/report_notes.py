@@ -74,8 +74,9 @@ class ReportNotes:
         """Say that the report of an earlier process is replaced."""
         self.say(
             "replaced",
-            "The report %s of an earlier process is replaced, because its counts were not continued. It covers only "
-            "the epochs since. Save the state of the DataReport in the checkpoint, and load it.",
+            "The report %s of an earlier process or another DataReport is replaced, because its counts were not "
+            "continued. Save the state of the DataReport in the checkpoint, and load it. If one run has two reports, "
+            "pass path= to one of them.",
             path,
         )
 

@@ -132,9 +132,7 @@ def _assumed(comparison: Comparison, ratio: Ratio | None, most: float, undecided
 def _unlike(comparison: Comparison) -> list[str]:
     count = len(comparison.unlike)
     return (
-        [f"The notes name {count} other {'thing' if count == 1 else 'things'} to know of the sides."]
-        if count
-        else []
+        [f"The notes name {count} other {'thing' if count == 1 else 'things'} to know of the sides."] if count else []
     )
 
 

@@ -320,7 +320,16 @@ def test_a_loop_that_is_resumed_by_its_ledger_says_that_it_begins_anew(tmp_path)
             for _ in accountant.epochs(epochs):
                 report.observe([0, 1], [0.1, 3.0])
     assert report.totals().visits == 2
-    assert "of an earlier process is replaced" in report.totals().notes[0]
+    assert "of an earlier process or another DataReport is replaced" in report.totals().notes[0]
+
+
+def test_the_second_report_of_a_run_says_that_it_replaces_the_first(tmp_path):
+    with EnergyAccountant(sources=[], sinks=[], ledger=tmp_path / "run.jsonl") as accountant:
+        first, second = DataReport(accountant), DataReport(accountant)
+        for report in (first, second):
+            report.observe([0], [0.1])
+    assert first.totals().notes == ()
+    assert "pass path= to one of them" in second.totals().notes[0]
 
 
 def test_the_summary_of_a_loop_quotes_a_report_that_nothing_finished(tmp_path):
