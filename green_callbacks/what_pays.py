@@ -104,9 +104,9 @@ longer steps and InfoBatch then lose.
 - infobatch needs 12 % more energy than fewer-epochs-1.5-times-the-rate to reach val_acc 0.6 (95 %: 5.6 to 18 %; 10
   pairs of runs).
 - fewer-epochs-1.5-times-the-rate beats infobatch at the same energy, by 0.0289 of val_acc (95 %: 0.0183 to 0.0394; 10
-  pairs with the same seed). Training for less pays more than infobatch.
+  pairs with the same seed). This reference pays more than infobatch.
 - fewer-epochs-1.5-times-the-rate beats fewer-epochs at the same energy, by 0.119 of val_acc (95 %: 0.103 to 0.135; 10
-  pairs with the same seed). Training for less pays more than fewer-epochs.
+  pairs with the same seed). This reference pays more than fewer-epochs.
 - infobatch beats fewer-epochs at the same energy, by 0.0902 of val_acc (95 %: 0.0756 to 0.105; 10 pairs with the same
   seed).
 

@@ -124,7 +124,7 @@ def _judgment(found: SameAmount, each: Contrast) -> str:
     told = f"{name_of(better)} beats {name_of(worse)} at the same {found.axis}, by {_size(found, each)}."
     if worse.is_unfinished and not better.is_unfinished:
         return f"{told} {_unfair(worse)}"
-    return f"{told} Training for less pays more than {ours}." if better.group.is_reference else told
+    return f"{told} This reference pays more than {ours}." if better.group.is_reference else told
 
 
 def _unfair(group: GroupAt) -> str:
