@@ -170,7 +170,7 @@ def claim(comparison: Comparison, quantity: Quantity) -> str | None:
         ...     target=target, first=sides[0], second=sides[1], is_paired=False, quantities=[compared], unlike=[]
         ... )
         >>> claim(comparison, "time")
-        'B needs 20 % less time than A to reach val_acc 0.92.'
+        'B needed 20 % less time than A to reach val_acc 0.92.'
     """
     compared = comparison.of(quantity)
     ratio = compared.ratio
