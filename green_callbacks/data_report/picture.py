@@ -1,13 +1,13 @@
 """The mean loss of the samples by kind, as a picture."""
 
-import warnings
-from io import BytesIO
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger.data_file import DataTotals
 from green_callbacks.text import for_terminal
+from green_callbacks.text.pictures import drawn
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,8 +22,6 @@ _KINDS: Final = {
 """Name and color of each kind."""
 _INCHES: Final = 8.0, 4.5
 """Width and height of the picture, in inches."""
-_DOTS: Final = 150
-"""Resolution of a picture of dots, in dots per inch."""
 _LONGEST_NAME: Final = 60
 """Longest name of a run in the title, in characters."""
 
@@ -36,23 +34,20 @@ def plot(path: Path, totals: DataTotals) -> None:
         totals: Totals of the report.
 
     Raises:
-        ConfigurationError: ``matplotlib`` is missing, no sample was visited, or the picture cannot be written.
+        ConfigurationError: ``matplotlib`` is missing or cannot be loaded, no sample was visited, or the picture cannot
+            be written.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure  # without pyplot, which has a global state
-    except ModuleNotFoundError as error:
-        msg = "A plot needs matplotlib. Run pip install 'green-callbacks[plot]'."
-        raise ConfigurationError(msg) from error
     if not totals.histogram.get("edges"):
         msg = "The report on the data has no losses to draw. Train at least one epoch with it."
         raise ConfigurationError(msg)
-    with rc_context({"text.parse_math": False, "text.usetex": False}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # the picture shows a box
-        figure = Figure(figsize=_INCHES, layout="constrained")
-        named = for_terminal(totals.run_id, limit=_LONGEST_NAME)
-        _draw(figure, f"Samples of the run {named}" if named else "Samples", totals)
-        _save(figure, path)
+    named = for_terminal(totals.run_id, limit=_LONGEST_NAME)
+    title = f"Samples of the run {named}" if named else "Samples"
+    picture = drawn(path, _INCHES, partial(_draw, title=title, totals=totals))
+    try:
+        path.write_bytes(picture)
+    except OSError as error:
+        msg = f"The picture {path} cannot be written ({error.strerror or error}). Name a file in an existing folder."
+        raise ConfigurationError(msg) from error
 
 
 def _draw(figure: "Figure", title: str, totals: DataTotals) -> None:
@@ -66,17 +61,3 @@ def _draw(figure: "Figure", title: str, totals: DataTotals) -> None:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter("{x:,.0f}")  # powers of ten would need mathematics, which a hostile name could use
     figure.legend(loc="outside lower center", ncols=2)  # beside the bars, because they fill the axes
-
-
-def _save(figure: "Figure", path: Path) -> None:
-    picture = BytesIO()
-    try:
-        figure.savefig(picture, dpi=_DOTS, format=path.suffix.removeprefix(".") or None)
-    except ValueError as error:
-        msg = f"The picture {path} cannot be written ({error}). Name a file that ends in .png, .svg or .pdf."
-        raise ConfigurationError(msg) from error
-    try:
-        path.write_bytes(picture.getvalue())
-    except OSError as error:
-        msg = f"The picture {path} cannot be written ({error.strerror or error}). Name a file in an existing folder."
-        raise ConfigurationError(msg) from error

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from importlib.util import find_spec
 from math import isfinite, log
 from pathlib import Path
 from typing import Any, Final, Self
@@ -18,6 +17,7 @@ from green_callbacks.data_report.torch_ranks import present_ranks
 from green_callbacks.errors import ConfigurationError
 from green_callbacks.ledger.data_file import DataTotals, data_file_of, read_data_totals, write_data_file
 from green_callbacks.text.log import get_logger
+from green_callbacks.text.optional_packages import optional_package
 from green_callbacks.units import described
 
 LN_2: Final = log(2)
@@ -82,9 +82,7 @@ class DataReport:
         known_below: float | None = LN_2,
         path: str | Path | None = None,
     ) -> None:
-        if find_spec("numpy") is None:
-            msg = "A DataReport needs NumPy. Run pip install 'green-callbacks[data]'."
-            raise ConfigurationError(msg)
+        optional_package("numpy", what="A DataReport", name="NumPy", extra="data")
         if accountant is not None and not isinstance(accountant, EnergyAccountant):
             msg = f"DataReport takes an EnergyAccountant, not {described(accountant)}."
             raise ConfigurationError(msg)

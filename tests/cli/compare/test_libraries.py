@@ -8,6 +8,7 @@ import pytest
 
 from green_callbacks.cli.pictures import draw
 from green_callbacks.errors import ConfigurationError
+from green_callbacks.text.optional_packages import optional_package
 
 BROKEN = [
     ImportError("numpy.core.multiarray failed to import"),
@@ -53,3 +54,13 @@ def test_a_broken_matplotlib_is_no_fault_of_ours(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "matplotlib", Broken("matplotlib", BROKEN[0]))
     with pytest.raises(ConfigurationError, match="matplotlib, which is installed but cannot be loaded"):
         draw(Path(tmp_path, "curves.png"), (1.0, 1.0), lambda figure: None)
+
+
+@pytest.mark.parametrize("error", BROKEN, ids=lambda each: type(each).__name__)
+def test_a_package_of_any_extra_is_missing_or_broken(monkeypatch, error):
+    needed = {"what": "A thing", "name": "Quux", "extra": "quux"}
+    with pytest.raises(ConfigurationError, match=r"A thing needs Quux. Run pip install 'green-callbacks\[quux\]'"):
+        optional_package("quux", "part", **needed)
+    monkeypatch.setitem(sys.modules, "quux", Broken("quux", error))
+    with pytest.raises(ConfigurationError, match="A thing needs Quux, which is installed but cannot be loaded"):
+        optional_package("quux", "part", **needed)

@@ -25,7 +25,7 @@ from types import ModuleType
 from typing import Final, Literal, NamedTuple
 
 from green_callbacks.errors import ConfigurationError
-from green_callbacks.text import for_terminal
+from green_callbacks.text.optional_packages import optional_package
 
 CONFIDENCE: Final = 0.95
 """Confidence of every interval. A ratio. By convention.
@@ -113,17 +113,7 @@ def scipy_stats() -> ModuleType:
         >>> scipy_stats().__name__
         'scipy.stats'
     """
-    try:
-        from scipy import stats
-    except ModuleNotFoundError as error:
-        msg = "A comparison needs SciPy. Run pip install 'green-callbacks[compare]'."
-        raise ConfigurationError(msg) from error
-    except (ImportError, AttributeError, ValueError, OSError) as error:  # built for another NumPy, or half removed
-        msg = (
-            f"A comparison needs SciPy, which is installed but cannot be loaded ({for_terminal(str(error))}). Run pip "
-            "install --force-reinstall numpy scipy."
-        )
-        raise ConfigurationError(msg) from error
+    stats = optional_package("scipy", "stats", what="A comparison", name="SciPy", extra="compare").stats
     if not hasattr(stats, _NEWEST):
         msg = "A comparison needs a newer SciPy. Run pip install --upgrade 'green-callbacks[compare]'."
         raise ConfigurationError(msg)
