@@ -305,8 +305,8 @@ class DataReport:
         self._book.move()
         if self._is_first_rank:
             self._settle_what_is_over()
-        size = self._dataset_size
-        return {**self._book.state(copy=copy), "energy": self._energy.state(), "dataset_size": size}
+        own = {"dataset_size": self._dataset_size, "lacks_visits": self._book.has_unsent}
+        return {**self._book.state(copy=copy), "energy": self._energy.state(), **own}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Continue the report of a checkpoint.
@@ -326,6 +326,8 @@ class DataReport:
             raise ConfigurationError(msg) from error
         self._book.load(dict(state))
         self._energy = energy
+        if state.get("lacks_visits"):
+            self._notes.say_saved_before_gathering()
         if self._dataset_size is not None and size is not None and size != self._dataset_size:
             self._notes.resized(size, self._dataset_size)
         self._dataset_size = self._dataset_size or size

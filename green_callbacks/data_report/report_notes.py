@@ -98,6 +98,14 @@ class ReportNotes:
             "them. In a loop of your own, call it after each epoch, in every process.",
         )
 
+    def say_saved_before_gathering(self) -> None:
+        """Say that a checkpoint lacks visits, because it was saved before the processes brought them together."""
+        self.say(
+            "saved early",
+            "The checkpoint was saved inside an epoch of several processes, so the report on the data lacks the visits "
+            "of that epoch until then. Save checkpoints after a validation or an epoch.",
+        )
+
     def say_without_file(self, *, has_run: bool) -> None:
         """Say that there is no file."""
         why = "the run has no ledger" if has_run else "it belongs to no run that is measured"

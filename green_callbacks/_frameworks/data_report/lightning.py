@@ -118,8 +118,16 @@ class DataReportHooks(OfLightning):
             if trainer.is_global_zero:
                 self.report.say("nothing", _NO_INDEX if losses is not None else _NOTHING_RETURNED)
 
+    def on_validation_start(self, trainer: Any, pl_module: Any) -> None:
+        """Bring the visits of all processes together, because a checkpoint may follow the validation."""
+        if not trainer.sanity_checking:
+            self._gather(trainer)
+
     def on_train_epoch_end(self, trainer: Any, pl_module: Any) -> None:
         """Bring the visits of all processes together."""
+        self._gather(trainer)
+
+    def _gather(self, trainer: Any) -> None:
         if self._is_on and trainer.world_size > 1:
             self.report.gather(LightningRanks(trainer))
 

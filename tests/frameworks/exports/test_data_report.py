@@ -231,6 +231,25 @@ def test_answers_may_be_zeros_and_ones_and_an_index_a_column():
     assert (totals.visits, totals.never_learned, totals.notes) == (2, 1, ())
 
 
+def test_a_checkpoint_that_was_saved_before_a_gather_is_said_where_it_is_resumed():
+    def one(ranks):
+        report = DataReport()
+        report.share(ranks)
+        report.observe([0, 1], [0.1, 2.0])
+        early = report.state_dict()
+        report.gather(ranks)
+        return early, report.state_dict()
+
+    early, late = on_ranks(2, one)[0]
+    notes = {}
+    for name, state in (("early", early), ("late", late)):
+        resumed = DataReport()
+        resumed.load_state_dict(state)
+        notes[name] = resumed.totals().notes
+    assert "lacks the visits of that epoch until then" in notes["early"][0]
+    assert notes["late"] == ()
+
+
 def test_visits_that_no_gather_followed_are_said():
     report = DataReport()
     report.share(TwoRanks())
